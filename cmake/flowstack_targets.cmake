@@ -1,0 +1,49 @@
+# flowstack_target(<kind> <name> SOURCES ... [DEPS ...] [LABEL ...] [TIMEOUT seconds])
+#
+#   kind   library | program | test
+#   name   library: `eventlog` becomes target flowstack_eventlog, alias flowstack::eventlog
+#   LABEL  tests only: unit | integration | e2e | robustness
+#
+# The one helper that declares every target. A `*_domain` library may link flowstack::core only:
+# SQL, Kafka or gRPC in a rule must not build.
+set(FLOWSTACK_WARNINGS -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wno-sign-conversion
+                       -Wnon-virtual-dtor -Woverloaded-virtual -Werror)
+
+function(flowstack_target kind name)
+    cmake_parse_arguments(ARG "" "LABEL;TIMEOUT" "SOURCES;DEPS" ${ARGN})
+    if(ARG_UNPARSED_ARGUMENTS)
+        message(FATAL_ERROR "flowstack_target(${name}): unknown arguments ${ARG_UNPARSED_ARGUMENTS}")
+    endif()
+
+    if(kind STREQUAL "library")
+        set(target flowstack_${name})
+        if(name MATCHES "_domain$")
+            foreach(dep IN LISTS ARG_DEPS)
+                if(NOT dep STREQUAL "flowstack::core")
+                    message(FATAL_ERROR "${name} links ${dep}: a domain links flowstack::core only")
+                endif()
+            endforeach()
+        endif()
+        add_library(${target} STATIC ${ARG_SOURCES})
+        add_library(flowstack::${name} ALIAS ${target})
+        target_link_libraries(${target} PUBLIC ${ARG_DEPS})
+    elseif(kind STREQUAL "program")
+        set(target ${name})
+        add_executable(${target} ${ARG_SOURCES})
+        target_link_libraries(${target} PRIVATE ${ARG_DEPS})
+    elseif(kind STREQUAL "test")
+        set(target ${name})
+        add_executable(${target} ${ARG_SOURCES})
+        target_link_libraries(${target} PRIVATE ${ARG_DEPS} gtest gmock gtest_main)
+        if(NOT ARG_TIMEOUT)
+            set(ARG_TIMEOUT 300)
+        endif()
+        add_test(NAME ${name} COMMAND ${target})
+        set_tests_properties(${name} PROPERTIES LABELS "${ARG_LABEL}" TIMEOUT ${ARG_TIMEOUT})
+    else()
+        message(FATAL_ERROR "flowstack_target: kind is library, program or test, not '${kind}'")
+    endif()
+
+    target_include_directories(${target} PUBLIC ${CMAKE_SOURCE_DIR})
+    target_compile_options(${target} PRIVATE ${FLOWSTACK_WARNINGS})
+endfunction()
