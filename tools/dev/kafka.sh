@@ -1,0 +1,148 @@
+# shellcheck shell=bash
+# The bus of a run directory: one real Apache Kafka node (KRaft), or flowstack-devbroker where the
+# jars cannot be had or --dev-broker asks for it. RUN_DIR/kafka.kind says which: `kafka` or
+# `devbroker`. The settings and their reasons: deploy/kafka/README.md.
+
+KAFKA_VERSION=4.3.0
+KAFKA_HOME=$ROOT/.cache/kafka
+KAFKA_JAVA=(-XX:+UseSerialGC -XX:MaxMetaspaceSize=160m)
+KAFKA_START_SECONDS=60
+KAFKA_STOP_SECONDS=15
+
+kafka_kind() {
+    cat "$RUN_DIR/kafka.kind" 2>/dev/null || printf 'kafka'
+}
+
+# The jars, once for each content of the pom. Fails without ending the script: there is a fallback.
+fetch_kafka() {
+    local stamp log=$RUN_DIR/log/kafka-fetch.log
+    stamp=$(sha256sum <"$ROOT/deploy/kafka/pom.xml")
+    if [[ $(cat "$KAFKA_HOME/stamp" 2>/dev/null) == "$stamp" ]]; then
+        return 0
+    fi
+    mkdir -p "$RUN_DIR/log" "$KAFKA_HOME"
+    exec 7>"$KAFKA_HOME/lock"
+    flock 7
+    if [[ $(cat "$KAFKA_HOME/stamp" 2>/dev/null) != "$stamp" ]]; then
+        say kafka "fetching the jars of Kafka $KAFKA_VERSION"
+        rm -rf "$KAFKA_HOME/libs" "$KAFKA_HOME/libs.new"
+        if ! timeout 600 mvn --batch-mode --strict-checksums --quiet -Dstyle.color=never \
+            -f "$ROOT/deploy/kafka/pom.xml" dependency:copy-dependencies -DincludeScope=runtime \
+            "-DoutputDirectory=$KAFKA_HOME/libs.new" </dev/null >"$log" 2>&1 7>&- 9>&-; then
+            complain kafka "mvn could not fetch the jars" "$log"
+            exec 7>&-
+            return 1
+        fi
+        mv "$KAFKA_HOME/libs.new" "$KAFKA_HOME/libs"
+        printf '%s\n' "$stamp" >"$KAFKA_HOME/stamp"
+    fi
+    exec 7>&-
+}
+
+# choose_broker [--dev-broker]: decides once for this start and says so when it is not the real one.
+choose_broker() {
+    local kind=kafka
+    if [[ ${1:-} == --dev-broker ]]; then
+        kind=devbroker
+    elif ! command -v java >/dev/null || ! command -v mvn >/dev/null; then
+        say kafka "no Java or Maven on this machine: falling back to flowstack-devbroker"
+        kind=devbroker
+    elif ! fetch_kafka; then
+        say kafka "the jars cannot be had: falling back to flowstack-devbroker"
+        kind=devbroker
+    fi
+    printf '%s\n' "$kind" >"$RUN_DIR/kafka.kind"
+}
+
+write_kafka_properties() {
+    mkdir -p "$RUN_DIR/kafka"
+    sed -e "s|@PORT@|$KAFKA_PORT|g" -e "s|@CONTROLLER_PORT@|$KAFKA_CONTROLLER_PORT|g" \
+        -e "s|@DATA_DIR@|$RUN_DIR/kafka/data|g" "$ROOT/deploy/kafka/server.properties.in" \
+        >"$RUN_DIR/kafka/server.properties"
+}
+
+# Once a data folder. The cluster id may be any 16 bytes in URL-safe base64.
+format_kafka() {
+    local id log=$RUN_DIR/log/kafka.log
+    [[ ! -f $RUN_DIR/kafka/data/meta.properties ]] || return 0
+    id=$(head -c 16 /dev/urandom | base64 | tr '+/' '-_' | tr -d '=')
+    java "${KAFKA_JAVA[@]}" -Xmx256m "-Dlog4j2.configurationFile=$ROOT/deploy/kafka/log4j2.properties" \
+        -cp "$KAFKA_HOME/libs/*" kafka.tools.StorageTool format --ignore-formatted -t "$id" \
+        -c "$RUN_DIR/kafka/server.properties" </dev/null >>"$log" 2>&1 9>&- ||
+        fail kafka "formatting $RUN_DIR/kafka/data did not succeed" "$log"
+}
+
+# The broker logs this line only after the controller has let it in.
+kafka_started_since() {
+    process_gone kafka || tail -c "+$(($1 + 1))" "$RUN_DIR/log/kafka.log" | grep -q 'Kafka Server started'
+}
+
+start_kafka() {
+    local log=$RUN_DIR/log/kafka.log log_size began
+    if process_alive kafka; then
+        say kafka "runs already: $(broker_words) on $(kafka_brokers)"
+        return
+    fi
+    mkdir -p "$RUN_DIR/log"
+    if [[ $(kafka_kind) == devbroker ]]; then
+        start_devbroker
+        return
+    fi
+    began=$(now_ms)
+    write_kafka_properties
+    format_kafka
+    touch "$log"
+    log_size=$(stat -c %s "$log")
+    start_process kafka java -Xms128m -Xmx256m "${KAFKA_JAVA[@]}" \
+        "-Dlog4j2.configurationFile=$ROOT/deploy/kafka/log4j2.properties" \
+        -cp "$KAFKA_HOME/libs/*" kafka.Kafka "$RUN_DIR/kafka/server.properties"
+    wait_until "$KAFKA_START_SECONDS" kafka_started_since "$log_size" ||
+        fail kafka "not ready after $KAFKA_START_SECONDS s" "$log"
+    process_alive kafka || fail kafka "ended while starting" "$log"
+    say kafka "$(broker_words) ready on $(kafka_brokers) ($(($(now_ms) - began)) ms)"
+}
+
+start_devbroker() {
+    local log=$RUN_DIR/log/kafka.log binary=$BIN_DIR/flowstack-devbroker
+    [[ -x $binary ]] || fail kafka "$binary is missing: build it with ./flowstack build"
+    rm -f "$RUN_DIR/kafka.address"
+    start_process kafka "$binary" --address-file "$RUN_DIR/kafka.address" --partitions "$LANES"
+    wait_until 10 devbroker_ready_or_dead || fail kafka "the dev broker wrote no address in 10 s" "$log"
+    process_alive kafka || fail kafka "the dev broker ended while starting" "$log"
+    say kafka "$(broker_words) ready on $(kafka_brokers)"
+}
+
+devbroker_ready_or_dead() {
+    process_gone kafka || [[ -s $RUN_DIR/kafka.address ]]
+}
+
+# Said wherever a person looks: what carries the events.
+broker_words() {
+    if [[ $(kafka_kind) == devbroker ]]; then
+        printf 'flowstack-devbroker (NOT Kafka: an in-memory stand-in)'
+    else
+        printf 'Apache Kafka %s (real, one KRaft node)' "$KAFKA_VERSION"
+    fi
+}
+
+# The bootstrap address. The dev broker picks its own port at every start.
+kafka_brokers() {
+    if [[ $(kafka_kind) == devbroker ]]; then
+        cat "$RUN_DIR/kafka.address" 2>/dev/null || printf '127.0.0.1:%s' "$KAFKA_PORT"
+    else
+        printf '127.0.0.1:%s' "$KAFKA_PORT"
+    fi
+}
+
+stop_kafka() {
+    stop_process kafka "$KAFKA_STOP_SECONDS" || fail kafka "does not stop"
+}
+
+# Every topic and offset gone; the next start formats anew, under a new cluster id.
+wipe_kafka() {
+    if process_alive kafka; then
+        signal_process kafka KILL
+    fi
+    stop_kafka
+    rm -rf "$RUN_DIR/kafka" "$RUN_DIR/kafka.address"
+}

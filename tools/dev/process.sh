@@ -1,0 +1,81 @@
+# shellcheck shell=bash
+# Processes of a run directory: pid file in RUN_DIR/pids, log in RUN_DIR/log, always ended by pid.
+#
+# A pid file holds `<pid> <start time in ticks> <boot id> <run dir>`. A process is ours only if all
+# of it still matches, so that neither a recycled pid nor a copied clone ever makes us signal a
+# stranger.
+
+BOOT_ID=$(cat /proc/sys/kernel/random/boot_id 2>/dev/null || echo unknown)
+
+# Start time of a pid in ticks since boot, or nothing. Field 22 of stat; the command may hold spaces.
+process_start_time() {
+    local stat
+    # The group swallows bash's own complaint when the process is gone.
+    { stat=$(<"/proc/$1/stat"); } 2>/dev/null || return 0
+    local fields
+    read -ra fields <<<"${stat##*) }"
+    # A zombie has ended; only its parent has not looked yet.
+    [[ ${fields[0]:-Z} == Z ]] || printf '%s' "${fields[19]}"
+}
+
+# process_pid <name>: prints the pid if that process of ours lives, else fails.
+process_pid() {
+    local pid start boot dir
+    { read -r pid start boot dir <"$RUN_DIR/pids/$1.pid"; } 2>/dev/null || return 1
+    [[ $boot == "$BOOT_ID" && $dir == "$RUN_DIR" ]] || return 1
+    [[ $(process_start_time "$pid") == "$start" ]] || return 1
+    printf '%s' "$pid"
+}
+
+process_alive() {
+    process_pid "$1" >/dev/null
+}
+
+process_gone() {
+    ! process_alive "$1"
+}
+
+# start_process <name> <command…>: a session of its own, stdin closed, output appended to its log.
+# Returns at once; waiting for readiness is the caller's business.
+start_process() {
+    local name=$1 pid start
+    shift
+    mkdir -p "$RUN_DIR/pids" "$RUN_DIR/log"
+    setsid "$@" </dev/null >>"$RUN_DIR/log/$name.log" 2>&1 9>&- &
+    pid=$!
+    disown "$pid" 2>/dev/null || true
+    start=$(process_start_time "$pid") # nothing if it has ended already
+    printf '%s %s %s %s\n' "$pid" "${start:--}" "$BOOT_ID" "$RUN_DIR" >"$RUN_DIR/pids/$name.pid"
+}
+
+# stop_process <name> [grace seconds] [signal]: asks, waits, then kills. True if nothing is left.
+stop_process() {
+    local name=$1 grace=${2:-10} signal=${3:-TERM} pid
+    if pid=$(process_pid "$name"); then
+        # A paused process does not hear a polite signal until it continues.
+        kill -s "$signal" "$pid" 2>/dev/null || true
+        kill -s CONT "$pid" 2>/dev/null || true
+        if ! wait_until "$grace" process_gone "$name"; then
+            say "$name" "still there ${grace} s after SIG$signal: SIGKILL"
+            kill -s KILL "$pid" 2>/dev/null || true
+            wait_until 10 process_gone "$name" || return 1
+        fi
+    fi
+    rm -f "$RUN_DIR/pids/$name.pid"
+}
+
+# signal_process <name> <signal without SIG>: fails with a word if it does not run.
+signal_process() {
+    local pid
+    pid=$(process_pid "$1") || fail "signal $2" "$1 does not run in $RUN_DIR"
+    kill -s "$2" "$pid"
+}
+
+# Every name that has a pid file, in the order of starting.
+process_names() {
+    local file
+    for file in $(ls -tr "$RUN_DIR"/pids/*.pid 2>/dev/null); do
+        file=${file##*/}
+        printf '%s\n' "${file%.pid}"
+    done
+}
