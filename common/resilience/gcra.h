@@ -22,7 +22,7 @@ struct GcraVerdict {
     explicit operator bool() const { return allowed; }
 };
 
-// One limiter, 24 bytes. Not thread-safe; belongs to one owner.
+// One limiter, 32 bytes. Not thread-safe; belongs to one owner.
 // In any window of length T at most `burst + per_second * T` units are allowed.
 class Gcra {
 public:
@@ -40,13 +40,13 @@ public:
     void block_until(Instant until);
 
     // Full again, so it may be forgotten.
-    bool rested(Instant now) const { return full_at_ <= now; }
+    bool rested(Instant now) const { return full_at_ <= now && blocked_until_ <= now; }
 
 private:
     Duration interval_;   // between two units at the sustained rate
     Duration tolerance_;  // how far ahead of now the bucket may be filled: burst * interval
-    Instant full_at_{Duration::min()};  // the "theoretical arrival time"
-    Instant blocked_until_{Duration::min()};
+    Instant full_at_{};   // the "theoretical arrival time": when the bucket is at rest
+    Instant blocked_until_{};
 };
 
 }  // namespace flowstack::resilience

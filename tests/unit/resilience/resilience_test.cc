@@ -1,0 +1,250 @@
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <cstdlib>
+#include <deque>
+#include <random>
+#include <string>
+
+#include "common/resilience/backoff.h"
+#include "common/resilience/circuit_breaker.h"
+#include "common/resilience/gcra.h"
+
+namespace flowstack::resilience {
+namespace {
+
+using std::chrono::microseconds;
+using std::chrono::milliseconds;
+using std::chrono::seconds;
+
+constexpr Instant kStart{seconds{1'700'000'000}};
+
+// Every random test prints its seed when it fails; FLOWSTACK_TEST_SEED repeats it.
+std::uint64_t seed() {
+    const char* fixed = std::getenv("FLOWSTACK_TEST_SEED");
+    return fixed != nullptr ? std::stoull(fixed) : std::random_device{}();
+}
+
+TEST(Gcra, AllowsTheBurstThenOnePerInterval) {
+    Gcra limiter({.per_second = 10, .burst = 3});
+    for (int i = 0; i < 3; ++i) EXPECT_TRUE(limiter.take(kStart));
+    const auto refused = limiter.take(kStart);
+    EXPECT_FALSE(refused);
+    EXPECT_EQ(refused.retry_after, milliseconds{100});
+    EXPECT_FALSE(limiter.take(kStart + milliseconds{100} - microseconds{1}));
+    EXPECT_TRUE(limiter.take(kStart + milliseconds{100}));
+    EXPECT_FALSE(limiter.take(kStart + milliseconds{100}));
+}
+
+TEST(Gcra, IsFullAgainAfterARest) {
+    Gcra limiter({.per_second = 10, .burst = 3});
+    EXPECT_TRUE(limiter.rested(kStart));
+    for (int i = 0; i < 3; ++i) limiter.take(kStart);
+    EXPECT_FALSE(limiter.rested(kStart));
+    EXPECT_TRUE(limiter.rested(kStart + milliseconds{300}));
+    EXPECT_TRUE(limiter.take(kStart + seconds{9}, 3));
+    EXPECT_FALSE(limiter.take(kStart + seconds{9}));
+}
+
+TEST(Gcra, NeverAllowsACostOverTheBurst) {
+    Gcra limiter({.per_second = 10, .burst = 3});
+    EXPECT_EQ(limiter.take(kStart, 4).retry_after, Duration::max());
+    EXPECT_TRUE(limiter.take(kStart, 3));
+}
+
+TEST(Gcra, ObeysThePeersWord) {
+    Gcra limiter({.per_second = 1000, .burst = 10});
+    limiter.block_until(kStart + seconds{5});
+    EXPECT_EQ(limiter.take(kStart).retry_after, seconds{5});
+    EXPECT_FALSE(limiter.rested(kStart));
+    EXPECT_TRUE(limiter.take(kStart + seconds{5}));
+}
+
+TEST(Gcra, RefusesALimitThatIsNotPositive) {
+    EXPECT_THROW(Gcra({.per_second = 0, .burst = 1}), std::invalid_argument);
+    EXPECT_THROW(Gcra({.per_second = 1, .burst = 0}), std::invalid_argument);
+}
+
+// Whatever the arrivals: in no window more than burst + rate * T, and retry_after tells the truth.
+TEST(Gcra, NeverExceedsItsRateInAnyWindowAndItsAdviceIsExact) {
+    const auto used = seed();
+    SCOPED_TRACE("FLOWSTACK_TEST_SEED=" + std::to_string(used));
+    std::mt19937_64 random(used);
+    for (int round = 0; round < 50; ++round) {
+        const double rate = std::uniform_real_distribution(0.5, 500.0)(random);
+        const int burst = std::uniform_int_distribution(1, 40)(random);
+        Gcra limiter({.per_second = rate, .burst = burst});
+        const auto gap_max = static_cast<std::int64_t>(3e6 / rate);
+        std::deque<Instant> allowed;
+        Instant now = kStart;
+        for (int i = 0; i < 400; ++i) {
+            now += microseconds(std::uniform_int_distribution<std::int64_t>(0, gap_max)(random));
+            const auto verdict = limiter.take(now);
+            if (verdict) {
+                allowed.push_back(now);
+            } else {
+                EXPECT_FALSE(limiter.peek(now + verdict.retry_after - microseconds{1}));
+                EXPECT_TRUE(limiter.peek(now + verdict.retry_after));
+            }
+        }
+        for (std::size_t from = 0; from < allowed.size(); ++from) {
+            for (std::size_t to = from; to < allowed.size(); ++to) {
+                const double window =
+                    static_cast<double>((allowed[to] - allowed[from]).count()) / 1e6;
+                ASSERT_LE(static_cast<double>(to - from + 1), burst + rate * window + 1e-6);
+            }
+        }
+    }
+}
+
+TEST(Backoff, DoublesItsBoundUpToTheLimit) {
+    const BackoffPolicy policy{.base = milliseconds{100}, .limit = milliseconds{1000}};
+    EXPECT_EQ(backoff_bound(policy, 1), milliseconds{100});
+    EXPECT_EQ(backoff_bound(policy, 2), milliseconds{200});
+    EXPECT_EQ(backoff_bound(policy, 4), milliseconds{800});
+    EXPECT_EQ(backoff_bound(policy, 5), milliseconds{1000});
+    EXPECT_EQ(backoff_bound(policy, 2'000'000'000), milliseconds{1000});
+    EXPECT_EQ(backoff_bound(policy, 0), milliseconds{100});
+}
+
+TEST(Backoff, SpreadsOverTheWholeRange) {
+    const BackoffPolicy policy{.base = milliseconds{100}, .limit = milliseconds{1000}};
+    EXPECT_EQ(full_jitter(policy, 1, 0.0), milliseconds{0});
+    EXPECT_EQ(full_jitter(policy, 1, 0.5), milliseconds{50});
+    EXPECT_EQ(full_jitter(policy, 1, 0.999999), milliseconds{100});
+    EXPECT_EQ(full_jitter(policy, 9, 1.0), milliseconds{1000});
+}
+
+TEST(Backoff, StaysWithinItsBoundForAnyInput) {
+    const auto used = seed();
+    SCOPED_TRACE("FLOWSTACK_TEST_SEED=" + std::to_string(used));
+    std::mt19937_64 random(used);
+    for (int i = 0; i < 10'000; ++i) {
+        const BackoffPolicy policy{
+            .base = milliseconds(std::uniform_int_distribution(0, 10'000)(random)),
+            .limit = milliseconds(std::uniform_int_distribution(0, 1'000'000)(random))};
+        const int attempt = std::uniform_int_distribution(-5, 100)(random);
+        const auto wait =
+            full_jitter(policy, attempt, std::uniform_real_distribution(0.0, 1.0)(random));
+        ASSERT_GE(wait, milliseconds{0});
+        ASSERT_LE(wait, policy.limit);
+        ASSERT_LE(backoff_bound(policy, attempt), backoff_bound(policy, attempt + 1));
+    }
+}
+
+constexpr BreakerPolicy kPolicy{.failures_to_open = 3,
+                                .open_for = seconds{10},
+                                .open_for_max = seconds{30},
+                                .probes = 1,
+                                .successes_to_close = 2};
+
+void trip(CircuitBreaker& breaker, Instant now) {
+    for (int i = 0; i < kPolicy.failures_to_open; ++i) breaker.failed(*breaker.ask(now), now);
+}
+
+TEST(CircuitBreaker, OpensAfterFailuresInARowOnly) {
+    CircuitBreaker breaker(kPolicy);
+    for (int i = 0; i < 10; ++i) {
+        breaker.failed(*breaker.ask(kStart), kStart);
+        breaker.failed(*breaker.ask(kStart), kStart);
+        breaker.succeeded(*breaker.ask(kStart), kStart);
+    }
+    EXPECT_EQ(breaker.state(kStart), CircuitBreaker::State::closed);
+    trip(breaker, kStart);
+    EXPECT_EQ(breaker.state(kStart), CircuitBreaker::State::open);
+    EXPECT_FALSE(breaker.ask(kStart));
+    EXPECT_EQ(breaker.retry_after(kStart + seconds{3}), seconds{7});
+}
+
+TEST(CircuitBreaker, LetsOneProbeThroughAndClosesAfterEnoughSuccesses) {
+    CircuitBreaker breaker(kPolicy);
+    trip(breaker, kStart);
+    const Instant later = kStart + seconds{10};
+    EXPECT_EQ(breaker.state(later), CircuitBreaker::State::half_open);
+    const auto probe = breaker.ask(later);
+    ASSERT_TRUE(probe);
+    EXPECT_FALSE(breaker.ask(later));
+    breaker.succeeded(*probe, later);
+    EXPECT_EQ(breaker.state(later), CircuitBreaker::State::half_open);
+    breaker.succeeded(*breaker.ask(later), later);
+    EXPECT_EQ(breaker.state(later), CircuitBreaker::State::closed);
+}
+
+TEST(CircuitBreaker, WaitsLongerWhileProbesFail) {
+    CircuitBreaker breaker(kPolicy);
+    trip(breaker, kStart);
+    Instant now = kStart;
+    for (const int wait : {10, 20, 30, 30}) {
+        EXPECT_FALSE(breaker.ask(now + seconds{wait} - microseconds{1}));
+        now += seconds{wait};
+        breaker.failed(*breaker.ask(now), now);
+    }
+    now += seconds{30};
+    breaker.succeeded(*breaker.ask(now), now);
+    breaker.succeeded(*breaker.ask(now), now);
+    trip(breaker, now);
+    EXPECT_TRUE(breaker.ask(now + seconds{10}));  // back to the first pause
+}
+
+TEST(CircuitBreaker, IgnoresAnswersToQuestionsFromBefore) {
+    CircuitBreaker breaker(kPolicy);
+    const auto early = *breaker.ask(kStart);
+    trip(breaker, kStart);
+    breaker.succeeded(early, kStart);
+    EXPECT_EQ(breaker.state(kStart), CircuitBreaker::State::open);
+    const Instant later = kStart + seconds{10};
+    const auto probe = *breaker.ask(later);
+    breaker.failed(early, later);
+    EXPECT_EQ(breaker.state(later), CircuitBreaker::State::half_open);
+    breaker.abandoned(probe);  // the probe was not made: another may
+    EXPECT_TRUE(breaker.ask(later));
+}
+
+// Random asks and answers, against what the picture in the header says.
+TEST(CircuitBreaker, NeverHasMoreProbesOutThanAllowedAndNeverSticks) {
+    const auto used = seed();
+    SCOPED_TRACE("FLOWSTACK_TEST_SEED=" + std::to_string(used));
+    std::mt19937_64 random(used);
+    for (int round = 0; round < 200; ++round) {
+        BreakerPolicy policy = kPolicy;
+        policy.probes = std::uniform_int_distribution(1, 3)(random);
+        CircuitBreaker breaker(policy);
+        std::deque<CircuitBreaker::Ticket> out;
+        Instant now = kStart;
+        for (int i = 0; i < 300; ++i) {
+            now += milliseconds(std::uniform_int_distribution(0, 4'000)(random));
+            const auto before = breaker.state(now);
+            switch (std::uniform_int_distribution(0, 3)(random)) {
+                case 0:
+                    if (const auto ticket = breaker.ask(now)) {
+                        EXPECT_NE(before, CircuitBreaker::State::open);
+                        out.push_back(*ticket);
+                        if (before == CircuitBreaker::State::half_open) {
+                            ASSERT_LE(std::count(out.begin(), out.end(), *ticket), policy.probes);
+                        }
+                    }
+                    break;
+                case 1:
+                    if (out.empty()) break;
+                    breaker.succeeded(out.front(), now);
+                    out.pop_front();
+                    break;
+                case 2:
+                    if (out.empty()) break;
+                    breaker.failed(out.front(), now);
+                    out.pop_front();
+                    break;
+                default:
+                    if (out.empty()) break;
+                    breaker.abandoned(out.front());
+                    out.pop_front();
+            }
+        }
+        // Once every question is answered, it lets a call through within the longest pause.
+        for (const auto ticket : out) breaker.abandoned(ticket);
+        EXPECT_TRUE(breaker.ask(now + policy.open_for_max));
+    }
+}
+
+}  // namespace
+}  // namespace flowstack::resilience
