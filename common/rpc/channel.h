@@ -1,0 +1,40 @@
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <memory>
+#include <string>
+
+#include "common/core/secret.h"
+
+namespace grpc {
+class Channel;
+class ClientContext;
+}  // namespace grpc
+
+namespace flowstack::rpc {
+
+struct ChannelOptions {
+    Secret internal_key = {};  // sent as x-internal-key with every call
+    // For calls whose context has no earlier deadline.
+    std::chrono::milliseconds deadline{5000};
+    // Tries of one call in all; only UNAVAILABLE is tried again, with backoff. Everything that
+    // changes something carries a request_id, so that a second try cannot do it twice.
+    int attempts_max = 4;
+    std::chrono::milliseconds backoff_initial{50};
+    std::chrono::milliseconds backoff_max{1000};
+    std::chrono::milliseconds keepalive{20'000};
+    std::chrono::milliseconds keepalive_timeout{5'000};
+    std::size_t message_bytes_max = std::size_t{16} << 20;
+};
+
+// A channel to a neighbour ("127.0.0.1:18011", "dns:///payment:9090"). It connects when first used
+// and again whenever it must. Every call on it carries the internal key and this thread's trace
+// context (as a child span).
+std::shared_ptr<grpc::Channel> make_channel(const std::string& address, ChannelOptions options);
+
+// Calls need a deadline that the server can see: sets `timeout` from now, unless the context
+// already has an earlier one.
+void set_timeout(grpc::ClientContext& context, std::chrono::milliseconds timeout);
+
+}  // namespace flowstack::rpc

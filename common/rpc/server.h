@@ -1,0 +1,110 @@
+#pragma once
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "common/core/secret.h"
+#include "common/observability/metrics.h"
+#include "common/observability/trace.h"
+
+namespace grpc {
+class CallbackServerContext;
+class ServerUnaryReactor;
+class Service;
+class Status;
+}  // namespace grpc
+
+// The gRPC door: one server of the callback API with health, reflection by flag, the internal key,
+// deadlines, trace context and error mapping.
+//
+//   rpc::Server door(options);
+//   PaymentRpc payments(door, …);  // its methods: return door.unary(ctx, [=, this] { … });
+//   door.add(payments, v1::PaymentService::service_full_name());
+//   door.start();
+namespace flowstack::rpc {
+
+// Metadata that carries INTERNAL_KEY between our services.
+inline constexpr std::string_view kInternalKeyHeader = "x-internal-key";
+
+struct ServerOptions {
+    std::string address = "127.0.0.1";
+    std::uint16_t port = 0;    // 0 = any free one, see Server::port()
+    bool reflection = false;   // process-wide: on in one server is on in all of them
+    Secret internal_key = {};  // empty: no key is asked for
+    bool deadline_required = true;
+    int workers = 8;              // threads that run handlers, where blocking is allowed
+    std::size_t queue_max = 256;  // calls waiting for a worker; beyond: RESOURCE_EXHAUSTED
+    std::chrono::milliseconds overload_retry_after{250};  // RetryInfo of that answer
+    int streams_max = 32;  // open server streams, each with a thread of its own
+    std::size_t message_bytes_max = std::size_t{4} << 20;
+    metrics::Registry* metrics = nullptr;  // flowstack_rpc_server_seconds{method,code}, …
+};
+
+// What a handler may ask about its call. Valid while the handler runs.
+class Call {
+public:
+    explicit Call(grpc::CallbackServerContext& context) : context_(context) {}
+
+    // The caller's time is up or it hung up: what is not begun need not be.
+    bool cancelled() const;
+    std::chrono::system_clock::time_point deadline() const;
+    // First value of a metadata key (lower case), or nothing.
+    std::optional<std::string> metadata(std::string_view key) const;
+    // A header of the answer; before the handler returns.
+    void answer_metadata(const std::string& key, const std::string& value);
+
+private:
+    grpc::CallbackServerContext& context_;
+};
+
+class Server {
+public:
+    explicit Server(ServerOptions options);
+    ~Server();  // drain(0)
+    Server(const Server&) = delete;
+    Server& operator=(const Server&) = delete;
+
+    // Before start(). The service must outlive the server; `full_name` is what health calls it:
+    // v1::PaymentService::service_full_name().
+    void add(grpc::Service& service, std::string full_name);
+
+    // Throws std::runtime_error that names the address when the port cannot be had.
+    void start();
+    std::uint16_t port() const;
+
+    // Health of "", "readiness" and every service; "liveness" is SERVING from start to drain.
+    // Not ready until told so.
+    void set_ready(bool ready);
+
+    // Not ready, no new calls, those in progress may finish within `grace`, the rest is cancelled.
+    // Joins the workers. Safe to repeat.
+    void drain(std::chrono::milliseconds grace);
+
+    // The body of every unary method. Refuses at once a call without the internal key or a
+    // deadline; otherwise runs `handler` on a worker with the caller's trace as current, and turns
+    // whatever it throws into a rich status. Request and response belong to gRPC and live until the
+    // answer is sent, so `handler` may hold pointers to them.
+    grpc::ServerUnaryReactor* unary(grpc::CallbackServerContext* context,
+                                    std::function<void(Call&)> handler);
+
+    // For methods that are not unary: what `unary` checks before it runs (OK: go on).
+    grpc::Status admit(const grpc::CallbackServerContext& context) const;
+
+    // A bounded number of threads for streams: runs `body` on one of its own, or answers false when
+    // `streams_max` are running. stream.h builds on it. `body` must end soon after
+    // `draining()` turns true.
+    bool run_stream(std::function<void()> body);
+    bool draining() const;
+
+private:
+    struct Impl;
+    std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace flowstack::rpc
