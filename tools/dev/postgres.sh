@@ -59,18 +59,8 @@ postgres_ready() {
     "$POSTGRES_BIN/pg_isready" -q -h "$RUN_DIR/pg" -p "$POSTGRES_PORT" -d postgres
 }
 
-# launch_postgres <home> <log> <log size before the start>: true when it is ready or has died for a
-# reason that waiting does not cure. After kill -9 of the server its children live on for a moment
-# and a new one refuses to start beside them: then it is started again.
-launch_postgres() {
-    if process_alive postgres; then
-        postgres_ready
-    elif [[ ! -f $RUN_DIR/pids/postgres.pid ]] ||
-        tail -c "+$(($3 + 1))" "$2" | grep -qE 'pre-existing shared memory block|lock file .* already exists'; then
-        start_process postgres "${AS_POSTGRES[@]}" "$POSTGRES_BIN/postgres" -D "$1/data" \
-            -k "$1" -h 127.0.0.1 -p "$POSTGRES_PORT"
-        return 1
-    fi
+postgres_ready_or_dead() {
+    process_gone postgres || postgres_ready
 }
 
 # postgres_url <database>
@@ -100,7 +90,7 @@ init_cluster() {
 }
 
 start_postgres() {
-    local home log=$RUN_DIR/log/postgres.log log_size
+    local home log=$RUN_DIR/log/postgres.log
     if process_alive postgres; then
         say postgres "runs already on 127.0.0.1:$POSTGRES_PORT"
         return
@@ -110,14 +100,13 @@ start_postgres() {
     postgres_home
     home=$(readlink -f "$RUN_DIR/pg")
     rm -rf "$home/data.new"
-    touch "$log"
     [[ -f $home/data/PG_VERSION ]] || init_cluster
     cp "$ROOT/deploy/postgres/flowstack.conf" "$home/data/flowstack.conf"
     ((EUID != 0)) || chown postgres: "$home/data/flowstack.conf"
 
-    rm -f "$RUN_DIR/pids/postgres.pid"
-    log_size=$(stat -c %s "$log")
-    wait_until "$POSTGRES_START_SECONDS" launch_postgres "$home" "$log" "$log_size" ||
+    start_process postgres "${AS_POSTGRES[@]}" "$POSTGRES_BIN/postgres" -D "$home/data" \
+        -k "$home" -h 127.0.0.1 -p "$POSTGRES_PORT"
+    wait_until "$POSTGRES_START_SECONDS" postgres_ready_or_dead ||
         fail postgres "not ready after $POSTGRES_START_SECONDS s" "$log"
     process_alive postgres || fail postgres "ended while starting" "$log"
     say postgres "PostgreSQL 15 ready on 127.0.0.1:$POSTGRES_PORT"

@@ -1,0 +1,257 @@
+#include <algorithm>
+#include <map>
+#include <set>
+
+#include "common/eventlog/envelope.h"
+#include "common/eventlog/store.h"
+
+namespace flowstack::eventlog {
+namespace {
+
+const char* const kAppendSql =
+    "select * from append($1,$2,$3,$4,$5,$6,$7,$8,$9,$10,$11,$12,$13,$14,$15,$16,$17,$18,$19,$20,"
+    "$21,$22,$23,$24,$25,$26,$27,$28,$29,$30,$31,$32,$33,$34,$35,$36,$37,$38,$39,$40,$41,$42,$43,"
+    "$44,$45,$46,$47,$48,$49,$50,$51,$52,$53)";
+
+using Int = std::int32_t;
+using Long = std::int64_t;
+
+Int size_of(const auto& container) { return static_cast<Int>(container.size()); }
+
+void check(const Command& command) {
+    const auto refuse = [&](const std::string& why) {
+        throw CommandRefused("command " + command.id + ": " + why);
+    };
+    if (command.id.empty()) throw CommandRefused("a command without id");
+    if (command.parts.empty()) refuse("no parts");
+    if (command.parts.size() > kPartsMax) refuse("more than 16 parts");
+    std::set<StreamName> seen;
+    for (const auto& part : command.parts)
+        if (!seen.insert(part.stream).second) refuse("two parts of stream " + part.stream.key);
+}
+
+// A request for a claim by one command, in the batch's numbering (from 1, as SQL counts).
+struct Request {
+    Int cmd;
+    Uuid claim;
+    std::string value;
+    Uuid holder;
+    std::string hash;
+    bool is_command;
+};
+
+struct Stream {
+    Int lane = 0;
+    Long hint = 0;
+    Int index = 0;
+};
+
+}  // namespace
+
+postgres::Session::Statement append_statement(std::span<const Command> commands,
+                                              const StoreOptions& options, const DeriveFn& derive,
+                                              bool strict) {
+    std::map<int, Int> lanes;                     // lane → its index
+    std::map<Uuid, Stream> streams;               // sorted as PostgreSQL sorts
+    std::map<Uuid, std::pair<Claim, Int>> names;  // claim id → what it is, its index
+
+    // First pass: what is touched, so that everything can be sorted before it is numbered.
+    std::vector<Int> command_lane;
+    std::vector<std::vector<Uuid>> part_stream;
+    std::vector<Derived> derived(commands.size());
+    std::vector<Request> requests;
+    for (std::size_t c = 0; c < commands.size(); ++c) {
+        const auto& command = commands[c];
+        check(command);
+        const int lane = lane_of(command.meta.routing, command.tenant, options.lanes);
+        command_lane.push_back(lane);
+        lanes[lane] = 0;
+        part_stream.emplace_back();
+        const auto ask = [&](Claim claim, std::string hash, bool is_command) {
+            const auto id = claim_id(claim.scope, claim.kind, claim.key);
+            // Asked twice by one command for the same holder: once is enough.
+            for (auto it = requests.rbegin(); it != requests.rend() && it->cmd == static_cast<Int>(c) + 1; ++it)
+                if (it->claim == id) return;
+            requests.push_back({static_cast<Int>(c) + 1, id, claim.value, stream_id(claim.holder),
+                                std::move(hash), is_command});
+            names.emplace(id, std::pair{std::move(claim), 0});
+        };
+        if (command.dedupe == Dedupe::claim)
+            ask({command.tenant, "command", command.id, "", command.parts.front().stream},
+                command.meta.request_hash, true);
+        for (const auto& part : command.parts) {
+            const auto id = stream_id(part.stream);
+            part_stream.back().push_back(id);
+            auto& stream = streams[id];
+            stream.lane = lane;
+            if (!part.events.empty() && part.expected <= kCreate) stream.hint += size_of(part.events);
+            for (const auto& event : part.events) derive(part.stream, lane, event, derived[c]);
+        }
+        for (auto& claim : derived[c].claims) ask(std::move(claim), "", false);
+    }
+
+    std::vector<Int> l_id;
+    for (auto& [lane, index] : lanes) {
+        l_id.push_back(lane);
+        index = size_of(l_id);
+    }
+    std::vector<Uuid> s_id;
+    std::vector<Int> s_lane;
+    std::vector<Long> s_hint;
+    for (auto& [id, stream] : streams) {
+        s_id.push_back(id);
+        s_lane.push_back(stream.lane);
+        s_hint.push_back(stream.hint);
+        stream.index = size_of(s_id);
+    }
+    std::vector<Uuid> k_id;
+    std::vector<std::string> k_scope, k_kind, k_key;
+    for (auto& [id, named] : names) {
+        k_id.push_back(id);
+        k_scope.push_back(named.first.scope);
+        k_kind.push_back(named.first.kind);
+        k_key.push_back(named.first.key);
+        named.second = size_of(k_id);
+    }
+    std::vector<Int> k_first(k_id.size(), 0);
+    std::vector<Int> q_cmd, q_key;
+    std::vector<std::string_view> q_value, q_hash;
+    std::vector<Uuid> q_holder;
+    std::vector<std::uint8_t> q_command;
+    for (const auto& request : requests) {
+        const Int key = names.at(request.claim).second;
+        q_cmd.push_back(request.cmd);
+        q_key.push_back(key);
+        q_value.push_back(request.value);
+        q_holder.push_back(request.holder);
+        q_hash.push_back(request.hash);
+        q_command.push_back(request.is_command);
+        auto& first = k_first[static_cast<std::size_t>(key - 1)];
+        if (first == 0) first = size_of(q_cmd);
+    }
+
+    std::vector<Int> c_lane, c_dedupe, c_events;
+    std::vector<std::string> c_id;
+    std::vector<std::optional<Int>> c_owner_lane;
+    std::vector<std::optional<Long>> c_owner_epoch;
+    std::vector<Int> p_cmd, p_stream, p_count;
+    std::vector<Long> p_expected;
+    std::vector<Int> e_cmd, e_part, e_in_cmd, e_in_part;
+    std::vector<Uuid> e_id;
+    std::vector<std::string_view> e_tenant, e_category, e_key, e_type, e_payload;
+    std::vector<Time> e_occurred;
+    std::vector<std::string> metas;  // one per (command, private or not)
+    metas.reserve(commands.size() * 2);
+    std::vector<std::string_view> e_meta;
+    std::vector<Int> d_cmd, d_lane, w_cmd, w_lane, w_priority, x_cmd;
+    std::vector<std::string> d_kind, d_key, w_kind, w_key, x_tenant, x_kind, x_key;
+    std::vector<Time> w_due;
+    std::vector<std::string_view> w_ref;
+
+    for (std::size_t c = 0; c < commands.size(); ++c) {
+        const auto& command = commands[c];
+        const Int cmd = static_cast<Int>(c) + 1;
+        c_lane.push_back(lanes.at(command_lane[c]));
+        c_id.push_back(command.id);
+        c_dedupe.push_back(command.dedupe == Dedupe::creation  ? 1
+                           : command.dedupe == Dedupe::version ? 2
+                                                               : 0);
+        c_owner_lane.push_back(command.owner_guard ? std::optional<Int>(command.owner_guard->lane)
+                                                   : std::nullopt);
+        c_owner_epoch.push_back(command.owner_guard
+                                    ? std::optional<Long>(command.owner_guard->owner_epoch)
+                                    : std::nullopt);
+        Int in_cmd = 0;
+        std::string_view open_meta, private_meta;
+        for (std::size_t p = 0; p < command.parts.size(); ++p) {
+            const auto& part = command.parts[p];
+            p_cmd.push_back(cmd);
+            p_stream.push_back(streams.at(part_stream[c][p]).index);
+            p_expected.push_back(part.expected);
+            p_count.push_back(size_of(part.events));
+            Int in_part = 0;
+            for (const auto& event : part.events) {
+                auto& meta = event.is_private ? private_meta : open_meta;
+                if (meta.empty()) {
+                    metas.push_back(meta_bytes(command.meta, event.is_private, options.build_id));
+                    meta = metas.back();
+                }
+                e_cmd.push_back(cmd);
+                e_part.push_back(size_of(p_cmd));
+                e_in_cmd.push_back(++in_cmd);
+                e_in_part.push_back(++in_part);
+                e_id.push_back(event.id ? *event.id
+                                        : derive_id(command.id, event.occurred_at, "event", in_cmd));
+                e_tenant.push_back(part.stream.tenant);
+                e_category.push_back(part.stream.category);
+                e_key.push_back(part.stream.key);
+                e_type.push_back(event.type);
+                e_occurred.push_back(event.occurred_at);
+                e_meta.push_back(meta);
+                e_payload.push_back(event.payload);
+            }
+        }
+        c_events.push_back(in_cmd);
+        for (const auto& del : derived[c].work_del) {
+            d_cmd.push_back(cmd);
+            d_lane.push_back(del.lane);
+            d_kind.push_back(del.kind);
+            d_key.push_back(del.key);
+        }
+        for (const auto& put : derived[c].work_put) {
+            w_cmd.push_back(cmd);
+            w_lane.push_back(put.lane);
+            w_kind.push_back(put.kind);
+            w_key.push_back(put.key);
+            w_due.push_back(put.due_at);
+            w_priority.push_back(put.priority);
+            w_ref.push_back(put.ref);
+        }
+        for (const auto& change : derived[c].settings) {
+            x_cmd.push_back(cmd);
+            x_tenant.push_back(change.tenant);
+            x_kind.push_back(change.kind);
+            x_key.push_back(change.key);
+        }
+    }
+
+    postgres::Params params;
+    params.add(strict).add_array(l_id);
+    params.add_array(s_id).add_array(s_lane).add_array(s_hint);
+    params.add_array(k_id).add_array(k_scope).add_array(k_kind).add_array(k_key).add_array(k_first);
+    params.add_array(c_lane).add_array(c_dedupe).add_array(c_id);
+    params.add_array(c_owner_lane).add_array(c_owner_epoch).add_array(c_events);
+    params.add_array(p_cmd).add_array(p_stream).add_array(p_expected).add_array(p_count);
+    params.add_array(q_cmd).add_array(q_key).add_bytes_array(q_value).add_array(q_holder);
+    params.add_bytes_array(q_hash).add_bool_array(q_command);
+    params.add_array(e_cmd).add_array(e_part).add_array(e_in_cmd).add_array(e_in_part).add_array(e_id);
+    params.add_array(e_tenant).add_array(e_category).add_array(e_key).add_array(e_type);
+    params.add_array(e_occurred).add_bytes_array(e_meta).add_bytes_array(e_payload);
+    params.add_array(d_cmd).add_array(d_lane).add_array(d_kind).add_array(d_key);
+    params.add_array(w_cmd).add_array(w_lane).add_array(w_kind).add_array(w_key).add_array(w_due);
+    params.add_array(w_priority).add_bytes_array(w_ref);
+    params.add_array(x_cmd).add_array(x_tenant).add_array(x_kind).add_array(x_key);
+    return {kAppendSql, std::move(params)};
+}
+
+std::vector<Verdict> verdicts_from(const postgres::Result& result) {
+    std::vector<Verdict> verdicts;
+    for (int row = 0; row < result.rows(); ++row) {
+        Verdict verdict;
+        verdict.outcome = static_cast<Outcome>(result.int4(row, 0) - 1);
+        if (!result.null(row, 1)) verdict.part = result.int4(row, 1);
+        if (!result.null(row, 2)) verdict.actual = result.int8(row, 2);
+        if (!result.null(row, 3)) verdict.lane = result.int4(row, 3);
+        if (!result.null(row, 4)) verdict.first_position = result.int8(row, 4);
+        if (!result.null(row, 5)) verdict.event_count = result.int4(row, 5);
+        if (!result.null(row, 6)) verdict.base_versions = result.int8_array(row, 6);
+        if (!result.null(row, 7)) verdict.recorded_at = result.time(row, 7);
+        if (!result.null(row, 8)) verdict.claim_kind = result.text(row, 8);
+        if (!result.null(row, 9)) verdict.claim_value = result.text(row, 9);
+        if (!result.null(row, 10)) verdict.claim_holder = result.uuid(row, 10);
+        verdicts.push_back(std::move(verdict));
+    }
+    return verdicts;
+}
+
+}  // namespace flowstack::eventlog

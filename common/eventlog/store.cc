@@ -1,0 +1,282 @@
+#include "common/eventlog/store.h"
+
+#include <condition_variable>
+#include <deque>
+#include <mutex>
+#include <thread>
+
+namespace flowstack::eventlog {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+constexpr std::chrono::milliseconds kRetryDelayMs{50};
+constexpr int kDeadlockRetriesMax = 10;
+
+std::size_t bytes_of(const Command& command) {
+    std::size_t bytes = 256;
+    for (const auto& part : command.parts)
+        for (const auto& event : part.events) bytes += event.payload.size() + 256;
+    return bytes;
+}
+
+std::exception_ptr as_refusal(const Command& command, const postgres::SqlError& error) {
+    if (error.sqlstate == "FS003") return std::make_exception_ptr(ClockAhead(error.what()));
+    return std::make_exception_ptr(
+        CommandRefused("command " + command.id + ": " + error.what()));
+}
+
+}  // namespace
+
+// One thread, one connection: takes what has gathered, commits it, answers, takes again.
+struct Store::Batcher {
+    struct Waiting {
+        Command command;
+        Answer answer;
+        Clock::time_point deadline;
+        std::size_t bytes;
+    };
+
+    Batcher(Store& owner, int number)
+        : store(owner),
+          session({.url = owner.options_.database_url,
+                   .application_name = owner.options_.service + "-append-" + std::to_string(number)}),
+          thread([this] { run(); }) {}
+
+    ~Batcher() { stop(); }
+
+    void stop() {
+        {
+            const std::lock_guard lock(mutex);
+            stopping = true;
+        }
+        wake.notify_all();
+        if (thread.joinable()) thread.join();
+    }
+
+    void push(Command command, Answer answer) {
+        const auto bytes = bytes_of(command);
+        {
+            const std::lock_guard lock(mutex);
+            if (stopping || queue.size() >= store.options_.queue_commands_max) {
+                answer({}, std::make_exception_ptr(
+                               Overloaded(stopping ? "the store is closing" : "append queue is full")));
+                return;
+            }
+            queue.push_back({std::move(command), std::move(answer),
+                             Clock::now() + store.options_.append_deadline_ms, bytes});
+        }
+        wake.notify_one();
+    }
+
+    void run() {
+        while (true) {
+            std::vector<Waiting> batch;
+            {
+                std::unique_lock lock(mutex);
+                wake.wait(lock, [&] { return stopping || !queue.empty(); });
+                if (queue.empty()) return;
+                std::size_t bytes = 0;
+                while (!queue.empty() && batch.size() < store.options_.batch_commands_max &&
+                       (batch.empty() || bytes + queue.front().bytes <= store.options_.batch_bytes_max)) {
+                    bytes += queue.front().bytes;
+                    batch.push_back(std::move(queue.front()));
+                    queue.pop_front();
+                }
+            }
+            commit(batch);
+        }
+    }
+
+    void commit(std::span<Waiting> batch) {
+        std::vector<Command> commands;
+        for (auto& waiting : batch) commands.push_back(waiting.command);
+        postgres::Session::Statement statement;
+        try {
+            statement = append_statement(commands, store.options_, store.derive_, false);
+        } catch (const std::exception&) {
+            // A command that cannot even be written down: find it.
+            if (batch.size() == 1) return batch[0].answer({}, std::current_exception());
+            return halve(batch);
+        }
+        for (int deadlocks = 0;;) {
+            try {
+                answer(batch, verdicts_from(session.query(statement.sql, statement.params)));
+                return;
+            } catch (const postgres::StoreUnavailable&) {
+                // The commit may have counted. The same batch again gets "already done" if it did.
+                if (expired(batch)) return fail(batch, std::current_exception());
+                std::this_thread::sleep_for(kRetryDelayMs);
+            } catch (const postgres::SqlError& error) {
+                const bool shutting_down = error.sqlstate.starts_with("57P");
+                if (shutting_down || (error.retryable() && ++deadlocks < kDeadlockRetriesMax)) {
+                    if (shutting_down) session.disconnect();
+                    if (expired(batch))
+                        return fail(batch, std::make_exception_ptr(
+                                               postgres::StoreUnavailable(error.what())));
+                    std::this_thread::sleep_for(kRetryDelayMs);
+                    continue;
+                }
+                if (store_is_out(error)) {
+                    return fail(batch,
+                                std::make_exception_ptr(postgres::StoreUnavailable(error.what())));
+                }
+                if (batch.size() == 1) return batch[0].answer({}, as_refusal(batch[0].command, error));
+                return halve(batch);
+            }
+        }
+    }
+
+    // No space, too many connections, no schema yet: nobody's command is guilty.
+    static bool store_is_out(const postgres::SqlError& error) {
+        return error.sqlstate.starts_with("53") || error.sqlstate.starts_with("58") ||
+               error.sqlstate.starts_with("42");
+    }
+
+    void halve(std::span<Waiting> batch) {
+        commit(batch.first(batch.size() / 2));
+        commit(batch.subspan(batch.size() / 2));
+    }
+
+    static bool expired(std::span<Waiting> batch) {
+        const auto now = Clock::now();
+        for (const auto& waiting : batch)
+            if (waiting.deadline > now) return false;
+        return true;
+    }
+
+    static void fail(std::span<Waiting> batch, const std::exception_ptr& error) {
+        for (auto& waiting : batch) waiting.answer({}, error);
+    }
+
+    void answer(std::span<Waiting> batch, std::vector<Verdict> verdicts) {
+        std::vector<std::pair<int, std::int64_t>> heads;
+        for (const auto& verdict : verdicts) {
+            if (verdict.outcome != Outcome::ok || verdict.event_count == 0) continue;
+            const auto head = verdict.first_position + verdict.event_count - 1;
+            bool known = false;
+            for (auto& [lane, position] : heads)
+                if (lane == verdict.lane) {
+                    position = std::max(position, head);
+                    known = true;
+                }
+            if (!known) heads.emplace_back(verdict.lane, head);
+        }
+        for (const auto& [lane, head] : heads)
+            for (const auto& listener : store.listeners_) listener(lane, head);
+        for (std::size_t i = 0; i < batch.size(); ++i) batch[i].answer(std::move(verdicts[i]), nullptr);
+    }
+
+    Store& store;
+    postgres::Session session;
+    std::mutex mutex;
+    std::condition_variable wake;
+    std::deque<Waiting> queue;
+    bool stopping = false;
+    std::thread thread;
+};
+
+Store::Store(StoreOptions options, DeriveFn derive)
+    : options_(std::move(options)),
+      derive_(std::move(derive)),
+      pool_(std::make_unique<postgres::Pool>(
+          postgres::Session::Options{.url = options_.database_url,
+                                     .application_name = options_.service + "-read"},
+          options_.read_connections)) {
+    const int count = std::clamp(options_.append_connections, 1, kAppendConnectionsMax);
+    for (int i = 0; i < count; ++i) batchers_.push_back(std::make_unique<Batcher>(*this, i));
+}
+
+Store::~Store() { drain(); }
+
+void Store::drain() {
+    for (auto& batcher : batchers_) batcher->stop();
+}
+
+void Store::append_async(Command command, Answer answer) {
+    const auto lane = static_cast<std::size_t>(lane_of(command.meta.routing, command.tenant));
+    batchers_[lane % batchers_.size()]->push(std::move(command), std::move(answer));
+}
+
+Verdict Store::append(Command command) {
+    std::promise<Verdict> promise;
+    auto answered = promise.get_future();
+    append_async(std::move(command), [&promise](Verdict verdict, const std::exception_ptr& error) {
+        if (error)
+            promise.set_exception(error);
+        else
+            promise.set_value(std::move(verdict));
+    });
+    return answered.get();
+}
+
+std::vector<Recorded> Store::read_stream(const StreamName& stream, std::int64_t from_version) {
+    static const std::string sql = std::string("select ") + kEventColumns +
+                                   " from events where stream = $1 and version >= $2 order by version";
+    const auto result = pool_->with([&](postgres::Session& session) {
+        return session.query(sql, postgres::Params().add(stream_id(stream)).add(from_version));
+    });
+    std::vector<Recorded> events;
+    for (int row = 0; row < result.rows(); ++row)
+        events.push_back(recorded_from(result, row, options_.service));
+    return events;
+}
+
+std::vector<Recorded> Store::read_lane(int lane, std::int64_t from, std::int64_t to, int limit) {
+    static const std::string sql = std::string("select ") + kEventColumns +
+                                   " from events where lane = $1 and position >= $2 and position <= $3"
+                                   " order by position limit $4";
+    constexpr auto kHead = std::numeric_limits<std::int64_t>::max();
+    const auto result = pool_->with([&](postgres::Session& session) {
+        return session.query(sql, postgres::Params()
+                                      .add(lane)
+                                      .add(from)
+                                      .add(to == 0 ? kHead : to)
+                                      .add(static_cast<std::int64_t>(limit)));
+    });
+    std::vector<Recorded> events;
+    std::size_t bytes = 0;
+    for (int row = 0; row < result.rows() && bytes < kPageBytesMax; ++row) {
+        events.push_back(recorded_from(result, row, options_.service));
+        bytes += events.back().payload.size() + events.back().meta_bytes.size() + 256;
+    }
+    return events;
+}
+
+std::vector<std::int64_t> Store::heads() {
+    const auto result = pool_->with([&](postgres::Session& session) {
+        return session.query("select position from lanes order by lane");
+    });
+    std::vector<std::int64_t> heads;
+    for (int row = 0; row < result.rows(); ++row) heads.push_back(result.int8(row, 0));
+    return heads;
+}
+
+std::optional<Store::ClaimRow> Store::claim(std::string_view scope, std::string_view kind,
+                                            std::string_view key) {
+    const auto result = pool_->with([&](postgres::Session& session) {
+        return session.query("select value, holder from claims where id = $1",
+                             postgres::Params().add(claim_id(scope, kind, key)));
+    });
+    if (result.rows() == 0) return std::nullopt;
+    return ClaimRow{result.text(0, 0), result.uuid(0, 1)};
+}
+
+void Store::on_commit(std::function<void(int, std::int64_t)> listener) {
+    listeners_.push_back(std::move(listener));
+}
+
+bool Store::ready(std::string& why) {
+    try {
+        const auto found = heads().size();
+        if (found == static_cast<std::size_t>(options_.lanes)) return true;
+        why = "the database has " + std::to_string(found) + " lanes, LANES says " +
+              std::to_string(options_.lanes);
+    } catch (const postgres::StoreUnavailable& error) {
+        why = error.what();
+    } catch (const postgres::SqlError& error) {
+        why = std::string("schema is missing, run flowctl migrate: ") + error.what();
+    }
+    return false;
+}
+
+}  // namespace flowstack::eventlog

@@ -1,0 +1,115 @@
+#pragma once
+
+#include <chrono>
+#include <functional>
+#include <future>
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "common/eventlog/types.h"
+#include "common/postgres/session.h"
+
+// The lane log of one service, as a process sees it: append with group commit, read by stream and by lane.
+//
+// Thread-safe. Appends gather while a commit is in flight and go together in the next one; nothing waits
+// when nothing is in flight. Sorted locks, so two batches never deadlock. A poisonous command fails alone.
+namespace flowstack::eventlog {
+
+struct StoreOptions {
+    std::string service;       // gateway, conversation, …
+    std::string database_url;
+    int lanes = 64;
+    int append_connections = 2;  // lane groups; at most kAppendConnectionsMax
+    int read_connections = 4;
+    std::size_t batch_commands_max = 500;
+    std::size_t batch_bytes_max = 4 << 20;
+    std::size_t queue_commands_max = 20'000;  // above it append answers Overloaded at once
+    std::chrono::milliseconds append_deadline_ms{10'000};
+    std::string build_id = "dev";
+};
+inline constexpr int kAppendConnectionsMax = 4;
+
+// The queue is full: nothing was written, try later.
+struct Overloaded : std::runtime_error {
+    using std::runtime_error::runtime_error;
+};
+// The command itself cannot be stored (too many parts, malformed text …): nothing was written.
+struct CommandRefused : std::runtime_error {
+    using std::runtime_error::runtime_error;
+};
+// A lane's clock is more than 5 s ahead of the database's: it refuses until time has caught up.
+struct ClockAhead : std::runtime_error {
+    using std::runtime_error::runtime_error;
+};
+
+class Store {
+public:
+    Store(StoreOptions options, DeriveFn derive);
+    ~Store();
+
+    // The answer comes on a batcher's thread: keep it short, never append-and-wait in it.
+    // `error` is set instead of a verdict when the command was refused, or when its fate is unknown
+    // (postgres::StoreUnavailable): ask again with the same command id then.
+    using Answer = std::function<void(Verdict verdict, std::exception_ptr error)>;
+    void append_async(Command command, Answer answer);
+
+    // Waits. Throws what append_async would have handed over.
+    Verdict append(Command command);
+
+    // Versions from_version and up, in order.
+    std::vector<Recorded> read_stream(const StreamName& stream, std::int64_t from_version = 1);
+    // Positions from..to of a lane, at most `limit` events and kPageBytesMax bytes; to = 0 is the head.
+    std::vector<Recorded> read_lane(int lane, std::int64_t from, std::int64_t to, int limit);
+    // The head of every lane, by number.
+    std::vector<std::int64_t> heads();
+    // One event by its id, looked for in a lane's tail is not possible: this one scans its stream.
+    struct ClaimRow {
+        std::string value;
+        Uuid holder{};
+    };
+    std::optional<ClaimRow> claim(std::string_view scope, std::string_view kind, std::string_view key);
+
+    // Called on a batcher's thread after a commit that wrote to `lane`, with its new head.
+    void on_commit(std::function<void(int lane, std::int64_t head)> listener);
+
+    int lane_of(const Routing& routing, std::string_view tenant) const {
+        return eventlog::lane_of(routing, tenant, options_.lanes);
+    }
+    const StoreOptions& options() const { return options_; }
+    postgres::Pool& pool() { return *pool_; }
+    const DeriveFn& derive() const { return derive_; }
+
+    // True when the schema is there and has the expected number of lanes; `why` says what is wrong.
+    bool ready(std::string& why);
+
+    // Finishes what is queued, then refuses. Called by the destructor too.
+    void drain();
+
+private:
+    struct Batcher;
+    StoreOptions options_;
+    DeriveFn derive_;
+    std::unique_ptr<postgres::Pool> pool_;
+    std::vector<std::unique_ptr<Batcher>> batchers_;
+    std::vector<std::function<void(int, std::int64_t)>> listeners_;
+};
+inline constexpr std::size_t kPageBytesMax = 3 << 20;
+
+// The one call of append(), for the batcher and for consumers' transactions.
+postgres::Session::Statement append_statement(std::span<const Command> commands, const StoreOptions& options,
+                                              const DeriveFn& derive, bool strict);
+std::vector<Verdict> verdicts_from(const postgres::Result& result);
+
+// Rows of `select <kEventColumns> from events`.
+extern const char* const kEventColumns;
+Recorded recorded_from(const postgres::Result& result, int row, const std::string& service);
+
+// The envelope as bytes on the bus and in EventLog (flowstack.common.v1.RecordedEvent), and back.
+// A private or too large payload is left out.
+inline constexpr std::size_t kBusEventBytesMax = 512 * 1024;
+std::string to_bus(const Recorded& event);
+Recorded from_bus(std::string_view bytes);  // throws std::invalid_argument
+
+}  // namespace flowstack::eventlog

@@ -1,0 +1,136 @@
+-- The lane log of one service: the same for all five. See docs/ARCHITECTURE.md and common/eventlog.
+--
+-- events is the log and the outbox. Nobody but append() writes it, and nobody at all changes it.
+
+create table lanes (
+    lane             int primary key,
+    epoch            int not null default 1,
+    position         bigint not null default 0,       -- the head: positions 1..position exist, no other
+    last_recorded_at timestamptz not null default 'epoch'
+) with (fillfactor = 10);
+
+create table heads (
+    stream  uuid primary key,                          -- one aggregate, in the whole database
+    version bigint not null,
+    lane    int not null
+) with (fillfactor = 70);
+
+create table events (
+    lane        int not null,
+    position    bigint not null,
+    epoch       int not null,
+    stream      uuid not null,
+    version     bigint not null,
+    event_id    uuid not null,
+    tenant      text not null,
+    category    text not null,
+    key         text not null,
+    type        text not null,                         -- full name of the payload's protobuf message
+    recorded_at timestamptz not null,
+    occurred_at timestamptz not null,
+    command_id  text not null,
+    meta        bytea not null,                        -- flowstack.common.v1.EventMeta
+    payload     bytea not null,
+    primary key (lane, position)
+);
+create index events_stream on events (stream, version);
+alter table events alter column meta set storage plain, alter column payload set storage external;
+
+-- A name that only one stream may hold. id = first 16 bytes of SHA-256(scope 0 kind 0 key).
+create table claims (
+    id           uuid not null,
+    scope        text not null,                        -- the tenant, or '' for the platform
+    kind         text not null,
+    key          text not null,
+    value        bytea not null,
+    holder       uuid not null,
+    request_hash bytea not null,                       -- of what was asked, where the claim is a command id
+    made_at      timestamptz not null,
+    primary key (id)
+) partition by hash (id);
+create table claims_0 partition of claims for values with (modulus 4, remainder 0);
+create table claims_1 partition of claims for values with (modulus 4, remainder 1);
+create table claims_2 partition of claims for values with (modulus 4, remainder 2);
+create table claims_3 partition of claims for values with (modulus 4, remainder 3);
+
+-- What the owner of a lane has to do, and when. Derived from events, so it can be made again.
+create table work (
+    lane     int not null,
+    kind     text not null,
+    key      text not null,
+    due_at   timestamptz not null,
+    priority int not null,
+    ref      bytea not null,
+    primary key (lane, kind, key)
+);
+create index work_due on work (lane, kind, due_at);
+
+create table lane_owner (
+    lane        int primary key,
+    owner_epoch bigint not null default 0,
+    replica     text not null default '',
+    taken_at    timestamptz
+);
+
+create table lane_relay (
+    lane      int primary key,
+    published bigint not null default 0                -- only over the contiguous acknowledged prefix
+) with (fillfactor = 50);
+
+create table cursors (
+    consumer text not null,
+    source   text not null,
+    lane     int not null,
+    epoch    int not null default 1,
+    position bigint not null,
+    primary key (consumer, source, lane)
+) with (fillfactor = 50);
+
+create table parked (
+    consumer    text not null,
+    source      text not null,
+    lane        int not null,
+    position    bigint not null,
+    routing_key text not null,
+    reason      text not null,
+    event       bytea not null,                        -- flowstack.common.v1.RecordedEvent
+    parked_at   timestamptz not null,
+    primary key (consumer, source, lane, position)
+);
+create index parked_key on parked (consumer, source, lane, routing_key);
+
+-- What every replica's door must know soon. seq is gapless: the counter row is locked last.
+create table settings_changes (
+    seq     bigint primary key,
+    tenant  text not null,
+    kind    text not null,
+    key     text not null
+);
+create table settings_counter (only_row boolean primary key default true check (only_row), seq bigint not null);
+insert into settings_counter (seq) values (0);
+
+-- Read models are documents: body is the API resource's protobuf message, the columns are what lists ask for.
+create table read_model (
+    tenant   text not null,
+    kind     text not null,
+    id       text not null,
+    parent   text not null default '',
+    state    text not null default '',
+    sort_at  timestamptz not null,
+    lane     int not null,
+    position bigint not null,                          -- of the event that it shows last
+    body     bytea not null,
+    primary key (tenant, kind, id)
+);
+create index read_model_list on read_model (tenant, kind, sort_at desc, id);
+create index read_model_parent on read_model (tenant, kind, parent, sort_at desc, id) where parent <> '';
+create index read_model_state on read_model (tenant, kind, state, sort_at desc, id) where state <> '';
+
+-- What must be single across replicas and lanes, such as a provider's token.
+create table leases (
+    name       text primary key,
+    holder     text not null,
+    version    bigint not null,
+    value      bytea not null,
+    expires_at timestamptz not null
+);

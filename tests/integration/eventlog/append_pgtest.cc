@@ -1,0 +1,326 @@
+#include <gtest/gtest.h>
+
+#include <atomic>
+#include <thread>
+
+#include "common/core/clock.h"
+#include "common/eventlog/store.h"
+#include "tests/support/test_database.h"
+
+namespace flowstack::eventlog {
+namespace {
+
+using flowstack::testing::TestDatabase;
+
+constexpr Time kNow{std::chrono::microseconds{1'700'000'000'000'000}};
+
+NewEvent event(const std::string& payload, const std::string& type = "test.v1.Happened") {
+    return {.type = type, .payload = payload, .occurred_at = kNow};
+}
+
+// Side rows by the type's name, as a service would derive them from the payload.
+void derive(const StreamName& stream, int lane, const NewEvent& event, Derived& out) {
+    if (event.type == "test.v1.Named")
+        out.claims.push_back({stream.tenant, "name", event.payload, "value of " + stream.key, stream});
+    if (event.type == "test.v1.Timed")
+        out.work_put.push_back({lane, "timer", stream.key, event.occurred_at, 1, "ref"});
+    if (event.type == "test.v1.Untimed") out.work_del.push_back({lane, "timer", stream.key});
+    if (event.type == "test.v1.Set") out.settings.push_back({stream.tenant, "tenant", stream.key});
+}
+
+Command command(const std::string& id, const std::string& key, std::int64_t expected,
+                std::vector<NewEvent> events, Dedupe dedupe = Dedupe::none) {
+    Command c;
+    c.id = id;
+    c.tenant = "t1";
+    c.meta.routing = {RoutingKind::customer, "customer-1"};
+    c.dedupe = dedupe;
+    c.parts.push_back({{"t1", "thing", key}, expected, std::move(events)});
+    return c;
+}
+
+class Append : public ::testing::Test {
+protected:
+    void SetUp() override {
+        database = std::make_unique<TestDatabase>(4);
+        store = make_store();
+    }
+    std::unique_ptr<Store> make_store() {
+        return std::make_unique<Store>(
+            StoreOptions{.service = "test", .database_url = database->service_url(), .lanes = 4}, derive);
+    }
+    std::int64_t count(const std::string& sql) {
+        postgres::Session session({.url = database->admin_url()});
+        return session.query(sql).int8(0, 0);
+    }
+
+    std::unique_ptr<TestDatabase> database;
+    std::unique_ptr<Store> store;
+};
+
+TEST_F(Append, StoresAnEventWithItsWholeEnvelope) {
+    auto c = command("c1", "a", kCreate, {event("hello")});
+    c.meta.actor = "operator:1";
+    c.meta.causation = Position{"gateway", 2, 7};
+    c.meta.correlation_id = "corr";
+    const auto verdict = store->append(c);
+    ASSERT_EQ(verdict.outcome, Outcome::ok);
+    EXPECT_EQ(verdict.first_position, 1);
+    EXPECT_EQ(verdict.base_versions, std::vector<std::int64_t>{0});
+    const auto events = store->read_stream({"t1", "thing", "a"});
+    ASSERT_EQ(events.size(), 1u);
+    EXPECT_EQ(events[0].payload, "hello");
+    EXPECT_EQ(events[0].version, 1);
+    EXPECT_EQ(events[0].meta.actor, "operator:1");
+    EXPECT_EQ(events[0].meta.causation, (Position{"gateway", 2, 7}));
+    EXPECT_EQ(events[0].occurred_at, kNow);
+    EXPECT_EQ(from_bus(to_bus(events[0])).payload, "hello");
+}
+
+TEST_F(Append, WrongVersionSaysTheActualOne) {
+    ASSERT_TRUE(store->append(command("c1", "a", kCreate, {event("1"), event("2")})).accepted());
+    const auto verdict = store->append(command("c2", "a", 1, {event("3")}));
+    EXPECT_EQ(verdict.outcome, Outcome::wrong_version);
+    EXPECT_EQ(verdict.actual, 2);
+    EXPECT_EQ(store->read_stream({"t1", "thing", "a"}).size(), 2u);
+}
+
+TEST_F(Append, I5_ARejectedCommandChangesNothing) {
+    ASSERT_TRUE(store->append(command("c1", "a", kCreate, {event("x", "test.v1.Named")})).accepted());
+    const auto position = store->heads();
+    const auto verdict = store->append(command("c2", "b", kCreate, {event("x", "test.v1.Named")}));
+    EXPECT_EQ(verdict.outcome, Outcome::claim_taken);
+    EXPECT_EQ(verdict.claim_kind, "name");
+    EXPECT_EQ(verdict.claim_value, "value of a");
+    EXPECT_EQ(verdict.claim_holder, stream_id({"t1", "thing", "a"}));
+    EXPECT_EQ(store->heads(), position);
+    EXPECT_EQ(count("select count(*) from heads"), 1);
+    EXPECT_EQ(count("select count(*) from claims"), 1);
+}
+
+TEST_F(Append, TheHolderOfAClaimMayTakeItAgain) {
+    ASSERT_TRUE(store->append(command("c1", "a", kCreate, {event("x", "test.v1.Named")})).accepted());
+    EXPECT_TRUE(store->append(command("c2", "a", 1, {event("x", "test.v1.Named")})).accepted());
+}
+
+TEST_F(Append, ARepeatedCommandIdGetsTheFirstAnswerAndAnotherBodyIsRefused) {
+    auto c = command("key-1", "a", kAny, {event("1"), event("2")}, Dedupe::claim);
+    c.meta.request_hash = "h1";
+    const auto first = store->append(c);
+    ASSERT_EQ(first.outcome, Outcome::ok);
+    const auto again = store->append(c);
+    EXPECT_EQ(again.outcome, Outcome::already_done);
+    EXPECT_EQ(again.lane, first.lane);
+    EXPECT_EQ(again.first_position, first.first_position);
+    EXPECT_EQ(again.event_count, 2);
+    c.meta.request_hash = "h2";
+    EXPECT_EQ(store->append(c).outcome, Outcome::other_body);
+    EXPECT_EQ(count("select count(*) from events"), 2);
+}
+
+TEST_F(Append, CreationAndVersionAreTheirOwnDedupe) {
+    const auto create = command("create-1", "a", kCreate, {event("1")}, Dedupe::creation);
+    ASSERT_EQ(store->append(create).outcome, Outcome::ok);
+    EXPECT_EQ(store->append(create).outcome, Outcome::already_done);
+    EXPECT_EQ(store->append(command("create-2", "a", kCreate, {event("1")}, Dedupe::creation)).outcome,
+              Outcome::wrong_version);
+    const auto next = command("next-1", "a", 1, {event("2"), event("3")}, Dedupe::version);
+    ASSERT_EQ(store->append(next).outcome, Outcome::ok);
+    const auto again = store->append(next);
+    EXPECT_EQ(again.outcome, Outcome::already_done);
+    EXPECT_EQ(again.first_position, 2);
+    EXPECT_EQ(again.event_count, 2);
+}
+
+TEST_F(Append, CommandsOfOneStreamInOneBatchAreJudgedInOrderEachSeeingTheOneBefore) {
+    const std::vector<Command> batch{
+        command("c1", "a", kCreate, {event("1")}), command("c2", "a", 1, {event("2"), event("3")}),
+        command("c3", "a", 1, {event("no")}),      command("c4", "a", 3, {event("4")}),
+        command("c5", "b", kCreate, {event("n", "test.v1.Named")}),
+        command("c6", "c", kCreate, {event("n", "test.v1.Named")}),
+        command("c1", "a", kCreate, {event("1")}, Dedupe::creation)};
+    postgres::Session session({.url = database->service_url()});
+    const auto statement = append_statement(batch, store->options(), derive, false);
+    const auto verdicts = verdicts_from(session.query(statement.sql, statement.params));
+    ASSERT_EQ(verdicts.size(), 7u);
+    EXPECT_EQ(verdicts[0].outcome, Outcome::ok);
+    EXPECT_EQ(verdicts[1].outcome, Outcome::ok);
+    EXPECT_EQ(verdicts[2].outcome, Outcome::wrong_version);
+    EXPECT_EQ(verdicts[2].actual, 3);
+    EXPECT_EQ(verdicts[3].outcome, Outcome::ok);
+    EXPECT_EQ(verdicts[4].outcome, Outcome::ok);
+    EXPECT_EQ(verdicts[5].outcome, Outcome::claim_taken);
+    EXPECT_EQ(verdicts[6].outcome, Outcome::already_done);
+    EXPECT_EQ(verdicts[6].first_position, 1);
+    std::string payloads;
+    for (const auto& e : store->read_stream({"t1", "thing", "a"})) payloads += e.payload;
+    EXPECT_EQ(payloads, "1234");
+    EXPECT_EQ(count("select count(*) from heads"), 2);
+}
+
+TEST_F(Append, I5_APoisonousCommandFailsAloneAmongAHundred) {
+    std::atomic<int> accepted{0}, refused{0}, left{100};
+    std::promise<void> done;
+    for (int i = 0; i < 100; ++i) {
+        // A zero byte in text is what PostgreSQL cannot store.
+        const std::string type = i == 42 ? std::string("bad\0type", 8) : "test.v1.Happened";
+        store->append_async(command("c" + std::to_string(i), "k" + std::to_string(i), kCreate,
+                                    {event("p", type)}),
+                            [&](const Verdict& verdict, const std::exception_ptr& error) {
+                                if (error) ++refused;
+                                else if (verdict.accepted()) ++accepted;
+                                if (--left == 0) done.set_value();
+                            });
+    }
+    done.get_future().wait();
+    EXPECT_EQ(accepted, 99);
+    EXPECT_EQ(refused, 1);
+    EXPECT_EQ(count("select count(*) from events"), 99);
+}
+
+TEST_F(Append, I1_I2_I7_PositionsAndVersionsAreGaplessAndTimeClimbsUnderConcurrency) {
+    auto other = make_store();
+    std::vector<std::thread> threads;
+    for (int t = 0; t < 4; ++t)
+        threads.emplace_back([&, t] {
+            auto& mine = t % 2 ? *store : *other;
+            for (int i = 0; i < 100; ++i) {
+                auto c = command("c" + std::to_string(t) + "-" + std::to_string(i),
+                                 "k" + std::to_string(i % 7), kAny, {event("p"), event("q")});
+                c.meta.routing.key = "customer-" + std::to_string(i % 7);
+                ASSERT_TRUE(mine.append(c).accepted());
+            }
+        });
+    for (auto& thread : threads) thread.join();
+    EXPECT_EQ(count("select count(*) from events"), 800);
+    EXPECT_EQ(count("select count(*) from (select lane, position, row_number() over (partition by lane "
+                    "order by position) n from events) e where position <> n"),
+              0);
+    EXPECT_EQ(count("select count(*) from (select stream, version, row_number() over (partition by stream "
+                    "order by position) n from events) e where version <> n"),
+              0);
+    EXPECT_EQ(count("select count(*) from (select recorded_at, lag(recorded_at) over (partition by lane "
+                    "order by position) before from events) e where recorded_at <= before"),
+              0);
+    EXPECT_EQ(count("select count(*) from lanes l where position <> (select coalesce(max(position), 0) "
+                    "from events e where e.lane = l.lane)"),
+              0);
+}
+
+TEST_F(Append, I4_OneCommandIdOneEffectFromTwoWritersAThousandTimes) {
+    auto other = make_store();
+    std::atomic<int> effects{0}, repeats{0};
+    std::vector<std::thread> threads;
+    for (auto* mine : {store.get(), other.get()})
+        threads.emplace_back([&, mine] {
+            std::atomic<int> left{1000};
+            std::promise<void> done;
+            for (int i = 0; i < 1000; ++i)
+                mine->append_async(command("cmd-" + std::to_string(i), "k" + std::to_string(i % 50), kAny,
+                                           {event("p")}, Dedupe::claim),
+                                   [&](const Verdict& verdict, const std::exception_ptr& error) {
+                                       EXPECT_FALSE(error);
+                                       if (verdict.outcome == Outcome::ok) ++effects;
+                                       if (verdict.outcome == Outcome::already_done) ++repeats;
+                                       if (--left == 0) done.set_value();
+                                   });
+            done.get_future().wait();
+        });
+    for (auto& thread : threads) thread.join();
+    EXPECT_EQ(effects, 1000);
+    EXPECT_EQ(repeats, 1000);
+    EXPECT_EQ(count("select count(*) from events"), 1000);
+}
+
+TEST_F(Append, I6_NoRoleCanChangeHistory) {
+    ASSERT_TRUE(store->append(command("c1", "a", kCreate, {event("1")})).accepted());
+    for (const auto& url : {database->service_url(), database->admin_url()}) {
+        postgres::Session session({.url = url});
+        for (const auto* sql : {"update events set payload = 'x'", "delete from events", "truncate events"})
+            EXPECT_THROW(session.run(sql), postgres::SqlError) << sql;
+    }
+    postgres::Session service({.url = database->service_url()});
+    EXPECT_THROW(service.run("insert into events select * from events"), postgres::SqlError);
+    EXPECT_THROW(service.run("update lanes set position = 0"), postgres::SqlError);
+    EXPECT_THROW(service.run("delete from heads"), postgres::SqlError);
+    EXPECT_THROW(service.run("delete from claims"), postgres::SqlError);
+}
+
+TEST_F(Append, I26_AClaimHasOneHolderHoweverManyLanesAskAtOnce) {
+    auto other = make_store();
+    std::atomic<int> won{0}, taken{0};
+    std::vector<std::thread> threads;
+    for (int t = 0; t < 4; ++t)
+        threads.emplace_back([&, t] {
+            for (int i = 0; i < 50; ++i) {
+                auto c = command("c" + std::to_string(t) + "-" + std::to_string(i),
+                                 "k" + std::to_string(t) + "-" + std::to_string(i), kCreate,
+                                 {event("name-" + std::to_string(i), "test.v1.Named")});
+                c.meta.routing.key = "customer-" + std::to_string(t);
+                const auto verdict = (t % 2 ? *store : *other).append(c);
+                if (verdict.outcome == Outcome::ok) ++won;
+                if (verdict.outcome == Outcome::claim_taken) ++taken;
+            }
+        });
+    for (auto& thread : threads) thread.join();
+    EXPECT_EQ(won, 50);
+    EXPECT_EQ(taken, 150);
+    EXPECT_EQ(count("select count(*) from claims"), 50);
+    EXPECT_EQ(count("select count(*) from claims c where not exists (select from events e where e.stream = "
+                    "c.holder and convert_from(e.payload, 'UTF8') = c.key)"),
+              0);
+}
+
+TEST_F(Append, GuardsAndOwnersAreChecked) {
+    ASSERT_TRUE(store->append(command("c1", "a", kCreate, {event("1")})).accepted());
+    auto guarded = command("c2", "b", kCreate, {event("1")});
+    guarded.parts.push_back({{"t1", "thing", "a"}, 2, {}});
+    const auto refused = store->append(guarded);
+    EXPECT_EQ(refused.outcome, Outcome::wrong_version);
+    EXPECT_EQ(refused.part, 1);
+    guarded.parts[1].expected = 1;
+    EXPECT_TRUE(store->append(guarded).accepted());
+
+    auto owned = command("c3", "b", 1, {event("2")});
+    owned.owner_guard = OwnerGuard{0, 7};
+    EXPECT_EQ(store->append(owned).outcome, Outcome::not_owner);
+    postgres::Session session({.url = database->service_url()});
+    owned.owner_guard->owner_epoch = session.query("select take_lane(0, 'me')").int8(0, 0);
+    EXPECT_TRUE(store->append(owned).accepted());
+}
+
+TEST_F(Append, SideRowsFollowFromEvents) {
+    ASSERT_TRUE(store->append(command("c1", "a", kCreate, {event("1", "test.v1.Timed")})).accepted());
+    EXPECT_EQ(count("select count(*) from work"), 1);
+    ASSERT_TRUE(store->append(command("c2", "a", 1, {event("1", "test.v1.Untimed")})).accepted());
+    EXPECT_EQ(count("select count(*) from work"), 0);
+    ASSERT_TRUE(store->append(command("c3", "a", 2, {event("1", "test.v1.Set")})).accepted());
+    ASSERT_TRUE(store->append(command("c4", "b", 0, {event("1", "test.v1.Set")})).accepted());
+    EXPECT_EQ(count("select max(seq) from settings_changes"), 2);
+}
+
+TEST_F(Append, I3_AnAppendGoesThroughWhenItsBackendIsKilledAndCountsOnce) {
+    std::atomic<bool> stop{false};
+    std::thread killer([&] {
+        postgres::Session session({.url = database->admin_url()});
+        for (int i = 0; i < 20 && !stop; ++i) {
+            session.query("select count(pg_terminate_backend(pid)) from pg_stat_activity where "
+                          "application_name like 'test-append%'");
+            std::this_thread::sleep_for(std::chrono::milliseconds(20));
+        }
+    });
+    int ok = 0;
+    for (int i = 0; i < 200; ++i) {
+        const auto id = std::to_string(i);
+        const auto verdict =
+            store->append(command("kill-" + id, "k" + id, kCreate, {event("p")}, Dedupe::creation));
+        if (verdict.accepted()) ++ok;
+    }
+    stop = true;
+    killer.join();
+    EXPECT_EQ(ok, 200);
+    EXPECT_EQ(count("select count(*) from events"), 200);
+}
+
+}  // namespace
+}  // namespace flowstack::eventlog

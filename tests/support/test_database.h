@@ -1,0 +1,27 @@
+#pragma once
+
+#include <string>
+#include <vector>
+
+// A database of a test's own on the cluster of TEST_DATABASE_URL, migrated, dropped at the end. A test that cannot
+// have one fails: it throws when the setting is missing.
+namespace flowstack::testing {
+
+class TestDatabase {
+public:
+    // `service`: besides the event log, migrations/<service> is applied when it is not empty.
+    explicit TestDatabase(int lanes = 4, const std::string& service = "");
+    ~TestDatabase();
+    TestDatabase(const TestDatabase&) = delete;
+
+    // As the superuser, and as the role that services have.
+    const std::string& admin_url() const { return admin_url_; }
+    const std::string& service_url() const { return service_url_; }
+
+private:
+    std::string name_;
+    std::string admin_url_;
+    std::string service_url_;
+};
+
+}  // namespace flowstack::testing
