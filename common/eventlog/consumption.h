@@ -1,0 +1,76 @@
+#pragma once
+
+#include <chrono>
+#include <functional>
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "common/eventlog/source.h"
+#include "common/eventlog/turn.h"
+
+// Applies each event of each source exactly once: cursor, projections and append in one transaction.
+//
+// One thread. Positions at or below the cursor are skipped, the next one is applied, a gap is refilled from the
+// source's own log. An event that cannot be applied is parked with every later one of its routing key.
+namespace flowstack::eventlog {
+
+struct ConsumptionOptions {
+    std::string consumer;  // name of this service
+    int batch_events_max = 200;
+    std::chrono::milliseconds head_compare_ms{2000};
+    std::chrono::milliseconds retry_delay_ms{100};
+    // A clean stretch (nothing decided) is written down at the latest after this.
+    std::chrono::milliseconds idle_cursor_ms{250};
+    int attempts_before_parking = 5;
+};
+
+// A record as the bus brings it.
+struct BusRecord {
+    std::string source;  // service name
+    int lane = 0;
+    std::string key;     // tenant/routing key
+    std::string value;
+};
+
+class Consumption {
+public:
+    using Handler = std::function<void(const Recorded&, Turn&)>;
+
+    Consumption(Store& store, std::map<std::string, std::shared_ptr<Source>> sources, ConsumptionOptions options);
+    ~Consumption();
+
+    // Decides: may append. Called for every event of every source in order.
+    void react(Handler handler);
+    // Projects: only puts documents, and only from the event and the document. Must give the same when replayed.
+    void project(Handler handler);
+
+    // Lanes to work on, all sources of them. Reads cursors and parked keys.
+    void assign(const std::vector<int>& lanes);
+    void unassign(const std::vector<int>& lanes);
+
+    // Applies what the bus brought; retries until it counts or the lane is taken away. Compares heads and refills
+    // when it is time. Call again and again from one thread, with an empty batch too.
+    void apply(std::vector<BusRecord> records);
+
+    // Drops all documents and makes them again from position 1 up to the cursors. Nothing else may run.
+    void rebuild();
+
+    struct Progress {
+        std::string source;
+        int lane = 0;
+        std::int64_t applied = 0;
+        std::int64_t parked = 0;
+    };
+    std::vector<Progress> progress() const;
+
+    // Tries the parked events of one key again, in order; those that work leave the car park.
+    void release(const std::string& source, int lane, const std::string& routing_key);
+
+private:
+    struct State;
+    std::unique_ptr<State> state_;
+};
+
+}  // namespace flowstack::eventlog

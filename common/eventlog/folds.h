@@ -1,0 +1,100 @@
+#pragma once
+
+#include <algorithm>
+#include <list>
+#include <mutex>
+#include <string>
+#include <unordered_map>
+
+#include "common/eventlog/store.h"
+#include "common/eventlog/turn.h"
+
+// The fold of a stream, cached. The cache is only a head start: the tail is always read, so an answer is
+// never older than the moment it was asked for.
+//
+//   struct Codec {
+//       using State = …;  // default-constructed = the stream does not exist
+//       // Throws CorruptStream for an unknown type or an impossible history.
+//       static State evolve(State state, const std::string& type, const std::string& payload, Time occurred_at);
+//   };
+//
+// Thread-safe. Bounded: the least recently used entry goes.
+namespace flowstack::eventlog {
+
+template <class State>
+struct Folded {
+    State state{};
+    std::int64_t version = 0;
+
+    // What the next part of this stream expects: kCreate for a new one.
+    std::int64_t expected() const { return version; }
+};
+
+template <class Codec>
+class Folds {
+public:
+    using State = typename Codec::State;
+
+    explicit Folds(Store& store, std::size_t entries_max = 10'000)
+        : store_(store), entries_max_(entries_max) {}
+
+    // As committed.
+    Folded<State> load(const StreamName& stream) {
+        const auto id = stream_id(stream);
+        Folded<State> folded = cached(id);
+        const auto tail = store_.read_stream(stream, folded.version + 1);
+        for (const auto& event : tail) {
+            folded.state = Codec::evolve(std::move(folded.state), event.type, event.payload, event.occurred_at);
+            folded.version = event.version;
+        }
+        if (!tail.empty()) keep(id, folded);
+        return folded;
+    }
+
+    // As this batch of consumed events sees it: committed, and what the batch has decided before.
+    Folded<State> load(const StreamName& stream, const Turn& turn) {
+        auto folded = load(stream);
+        for (const auto& event : turn.pending().events(stream)) {
+            folded.state = Codec::evolve(std::move(folded.state), event.type, event.payload, event.occurred_at);
+            ++folded.version;
+        }
+        return folded;
+    }
+
+private:
+    struct Entry {
+        Uuid id;
+        Folded<State> folded;
+    };
+
+    Folded<State> cached(const Uuid& id) {
+        const std::lock_guard lock(mutex_);
+        const auto found = index_.find(id);
+        if (found == index_.end()) return {};
+        recent_.splice(recent_.begin(), recent_, found->second);
+        return found->second->folded;
+    }
+
+    void keep(const Uuid& id, const Folded<State>& folded) {
+        const std::lock_guard lock(mutex_);
+        if (const auto found = index_.find(id); found != index_.end()) {
+            if (found->second->folded.version < folded.version) found->second->folded = folded;
+            recent_.splice(recent_.begin(), recent_, found->second);
+            return;
+        }
+        recent_.push_front({id, folded});
+        index_[id] = recent_.begin();
+        if (index_.size() > entries_max_) {
+            index_.erase(recent_.back().id);
+            recent_.pop_back();
+        }
+    }
+
+    Store& store_;
+    std::size_t entries_max_;
+    std::mutex mutex_;
+    std::list<Entry> recent_;
+    std::unordered_map<Uuid, typename std::list<Entry>::iterator> index_;
+};
+
+}  // namespace flowstack::eventlog

@@ -1,0 +1,47 @@
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "common/eventlog/store.h"
+#include "common/eventlog/turn.h"
+
+// Lists of documents, for the RPCs. Newest first. A page token is opaque and signed.
+namespace flowstack::eventlog {
+
+struct ListQuery {
+    std::string tenant;  // empty: all tenants (platform operators only)
+    std::string kind;
+    std::string parent{};
+    std::string state{};
+    int page_size = 0;  // 0 = kPageSizeDefault, at most kPageSizeMax
+    std::string page_token{};
+};
+inline constexpr int kPageSizeDefault = 50;
+inline constexpr int kPageSizeMax = 500;
+
+struct ListPage {
+    std::vector<std::string> bodies;
+    std::string next_page_token;
+};
+
+// The token was not made by us, or for another query.
+struct BadPageToken : std::invalid_argument {
+    using std::invalid_argument::invalid_argument;
+};
+
+class ReadModel {
+public:
+    ReadModel(Store& store, std::string signing_key) : store_(store), signing_key_(std::move(signing_key)) {}
+
+    std::optional<std::string> get(const std::string& tenant, const std::string& kind, const std::string& id);
+    ListPage list(const ListQuery& query);
+    std::int64_t count(const ListQuery& query);
+
+private:
+    Store& store_;
+    std::string signing_key_;
+};
+
+}  // namespace flowstack::eventlog

@@ -1,0 +1,53 @@
+#pragma once
+
+#include <chrono>
+#include <memory>
+#include <string>
+
+#include "common/eventlog/owners.h"
+#include "common/eventlog/store.h"
+
+namespace flowstack::messaging {
+class Producer;
+}
+
+// Publishes the lanes that this replica owns: lane p is partition p, in position order and nothing else.
+//
+// `published` advances only over the contiguous acknowledged prefix. On start the last record of the partition
+// says where to go on; the relay never goes back, consumers fetch what the bus lost.
+namespace flowstack::eventlog {
+
+struct RelayOptions {
+    std::string brokers;
+    std::string topic;
+    std::chrono::milliseconds poll_ms{10};
+    int page_events = 1000;
+    int in_flight_max = 10'000;
+};
+
+class Relay {
+public:
+    Relay(Store& store, Owners& owners, RelayOptions options);
+    ~Relay();
+    void start();
+    void stop();
+    // A commit of this process wrote to the lane.
+    void wake(int lane, std::int64_t head);
+
+    // Compares a record of the service's own topic with the table. Cheap: it queues; a thread of its own compares.
+    void verify(int lane, std::string value);
+
+    struct Status {
+        int lane;
+        std::int64_t published;
+        std::int64_t head;
+    };
+    std::vector<Status> status() const;
+    std::int64_t mismatches() const;
+
+private:
+    struct State;
+    std::unique_ptr<State> state_;
+};
+
+}  // namespace flowstack::eventlog

@@ -1,0 +1,57 @@
+#pragma once
+
+#include <chrono>
+#include <functional>
+#include <map>
+#include <memory>
+#include <string>
+
+#include "common/eventlog/owners.h"
+#include "common/eventlog/store.h"
+
+// Does what is due in the lanes that this replica owns: timers, dispatches, provider pushes.
+//
+// A row is handed to its kind's handler once and is in flight until `done` is called. It goes away because the
+// handler appends an event from which a WorkDel (or a WorkPut with a later time) is derived; a row that is
+// still there after `done` is handed out again after retry_delay_ms.
+namespace flowstack::eventlog {
+
+struct WorkRow {
+    int lane = 0;
+    std::string kind;
+    std::string key;
+    Time due_at{};
+    int priority = 0;
+    std::string ref;
+    OwnerGuard guard;  // for the appends that follow from it
+};
+
+struct WorkOptions {
+    std::chrono::milliseconds poll_ms{10};
+    std::chrono::milliseconds retry_delay_ms{1000};
+    int in_flight_max = 256;  // a kind
+    int threads = 2;          // that run the handlers
+};
+
+class WorkRunner {
+public:
+    using Done = std::function<void()>;
+    // May throw: logged, counted, tried again. Long or asynchronous work keeps `done` and calls it later.
+    using Handler = std::function<void(const WorkRow&, Done done)>;
+
+    WorkRunner(Store& store, Owners& owners, WorkOptions options = {});
+    ~WorkRunner();
+
+    // Before start. in_flight_max 0 = the option's.
+    void handle(const std::string& kind, Handler handler, int in_flight_max = 0);
+    void start();
+    void stop();
+    // Something may be due now: do not wait for the next poll.
+    void wake();
+
+private:
+    struct State;
+    std::unique_ptr<State> state_;
+};
+
+}  // namespace flowstack::eventlog
