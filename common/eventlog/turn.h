@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "common/core/broken_world.h"
 #include "common/eventlog/store.h"
 
 // What a consumer's handler sees and does while one event is its turn.
@@ -15,8 +16,8 @@ namespace flowstack::eventlog {
 
 // Thrown by a handler when what it needs is away for the moment (another service, the store): the event is
 // tried again until it works. Nothing is skipped.
-struct TryLater : std::runtime_error {
-    using std::runtime_error::runtime_error;
+struct TryLater : Unavailable {
+    using Unavailable::Unavailable;
 };
 
 // A read model's row. `body` is the serialised resource message of the API.

@@ -12,6 +12,7 @@
 #include <string_view>
 #include <vector>
 
+#include "common/core/broken_world.h"
 #include "common/core/time.h"
 #include "common/core/uuid.h"
 
@@ -22,8 +23,8 @@
 namespace flowstack::postgres {
 
 // The store cannot be reached, or the connection broke: whether the last statement counted is unknown.
-struct StoreUnavailable : std::runtime_error {
-    using std::runtime_error::runtime_error;
+struct StoreUnavailable : Unavailable {
+    using Unavailable::Unavailable;
 };
 
 // The server refused a statement.

@@ -1,10 +1,14 @@
 #pragma once
 
+#include <chrono>
+#include <cstdint>
 #include <functional>
+#include <map>
 #include <memory>
 #include <string>
 #include <vector>
 
+#include "common/core/secret.h"
 #include "common/eventlog/consumption.h"
 #include "common/eventlog/owners.h"
 #include "common/eventlog/read_model.h"
@@ -18,18 +22,29 @@ class Service;
 namespace flowstack::config {
 class Reader;
 }
+namespace flowstack::metrics {
+class Registry;
+}
+namespace flowstack::observability {
+class Health;
+}
+namespace flowstack::rpc {
+class Server;
+}
 
 // One process of one service, wired: store, owners, relay, consumption, work, gRPC with EventLog, admin door.
 //
 //   int main(int argc, char** argv) {
-//       config::Reader reader(argc, argv);
+//       config::Reader reader(argc, argv, environ);
 //       auto options = service::host_options(reader, "payment", {"gateway", "conversation"});
 //       const auto mine = payment::config(reader);      // the service's own settings
-//       reader.finish("flowstack-payment");
+//       reader.finish();
 //       service::Host host(options, payment::derive);
 //       … build adapters over host.store(), then:
-//       host.react(…); host.project(…); host.work("push", …); host.serve(grpc_service);
-//       host.also(start, stop);   // an HTTP door, a dispatcher
+//       host.react(…); host.project(…); host.work("push", …);
+//       PaymentRpc payments(host.rpc(), …);             // its methods: return door.unary(ctx, …)
+//       host.serve(payments, v1::PaymentService::service_full_name());
+//       host.also("http", start, stop);                 // an HTTP door, a dispatcher
 //       return host.run();        // until SIGTERM; 0 when everything ended in order
 //   }
 namespace flowstack::service {
@@ -40,10 +55,10 @@ struct HostOptions {
     eventlog::StoreOptions store;
     std::string brokers;
     std::string replica_id;
-    std::string internal_key;
+    Secret internal_key;
     std::string grpc_address = "127.0.0.1";
-    int grpc_port = 0;
-    int admin_port = 0;
+    std::uint16_t grpc_port = 0;
+    std::uint16_t admin_port = 0;
     bool reflection = true;
     // Addresses of the other services' gRPC by name.
     std::map<std::string, std::string> peers;
@@ -79,9 +94,13 @@ public:
     // Called for every settings change, from the first one on, in order, on one thread; before `run` serves,
     // all changes so far have been handed over.
     void on_settings_change(std::function<void(const eventlog::SettingsChange&)> listener);
-    void serve(grpc::Service& service);
-    // Started after the store and before readiness; stopped in reverse order.
-    void also(std::string name, std::function<void()> start, std::function<void()> stop);
+    rpc::Server& rpc();
+    metrics::Registry& metrics();
+    observability::Health& health();
+    void serve(grpc::Service& service, const std::string& full_name);
+    // Started after the store and before readiness; stopped in reverse order, within what is left of the grace.
+    void also(std::string name, std::function<void()> start,
+              std::function<void(std::chrono::milliseconds)> stop);
 
     // Blocks until SIGTERM or SIGINT. The process's exit code.
     int run();
