@@ -91,6 +91,8 @@ std::string_view status_text(int status);
 // `text` as a JSON string with its quotes. Bytes that are not UTF-8 become U+FFFD.
 std::string json_string(std::string_view text);
 
+bool valid_utf8(std::string_view bytes);
+
 // The trace id of a W3C `traceparent` header (32 hex digits), or empty if there is no valid one.
 std::string_view trace_id_of(const Headers& headers);
 

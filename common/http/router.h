@@ -35,7 +35,7 @@ public:
     // Throws std::invalid_argument on a malformed pattern and on one that is already taken.
     void add(std::string method, std::string pattern, Handler handler);
 
-    // Independent of this object afterwards.
+    // May outlive this object.
     Handler handler() const;
 
     // Every route, in the order of `add`.

@@ -57,7 +57,11 @@ struct ServerOptions {
     // When reached, the connection that has waited longest without a whole request makes room; if
     // all of them are being served, the new one gets 503.
     std::size_t connections_max = 10'000;
+    // Bodies of all requests that are not answered yet, together; over it 503.
+    std::size_t bodies_bytes_max = std::size_t{512} << 20;
     std::string name = {};  // `Server:` header, left out if empty
+    // Told what() of an exception that left the handler. Runs on server threads.
+    std::function<void(std::string_view what)> on_handler_error = nullptr;
 };
 
 class Server {

@@ -1,0 +1,1023 @@
+// The only file that includes Asio and Beast (they cost 15 s to compile). Beast parses the header
+// block; reading, framing, deadlines and writing are here, because the limits are.
+#include "common/http/server.h"
+
+#include <algorithm>
+#include <array>
+#include <atomic>
+#include <boost/asio/dispatch.hpp>
+#include <boost/asio/executor_work_guard.hpp>
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/ip/tcp.hpp>
+#include <boost/asio/post.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <boost/asio/write.hpp>
+#include <boost/beast/http/basic_parser.hpp>
+#include <condition_variable>
+#include <ctime>
+#include <exception>
+#include <future>
+#include <mutex>
+#include <optional>
+#include <stdexcept>
+#include <thread>
+#include <utility>
+#include <vector>
+
+#include "common/core/guarded.h"
+#include "common/http/chunked.h"
+#include "common/http/url.h"
+
+namespace flowstack::http {
+
+// ---------------------------------------------------------------------------------------------
+// Responder
+// ---------------------------------------------------------------------------------------------
+
+class Responder::Exchange {
+public:
+    Exchange() = default;
+    Exchange(const Exchange&) = delete;
+    Exchange& operator=(const Exchange&) = delete;
+    virtual ~Exchange() = default;
+
+    void answer(Response response) {
+        if (!answered_.exchange(true)) deliver(std::move(response));
+    }
+
+protected:
+    // For the destructors of derived classes, while `deliver` can still be called.
+    void answer_for_the_forgetful() {
+        if (answered_.exchange(true)) return;
+        deliver(Response::problem(500, "Internal error",
+                                  "The request was not answered. Try again later.", "INTERNAL"));
+    }
+
+private:
+    virtual void deliver(Response response) = 0;
+    std::atomic<bool> answered_{false};
+};
+
+namespace {
+
+class FunctionExchange final : public Responder::Exchange {
+public:
+    explicit FunctionExchange(std::function<void(Response)> deliver)
+        : deliver_(std::move(deliver)) {}
+    ~FunctionExchange() override { answer_for_the_forgetful(); }
+
+private:
+    void deliver(Response response) override { deliver_(std::move(response)); }
+    std::function<void(Response)> deliver_;
+};
+
+}  // namespace
+
+Responder::Responder(std::function<void(Response)> deliver)
+    : exchange_(std::make_shared<FunctionExchange>(std::move(deliver))) {}
+
+void Responder::send(Response response) const {
+    if (exchange_) exchange_->answer(std::move(response));
+}
+
+namespace {
+
+namespace asio = boost::asio;
+namespace beast = boost::beast;
+using boost::system::error_code;
+using tcp = asio::ip::tcp;
+using SteadyTime = std::chrono::steady_clock::time_point;
+using std::chrono::milliseconds;
+
+constexpr std::size_t kScratchBytes = 64 * 1024;      // read at once
+constexpr std::size_t kBodyReserveBytes = 64 * 1024;  // believed of a declared length at once
+constexpr std::size_t kKeptBufferBytes = 16 * 1024;   // a bigger buffer is given back
+constexpr int kLingerMs = 2'000;  // for a peer to read our last answer before the socket goes
+constexpr std::size_t kLingerBytesMax = std::size_t{4} << 20;
+constexpr int kAcceptPauseMs = 50;           // when the process has no file descriptor left
+constexpr int kEvictReadingAfterMs = 1'000;  // a request half read is given at least this long
+constexpr std::size_t kEvictShare = 64;      // at the cap, 1/64 of the connections at once
+constexpr int kSweepMsMin = 5;
+constexpr int kSweepMsMax = 250;
+
+// ---------------------------------------------------------------------------------------------
+// Reading one header block
+// ---------------------------------------------------------------------------------------------
+
+// Writes what Beast finds straight into a Request.
+class HeaderParser final : public beast::http::basic_parser<true> {
+public:
+    Request request;
+    int version = 0;
+
+private:
+    using Text = beast::string_view;
+    static std::string copy(Text text) { return {text.data(), text.size()}; }
+
+    void on_request_impl(beast::http::verb, Text method, Text target, int http_version,
+                         error_code&) override {
+        request.method = copy(method);
+        request.target = copy(target);
+        version = http_version;
+    }
+    void on_field_impl(beast::http::field, Text name, Text value, error_code&) override {
+        request.headers.add(copy(name), copy(value));
+    }
+    void on_header_impl(error_code&) override {}
+    void on_finish_impl(error_code&) override {}
+
+    // Bodies are not read by Beast (skip): never called.
+    void on_response_impl(int, Text, int, error_code&) override {}
+    void on_body_init_impl(const boost::optional<std::uint64_t>&, error_code&) override {}
+    std::size_t on_body_impl(Text, error_code&) override { return 0; }
+    void on_chunk_header_impl(std::uint64_t, Text, error_code&) override {}
+    std::size_t on_chunk_body_impl(std::uint64_t, Text, error_code&) override { return 0; }
+};
+
+struct Refusal {
+    int status;
+    const char* title;
+    std::string detail;
+    const char* reason;
+};
+
+Refusal malformed(std::string detail) {
+    return {400, "Malformed request", std::move(detail), "MALFORMED_REQUEST"};
+}
+
+Refusal too_large(std::size_t limit) {
+    return {413, "Content too large",
+            "The body is larger than the " + std::to_string(limit) + " bytes allowed here.",
+            "BODY_TOO_LARGE"};
+}
+
+// How the body of a request is delimited.
+struct Framing {
+    std::size_t length = 0;
+    bool chunked = false;
+    bool expects_continue = false;
+};
+
+bool digits_only(std::string_view text) {
+    return !text.empty() && text.find_first_not_of("0123456789") == std::string_view::npos;
+}
+
+// The one place that decides what a request is. Stricter than it must be wherever two readers of
+// the same bytes (a proxy in front and we) could come to different ends of a request.
+std::optional<Refusal> judge_head(Request& request, int version, Framing& framing) {
+    if (version != 11) {
+        return Refusal{505, "HTTP version not supported", "This server speaks HTTP/1.1.",
+                       "HTTP_VERSION_NOT_SUPPORTED"};
+    }
+    const Headers& headers = request.headers;
+    if (headers.count("Host") != 1) return malformed("Exactly one Host header is required.");
+
+    std::string_view target = request.target;
+    if (target.empty() || target == "*" || request.method == "CONNECT")
+        return malformed("The request target must be a path.");
+    if (target.front() != '/') {  // absolute form, as sent to a proxy
+        const auto scheme = target.find("://");
+        if (scheme == std::string_view::npos)
+            return malformed("The request target must be a path.");
+        const auto slash = target.find('/', scheme + 3);
+        target = slash == std::string_view::npos ? "/" : target.substr(slash);
+    }
+    if (target.find('#') != std::string_view::npos)
+        return malformed("A request target has no fragment.");
+    const auto question = target.find('?');
+    if (question != std::string_view::npos) request.query = target.substr(question + 1);
+    auto path = percent_decode(target.substr(0, question));
+    if (!path || path->find('\0') != std::string::npos || !valid_utf8(*path))
+        return malformed("The path has a wrong percent escape or is not UTF-8.");
+    request.path = std::move(*path);
+
+    const auto codings = headers.count("Transfer-Encoding");
+    const auto lengths = headers.count("Content-Length");
+    if (codings > 0 && lengths > 0)
+        return malformed("Content-Length and Transfer-Encoding exclude each other.");
+    if (codings > 0) {
+        if (codings != 1 || !equal_ignoring_case(headers.get("Transfer-Encoding"), "chunked")) {
+            return Refusal{501, "Transfer coding not supported",
+                           "The only transfer coding understood is chunked.",
+                           "TRANSFER_CODING_NOT_SUPPORTED"};
+        }
+        framing.chunked = true;
+    } else if (lengths > 0) {
+        const auto value = headers.get("Content-Length");
+        constexpr std::size_t kDigitsMax = 18;  // below 2^63
+        if (lengths != 1 || !digits_only(value) || value.size() > kDigitsMax)
+            return malformed("Content-Length must be one number.");
+        framing.length = std::stoull(std::string(value));
+    }
+    if (headers.has("Expect")) {
+        if (!equal_ignoring_case(headers.get("Expect"), "100-continue")) {
+            return Refusal{417, "Expectation failed",
+                           "The only expectation understood is 100-continue.",
+                           "EXPECTATION_FAILED"};
+        }
+        framing.expects_continue = true;
+    }
+    return std::nullopt;
+}
+
+// "GET / HTTP/2.0": a well-formed line of another version deserves a better answer than 400.
+bool names_another_version(std::string_view head) {
+    const auto line = head.substr(0, head.find("\r\n"));
+    if (line.size() < 9) return false;
+    const auto tail = line.substr(line.size() - 9);
+    const auto digit = [](char c) { return c >= '0' && c <= '9'; };
+    return tail.starts_with(" HTTP/") && digit(tail[6]) && tail[7] == '.' && digit(tail[8]) &&
+           std::count(line.begin(), line.end(), ' ') == 2;
+}
+
+bool token_char(char c) {
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+           std::string_view("!#$%&'*+-.^_`|~").find(c) != std::string_view::npos;
+}
+
+bool safe_header(const Header& line) {
+    return !line.name.empty() && std::all_of(line.name.begin(), line.name.end(), token_char) &&
+           line.value.find_first_of(std::string_view("\r\n\0", 3)) == std::string::npos;
+}
+
+// Headers that follow from the answer itself.
+bool written_by_us(std::string_view name) {
+    for (const char* own :
+         {"Content-Length", "Connection", "Transfer-Encoding", "Date", "Server", "Keep-Alive"})
+        if (equal_ignoring_case(name, own)) return true;
+    return false;
+}
+
+// ---------------------------------------------------------------------------------------------
+// Connections and the threads that carry them
+// ---------------------------------------------------------------------------------------------
+
+class Connection;
+class Worker;
+
+// On a server thread: its worker.
+thread_local const Worker* this_worker = nullptr;
+
+// What the threads share and what may outlive the Server.
+struct Shared {
+    ServerOptions options;
+    Handler handler;
+    std::atomic<std::size_t> open{0};
+    std::mutex mutex;
+    std::condition_variable all_closed;
+};
+
+// One thread with its connections. Everything but `push` belongs to that thread.
+class Worker final : public std::enable_shared_from_this<Worker> {
+public:
+    explicit Worker(std::shared_ptr<Shared> shared);
+
+    void start();
+    void adopt(tcp::socket socket);
+    void remove(Connection& connection);
+    void start_draining();
+    void close_all();
+    void join();
+    void evict_some(SteadyTime now);
+
+    // Any thread: an answer for a connection of this worker.
+    void push(std::weak_ptr<Connection> connection, std::uint64_t turn, Response response);
+
+    const std::string& date();
+    SteadyTime now() const { return std::chrono::steady_clock::now(); }
+
+    asio::io_context io{1};
+    std::shared_ptr<Shared> shared;
+    std::array<char, kScratchBytes> scratch;  // bytes just read, for whoever reads now
+    Connection* dispatching = nullptr;        // whose handler runs right now
+    std::size_t body_bytes = 0;               // held by requests not answered yet
+    std::size_t body_bytes_max;
+    bool draining = false;
+
+private:
+    struct Answer {
+        std::weak_ptr<Connection> connection;
+        std::uint64_t turn;
+        Response response;
+    };
+    struct Inbox {
+        bool closed = false;
+        std::vector<Answer> answers;
+    };
+
+    void take_answers();
+    void sweep();
+
+    std::size_t connections_max_;
+    milliseconds sweep_every_;
+    std::vector<std::shared_ptr<Connection>> connections_;
+    Guarded<Inbox> inbox_;
+    asio::steady_timer sweep_timer_{io};
+    asio::executor_work_guard<asio::io_context::executor_type> guard_{io.get_executor()};
+    std::string date_;
+    std::time_t date_at_ = 0;
+    std::thread thread_;
+};
+
+class Connection final : public std::enable_shared_from_this<Connection> {
+public:
+    // idle → header → body → serving → writing → idle …; lingering → closed at the end.
+    enum class Phase { idle, header, body, serving, writing, lingering, closed };
+
+    Connection(Worker& worker, tcp::socket socket)
+        : worker_(worker), socket_(std::move(socket)), options_(worker.shared->options) {
+        error_code ignored;
+        socket_.non_blocking(true, ignored);
+        socket_.set_option(tcp::no_delay(true), ignored);
+        const auto peer = socket_.remote_endpoint(ignored);
+        if (!ignored) remote_address_ = peer.address().to_string();
+        enter(Phase::idle, options_.idle_timeout_ms);
+    }
+
+    void start() { wait_readable(); }
+
+    // The answer to the request of that turn.
+    void answer(std::uint64_t turn, Response response) {
+        if (phase_ != Phase::serving || turn != turn_) return;
+        write(std::move(response));
+        if (!pumping_ && phase_ == Phase::idle) resume();
+    }
+
+    void check_deadline(SteadyTime now) {
+        if (phase_ == Phase::serving || now < deadline_) return;
+        if (phase_ == Phase::header || phase_ == Phase::body) {
+            refuse({408, "Request timeout",
+                    "The request was not complete within " +
+                        std::to_string(options_.read_timeout_ms) + " ms.",
+                    "REQUEST_TIMEOUT"});
+        } else {
+            close();
+        }
+    }
+
+    // A request that is already in the socket is still served.
+    void drain() {
+        if (phase_ == Phase::idle) on_readable();
+        if (phase_ == Phase::idle) close();
+    }
+
+    void close() {
+        if (phase_ == Phase::closed) return;
+        phase_ = Phase::closed;
+        release_body();
+        error_code ignored;
+        socket_.close(ignored);
+        worker_.remove(*this);
+    }
+
+    bool evictable(SteadyTime now) const {
+        switch (phase_) {
+            case Phase::idle:
+            case Phase::lingering:
+                return true;
+            case Phase::header:
+            case Phase::body:
+                return now - since_ > milliseconds{kEvictReadingAfterMs};
+            case Phase::serving:
+            case Phase::writing:
+            case Phase::closed:
+                return false;
+        }
+        return false;
+    }
+    SteadyTime since() const { return since_; }
+
+    std::size_t index = 0;  // in the worker's list
+
+private:
+    void enter(Phase phase, int deadline_ms) {
+        phase_ = phase;
+        since_ = worker_.now();
+        deadline_ = since_ + milliseconds{deadline_ms};
+    }
+
+    bool reading() const {
+        return phase_ == Phase::idle || phase_ == Phase::header || phase_ == Phase::body;
+    }
+
+    void wait_readable() {
+        if (waiting_ || phase_ == Phase::closed) return;
+        waiting_ = true;
+        socket_.async_wait(tcp::socket::wait_read,
+                           [self = shared_from_this()](const error_code& error) {
+                               self->waiting_ = false;
+                               if (self->phase_ == Phase::closed) return;
+                               if (error)
+                                   self->close();
+                               else
+                                   self->on_readable();
+                           });
+    }
+
+    void on_readable() {
+        if (!reading() && phase_ != Phase::lingering) return;  // asked again when it is time
+        error_code error;
+        const std::size_t count = socket_.read_some(asio::buffer(worker_.scratch), error);
+        if (error == asio::error::would_block || error == asio::error::try_again) {
+            wait_readable();
+            return;
+        }
+        if (error) {  // closed or reset by the peer: nobody to answer
+            close();
+            return;
+        }
+        if (phase_ == Phase::lingering) {
+            lingered_bytes_ += count;
+            if (lingered_bytes_ > kLingerBytesMax)
+                close();
+            else
+                wait_readable();
+            return;
+        }
+        const std::string_view fresh(worker_.scratch.data(), count);
+        if (kept_.empty()) {
+            rest_ = fresh;
+        } else {
+            kept_ += fresh;
+            rest_ = kept_;
+        }
+        pump();
+    }
+
+    // After an answer: bytes of the next requests may have come with the one before.
+    void resume() {
+        rest_ = kept_;
+        pump();
+    }
+
+    // Takes requests out of `rest_` for as long as there are whole ones and each is answered at
+    // once.
+    void pump() {
+        pumping_ = true;
+        while (reading() && advance()) {
+        }
+        pumping_ = false;
+        keep_rest();
+        if (reading()) wait_readable();
+    }
+
+    // rest_ looks into the worker's scratch or into kept_; what is left must survive in kept_.
+    void keep_rest() {
+        if (rest_.empty()) {
+            kept_.clear();
+            if (kept_.capacity() > kKeptBufferBytes) kept_.shrink_to_fit();
+        } else if (rest_.data() >= kept_.data() && rest_.data() < kept_.data() + kept_.size()) {
+            kept_.erase(0, static_cast<std::size_t>(rest_.data() - kept_.data()));
+        } else {
+            kept_.assign(rest_);
+        }
+        rest_ = {};
+    }
+
+    // One step. False: more bytes are needed.
+    bool advance() {
+        switch (phase_) {
+            case Phase::idle:
+                return begin_request();
+            case Phase::header:
+                return read_head();
+            case Phase::body:
+                return read_body();
+            default:
+                return false;
+        }
+    }
+
+    bool begin_request() {
+        // RFC 9112 §2.2: ignore empty lines before a request line.
+        rest_.remove_prefix(std::min(rest_.find_first_not_of("\r\n"), rest_.size()));
+        if (rest_.empty()) return false;
+        enter(Phase::header, options_.read_timeout_ms);
+        scanned_ = 0;
+        request_ = {};
+        framing_ = {};
+        head_only_ = false;
+        // TLS, binary rubbish: do not wait for the end of headers that will never come.
+        if (!token_char(rest_.front())) return refuse(malformed("This is not an HTTP request."));
+        return true;
+    }
+
+    bool read_head() {
+        const std::size_t limit = options_.header_bytes_max;
+        const auto found = rest_.substr(0, limit).find("\r\n\r\n", scanned_);
+        if (found == std::string_view::npos) {
+            if (rest_.size() < limit) {
+                scanned_ = rest_.size() < 3 ? 0 : rest_.size() - 3;
+                return false;
+            }
+            const std::string allowed = std::to_string(limit) + " bytes";
+            if (rest_.substr(0, limit).find('\n') == std::string_view::npos)
+                return refuse({414, "Target too long",
+                               "The request line is longer than " + allowed + ".",
+                               "TARGET_TOO_LONG"});
+            return refuse({431, "Headers too large",
+                           "Request line and headers are larger than " + allowed + ".",
+                           "HEADERS_TOO_LARGE"});
+        }
+        const std::string_view head = rest_.substr(0, found + 4);
+        HeaderParser parser;
+        parser.skip(true);
+        parser.header_limit(static_cast<std::uint32_t>(head.size() + 1));
+        error_code error;
+        const std::size_t taken = parser.put(asio::buffer(head.data(), head.size()), error);
+        if (error || taken != head.size() || !parser.is_done()) {
+            if (names_another_version(head))
+                return refuse({505, "HTTP version not supported", "This server speaks HTTP/1.1.",
+                               "HTTP_VERSION_NOT_SUPPORTED"});
+            return refuse(malformed("The request line or a header is malformed" +
+                                    (error ? ": " + error.message() : std::string()) + "."));
+        }
+        rest_.remove_prefix(head.size());
+        request_ = std::move(parser.request);
+        request_.remote_address = remote_address_;
+        head_only_ = request_.method == "HEAD";
+        keep_alive_ = parser.keep_alive();
+        if (auto refusal = judge_head(request_, parser.version, framing_))
+            return refuse(std::move(*refusal));
+
+        const std::size_t body_limit = options_.body_limit
+                                           ? options_.body_limit(request_.method, request_.path)
+                                           : options_.body_bytes_max;
+        body_limit_ = body_limit;
+        if (framing_.length > body_limit) return refuse(too_large(body_limit));
+        if (framing_.length == 0 && !framing_.chunked) return dispatch();
+
+        enter(Phase::body, options_.read_timeout_ms);
+        if (framing_.chunked) chunks_.emplace(body_limit, options_.header_bytes_max);
+        request_.body.reserve(std::min(framing_.length, kBodyReserveBytes));
+        if (framing_.expects_continue && rest_.empty()) {
+            constexpr std::string_view kContinue = "HTTP/1.1 100 Continue\r\n\r\n";
+            if (socket_.write_some(asio::buffer(kContinue), error) != kContinue.size()) {
+                close();
+                return false;
+            }
+        }
+        return true;
+    }
+
+    bool read_body() {
+        const std::size_t before = request_.body.size();
+        if (framing_.chunked) {
+            rest_.remove_prefix(chunks_->put(rest_, request_.body));
+        } else {
+            const std::size_t count = std::min(framing_.length - before, rest_.size());
+            request_.body.append(rest_.substr(0, count));
+            rest_.remove_prefix(count);
+        }
+        const std::size_t added = request_.body.size() - before;
+        held_bytes_ += added;
+        worker_.body_bytes += added;
+        if (worker_.body_bytes > worker_.body_bytes_max)
+            return refuse({503, "Overloaded", "Too many requests are in progress. Try again later.",
+                           "OVERLOADED"});
+        if (!framing_.chunked) return request_.body.size() == framing_.length && dispatch();
+        switch (chunks_->state()) {
+            case ChunkedDecoder::State::more:
+                return false;
+            case ChunkedDecoder::State::done:
+                return dispatch();
+            case ChunkedDecoder::State::too_large:
+                return refuse(too_large(body_limit_));
+            case ChunkedDecoder::State::overhead:
+                return refuse({431, "Headers too large",
+                               "Chunk extensions and trailers are too large.",
+                               "HEADERS_TOO_LARGE"});
+            case ChunkedDecoder::State::malformed:
+                return refuse(malformed("The chunked body is malformed."));
+        }
+        return false;
+    }
+
+    bool dispatch();
+
+    // Answers by ourselves and ends the connection: what follows in it cannot be trusted.
+    bool refuse(Refusal refusal) {
+        rest_ = {};
+        kept_.clear();
+        keep_alive_ = false;
+        auto response = Response::problem({.status = refusal.status,
+                                           .title = refusal.title,
+                                           .detail = std::move(refusal.detail),
+                                           .reason = refusal.reason,
+                                           .trace_id = std::string(trace_id_of(request_.headers))});
+        if (refusal.status == 503) response.headers.add("Retry-After", "1");
+        write(std::move(response));
+        return false;
+    }
+
+    void write(Response response) {
+        if (response.status < 200 || response.status > 999) {
+            response = Response::problem(500, "Internal error",
+                                         "The handler gave an impossible status.", "INTERNAL");
+        }
+        const bool close_asked = equal_ignoring_case(response.headers.get("Connection"), "close");
+        close_after_ = !keep_alive_ || worker_.draining || close_asked;
+
+        head_.clear();
+        head_ += "HTTP/1.1 ";
+        head_ += std::to_string(response.status);
+        head_ += ' ';
+        head_ += status_text(response.status);
+        head_ += "\r\nDate: ";
+        head_ += worker_.date();
+        if (!options_.name.empty()) {
+            head_ += "\r\nServer: ";
+            head_ += options_.name;
+        }
+        for (const Header& line : response.headers) {
+            if (written_by_us(line.name) || !safe_header(line)) continue;
+            head_ += "\r\n";
+            head_ += line.name;
+            head_ += ": ";
+            head_ += line.value;
+        }
+        const bool bodiless = response.status == 204 || response.status == 304;
+        if (!bodiless) {
+            head_ += "\r\nContent-Length: ";
+            head_ += std::to_string(response.body.size());
+        }
+        if (close_after_) head_ += "\r\nConnection: close";
+        head_ += "\r\n\r\n";
+        body_ = bodiless || head_only_ ? std::string() : std::move(response.body);
+
+        enter(Phase::writing, options_.write_timeout_ms);
+        // Most answers fit into the socket's buffer at once; only the rest of a long one waits.
+        const std::array<asio::const_buffer, 2> whole = {asio::buffer(head_), asio::buffer(body_)};
+        error_code error;
+        std::size_t written = socket_.write_some(whole, error);
+        if (error && error != asio::error::would_block && error != asio::error::try_again) {
+            close();
+            return;
+        }
+        if (written == head_.size() + body_.size()) {
+            written_out();
+            return;
+        }
+        std::array<asio::const_buffer, 2> left = whole;
+        for (auto& buffer : left) {
+            const std::size_t part = std::min(written, buffer.size());
+            buffer += part;
+            written -= part;
+        }
+        asio::async_write(socket_, left,
+                          [self = shared_from_this()](const error_code& failed, std::size_t) {
+                              if (self->phase_ != Phase::writing) return;
+                              if (failed) {
+                                  self->close();
+                                  return;
+                              }
+                              self->written_out();
+                              if (self->phase_ == Phase::idle) self->resume();
+                          });
+    }
+
+    void written_out() {
+        release_body();
+        if (body_.capacity() > kKeptBufferBytes) body_ = {};
+        if (!close_after_) {
+            enter(Phase::idle, options_.idle_timeout_ms);
+            return;
+        }
+        // A close with unread bytes in the socket would reset the connection and could take our
+        // answer with it: say that we are done, and read until the peer is done too.
+        error_code ignored;
+        socket_.shutdown(tcp::socket::shutdown_send, ignored);
+        lingered_bytes_ = 0;
+        enter(Phase::lingering, kLingerMs);
+        wait_readable();
+    }
+
+    void release_body() {
+        worker_.body_bytes -= held_bytes_;
+        held_bytes_ = 0;
+    }
+
+    Worker& worker_;
+    tcp::socket socket_;
+    const ServerOptions& options_;
+    std::string remote_address_;
+
+    Phase phase_ = Phase::idle;
+    SteadyTime since_;
+    SteadyTime deadline_;
+    bool waiting_ = false;    // an async_wait is out
+    bool pumping_ = false;    // inside pump()
+    std::uint64_t turn_ = 0;  // number of the request in this connection
+
+    std::string_view rest_;  // bytes not yet used, only inside pump()
+    std::string kept_;       // the same between two reads
+    std::size_t scanned_ = 0;
+
+    Request request_;
+    Framing framing_;
+    std::size_t body_limit_ = 0;
+    std::optional<ChunkedDecoder> chunks_;
+    std::size_t held_bytes_ = 0;
+    bool keep_alive_ = true;
+    bool head_only_ = false;
+
+    std::string head_;
+    std::string body_;
+    bool close_after_ = false;
+    std::size_t lingered_bytes_ = 0;
+};
+
+// The promise of one request of a connection.
+class ConnectionExchange final : public Responder::Exchange {
+public:
+    ConnectionExchange(std::shared_ptr<Worker> worker, std::weak_ptr<Connection> connection,
+                       std::uint64_t turn)
+        : worker_(std::move(worker)), connection_(std::move(connection)), turn_(turn) {}
+    ~ConnectionExchange() override { answer_for_the_forgetful(); }
+
+private:
+    void deliver(Response response) override {
+        if (this_worker == worker_.get() && worker_->dispatching != nullptr) {
+            // Answered before the handler returned: no detour through the inbox.
+            const auto connection = connection_.lock();
+            if (connection && connection.get() == worker_->dispatching) {
+                connection->answer(turn_, std::move(response));
+                return;
+            }
+        }
+        worker_->push(connection_, turn_, std::move(response));
+    }
+
+    std::shared_ptr<Worker> worker_;
+    std::weak_ptr<Connection> connection_;
+    std::uint64_t turn_;
+};
+
+bool Connection::dispatch() {
+    enter(Phase::serving, 0);
+    auto exchange =
+        std::make_shared<ConnectionExchange>(worker_.shared_from_this(), weak_from_this(), ++turn_);
+    worker_.dispatching = this;
+    try {
+        worker_.shared->handler(std::move(request_), Responder(std::move(exchange)));
+    } catch (const std::exception& error) {
+        // The responder went with the stack, so a 500 has been sent.
+        if (options_.on_handler_error) options_.on_handler_error(error.what());
+    }
+    worker_.dispatching = nullptr;
+    return phase_ == Phase::idle;
+}
+
+Worker::Worker(std::shared_ptr<Shared> with) : shared(std::move(with)) {
+    const ServerOptions& options = shared->options;
+    const auto threads = static_cast<std::size_t>(options.threads);
+    connections_max_ = std::max<std::size_t>(1, options.connections_max / threads);
+    body_bytes_max = std::max(options.bodies_bytes_max / threads, options.body_bytes_max);
+    const int shortest =
+        std::min({options.read_timeout_ms, options.write_timeout_ms, options.idle_timeout_ms});
+    sweep_every_ = milliseconds{std::clamp(shortest / 8, kSweepMsMin, kSweepMsMax)};
+}
+
+void Worker::start() {
+    sweep();
+    thread_ = std::thread([this] {
+        this_worker = this;
+        io.run();
+        // Nobody will take answers any more.
+        std::vector<Answer> late;
+        inbox_.with([&](Inbox& inbox) {
+            inbox.closed = true;
+            late.swap(inbox.answers);
+        });
+    });
+}
+
+void Worker::adopt(tcp::socket socket) {
+    if (draining) return;
+    if (connections_.size() >= connections_max_) evict_some(now());
+    if (connections_.size() >= connections_max_) {
+        constexpr std::string_view kFull =
+            "HTTP/1.1 503 Service Unavailable\r\n"
+            "Content-Type: application/problem+json\r\nRetry-After: 1\r\n"
+            "Content-Length: 137\r\nConnection: close\r\n\r\n"
+            R"({"type":"about:blank","title":"Overloaded","status":503,)"
+            R"("detail":"Too many connections are open. Try again later.","reason":"OVERLOADED"})";
+        error_code ignored;
+        socket.non_blocking(true, ignored);
+        socket.write_some(asio::buffer(kFull), ignored);
+        socket.shutdown(tcp::socket::shutdown_send, ignored);
+        return;
+    }
+    auto connection = std::make_shared<Connection>(*this, std::move(socket));
+    connection->index = connections_.size();
+    connections_.push_back(connection);
+    shared->open.fetch_add(1);
+    connection->start();
+}
+
+void Worker::remove(Connection& connection) {
+    // The caller holds the connection; swapping keeps this O(1).
+    const std::size_t index = connection.index;
+    connections_.back()->index = index;
+    std::swap(connections_[index], connections_.back());
+    connections_.pop_back();
+    if (shared->open.fetch_sub(1) == 1) {
+        const std::lock_guard lock(shared->mutex);
+        shared->all_closed.notify_all();
+    }
+}
+
+// Takes the connections that have waited longest without a whole request: a flood of idle or
+// dripping connections only ever evicts itself.
+void Worker::evict_some(SteadyTime at) {
+    std::vector<std::shared_ptr<Connection>> victims;
+    for (const auto& connection : connections_)
+        if (connection->evictable(at)) victims.push_back(connection);
+    if (victims.empty()) return;
+    const std::size_t count = std::min(victims.size(), connections_.size() / kEvictShare + 1);
+    std::nth_element(victims.begin(), victims.begin() + static_cast<std::ptrdiff_t>(count) - 1,
+                     victims.end(),
+                     [](const auto& a, const auto& b) { return a->since() < b->since(); });
+    for (std::size_t i = 0; i < count; ++i) victims[i]->close();
+}
+
+void Worker::start_draining() {
+    draining = true;
+    const auto connections = connections_;
+    for (const auto& connection : connections) connection->drain();
+}
+
+void Worker::close_all() {
+    const auto connections = connections_;
+    for (const auto& connection : connections) connection->close();
+    sweep_timer_.cancel();
+    guard_.reset();
+}
+
+void Worker::join() {
+    if (thread_.joinable()) thread_.join();
+}
+
+void Worker::sweep() {
+    const SteadyTime at = now();
+    // From the back: closing one moves the last, which has been seen, to its place.
+    for (std::size_t i = connections_.size(); i-- > 0;) {
+        if (i >= connections_.size()) continue;
+        const auto connection = connections_[i];
+        connection->check_deadline(at);
+    }
+    sweep_timer_.expires_after(sweep_every_);
+    sweep_timer_.async_wait([this](const error_code& error) {
+        if (!error) sweep();
+    });
+}
+
+void Worker::push(std::weak_ptr<Connection> connection, std::uint64_t turn, Response response) {
+    const bool wake = inbox_.with([&](Inbox& inbox) {
+        if (inbox.closed) return false;
+        inbox.answers.push_back({std::move(connection), turn, std::move(response)});
+        return inbox.answers.size() == 1;
+    });
+    // One wake-up for all answers that come until it is followed.
+    if (wake) asio::post(io, [this] { take_answers(); });
+}
+
+void Worker::take_answers() {
+    std::vector<Answer> answers;
+    inbox_.with([&](Inbox& inbox) { answers.swap(inbox.answers); });
+    for (Answer& answer : answers)
+        if (const auto connection = answer.connection.lock())
+            connection->answer(answer.turn, std::move(answer.response));
+}
+
+const std::string& Worker::date() {
+    const std::time_t at = std::time(nullptr);
+    if (at != date_at_) {
+        date_at_ = at;
+        std::tm utc{};
+        gmtime_r(&at, &utc);
+        std::array<char, 40> text;  // "Sat, 21 Nov 2026 04:25:00 GMT"
+        date_.assign(text.data(),
+                     std::strftime(text.data(), text.size(), "%a, %d %b %Y %H:%M:%S GMT", &utc));
+    }
+    return date_;
+}
+
+bool out_of_resources(const error_code& error) {
+    return error == asio::error::no_descriptors || error == asio::error::no_memory ||
+           error == asio::error::no_buffer_space ||
+           error == boost::system::errc::too_many_files_open_in_system;
+}
+
+}  // namespace
+
+// ---------------------------------------------------------------------------------------------
+// Server
+// ---------------------------------------------------------------------------------------------
+
+struct Server::Impl {
+    std::shared_ptr<Shared> shared = std::make_shared<Shared>();
+    std::vector<std::shared_ptr<Worker>> workers;
+    std::size_t next_worker = 0;
+    std::optional<tcp::acceptor> acceptor;  // on the first worker's thread
+    std::optional<asio::steady_timer> accept_pause;
+    std::uint16_t port = 0;
+    bool running = false;
+
+    void accept() {
+        Worker& target = *workers[next_worker++ % workers.size()];
+        acceptor->async_accept(
+            target.io, [this, &target](const error_code& error, tcp::socket socket) {
+                if (!acceptor->is_open()) return;
+                if (!error) {
+                    if (&target == workers.front().get())
+                        target.adopt(std::move(socket));
+                    else
+                        asio::post(target.io, [&target, moved = std::move(socket)]() mutable {
+                            target.adopt(std::move(moved));
+                        });
+                } else if (error != asio::error::connection_aborted) {
+                    if (out_of_resources(error))
+                        for (const auto& worker : workers)
+                            asio::post(worker->io, [&w = *worker] { w.evict_some(w.now()); });
+                    accept_pause->expires_after(milliseconds{kAcceptPauseMs});
+                    accept_pause->async_wait([this](const error_code& stopped) {
+                        if (!stopped && acceptor->is_open()) accept();
+                    });
+                    return;
+                }
+                accept();
+            });
+    }
+};
+
+Server::Server(ServerOptions options, Handler handler) : impl_(std::make_unique<Impl>()) {
+    if (options.threads < 1 || options.header_bytes_max < 64 || options.connections_max < 1 ||
+        options.read_timeout_ms < 1 || options.write_timeout_ms < 1 ||
+        options.idle_timeout_ms < 1 || !handler) {
+        throw std::invalid_argument("http server: a limit is not positive or the handler is empty");
+    }
+    impl_->shared->options = std::move(options);
+    impl_->shared->handler = std::move(handler);
+}
+
+Server::~Server() { drain(milliseconds{0}); }
+
+void Server::start() {
+    const ServerOptions& options = impl_->shared->options;
+    if (impl_->acceptor) throw std::logic_error("http server: started twice");
+    for (int i = 0; i < options.threads; ++i)
+        impl_->workers.push_back(std::make_shared<Worker>(impl_->shared));
+    try {
+        const tcp::endpoint endpoint(asio::ip::make_address(options.address), options.port);
+        impl_->acceptor.emplace(impl_->workers.front()->io);
+        impl_->acceptor->open(endpoint.protocol());
+        impl_->acceptor->set_option(tcp::acceptor::reuse_address(true));
+        impl_->acceptor->bind(endpoint);
+        impl_->acceptor->listen();
+        impl_->port = impl_->acceptor->local_endpoint().port();
+    } catch (const boost::system::system_error& error) {
+        impl_->acceptor.reset();
+        impl_->workers.clear();
+        throw std::runtime_error("http server: cannot listen on " + options.address + ":" +
+                                 std::to_string(options.port) + ": " + error.code().message());
+    }
+    impl_->accept_pause.emplace(impl_->workers.front()->io);
+    impl_->accept();
+    for (const auto& worker : impl_->workers) worker->start();
+    impl_->running = true;
+}
+
+std::uint16_t Server::port() const { return impl_->port; }
+
+std::size_t Server::open_connections() const { return impl_->shared->open.load(); }
+
+void Server::stop_accepting() {
+    if (!impl_->running) return;
+    std::promise<void> closed;
+    asio::dispatch(impl_->workers.front()->io, [&] {
+        error_code ignored;
+        impl_->acceptor->close(ignored);
+        impl_->accept_pause->cancel();
+        closed.set_value();
+    });
+    closed.get_future().wait();
+}
+
+void Server::drain(milliseconds grace) {
+    if (!impl_->running) return;
+    stop_accepting();
+    for (const auto& worker : impl_->workers)
+        asio::post(worker->io, [&w = *worker] { w.start_draining(); });
+    {
+        std::unique_lock lock(impl_->shared->mutex);
+        impl_->shared->all_closed.wait_for(lock, grace,
+                                           [&] { return impl_->shared->open.load() == 0; });
+    }
+    for (const auto& worker : impl_->workers)
+        asio::post(worker->io, [&w = *worker] { w.close_all(); });
+    for (const auto& worker : impl_->workers) worker->join();
+    impl_->running = false;
+}
+
+}  // namespace flowstack::http
