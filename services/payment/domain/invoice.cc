@@ -1,0 +1,134 @@
+#include "services/payment/domain/invoice.h"
+
+#include <algorithm>
+
+#include "common/core/corrupt_stream.h"
+
+namespace flowstack::payment {
+namespace {
+
+using Answer = Decision<InvoiceEvent, InvoiceRejection>;
+using Events = std::vector<InvoiceEvent>;
+
+Answer on(const NoInvoice&, const DraftInvoice& c) {
+    const auto& t = c.invoice.totals;
+    if (c.invoice.lines.empty() || !is_positive(t.total) ||
+        t.subtotal + t.tax + t.rounding != t.total)
+        return InvoiceRejection::not_priced;
+    return c.invoice;
+}
+
+template <class Stage>
+Answer on(const Stage&, const DraftInvoice&) {
+    return InvoiceRejection::exists_already;
+}
+
+template <class Command>
+Answer on(const NoInvoice&, const Command&) {
+    return InvoiceRejection::not_drafted;
+}
+
+Answer on(const DraftedInvoice& i, const IssueInvoice& c) {
+    return Events{InvoiceIssued{i.drafted.invoice_id, c.number},
+                  invoice_issued_journal(i.drafted.invoice_id, i.drafted.totals)};
+}
+
+Answer same_number(const std::string& has, const std::string& asked) {
+    if (has == asked) return Events{};
+    return InvoiceRejection::other_number;
+}
+
+Answer on(const IssuedInvoice& i, const IssueInvoice& c) { return same_number(i.number, c.number); }
+Answer on(const PaidInvoice& i, const IssueInvoice& c) { return same_number(i.number, c.number); }
+Answer on(const VoidedInvoice&, const IssueInvoice&) { return InvoiceRejection::voided; }
+
+Answer on(const DraftedInvoice& i, const PayInvoice& c) {
+    if (!i.paid_by) return InvoicePaid{i.drafted.invoice_id, c.intent_id};
+    if (*i.paid_by == c.intent_id) return Events{};
+    return InvoiceRejection::already_paid;
+}
+
+Answer on(const IssuedInvoice& i, const PayInvoice& c) {
+    return InvoicePaid{i.drafted.invoice_id, c.intent_id};
+}
+
+Answer on(const PaidInvoice& i, const PayInvoice& c) {
+    if (i.paid_by == c.intent_id) return Events{};
+    return InvoiceRejection::already_paid;
+}
+
+Answer on(const VoidedInvoice&, const PayInvoice&) { return InvoiceRejection::voided; }
+
+Answer on(const DraftedInvoice& i, const VoidInvoice& c) {
+    if (i.paid_by) return InvoiceRejection::already_paid;
+    if (c.reason.empty()) return InvoiceRejection::reason_missing;
+    return InvoiceVoided{i.drafted.invoice_id, c.reason};
+}
+
+Answer on(const IssuedInvoice& i, const VoidInvoice& c) {
+    if (c.reason.empty()) return InvoiceRejection::reason_missing;
+    return Events{InvoiceVoided{i.drafted.invoice_id, c.reason},
+                  invoice_voided_journal(i.drafted.invoice_id, i.drafted.totals)};
+}
+
+Answer on(const PaidInvoice&, const VoidInvoice&) { return InvoiceRejection::already_paid; }
+Answer on(const VoidedInvoice&, const VoidInvoice&) { return Events{}; }
+
+Invoice after(const NoInvoice&, const InvoiceDrafted& e) { return DraftedInvoice{e, {}}; }
+
+Invoice after(const DraftedInvoice& i, const InvoiceIssued& e) {
+    if (i.paid_by) return PaidInvoice{i.drafted, e.number, *i.paid_by};
+    return IssuedInvoice{i.drafted, e.number};
+}
+
+Invoice after(DraftedInvoice i, const InvoicePaid& e) {
+    if (i.paid_by) throw CorruptStream("invoice: paid twice");
+    i.paid_by = e.intent_id;
+    return i;
+}
+
+Invoice after(const IssuedInvoice& i, const InvoicePaid& e) {
+    return PaidInvoice{i.drafted, i.number, e.intent_id};
+}
+
+Invoice after(const DraftedInvoice& i, const InvoiceVoided& e) {
+    return VoidedInvoice{i.drafted, "", e.reason};
+}
+
+Invoice after(const IssuedInvoice& i, const InvoiceVoided& e) {
+    return VoidedInvoice{i.drafted, i.number, e.reason};
+}
+
+// The journal books what the fact before it says, and moves nothing here.
+Invoice after(const NoInvoice&, const JournalPosted&) {
+    throw CorruptStream("invoice: journal before the invoice");
+}
+
+template <class Stage>
+Invoice after(const Stage& stage, const JournalPosted&) {
+    return stage;
+}
+
+template <class Stage, class AnyEvent>
+Invoice after(const Stage&, const AnyEvent&) {
+    throw CorruptStream("invoice: event out of order");
+}
+
+}  // namespace
+
+Answer decide(const Invoice& invoice, const InvoiceCommand& command) {
+    return std::visit([](const auto& i, const auto& c) { return on(i, c); }, invoice, command);
+}
+
+Invoice evolve(const Invoice& invoice, const InvoiceEvent& event) {
+    return std::visit([](const auto& i, const auto& e) { return after(i, e); }, invoice, event);
+}
+
+std::string invoice_number(const std::string& prefix, int year, std::int64_t register_version) {
+    constexpr std::size_t kDigits = 6;
+    auto digits = std::to_string(register_version);
+    digits.insert(0, kDigits - std::min(kDigits, digits.size()), '0');
+    return prefix + "-" + std::to_string(year) + "-" + digits;
+}
+
+}  // namespace flowstack::payment

@@ -1,0 +1,124 @@
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "common/core/decision.h"
+#include "common/core/time.h"
+#include "services/payment/domain/pricing.h"
+
+// An invoice: the document about what an order's customer owes.
+//
+//   NoInvoice ── draft ──▶ Draft ── issue (with its number) ──▶ Issued ── pay ──▶ Paid
+//                            └────────────── void ────────────────┘──▶ Voided
+//
+// Money may be faster than the number: a draft remembers who paid it and is Paid when it is issued.
+// Its year is fixed when it is drafted, in the tenant's time. The journal of a transaction stands
+// beside the fact that causes it.
+namespace flowstack::payment {
+
+struct InvoiceDrafted {
+    std::string invoice_id;
+    std::string order_id;
+    std::string customer_id;
+    int year = 0;
+    std::string number_prefix;
+    std::vector<OrderLine> lines;
+    Totals totals;
+    std::string conversation_id;
+    std::string order_number;
+    Time due_at;
+    std::string language;
+    bool operator==(const InvoiceDrafted&) const = default;
+};
+struct InvoiceIssued {
+    std::string invoice_id;
+    std::string number;
+    bool operator==(const InvoiceIssued&) const = default;
+};
+struct InvoicePaid {
+    std::string invoice_id;
+    std::string intent_id;
+    bool operator==(const InvoicePaid&) const = default;
+};
+struct InvoiceVoided {
+    std::string invoice_id;
+    std::string reason;
+    bool operator==(const InvoiceVoided&) const = default;
+};
+using InvoiceEvent =
+    std::variant<InvoiceDrafted, InvoiceIssued, InvoicePaid, InvoiceVoided, JournalPosted>;
+
+struct DraftInvoice {
+    InvoiceDrafted invoice;
+};
+struct IssueInvoice {
+    std::string number;
+};
+struct PayInvoice {
+    std::string intent_id;
+};
+struct VoidInvoice {
+    std::string reason;
+};
+using InvoiceCommand = std::variant<DraftInvoice, IssueInvoice, PayInvoice, VoidInvoice>;
+
+enum class InvoiceRejection {
+    exists_already,
+    not_drafted,
+    not_priced,
+    other_number,  // it has a number already, and another one
+    already_paid,
+    voided,
+    reason_missing,
+};
+
+struct NoInvoice {
+    bool operator==(const NoInvoice&) const = default;
+};
+struct DraftedInvoice {
+    InvoiceDrafted drafted;
+    std::optional<std::string> paid_by;  // intent
+    bool operator==(const DraftedInvoice&) const = default;
+};
+struct IssuedInvoice {
+    InvoiceDrafted drafted;
+    std::string number;
+    bool operator==(const IssuedInvoice&) const = default;
+};
+struct PaidInvoice {
+    InvoiceDrafted drafted;
+    std::string number;
+    std::string paid_by;
+    bool operator==(const PaidInvoice&) const = default;
+};
+struct VoidedInvoice {
+    InvoiceDrafted drafted;
+    std::string number;  // stays taken; empty if it was void before it had one
+    std::string reason;
+    bool operator==(const VoidedInvoice&) const = default;
+};
+using Invoice = std::variant<NoInvoice, DraftedInvoice, IssuedInvoice, PaidInvoice, VoidedInvoice>;
+
+Decision<InvoiceEvent, InvoiceRejection> decide(const Invoice& invoice,
+                                                const InvoiceCommand& command);
+
+// Throws CorruptStream if no `decide` could have written this history.
+Invoice evolve(const Invoice& invoice, const InvoiceEvent& event);
+
+// The register of a tenant's numbers of one year. Its stream's version *is* the last number, so the
+// numbers have no gap as long as the stream has none. One event type, and it never refuses.
+struct NumberAssigned {
+    std::string invoice_id;
+    std::string customer_id;
+    int year = 0;
+    bool operator==(const NumberAssigned&) const = default;
+};
+
+// "INV-2026-000001"; wider when there are more than 999,999.
+std::string invoice_number(const std::string& prefix, int year, std::int64_t register_version);
+
+}  // namespace flowstack::payment

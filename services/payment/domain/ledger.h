@@ -1,0 +1,70 @@
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "common/core/money.h"
+
+// The double-entry ledger's own words. A transaction is written in the stream of what caused it, in
+// the same append; nothing reads a balance to decide.
+//
+//   invoice issued           Dr receivable        Cr revenue, tax, rounding
+//   invoice voided           the same, turned round
+//   intent paid              Dr clearing          Cr receivable
+//   without an order         Dr clearing          Cr suspense     (a person says what it was for)
+//   late, order still open   Dr clearing          Cr suspense, then Dr suspense  Cr receivable
+//   late, order cancelled    Dr clearing          Cr suspense
+//   second success           Dr clearing          Cr suspense     (a person refunds it)
+namespace flowstack::payment {
+
+namespace account {
+inline const std::string kReceivable = "receivable";
+inline const std::string kRevenue = "revenue";
+inline const std::string kTax = "tax";
+inline const std::string kRounding = "rounding";
+inline const std::string kSuspense = "suspense";
+// What a provider holds for the tenant: "clearing:mpesa".
+std::string clearing(const std::string& provider);
+}  // namespace account
+
+// Debit positive, credit negative.
+struct Posting {
+    std::string account;
+    Money amount;
+    bool operator==(const Posting&) const = default;
+};
+
+// One transaction. Its id is made of what caused it, so that it can be written once only.
+struct JournalPosted {
+    std::string transaction_id;
+    // invoice_issued | invoice_voided | intent_paid | late_success | late_applied | second_success
+    std::string cause;
+    std::string reference;  // id of the invoice or intent
+    std::vector<Posting> postings;
+    bool operator==(const JournalPosted&) const = default;
+};
+
+// A price taken apart: subtotal + tax + rounding = total.
+struct Totals {
+    Money subtotal;
+    Money tax;
+    Money rounding;
+    Money total;
+    bool operator==(const Totals&) const = default;
+};
+
+// True if there is a posting, all are of one currency, none is zero, and they sum to zero.
+bool balanced(const std::vector<Posting>& postings);
+
+// All of these throw std::logic_error if what they made does not balance: a bug, never booked.
+JournalPosted invoice_issued_journal(const std::string& invoice_id, const Totals& totals);
+JournalPosted invoice_voided_journal(const std::string& invoice_id, const Totals& totals);
+
+// Money that came in for an open invoice; `credit` names where it belongs.
+JournalPosted money_in_journal(const std::string& intent_id, const std::string& cause,
+                               const std::string& provider, Money amount,
+                               const std::string& credit);
+// Money that waited in suspense is the invoice's after all.
+JournalPosted late_applied_journal(const std::string& intent_id, Money amount);
+
+}  // namespace flowstack::payment

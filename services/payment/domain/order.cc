@@ -1,0 +1,102 @@
+#include "services/payment/domain/order.h"
+
+#include "common/core/corrupt_stream.h"
+
+namespace flowstack::payment {
+namespace {
+
+using Answer = Decision<OrderEvent, OrderRejection>;
+
+bool adds_up(const OrderPlaced& order) {
+    const auto& t = order.totals;
+    return !order.lines.empty() && is_positive(t.total) &&
+           t.subtotal + t.tax + t.rounding == t.total;
+}
+
+bool money_may_come(PreviousIntent previous) {
+    return previous == PreviousIntent::waiting || previous == PreviousIntent::pending;
+}
+
+Answer on(const NoOrder&, const PlaceOrder& c) {
+    if (!adds_up(c.order)) return OrderRejection::not_priced;
+    return std::vector<OrderEvent>{c.order, OrderConfirmed{c.order.order_id}};
+}
+
+template <class Stage>
+Answer on(const Stage&, const PlaceOrder&) {
+    return OrderRejection::exists_already;
+}
+
+template <class Command>
+Answer on(const NoOrder&, const Command&) {
+    return OrderRejection::not_placed;
+}
+
+Answer on(const OpenOrder& o, const StartPayment& c) {
+    if (money_may_come(c.previous)) return OrderRejection::payment_pending;
+    if (c.previous == PreviousIntent::paid) return OrderRejection::already_paid;
+    return PaymentStarted{o.placed.order_id,    c.intent_id, o.placed.conversation_id,
+                          o.placed.customer_id, c.provider,  o.placed.totals.total,
+                          o.placed.number};
+}
+
+Answer on(const PaidOrder&, const StartPayment&) { return OrderRejection::already_paid; }
+Answer on(const CancelledOrder&, const StartPayment&) { return OrderRejection::cancelled; }
+
+Answer on(const OpenOrder& o, const MarkOrderPaid& c) {
+    return OrderPaid{o.placed.order_id, c.intent_id};
+}
+
+Answer on(const PaidOrder& o, const MarkOrderPaid& c) {
+    if (o.paid_by == c.intent_id) return std::vector<OrderEvent>{};
+    return OrderRejection::already_paid;
+}
+
+Answer on(const CancelledOrder&, const MarkOrderPaid&) { return OrderRejection::cancelled; }
+
+Answer on(const OpenOrder& o, const CancelOrder& c) {
+    if (c.reason.empty()) return OrderRejection::reason_missing;
+    if (money_may_come(c.previous)) return OrderRejection::payment_pending;
+    return OrderCancelled{o.placed.order_id, c.reason};
+}
+
+// A paid order is cancelled with its refund only.
+Answer on(const PaidOrder&, const CancelOrder&) { return OrderRejection::already_paid; }
+Answer on(const CancelledOrder&, const CancelOrder&) { return std::vector<OrderEvent>{}; }
+
+Order after(const NoOrder&, const OrderPlaced& e) { return OpenOrder{e, false, {}}; }
+
+Order after(OpenOrder o, const OrderConfirmed&) {
+    o.confirmed = true;
+    return o;
+}
+
+Order after(OpenOrder o, const PaymentStarted& e) {
+    o.intents.push_back(e.intent_id);
+    return o;
+}
+
+Order after(const OpenOrder& o, const OrderPaid& e) {
+    return PaidOrder{o.placed, o.intents, e.intent_id};
+}
+
+Order after(const OpenOrder& o, const OrderCancelled& e) {
+    return CancelledOrder{o.placed, o.intents, e.reason};
+}
+
+template <class Stage, class AnyEvent>
+Order after(const Stage&, const AnyEvent&) {
+    throw CorruptStream("order: event out of order");
+}
+
+}  // namespace
+
+Answer decide(const Order& order, const OrderCommand& command) {
+    return std::visit([](const auto& o, const auto& c) { return on(o, c); }, order, command);
+}
+
+Order evolve(const Order& order, const OrderEvent& event) {
+    return std::visit([](const auto& o, const auto& e) { return after(o, e); }, order, event);
+}
+
+}  // namespace flowstack::payment

@@ -1,0 +1,134 @@
+#pragma once
+
+#include <optional>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "common/core/decision.h"
+#include "services/payment/domain/pricing.h"
+
+// An order: what a customer stands by, and whether its money is here.
+//
+//   Absent ── place ──▶ Open ── mark paid ──▶ Paid
+//                        └───── cancel ─────▶ Cancelled
+//
+// Vocabulary here, rulebook in order.cc, both pure.
+namespace flowstack::payment {
+
+struct Buyer {
+    std::string name;
+    std::string address;
+    std::string phone;  // E.164 with +
+    bool operator==(const Buyer&) const = default;
+};
+
+// Facts.
+struct OrderPlaced {
+    std::string order_id;
+    std::string number;  // "ORD-7K2M9Q"
+    std::string customer_id;
+    std::string conversation_id;
+    std::string channel_id;
+    std::string reservation_id;
+    std::vector<OrderLine> lines;
+    Totals totals;
+    std::string language;
+    Buyer buyer;
+    bool operator==(const OrderPlaced&) const = default;
+};
+struct OrderConfirmed {
+    std::string order_id;
+    bool operator==(const OrderConfirmed&) const = default;
+};
+struct PaymentStarted {
+    std::string order_id;
+    std::string intent_id;
+    std::string conversation_id;
+    std::string customer_id;
+    std::string provider;
+    Money amount;
+    std::string order_number;
+    bool operator==(const PaymentStarted&) const = default;
+};
+struct OrderPaid {
+    std::string order_id;
+    std::string intent_id;
+    bool operator==(const OrderPaid&) const = default;
+};
+struct OrderCancelled {
+    std::string order_id;
+    std::string reason;
+    bool operator==(const OrderCancelled&) const = default;
+};
+using OrderEvent =
+    std::variant<OrderPlaced, OrderConfirmed, PaymentStarted, OrderPaid, OrderCancelled>;
+
+// What the order's latest intent is doing, as its own stream says. The caller folds it and guards
+// the append with its version, so that this is still so when the order changes.
+enum class PreviousIntent {
+    none,
+    waiting,  // not asked yet: may still be pushed
+    pending,  // asked, or its outcome is unknown: money may come
+    paid,
+    over,  // failed or expired
+};
+
+// Commands.
+struct PlaceOrder {
+    OrderPlaced order;
+};
+struct StartPayment {
+    std::string intent_id;
+    std::string provider;
+    PreviousIntent previous = PreviousIntent::none;
+};
+struct MarkOrderPaid {
+    std::string intent_id;
+};
+struct CancelOrder {
+    std::string reason;
+    PreviousIntent previous = PreviousIntent::none;
+};
+using OrderCommand = std::variant<PlaceOrder, StartPayment, MarkOrderPaid, CancelOrder>;
+
+enum class OrderRejection {
+    exists_already,
+    not_placed,       // there is no such order
+    not_priced,       // no lines, or totals that do not add up
+    payment_pending,  // one intent at a time: wait for its end
+    already_paid,
+    cancelled,
+    reason_missing,
+};
+
+// Stages.
+struct NoOrder {
+    bool operator==(const NoOrder&) const = default;
+};
+struct OpenOrder {
+    OrderPlaced placed;
+    bool confirmed = false;
+    std::vector<std::string> intents;  // the oldest first
+    bool operator==(const OpenOrder&) const = default;
+};
+struct PaidOrder {
+    OrderPlaced placed;
+    std::vector<std::string> intents;
+    std::string paid_by;
+    bool operator==(const PaidOrder&) const = default;
+};
+struct CancelledOrder {
+    OrderPlaced placed;
+    std::vector<std::string> intents;
+    std::string reason;
+    bool operator==(const CancelledOrder&) const = default;
+};
+using Order = std::variant<NoOrder, OpenOrder, PaidOrder, CancelledOrder>;
+
+Decision<OrderEvent, OrderRejection> decide(const Order& order, const OrderCommand& command);
+
+// Throws CorruptStream if no `decide` could have written this history.
+Order evolve(const Order& order, const OrderEvent& event);
+
+}  // namespace flowstack::payment
