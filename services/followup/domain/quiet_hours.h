@@ -1,0 +1,23 @@
+#pragma once
+
+#include <chrono>
+#include <optional>
+
+// Quiet hours: the part of a tenant's day in which it does not speak first.
+namespace flowstack::followup {
+
+// Minutes after midnight on the tenant's wall clock; start = end means there are none. They may
+// cross midnight: 22:00 to 07:00 is {1320, 420}.
+struct QuietHours {
+    int start_minute = 0;
+    int end_minute = 0;
+    bool operator==(const QuietHours&) const = default;
+};
+
+// A wall clock's reading. Which moment that is, only a time zone can say (adapters).
+using LocalTime = std::chrono::local_time<std::chrono::seconds>;
+
+// When the quiet hours that `now` falls into end on the wall clock; nothing outside of them.
+std::optional<LocalTime> quiet_end(const QuietHours& quiet, LocalTime now);
+
+}  // namespace flowstack::followup

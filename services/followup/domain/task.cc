@@ -1,0 +1,211 @@
+#include "services/followup/domain/task.h"
+
+#include <array>
+#include <utility>
+
+#include "common/core/corrupt_stream.h"
+#include "common/core/overloaded.h"
+
+namespace flowstack::followup {
+namespace {
+
+using Answer = Decision<Event, Rejection>;
+const std::vector<Event> kNothingToDo;
+
+template <class Enum, std::size_t n>
+std::string_view find_word(const std::array<std::pair<Enum, std::string_view>, n>& words,
+                           Enum value) {
+    for (const auto& [candidate, text] : words)
+        if (candidate == value) return text;
+    return "";
+}
+
+template <class Enum, std::size_t n>
+std::optional<Enum> find_value(const std::array<std::pair<Enum, std::string_view>, n>& words,
+                               std::string_view wanted) {
+    for (const auto& [candidate, text] : words)
+        if (text == wanted) return candidate;
+    return std::nullopt;
+}
+
+constexpr std::array<std::pair<Kind, std::string_view>, 7> kKinds{{
+    {Kind::gentle, "gentle"},
+    {Kind::reminder, "reminder"},
+    {Kind::payment_due, "payment_due"},
+    {Kind::abandoned_cart, "abandoned_cart"},
+    {Kind::order_follow_up, "order_follow_up"},
+    {Kind::restock, "restock"},
+    {Kind::custom, "custom"},
+}};
+
+constexpr std::array<std::pair<CancelReason, std::string_view>, 7> kCancelReasons{{
+    {CancelReason::answered, "answered"},
+    {CancelReason::closed, "closed"},
+    {CancelReason::escalated, "escalated"},
+    {CancelReason::paid, "paid"},
+    {CancelReason::replaced, "replaced"},
+    {CancelReason::by_api, "by_api"},
+    {CancelReason::tenant_closed, "tenant_closed"},
+}};
+
+constexpr std::array<std::pair<SkipReason, std::string_view>, 3> kSkipReasons{{
+    {SkipReason::suspended, "suspended"},
+    {SkipReason::too_late, "too_late"},
+    {SkipReason::window_closed, "window_closed"},
+}};
+
+// The rulebook: one function per legal (stage, command) pair.
+
+Answer on(const Absent&, const ScheduleTask& c) {
+    if (c.plan.customer_id.empty()) return Rejection::customer_missing;
+    return TaskScheduled{c.plan};
+}
+
+Answer on(const Absent&, const CreateTask& c) {
+    const Plan& plan = c.plan;
+    if (plan.customer_id.empty()) return Rejection::customer_missing;
+    if (plan.kind == Kind::gentle || plan.kind == Kind::reminder) return Rejection::kind_automatic;
+    if (plan.kind == Kind::custom && plan.text.empty()) return Rejection::text_missing;
+    if (plan.text.size() > kTextMax) return Rejection::text_too_long;
+    if (plan.due < c.now - kDuePastTolerance) return Rejection::due_in_the_past;
+    if (plan.due > c.now + kDueAheadMax) return Rejection::due_too_far;
+    if (plan.late_after < Micros{0}) return Rejection::late_after_negative;
+    return TaskScheduled{plan};
+}
+
+// The order is that of importance: what the tenant may do at all, whether the words still make
+// sense, whether this is an hour to say them.
+Answer on(const Scheduled& t, const FireTask& c) {
+    const Plan& plan = t.plan;
+    if (c.now < plan.due) return Rejection::not_due;
+    if (c.tenant == TenantStatus::closed) return TaskCancelled{CancelReason::tenant_closed, ""};
+    if (c.tenant == TenantStatus::suspended) return TaskSkipped{SkipReason::suspended};
+    if (plan.late_after > Micros{0} && c.now > plan.due + plan.late_after)
+        return TaskSkipped{SkipReason::too_late};
+    if (plan.window_until && c.now >= *plan.window_until)
+        return TaskSkipped{SkipReason::window_closed};
+    if (c.quiet_until && *c.quiet_until > c.now)
+        return TaskPostponed{*c.quiet_until, "quiet_hours"};
+    return TaskFired{plan};
+}
+
+Answer on(const Scheduled&, const CancelTask& c) { return TaskCancelled{c.reason, c.note}; }
+
+// A second cancel has what it asked for; a first reason is not rewritten.
+Answer on(const Cancelled&, const CancelTask&) { return kNothingToDo; }
+
+template <class Any>
+Answer on(const Absent&, const Any&) {
+    return Rejection::absent;
+}
+
+template <class Stage>
+Answer exists(const Stage&) {
+    return Rejection::exists;
+}
+Answer on(const Scheduled& t, const ScheduleTask&) { return exists(t); }
+Answer on(const Scheduled& t, const CreateTask&) { return exists(t); }
+Answer on(const Fired& t, const ScheduleTask&) { return exists(t); }
+Answer on(const Fired& t, const CreateTask&) { return exists(t); }
+Answer on(const Cancelled& t, const ScheduleTask&) { return exists(t); }
+Answer on(const Cancelled& t, const CreateTask&) { return exists(t); }
+Answer on(const Skipped& t, const ScheduleTask&) { return exists(t); }
+Answer on(const Skipped& t, const CreateTask&) { return exists(t); }
+
+template <class Stage, class Any>
+Answer on(const Stage&, const Any&) {
+    return Rejection::over;
+}
+
+// How a fact moves a task along.
+
+Task after(Absent, const TaskScheduled& e) { return Scheduled{e.plan, 0, ""}; }
+
+Task after(Scheduled t, const TaskPostponed& e) {
+    t.plan.due = e.due;
+    ++t.postponements;
+    t.postpone_reason = e.reason;
+    return t;
+}
+
+Task after(Scheduled t, const TaskFired&) { return Fired{std::move(t.plan)}; }
+Task after(Scheduled t, const TaskCancelled& e) { return Cancelled{std::move(t.plan), e.reason}; }
+Task after(Scheduled t, const TaskSkipped& e) { return Skipped{std::move(t.plan), e.reason}; }
+
+template <class Stage, class AnyEvent>
+Task after(const Stage&, const AnyEvent&) {
+    throw CorruptStream("task: event out of order");
+}
+
+}  // namespace
+
+std::string_view word(Kind kind) { return find_word(kKinds, kind); }
+std::string_view word(CancelReason reason) { return find_word(kCancelReasons, reason); }
+std::string_view word(SkipReason reason) { return find_word(kSkipReasons, reason); }
+std::optional<Kind> kind_of(std::string_view wanted) { return find_value(kKinds, wanted); }
+std::optional<CancelReason> cancel_reason_of(std::string_view wanted) {
+    return find_value(kCancelReasons, wanted);
+}
+std::optional<SkipReason> skip_reason_of(std::string_view wanted) {
+    return find_value(kSkipReasons, wanted);
+}
+
+Answer decide(const Task& task, const Command& command) {
+    return std::visit([](const auto& t, const auto& c) { return on(t, c); }, task, command);
+}
+
+Task evolve(Task task, const Event& event) {
+    return std::visit([](auto&& t, const auto& e) { return after(std::move(t), e); },
+                      std::move(task), event);
+}
+
+std::optional<CancelReason> ends(const Plan& plan, const Fact& fact) {
+    using Reason = std::optional<CancelReason>;
+    const auto if_waiting_in = [&](const std::string& conversation, CancelReason reason) -> Reason {
+        if (!plan.waits_for_answer() || plan.conversation_id != conversation) return std::nullopt;
+        return reason;
+    };
+    return std::visit(Overloaded{
+                          [&](const CustomerWrote& e) -> Reason {
+                              if (!plan.waits_for_answer()) return std::nullopt;
+                              // The bus may bring the message that was answered after the answer to
+                              // it. Providers' times are whole seconds, so within one second the id
+                              // tells.
+                              if (e.at < plan.since || e.inbound_id == plan.answered_inbound_id)
+                                  return std::nullopt;
+                              return CancelReason::answered;
+                          },
+                          [&](const ConversationClosed& e) -> Reason {
+                              return if_waiting_in(e.conversation_id, CancelReason::closed);
+                          },
+                          [&](const ConversationEscalated& e) -> Reason {
+                              return if_waiting_in(e.conversation_id, CancelReason::escalated);
+                          },
+                          [&](const CustomerPaid& e) -> Reason {
+                              if (plan.conversation_id != e.conversation_id) return std::nullopt;
+                              const bool about_money = plan.kind == Kind::payment_due ||
+                                                       plan.kind == Kind::abandoned_cart;
+                              if (!plan.waits_for_answer() && !about_money) return std::nullopt;
+                              return CancelReason::paid;
+                          },
+                          [&](const BotAskedAgain& e) -> Reason {
+                              return if_waiting_in(e.conversation_id, CancelReason::replaced);
+                          },
+                      },
+                      fact);
+}
+
+std::optional<Plan> reminder_after(const Plan& gentle, std::string task_id, Micros late_after) {
+    if (gentle.kind != Kind::gentle || gentle.reminder_after <= Micros{0}) return std::nullopt;
+    Plan reminder = gentle;
+    reminder.task_id = std::move(task_id);
+    reminder.kind = Kind::reminder;
+    reminder.due = gentle.since + gentle.reminder_after;
+    // A gentle one that came late (quiet hours, downtime) is not followed at its heels.
+    if (reminder.due <= gentle.due) reminder.due = gentle.due + gentle.reminder_after;
+    reminder.late_after = late_after;
+    reminder.reminder_after = Micros{0};
+    return reminder;
+}
+
+}  // namespace flowstack::followup

@@ -1,0 +1,186 @@
+#pragma once
+
+#include <chrono>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <variant>
+
+#include "common/core/decision.h"
+#include "common/core/time.h"
+
+// A task: one message that a business wants to say to a customer later.
+//
+// This file is the vocabulary, and task.cc the rulebook. Both are pure: time arrives in the
+// command, quiet hours arrive as the moment they end (quiet_hours.h).
+namespace flowstack::followup {
+
+enum class Kind {
+    gentle,    // some time after the bot's last question was left unanswered
+    reminder,  // the second one, a day after that question
+    payment_due,
+    abandoned_cart,
+    order_follow_up,
+    restock,
+    custom,  // the caller's own words
+};
+
+// The word of a kind in events and in the API, and back. Nothing for any other word.
+std::string_view word(Kind kind);
+std::optional<Kind> kind_of(std::string_view word);
+
+// What is to be said, to whom, when, and until when it makes sense.
+struct Plan {
+    std::string task_id;
+    Kind kind = Kind::custom;
+    std::string customer_id;
+    std::string conversation_id;  // may be empty
+    std::string channel_id;       // may be empty: conversation chooses
+    Time due{};
+
+    // The bot's message that waits for an answer; empty for tasks that no answer cancels.
+    std::string about_message_id;
+    // The customer's message that the bot's message answered, and its time: what comes later (or at
+    // the same second with another id) is the answer that was waited for.
+    std::string answered_inbound_id;
+    Time since{};
+
+    Micros late_after{0};              // skipped when it could only fire later than this; 0 = never
+    std::optional<Time> window_until;  // end of the customer's service window, when it is known
+    Micros reminder_after{0};          // gentle: the reminder's distance from `since`; 0 = none
+    std::string language;
+    std::string text;  // custom: the words
+
+    bool operator==(const Plan&) const = default;
+    bool waits_for_answer() const { return !about_message_id.empty(); }
+};
+
+enum class CancelReason { answered, closed, escalated, paid, replaced, by_api, tenant_closed };
+enum class SkipReason { suspended, too_late, window_closed };
+std::string_view word(CancelReason reason);
+std::string_view word(SkipReason reason);
+std::optional<CancelReason> cancel_reason_of(std::string_view word);
+std::optional<SkipReason> skip_reason_of(std::string_view word);
+
+// --- Commands ------------------------------------------------------------------------------------
+
+// A fact asks for a task (the bot's question, a flow's wish). Refused only when the task exists.
+struct ScheduleTask {
+    Plan plan;
+};
+// A person or a program asks for a task: what they may ask has limits.
+struct CreateTask {
+    Plan plan;
+    Time now;
+};
+enum class TenantStatus { active, suspended, closed };
+// Its time may have come.
+struct FireTask {
+    Time now;
+    TenantStatus tenant = TenantStatus::active;
+    std::optional<Time> quiet_until = {};  // set while the tenant's quiet hours last
+};
+struct CancelTask {
+    CancelReason reason = CancelReason::by_api;
+    std::string note;
+};
+using Command = std::variant<ScheduleTask, CreateTask, FireTask, CancelTask>;
+
+// --- Facts ---------------------------------------------------------------------------------------
+
+struct TaskScheduled {
+    Plan plan;
+    bool operator==(const TaskScheduled&) const = default;
+};
+struct TaskPostponed {
+    Time due;
+    std::string reason;  // quiet_hours
+    bool operator==(const TaskPostponed&) const = default;
+};
+struct TaskFired {
+    Plan plan;
+    bool operator==(const TaskFired&) const = default;
+};
+struct TaskCancelled {
+    CancelReason reason = CancelReason::by_api;
+    std::string note;
+    bool operator==(const TaskCancelled&) const = default;
+};
+struct TaskSkipped {
+    SkipReason reason = SkipReason::too_late;
+    bool operator==(const TaskSkipped&) const = default;
+};
+using Event = std::variant<TaskScheduled, TaskPostponed, TaskFired, TaskCancelled, TaskSkipped>;
+
+// --- Stages --------------------------------------------------------------------------------------
+
+struct Absent {};
+struct Scheduled {
+    Plan plan;
+    int postponements = 0;
+    std::string postpone_reason;
+};
+struct Fired {
+    Plan plan;
+};
+struct Cancelled {
+    Plan plan;
+    CancelReason reason = CancelReason::by_api;
+};
+struct Skipped {
+    Plan plan;
+    SkipReason reason = SkipReason::too_late;
+};
+using Task = std::variant<Absent, Scheduled, Fired, Cancelled, Skipped>;
+
+enum class Rejection {
+    absent,            // no such task
+    exists,            // the task was scheduled before
+    over,              // fired or skipped: nothing is left to change
+    not_due,           // its time has not come (it was postponed meanwhile)
+    customer_missing,  // nobody to say it to
+    kind_automatic,    // gentle: FlowStack schedules it by itself
+    text_missing,      // custom without words
+    text_too_long,     // more than kTextMax bytes
+    due_in_the_past,
+    due_too_far,  // more than kDueAheadMax ahead
+    late_after_negative,
+};
+
+inline constexpr std::size_t kTextMax = 4096;  // WhatsApp's limit for a text
+inline constexpr Micros kDueAheadMax = std::chrono::hours{24 * 366};
+inline constexpr Micros kDuePastTolerance = std::chrono::minutes{1};  // clocks of callers differ
+
+Decision<Event, Rejection> decide(const Task& task, const Command& command);
+
+// Throws CorruptStream if no `decide` could have produced this history.
+Task evolve(Task task, const Event& event);
+
+// --- What makes the reason of a task fall away ---------------------------------------------------
+
+struct CustomerWrote {
+    std::string inbound_id;
+    Time at;
+};
+struct ConversationClosed {
+    std::string conversation_id;
+};
+struct ConversationEscalated {
+    std::string conversation_id;
+};
+struct CustomerPaid {
+    std::string conversation_id;
+};
+struct BotAskedAgain {
+    std::string conversation_id;
+};
+using Fact = std::variant<CustomerWrote, ConversationClosed, ConversationEscalated, CustomerPaid,
+                          BotAskedAgain>;
+
+// Why `fact`, about the same customer, ends this task; nothing when it does not.
+std::optional<CancelReason> ends(const Plan& plan, const Fact& fact);
+
+// The task that follows a gentle follow-up which fired, if there is to be one.
+std::optional<Plan> reminder_after(const Plan& gentle, std::string task_id, Micros late_after);
+
+}  // namespace flowstack::followup

@@ -1,0 +1,254 @@
+#include "services/followup/domain/task.h"
+
+#include <gtest/gtest.h>
+
+#include <numeric>
+#include <vector>
+
+#include "common/core/corrupt_stream.h"
+
+namespace flowstack::followup {
+namespace {
+
+using std::chrono::hours;
+using std::chrono::minutes;
+using std::chrono::seconds;
+
+constexpr Time kAsked = from_unix_seconds(1'750'000'000);
+
+Plan gentle() {
+    Plan plan;
+    plan.task_id = "task-1";
+    plan.kind = Kind::gentle;
+    plan.customer_id = "amina";
+    plan.conversation_id = "conversation-1";
+    plan.channel_id = "channel-1";
+    plan.due = kAsked + hours{2};
+    plan.about_message_id = "message-1";
+    plan.answered_inbound_id = "wamid.1";
+    plan.since = kAsked;
+    plan.late_after = hours{6};
+    plan.window_until = kAsked + hours{24};
+    plan.reminder_after = hours{20};
+    plan.language = "sw";
+    return plan;
+}
+
+Plan custom() {
+    Plan plan;
+    plan.task_id = "task-2";
+    plan.customer_id = "amina";
+    plan.due = kAsked + hours{1};
+    plan.text = "Your cake is ready.";
+    return plan;
+}
+
+struct Given {
+    std::vector<Event> history;
+    auto when(const Command& command) const {
+        Task task;
+        for (const auto& event : history) task = evolve(std::move(task), event);
+        return decide(task, command);
+    }
+};
+Given given(auto... facts) { return {{Event{facts}...}}; }
+
+const Time kDue = gentle().due;
+const TaskScheduled kScheduled{gentle()};
+
+TEST(Task, IsScheduledOnce) {
+    EXPECT_EQ(given().when(ScheduleTask{gentle()}).events(), std::vector<Event>{kScheduled});
+    EXPECT_EQ(given(kScheduled).when(ScheduleTask{gentle()}).rejection(), Rejection::exists);
+    EXPECT_EQ(given(kScheduled, TaskFired{gentle()}).when(ScheduleTask{gentle()}).rejection(),
+              Rejection::exists);
+}
+
+TEST(Task, FiresAtItsTimeAndNotBefore) {
+    EXPECT_EQ(given(kScheduled).when(FireTask{.now = kDue - Micros{1}}).rejection(),
+              Rejection::not_due);
+    EXPECT_EQ(given(kScheduled).when(FireTask{.now = kDue}).events(),
+              std::vector<Event>{TaskFired{gentle()}});
+}
+
+TEST(Task, FiresOnce) {
+    const auto fired = given(kScheduled, TaskFired{gentle()});
+    EXPECT_EQ(fired.when(FireTask{.now = kDue}).rejection(), Rejection::over);
+    EXPECT_EQ(fired.when(CancelTask{CancelReason::answered, ""}).rejection(), Rejection::over);
+}
+
+TEST(Task, IsMovedOutOfQuietHoursAndFiresAtTheirEnd) {
+    const Time morning = kDue + hours{9};
+    EXPECT_EQ(given(kScheduled).when(FireTask{.now = kDue, .quiet_until = morning}).events(),
+              std::vector<Event>(1, TaskPostponed{morning, "quiet_hours"}));
+
+    const auto postponed = given(kScheduled, TaskPostponed{morning, "quiet_hours"});
+    EXPECT_EQ(postponed.when(FireTask{.now = morning - seconds{1}}).rejection(),
+              Rejection::not_due);
+    Plan moved = gentle();
+    moved.due = morning;
+    EXPECT_EQ(postponed.when(FireTask{.now = morning}).events(),
+              std::vector<Event>{TaskFired{moved}});
+}
+
+TEST(Task, CountsLatenessFromTheTimeItWasMovedTo) {
+    const Time morning = kDue + hours{9};
+    const auto postponed = given(kScheduled, TaskPostponed{morning, "quiet_hours"});
+    EXPECT_TRUE(postponed.when(FireTask{.now = morning + hours{6}}).accepted());
+    EXPECT_EQ(postponed.when(FireTask{.now = morning + hours{6} + seconds{1}}).events(),
+              std::vector<Event>{TaskSkipped{SkipReason::too_late}});
+}
+
+TEST(Task, IsSkippedWhenTheDowntimeWasTooLong) {
+    EXPECT_EQ(given(kScheduled).when(FireTask{.now = kDue + hours{6} + seconds{1}}).events(),
+              std::vector<Event>{TaskSkipped{SkipReason::too_late}});
+}
+
+TEST(Task, WithoutALatePolicyFiresHoweverLate) {
+    const auto decision =
+        given(TaskScheduled{custom()}).when(FireTask{.now = custom().due + hours{24 * 30}});
+    EXPECT_EQ(decision.events(), std::vector<Event>{TaskFired{custom()}});
+}
+
+TEST(Task, IsSkippedOutsideTheServiceWindow) {
+    Plan plan = gentle();
+    plan.late_after = Micros{0};
+    const auto scheduled = given(TaskScheduled{plan});
+    EXPECT_TRUE(std::holds_alternative<TaskFired>(
+        scheduled.when(FireTask{.now = *plan.window_until - Micros{1}}).events().front()));
+    EXPECT_EQ(scheduled.when(FireTask{.now = *plan.window_until}).events(),
+              std::vector<Event>{TaskSkipped{SkipReason::window_closed}});
+}
+
+TEST(Task, OfASuspendedTenantIsSkippedAndOfAClosedOneCancelled) {
+    const auto scheduled = given(kScheduled);
+    EXPECT_EQ(scheduled.when(FireTask{.now = kDue, .tenant = TenantStatus::suspended}).events(),
+              std::vector<Event>{TaskSkipped{SkipReason::suspended}});
+    EXPECT_EQ(scheduled.when(FireTask{.now = kDue, .tenant = TenantStatus::closed}).events(),
+              std::vector<Event>(1, TaskCancelled{CancelReason::tenant_closed, ""}));
+}
+
+TEST(Task, IsCancelledOnceAndKeepsItsFirstReason) {
+    const TaskCancelled answered{CancelReason::answered, ""};
+    EXPECT_EQ(given(kScheduled).when(CancelTask{CancelReason::answered, ""}).events(),
+              std::vector<Event>{answered});
+    EXPECT_TRUE(
+        given(kScheduled, answered).when(CancelTask{CancelReason::closed, ""}).events().empty());
+    EXPECT_EQ(given(kScheduled, answered).when(FireTask{.now = kDue}).rejection(), Rejection::over);
+    EXPECT_EQ(given().when(CancelTask{}).rejection(), Rejection::absent);
+}
+
+TEST(Task, AskedForByAPersonHasLimits) {
+    const auto create = [](auto change) {
+        Plan plan = custom();
+        change(plan);
+        return given().when(CreateTask{plan, kAsked});
+    };
+    EXPECT_TRUE(create([](Plan&) {}).accepted());
+    EXPECT_EQ(create([](Plan& p) { p.customer_id.clear(); }).rejection(),
+              Rejection::customer_missing);
+    EXPECT_EQ(create([](Plan& p) { p.kind = Kind::gentle; }).rejection(),
+              Rejection::kind_automatic);
+    EXPECT_EQ(create([](Plan& p) { p.text.clear(); }).rejection(), Rejection::text_missing);
+    EXPECT_EQ(create([](Plan& p) { p.text.assign(kTextMax + 1, 'x'); }).rejection(),
+              Rejection::text_too_long);
+    EXPECT_TRUE(create([](Plan& p) { p.due = kAsked; }).accepted());
+    EXPECT_EQ(create([](Plan& p) { p.due = kAsked - minutes{2}; }).rejection(),
+              Rejection::due_in_the_past);
+    EXPECT_EQ(create([](Plan& p) { p.due = kAsked + kDueAheadMax + Micros{1}; }).rejection(),
+              Rejection::due_too_far);
+    EXPECT_EQ(create([](Plan& p) { p.late_after = Micros{-1}; }).rejection(),
+              Rejection::late_after_negative);
+    EXPECT_TRUE(create([](Plan& p) {
+                    p.kind = Kind::payment_due;
+                    p.text.clear();
+                }).accepted());
+}
+
+TEST(Task, RefusesToReplayImpossibleHistory) {
+    EXPECT_THROW(evolve(Absent{}, TaskFired{}), CorruptStream);
+    EXPECT_THROW(evolve(Fired{gentle()}, TaskFired{gentle()}), CorruptStream);
+    EXPECT_THROW(evolve(Scheduled{gentle(), 0, ""}, kScheduled), CorruptStream);
+}
+
+TEST(Reason, FallsAwayWhenTheCustomerWrites) {
+    EXPECT_EQ(ends(gentle(), CustomerWrote{"wamid.2", kAsked + seconds{9}}),
+              CancelReason::answered);
+}
+
+TEST(Reason, FallsAwayWithAnAnswerWithinTheSameSecond) {
+    EXPECT_EQ(ends(gentle(), CustomerWrote{"wamid.2", kAsked}), CancelReason::answered);
+}
+
+TEST(Reason, StaysWhenTheMessageThatWasAnsweredIsSeenLate) {
+    EXPECT_EQ(ends(gentle(), CustomerWrote{"wamid.1", kAsked}), std::nullopt);
+    EXPECT_EQ(ends(gentle(), CustomerWrote{"wamid.0", kAsked - seconds{1}}), std::nullopt);
+}
+
+TEST(Reason, FallsAwayWithItsOwnConversationOnly) {
+    EXPECT_EQ(ends(gentle(), ConversationClosed{"conversation-1"}), CancelReason::closed);
+    EXPECT_EQ(ends(gentle(), ConversationClosed{"conversation-2"}), std::nullopt);
+    EXPECT_EQ(ends(gentle(), ConversationEscalated{"conversation-1"}), CancelReason::escalated);
+    EXPECT_EQ(ends(gentle(), CustomerPaid{"conversation-1"}), CancelReason::paid);
+    EXPECT_EQ(ends(gentle(), CustomerPaid{"conversation-2"}), std::nullopt);
+}
+
+TEST(Reason, OfAGentleTaskPassesToTheBotsNextQuestion) {
+    EXPECT_EQ(ends(gentle(), BotAskedAgain{"conversation-1"}), CancelReason::replaced);
+    EXPECT_EQ(ends(gentle(), BotAskedAgain{"conversation-2"}), std::nullopt);
+}
+
+TEST(Reason, OfWhatAPersonAskedForIsNotTheCustomersSilence) {
+    Plan plan = custom();
+    plan.conversation_id = "conversation-1";
+    EXPECT_EQ(ends(plan, CustomerWrote{"wamid.2", kAsked + hours{1}}), std::nullopt);
+    EXPECT_EQ(ends(plan, ConversationClosed{"conversation-1"}), std::nullopt);
+    EXPECT_EQ(ends(plan, CustomerPaid{"conversation-1"}), std::nullopt);
+}
+
+TEST(Reason, OfAPaymentReminderFallsAwayWithThePayment) {
+    Plan plan = custom();
+    plan.kind = Kind::payment_due;
+    plan.conversation_id = "conversation-1";
+    EXPECT_EQ(ends(plan, CustomerPaid{"conversation-1"}), CancelReason::paid);
+    EXPECT_EQ(ends(plan, CustomerWrote{"wamid.2", kAsked + hours{1}}), std::nullopt);
+}
+
+TEST(Reminder, FollowsAGentleFollowUpThatStaysUnanswered) {
+    const auto reminder = reminder_after(gentle(), "task-9", hours{3});
+    ASSERT_TRUE(reminder);
+    EXPECT_EQ(reminder->kind, Kind::reminder);
+    EXPECT_EQ(reminder->task_id, "task-9");
+    EXPECT_EQ(reminder->due, kAsked + hours{20});
+    EXPECT_EQ(reminder->late_after, hours{3});
+    EXPECT_EQ(ends(*reminder, CustomerWrote{"wamid.2", kAsked + hours{3}}), CancelReason::answered);
+    EXPECT_FALSE(reminder_after(*reminder, "task-10", hours{3}));  // and none follows that one
+}
+
+TEST(Reminder, DoesNotComeAtTheHeelsOfALateGentleOne) {
+    Plan late = gentle();
+    late.due = kAsked + hours{21};
+    EXPECT_EQ(reminder_after(late, "task-9", hours{3})->due, kAsked + hours{41});
+}
+
+TEST(Reminder, IsOffWhenItsDistanceIsNothing) {
+    Plan plan = gentle();
+    plan.reminder_after = Micros{0};
+    EXPECT_FALSE(reminder_after(plan, "task-9", hours{3}));
+}
+
+TEST(Words, OfKindsAndReasonsReadBack) {
+    for (const auto kind : {Kind::gentle, Kind::reminder, Kind::payment_due, Kind::abandoned_cart,
+                            Kind::order_follow_up, Kind::restock, Kind::custom})
+        EXPECT_EQ(kind_of(word(kind)), kind);
+    for (const auto reason :
+         {CancelReason::answered, CancelReason::closed, CancelReason::escalated, CancelReason::paid,
+          CancelReason::replaced, CancelReason::by_api, CancelReason::tenant_closed})
+        EXPECT_EQ(cancel_reason_of(word(reason)), reason);
+    for (const auto reason :
+         {SkipReason::suspended, SkipReason::too_late, SkipReason::window_closed})
+        EXPECT_EQ(skip_reason_of(word(reason)), reason);
+    EXPECT_EQ(kind_of("weekly"), std::nullopt);
+}
+
+}  // namespace
+}  // namespace flowstack::followup
