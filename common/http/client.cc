@@ -53,6 +53,8 @@ struct Call {
     int starts = 0;              // how often libcurl was about to write this request
     std::string refused = {};    // why we stopped it, if we did
     Response response = {};
+    bool interim = false;        // the answer being read is a 1xx
+    bool head_complete = false;  // up to the empty line; libcurl is content with less
     std::array<char, CURL_ERROR_SIZE> error = {};
 
     bool late() const { return request.not_after && SteadyClock::now() > *request.not_after; }
@@ -89,8 +91,13 @@ std::size_t take_header(char* bytes, std::size_t size, std::size_t count, void* 
     auto& call = *static_cast<Call*>(self);
     std::string_view line(bytes, size * count);
     while (line.ends_with('\n') || line.ends_with('\r')) line.remove_suffix(1);
+    if (call.head_complete) return size * count;  // a trailer is never a header
     if (line.starts_with("HTTP/")) {
         call.response.headers = {};  // of an interim answer
+        const auto space = line.find(' ');
+        call.interim = space != std::string_view::npos && line.substr(space + 1).starts_with('1');
+    } else if (line.empty()) {
+        call.head_complete = !call.interim;
     } else if (const auto colon = line.find(':'); colon != std::string_view::npos) {
         auto value = line.substr(colon + 1);
         value.remove_prefix(std::min(value.find_first_not_of(" \t"), value.size()));
@@ -311,7 +318,7 @@ struct Client::Impl {
         curl_easy_getinfo(call.handle, CURLINFO_RESPONSE_CODE, &status);
         curl_easy_getinfo(call.handle, CURLINFO_REQUEST_SIZE, &request_bytes);
         curl_easy_getinfo(call.handle, CURLINFO_SIZE_UPLOAD_T, &body_bytes);
-        if (code == CURLE_OK) {
+        if (code == CURLE_OK && call.head_complete) {
             result.outcome = Outcome::answered;
             call.response.status = static_cast<int>(status);
             result.response = std::move(call.response);
@@ -320,6 +327,7 @@ struct Client::Impl {
                 request_bytes > 0 || body_bytes > 0 ? Outcome::unknown : Outcome::not_sent;
             if (why.empty()) why = call.refused;
             if (why.empty()) why = call.error.data();
+            if (why.empty() && code == CURLE_OK) why = "the answer was cut in its headers";
             if (why.empty()) why = curl_easy_strerror(code);
             result.error = std::move(why);
         }

@@ -220,14 +220,20 @@ std::optional<Refusal> judge_head(Request& request, int version, Framing& framin
     return std::nullopt;
 }
 
+// A header continued on the next line (obs-fold): obsolete, and readers disagree on what it means.
+bool has_folded_header(std::string_view head) {
+    return head.find("\r\n ") != std::string_view::npos ||
+           head.find("\r\n\t") != std::string_view::npos;
+}
+
 // "GET / HTTP/2.0": a well-formed line of another version deserves a better answer than 400.
 bool names_another_version(std::string_view head) {
     const auto line = head.substr(0, head.find("\r\n"));
     if (line.size() < 9) return false;
     const auto tail = line.substr(line.size() - 9);
     const auto digit = [](char c) { return c >= '0' && c <= '9'; };
-    return tail.starts_with(" HTTP/") && digit(tail[6]) && tail[7] == '.' && digit(tail[8]) &&
-           std::count(line.begin(), line.end(), ' ') == 2;
+    return tail.starts_with(" HTTP/") && tail != " HTTP/1.1" && digit(tail[6]) && tail[7] == '.' &&
+           digit(tail[8]) && std::count(line.begin(), line.end(), ' ') == 2;
 }
 
 bool token_char(char c) {
@@ -520,6 +526,7 @@ private:
                            "HEADERS_TOO_LARGE"});
         }
         const std::string_view head = rest_.substr(0, found + 4);
+        if (has_folded_header(head)) return refuse(malformed("A header line must not be folded."));
         HeaderParser parser;
         parser.skip(true);
         parser.header_limit(static_cast<std::uint32_t>(head.size() + 1));
