@@ -1,0 +1,138 @@
+#pragma once
+
+#include <functional>
+#include <mutex>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "services/sandbox/record.h"
+#include "services/sandbox/state.h"
+#include "services/sandbox/values.h"
+
+// The stand-ins for Meta and Safaricom, the customers' phones, and the control API: everything
+// behind the sandbox's one HTTP port, without the port.
+//
+// Thread-safe: one lock over the state, held for microseconds; answers, posts and timers are
+// collected while it is held and let go afterwards. The world must stop calling back before this
+// object goes.
+namespace flowstack::sandbox {
+
+class Sandbox {
+public:
+    static constexpr Milliseconds kLongPollMax{25'000};
+    static constexpr std::size_t kWaitersMax = 1'000;
+
+    Sandbox(World& world, Record& record);
+
+    // `answer` is called exactly once, from any thread.
+    void handle(Call call, Answer answer);
+
+private:
+    using Effects = std::vector<std::function<void()>>;
+    using Path = std::vector<std::string>;
+
+    // Runs `step` under the lock, then what it asked for without the lock.
+    void run(const std::function<void(Effects&)>& step);
+    void later(Effects& fx, Milliseconds delay, std::function<void(Effects&)> step);
+    void post(Effects& fx, Outgoing what, std::function<void(PostResult, Effects&)> step);
+    void reply(Effects& fx, const Answer& answer, Reply what, Milliseconds delay = {});
+    void note(Effects& fx, std::string kind, json::object what);
+
+    std::string random_text(std::size_t size, std::string_view alphabet);
+    std::string new_wamid(const std::string& phone);
+    std::string new_request_id();
+
+    // Meta (meta_door.cc)
+    void graph(const Call& call, const Path& path, const Answer& answer, Effects& fx);
+    void messages(const Call& call, Number& number, const Answer& answer, Effects& fx);
+    void accept_send(const Call& call, Number& number, const json::value& body, SendRequest send,
+                     const Effect& effect, const Answer& answer, Effects& fx);
+    std::optional<GraphError> judge_state(Number& number, const json::value& body,
+                                          const SendRequest& send, const std::string& key,
+                                          bool* fails_later);
+    void refuse(const Number& number, const json::value* body, const GraphError& error,
+                const Effect& effect, const Answer& answer, Effects& fx);
+    struct StatusPlan {
+        std::string number_id, customer_key, wamid, biz;
+        bool template_message = false;
+        StatusFault fault;
+    };
+    void plan_statuses(const Number& number, const StatusPlan& plan, bool early_sent, Effects& fx);
+    json::object status_value(const Number& number, const Customer& customer,
+                              const StatusPlan& plan, const std::string& status,
+                              std::optional<int> error);
+    void send_status(const StatusPlan& plan, const std::string& status, std::optional<int> error,
+                     int copies, std::function<void(Effects&)> then, Effects& fx);
+    Chat& chat(const std::string& number_id, const std::string& customer_key);
+    void add_message(Chat& chat, ChatMessage message, Effects& fx);
+
+    // Webhooks (meta_door.cc)
+    struct Delivery {
+        std::string number_id;  // for the record
+        std::string phone;
+        std::string url;
+        std::string body;
+        std::string signature;  // whole header value; empty: no header
+        std::string what;       // "message", "status:sent", "raw" …
+        std::vector<std::string> wamids;
+        bool retry = true;
+        std::size_t attempt = 0;
+    };
+    void deliver(Delivery delivery, std::function<void(PostResult, Effects&)> first, Effects& fx);
+
+    // Daraja (daraja_door.cc)
+    void daraja(const Call& call, const Path& path, const Answer& answer, Effects& fx);
+    void oauth(const Call& call, const Answer& answer, Effects& fx);
+    void stk_push(const Call& call, const Answer& answer, Effects& fx);
+    void stk_query(const Call& call, const Answer& answer, Effects& fx);
+    std::optional<DarajaError> judge_token(const Call& call, std::string* consumer_key);
+    std::optional<DarajaError> judge_shortcode(const std::string& code,
+                                               const std::string& password,
+                                               const std::string& timestamp,
+                                               const std::string& consumer_key);
+    void answer_prompt(Prompt& prompt, const std::string& result_code, const std::string& how,
+                       std::function<void(Effects&)> then, Effects& fx);
+    void behave(Prompt& prompt, const std::string& behaviour, Effects& fx);
+    void send_callback(const Prompt& prompt, std::function<void(Effects&)> then, Effects& fx);
+    void post_callback(const Prompt& prompt, const std::string& url, const std::string& body,
+                       const std::string& what, std::function<void(Effects&)> then, Effects& fx);
+
+    // Control (control_door.cc, customers.cc)
+    void control(const Call& call, const Path& path, const Answer& answer, Effects& fx);
+    void control_numbers(const Call& call, const Path& path, const Answer& answer, Effects& fx);
+    void control_shortcodes(const Call& call, const Path& path, const Answer& answer, Effects& fx);
+    void control_payers(const Call& call, const Path& path, const Answer& answer, Effects& fx);
+    void control_faults(const Call& call, const Path& path, const Answer& answer, Effects& fx);
+    void control_customers(const Call& call, const Path& path, const Answer& answer, Effects& fx);
+    void control_prompts(const Call& call, const Path& path, const Answer& answer, Effects& fx);
+    void control_chats(const Call& call, const Path& path, const Answer& answer, Effects& fx);
+    void control_record(const Call& call, const Answer& answer, Effects& fx);
+    void control_webhooks(const Call& call, const Answer& answer, Effects& fx);
+    void control_callbacks(const Call& call, const Answer& answer, Effects& fx);
+    void say(const std::string& key, const json::value& body, const Answer& answer, Effects& fx);
+    Customer& customer(const std::string& key_or_alias);
+    void introduce(Customer& customer, const json::value& described);
+    std::string customer_key(const std::string& phone_or_user_id) const;
+    json::object describe(const Chat& chat) const;
+    json::object describe(const Prompt& prompt) const;
+
+    // Long polls: answered as soon as `ready` gives a body, or at their end with what there is.
+    struct Waiter {
+        std::uint64_t id;
+        std::function<std::optional<std::string>(bool last_chance)> ready;
+        Answer answer;
+    };
+    void wait(Milliseconds at_most, std::function<std::optional<std::string>(bool)> ready,
+              const Answer& answer, Effects& fx);
+    void wake(Effects& fx);
+
+    World& world_;
+    Record& record_;
+    std::mutex mutex_;
+    State state_;
+    std::vector<Waiter> waiters_;
+    std::uint64_t last_waiter_ = 0;
+};
+
+}  // namespace flowstack::sandbox

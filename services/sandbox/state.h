@@ -1,0 +1,148 @@
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "services/sandbox/daraja.h"
+#include "services/sandbox/faults.h"
+#include "services/sandbox/graph.h"
+#include "services/sandbox/limits.h"
+
+// What the stand-ins know, as plain structs. It lives in memory and dies with the process; the
+// record is what stays.
+namespace flowstack::sandbox {
+
+// One business number on Meta's side.
+struct Number {
+    std::string id;  // phone_number_id
+    std::string waba_id;
+    std::string token;
+    std::string app_secret;
+    std::string webhook_url;
+    std::string display_phone_number;  // digits
+    std::string name;                  // verified name, shown on the phone
+    std::string country_code;          // put before a `to` that has no '+' and does not begin so
+
+    int throughput_per_s_max = 80;
+    Milliseconds pair_interval{6'000};
+    int pair_burst_max = 45;
+    std::string window = "reject";  // outside the 24 h: reject | status (fails later) | off
+    Milliseconds window_length{24LL * 3600 * 1000};
+    std::optional<std::set<std::string>> allow_list;  // set: others get 131030
+    std::multimap<std::string, Template> templates{
+        {"hello_world", {"hello_world", "en_US", "UTILITY", "APPROVED", "Hello World", 0}}};
+
+    // When statuses follow the accepted send; nothing: never.
+    std::optional<Milliseconds> sent_after{20};
+    std::optional<Milliseconds> delivered_after{60};
+    std::optional<Milliseconds> read_after{150};
+
+    Throughput throughput;
+    std::map<std::string, PairRate> pairs;  // by customer key
+};
+
+// A person with a phone. The key is the digits of the phone, or the business-scoped id while no
+// phone is known.
+struct Customer {
+    std::string key;
+    std::string phone;    // empty: not known
+    std::string user_id;  // empty: has none
+    std::string username;
+    std::string name;
+    bool phone_hidden = false;  // webhooks then carry the user id only
+};
+
+struct ChatMessage {
+    std::int64_t seq = 0;
+    Time at{};
+    bool from_customer = false;
+    std::string wamid;
+    std::string type;
+    json::object content;    // the typed member: {"body":…}, the interactive object …
+    std::string text;        // what a person reads
+    std::string context_id;  // wamid answered to
+    std::string status;      // of the business's: accepted, sent, delivered, read, failed
+    std::string biz_opaque_callback_data;
+    int http_status = 0;    // of the customer's: how the webhook was answered, 0 = not yet
+    std::string chosen_id;  // the button or row that was tapped
+};
+
+struct Chat {
+    static constexpr std::size_t kMessagesMax = 2'000;
+
+    std::string number_id;
+    std::string customer_key;
+    Time last_inbound{};
+    Time typing_until{};
+    std::vector<ChatMessage> messages;
+};
+
+// How a payer answers prompts.
+struct Payer {
+    std::string behaviour = "manual";  // manual | pay | cancel | insufficient | no_answer | wrong_pin
+    std::vector<std::string> script;   // the next answers, before `behaviour` applies
+    Milliseconds delay{200};
+    std::string pin = "1234";
+    std::optional<std::int64_t> balance;  // whole shillings; nothing: enough
+};
+
+// One short code on Safaricom's side.
+struct Shortcode {
+    std::string code;
+    std::string name;  // shown on the prompt
+    std::string passkey;
+    std::string consumer_key;
+    std::string consumer_secret;
+    bool expires_in_is_text = true;
+    std::int64_t token_ttl_s = 3599;
+    Milliseconds callback_delay{300};
+    Milliseconds prompt_timeout{60'000};      // then 1037
+    Milliseconds same_amount_window{120'000};  // result 17; 0 = off
+    std::string pending_query = "processing_500";  // 4999 | processing_500 | processing_200 | empty_500
+    int queries_per_s_max = 0;                // spike arrest; 0 = off
+    bool https_only = false;                  // callback URLs
+    std::string last_receipt;
+    Throughput queries;
+};
+
+struct Token {
+    std::string text;
+    Time expires_at{};
+};
+
+// One STK push that was accepted.
+struct Prompt {
+    std::string id;  // CheckoutRequestID
+    std::string merchant_request_id;
+    PushRequest push;
+    std::string business;
+    Time at{};
+    bool open = true;   // shown on the phone
+    std::optional<StkResult> result;
+    std::string receipt;
+    Time ended_at{};
+    CallbackFault callback;
+};
+
+struct State {
+    std::map<std::string, Number> numbers;
+    std::map<std::string, Customer> customers;    // by key
+    std::map<std::string, std::string> customer_aliases;  // phone or user id → key
+    std::map<std::pair<std::string, std::string>, Chat> chats;  // (number id, customer key)
+    std::map<std::string, Shortcode> shortcodes;
+    std::map<std::string, Token> tokens;  // by consumer key
+    std::map<std::string, Payer> payers;  // by phone; "default"
+    std::map<std::string, Prompt> prompts;  // by CheckoutRequestID
+    std::map<std::string, std::string> open_prompts;  // phone → CheckoutRequestID
+    std::map<std::string, std::map<std::int64_t, Time>> last_push;  // phone → amount → when
+    std::map<std::string, std::string> inbound_wamids;  // wamid → number id, for mark-as-read
+    FaultTable faults;
+    std::int64_t sequence = 0;
+    std::uint64_t receipts = 0;
+};
+
+}  // namespace flowstack::sandbox
