@@ -1,5 +1,6 @@
 // The control API: registering numbers, short codes and payers, the knobs, and the record.
 // README.md documents every path.
+#include <algorithm>
 #include <charconv>
 #include <initializer_list>
 #include <memory>
@@ -169,8 +170,9 @@ void Sandbox::control(const Call& call, const Path& path, const Answer& answer, 
     if (door == "webhooks") return control_webhooks(call, answer, fx);
     if (door == "callbacks") return control_callbacks(call, answer, fx);
     reply(fx, answer,
-          wrong(404, "no such control path; known: numbers, shortcodes, payers, faults, "
-                     "customers, chats, prompts, record, webhooks, callbacks"));
+          wrong(404,
+                "no such control path; known: numbers, shortcodes, payers, faults, "
+                "customers, chats, prompts, record, webhooks, callbacks"));
 }
 
 void Sandbox::control_numbers(const Call& call, const Path& path, const Answer& answer,
@@ -212,12 +214,12 @@ void Sandbox::control_numbers(const Call& call, const Path& path, const Answer& 
     set.optional_milliseconds("delivered_after_ms", number.delivered_after);
     set.optional_milliseconds("read_after_ms", number.read_after);
     if (const auto* list = set.get("allow_list")) {
-        number.allow_list.reset();
+        number.allow_list.clear();
+        number.allow_list_on = list->is_array();
         if (list->is_array()) {
-            number.allow_list.emplace();
             for (const auto& phone : list->get_array()) {
                 const auto text = scalar_text(&phone).value_or("");
-                number.allow_list->insert(dialled_digits(text).value_or(text));
+                number.allow_list.insert(dialled_digits(text).value_or(text));
             }
         } else if (!list->is_null()) {
             set.fail("allow_list", "must be a list of phones or null");
@@ -225,9 +227,9 @@ void Sandbox::control_numbers(const Call& call, const Path& path, const Answer& 
     }
     set_templates(set, number);
     if (!set.mistake().empty()) return reply(fx, answer, wrong(422, set.mistake()));
-    for (const auto& [name, value] :
-         {std::pair{"app_secret", &number.app_secret}, {"webhook_url", &number.webhook_url},
-          {"display_phone_number", &number.display_phone_number}}) {
+    for (const auto& [name, value] : {std::pair{"app_secret", &number.app_secret},
+                                      {"webhook_url", &number.webhook_url},
+                                      {"display_phone_number", &number.display_phone_number}}) {
         if (value->empty()) {
             return reply(fx, answer, wrong(422, std::string{name} + ": is required"));
         }
@@ -274,9 +276,9 @@ void Sandbox::control_shortcodes(const Call& call, const Path& path, const Answe
     set.number("queries_per_s_max", code.queries_per_s_max);
     set.flag("https_only", code.https_only);
     if (!set.mistake().empty()) return reply(fx, answer, wrong(422, set.mistake()));
-    for (const auto& [name, value] :
-         {std::pair{"passkey", &code.passkey}, {"consumer_key", &code.consumer_key},
-          {"consumer_secret", &code.consumer_secret}}) {
+    for (const auto& [name, value] : {std::pair{"passkey", &code.passkey},
+                                      {"consumer_key", &code.consumer_key},
+                                      {"consumer_secret", &code.consumer_secret}}) {
         if (value->empty()) {
             return reply(fx, answer, wrong(422, std::string{name} + ": is required"));
         }
@@ -318,7 +320,8 @@ void Sandbox::control_payers(const Call& call, const Path& path, const Answer& a
     }
     if (const auto* script = set.get("script")) {
         payer.script.clear();
-        if (!script->is_array()) set.fail("script", "must be a list of behaviours");
+        if (!script->is_array())
+            set.fail("script", "must be a list of behaviours");
         else {
             for (const auto& step : script->get_array()) {
                 payer.script.push_back(scalar_text(&step).value_or(""));
@@ -336,8 +339,7 @@ void Sandbox::control_payers(const Call& call, const Path& path, const Answer& a
 void Sandbox::control_faults(const Call& call, const Path& path, const Answer& answer,
                              Effects& fx) {
     if (call.method == "GET") {
-        return reply(fx, answer,
-                     {200, compact(json::object{{"faults", state_.faults.list()}})});
+        return reply(fx, answer, {200, compact(json::object{{"faults", state_.faults.list()}})});
     }
     if (call.method == "DELETE") {
         if (path.size() == 3) {
@@ -369,13 +371,14 @@ void Sandbox::control_record(const Call& call, const Answer& answer, Effects& fx
     filter.kind = call.parameter("kind");
     filter.shortcode = call.parameter("shortcode");
     if (filter.phone.starts_with('+') || filter.phone.starts_with(' ')) filter.phone.erase(0, 1);
-    wait(Milliseconds{whole(call.parameter("wait_ms"), 0)},
-         [this, filter](bool last_chance) -> std::optional<std::string> {
-             std::string page = record_.page(filter);
-             if (!last_chance && page.starts_with(R"({"lines":[])")) return std::nullopt;
-             return page;
-         },
-         answer, fx);
+    wait(
+        Milliseconds{whole(call.parameter("wait_ms"), 0)},
+        [this, filter](bool last_chance) -> std::optional<std::string> {
+            std::string page = record_.page(filter);
+            if (!last_chance && page.starts_with(R"({"lines":[])")) return std::nullopt;
+            return page;
+        },
+        answer, fx);
 }
 
 void Sandbox::control_callbacks(const Call& call, const Answer& answer, Effects& fx) {
@@ -389,8 +392,7 @@ void Sandbox::control_callbacks(const Call& call, const Answer& answer, Effects&
         bytes = content->is_string() ? std::string{content->get_string()} : compact(*content);
     }
     Outgoing out{url, {{"Content-Type", "application/json;charset=UTF-8"}}, bytes};
-    post(fx, std::move(out), [this, url, bytes, answer](const PostResult& result,
-                                                        Effects& inner) {
+    post(fx, std::move(out), [this, url, bytes, answer](const PostResult& result, Effects& inner) {
         note(inner, "callback_sent",
              {{"provider", "daraja"},
               {"what", "by hand"},

@@ -40,7 +40,7 @@ struct Choice {
 std::vector<Choice> choices_of(const ChatMessage& message) {
     std::vector<Choice> out;
     if (message.from_customer || message.type != "interactive") return out;
-    const json::value content{message.content};
+    const json::value content(message.content);
     const auto* action = member(content, "action");
     if (action == nullptr) return out;
     if (const auto* buttons = array_at(*action, "buttons")) {
@@ -148,10 +148,8 @@ void Sandbox::control_customers(const Call& call, const Path& path, const Answer
     if (call.method == "GET") {
         json::array list;
         for (const auto& [key, who] : state_.customers) {
-            list.emplace_back(json::object{{"key", key},
-                                           {"phone", who.phone},
-                                           {"user_id", who.user_id},
-                                           {"name", who.name}});
+            list.emplace_back(json::object{
+                {"key", key}, {"phone", who.phone}, {"user_id", who.user_id}, {"name", who.name}});
         }
         return reply(fx, answer, {200, compact(json::object{{"customers", std::move(list)}})});
     }
@@ -220,13 +218,12 @@ void Sandbox::say(const std::string& key, const json::value& body, const Answer&
         message["interactive"] = said.content;
     } else if (const auto* raw = object_at(body, "message")) {
         // Any shape, known or not: sender, id and time are put in where they are missing.
+        const json::value given(*raw);
         message = *raw;
-        said.type = text_or(json::value{*raw}, "type", "unknown");
+        said.type = text_or(given, "type", "unknown");
         said.text = "[" + said.type + "]";
-        if (const auto* content = object_at(json::value{*raw}, said.type)) {
-            said.content = *content;
-        }
-        if (const auto id = text_at(json::value{*raw}, "id")) said.wamid = *id;
+        if (const auto* content = object_at(given, said.type)) said.content = *content;
+        said.wamid = text_or(given, "id", said.wamid);
     } else {
         return reply(fx, answer, wrong(422, "text, button, row or message: one is required"));
     }
@@ -288,22 +285,23 @@ void Sandbox::say(const std::string& key, const json::value& body, const Answer&
     gathering->left = copies;
     gathering->document["wamid"] = wamid;
     for (std::size_t copy = 0; copy < copies; ++copy) {
-        deliver(delivery,
-                [this, gathering, answer, id = number.id, phone = who.key, seq](
-                    const PostResult& result, Effects& inner) {
-                    for (ChatMessage& each : chat(id, phone).messages) {
-                        if (each.seq == seq) each.http_status = result.status;
-                    }
-                    gathering->statuses.emplace_back(result.status);
-                    if (gathering->document.if_contains("http_status") == nullptr) {
-                        gathering->document["http_status"] = result.status;
-                    }
-                    if (--gathering->left > 0) return;
-                    gathering->document["http_statuses"] = gathering->statuses;
-                    wake(inner);
-                    reply(inner, answer, {200, compact(gathering->document)});
-                },
-                fx);
+        deliver(
+            delivery,
+            [this, gathering, answer, id = number.id, phone = who.key, seq](
+                const PostResult& result, Effects& inner) {
+                for (ChatMessage& each : chat(id, phone).messages) {
+                    if (each.seq == seq) each.http_status = result.status;
+                }
+                gathering->statuses.emplace_back(result.status);
+                if (gathering->document.if_contains("http_status") == nullptr) {
+                    gathering->document["http_status"] = result.status;
+                }
+                if (--gathering->left > 0) return;
+                gathering->document["http_statuses"] = gathering->statuses;
+                wake(inner);
+                reply(inner, answer, {200, compact(gathering->document)});
+            },
+            fx);
     }
 }
 
@@ -339,8 +337,8 @@ void Sandbox::control_webhooks(const Call& call, const Answer& answer, Effects& 
         for (std::size_t i = 0; i < updates->size(); ++i) {
             const json::value& update = (*updates)[i];
             const std::string at = "updates[" + std::to_string(i) + "]";
-            const auto number = state_.numbers.find(
-                text_or(update, "phone_number_id", signer->second.id));
+            const auto number =
+                state_.numbers.find(text_or(update, "phone_number_id", signer->second.id));
             if (number == state_.numbers.end()) {
                 return reply(fx, answer,
                              wrong(422, at + ".phone_number_id: no such number is registered"));
@@ -366,7 +364,7 @@ void Sandbox::control_webhooks(const Call& call, const Answer& answer, Effects& 
                 message["type"] = "text";
                 message["text"] = {{"body", text_or(update, "text", "")}};
             }
-            const std::string wamid = text_or(json::value{message}, "id", "");
+            const std::string wamid = text_or(json::value(message), "id", "");
             delivery.wamids.push_back(wamid);
             state_.inbound_wamids[wamid] = number->second.id;
             Chat& where = chat(number->second.id, who.key);
@@ -375,7 +373,7 @@ void Sandbox::control_webhooks(const Call& call, const Answer& answer, Effects& 
             ChatMessage said;
             said.from_customer = true;
             said.wamid = wamid;
-            said.type = text_or(json::value{message}, "type", "unknown");
+            said.type = text_or(json::value(message), "type", "unknown");
             said.text = text_or(update, "text", "[" + said.type + "]");
             said.status = "sent";
             add_message(where, std::move(said), fx);
@@ -403,14 +401,15 @@ void Sandbox::control_webhooks(const Call& call, const Answer& answer, Effects& 
     for (const auto& wamid : delivery.wamids) wamids.emplace_back(wamid);
     gathering->document["wamids"] = std::move(wamids);
     for (std::size_t copy = 0; copy < copies; ++copy) {
-        deliver(delivery,
-                [this, gathering, answer](const PostResult& result, Effects& inner) {
-                    gathering->statuses.emplace_back(result.status);
-                    if (--gathering->left > 0) return;
-                    gathering->document["http_statuses"] = gathering->statuses;
-                    reply(inner, answer, {200, compact(gathering->document)});
-                },
-                fx);
+        deliver(
+            delivery,
+            [this, gathering, answer](const PostResult& result, Effects& inner) {
+                gathering->statuses.emplace_back(result.status);
+                if (--gathering->left > 0) return;
+                gathering->document["http_statuses"] = gathering->statuses;
+                reply(inner, answer, {200, compact(gathering->document)});
+            },
+            fx);
     }
 }
 
@@ -435,15 +434,13 @@ json::object Sandbox::describe(const Prompt& prompt) const {
 
 json::object Sandbox::describe(const Chat& where) const {
     json::object out;
-    if (const auto number = state_.numbers.find(where.number_id);
-        number != state_.numbers.end()) {
+    if (const auto number = state_.numbers.find(where.number_id); number != state_.numbers.end()) {
         out["business"] = {{"phone_number_id", number->second.id},
                            {"name", number->second.name},
                            {"display_phone_number", number->second.display_phone_number}};
     }
     std::string phone = where.customer_key;
-    if (const auto who = state_.customers.find(where.customer_key);
-        who != state_.customers.end()) {
+    if (const auto who = state_.customers.find(where.customer_key); who != state_.customers.end()) {
         phone = who->second.phone;
         out["customer"] = {{"key", who->first},
                            {"name", who->second.name},
@@ -489,8 +486,7 @@ json::object Sandbox::describe(const Chat& where) const {
     return out;
 }
 
-void Sandbox::control_chats(const Call& call, const Path& path, const Answer& answer,
-                            Effects& fx) {
+void Sandbox::control_chats(const Call& call, const Path& path, const Answer& answer, Effects& fx) {
     if (path.size() == 2) {
         json::array list;
         for (const auto& [key, where] : state_.chats) {
@@ -512,19 +508,20 @@ void Sandbox::control_chats(const Call& call, const Path& path, const Answer& an
         customer_key(is_user_id(path[3]) ? path[3] : dialled_digits(path[3]).value_or(path[3]));
     // A poll names the picture it has; it is answered as soon as the picture differs.
     const std::string seen = call.parameter("version");
-    wait(Milliseconds{whole(call.parameter("wait_ms"), 0)},
-         [this, number_id, key, seen](bool last_chance) -> std::optional<std::string> {
-             Chat nothing;
-             nothing.number_id = number_id;
-             nothing.customer_key = key;
-             const auto it = state_.chats.find({number_id, key});
-             json::object picture = describe(it == state_.chats.end() ? nothing : it->second);
-             const std::string version = hub_signature("", compact(picture)).substr(7, 16);
-             if (version == seen && !last_chance) return std::nullopt;
-             picture["version"] = version;
-             return compact(picture);
-         },
-         answer, fx);
+    wait(
+        Milliseconds{whole(call.parameter("wait_ms"), 0)},
+        [this, number_id, key, seen](bool last_chance) -> std::optional<std::string> {
+            Chat nothing;
+            nothing.number_id = number_id;
+            nothing.customer_key = key;
+            const auto it = state_.chats.find({number_id, key});
+            json::object picture = describe(it == state_.chats.end() ? nothing : it->second);
+            const std::string version = hub_signature("", compact(picture)).substr(7, 16);
+            if (version == seen && !last_chance) return std::nullopt;
+            picture["version"] = version;
+            return compact(picture);
+        },
+        answer, fx);
 }
 
 void Sandbox::control_prompts(const Call& call, const Path& path, const Answer& answer,
@@ -532,18 +529,19 @@ void Sandbox::control_prompts(const Call& call, const Path& path, const Answer& 
     if (path.size() == 2) {
         const std::string phone = dialled_digits(call.parameter("phone")).value_or("");
         const bool all = call.parameter("all") == "true";
-        wait(Milliseconds{whole(call.parameter("wait_ms"), 0)},
-             [this, phone, all](bool last_chance) -> std::optional<std::string> {
-                 json::array list;
-                 for (const auto& [id, prompt] : state_.prompts) {
-                     if ((all || prompt.open) && (phone.empty() || prompt.push.phone == phone)) {
-                         list.emplace_back(describe(prompt));
-                     }
-                 }
-                 if (list.empty() && !last_chance) return std::nullopt;
-                 return compact(json::object{{"prompts", std::move(list)}});
-             },
-             answer, fx);
+        wait(
+            Milliseconds{whole(call.parameter("wait_ms"), 0)},
+            [this, phone, all](bool last_chance) -> std::optional<std::string> {
+                json::array list;
+                for (const auto& [id, prompt] : state_.prompts) {
+                    if ((all || prompt.open) && (phone.empty() || prompt.push.phone == phone)) {
+                        list.emplace_back(describe(prompt));
+                    }
+                }
+                if (list.empty() && !last_chance) return std::nullopt;
+                return compact(json::object{{"prompts", std::move(list)}});
+            },
+            answer, fx);
         return;
     }
     const auto it = state_.prompts.find(path[2]);
@@ -560,8 +558,7 @@ void Sandbox::control_prompts(const Call& call, const Path& path, const Answer& 
     std::string code;
     if (const auto* pin = member(*body, "pin")) {
         const auto payer = state_.payers.find(prompt.push.phone);
-        const Payer& who =
-            payer == state_.payers.end() ? state_.payers["default"] : payer->second;
+        const Payer& who = payer == state_.payers.end() ? state_.payers["default"] : payer->second;
         code = scalar_text(pin).value_or("") == who.pin ? "0" : "2001";
     } else {
         const std::string behaviour = text_or(*body, "answer", "");
@@ -574,8 +571,9 @@ void Sandbox::control_prompts(const Call& call, const Path& path, const Answer& 
     }
     if (code.empty()) {
         return reply(fx, answer,
-                     wrong(422, "pin, or answer: pay, cancel, insufficient, wrong_pin, "
-                                "no_answer, or result_code: one is required"));
+                     wrong(422,
+                           "pin, or answer: pay, cancel, insufficient, wrong_pin, "
+                           "no_answer, or result_code: one is required"));
     }
     answer_prompt(prompt, code, "by hand", nullptr, fx);
     reply(fx, answer, {200, compact(describe(prompt))});

@@ -87,9 +87,8 @@ NairobiTime nairobi(Time at) {
 }  // namespace
 
 std::string daraja_error_body(const DarajaError& error, const std::string& request_id) {
-    return compact(json::object{{"requestId", request_id},
-                                {"errorCode", error.code},
-                                {"errorMessage", error.message}});
+    return compact(json::object{
+        {"requestId", request_id}, {"errorCode", error.code}, {"errorMessage", error.message}});
 }
 
 std::variant<PushRequest, DarajaError> judge_push(const std::string& content_type,
@@ -197,9 +196,8 @@ std::string stk_callback_body(const StkCallback& callback) {
                        quoted(callback.checkout_request_id) + R"(,"ResultCode":)" + code +
                        R"(,"ResultDesc":)" + quoted(callback.result.text);
     if (callback.result.code == "0") {
-        body += R"(,"CallbackMetadata":{"Item":[{"Name":"Amount","Value":)" +
-                callback.amount_text + R"(},{"Name":"MpesaReceiptNumber","Value":)" +
-                quoted(callback.receipt) +
+        body += R"(,"CallbackMetadata":{"Item":[{"Name":"Amount","Value":)" + callback.amount_text +
+                R"(},{"Name":"MpesaReceiptNumber","Value":)" + quoted(callback.receipt) +
                 R"(},{"Name":"Balance"},{"Name":"TransactionDate","Value":)" +
                 nairobi_stamp(callback.paid_at) + R"(},{"Name":"PhoneNumber","Value":)" +
                 callback.phone + "}]}";
@@ -233,15 +231,17 @@ std::string receipt_number(Time at, std::uint64_t serial) {
     receipt += kAlphabet[static_cast<std::size_t>(t.day)];
     // Seven characters by a bijection of the serial (an odd factor), so that consecutive receipts
     // do not look alike and none repeats before the serial does.
-    constexpr std::uint64_t kSpace = 78'364'164'096;    // 36^7
-    constexpr std::uint64_t kFactor = 31'415'926'531;   // shares no divisor with 36
-    constexpr std::uint64_t kSerialMax = 100'000'000;   // the product stays below 2^64
+    constexpr std::uint64_t kSpace = 78'364'164'096;   // 36^7
+    constexpr std::uint64_t kFactor = 31'415'926'531;  // shares no divisor with 36
+    constexpr std::uint64_t kSerialMax = 100'000'000;  // the product stays below 2^64
     std::uint64_t number = serial % kSerialMax * kFactor % kSpace;
     std::string tail(7, '0');
     for (std::size_t i = 7; i-- > 0; number /= 36) tail[i] = kAlphabet[number % 36];
     return receipt + tail;
 }
 
-std::string amount_with_decimals(std::int64_t shillings) { return std::to_string(shillings) + ".00"; }
+std::string amount_with_decimals(std::int64_t shillings) {
+    return std::to_string(shillings) + ".00";
+}
 
 }  // namespace flowstack::sandbox

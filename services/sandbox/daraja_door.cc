@@ -64,8 +64,8 @@ void Sandbox::oauth(const Call& call, const Answer& answer, Effects& fx) {
     };
     const std::string header = call.header("authorization");
     constexpr std::string_view kPrefix = "Basic ";
-    const auto pair = header.starts_with(kPrefix) ? from_base64(header.substr(kPrefix.size()))
-                                                  : std::nullopt;
+    const auto pair =
+        header.starts_with(kPrefix) ? from_base64(header.substr(kPrefix.size())) : std::nullopt;
     const Shortcode* owner = nullptr;
     if (pair) {
         for (const auto& [code, shortcode] : state_.shortcodes) {
@@ -160,8 +160,7 @@ void Sandbox::stk_push(const Call& call, const Answer& answer, Effects& fx) {
               {"http_status", error.http},
               {"reason", error.message},
               {"raw", call.body}});
-        reply(fx, answer, {error.http, daraja_error_body(error, new_request_id())},
-              effect.latency);
+        reply(fx, answer, {error.http, daraja_error_body(error, new_request_id())}, effect.latency);
     };
     if (effect.cut == "before") {
         note(fx, "push_rejected",
@@ -189,8 +188,8 @@ void Sandbox::stk_push(const Call& call, const Answer& answer, Effects& fx) {
     std::string consumer_key;
     if (const auto error = judge_token(call, &consumer_key)) return refuse_with(*error);
     if (asked == nullptr) return refuse_with(std::get<DarajaError>(judged));
-    if (const auto error = judge_shortcode(asked->shortcode, asked->password, asked->timestamp,
-                                           consumer_key)) {
+    if (const auto error =
+            judge_shortcode(asked->shortcode, asked->password, asked->timestamp, consumer_key)) {
         return refuse_with(*error);
     }
     Shortcode& shortcode = state_.shortcodes.at(asked->shortcode);
@@ -263,11 +262,12 @@ void Sandbox::stk_push(const Call& call, const Answer& answer, Effects& fx) {
     if (effect.callback.before_answer) {
         // The payer is quicker than the network's own answer.
         const std::string behaviour = effect.payer.empty() ? "pay" : effect.payer;
-        answer_prompt(kept, refused.empty() ? result_code_of(behaviour) : refused, "knob",
-                      [this, answer, accepted, latency = effect.latency](Effects& inner) {
-                          reply(inner, answer, accepted, latency);
-                      },
-                      fx);
+        answer_prompt(
+            kept, refused.empty() ? result_code_of(behaviour) : refused, "knob",
+            [this, answer, accepted, latency = effect.latency](Effects& inner) {
+                reply(inner, answer, accepted, latency);
+            },
+            fx);
         return;
     }
     reply(fx, answer, std::move(accepted), effect.latency);
@@ -302,8 +302,7 @@ void Sandbox::behave(Prompt& prompt, const std::string& behaviour, Effects& fx) 
     // "no_answer" is left to the prompt's own timeout, as "manual" is to the person.
     if (behaviour == "manual" || behaviour == "no_answer") return;
     const auto payer = state_.payers.find(prompt.push.phone);
-    const Payer& who =
-        payer == state_.payers.end() ? state_.payers["default"] : payer->second;
+    const Payer& who = payer == state_.payers.end() ? state_.payers["default"] : payer->second;
     later(fx, who.delay, [this, id = prompt.id, behaviour](Effects& inner) {
         const auto it = state_.prompts.find(id);
         if (it == state_.prompts.end() || !it->second.open) return;
@@ -311,9 +310,8 @@ void Sandbox::behave(Prompt& prompt, const std::string& behaviour, Effects& fx) 
     });
 }
 
-void Sandbox::answer_prompt(Prompt& prompt, const std::string& result_code,
-                            const std::string& how, std::function<void(Effects&)> then,
-                            Effects& fx) {
+void Sandbox::answer_prompt(Prompt& prompt, const std::string& result_code, const std::string& how,
+                            std::function<void(Effects&)> then, Effects& fx) {
     std::string code = result_code;
     if (code == "0") {
         const auto payer = state_.payers.find(prompt.push.phone);
@@ -380,8 +378,7 @@ void Sandbox::answer_prompt(Prompt& prompt, const std::string& result_code,
           });
 }
 
-void Sandbox::send_callback(const Prompt& prompt, std::function<void(Effects&)> then,
-                            Effects& fx) {
+void Sandbox::send_callback(const Prompt& prompt, std::function<void(Effects&)> then, Effects& fx) {
     StkCallback callback;
     callback.merchant_request_id = prompt.merchant_request_id;
     callback.checkout_request_id = prompt.id;
@@ -442,8 +439,8 @@ void Sandbox::post_callback(const Prompt& prompt, const std::string& url, const 
 void Sandbox::stk_query(const Call& call, const Answer& answer, Effects& fx) {
     auto judged = judge_query(call.header("content-type"), call.body);
     const auto* asked = std::get_if<QueryRequest>(&judged);
-    const auto prompt = asked == nullptr ? state_.prompts.end()
-                                         : state_.prompts.find(asked->checkout_request_id);
+    const auto prompt =
+        asked == nullptr ? state_.prompts.end() : state_.prompts.find(asked->checkout_request_id);
     const std::string phone = prompt == state_.prompts.end() ? "" : prompt->second.push.phone;
     const Effect effect = state_.faults.take(
         {"daraja", "stkquery", "", phone, asked == nullptr ? "" : asked->shortcode});
@@ -475,8 +472,8 @@ void Sandbox::stk_query(const Call& call, const Answer& answer, Effects& fx) {
     std::string consumer_key;
     if (const auto error = judge_token(call, &consumer_key)) return refuse_with(*error);
     if (asked == nullptr) return refuse_with(std::get<DarajaError>(judged));
-    if (const auto error = judge_shortcode(asked->shortcode, asked->password, asked->timestamp,
-                                           consumer_key)) {
+    if (const auto error =
+            judge_shortcode(asked->shortcode, asked->password, asked->timestamp, consumer_key)) {
         return refuse_with(*error);
     }
     Shortcode& shortcode = state_.shortcodes.at(asked->shortcode);
@@ -492,8 +489,8 @@ void Sandbox::stk_query(const Call& call, const Answer& answer, Effects& fx) {
         result = *prompt->second.result;
     } else if (shortcode.pending_query != "4999") {
         const bool empty = shortcode.pending_query == "empty_500";
-        return refuse_with({shortcode.pending_query == "processing_200" ? 200 : 500,
-                            "500.001.1001", empty ? "" : "The transaction is being processed"});
+        return refuse_with({shortcode.pending_query == "processing_200" ? 200 : 500, "500.001.1001",
+                            empty ? "" : "The transaction is being processed"});
     }
     json::object body;
     body["ResponseCode"] = "0";

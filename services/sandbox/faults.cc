@@ -141,10 +141,8 @@ CallbackFault read_callback(const json::object& from, std::string& mistake) {
 }
 
 Effect read_effect(const json::object& from, std::string& mistake) {
-    Reader read{from,
-                "effect.",
-                mistake,
-                {"latency_ms", "cut", "error", "statuses", "callback", "payer"}};
+    Reader read{
+        from, "effect.", mistake, {"latency_ms", "cut", "error", "statuses", "callback", "payer"}};
     Effect effect;
     effect.latency = Milliseconds{read.number("latency_ms", 0, kDelayMsMax)};
     effect.cut = read.one_of("cut", {"before", "after"});

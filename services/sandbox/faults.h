@@ -29,7 +29,7 @@ struct StatusFault {
     bool reverse = false;        // read, delivered, sent
     bool before_answer = false;  // `sent` arrives before the answer of the send
     Milliseconds delay{0};
-    std::optional<int> fail;     // a failed status with this code instead
+    std::optional<int> fail;  // a failed status with this code instead
 };
 
 struct CallbackFault {

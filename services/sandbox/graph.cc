@@ -163,8 +163,8 @@ public:
         }
         return found;
     }
-    std::string optional_text(const json::value& in, std::string_view name,
-                              const std::string& path, std::size_t max) {
+    std::string optional_text(const json::value& in, std::string_view name, const std::string& path,
+                              std::size_t max) {
         return member(in, name) == nullptr ? std::string{} : text(in, name, path, max);
     }
 
@@ -278,13 +278,15 @@ void judge_interactive(Judge& judge, const json::value& body) {
     const json::value& value = body.get_object().at("interactive");
     judge.only(*interactive, "interactive", {"type", "header", "body", "footer", "action"});
     const auto kind = judge.text(value, "type", "interactive.type", 64);
-    constexpr std::array<std::string_view, 9> kKinds{
-        "button",          "list", "cta_url", "product", "product_list",
-        "catalog_message", "flow", "location_request_message", "address_message"};
+    constexpr std::array<std::string_view, 9> kKinds{"button",         "list",
+                                                     "cta_url",        "product",
+                                                     "product_list",   "catalog_message",
+                                                     "flow",           "location_request_message",
+                                                     "address_message"};
     if (!judge.failed() && std::find(kKinds.begin(), kKinds.end(), kind) == kKinds.end()) {
         return judge.refuse(graph_error(
-            100, "Param interactive['type'] must be one of {button, list, …} - got \"" + kind +
-                     "\"."));
+            100,
+            "Param interactive['type'] must be one of {button, list, …} - got \"" + kind + "\"."));
     }
     if (member(value, "header") != nullptr) {
         const auto* header = judge.object(value, "header", "interactive.header");
@@ -328,8 +330,8 @@ void judge_template_shape(Judge& judge, const json::value& body) {
     const json::value& value = body.get_object().at("template");
     judge.only(*found, "template", {"name", "language", "components", "namespace"});
     const auto name = judge.text(value, "name", "template.name", kTemplateNameMax);
-    if (!judge.failed() && name.find_first_not_of("abcdefghijklmnopqrstuvwxyz0123456789_") !=
-                               std::string::npos) {
+    if (!judge.failed() &&
+        name.find_first_not_of("abcdefghijklmnopqrstuvwxyz0123456789_") != std::string::npos) {
         judge.invalid("template.name", "lower-case letters, digits and underscores only");
     }
     const auto* language = judge.object(value, "language", "template.language");
@@ -476,9 +478,8 @@ MessageRequest judge_message(const json::value& body) {
     const auto product = text_at(body, "messaging_product");
     if (!product) return required("messaging_product");
     if (*product != "whatsapp") {
-        return graph_error(100,
-                           "Param messaging_product must be one of {WHATSAPP} - got \"" +
-                               *product + "\".");
+        return graph_error(
+            100, "Param messaging_product must be one of {WHATSAPP} - got \"" + *product + "\".");
     }
     if (member(body, "status") != nullptr) return judge_read(body);
 
@@ -513,8 +514,8 @@ MessageRequest judge_message(const json::value& body) {
         send.type = std::string{type->get_string()};
     }
     constexpr std::array<std::string_view, 11> kTypes{
-        "text",  "interactive", "template", "image",    "audio",   "video",
-        "document", "sticker",  "location", "reaction", "contacts"};
+        "text",     "interactive", "template", "image",    "audio",   "video",
+        "document", "sticker",     "location", "reaction", "contacts"};
     if (std::find(kTypes.begin(), kTypes.end(), send.type) == kTypes.end()) {
         return graph_error(131051, "Message type \"" + send.type + "\" is not supported.");
     }
@@ -524,9 +525,8 @@ MessageRequest judge_message(const json::value& body) {
         body, "biz_opaque_callback_data", "biz_opaque_callback_data", kCallbackDataMax);
     if (member(body, "context") != nullptr) {
         if (judge.object(body, "context", "context") != nullptr) {
-            send.context_id =
-                judge.text(body.get_object().at("context"), "message_id", "context.message_id",
-                           512);
+            send.context_id = judge.text(body.get_object().at("context"), "message_id",
+                                         "context.message_id", 512);
         }
     }
     judge_content(judge, body, send.type);
@@ -575,8 +575,7 @@ std::optional<GraphError> judge_template(const json::value& body,
     const auto* parameters = body_parameters(body);
     const auto given = parameters == nullptr ? std::size_t{0} : parameters->size();
     if (given != static_cast<std::size_t>(found->body_parameters)) {
-        return graph_error(132000, "body: number of localizable_params (" +
-                                       std::to_string(given) +
+        return graph_error(132000, "body: number of localizable_params (" + std::to_string(given) +
                                        ") does not match the expected number of params (" +
                                        std::to_string(found->body_parameters) + ")");
     }

@@ -30,10 +30,10 @@ std::string graph_error_body(const GraphError& error, const std::string& trace_i
 
 // A body that may be sent.
 struct SendRequest {
-    std::string input;      // `to` or `recipient` exactly as given
-    std::string phone;      // digits, empty when addressed by business-scoped id
-    std::string user_id;    // business-scoped id, empty when addressed by phone
-    std::string type;       // text, interactive, template, image …
+    std::string input;    // `to` or `recipient` exactly as given
+    std::string phone;    // digits, empty when addressed by business-scoped id
+    std::string user_id;  // business-scoped id, empty when addressed by phone
+    std::string type;     // text, interactive, template, image …
     std::string biz_opaque_callback_data;
     std::string context_id;
     bool had_plus = false;

@@ -54,18 +54,28 @@ void write_string(std::string& out, std::string_view text, Manner manner) {
 // Boost's own serializer writes 30.5 as 3.05E1, which no provider does.
 void write(std::string& out, const json::value& value, Manner manner) {
     switch (value.kind()) {
-        case json::kind::null: out += "null"; return;
-        case json::kind::bool_: out += value.get_bool() ? "true" : "false"; return;
-        case json::kind::int64: out += std::to_string(value.get_int64()); return;
-        case json::kind::uint64: out += std::to_string(value.get_uint64()); return;
+        case json::kind::null:
+            out += "null";
+            return;
+        case json::kind::bool_:
+            out += value.get_bool() ? "true" : "false";
+            return;
+        case json::kind::int64:
+            out += std::to_string(value.get_int64());
+            return;
+        case json::kind::uint64:
+            out += std::to_string(value.get_uint64());
+            return;
         case json::kind::double_: {
             std::array<char, 32> digits{};
-            const auto end = std::to_chars(digits.data(), digits.data() + digits.size(),
-                                           value.get_double());
+            const auto end =
+                std::to_chars(digits.data(), digits.data() + digits.size(), value.get_double());
             out.append(digits.data(), end.ptr);
             return;
         }
-        case json::kind::string: write_string(out, value.get_string(), manner); return;
+        case json::kind::string:
+            write_string(out, value.get_string(), manner);
+            return;
         case json::kind::array: {
             char separator = '[';
             for (const auto& item : value.get_array()) {

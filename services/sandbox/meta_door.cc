@@ -12,7 +12,7 @@ namespace {
 
 // Meta retries at once and then ever more slowly for seven days; here the slowest step is 30 s and
 // the last attempt comes about ten minutes after the first.
-constexpr std::array kRetryAfterMs{0,     500,   1'000, 2'000, 4'000, 8'000, 15'000,
+constexpr std::array kRetryAfterMs{0,      500,    1'000,  2'000,  4'000,  8'000,  15'000,
                                    30'000, 30'000, 30'000, 30'000, 30'000, 30'000, 30'000,
                                    30'000, 30'000, 30'000, 30'000, 30'000, 30'000, 30'000};
 
@@ -67,8 +67,7 @@ void Sandbox::graph(const Call& call, const Path& path, const Answer& answer, Ef
               {"http_status", error.http},
               {"reason", error.message},
               {"raw", call.body}});
-        reply(fx, answer,
-              {error.http, graph_error_body(error, random_text(23, kTraceAlphabet))});
+        reply(fx, answer, {error.http, graph_error_body(error, random_text(23, kTraceAlphabet))});
     };
     const std::string token = bearer(call);
     if (token.empty()) {
@@ -94,25 +93,25 @@ void Sandbox::graph(const Call& call, const Path& path, const Answer& answer, Ef
         return messages(call, number, answer, fx);
     }
     if (path.size() == 2 && call.method == "GET") {
-        return reply(fx, answer,
-                     {200, compact(json::object{
-                               {"id", number.id},
-                               {"display_phone_number", number.display_phone_number},
-                               {"verified_name", number.name},
-                               {"code_verification_status", "VERIFIED"},
-                               {"quality_rating", "GREEN"}})});
+        return reply(
+            fx, answer,
+            {200, compact(json::object{{"id", number.id},
+                                       {"display_phone_number", number.display_phone_number},
+                                       {"verified_name", number.name},
+                                       {"code_verification_status", "VERIFIED"},
+                                       {"quality_rating", "GREEN"}})});
     }
     refuse_early(no_such_object(path[1], verb));
 }
 
 void Sandbox::refuse(const Number& number, const json::value* body, const GraphError& error,
                      const Effect& effect, const Answer& answer, Effects& fx) {
-    json::object line{{"provider", "meta"},
-                      {"phone_number_id", number.id},
-                      {"code", error.code},
-                      {"http_status", error.http},
-                      {"reason", error.message + (error.details.empty() ? "" : ": ") +
-                                     error.details}};
+    json::object line{
+        {"provider", "meta"},
+        {"phone_number_id", number.id},
+        {"code", error.code},
+        {"http_status", error.http},
+        {"reason", error.message + (error.details.empty() ? "" : ": ") + error.details}};
     if (body != nullptr) {
         const auto to = text_or(*body, "to", text_or(*body, "recipient", ""));
         line["to"] = to;
@@ -192,8 +191,7 @@ void Sandbox::messages(const Call& call, Number& number, const Answer& answer, E
               {"typing", read->typing}});
         return reply(fx, answer, {200, R"({"success":true})"}, effect.latency);
     }
-    accept_send(call, number, *body, std::get<SendRequest>(std::move(request)), effect, answer,
-                fx);
+    accept_send(call, number, *body, std::get<SendRequest>(std::move(request)), effect, answer, fx);
 }
 
 std::optional<GraphError> Sandbox::judge_state(Number& number, const json::value& body,
@@ -206,7 +204,7 @@ std::optional<GraphError> Sandbox::judge_state(Number& number, const json::value
     if (send.phone == number.display_phone_number) {
         return graph_error(131021, "Recipient phone number cannot be sender phone number.");
     }
-    if (number.allow_list && !number.allow_list->contains(key)) {
+    if (number.allow_list_on && !number.allow_list.contains(key)) {
         return graph_error(131030,
                            "Recipient phone number not in allowed list: Add recipient phone "
                            "number to recipient list and try again.");
@@ -219,8 +217,8 @@ std::optional<GraphError> Sandbox::judge_state(Number& number, const json::value
     }
     if (send.type == "template") return judge_template(body, number.templates);
     const auto it = state_.chats.find({number.id, key});
-    const bool open = it != state_.chats.end() &&
-                      it->second.last_inbound + number.window_length > now;
+    const bool open =
+        it != state_.chats.end() && it->second.last_inbound + number.window_length > now;
     if (!open && number.window != "off") {
         if (number.window == "status") {
             *fails_later = true;
@@ -290,15 +288,17 @@ void Sandbox::accept_send(const Call& call, Number& number, const json::value& b
     Reply accepted{200, compact(document)};
     if (effect.cut == "after") accepted.cut = true;
 
-    StatusPlan plan{number.id, key, wamid, send.biz_opaque_callback_data,
-                    send.type == "template", effect.statuses};
+    StatusPlan plan{
+        number.id,      key, wamid, send.biz_opaque_callback_data, send.type == "template",
+        effect.statuses};
     if (fails_later && !plan.fault.fail) plan.fault.fail = 131047;
     if (plan.fault.before_answer && !plan.fault.fail) {
-        send_status(plan, "sent", std::nullopt, 1,
-                    [this, answer, accepted, latency = effect.latency](Effects& inner) {
-                        reply(inner, answer, accepted, latency);
-                    },
-                    fx);
+        send_status(
+            plan, "sent", std::nullopt, 1,
+            [this, answer, accepted, latency = effect.latency](Effects& inner) {
+                reply(inner, answer, accepted, latency);
+            },
+            fx);
         plan_statuses(number, plan, true, fx);
         return;
     }
@@ -341,9 +341,8 @@ void Sandbox::plan_statuses(const Number& number, const StatusPlan& plan, bool e
     }
 }
 
-json::object Sandbox::status_value(const Number& number, const Customer& to,
-                                   const StatusPlan& plan, const std::string& status,
-                                   std::optional<int> error) {
+json::object Sandbox::status_value(const Number& number, const Customer& to, const StatusPlan& plan,
+                                   const std::string& status, std::optional<int> error) {
     json::object value = change_value(number);
     if (status != "failed") {
         json::array contacts;
@@ -358,8 +357,8 @@ json::object Sandbox::status_value(const Number& number, const Customer& to,
 }
 
 void Sandbox::send_status(const StatusPlan& plan, const std::string& status,
-                          std::optional<int> error, int copies,
-                          std::function<void(Effects&)> then, Effects& fx) {
+                          std::optional<int> error, int copies, std::function<void(Effects&)> then,
+                          Effects& fx) {
     const auto it = state_.numbers.find(plan.number_id);
     if (it == state_.numbers.end()) return;
     const Number& number = it->second;
@@ -425,9 +424,8 @@ void Sandbox::deliver(Delivery delivery, std::function<void(PostResult, Effects&
              }
              const Milliseconds pause{kRetryAfterMs.at(delivery.attempt)};
              ++delivery.attempt;
-             later(inner, pause, [this, delivery](Effects& again) {
-                 deliver(delivery, nullptr, again);
-             });
+             later(inner, pause,
+                   [this, delivery](Effects& again) { deliver(delivery, nullptr, again); });
          });
 }
 

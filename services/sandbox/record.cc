@@ -17,12 +17,16 @@ Record::Record(const std::string& path) {
 void Record::write(Time now, std::string kind, json::object what) {
     const std::lock_guard lock{mutex_};
     json::object line;
-    json::value rest{std::move(what)};
+    json::value rest(std::move(what));
     line["n"] = ++last_;
     line["at_us"] = micros(now);
     line["kind"] = kind;
-    Line kept{last_, std::move(kind), text_or(rest, "phone_number_id", ""),
-              text_or(rest, "phone", ""), text_or(rest, "shortcode", ""), {}};
+    Line kept{last_,
+              std::move(kind),
+              text_or(rest, "phone_number_id", ""),
+              text_or(rest, "phone", ""),
+              text_or(rest, "shortcode", ""),
+              {}};
     for (auto& [name, value] : rest.get_object()) line[name] = std::move(value);
     kept.text = compact(line);
     if (file_.is_open()) file_ << kept.text << '\n' << std::flush;

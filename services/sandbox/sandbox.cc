@@ -47,11 +47,11 @@ void Sandbox::handle(Call call, Answer answer) {
         } else if (path.size() >= 2 && is_graph_version(path[0])) {
             graph(call, path, answer, fx);
         } else {
-            reply(fx, answer,
-                  {404,
-                   compact(json::object{
-                       {"error", "no provider has this path"},
-                       {"paths", "/v{N}.{M}/…  /oauth/v1/generate  /mpesa/…  /control/…  /"}})});
+            reply(
+                fx, answer,
+                {404, compact(json::object{
+                          {"error", "no provider has this path"},
+                          {"paths", "/v{N}.{M}/…  /oauth/v1/generate  /mpesa/…  /control/…  /"}})});
         }
     });
 }

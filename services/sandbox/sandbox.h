@@ -87,8 +87,7 @@ private:
     void stk_push(const Call& call, const Answer& answer, Effects& fx);
     void stk_query(const Call& call, const Answer& answer, Effects& fx);
     std::optional<DarajaError> judge_token(const Call& call, std::string* consumer_key);
-    std::optional<DarajaError> judge_shortcode(const std::string& code,
-                                               const std::string& password,
+    std::optional<DarajaError> judge_shortcode(const std::string& code, const std::string& password,
                                                const std::string& timestamp,
                                                const std::string& consumer_key);
     void answer_prompt(Prompt& prompt, const std::string& result_code, const std::string& how,

@@ -32,7 +32,8 @@ struct Number {
     int pair_burst_max = 45;
     std::string window = "reject";  // outside the 24 h: reject | status (fails later) | off
     Milliseconds window_length{24LL * 3600 * 1000};
-    std::optional<std::set<std::string>> allow_list;  // set: others get 131030
+    bool allow_list_on = false;  // then people who are not on the list get 131030
+    std::set<std::string> allow_list;
     std::multimap<std::string, Template> templates{
         {"hello_world", {"hello_world", "en_US", "UTILITY", "APPROVED", "Hello World", 0}}};
 
@@ -83,8 +84,9 @@ struct Chat {
 
 // How a payer answers prompts.
 struct Payer {
-    std::string behaviour = "manual";  // manual | pay | cancel | insufficient | no_answer | wrong_pin
-    std::vector<std::string> script;   // the next answers, before `behaviour` applies
+    std::string behaviour =
+        "manual";  // manual | pay | cancel | insufficient | no_answer | wrong_pin
+    std::vector<std::string> script;  // the next answers, before `behaviour` applies
     Milliseconds delay{200};
     std::string pin = "1234";
     std::optional<std::int64_t> balance;  // whole shillings; nothing: enough
@@ -100,11 +102,12 @@ struct Shortcode {
     bool expires_in_is_text = true;
     std::int64_t token_ttl_s = 3599;
     Milliseconds callback_delay{300};
-    Milliseconds prompt_timeout{60'000};      // then 1037
+    Milliseconds prompt_timeout{60'000};       // then 1037
     Milliseconds same_amount_window{120'000};  // result 17; 0 = off
-    std::string pending_query = "processing_500";  // 4999 | processing_500 | processing_200 | empty_500
-    int queries_per_s_max = 0;                // spike arrest; 0 = off
-    bool https_only = false;                  // callback URLs
+    std::string pending_query =
+        "processing_500";       // 4999 | processing_500 | processing_200 | empty_500
+    int queries_per_s_max = 0;  // spike arrest; 0 = off
+    bool https_only = false;    // callback URLs
     std::string last_receipt;
     Throughput queries;
 };
@@ -121,7 +124,7 @@ struct Prompt {
     PushRequest push;
     std::string business;
     Time at{};
-    bool open = true;   // shown on the phone
+    bool open = true;  // shown on the phone
     std::optional<StkResult> result;
     std::string receipt;
     Time ended_at{};
@@ -130,14 +133,14 @@ struct Prompt {
 
 struct State {
     std::map<std::string, Number> numbers;
-    std::map<std::string, Customer> customers;    // by key
-    std::map<std::string, std::string> customer_aliases;  // phone or user id → key
+    std::map<std::string, Customer> customers;                  // by key
+    std::map<std::string, std::string> customer_aliases;        // phone or user id → key
     std::map<std::pair<std::string, std::string>, Chat> chats;  // (number id, customer key)
     std::map<std::string, Shortcode> shortcodes;
-    std::map<std::string, Token> tokens;  // by consumer key
-    std::map<std::string, Payer> payers;  // by phone; "default"
-    std::map<std::string, Prompt> prompts;  // by CheckoutRequestID
-    std::map<std::string, std::string> open_prompts;  // phone → CheckoutRequestID
+    std::map<std::string, Token> tokens;                            // by consumer key
+    std::map<std::string, Payer> payers;                            // by phone; "default"
+    std::map<std::string, Prompt> prompts;                          // by CheckoutRequestID
+    std::map<std::string, std::string> open_prompts;                // phone → CheckoutRequestID
     std::map<std::string, std::map<std::int64_t, Time>> last_push;  // phone → amount → when
     std::map<std::string, std::string> inbound_wamids;  // wamid → number id, for mark-as-read
     FaultTable faults;

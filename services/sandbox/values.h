@@ -26,7 +26,7 @@ struct Call {
     std::string path;
     std::map<std::string, std::string> query;
     std::map<std::string, std::string> headers;
-    std::string body;
+    std::string body = {};
 
     std::string header(const std::string& lower_case_name) const {
         const auto it = headers.find(lower_case_name);
@@ -40,9 +40,9 @@ struct Call {
 
 struct Reply {
     int status = 200;
-    std::string body;
+    std::string body = {};
     std::string content_type = "application/json";
-    std::vector<std::pair<std::string, std::string>> headers;
+    std::vector<std::pair<std::string, std::string>> headers = {};
     bool cut = false;  // drop the connection instead of answering
 };
 
@@ -51,12 +51,12 @@ using Answer = std::function<void(Reply)>;
 // One POST to leave. `status` of the result is 0 when no HTTP answer came.
 struct Outgoing {
     std::string url;
-    std::vector<std::pair<std::string, std::string>> headers;
-    std::string body;
+    std::vector<std::pair<std::string, std::string>> headers = {};
+    std::string body = {};
 };
 struct PostResult {
     int status = 0;
-    std::string body;
+    std::string body = {};
     std::string error;
 };
 

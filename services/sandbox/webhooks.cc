@@ -72,10 +72,10 @@ json::object status_object(const std::string& wamid, const std::string& status, 
         one["title"] = title;
         one["message"] = title;
         one["error_data"] = {
-            {"details",
-             error == 131047 ? "Message failed to send because more than 24 hours have passed "
-                               "since the customer last replied to this number."
-                             : title}};
+            {"details", error == 131047
+                            ? "Message failed to send because more than 24 hours have passed "
+                              "since the customer last replied to this number."
+                            : title}};
         one["href"] =
             "https://developers.facebook.com/docs/whatsapp/cloud-api/support/error-codes/";
         json::array errors;
