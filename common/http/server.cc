@@ -34,6 +34,10 @@ namespace flowstack::http {
 // Responder
 // ---------------------------------------------------------------------------------------------
 
+namespace {
+constexpr int kCutStatus = -1;  // no answer: the connection is closed instead
+}  // namespace
+
 class Responder::Exchange {
 public:
     Exchange() = default;
@@ -78,6 +82,12 @@ Responder::Responder(std::function<void(Response)> deliver)
 
 void Responder::send(Response response) const {
     if (exchange_) exchange_->answer(std::move(response));
+}
+
+void Responder::abort() const {
+    Response nothing;
+    nothing.status = kCutStatus;
+    send(std::move(nothing));
 }
 
 namespace {
@@ -618,6 +628,10 @@ private:
     }
 
     void write(Response response) {
+        if (response.status == kCutStatus) {
+            close();
+            return;
+        }
         if (response.status < 200 || response.status > 999) {
             response = Response::problem(500, "Internal error",
                                          "The handler gave an impossible status.", "INTERNAL");

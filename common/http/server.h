@@ -29,6 +29,9 @@ public:
 
     void send(Response response) const;
 
+    // Closes the connection without an answer, as a peer that dies would. For stand-ins and tests.
+    void abort() const;
+
     class Exchange;  // one request's promise; the server has its own kind
     explicit Responder(std::shared_ptr<Exchange> exchange) : exchange_(std::move(exchange)) {}
 

@@ -19,7 +19,7 @@ foreach(entry "/|index.html|text/html; charset=utf-8"
     string(LENGTH "${hex}" digits)
     math(EXPR size "${digits} / 2")
     string(REGEX REPLACE "([0-9a-f][0-9a-f])" "'\\\\x\\1'," bytes "${hex}")
-    string(REGEX REPLACE "(................................................................................................)" "\\1\n    " bytes "${bytes}")
+    string(REGEX REPLACE "(..................................................................................................)" "\\1\n    " bytes "${bytes}")
     string(APPEND code "constexpr char kFile${count}[] = {\n    ${bytes}'\\0'};\n\n")
     string(APPEND table "    PageFile{\"${path}\", \"${type}\", {kFile${count}, ${size}}},\n")
     math(EXPR count "${count} + 1")
