@@ -1,0 +1,172 @@
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <variant>
+#include <vector>
+
+#include "common/core/decision.h"
+
+// The part of a campaign's audience that lives on one lane: its members, and what became of each.
+//
+// Every member has exactly one disposition at any time, so the counts always sum to the members.
+// Evidence comes in any order, twice or late; a disposition only climbs, so the order does not
+// matter.
+namespace flowstack::campaign {
+
+// In the order in which evidence outranks evidence. `failed` stands above `sent`, because a
+// provider first accepts a message and may report afterwards that it could not be delivered; a
+// delivery receipt outranks both.
+enum class Disposition {
+    waiting,     // not asked of gateway yet
+    queued,      // asked, without an outcome
+    cancelled,   // withdrawn before it left
+    suppressed,  // it might not leave (opted_out, …)
+    unknown,     // nobody knows whether it left
+    sent,
+    failed,
+    delivered,
+    read,
+    replied,
+};
+inline constexpr std::size_t kDispositions = 10;
+inline constexpr bool is_settled(Disposition d) { return d >= Disposition::cancelled; }
+
+// cancelled, …, replied as events have them; waiting and queued have words too, for lists.
+std::string_view word(Disposition disposition);
+std::optional<Disposition> disposition_of(std::string_view word);
+
+struct Member {
+    std::string customer_id;
+    std::string name;
+    std::string suppressed;  // not empty: never written to, for this reason
+    bool operator==(const Member&) const = default;
+};
+inline constexpr std::size_t kChunkMembersMax = 10'000;
+
+// --- Commands ------------------------------------------------------------------------------------
+
+// The next members of the lane, in order of their ids.
+struct FreezeMembers {
+    std::string campaign_id;
+    int chunk = 0;  // from 0
+    std::vector<Member> members;
+    bool last = false;
+    std::int64_t source_position = 0;  // how far the contacts were known
+};
+// Their sends are about to be asked of gateway.
+struct AskSends {
+    std::vector<std::string> customer_ids;
+    int round = 0;
+};
+// What is known of one member's message now. Never waiting or queued.
+struct RecordEvidence {
+    std::string customer_id;
+    Disposition disposition = Disposition::unknown;
+    std::string reason;
+};
+// A pause withdrew a member's message before it left.
+struct RecordWithdrawn {
+    std::string customer_id;
+    int round = 0;
+    std::string reason;
+};
+// The campaign was cancelled: those who wait are not written to. At most `limit` of them now.
+struct CloseShard {
+    std::string reason;
+    std::size_t limit = 500;
+};
+using ShardCommand =
+    std::variant<FreezeMembers, AskSends, RecordEvidence, RecordWithdrawn, CloseShard>;
+
+// --- Facts ---------------------------------------------------------------------------------------
+
+struct MembersFrozen {
+    std::string campaign_id;
+    int chunk = 0;
+    std::vector<Member> members;
+    bool last = false;
+    std::int64_t lane_total = 0;
+    std::int64_t source_position = 0;
+    bool operator==(const MembersFrozen&) const = default;
+};
+struct SendAsked {
+    std::vector<std::string> customer_ids;
+    int round = 0;
+    bool operator==(const SendAsked&) const = default;
+};
+struct SendWithdrawn {
+    std::vector<std::string> customer_ids;
+    int round = 0;
+    bool operator==(const SendWithdrawn&) const = default;
+};
+struct DispositionChanged {
+    std::string customer_id;
+    Disposition disposition = Disposition::unknown;
+    std::string reason;
+    bool operator==(const DispositionChanged&) const = default;
+};
+struct ShardClosed {
+    std::string reason;
+    bool operator==(const ShardClosed&) const = default;
+};
+using ShardEvent =
+    std::variant<MembersFrozen, SendAsked, SendWithdrawn, DispositionChanged, ShardClosed>;
+
+// --- State ---------------------------------------------------------------------------------------
+
+struct Recipient {
+    std::string name;
+    Disposition disposition = Disposition::waiting;
+    std::string reason;
+    int round = 0;  // of the last ask
+    bool operator==(const Recipient&) const = default;
+};
+
+struct Shard {
+    std::string campaign_id;
+    int chunks = 0;
+    bool frozen = false;
+    bool closed = false;
+    std::map<std::string, Recipient> recipients;  // by customer id
+    std::array<std::int64_t, kDispositions> counts{};
+
+    std::int64_t count(Disposition d) const { return counts[static_cast<std::size_t>(d)]; }
+    std::int64_t members() const { return static_cast<std::int64_t>(recipients.size()); }
+    std::int64_t settled() const {
+        return members() - count(Disposition::waiting) - count(Disposition::queued);
+    }
+    bool operator==(const Shard&) const = default;
+};
+
+enum class ShardRejection {
+    frozen_already,  // the lane is closed for members
+    chunk_order,     // not the next chunk (it was frozen by an earlier try)
+    chunk_size,      // more than kChunkMembersMax
+    member_twice,
+    not_frozen,   // nothing may be asked before the lane is frozen
+    no_member,    // evidence about somebody who is no recipient
+    no_evidence,  // waiting and queued are no evidence
+};
+
+Decision<ShardEvent, ShardRejection> decide(const Shard& shard, const ShardCommand& command);
+
+// Throws CorruptStream if no `decide` could have produced this history.
+Shard evolve(Shard shard, const ShardEvent& event);
+
+// Up to `limit` members who wait, in the order of their ids.
+std::vector<std::pair<std::string, std::string>> next_waiting(const Shard& shard,
+                                                              std::size_t limit);
+// Those asked in `round` whose outcome is open.
+std::vector<std::pair<std::string, std::string>> asked_and_open(const Shard& shard, int round);
+
+// The total over shards, in the order of Disposition.
+using Totals = std::array<std::int64_t, kDispositions>;
+Totals operator+(Totals a, const Totals& b);
+
+}  // namespace flowstack::campaign

@@ -1,0 +1,192 @@
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <variant>
+#include <vector>
+
+#include "common/core/decision.h"
+#include "common/core/time.h"
+
+// A campaign: one message to many customers. Its recipients live in shards (audience_shard.h).
+//
+//   DRAFT → SCHEDULED → RUNNING ⇄ PAUSED → COMPLETED | CANCELLED
+//
+// This file is the vocabulary, and campaign.cc the rulebook; both are pure.
+namespace flowstack::campaign {
+
+enum class Type { promotional, transactional };
+enum class AudienceKind { all, tag };
+
+struct Audience {
+    AudienceKind kind = AudienceKind::all;
+    std::vector<std::string> values;  // tag: any of these
+    bool operator==(const Audience&) const = default;
+};
+
+// What a campaign says, to whom, and how fast. Fixed once it is drafted.
+struct Draft {
+    std::string campaign_id;
+    std::string name;
+    std::string body;  // with {{name}}
+    Type type = Type::promotional;
+    Audience audience;
+    std::string default_name;  // for customers without a name
+    int per_second = 0;        // 0 = as the channel allows
+    std::string channel_id;    // empty: the tenant's only one
+    bool operator==(const Draft&) const = default;
+};
+
+inline constexpr std::size_t kNameMax = 200;
+inline constexpr std::size_t kBodyMax =
+    4096;  // WhatsApp's limit for a text, before names are put in
+inline constexpr std::size_t kAudienceValuesMax = 50;
+inline constexpr int kPerSecondMax = 1000;
+
+// --- Commands ------------------------------------------------------------------------------------
+
+struct DraftCampaign {
+    Draft draft;
+};
+struct ScheduleCampaign {
+    Time start_at;
+    Time now;
+};
+// Now. The lanes are those of this installation: each of them freezes its part of the audience.
+struct StartCampaign {
+    int lanes = 0;
+};
+struct PauseCampaign {
+    std::string reason;
+};
+struct ResumeCampaign {};
+struct CancelCampaign {
+    std::string reason;
+};
+// Every lane has frozen its members: this many in all.
+struct RecordFrozen {
+    std::int64_t audience = 0;
+};
+// So many recipients have a disposition.
+struct RecordSettled {
+    std::int64_t settled = 0;
+};
+using Command = std::variant<DraftCampaign, ScheduleCampaign, StartCampaign, PauseCampaign,
+                             ResumeCampaign, CancelCampaign, RecordFrozen, RecordSettled>;
+
+// --- Facts ---------------------------------------------------------------------------------------
+
+struct CampaignDrafted {
+    Draft draft;
+    bool operator==(const CampaignDrafted&) const = default;
+};
+struct CampaignScheduled {
+    Time start_at;
+    bool operator==(const CampaignScheduled&) const = default;
+};
+struct CampaignStarted {
+    int lanes = 0;
+    bool operator==(const CampaignStarted&) const = default;
+};
+struct AudienceFrozen {
+    std::int64_t audience = 0;
+    bool operator==(const AudienceFrozen&) const = default;
+};
+struct CampaignPaused {
+    std::string reason;
+    bool operator==(const CampaignPaused&) const = default;
+};
+struct CampaignResumed {
+    bool operator==(const CampaignResumed&) const = default;
+};
+struct CampaignCompleted {
+    bool operator==(const CampaignCompleted&) const = default;
+};
+struct CampaignCancelled {
+    std::string reason;
+    bool operator==(const CampaignCancelled&) const = default;
+};
+// A cancelled campaign whose recipients all have a disposition: nothing is left to do for it.
+struct CampaignSettled {
+    bool operator==(const CampaignSettled&) const = default;
+};
+using Event = std::variant<CampaignDrafted, CampaignScheduled, CampaignStarted, AudienceFrozen,
+                           CampaignPaused, CampaignResumed, CampaignCompleted, CampaignCancelled,
+                           CampaignSettled>;
+
+// --- Stages --------------------------------------------------------------------------------------
+
+// From the start on. A pause ends a round: sends of different rounds have different ids.
+struct Run {
+    int lanes = 0;
+    int round = 0;
+    std::optional<std::int64_t> audience;  // once it is frozen
+    bool operator==(const Run&) const = default;
+};
+
+struct Absent {};
+struct Drafted {
+    Draft draft;
+};
+struct Scheduled {
+    Draft draft;
+    Time start_at;
+};
+struct Running {
+    Draft draft;
+    Run run;
+};
+struct Paused {
+    Draft draft;
+    Run run;  // its round is the one that the pause ended
+    std::string reason;
+};
+struct Completed {
+    Draft draft;
+    Run run;
+};
+struct Cancelled {
+    Draft draft;
+    std::optional<Run> run;  // absent: it never ran
+    std::string reason;
+    bool settled = false;
+};
+using Campaign = std::variant<Absent, Drafted, Scheduled, Running, Paused, Completed, Cancelled>;
+
+enum class Rejection {
+    absent,
+    exists,
+    name_length,          // 1 to kNameMax bytes
+    body_length,          // 1 to kBodyMax bytes
+    variable_unknown,     // {{name}} is the only one there is
+    audience_values,      // tag: 1 to kAudienceValuesMax tags, none of them empty
+    per_second_range,     // 0 to kPerSecondMax
+    start_not_ahead,      // a schedule must lie in the future
+    wrong_state,          // e.g. pausing what does not run
+    audience_not_frozen,  // it cannot be complete yet
+    recipients_open,      // some recipient has no disposition yet
+};
+
+Decision<Event, Rejection> decide(const Campaign& campaign, const Command& command);
+
+// Throws CorruptStream if no `decide` could have produced this history.
+Campaign evolve(Campaign campaign, const Event& event);
+
+// DRAFT, SCHEDULED, …; empty for Absent.
+std::string_view state_word(const Campaign& campaign);
+const Draft* draft_of(const Campaign& campaign);
+const Run* run_of(const Campaign& campaign);
+
+std::string_view word(Type type);
+std::string_view word(AudienceKind kind);
+std::optional<Type> type_of(std::string_view word);
+std::optional<AudienceKind> audience_kind_of(std::string_view word);
+
+// The body for one recipient: {{name}} (spaces inside the braces do not matter) becomes the name,
+// or the default when the name is blank. Cut at kBodyMax bytes on a character's border.
+std::string personalized(std::string_view body, std::string_view name,
+                         std::string_view default_name);
+
+}  // namespace flowstack::campaign
