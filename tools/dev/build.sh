@@ -113,11 +113,14 @@ start_test_servers() {
     : >"$RUN_DIR/log/postgres.log"
     : >"$RUN_DIR/log/kafka.log"
     start_postgres
+    create_service_role
     choose_broker
     start_kafka
     TEST_DATABASE_URL=$(postgres_url postgres)
     TEST_KAFKA_BROKERS=$(kafka_brokers)
-    export TEST_DATABASE_URL TEST_KAFKA_BROKERS
+    # For connections as flowstack_service, whose password is the same.
+    PGPASSWORD=$POSTGRES_PASSWORD
+    export TEST_DATABASE_URL TEST_KAFKA_BROKERS PGPASSWORD
 }
 
 stop_test_servers() {

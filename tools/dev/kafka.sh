@@ -72,48 +72,54 @@ format_kafka() {
         fail kafka "formatting $RUN_DIR/kafka/data did not succeed" "$log"
 }
 
-# The broker logs this line only after the controller has let it in.
-kafka_started_since() {
-    process_gone kafka || tail -c "+$(($1 + 1))" "$RUN_DIR/log/kafka.log" | grep -q 'Kafka Server started'
+start_kafka() {
+    begin_kafka
+    await_kafka
 }
 
-start_kafka() {
-    local log=$RUN_DIR/log/kafka.log log_size began
+# Starts the broker and returns at once, so that other things can start meanwhile.
+begin_kafka() {
+    local log=$RUN_DIR/log/kafka.log binary=$BIN_DIR/flowstack-devbroker
+    KAFKA_BEGAN_MS=''
     if process_alive kafka; then
         say kafka "runs already: $(broker_words) on $(kafka_brokers)"
         return
     fi
     mkdir -p "$RUN_DIR/log"
+    KAFKA_BEGAN_MS=$(now_ms)
     if [[ $(kafka_kind) == devbroker ]]; then
-        start_devbroker
+        [[ -x $binary ]] || fail kafka "$binary is missing: build it with ./flowstack build"
+        rm -f "$RUN_DIR/kafka.address"
+        start_process kafka "$binary" --address-file "$RUN_DIR/kafka.address" --lanes "$LANES"
         return
     fi
-    began=$(now_ms)
+    [[ -d $KAFKA_HOME/libs ]] || fetch_kafka || fail kafka "no jars in $KAFKA_HOME/libs"
     write_kafka_properties
     format_kafka
     touch "$log"
-    log_size=$(stat -c %s "$log")
+    KAFKA_LOG_SIZE=$(stat -c %s "$log")
     start_process kafka java -Xms128m -Xmx256m "${KAFKA_JAVA[@]}" \
         "-Dlog4j2.configurationFile=$ROOT/deploy/kafka/log4j2.properties" \
         -cp "$KAFKA_HOME/libs/*" kafka.Kafka "$RUN_DIR/kafka/server.properties"
-    wait_until "$KAFKA_START_SECONDS" kafka_started_since "$log_size" ||
+}
+
+await_kafka() {
+    local log=$RUN_DIR/log/kafka.log
+    [[ -n $KAFKA_BEGAN_MS ]] || return 0
+    wait_until "$KAFKA_START_SECONDS" kafka_ready_or_dead ||
         fail kafka "not ready after $KAFKA_START_SECONDS s" "$log"
     process_alive kafka || fail kafka "ended while starting" "$log"
-    say kafka "$(broker_words) ready on $(kafka_brokers) ($(($(now_ms) - began)) ms)"
+    say kafka "$(broker_words) ready on $(kafka_brokers) ($(($(now_ms) - KAFKA_BEGAN_MS)) ms)"
 }
 
-start_devbroker() {
-    local log=$RUN_DIR/log/kafka.log binary=$BIN_DIR/flowstack-devbroker
-    [[ -x $binary ]] || fail kafka "$binary is missing: build it with ./flowstack build"
-    rm -f "$RUN_DIR/kafka.address"
-    start_process kafka "$binary" --address-file "$RUN_DIR/kafka.address" --partitions "$LANES"
-    wait_until 10 devbroker_ready_or_dead || fail kafka "the dev broker wrote no address in 10 s" "$log"
-    process_alive kafka || fail kafka "the dev broker ended while starting" "$log"
-    say kafka "$(broker_words) ready on $(kafka_brokers)"
-}
-
-devbroker_ready_or_dead() {
-    process_gone kafka || [[ -s $RUN_DIR/kafka.address ]]
+kafka_ready_or_dead() {
+    process_gone kafka ||
+        if [[ $(kafka_kind) == devbroker ]]; then
+            [[ -s $RUN_DIR/kafka.address ]]
+        else
+            # The broker logs this line only after the controller has let it in.
+            tail -c "+$((KAFKA_LOG_SIZE + 1))" "$RUN_DIR/log/kafka.log" | grep -q 'Kafka Server started'
+        fi
 }
 
 # Said wherever a person looks: what carries the events.

@@ -59,13 +59,39 @@ postgres_ready() {
     "$POSTGRES_BIN/pg_isready" -q -h "$RUN_DIR/pg" -p "$POSTGRES_PORT" -d postgres
 }
 
-postgres_ready_or_dead() {
-    process_gone postgres || postgres_ready
+# launch_postgres <home> <log> <log size before the start>: true when it is ready or has died for a
+# reason that waiting does not cure. After kill -9 of the server its children live on for a moment
+# and a new one refuses to start beside them: then it is started again.
+launch_postgres() {
+    if process_alive postgres; then
+        postgres_ready
+    elif [[ ! -f $RUN_DIR/pids/postgres.pid ]] ||
+        tail -c "+$(($3 + 1))" "$2" | grep -qE 'pre-existing shared memory block|lock file .* already exists'; then
+        start_process postgres "${AS_POSTGRES[@]}" "$POSTGRES_BIN/postgres" -D "$1/data" \
+            -k "$1" -h 127.0.0.1 -p "$POSTGRES_PORT"
+        return 1
+    fi
 }
 
-# postgres_url <database>
+# postgres_url <database>: as the owner, for migrations and tests.
 postgres_url() {
     printf 'postgresql://postgres:%s@127.0.0.1:%s/%s' "$POSTGRES_PASSWORD" "$POSTGRES_PORT" "$1"
+}
+
+# service_url <service>: as the role that migrations hold to append-only.
+service_url() {
+    printf 'postgresql://flowstack_service:%s@127.0.0.1:%s/flowstack_%s' \
+        "$POSTGRES_PASSWORD" "$POSTGRES_PORT" "$1"
+}
+
+# The services' role, here before the migrations so that it has a password: the cluster listens on
+# the loopback, where other people of this machine may knock.
+create_service_role() {
+    run_sql postgres "do \$\$ begin
+        if not exists (select from pg_roles where rolname = 'flowstack_service') then
+            create role flowstack_service login password '$POSTGRES_PASSWORD';
+        end if;
+    end \$\$" || fail postgres "cannot create the role flowstack_service" "$RUN_DIR/log/postgres.log"
 }
 
 run_sql() {
@@ -90,7 +116,7 @@ init_cluster() {
 }
 
 start_postgres() {
-    local home log=$RUN_DIR/log/postgres.log
+    local home log=$RUN_DIR/log/postgres.log log_size
     if process_alive postgres; then
         say postgres "runs already on 127.0.0.1:$POSTGRES_PORT"
         return
@@ -100,13 +126,14 @@ start_postgres() {
     postgres_home
     home=$(readlink -f "$RUN_DIR/pg")
     rm -rf "$home/data.new"
+    touch "$log"
     [[ -f $home/data/PG_VERSION ]] || init_cluster
     cp "$ROOT/deploy/postgres/flowstack.conf" "$home/data/flowstack.conf"
     ((EUID != 0)) || chown postgres: "$home/data/flowstack.conf"
 
-    start_process postgres "${AS_POSTGRES[@]}" "$POSTGRES_BIN/postgres" -D "$home/data" \
-        -k "$home" -h 127.0.0.1 -p "$POSTGRES_PORT"
-    wait_until "$POSTGRES_START_SECONDS" postgres_ready_or_dead ||
+    rm -f "$RUN_DIR/pids/postgres.pid"
+    log_size=$(stat -c %s "$log")
+    wait_until "$POSTGRES_START_SECONDS" launch_postgres "$home" "$log" "$log_size" ||
         fail postgres "not ready after $POSTGRES_START_SECONDS s" "$log"
     process_alive postgres || fail postgres "ended while starting" "$log"
     say postgres "PostgreSQL 15 ready on 127.0.0.1:$POSTGRES_PORT"
@@ -115,6 +142,7 @@ start_postgres() {
 # The five databases of the services.
 create_databases() {
     local service present
+    create_service_role
     present=$(run_sql postgres 'select datname from pg_database') ||
         fail postgres "cannot list the databases" "$RUN_DIR/log/postgres.log"
     for service in "${FLOWSTACK_SERVICES[@]}"; do

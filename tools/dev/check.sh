@@ -1,0 +1,119 @@
+# shellcheck shell=bash
+# What review should not have to look at: format, tidy, wire formats, shell, docs.
+
+BUF_VERSION=1.75.0
+BUF_HOME=$ROOT/.cache/buf-$BUF_VERSION
+
+# check [--all] [--update-baseline]
+#   default          clang-tidy looks at the files changed since main (all when that cannot be told)
+#   --all            at every file
+#   --update-baseline  after an intended release of the wire formats: writes proto/baseline.binpb
+run_check() {
+    local scope=changed verdict=0 part
+    case ${1:-} in
+        --all) scope=all ;;
+        --update-baseline)
+            install_check_packages
+            install_buf
+            (cd "$ROOT/proto" && "$BUF_HOME/node_modules/.bin/buf" build -o baseline.binpb) ||
+                fail baseline "buf could not build proto/"
+            say baseline "proto/baseline.binpb is written"
+            return
+            ;;
+        '') ;;
+        *) usage_error "check does not know '$1'" ;;
+    esac
+    install_check_packages
+    install_buf
+    for part in format shell buf tidy docs; do
+        if "check_$part" "$scope"; then
+            say check "$part: clean"
+        else
+            say check "$part: ${RED}not clean${PLAIN}"
+            verdict=1
+        fi
+    done
+    return "$verdict"
+}
+
+install_buf() {
+    local log=$RUN_DIR/log/buf.log
+    [[ ! -x $BUF_HOME/node_modules/.bin/buf ]] || return 0
+    say check "installing buf $BUF_VERSION"
+    mkdir -p "$BUF_HOME" "$RUN_DIR/log"
+    npm install --prefix "$BUF_HOME" --no-save --no-audit --no-fund "@bufbuild/buf@$BUF_VERSION" \
+        </dev/null >"$log" 2>&1 || fail check "npm could not install buf" "$log"
+}
+
+# Our C++ files: what git knows or would take, without what is not written by us.
+cpp_files() {
+    (cd "$ROOT" && git ls-files --cached --others --exclude-standard -- '*.h' '*.cc' | sort -u)
+}
+
+check_format() {
+    local files
+    mapfile -t files < <(cd "$ROOT" && cpp_files | while IFS= read -r f; do [[ ! -f $f ]] || echo "$f"; done)
+    [[ ${#files[@]} -gt 0 ]] || return 0
+    (cd "$ROOT" && clang-format-16 --dry-run --Werror "${files[@]}")
+}
+
+check_shell() {
+    (cd "$ROOT" && shellcheck -x flowstack .ci/run)
+}
+
+check_buf() {
+    local buf=$BUF_HOME/node_modules/.bin/buf bad=0
+    (cd "$ROOT/proto" && "$buf" lint) || bad=1
+    if [[ -f $ROOT/proto/baseline.binpb ]]; then
+        (cd "$ROOT/proto" && "$buf" breaking --against baseline.binpb) || bad=1
+    else
+        printf 'proto/baseline.binpb is missing: ./flowstack check --update-baseline\n' >&2
+        bad=1
+    fi
+    return "$bad"
+}
+
+# Sources to look at. Headers are seen through the sources that include them.
+tidy_files() {
+    local base=''
+    cd "$ROOT" || return
+    if [[ $1 == changed ]]; then
+        base=$(git merge-base HEAD origin/main 2>/dev/null || git merge-base HEAD main 2>/dev/null) || true
+    fi
+    if [[ -n $base && $base != "$(git rev-parse HEAD)" ]] || [[ -n $base && -n $(git status --porcelain -- '*.cc') ]]; then
+        { git diff --name-only --diff-filter=d "$base" -- '*.cc'
+          git ls-files --others --exclude-standard -- '*.cc'; } | sort -u
+    elif [[ $1 == changed && -n $base ]]; then
+        # On main itself: the last commit.
+        git diff --name-only --diff-filter=d HEAD~1 HEAD -- '*.cc' 2>/dev/null || true
+    else
+        cpp_files | grep '\.cc$' || true
+    fi
+}
+
+check_tidy() {
+    local file files=() database=$BUILD_DIR/compile_commands.json
+    if [[ ! -f $database || ! -f $BUILD_DIR/build.ninja ]]; then
+        (cd "$ROOT" && cmake --preset everyday) >/dev/null || return 1
+    fi
+    # Generated protobuf headers must exist before anything that includes them is read.
+    ninja -C "$BUILD_DIR" -t query proto_headers >/dev/null 2>&1 && ninja -C "$BUILD_DIR" proto_headers >/dev/null
+    while IFS= read -r file; do
+        # Only what is compiled has a command to be read with.
+        if grep -qF "\"$ROOT/$file\"" "$database"; then
+            files+=("$file")
+        fi
+    done < <(tidy_files "$1")
+    [[ ${#files[@]} -gt 0 ]] || return 0
+    say check "clang-tidy on ${#files[@]} files"
+    (cd "$ROOT" && printf '%s\n' "${files[@]}" |
+        xargs -P "$(nproc)" -n 1 clang-tidy-16 -p "$BUILD_DIR" --quiet \
+            --extra-arg=-Wno-unknown-warning-option 2> >(grep -vE 'warnings? (generated|treated)|^Suppressed|^Use -header-filter' >&2))
+}
+
+# Documents that must equal the code: the tests with the label `docs`.
+check_docs() {
+    [[ -f $BUILD_DIR/CTestTestfile.cmake ]] || return 0
+    (cd "$BUILD_DIR" && ctest -L '^docs$' --output-on-failure --no-tests=ignore) </dev/null >"$RUN_DIR/log/docs.log" 2>&1 ||
+        { cat "$RUN_DIR/log/docs.log"; return 1; }
+}

@@ -1,0 +1,490 @@
+# shellcheck shell=bash
+# The running system: PostgreSQL, Kafka, the five services (in replicas) and the sandbox, started,
+# looked at, hurt and stopped by name. An instance is `<service>-<replica>`; `gateway` alone means
+# gateway-0.
+
+SERVICE_START_SECONDS=60
+SERVICE_STOP_SECONDS=20
+
+replica_count() {
+    cat "$RUN_DIR/replicas" 2>/dev/null || printf 1
+}
+
+has_http_door() {
+    [[ $1 == gateway || $1 == payment ]]
+}
+
+# All instances in the order of starting. The sandbox comes first, as the providers are there first.
+instances() {
+    local service i n
+    n=$(replica_count)
+    printf 'sandbox\n'
+    for service in "${FLOWSTACK_SERVICES[@]}"; do
+        for ((i = 0; i < n; i++)); do
+            printf '%s-%d\n' "$service" "$i"
+        done
+    done
+}
+
+# instance_name <what a person typed>: gateway → gateway-0.
+instance_name() {
+    local known
+    known=" postgres kafka $(instances | tr '\n' ' ')"
+    if [[ $known == *" $1 "* ]]; then
+        printf '%s' "$1"
+    elif [[ $known == *" $1-0 "* ]]; then
+        printf '%s-0' "$1"
+    else
+        fail "$1" "no such process; there are:$known"
+    fi
+}
+
+# Every missing program that the stack needs is named, all at once.
+missing_programs() {
+    local program
+    for program in "$@" flowctl flowstack-sandbox "${FLOWSTACK_SERVICES[@]/#/flowstack-}"; do
+        [[ -x $BIN_DIR/$program ]] || printf '%s\n' "$program"
+    done
+}
+
+require_programs() {
+    local missing
+    missing=$(missing_programs "$@")
+    [[ -z $missing ]] ||
+        fail start "missing in $BIN_DIR: ${missing//$'\n'/, } (./flowstack build makes them)"
+}
+
+# The gRPC address of a service for its callers. With replicas it is a list that gRPC itself walks.
+grpc_target() {
+    local i n list=''
+    n=$(replica_count)
+    for ((i = 0; i < n; i++)); do
+        list+="${list:+,}127.0.0.1:$(service_port GRPC "$1" "$i")"
+    done
+    if ((n > 1)); then
+        list="ipv4:$list"
+    fi
+    printf '%s' "$list"
+}
+
+# RUN_DIR/env: where everything is, as NAME=value lines that shells source and programs parse. It is
+# also what flowctl, the demo and the end-to-end tests get.
+write_env() {
+    local service i n
+    n=$(replica_count)
+    {
+        printf '# Written by ./flowstack up. `set -a; . %s; set +a` gives a shell the whole stack.\n' "$RUN_DIR/env"
+        printf '%s=%q\n' \
+            FLOWSTACK_ROOT "$ROOT" FLOWSTACK_RUN_DIR "$RUN_DIR" FLOWSTACK_BIN_DIR "$BIN_DIR" \
+            POSTGRES_URL "$(postgres_url postgres)" \
+            KAFKA_BROKERS "$(kafka_brokers)" KAFKA_KIND "$(kafka_kind)" LANES "$LANES" \
+            MASTER_KEY "$MASTER_KEY" ADMIN_KEY "$ADMIN_KEY" INTERNAL_KEY "$INTERNAL_KEY" \
+            META_APPS "$META_APP_ID:$META_APP_SECRET" META_APP_ID "$META_APP_ID" \
+            META_APP_SECRET "$META_APP_SECRET" META_VERIFY_TOKEN "$META_VERIFY_TOKEN" \
+            SANDBOX_URL "http://127.0.0.1:$SANDBOX_PORT" \
+            META_BASE_URL "http://127.0.0.1:$SANDBOX_PORT" \
+            DARAJA_BASE_URL "http://127.0.0.1:$SANDBOX_PORT" \
+            SANDBOX_RECORD "$RUN_DIR/sandbox.jsonl" \
+            PUBLIC_BASE_URL "http://127.0.0.1:$(service_port HTTP gateway 0)" \
+            PAYMENT_PUBLIC_BASE_URL "http://127.0.0.1:$(service_port HTTP payment 0)" \
+            REPLICAS "$n"
+        for service in "${FLOWSTACK_SERVICES[@]}"; do
+            printf '%s_DATABASE_URL=%q\n' "${service^^}" "$(service_url "$service")"
+            printf '%s_MIGRATE_URL=%q\n' "${service^^}" "$(postgres_url "flowstack_$service")"
+            printf '%s_GRPC=%q\n' "${service^^}" "$(grpc_target "$service")"
+            for ((i = 0; i < n; i++)); do
+                printf '%s_%d_GRPC=127.0.0.1:%s\n' "${service^^}" "$i" "$(service_port GRPC "$service" "$i")"
+                printf '%s_%d_ADMIN=127.0.0.1:%s\n' "${service^^}" "$i" "$(service_port ADMIN "$service" "$i")"
+                if has_http_door "$service"; then
+                    printf '%s_%d_HTTP=127.0.0.1:%s\n' "${service^^}" "$i" "$(service_port HTTP "$service" "$i")"
+                fi
+            done
+        done
+        if [[ -s $RUN_DIR/settings ]]; then
+            cat "$RUN_DIR/settings"
+        fi
+    } >"$RUN_DIR/env.new"
+    chmod 600 "$RUN_DIR/env.new"
+    mv "$RUN_DIR/env.new" "$RUN_DIR/env"
+}
+
+# What was decided by the last `up`, for the commands that come after it.
+load_stack() {
+    load_secrets
+    META_APP_ID=100000000000001
+    load_ports || fail "$1" "nothing was ever started in $RUN_DIR: ./flowstack up"
+}
+
+# The environment of one instance, as arguments of env(1). Its own settings win over RUN_DIR/env.
+instance_environment() {
+    local service=${1%-*} replica=${1##*-} line
+    INSTANCE_ENV=()
+    while IFS= read -r line; do
+        [[ $line == \#* || -z $line ]] || INSTANCE_ENV+=("$line")
+    done < <(
+        set -a
+        # shellcheck disable=SC1091
+        source "$RUN_DIR/env"
+        # Values as the shell sees them, so that quoting in the file does not matter.
+        sed -n 's/^\([A-Z][A-Z0-9_]*\)=.*/\1/p' "$RUN_DIR/env" | sort -u | while IFS= read -r name; do
+            printf '%s=%s\n' "$name" "${!name}"
+        done
+    )
+    # Everything is on this machine: a proxy that the developer's shell knows is none of our business.
+    INSTANCE_ENV+=(NO_PROXY=127.0.0.1,localhost no_proxy=127.0.0.1,localhost)
+    if [[ $1 == sandbox ]]; then
+        INSTANCE_ENV+=("HTTP_PORT=$SANDBOX_PORT" "RECORD_FILE=$RUN_DIR/sandbox.jsonl")
+        return
+    fi
+    INSTANCE_ENV+=(
+        "DATABASE_URL=$(service_url "$service")" "REPLICA_ID=$replica"
+        "GRPC_PORT=$(service_port GRPC "$service" "$replica")"
+        "ADMIN_PORT=$(service_port ADMIN "$service" "$replica")"
+    )
+    if has_http_door "$service"; then
+        INSTANCE_ENV+=("HTTP_PORT=$(service_port HTTP "$service" "$replica")")
+    fi
+}
+
+# begin_instance <instance>: starts it unless it runs.
+begin_instance() {
+    local instance=$1 program
+    program=$BIN_DIR/flowstack-${instance%-[0-9]*}
+    ! process_alive "$instance" || return 0
+    [[ -x $program ]] || fail "$instance" "$program is missing (./flowstack build makes it)"
+    instance_environment "$instance"
+    start_process "$instance" env "${INSTANCE_ENV[@]}" "$program"
+}
+
+# The port and path that tell whether an instance is ready.
+readiness_address() {
+    if [[ $1 == sandbox ]]; then
+        printf '%s /readyz' "$SANDBOX_PORT"
+    else
+        printf '%s /readyz' "$(service_port ADMIN "${1%-*}" "${1##*-}")"
+    fi
+}
+
+instance_ready() {
+    local port path
+    read -r port path <<<"$(readiness_address "$1")"
+    [[ $(http_status "$port" "$path") == 200 ]]
+}
+
+instance_ready_or_dead() {
+    process_gone "$1" || instance_ready "$1"
+}
+
+await_instance() {
+    local log=$RUN_DIR/log/$1.log pid port path
+    read -r port path <<<"$(readiness_address "$1")"
+    wait_until "$SERVICE_START_SECONDS" instance_ready_or_dead "$1" ||
+        fail "$1" "not ready after $SERVICE_START_SECONDS s (GET 127.0.0.1:$port$path)" "$log"
+    pid=$(process_pid "$1") || fail "$1" "ended while starting" "$log"
+    say "$1" "ready (pid $pid)"
+}
+
+# run_flowctl <log name> <arguments…>: with the whole stack in its environment.
+run_flowctl() {
+    local log=$RUN_DIR/log/$1.log
+    shift
+    [[ -x $BIN_DIR/flowctl ]] || fail "$1" "$BIN_DIR/flowctl is missing (./flowstack build makes it)"
+    instance_environment "gateway-0"
+    env -u HTTP_PORT -u GRPC_PORT "${INSTANCE_ENV[@]}" "$BIN_DIR/flowctl" "$@" \
+        </dev/null >>"$log" 2>&1 9>&- || fail "flowctl $1" "it ended with status $?" "$log"
+}
+
+# up [--replicas N] [--env FILE] [--dev-broker] [--no-build] [--no-seed]
+stack_up() {
+    local replicas='' settings='' broker='' build=${FLOWSTACK_NO_BUILD:+no} seed=yes instance
+    while (($# > 0)); do
+        case $1 in
+            --replicas) replicas=${2:-}; shift
+                [[ $replicas =~ ^[1-9]$ ]] || usage_error "--replicas wants a number from 1 to 9" ;;
+            --env) settings=${2:-}; shift
+                [[ -r $settings ]] || usage_error "--env wants a file of NAME=value lines" ;;
+            --dev-broker) broker=--dev-broker ;;
+            --no-build) build=no ;;
+            --no-seed) seed=no ;;
+            *) usage_error "up does not know '$1'" ;;
+        esac
+        (($# == 0)) || shift
+    done
+    if [[ -n $(missing_programs) && $build != no ]]; then
+        build_all
+    fi
+    require_programs
+    install_packages "$ROOT/tools/dev/packages.txt"
+
+    lock_run_dir
+    load_secrets
+    META_APP_ID=100000000000001
+    [[ -z $replicas ]] || printf '%s\n' "$replicas" >"$RUN_DIR/replicas"
+    if [[ -n $settings ]]; then
+        check_settings "$settings"
+        cp "$settings" "$RUN_DIR/settings"
+    fi
+    ensure_ports "$(replica_count)"
+    if process_gone kafka; then
+        choose_broker $broker
+    fi
+    begin_kafka
+    start_postgres
+    create_databases
+    await_kafka
+    write_env
+    say flowctl "migrate"
+    run_flowctl migrate migrate
+    while IFS= read -r instance; do
+        begin_instance "$instance"
+    done < <(instances)
+    while IFS= read -r instance; do
+        await_instance "$instance"
+    done < <(instances)
+    if [[ $seed == yes ]]; then
+        say flowctl "seed"
+        run_flowctl seed seed
+    fi
+    unlock_run_dir
+}
+
+# Lines of NAME=value, so that a typing error is told here and not by a service that lacks it.
+check_settings() {
+    local wrong
+    wrong=$(grep -nvE '^([A-Z][A-Z0-9_]*=.*|#.*|)$' "$1" || true)
+    [[ -z $wrong ]] || fail settings "$1 is not NAME=value in line $wrong"
+}
+
+# Asks all at once, then waits for each.
+stop_instances() {
+    local instance pid names
+    names=$(process_names | grep -vxE 'postgres|kafka' | tac)
+    for instance in $names; do
+        if pid=$(process_pid "$instance"); then
+            kill -s TERM "$pid" 2>/dev/null || true
+            kill -s CONT "$pid" 2>/dev/null || true
+        fi
+    done
+    for instance in $names; do
+        stop_process "$instance" "$SERVICE_STOP_SECONDS" || complain "$instance" "does not stop"
+    done
+}
+
+# down [--wipe]
+stack_down() {
+    local wipe=no
+    case ${1:-} in
+        --wipe) wipe=yes ;;
+        '') ;;
+        *) usage_error "down does not know '$1'" ;;
+    esac
+    lock_run_dir
+    if [[ -z $(running_names) ]]; then
+        say down "nothing runs in $RUN_DIR"
+    else
+        stop_instances
+        stop_kafka
+        stop_postgres
+        say down "everything in $RUN_DIR is stopped"
+    fi
+    if [[ $wipe == yes ]]; then
+        wipe_kafka
+        wipe_postgres
+        rm -f "$RUN_DIR/sandbox.jsonl" "$RUN_DIR"/log/*.log
+        say down "its data is wiped"
+    fi
+    unlock_run_dir
+}
+
+# One line a process. Exit status 0 only if all that belongs to the stack is ready.
+stack_status() {
+    local name pid state all_well=0
+    [[ -f $RUN_DIR/ports ]] || fail status "nothing was ever started in $RUN_DIR: ./flowstack up"
+    load_stack status
+    printf '%-16s %-10s %8s %9s  %s\n' process state pid memory address
+    for name in postgres kafka $(instances); do
+        state=$(process_state "$name")
+        pid=$(process_pid "$name") || pid=-
+        [[ $state == ready ]] || all_well=1
+        printf '%-16s %-10s %8s %9s  %s\n' "$name" "$state" "$pid" "$(process_memory "$pid")" \
+            "$(process_address "$name")"
+    done
+    printf 'run directory    %s\nbus              %s\n' "$RUN_DIR" "$(broker_words)"
+    return "$all_well"
+}
+
+process_state() {
+    local pid stat
+    if ! pid=$(process_pid "$1"); then
+        printf stopped
+        return
+    fi
+    stat=$(cat "/proc/$pid/stat" 2>/dev/null) || true
+    stat=${stat##*) }
+    if [[ ${stat:0:1} == T ]]; then
+        printf paused
+    elif case $1 in
+        postgres) postgres_ready ;;
+        kafka) tcp_open "$(kafka_brokers)" ;;
+        *) instance_ready "$1" ;;
+    esac then
+        printf ready
+    else
+        printf 'not ready'
+    fi
+}
+
+# tcp_open <host:port>
+tcp_open() {
+    timeout 2 bash -c 'exec 3<>"/dev/tcp/$1/$2"' _ "${1%:*}" "${1##*:}" 2>/dev/null
+}
+
+process_memory() {
+    local kib
+    kib=$(sed -n 's/^VmRSS:[[:space:]]*\([0-9]*\).*/\1/p' "/proc/$1/status" 2>/dev/null) || true
+    if [[ -n $kib ]]; then
+        printf '%d MiB' $((kib / 1024))
+    else
+        printf -- '-'
+    fi
+}
+
+process_address() {
+    local service=${1%-*} replica=${1##*-}
+    case $1 in
+        postgres) printf '127.0.0.1:%s' "$POSTGRES_PORT" ;;
+        kafka) kafka_brokers ;;
+        sandbox) printf 'http://127.0.0.1:%s' "$SANDBOX_PORT" ;;
+        *)
+            if has_http_door "$service"; then
+                printf 'http 127.0.0.1:%s · ' "$(service_port HTTP "$service" "$replica")"
+            fi
+            printf 'grpc 127.0.0.1:%s · admin http://127.0.0.1:%s' \
+                "$(service_port GRPC "$service" "$replica")" "$(service_port ADMIN "$service" "$replica")"
+            ;;
+    esac
+}
+
+# logs [name] [-f]
+stack_logs() {
+    local follow=() files=() arg file
+    for arg in "$@"; do
+        case $arg in
+            -f | --follow) follow=(-F) ;;
+            -*) usage_error "logs does not know '$arg'" ;;
+            *)
+                for file in "$RUN_DIR/log/$arg.log" "$RUN_DIR/log/$arg"-[0-9]*.log; do
+                    [[ ! -f $file ]] || files+=("$file")
+                done
+                [[ ${#files[@]} -gt 0 ]] ||
+                    fail logs "$RUN_DIR/log has nothing of '$arg'; there are: $(log_names)"
+                ;;
+        esac
+    done
+    if [[ ${#files[@]} -eq 0 ]]; then
+        for file in "$RUN_DIR"/log/*.log; do
+            [[ ! -f $file ]] || files+=("$file")
+        done
+        [[ ${#files[@]} -gt 0 ]] || fail logs "there are no logs in $RUN_DIR/log yet"
+        tail -n 20 "${follow[@]}" "${files[@]}"
+    else
+        tail -n 200 "${follow[@]}" "${files[@]}"
+    fi
+}
+
+log_names() {
+    local file
+    for file in "$RUN_DIR"/log/*.log; do
+        file=${file##*/}
+        printf '%s ' "${file%.log}"
+    done
+}
+
+# start <name> [--no-wait]
+start_one() {
+    local name wait=yes
+    [[ -n ${1:-} ]] || usage_error "start wants a name"
+    [[ ${2:-} != --no-wait ]] || wait=no
+    lock_run_dir
+    load_stack start
+    name=$(instance_name "$1") || exit 1
+    case $name in
+        postgres) start_postgres ;;
+        kafka)
+            start_kafka
+            write_env # the dev broker has another port each time
+            ;;
+        *)
+            begin_instance "$name"
+            [[ $wait == no ]] || await_instance "$name"
+            ;;
+    esac
+    unlock_run_dir
+}
+
+stop_one() {
+    local name
+    [[ -n ${1:-} ]] || usage_error "stop wants a name"
+    lock_run_dir
+    load_stack stop
+    name=$(instance_name "$1") || exit 1
+    case $name in
+        postgres) stop_postgres ;;
+        kafka) stop_kafka ;;
+        *) stop_process "$name" "$SERVICE_STOP_SECONDS" || fail "$name" "does not stop" ;;
+    esac
+    say "$name" "stopped"
+    unlock_run_dir
+}
+
+# kill <name> [-SIGNAL]: KILL unless said otherwise. After KILL it returns when the process is gone.
+kill_one() {
+    local name signal=${2:--9}
+    [[ -n ${1:-} ]] || usage_error "kill wants a name"
+    signal=${signal#-}
+    signal=${signal#SIG}
+    load_stack kill
+    name=$(instance_name "$1") || exit 1
+    signal_process "$name" "$signal"
+    if [[ $signal == 9 || $signal == KILL ]]; then
+        wait_until 10 process_gone "$name" || fail "$name" "lives on after SIGKILL"
+    fi
+    say "$name" "got signal $signal"
+}
+
+# pause | resume
+pause_one() {
+    local name
+    [[ -n ${2:-} ]] || usage_error "$1 wants a name"
+    load_stack "$1"
+    name=$(instance_name "$2") || exit 1
+    if [[ $1 == pause ]]; then
+        signal_process "$name" STOP
+    else
+        signal_process "$name" CONT
+    fi
+    say "$name" "${1}d"
+}
+
+# kafka|postgres start|stop|restart|kill|wipe|pause|resume. `wipe` leaves it stopped.
+server_command() {
+    local server=$1 verb=${2:-}
+    case $verb in
+        start) start_one "$server" ;;
+        stop) stop_one "$server" ;;
+        restart)
+            stop_one "$server"
+            start_one "$server"
+            ;;
+        kill) kill_one "$server" "${3:--9}" ;;
+        pause | resume) pause_one "$verb" "$server" ;;
+        wipe)
+            lock_run_dir
+            load_stack wipe
+            "wipe_$server"
+            say "$server" "wiped"
+            unlock_run_dir
+            ;;
+        *) usage_error "$server wants start, stop, restart, kill, pause, resume or wipe" ;;
+    esac
+}
