@@ -230,6 +230,7 @@ struct Client::Impl {
         curl_easy_setopt(h, CURLOPT_MAXAGE_CONN, options.connection_idle_s_max);
         curl_easy_setopt(h, CURLOPT_PROXY, options.proxy.c_str());
         curl_easy_setopt(h, CURLOPT_USERAGENT, options.user_agent.c_str());
+        curl_easy_setopt(h, CURLOPT_SSLVERSION, static_cast<long>(CURL_SSLVERSION_TLSv1_2));
         if (!options.ca_file.empty()) curl_easy_setopt(h, CURLOPT_CAINFO, options.ca_file.c_str());
         curl_easy_setopt(h, CURLOPT_ERRORBUFFER, call.error.data());
         curl_easy_setopt(h, CURLOPT_PREREQFUNCTION, before_start);
