@@ -146,14 +146,15 @@ instance_environment() {
     fi
 }
 
-# begin_instance <instance>: starts it unless it runs.
+# begin_instance <instance> [arguments…]: starts it unless it runs.
 begin_instance() {
     local instance=$1 program
+    shift
     program=$BIN_DIR/flowstack-${instance%-[0-9]*}
     ! process_alive "$instance" || return 0
     [[ -x $program ]] || fail "$instance" "$program is missing (./flowstack build makes it)"
     instance_environment "$instance"
-    start_process "$instance" env "${INSTANCE_ENV[@]}" "$program"
+    start_process "$instance" env "${INSTANCE_ENV[@]}" "$program" "$@"
 }
 
 # The port and path that tell whether an instance is ready.
@@ -400,14 +401,25 @@ log_names() {
     done
 }
 
-# start <name> [--no-wait]
+# start <name> [--no-wait] [-- arguments of the program]
 start_one() {
-    local name wait=yes
-    [[ -n ${1:-} ]] || usage_error "start wants a name"
-    [[ ${2:-} != --no-wait ]] || wait=no
+    local name=${1:-} wait=yes
+    [[ -n $name ]] || usage_error "start wants a name"
+    shift
+    while (($# > 0)); do
+        case $1 in
+            --no-wait) wait=no ;;
+            --)
+                shift
+                break
+                ;;
+            *) usage_error "start does not know '$1'" ;;
+        esac
+        shift
+    done
     lock_run_dir
     load_stack start
-    name=$(instance_name "$1") || exit 1
+    name=$(instance_name "$name") || exit 1
     case $name in
         postgres) start_postgres ;;
         kafka)
@@ -415,7 +427,7 @@ start_one() {
             write_env # the dev broker has another port each time
             ;;
         *)
-            begin_instance "$name"
+            begin_instance "$name" "$@"
             [[ $wait == no ]] || await_instance "$name"
             ;;
     esac
