@@ -20,8 +20,8 @@ fetch_kafka() {
     if [[ $(cat "$KAFKA_HOME/stamp" 2>/dev/null) == "$stamp" ]]; then
         return 0
     fi
-    mkdir -p "$RUN_DIR/log" "$KAFKA_HOME"
-    exec 7>"$KAFKA_HOME/lock"
+    mkdir -p "$RUN_DIR/log" "$KAFKA_HOME" || return 1
+    exec 7>"$KAFKA_HOME/lock" || return 1
     flock 7
     if [[ $(cat "$KAFKA_HOME/stamp" 2>/dev/null) != "$stamp" ]]; then
         say kafka "fetching the jars of Kafka $KAFKA_VERSION"
