@@ -1,0 +1,117 @@
+#include "services/gateway/domain/channel.h"
+
+#include <algorithm>
+
+#include "common/core/corrupt_stream.h"
+
+namespace flowstack::gateway {
+namespace {
+
+using Answer = Decision<ChannelEvent, ChannelRejection>;
+
+constexpr int kPerSecondMax = 1000;  // what Meta grants after its upgrade
+
+Answer on(const NoChannel&, const ConnectChannel& c) {
+    if (!faults_of(c).empty()) return ChannelRejection::invalid;
+    return ChannelConnected{c};
+}
+Answer on(const KnownChannel&, const ConnectChannel&) {
+    return ChannelRejection::already_connected;
+}
+Answer on(const KnownChannel&, const RotateCredentials& c) {
+    return CredentialsRotated{c.credentials};
+}
+Answer on(const KnownChannel& channel, const PauseChannel& c) {
+    if (channel.paused) return ChannelRejection::already_paused;
+    return ChannelPaused{c.reason};
+}
+Answer on(const KnownChannel& channel, const ResumeChannel& c) {
+    if (!channel.paused) return ChannelRejection::not_paused;
+    return ChannelResumed{c.reason};
+}
+Answer on(const KnownChannel& channel, const ChangeLimits& c) {
+    if (!faults_of(c.limits).empty()) return ChannelRejection::invalid;
+    if (c.limits == channel.channel.limits) return std::vector<ChannelEvent>{};
+    return ChannelLimitsChanged{c.limits};
+}
+template <class AnyCommand>
+Answer on(const NoChannel&, const AnyCommand&) {
+    return ChannelRejection::unknown_channel;
+}
+
+Channel after(const NoChannel&, const ChannelConnected& e) {
+    return KnownChannel{e.channel, false, {}};
+}
+Channel after(KnownChannel c, const CredentialsRotated& e) {
+    c.channel.credentials = e.credentials;
+    return c;
+}
+Channel after(KnownChannel c, const ChannelPaused& e) {
+    c.paused = true;
+    c.pause_reason = e.reason;
+    return c;
+}
+Channel after(KnownChannel c, const ChannelResumed&) {
+    c.paused = false;
+    c.pause_reason.clear();
+    return c;
+}
+Channel after(KnownChannel c, const ChannelLimitsChanged& e) {
+    c.channel.limits = e.limits;
+    return c;
+}
+template <class Stage, class AnyEvent>
+Channel after(const Stage&, const AnyEvent&) {
+    throw CorruptStream("channel: event out of order");
+}
+
+}  // namespace
+
+ChannelLimits with_defaults(ChannelLimits limits) {
+    const ChannelLimits defaults;
+    if (limits.per_second == 0) limits.per_second = defaults.per_second;
+    if (limits.inbound_headroom_per_second == 0)
+        limits.inbound_headroom_per_second =
+            std::min(defaults.inbound_headroom_per_second, limits.per_second / 4);
+    if (limits.pair_interval_seconds == 0)
+        limits.pair_interval_seconds = defaults.pair_interval_seconds;
+    if (limits.pair_burst == 0) limits.pair_burst = defaults.pair_burst;
+    return limits;
+}
+
+std::vector<FieldError> faults_of(const ChannelLimits& limits) {
+    std::vector<FieldError> faults;
+    if (limits.per_second < 1 || limits.per_second > kPerSecondMax)
+        faults.push_back({"limits.per_second", "must be from 1 to 1000"});
+    if (limits.inbound_headroom_per_second < 0 ||
+        limits.inbound_headroom_per_second >= limits.per_second)
+        faults.push_back(
+            {"limits.inbound_headroom_per_second", "must be from 0 to below limits.per_second"});
+    if (limits.pair_interval_seconds < 1 || limits.pair_interval_seconds > 3600)
+        faults.push_back({"limits.pair_interval_seconds", "must be from 1 to 3600"});
+    if (limits.pair_burst < 1 || limits.pair_burst > 1000)
+        faults.push_back({"limits.pair_burst", "must be from 1 to 1000"});
+    return faults;
+}
+
+std::vector<FieldError> faults_of(const ConnectChannel& channel) {
+    auto faults = faults_of(channel.limits);
+    if (channel.kind != "META_CLOUD") faults.push_back({"kind", "must be META_CLOUD"});
+    const auto token = [](char c) { return c > ' ' && c < 127; };
+    if (channel.external_id.empty() || channel.external_id.size() > 64 ||
+        !std::ranges::all_of(channel.external_id, token))
+        faults.push_back({"external_id", "must be Meta's phone_number_id"});
+    if (channel.credentials.sealed.empty())
+        faults.push_back({"credentials.access_token", "must not be empty"});
+    return faults;
+}
+
+Answer decide(const Channel& channel, const ChannelCommand& command) {
+    return std::visit([](const auto& s, const auto& c) { return on(s, c); }, channel, command);
+}
+
+Channel evolve(const Channel& channel, const ChannelEvent& event) {
+    return std::visit([](const auto& s, const auto& e) { return after(s, e); }, channel, event);
+}
+
+}  // namespace flowstack::gateway

@@ -1,0 +1,100 @@
+#pragma once
+
+#include <string>
+#include <string_view>
+#include <variant>
+#include <vector>
+
+#include "common/core/decision.h"
+#include "services/gateway/domain/tenant.h"
+
+// A channel: one WhatsApp connection of a tenant. Its external id (Meta's phone_number_id) has one
+// owner in the whole installation, held by a claim.
+namespace flowstack::gateway {
+
+// Sealed outside (common/crypto); the rules never see a credential.
+struct SealedCredentials {
+    std::string wrapped_data_key;
+    std::string sealed;
+    friend bool operator==(const SealedCredentials&, const SealedCredentials&) = default;
+};
+
+// Meta's published limits are the defaults: 80 messages a second and number, in and out together;
+// one message per 6 s and pair with 45 in a burst.
+struct ChannelLimits {
+    int per_second = 80;
+    int inbound_headroom_per_second = 20;
+    int pair_interval_seconds = 6;
+    int pair_burst = 45;
+    friend bool operator==(const ChannelLimits&, const ChannelLimits&) = default;
+};
+ChannelLimits with_defaults(ChannelLimits limits);  // zeroes become the defaults
+
+struct ConnectChannel {
+    std::string channel_id;
+    std::string kind;
+    std::string external_id;
+    std::string waba_id;
+    std::string app_id;
+    std::string display_phone_number;
+    SealedCredentials credentials;
+    ChannelLimits limits;
+};
+struct RotateCredentials {
+    SealedCredentials credentials;
+};
+struct PauseChannel {
+    std::string reason;
+};
+struct ResumeChannel {
+    std::string reason;
+};
+struct ChangeLimits {
+    ChannelLimits limits;
+};
+using ChannelCommand =
+    std::variant<ConnectChannel, RotateCredentials, PauseChannel, ResumeChannel, ChangeLimits>;
+
+struct ChannelConnected {
+    ConnectChannel channel;
+};
+struct CredentialsRotated {
+    SealedCredentials credentials;
+};
+struct ChannelPaused {
+    std::string reason;
+};
+struct ChannelResumed {
+    std::string reason;
+};
+struct ChannelLimitsChanged {
+    ChannelLimits limits;
+};
+using ChannelEvent = std::variant<ChannelConnected, CredentialsRotated, ChannelPaused,
+                                  ChannelResumed, ChannelLimitsChanged>;
+
+struct NoChannel {};
+struct KnownChannel {
+    ConnectChannel channel;  // with the credentials and limits of now
+    bool paused = false;
+    std::string pause_reason;
+};
+using Channel = std::variant<NoChannel, KnownChannel>;
+
+enum class ChannelRejection {
+    invalid,  // faults_of says which
+    already_connected,
+    unknown_channel,
+    already_paused,
+    not_paused,
+};
+
+std::vector<FieldError> faults_of(const ConnectChannel& channel);
+std::vector<FieldError> faults_of(const ChannelLimits& limits);
+
+Decision<ChannelEvent, ChannelRejection> decide(const Channel& channel,
+                                                const ChannelCommand& command);
+// Throws CorruptStream.
+Channel evolve(const Channel& channel, const ChannelEvent& event);
+
+}  // namespace flowstack::gateway

@@ -1,0 +1,162 @@
+#include "services/gateway/domain/contact.h"
+
+#include <algorithm>
+#include <array>
+
+#include "common/core/corrupt_stream.h"
+
+namespace flowstack::gateway {
+namespace {
+
+using Answer = Decision<ContactEvent, ContactRejection>;
+
+bool knows(const OpenContact& contact, const Identity& identity) {
+    return std::ranges::find(contact.identities, identity) != contact.identities.end();
+}
+
+Answer on(const NoContact&, const SeeContact& c) {
+    if (c.identities.empty()) return ContactRejection::no_identity;
+    if (c.identities.size() > kIdentitiesMax) return ContactRejection::too_many_identities;
+    return ContactSeen{c.customer_id, c.channel_id, c.identities, c.profile_name};
+}
+
+Answer on(const OpenContact& contact, const AddIdentities& c) {
+    std::vector<ContactEvent> facts;
+    auto count = contact.identities.size();
+    for (const auto& identity : c.identities) {
+        if (knows(contact, identity)) continue;
+        if (++count > kIdentitiesMax) return ContactRejection::too_many_identities;
+        facts.emplace_back(IdentityAdded{contact.customer_id, identity, c.profile_name});
+    }
+    return facts;
+}
+
+Answer on(const OpenContact& contact, const ChangeConsent& c) {
+    std::vector<ContactEvent> facts;
+    for (const auto& purpose : c.purposes) {
+        if (purpose != kMarketing && purpose != kUtility) return ContactRejection::unknown_purpose;
+        const auto now = purpose == kMarketing ? contact.marketing : contact.utility;
+        const bool by_keyword = c.source == "keyword";
+        const bool changes = c.granted
+                                 ? (by_keyword ? now == Consent::refused : now != Consent::granted)
+                                 : now != Consent::refused;
+        if (changes)
+            facts.emplace_back(
+                ConsentChanged{contact.customer_id, purpose, c.granted, c.source, c.text});
+    }
+    return facts;
+}
+
+Answer on(const OpenContact& contact, const MergeInto& c) {
+    if (c.customer_id == contact.customer_id) return ContactRejection::merges_into_itself;
+    return ContactMerged{contact.customer_id, c.customer_id};
+}
+
+Answer on(const OpenContact& contact, const LinkMerged& c) {
+    if (c.customer_id == contact.customer_id) return ContactRejection::merges_into_itself;
+    if (std::ranges::find(contact.linked, c.customer_id) != contact.linked.end())
+        return std::vector<ContactEvent>{};
+    return ContactsLinked{contact.customer_id, c.customer_id};
+}
+
+template <class Stage, class AnyCommand>
+Answer on(const Stage&, const AnyCommand&) {
+    return ContactRejection::wrong_stage;
+}
+
+Contact after(const NoContact&, const ContactSeen& e) {
+    return OpenContact{.customer_id = e.customer_id,
+                       .channel_id = e.channel_id,
+                       .identities = e.identities,
+                       .profile_name = e.profile_name};
+}
+
+Contact after(OpenContact contact, const IdentityAdded& e) {
+    if (!knows(contact, e.identity)) contact.identities.push_back(e.identity);
+    if (!e.profile_name.empty()) contact.profile_name = e.profile_name;
+    return contact;
+}
+
+Contact after(OpenContact contact, const ConsentChanged& e) {
+    auto& consent = e.purpose == kMarketing ? contact.marketing : contact.utility;
+    consent = e.granted ? Consent::granted : Consent::refused;
+    return contact;
+}
+
+Contact after(OpenContact contact, const ContactsLinked& e) {
+    contact.linked.push_back(e.merged_customer_id);
+    return contact;
+}
+
+Contact after(const OpenContact& contact, const ContactMerged& e) {
+    return MergedContact{contact.customer_id, e.into};
+}
+
+template <class Stage, class AnyEvent>
+Contact after(const Stage&, const AnyEvent&) {
+    throw CorruptStream("contact: event out of order");
+}
+
+// Lower-case ASCII letters and single spaces; everything around and between words that is neither a
+// letter nor a digit is a separator. Enough for the words below, which are all ASCII.
+std::string words_of(std::string_view text) {
+    std::string words;
+    bool gap = false;
+    for (const char c : text) {
+        const bool upper = c >= 'A' && c <= 'Z';
+        const bool word = upper || (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') ||
+                          static_cast<unsigned char>(c) >= 0x80;
+        if (!word) {
+            gap = !words.empty();
+            continue;
+        }
+        if (gap) words += ' ';
+        gap = false;
+        words += upper ? static_cast<char>(c - 'A' + 'a') : c;
+    }
+    return words;
+}
+
+constexpr std::array<std::string_view, 12> kStopWords{
+    "stop",    "stop all", "stopall", "unsubscribe", "opt out",         "optout",
+    "sitisha", "acha",     "jiondoe", "usinitumie",  "usinitumie tena", "nitoe"};
+constexpr std::array<std::string_view, 9> kStartWords{
+    "start", "unstop", "subscribe", "opt in", "optin", "resume", "anza", "jiunge", "nirudishe"};
+constexpr std::size_t kConsentTextMax = 40;  // no word list entry is longer
+
+}  // namespace
+
+Answer decide(const Contact& contact, const ContactCommand& command) {
+    return std::visit([](const auto& s, const auto& c) { return on(s, c); }, contact, command);
+}
+
+Contact evolve(const Contact& contact, const ContactEvent& event) {
+    return std::visit([](const auto& s, const auto& e) { return after(s, e); }, contact, event);
+}
+
+std::string phone_of(const OpenContact& contact) {
+    for (const auto& identity : contact.identities)
+        if (identity.kind == kPhone) return identity.value;
+    return {};
+}
+
+std::string address_of(const OpenContact& contact) {
+    if (auto phone = phone_of(contact); !phone.empty()) return phone;
+    for (const auto& identity : contact.identities)
+        if (identity.kind == kBsuid) return identity.value;
+    return {};
+}
+
+std::optional<ConsentWord> consent_word(std::string_view text) {
+    if (text.size() > kConsentTextMax) return std::nullopt;
+    const auto words = words_of(text);
+    if (std::ranges::find(kStopWords, words) != kStopWords.end()) return ConsentWord::stop;
+    if (std::ranges::find(kStartWords, words) != kStartWords.end()) return ConsentWord::start;
+    return std::nullopt;
+}
+
+Time window_end(Time last_inbound, std::chrono::microseconds margin) {
+    return last_inbound + kWindow - margin;
+}
+
+}  // namespace flowstack::gateway

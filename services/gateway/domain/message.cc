@@ -1,0 +1,314 @@
+#include "services/gateway/domain/message.h"
+
+#include <algorithm>
+#include <cmath>
+#include <vector>
+
+#include "common/core/corrupt_stream.h"
+#include "common/core/overloaded.h"
+#include "services/gateway/domain/send_error.h"
+
+namespace flowstack::gateway {
+namespace {
+
+using Answer = Decision<MessageEvent, MessageRejection>;
+using std::chrono::milliseconds;
+
+template <class Stage>
+bool is(const Message& m) {
+    return std::holds_alternative<Stage>(m.stage);
+}
+
+Route route(const Message& m) {
+    return {m.message.channel_id, m.message.customer_id, m.message.origin, m.message.priority};
+}
+
+// Full jitter: evenly spread below a bound that doubles, so that retries do not march in step.
+milliseconds jittered(const RetryPolicy& policy, int attempt, double random) {
+    const auto doublings = std::clamp(attempt - 1, 0, 30);
+    const auto bound =
+        std::min(static_cast<double>(policy.backoff_max.count()),
+                 std::ldexp(static_cast<double>(policy.backoff_base.count()), doublings));
+    return milliseconds{static_cast<std::int64_t>(bound * random)};
+}
+
+SendFailed failed(const Message& m, int attempt, int code, std::string reason, Time retry_at) {
+    return {attempt, code, std::move(reason), retry_at, route(m)};
+}
+
+// The provider refused the message, by answer or by status. What the code's class asks for.
+std::vector<MessageEvent> refusal(const Message& m, int attempt, int code, std::string reason,
+                                  const RetryPolicy& policy, double random, Time now) {
+    const auto rule = rule_for(code);
+    const auto again = [&](std::chrono::microseconds wait) -> std::vector<MessageEvent> {
+        if (attempt >= policy.attempts_max)
+            return {failed(m, attempt, code, std::move(reason), Time{})};
+        return {failed(m, attempt, code, std::move(reason), now + wait)};
+    };
+    switch (rule.error_class) {
+        case ErrorClass::backoff:
+            return again(jittered(policy, attempt, random));
+        case ErrorClass::pair_backoff: {
+            // 4^x seconds, x = 0, 1, 2 … as the provider asks.
+            const auto seconds = std::int64_t{1} << (2 * std::clamp(attempt - 1, 0, 8));
+            return again(std::chrono::seconds{seconds});
+        }
+        case ErrorClass::wait:
+            return again(rule.wait);
+        case ErrorClass::needs_template:
+            return {MessageSuppressed{"window_closed", code, route(m)}};
+        case ErrorClass::suppress:
+            return {MessageSuppressed{"opted_out", code, route(m)}};
+        case ErrorClass::never:
+            break;
+    }
+    return {failed(m, attempt, code, std::move(reason), Time{})};
+}
+
+SendUnknown unknown(const Message& m, int attempt, std::string reason, const RetryPolicy& policy,
+                    Time now) {
+    return {attempt, std::move(reason),
+            policy.send_unknown_again ? now + policy.unknown_evidence_wait : Time{}, route(m)};
+}
+
+// ---- The rulebook, one overload per command.
+
+Answer on(const Message& m, const QueueMessage& c) {
+    if (!is<stage::Absent>(m)) return MessageRejection::already_queued;
+    return MessageQueued{c};
+}
+
+Answer on(const Message& m, const BeginAttempt& c) {
+    const auto* queued = std::get_if<stage::Queued>(&m.stage);
+    if (queued == nullptr) return MessageRejection::wrong_stage;
+    if (queued->not_before > c.now) return MessageRejection::not_due;
+    if (c.facts.tenant_closed) return MessageCancelled{"tenant_closed", route(m)};
+    if (c.facts.tenant_suspended || c.facts.channel_paused) return MessageRejection::held;
+    if (auto reason = reason_to_suppress(m.message.preconditions, c.facts, c.now))
+        return MessageSuppressed{std::move(*reason), 0, route(m)};
+    return SendAttempted{m.attempts + 1, c.replica, route(m)};
+}
+
+Answer on(const Message& m, const RecordOutcome& c) {
+    // A new owner may have declared the attempt lost meanwhile: the answer is evidence then.
+    const bool open = is<stage::Sending>(m) || is<stage::Unknown>(m);
+    if (const auto* accepted = std::get_if<Accepted>(&c.outcome)) {
+        // A status overtook the answer and said the same, or said that it failed later on.
+        const bool known = is<stage::Taken>(m) && m.attempts == c.attempt &&
+                           m.provider_message_id == accepted->provider_message_id;
+        if (known || m.failed_attempt == c.attempt) return std::vector<MessageEvent>{};
+        return SendAccepted{c.attempt, accepted->provider_message_id, route(m)};
+    }
+    if (!open || m.attempts != c.attempt) return MessageRejection::stale_attempt;
+    return std::visit(
+        Overloaded{
+            [](const Accepted&) -> Answer { return MessageRejection::wrong_stage; },
+            [&](const Refused& o) -> Answer {
+                return refusal(m, c.attempt, o.error_code, o.reason, c.policy, c.random, c.now);
+            },
+            [&](const NotSent& o) -> Answer {
+                const bool last = c.attempt >= c.policy.attempts_max;
+                return failed(m, c.attempt, 0, o.reason,
+                              last ? Time{} : c.now + jittered(c.policy, c.attempt, c.random));
+            },
+            [&](const Lost& o) -> Answer {
+                if (is<stage::Unknown>(m)) return std::vector<MessageEvent>{};
+                return unknown(m, c.attempt, o.reason, c.policy, c.now);
+            }},
+        c.outcome);
+}
+
+// Does a status speak of the message's last attempt? An older one's failure is history.
+bool concerns_last_attempt(const Message& m, int attempt, const std::string& provider_message_id) {
+    if (attempt != 0) return attempt == m.attempts;
+    return !provider_message_id.empty() && provider_message_id == m.provider_message_id;
+}
+
+Answer on(const Message& m, const JudgeFailedStatus& c) {
+    // Later than a success: recorded, and nothing more. And a queue that it is in already, or an
+    // end, is not touched.
+    if (m.view >= View::sent) return std::vector<MessageEvent>{};
+    if (!is<stage::Taken>(m) && !is<stage::Unknown>(m) && !is<stage::Sending>(m))
+        return std::vector<MessageEvent>{};
+    if (!concerns_last_attempt(m, c.attempt, c.provider_message_id))
+        return std::vector<MessageEvent>{};
+    return refusal(m, m.attempts, c.error_code, c.reason, c.policy, c.random, c.now);
+}
+
+Answer on(const Message& m, const SendUnknownAgain& c) {
+    if (!is<stage::Unknown>(m) || m.attempts != c.attempt) return MessageRejection::stale_attempt;
+    return MessageRetried{"policy:send_again", "no evidence", route(m)};
+}
+
+Answer on(const Message& m, const DeclareLost& c) {
+    if (!is<stage::Sending>(m) || m.attempts != c.attempt) return MessageRejection::stale_attempt;
+    return unknown(m, c.attempt, "the sender died before the answer", c.policy, c.now);
+}
+
+Answer on(const Message& m, const CancelMessage& c) {
+    if (!is<stage::Queued>(m)) return MessageRejection::not_cancellable;
+    return MessageCancelled{c.reason, route(m)};
+}
+
+Answer on(const Message& m, const RetryMessage& c) {
+    if (m.reached && !is<stage::Dead>(m)) return MessageRejection::already_reached;
+    if (!is<stage::Dead>(m) && !is<stage::Unknown>(m)) return MessageRejection::not_retryable;
+    return MessageRetried{c.actor, c.reason, route(m)};
+}
+
+Answer on(const Message& m, const DiscardMessage& c) {
+    if (!is<stage::Dead>(m) && !is<stage::Unknown>(m)) return MessageRejection::not_retryable;
+    return MessageDiscarded{c.actor, c.reason, route(m)};
+}
+
+// ---- How a fact moves a message along.
+
+void climb(Message& m, View to) { m.view = std::max(m.view, to); }
+
+void require(bool legal) {
+    if (!legal) throw CorruptStream("message: event out of order");
+}
+
+void apply(Message& m, const MessageQueued& e) {
+    require(is<stage::Absent>(m));
+    m.message = e.message;
+    // Statuses cannot come before this one, but the view is a join, so nothing is assumed.
+    m.stage = stage::Queued{e.message.not_before};
+}
+
+void apply(Message& m, const SendAttempted& e) {
+    require(is<stage::Queued>(m) && e.attempt == m.attempts + 1);
+    m.attempts = e.attempt;
+    m.stage = stage::Sending{};
+    m.error_code = 0;
+    m.reason.clear();
+    climb(m, View::sending);
+}
+
+void apply(Message& m, const SendAccepted& e) {
+    require(!is<stage::Absent>(m) && e.attempt <= m.attempts);
+    m.provider_message_id = e.provider_message_id;
+    m.reached = true;
+    if (!is<stage::Ended>(m)) m.stage = stage::Taken{};
+    climb(m, View::sending);
+}
+
+void apply(Message& m, const SendFailed& e) {
+    require(!is<stage::Absent>(m) && !is<stage::Ended>(m));
+    m.error_code = e.error_code;
+    m.reason = e.reason;
+    if (e.retry_at == Time{}) {
+        m.stage = stage::Dead{};
+        climb(m, View::failed);
+    } else {
+        m.stage = stage::Queued{e.retry_at};
+    }
+}
+
+void apply(Message& m, const SendUnknown& e) {
+    require(is<stage::Sending>(m));
+    m.stage = stage::Unknown{};
+    m.reason = e.reason;
+    climb(m, View::unknown);
+}
+
+void apply(Message& m, const StatusReported& e) {
+    if (e.status == "failed") {
+        if (!concerns_last_attempt(m, e.attempt, e.provider_message_id)) return;
+        m.failed_attempt = m.attempts;
+        m.error_code = e.error_code;
+        m.reason = e.error_title;
+        return;  // what follows is decided by the next event
+    }
+    if (!e.provider_message_id.empty()) m.provider_message_id = e.provider_message_id;
+    const auto seen = e.status == "sent"        ? std::optional(View::sent)
+                      : e.status == "delivered" ? std::optional(View::delivered)
+                      : e.status == "read"      ? std::optional(View::read)
+                      : e.status == "played"    ? std::optional(View::played)
+                                                : std::nullopt;
+    if (!seen) return;
+    m.reached = true;
+    if (!is<stage::Absent>(m) && !is<stage::Ended>(m)) m.stage = stage::Taken{};
+    climb(m, *seen);
+}
+
+void apply(Message& m, const MessageSuppressed& e) {
+    require(!is<stage::Absent>(m) && !is<stage::Ended>(m));
+    m.stage = stage::Ended{};
+    m.reason = e.reason;
+    m.error_code = e.error_code;
+    climb(m, View::suppressed);
+}
+
+void apply(Message& m, const MessageCancelled& e) {
+    require(is<stage::Queued>(m));
+    m.stage = stage::Ended{};
+    m.reason = e.reason;
+    climb(m, View::cancelled);
+}
+
+void apply(Message& m, const MessageRetried&) {
+    require(is<stage::Dead>(m) || is<stage::Unknown>(m));
+    m.stage = stage::Queued{};
+}
+
+void apply(Message& m, const MessageDiscarded& e) {
+    require(is<stage::Dead>(m) || is<stage::Unknown>(m));
+    m.stage = stage::Ended{};
+    m.discarded = true;
+    m.reason = e.reason;
+}
+
+}  // namespace
+
+std::string_view text_of(View view) {
+    switch (view) {
+        case View::queued:
+            return "QUEUED";
+        case View::sending:
+            return "SENDING";
+        case View::unknown:
+            return "UNKNOWN";
+        case View::failed:
+            return "FAILED";
+        case View::sent:
+            return "SENT";
+        case View::delivered:
+            return "DELIVERED";
+        case View::read:
+            return "READ";
+        case View::played:
+            return "PLAYED";
+        case View::cancelled:
+            return "CANCELLED";
+        case View::suppressed:
+            return "SUPPRESSED";
+    }
+    return "QUEUED";
+}
+
+Answer decide(const Message& message, const MessageCommand& command) {
+    return std::visit([&](const auto& c) { return on(message, c); }, command);
+}
+
+Message evolve(Message message, const MessageEvent& event) {
+    std::visit([&](const auto& e) { apply(message, e); }, event);
+    return message;
+}
+
+std::optional<std::string> reason_to_suppress(const Preconditions& preconditions,
+                                              const DispatchFacts& facts, Time now) {
+    if (preconditions.purpose == kMarketing && facts.marketing == Consent::refused)
+        return "opted_out";
+    if (preconditions.purpose == kUtility && facts.utility == Consent::refused) return "opted_out";
+    if (preconditions.nothing_inbound_since != Time{} &&
+        facts.last_inbound > preconditions.nothing_inbound_since)
+        return "answered";
+    if (preconditions.needs_open_window) {
+        const auto last = std::max(facts.last_inbound, preconditions.window_evidence);
+        if (last == Time{} || now >= window_end(last, facts.window_margin)) return "window_closed";
+    }
+    return std::nullopt;
+}
+
+}  // namespace flowstack::gateway

@@ -1,0 +1,281 @@
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <variant>
+
+#include "common/core/decision.h"
+#include "common/core/time.h"
+#include "services/gateway/domain/contact.h"
+
+// An outbound message: one promise to tell a customer something, at most once.
+//
+// The provider has no idempotency key, so a call whose answer was lost is UNKNOWN and is not made
+// again by itself: evidence (a status with our callback data) or a person (or the tenant's policy)
+// decides. Statuses come early, late, twice and out of order; the view only climbs.
+namespace flowstack::gateway {
+
+struct Origin {
+    std::string kind;  // reply | follow_up | campaign | api
+    std::string id;    // conversation, task or campaign
+    std::string recipient;
+    friend bool operator==(const Origin&, const Origin&) = default;
+};
+
+struct Preconditions {
+    std::string purpose;           // marketing | utility | service
+    Time nothing_inbound_since{};  // epoch = not asked
+    bool needs_open_window = false;
+    Time window_evidence{};  // epoch = none
+    friend bool operator==(const Preconditions&, const Preconditions&) = default;
+};
+
+// Queues, first served first.
+inline constexpr int kPriorityReply = 0;
+inline constexpr int kPriorityFollowUp = 1;
+inline constexpr int kPriorityCampaign = 2;
+inline constexpr int kPriorities = 3;
+
+// What a customer sees of it, in the order in which it climbs. The last two end it at any height.
+enum class View {
+    queued,
+    sending,
+    unknown,
+    failed,
+    sent,
+    delivered,
+    read,
+    played,
+    cancelled,
+    suppressed,
+};
+std::string_view text_of(View view);  // "QUEUED"
+
+// ---- Intentions.
+
+struct QueueMessage {
+    std::string message_id;
+    std::string channel_id;
+    std::string customer_id;
+    std::string idempotency_key;
+    Origin origin;
+    int priority = kPriorityFollowUp;
+    Preconditions preconditions;
+    Time not_before{};  // epoch = now
+    std::string to;
+    std::string content;  // serialised flowstack.common.v1.MessageContent; rules do not look inside
+};
+
+// What is known about the customer and the tenant when the message is about to leave.
+struct DispatchFacts {
+    Consent marketing = Consent::unasked;
+    Consent utility = Consent::unasked;
+    Time last_inbound{};  // epoch = never
+    bool tenant_suspended = false;
+    bool tenant_closed = false;
+    bool channel_paused = false;
+    std::chrono::microseconds window_margin{0};
+};
+struct BeginAttempt {
+    DispatchFacts facts;
+    std::string replica;
+    Time now;
+};
+
+// The provider's answer to one attempt.
+struct Accepted {
+    std::string provider_message_id;
+};
+struct Refused {
+    int error_code = 0;
+    std::string reason;
+};
+// Certain: nothing left this machine.
+struct NotSent {
+    std::string reason;
+};
+// Nobody knows.
+struct Lost {
+    std::string reason;
+};
+using Outcome = std::variant<Accepted, Refused, NotSent, Lost>;
+
+struct RetryPolicy {
+    int attempts_max = 5;
+    std::chrono::milliseconds backoff_base{1'000};
+    std::chrono::milliseconds backoff_max{300'000};
+    // After this long without evidence the policy for unknown messages is asked.
+    std::chrono::milliseconds unknown_evidence_wait{600'000};
+    bool send_unknown_again = false;  // the tenant's unknown_text_policy is send_again
+};
+struct RecordOutcome {
+    int attempt = 0;
+    Outcome outcome;
+    RetryPolicy policy;
+    double random = 0;  // [0, 1)
+    Time now;
+};
+// A status "failed" was reported: is it tried again?
+struct JudgeFailedStatus {
+    int attempt = 0;  // 0 = not known, then the provider's id tells
+    std::string provider_message_id;
+    int error_code = 0;
+    std::string reason;
+    RetryPolicy policy;
+    double random = 0;
+    Time now;
+};
+// The evidence wait of attempt `attempt` is over and the tenant said: send again.
+struct SendUnknownAgain {
+    int attempt = 0;
+};
+// The owner died between attempt and outcome; the next owner says so.
+struct DeclareLost {
+    int attempt = 0;
+    RetryPolicy policy;
+    Time now;
+};
+struct CancelMessage {
+    std::string reason;
+};
+struct RetryMessage {
+    std::string actor;
+    std::string reason;
+};
+struct DiscardMessage {
+    std::string actor;
+    std::string reason;
+};
+using MessageCommand =
+    std::variant<QueueMessage, BeginAttempt, RecordOutcome, JudgeFailedStatus, SendUnknownAgain,
+                 DeclareLost, CancelMessage, RetryMessage, DiscardMessage>;
+
+// ---- Facts. Each names the channel (whose lane holds the queue), the customer (whose lane holds
+// the message), the queue's priority and who asked: queues and others' books are made from single
+// events.
+
+struct Route {
+    std::string channel_id;
+    std::string customer_id;
+    Origin origin;
+    int priority = 0;
+    friend bool operator==(const Route&, const Route&) = default;
+};
+
+struct MessageQueued {
+    QueueMessage message;
+};
+struct SendAttempted {
+    int attempt = 0;
+    std::string replica;
+    Route route;
+};
+struct SendAccepted {
+    int attempt = 0;
+    std::string provider_message_id;
+    Route route;
+};
+struct SendFailed {
+    int attempt = 0;
+    int error_code = 0;
+    std::string reason;
+    Time retry_at{};  // epoch = never: a dead letter
+    Route route;
+};
+struct SendUnknown {
+    int attempt = 0;
+    std::string reason;
+    Time evidence_until{};  // epoch = a person decides
+    Route route;
+};
+struct StatusReported {
+    std::string
+        status;  // sent | delivered | read | played | failed, others are kept and move nothing
+    std::string provider_message_id;
+    Time provider_time{};
+    int error_code = 0;
+    std::string error_title;
+    Route route;
+    int attempt = 0;  // 0 = not known
+};
+struct MessageSuppressed {
+    std::string reason;
+    int error_code = 0;
+    Route route;
+};
+struct MessageCancelled {
+    std::string reason;
+    Route route;
+};
+struct MessageRetried {
+    std::string actor;
+    std::string reason;
+    Route route;
+};
+struct MessageDiscarded {
+    std::string actor;
+    std::string reason;
+    Route route;
+};
+using MessageEvent = std::variant<MessageQueued, SendAttempted, SendAccepted, SendFailed,
+                                  SendUnknown, StatusReported, MessageSuppressed, MessageCancelled,
+                                  MessageRetried, MessageDiscarded>;
+
+// ---- State.
+
+namespace stage {
+struct Absent {};
+// In the queue; `since` a retry: not before.
+struct Queued {
+    Time not_before{};
+};
+struct Sending {};
+struct Unknown {};
+// The provider took it: what comes now are statuses.
+struct Taken {};
+// FAILED for good and waiting for a person.
+struct Dead {};
+// Nothing will happen any more: suppressed, cancelled, discarded.
+struct Ended {};
+}  // namespace stage
+using MessageStage = std::variant<stage::Absent, stage::Queued, stage::Sending, stage::Unknown,
+                                  stage::Taken, stage::Dead, stage::Ended>;
+
+struct Message {
+    MessageStage stage;
+    View view = View::queued;
+    QueueMessage message;
+    int attempts = 0;
+    int failed_attempt = 0;  // the last one that a status called failed
+    // The provider took it, or a status says that it reached somebody. Nothing is sent again then.
+    bool reached = false;
+    std::string provider_message_id;
+    int error_code = 0;
+    std::string reason;
+    bool discarded = false;
+};
+
+enum class MessageRejection {
+    already_queued,
+    not_due,          // its time has not come
+    held,             // the tenant is suspended or the channel paused
+    stale_attempt,    // the attempt is over already
+    already_reached,  // it arrived: sending again would be twice
+    not_cancellable,  // it left, or ended
+    not_retryable,    // only dead and unknown messages are
+    wrong_stage,
+};
+
+Decision<MessageEvent, MessageRejection> decide(const Message& message,
+                                                const MessageCommand& command);
+// Throws CorruptStream. Statuses are evidence from outside and fit everywhere.
+Message evolve(Message message, const MessageEvent& event);
+
+// Why the message may not leave now; nothing when it may. The order is the order of importance.
+std::optional<std::string> reason_to_suppress(const Preconditions& preconditions,
+                                              const DispatchFacts& facts, Time now);
+
+}  // namespace flowstack::gateway

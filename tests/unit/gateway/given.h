@@ -1,0 +1,24 @@
+#pragma once
+
+#include <utility>
+#include <vector>
+
+namespace flowstack::gateway {
+
+// given(history).when(command): replays the history through `evolve`, then asks `decide`.
+template <class State, class Event>
+struct Given {
+    std::vector<Event> history;
+
+    State state() const {
+        State folded{};
+        for (const auto& event : history) folded = evolve(std::move(folded), event);
+        return folded;
+    }
+    template <class Command>
+    auto when(const Command& command) const {
+        return decide(state(), command);
+    }
+};
+
+}  // namespace flowstack::gateway

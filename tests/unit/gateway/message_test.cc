@@ -1,0 +1,287 @@
+#include "services/gateway/domain/message.h"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <random>
+
+#include "common/core/corrupt_stream.h"
+#include "services/gateway/domain/send_error.h"
+#include "tests/unit/gateway/given.h"
+
+namespace flowstack::gateway {
+namespace {
+
+using namespace std::chrono_literals;
+
+auto given(auto... facts) { return Given<Message, MessageEvent>{{facts...}}; }
+
+constexpr Time kNow{1'750'000'000s};
+const Route kRoute{"ch1", "c1", {"reply", "conv1", ""}, kPriorityReply};
+
+QueueMessage queue() {
+    QueueMessage message;
+    message.message_id = "m1";
+    message.channel_id = "ch1";
+    message.customer_id = "c1";
+    message.origin = kRoute.origin;
+    message.priority = kPriorityReply;
+    message.preconditions.purpose = "service";
+    message.to = "+255712345678";
+    return message;
+}
+
+const MessageQueued kQueued{queue()};
+const SendAttempted kAttempted{1, "r1", kRoute};
+const SendAccepted kAccepted{1, "wamid.1", kRoute};
+const SendUnknown kUnknown{1, "timeout", {}, kRoute};
+const SendFailed kDead{1, 131026, "undeliverable", {}, kRoute};
+
+StatusReported status(std::string word, int attempt = 1, int code = 0) {
+    return {std::move(word), "wamid.1", kNow, code, code ? "error" : "", kRoute, attempt};
+}
+RecordOutcome outcome(Outcome what, int attempt = 1, double random = 0.5) {
+    return {attempt, std::move(what), RetryPolicy{}, random, kNow};
+}
+template <class Event>
+Event only(const std::vector<MessageEvent>& events) {
+    EXPECT_EQ(events.size(), 1U);
+    return std::get<Event>(events.at(0));
+}
+
+TEST(OutboundMessage, IsQueuedOnce) {
+    EXPECT_TRUE(given().when(queue()).accepted());
+    EXPECT_EQ(given(kQueued).when(queue()).rejection(), MessageRejection::already_queued);
+}
+
+TEST(OutboundMessage, BeginsAnAttemptOnlyFromTheQueueAndInItsTime) {
+    EXPECT_EQ(
+        only<SendAttempted>(given(kQueued).when(BeginAttempt{{}, "r1", kNow}).events()).attempt, 1);
+    EXPECT_EQ(given(kQueued, kAttempted).when(BeginAttempt{{}, "r1", kNow}).rejection(),
+              MessageRejection::wrong_stage);
+    auto later = queue();
+    later.not_before = kNow + 1s;
+    EXPECT_EQ(given(MessageQueued{later}).when(BeginAttempt{{}, "r1", kNow}).rejection(),
+              MessageRejection::not_due);
+    EXPECT_TRUE(given(MessageQueued{later}).when(BeginAttempt{{}, "r1", kNow + 1s}).accepted());
+}
+
+TEST(OutboundMessage, IsHeldWhileTenantOrChannelStandStill) {
+    DispatchFacts facts;
+    facts.tenant_suspended = true;
+    EXPECT_EQ(given(kQueued).when(BeginAttempt{facts, "r1", kNow}).rejection(),
+              MessageRejection::held);
+    facts = {};
+    facts.channel_paused = true;
+    EXPECT_EQ(given(kQueued).when(BeginAttempt{facts, "r1", kNow}).rejection(),
+              MessageRejection::held);
+    facts = {};
+    facts.tenant_closed = true;
+    EXPECT_EQ(only<MessageCancelled>(given(kQueued).when(BeginAttempt{facts, "r1", kNow}).events())
+                  .reason,
+              "tenant_closed");
+}
+
+TEST(OutboundMessage, MarketingDoesNotLeaveAfterStop) {
+    auto marketing = queue();
+    marketing.preconditions.purpose = "marketing";
+    DispatchFacts facts;
+    facts.marketing = Consent::refused;
+    EXPECT_EQ(only<MessageSuppressed>(
+                  given(MessageQueued{marketing}).when(BeginAttempt{facts, "r1", kNow}).events())
+                  .reason,
+              "opted_out");
+    // A reply is no marketing.
+    EXPECT_EQ(
+        only<SendAttempted>(given(kQueued).when(BeginAttempt{facts, "r1", kNow}).events()).attempt,
+        1);
+}
+
+TEST(OutboundMessage, FollowUpIsSuppressedWhenTheCustomerAnswered) {
+    auto follow_up = queue();
+    follow_up.preconditions.nothing_inbound_since = kNow - 1h;
+    DispatchFacts facts;
+    facts.last_inbound = kNow - 59min;
+    EXPECT_EQ(reason_to_suppress(follow_up.preconditions, facts, kNow), "answered");
+    facts.last_inbound = kNow - 1h;
+    EXPECT_EQ(reason_to_suppress(follow_up.preconditions, facts, kNow), std::nullopt);
+}
+
+TEST(OutboundMessage, NeedsTheWindowOpenWithItsMargin) {
+    Preconditions conditions;
+    conditions.needs_open_window = true;
+    DispatchFacts facts;
+    facts.window_margin = 5min;
+    EXPECT_EQ(reason_to_suppress(conditions, facts, kNow), "window_closed");
+    facts.last_inbound = kNow - 24h + 6min;
+    EXPECT_EQ(reason_to_suppress(conditions, facts, kNow), std::nullopt);
+    facts.last_inbound = kNow - 24h + 4min;
+    EXPECT_EQ(reason_to_suppress(conditions, facts, kNow), "window_closed");
+    // The message that it answers is evidence too, when our own copy lags.
+    conditions.window_evidence = kNow - 1min;
+    EXPECT_EQ(reason_to_suppress(conditions, facts, kNow), std::nullopt);
+}
+
+TEST(OutboundMessage, RetriesWithFullJitterAndGivesUpAfterItsAttempts) {
+    const auto failed = only<SendFailed>(
+        given(kQueued, kAttempted).when(outcome(Refused{130429, "rate"}, 1, 0.5)).events());
+    EXPECT_EQ(failed.retry_at, kNow + 500ms);
+    EXPECT_EQ(failed.route, kRoute);
+
+    std::vector<MessageEvent> history{kQueued};
+    for (int attempt = 1; attempt <= 4; ++attempt) {
+        history.emplace_back(SendAttempted{attempt, "r1", kRoute});
+        history.emplace_back(SendFailed{attempt, 130429, "rate", kNow, kRoute});
+    }
+    history.emplace_back(SendAttempted{5, "r1", kRoute});
+    const Given<Message, MessageEvent> fifth{history};
+    EXPECT_EQ(only<SendFailed>(fifth.when(outcome(Refused{130429, "rate"}, 5)).events()).retry_at,
+              Time{});
+}
+
+TEST(OutboundMessage, WaitsFourToTheXForAPair) {
+    EXPECT_EQ(
+        only<SendFailed>(given(kQueued, kAttempted).when(outcome(Refused{131056, "pair"})).events())
+            .retry_at,
+        kNow + 1s);
+    EXPECT_EQ(only<SendFailed>(given(kQueued, kAttempted, SendFailed{1, 131056, "", kNow, kRoute},
+                                     SendAttempted{2, "r1", kRoute})
+                                   .when(outcome(Refused{131056, "pair"}, 2))
+                                   .events())
+                  .retry_at,
+              kNow + 4s);
+}
+
+TEST(OutboundMessage, ErrorClassesDecideWhatBecomesOfIt) {
+    const auto after = [](int code) {
+        return given(kQueued, kAttempted).when(outcome(Refused{code, "x"})).events().at(0);
+    };
+    EXPECT_EQ(std::get<SendFailed>(after(131026)).retry_at, Time{});                // N
+    EXPECT_EQ(std::get<SendFailed>(after(131049)).retry_at, kNow + 24h);            // W
+    EXPECT_EQ(std::get<MessageSuppressed>(after(131047)).reason, "window_closed");  // T
+    EXPECT_EQ(std::get<MessageSuppressed>(after(131050)).reason, "opted_out");      // S
+    EXPECT_EQ(std::get<SendFailed>(after(4242)).retry_at, Time{});                  // unknown code
+    EXPECT_TRUE(rule_for(190).pauses_channel);
+    EXPECT_TRUE(rule_for(131016).trips_breaker);
+}
+
+TEST(OutboundMessage, ALostAnswerIsUnknownAndStaysSo) {
+    const auto unknown =
+        only<SendUnknown>(given(kQueued, kAttempted).when(outcome(Lost{"timeout"})).events());
+    EXPECT_EQ(unknown.evidence_until, Time{});
+    EXPECT_EQ(given(kQueued, kAttempted, kUnknown).when(BeginAttempt{{}, "r1", kNow}).rejection(),
+              MessageRejection::wrong_stage);
+    EXPECT_EQ(given(kQueued, kAttempted, kUnknown).state().view, View::unknown);
+}
+
+TEST(OutboundMessage, TheTenantMayChooseToSendUnknownOnesAgain) {
+    auto lost = outcome(Lost{"timeout"});
+    lost.policy.send_unknown_again = true;
+    const auto unknown = only<SendUnknown>(given(kQueued, kAttempted).when(lost).events());
+    EXPECT_EQ(unknown.evidence_until, kNow + 10min);
+    EXPECT_TRUE(given(kQueued, kAttempted, unknown).when(SendUnknownAgain{1}).accepted());
+    // Evidence came in time.
+    EXPECT_EQ(
+        given(kQueued, kAttempted, unknown, status("sent")).when(SendUnknownAgain{1}).rejection(),
+        MessageRejection::stale_attempt);
+}
+
+TEST(OutboundMessage, ANewOwnerDeclaresOpenAttemptsLostAndALateAnswerIsEvidence) {
+    EXPECT_TRUE(given(kQueued, kAttempted).when(DeclareLost{1, {}, kNow}).accepted());
+    EXPECT_EQ(given(kQueued, kAttempted, kAccepted).when(DeclareLost{1, {}, kNow}).rejection(),
+              MessageRejection::stale_attempt);
+    EXPECT_EQ(only<SendAccepted>(
+                  given(kQueued, kAttempted, kUnknown).when(outcome(Accepted{"wamid.1"})).events())
+                  .provider_message_id,
+              "wamid.1");
+}
+
+TEST(OutboundMessage, StatusesInAnyOrderGiveTheSameView) {
+    std::vector<MessageEvent> reports{kAccepted,      status("sent"), status("delivered"),
+                                      status("read"), status("sent"), status("delivered")};
+    std::mt19937 random(7);  // the order is all that is drawn
+    for (int round = 0; round < 200; ++round) {
+        std::shuffle(reports.begin(), reports.end(), random);
+        std::vector<MessageEvent> history{kQueued, kAttempted};
+        auto highest = View::sending;
+        for (const auto& report : reports) {
+            history.push_back(report);
+            const auto view = Given<Message, MessageEvent>{history}.state().view;
+            EXPECT_GE(view, highest);
+            highest = view;
+        }
+        EXPECT_EQ(highest, View::read);
+    }
+}
+
+TEST(OutboundMessage, AStatusBeforeTheAnswerIsEvidenceAndTheAnswerAddsNothing) {
+    EXPECT_TRUE(given(kQueued, kAttempted, status("delivered"))
+                    .when(outcome(Accepted{"wamid.1"}))
+                    .events()
+                    .empty());
+    EXPECT_EQ(given(kQueued, kAttempted, status("delivered"))
+                  .when(BeginAttempt{{}, "", kNow})
+                  .rejection(),
+              MessageRejection::wrong_stage);
+}
+
+TEST(OutboundMessage, AFailedStatusIsRetriedByItsClassAndOnlyForTheLastAttempt) {
+    const JudgeFailedStatus busy{1, "wamid.1", 131016, "down", {}, 0.5, kNow};
+    EXPECT_EQ(
+        only<SendFailed>(
+            given(kQueued, kAttempted, kAccepted, status("failed", 1, 131016)).when(busy).events())
+            .retry_at,
+        kNow + 500ms);
+    // The second attempt is on its way: the first one's failure is history.
+    EXPECT_TRUE(given(kQueued, kAttempted, SendFailed{1, 131016, "", kNow, kRoute},
+                      SendAttempted{2, "r1", kRoute}, status("failed", 1, 131016))
+                    .when(busy)
+                    .events()
+                    .empty());
+    // It arrived, whatever else is said.
+    EXPECT_TRUE(given(kQueued, kAttempted, kAccepted, status("sent"), status("failed", 1, 131016))
+                    .when(busy)
+                    .events()
+                    .empty());
+}
+
+TEST(OutboundMessage, AFailureBeforeTheAnswerIsNotUndoneByIt) {
+    const auto judged = given(kQueued, kAttempted, status("failed", 1, 131026))
+                            .when(JudgeFailedStatus{1, "wamid.1", 131026, "x", {}, 0, kNow})
+                            .events();
+    const auto dead = only<SendFailed>(judged);
+    EXPECT_EQ(dead.retry_at, Time{});
+    EXPECT_TRUE(given(kQueued, kAttempted, status("failed", 1, 131026), dead)
+                    .when(outcome(Accepted{"wamid.1"}))
+                    .events()
+                    .empty());
+}
+
+TEST(OutboundMessage, ADeadLetterIsRetriedOrDiscardedByAPerson) {
+    const auto dead = given(kQueued, kAttempted, kDead);
+    EXPECT_EQ(dead.state().view, View::failed);
+    EXPECT_TRUE(dead.when(RetryMessage{"asha", "fixed"}).accepted());
+    EXPECT_TRUE(dead.when(DiscardMessage{"asha", "no use"}).accepted());
+    const auto again = given(kQueued, kAttempted, kDead, MessageRetried{"asha", "fixed", kRoute});
+    EXPECT_EQ(only<SendAttempted>(again.when(BeginAttempt{{}, "r1", kNow}).events()).attempt, 2);
+    EXPECT_EQ(again.state().view, View::failed);  // it only climbs
+    EXPECT_EQ(given(kQueued).when(RetryMessage{"asha", ""}).rejection(),
+              MessageRejection::not_retryable);
+    EXPECT_EQ(given(kQueued, kAttempted, kAccepted).when(RetryMessage{"asha", ""}).rejection(),
+              MessageRejection::already_reached);
+}
+
+TEST(OutboundMessage, IsCancelledOnlyWhileItWaits) {
+    EXPECT_TRUE(given(kQueued).when(CancelMessage{"paused"}).accepted());
+    EXPECT_EQ(given(kQueued, kAttempted).when(CancelMessage{"paused"}).rejection(),
+              MessageRejection::not_cancellable);
+}
+
+TEST(OutboundMessage, RefusesToReplayImpossibleHistory) {
+    EXPECT_THROW(given(kAttempted).state(), CorruptStream);
+    EXPECT_THROW(given(kQueued, kAttempted, kAttempted).state(), CorruptStream);
+    EXPECT_THROW(given(kQueued, kUnknown).state(), CorruptStream);
+}
+
+}  // namespace
+}  // namespace flowstack::gateway
