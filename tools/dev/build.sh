@@ -4,7 +4,7 @@
 BUILD_DIR=$ROOT/build/everyday
 
 build_all() {
-    local log=$RUN_DIR/log/build.log began=$SECONDS status
+    local log=$RUN_DIR/log/build.log began=$SECONDS status jobs
     install_packages "$ROOT/tools/dev/packages.txt"
     mkdir -p "$RUN_DIR/log"
     if [[ ! -f $BUILD_DIR/build.ninja ]]; then
@@ -12,14 +12,15 @@ build_all() {
         (cd "$ROOT" && cmake --preset everyday) </dev/null >"$log" 2>&1 ||
             fail build "cmake could not configure" "$log"
     fi
-    say build "compiling with $(nproc) jobs"
+    jobs=$(compile_jobs)
+    say build "compiling with $jobs jobs"
     : >"$log"
     # A line for every 20 files on paper; on a terminal ninja's own counter. NINJA_STATUS is "[n/m] ".
     set +e
     if [[ -t 1 ]]; then
-        ninja -C "$BUILD_DIR" "$@" </dev/null 2>&1 | tee "$log" | show_build_counter
+        ninja -C "$BUILD_DIR" -j "$jobs" "$@" </dev/null 2>&1 | tee "$log" | show_build_counter
     else
-        ninja -C "$BUILD_DIR" "$@" </dev/null 2>&1 | tee "$log" | show_build_lines
+        ninja -C "$BUILD_DIR" -j "$jobs" "$@" </dev/null 2>&1 | tee "$log" | show_build_lines
     fi
     status=${PIPESTATUS[0]}
     set -e
@@ -29,6 +30,15 @@ build_all() {
         fail build "ninja ended with status $status" "$log"
     fi
     say build "done in $((SECONDS - began)) s"
+}
+
+# All cores, but no more jobs than there is memory for: one large file takes up to a gigabyte.
+compile_jobs() {
+    local cores gib
+    cores=$(nproc)
+    gib=$(awk '$1 == "MemAvailable:" { print int($2 / 1048576) }' /proc/meminfo)
+    ((gib >= 1)) || gib=1
+    printf '%d' $((cores < gib ? cores : gib))
 }
 
 show_build_counter() {
@@ -81,7 +91,8 @@ run_tests() {
         start_test_servers
     fi
     # gtest gives every executable its own file of cases in this folder.
-    export GTEST_OUTPUT="xml:$results/gtest/" FLOWSTACK_ROOT=$ROOT
+    # End-to-end tests start stacks of their own with this script; they must not build meanwhile.
+    export GTEST_OUTPUT="xml:$results/gtest/" FLOWSTACK_ROOT=$ROOT FLOWSTACK_NO_BUILD=1
 
     if [[ -n $label || ${#ctest_args[@]} -gt 0 ]]; then
         run_ctest chosen 1 ${label:+-L "^$label\$"} "${ctest_args[@]}" || status=1

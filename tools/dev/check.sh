@@ -15,7 +15,7 @@ run_check() {
         --update-baseline)
             install_check_packages
             install_buf
-            (cd "$ROOT/proto" && "$BUF_HOME/node_modules/.bin/buf" build -o baseline.binpb) ||
+            (cd "$ROOT/proto" && "$BUF_HOME/node_modules/.bin/buf" build --exclude-source-info -o baseline.binpb) ||
                 fail baseline "buf could not build proto/"
             say baseline "proto/baseline.binpb is written"
             return
