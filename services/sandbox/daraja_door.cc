@@ -327,6 +327,7 @@ void Sandbox::answer_prompt(Prompt& prompt, const std::string& result_code, cons
     prompt.open = false;
     prompt.result = stk_result(code);
     prompt.ended_at = now;
+    if (code == "0") prompt.receipt = receipt_number(now, ++state_.receipts);
     const auto open = state_.open_prompts.find(prompt.push.phone);
     if (open != state_.open_prompts.end() && open->second == prompt.id) {
         state_.open_prompts.erase(open);
@@ -338,26 +339,25 @@ void Sandbox::answer_prompt(Prompt& prompt, const std::string& result_code, cons
           {"checkout_request_id", prompt.id},
           {"result_code", code},
           {"how", how}});
-    Milliseconds pause{300};
+    if (code == "0") {
+        note(fx, "payment_made",
+             {{"provider", "daraja"},
+              {"shortcode", prompt.push.shortcode},
+              {"phone", prompt.push.phone},
+              {"checkout_request_id", prompt.id},
+              {"receipt", prompt.receipt},
+              {"amount", prompt.push.amount},
+              {"account_reference", prompt.push.account_reference}});
+    }
+    Milliseconds pause{0};
     if (const auto it = state_.shortcodes.find(prompt.push.shortcode);
         it != state_.shortcodes.end()) {
         Shortcode& shortcode = it->second;
         pause = shortcode.callback_delay;
-        if (code == "0") {
-            prompt.receipt = receipt_number(now, ++state_.receipts);
-            note(fx, "payment_made",
-                 {{"provider", "daraja"},
-                  {"shortcode", prompt.push.shortcode},
-                  {"phone", prompt.push.phone},
-                  {"checkout_request_id", prompt.id},
-                  {"receipt", prompt.receipt},
-                  {"amount", prompt.push.amount},
-                  {"account_reference", prompt.push.account_reference}});
-            if (prompt.callback.receipt == "repeat" && !shortcode.last_receipt.empty()) {
-                prompt.callback.receipt = shortcode.last_receipt;
-            } else {
-                shortcode.last_receipt = prompt.receipt;
-            }
+        if (prompt.callback.receipt == "repeat" && !shortcode.last_receipt.empty()) {
+            prompt.callback.receipt = shortcode.last_receipt;
+        } else if (code == "0") {
+            shortcode.last_receipt = prompt.receipt;
         }
     }
     wake(fx);
