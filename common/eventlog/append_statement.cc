@@ -2,6 +2,7 @@
 #include <map>
 #include <set>
 
+#include "common/crypto/encoding.h"
 #include "common/eventlog/envelope.h"
 #include "common/eventlog/store.h"
 
@@ -70,7 +71,8 @@ postgres::Session::Statement append_statement(std::span<const Command> commands,
         const auto ask = [&](Claim claim, std::string hash, bool is_command) {
             const auto id = claim_id(claim.scope, claim.kind, claim.key);
             // Asked twice by one command for the same holder: once is enough.
-            for (auto it = requests.rbegin(); it != requests.rend() && it->cmd == static_cast<Int>(c) + 1; ++it)
+            for (auto it = requests.rbegin();
+                 it != requests.rend() && it->cmd == static_cast<Int>(c) + 1; ++it)
                 if (it->claim == id) return;
             requests.push_back({static_cast<Int>(c) + 1, id, claim.value, stream_id(claim.holder),
                                 std::move(hash), is_command});
@@ -84,7 +86,8 @@ postgres::Session::Statement append_statement(std::span<const Command> commands,
             part_stream.back().push_back(id);
             auto& stream = streams[id];
             stream.lane = lane;
-            if (!part.events.empty() && part.expected <= kCreate) stream.hint += size_of(part.events);
+            if (!part.events.empty() && part.expected <= kCreate)
+                stream.hint += size_of(part.events);
             for (const auto& event : part.events) derive(part.stream, lane, event, derived[c]);
         }
         for (auto& claim : derived[c].claims) ask(std::move(claim), "", false);
@@ -180,8 +183,9 @@ postgres::Session::Statement append_statement(std::span<const Command> commands,
                 e_part.push_back(size_of(p_cmd));
                 e_in_cmd.push_back(++in_cmd);
                 e_in_part.push_back(++in_part);
-                e_id.push_back(event.id ? *event.id
-                                        : derive_id(command.id, event.occurred_at, "event", in_cmd));
+                e_id.push_back(event.id
+                                   ? *event.id
+                                   : derive_id(command.id, event.occurred_at, "event", in_cmd));
                 e_tenant.push_back(part.stream.tenant);
                 e_category.push_back(part.stream.category);
                 e_key.push_back(part.stream.key);
@@ -224,7 +228,8 @@ postgres::Session::Statement append_statement(std::span<const Command> commands,
     params.add_array(p_cmd).add_array(p_stream).add_array(p_expected).add_array(p_count);
     params.add_array(q_cmd).add_array(q_key).add_bytes_array(q_value).add_array(q_holder);
     params.add_bytes_array(q_hash).add_bool_array(q_command);
-    params.add_array(e_cmd).add_array(e_part).add_array(e_in_cmd).add_array(e_in_part).add_array(e_id);
+    params.add_array(e_cmd).add_array(e_part).add_array(e_in_cmd).add_array(e_in_part).add_array(
+        e_id);
     params.add_array(e_tenant).add_array(e_category).add_array(e_key).add_array(e_type);
     params.add_array(e_occurred).add_bytes_array(e_meta).add_bytes_array(e_payload);
     params.add_array(d_cmd).add_array(d_lane).add_array(d_kind).add_array(d_key);
@@ -252,6 +257,25 @@ std::vector<Verdict> verdicts_from(const postgres::Result& result) {
         verdicts.push_back(std::move(verdict));
     }
     return verdicts;
+}
+
+std::pair<std::size_t, Verdict> refusal_from(const postgres::SqlError& error) {
+    std::vector<std::string> fields(1);
+    for (const char c : error.detail) {
+        if (c == '|')
+            fields.emplace_back();
+        else
+            fields.back().push_back(c);
+    }
+    if (fields.size() != 6)
+        throw std::logic_error("append: refusal without detail: " + error.detail);
+    Verdict verdict;
+    verdict.outcome = static_cast<Outcome>(std::stoi(fields[1]) - 1);
+    if (!fields[2].empty()) verdict.actual = std::stoll(fields[2]);
+    verdict.claim_kind = fields[3];
+    verdict.claim_value = crypto::hex_decode(fields[4]).value_or("");
+    if (const auto holder = Uuid::parse(fields[5])) verdict.claim_holder = *holder;
+    return {static_cast<std::size_t>(std::stoul(fields[0]) - 1), verdict};
 }
 
 }  // namespace flowstack::eventlog

@@ -10,10 +10,12 @@
 #include "common/eventlog/source.h"
 #include "common/eventlog/turn.h"
 
-// Applies each event of each source exactly once: cursor, projections and append in one transaction.
+// Applies each event of each source exactly once: cursor, projections and append in one
+// transaction.
 //
-// One thread. Positions at or below the cursor are skipped, the next one is applied, a gap is refilled from the
-// source's own log. An event that cannot be applied is parked with every later one of its routing key.
+// One thread. Positions at or below the cursor are skipped, the next one is applied, a gap is
+// refilled from the source's own log. An event that cannot be applied is parked with every later
+// one of its routing key.
 namespace flowstack::eventlog {
 
 struct ConsumptionOptions {
@@ -30,7 +32,7 @@ struct ConsumptionOptions {
 struct BusRecord {
     std::string source;  // service name
     int lane = 0;
-    std::string key;     // tenant/routing key
+    std::string key;  // tenant/routing key
     std::string value;
 };
 
@@ -38,23 +40,31 @@ class Consumption {
 public:
     using Handler = std::function<void(const Recorded&, Turn&)>;
 
-    Consumption(Store& store, std::map<std::string, std::shared_ptr<Source>> sources, ConsumptionOptions options);
+    Consumption(Store& store, std::map<std::string, std::shared_ptr<Source>> sources,
+                ConsumptionOptions options);
     ~Consumption();
 
     // Decides: may append. Called for every event of every source in order.
     void react(Handler handler);
-    // Projects: only puts documents, and only from the event and the document. Must give the same when replayed.
+    // Projects: only puts documents, and only from the event and the document. Must give the same
+    // when replayed.
     void project(Handler handler);
 
     // Lanes to work on, all sources of them. Reads cursors and parked keys.
     void assign(const std::vector<int>& lanes);
     void unassign(const std::vector<int>& lanes);
 
-    // Applies what the bus brought; retries until it counts or the lane is taken away. Compares heads and refills
-    // when it is time. Call again and again from one thread, with an empty batch too.
+    // Applies what the bus brought; retries until it counts or the lane is taken away. Compares
+    // heads and refills when it is time. Call again and again from one thread, with an empty batch
+    // too.
     void apply(std::vector<BusRecord> records);
 
-    // Drops all documents and makes them again from position 1 up to the cursors. Nothing else may run.
+    // From any thread: `apply` comes back soon, with what is not yet applied left for the next
+    // owner.
+    void stop();
+
+    // Drops all documents and makes them again from position 1 up to the cursors. Nothing else may
+    // run.
     void rebuild();
 
     struct Progress {

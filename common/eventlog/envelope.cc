@@ -31,7 +31,8 @@ void read(const common::v1::EventMeta& proto, Recorded& event) {
 }  // namespace
 
 const char* const kEventColumns =
-    "lane, position, epoch, tenant, category, key, version, event_id, type, recorded_at, occurred_at, "
+    "lane, position, epoch, tenant, category, key, version, event_id, type, recorded_at, "
+    "occurred_at, "
     "command_id, meta, payload";
 
 Recorded recorded_from(const postgres::Result& result, int row, const std::string& service) {

@@ -9,13 +9,14 @@
 #include "common/eventlog/store.h"
 #include "common/eventlog/turn.h"
 
-// The fold of a stream, cached. The cache is only a head start: the tail is always read, so an answer is
-// never older than the moment it was asked for.
+// The fold of a stream, cached. The cache is only a head start: the tail is always read, so an
+// answer is never older than the moment it was asked for.
 //
 //   struct Codec {
 //       using State = …;  // default-constructed = the stream does not exist
 //       // Throws CorruptStream for an unknown type or an impossible history.
-//       static State evolve(State state, const std::string& type, const std::string& payload, Time occurred_at);
+//       static State evolve(State state, const std::string& type, const std::string& payload, Time
+//       occurred_at);
 //   };
 //
 // Thread-safe. Bounded: the least recently used entry goes.
@@ -44,7 +45,8 @@ public:
         Folded<State> folded = cached(id);
         const auto tail = store_.read_stream(stream, folded.version + 1);
         for (const auto& event : tail) {
-            folded.state = Codec::evolve(std::move(folded.state), event.type, event.payload, event.occurred_at);
+            folded.state = Codec::evolve(std::move(folded.state), event.type, event.payload,
+                                         event.occurred_at);
             folded.version = event.version;
         }
         if (!tail.empty()) keep(id, folded);
@@ -55,7 +57,8 @@ public:
     Folded<State> load(const StreamName& stream, const Turn& turn) {
         auto folded = load(stream);
         for (const auto& event : turn.pending().events(stream)) {
-            folded.state = Codec::evolve(std::move(folded.state), event.type, event.payload, event.occurred_at);
+            folded.state = Codec::evolve(std::move(folded.state), event.type, event.payload,
+                                         event.occurred_at);
             ++folded.version;
         }
         return folded;

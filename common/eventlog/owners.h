@@ -9,8 +9,8 @@
 
 #include "common/eventlog/store.h"
 
-// Which lanes this replica owns, and under which epoch. Kafka's group decides who works on a lane; the epoch in
-// the database decides whether what they did counts.
+// Which lanes this replica owns, and under which epoch. Kafka's group decides who works on a lane;
+// the epoch in the database decides whether what they did counts.
 namespace flowstack::eventlog {
 
 class Owners {
@@ -26,7 +26,8 @@ public:
 
     std::optional<OwnerGuard> guard(int lane) const;
     std::vector<int> lanes() const;
-    // When this lane was taken: a new owner waits attempt_start_ms_max before it calls anybody outside.
+    // When this lane was taken: a new owner waits attempt_start_ms_max before it calls anybody
+    // outside.
     std::optional<std::chrono::steady_clock::time_point> since(int lane) const;
 
     void on_gain(std::function<void(int lane)> listener) { gained_.push_back(std::move(listener)); }

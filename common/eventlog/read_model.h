@@ -33,9 +33,11 @@ struct BadPageToken : std::invalid_argument {
 
 class ReadModel {
 public:
-    ReadModel(Store& store, std::string signing_key) : store_(store), signing_key_(std::move(signing_key)) {}
+    ReadModel(Store& store, std::string signing_key)
+        : store_(store), signing_key_(std::move(signing_key)) {}
 
-    std::optional<std::string> get(const std::string& tenant, const std::string& kind, const std::string& id);
+    std::optional<std::string> get(const std::string& tenant, const std::string& kind,
+                                   const std::string& id);
     ListPage list(const ListQuery& query);
     std::int64_t count(const ListQuery& query);
 

@@ -11,10 +11,11 @@ namespace flowstack::messaging {
 class Producer;
 }
 
-// Publishes the lanes that this replica owns: lane p is partition p, in position order and nothing else.
+// Publishes the lanes that this replica owns: lane p is partition p, in position order and nothing
+// else.
 //
-// `published` advances only over the contiguous acknowledged prefix. On start the last record of the partition
-// says where to go on; the relay never goes back, consumers fetch what the bus lost.
+// `published` advances only over the contiguous acknowledged prefix. On start the last record of
+// the partition says where to go on; the relay never goes back, consumers fetch what the bus lost.
 namespace flowstack::eventlog {
 
 struct RelayOptions {
@@ -34,7 +35,8 @@ public:
     // A commit of this process wrote to the lane.
     void wake(int lane, std::int64_t head);
 
-    // Compares a record of the service's own topic with the table. Cheap: it queues; a thread of its own compares.
+    // Compares a record of the service's own topic with the table. Cheap: it queues; a thread of
+    // its own compares.
     void verify(int lane, std::string value);
 
     struct Status {

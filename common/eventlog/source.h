@@ -17,4 +17,8 @@ public:
     virtual std::vector<Recorded> read(int lane, std::int64_t from, std::int64_t to, int limit) = 0;
 };
 
+// Our own log, straight from the store, which must outlive it.
+class Store;
+std::shared_ptr<Source> own_source(Store& store);
+
 }  // namespace flowstack::eventlog

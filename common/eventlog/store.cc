@@ -21,8 +21,7 @@ std::size_t bytes_of(const Command& command) {
 
 std::exception_ptr as_refusal(const Command& command, const postgres::SqlError& error) {
     if (error.sqlstate == "FS003") return std::make_exception_ptr(ClockAhead(error.what()));
-    return std::make_exception_ptr(
-        CommandRefused("command " + command.id + ": " + error.what()));
+    return std::make_exception_ptr(CommandRefused("command " + command.id + ": " + error.what()));
 }
 
 }  // namespace
@@ -38,8 +37,9 @@ struct Store::Batcher {
 
     Batcher(Store& owner, int number)
         : store(owner),
-          session({.url = owner.options_.database_url,
-                   .application_name = owner.options_.service + "-append-" + std::to_string(number)}),
+          session(
+              {.url = owner.options_.database_url,
+               .application_name = owner.options_.service + "-append-" + std::to_string(number)}),
           thread([this] { run(); }) {}
 
     ~Batcher() { stop(); }
@@ -58,8 +58,8 @@ struct Store::Batcher {
         {
             const std::lock_guard lock(mutex);
             if (stopping || queue.size() >= store.options_.queue_commands_max) {
-                answer({}, std::make_exception_ptr(
-                               Overloaded(stopping ? "the store is closing" : "append queue is full")));
+                answer({}, std::make_exception_ptr(Overloaded(stopping ? "the store is closing"
+                                                                       : "append queue is full")));
                 return;
             }
             queue.push_back({std::move(command), std::move(answer),
@@ -77,7 +77,8 @@ struct Store::Batcher {
                 if (queue.empty()) return;
                 std::size_t bytes = 0;
                 while (!queue.empty() && batch.size() < store.options_.batch_commands_max &&
-                       (batch.empty() || bytes + queue.front().bytes <= store.options_.batch_bytes_max)) {
+                       (batch.empty() ||
+                        bytes + queue.front().bytes <= store.options_.batch_bytes_max)) {
                     bytes += queue.front().bytes;
                     batch.push_back(std::move(queue.front()));
                     queue.pop_front();
@@ -120,7 +121,8 @@ struct Store::Batcher {
                     return fail(batch,
                                 std::make_exception_ptr(postgres::StoreUnavailable(error.what())));
                 }
-                if (batch.size() == 1) return batch[0].answer({}, as_refusal(batch[0].command, error));
+                if (batch.size() == 1)
+                    return batch[0].answer({}, as_refusal(batch[0].command, error));
                 return halve(batch);
             }
         }
@@ -163,7 +165,8 @@ struct Store::Batcher {
         }
         for (const auto& [lane, head] : heads)
             for (const auto& listener : store.listeners_) listener(lane, head);
-        for (std::size_t i = 0; i < batch.size(); ++i) batch[i].answer(std::move(verdicts[i]), nullptr);
+        for (std::size_t i = 0; i < batch.size(); ++i)
+            batch[i].answer(std::move(verdicts[i]), nullptr);
     }
 
     Store& store;
@@ -210,8 +213,9 @@ Verdict Store::append(Command command) {
 }
 
 std::vector<Recorded> Store::read_stream(const StreamName& stream, std::int64_t from_version) {
-    static const std::string sql = std::string("select ") + kEventColumns +
-                                   " from events where stream = $1 and version >= $2 order by version";
+    static const std::string sql =
+        std::string("select ") + kEventColumns +
+        " from events where stream = $1 and version >= $2 order by version";
     const auto result = pool_->with([&](postgres::Session& session) {
         return session.query(sql, postgres::Params().add(stream_id(stream)).add(from_version));
     });
@@ -222,9 +226,10 @@ std::vector<Recorded> Store::read_stream(const StreamName& stream, std::int64_t 
 }
 
 std::vector<Recorded> Store::read_lane(int lane, std::int64_t from, std::int64_t to, int limit) {
-    static const std::string sql = std::string("select ") + kEventColumns +
-                                   " from events where lane = $1 and position >= $2 and position <= $3"
-                                   " order by position limit $4";
+    static const std::string sql =
+        std::string("select ") + kEventColumns +
+        " from events where lane = $1 and position >= $2 and position <= $3"
+        " order by position limit $4";
     constexpr auto kHead = std::numeric_limits<std::int64_t>::max();
     const auto result = pool_->with([&](postgres::Session& session) {
         return session.query(sql, postgres::Params()

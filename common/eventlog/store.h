@@ -11,14 +11,16 @@
 #include "common/eventlog/types.h"
 #include "common/postgres/session.h"
 
-// The lane log of one service, as a process sees it: append with group commit, read by stream and by lane.
+// The lane log of one service, as a process sees it: append with group commit, read by stream and
+// by lane.
 //
-// Thread-safe. Appends gather while a commit is in flight and go together in the next one; nothing waits
-// when nothing is in flight. Sorted locks, so two batches never deadlock. A poisonous command fails alone.
+// Thread-safe. Appends gather while a commit is in flight and go together in the next one; nothing
+// waits when nothing is in flight. Sorted locks, so two batches never deadlock. A poisonous command
+// fails alone.
 namespace flowstack::eventlog {
 
 struct StoreOptions {
-    std::string service;       // gateway, conversation, …
+    std::string service;  // gateway, conversation, …
     std::string database_url;
     int lanes = 64;
     int append_connections = 2;  // lane groups; at most kAppendConnectionsMax
@@ -60,16 +62,18 @@ public:
 
     // Versions from_version and up, in order.
     std::vector<Recorded> read_stream(const StreamName& stream, std::int64_t from_version = 1);
-    // Positions from..to of a lane, at most `limit` events and kPageBytesMax bytes; to = 0 is the head.
+    // Positions from..to of a lane, at most `limit` events and kPageBytesMax bytes; to = 0 is the
+    // head.
     std::vector<Recorded> read_lane(int lane, std::int64_t from, std::int64_t to, int limit);
     // The head of every lane, by number.
     std::vector<std::int64_t> heads();
-    // One event by its id, looked for in a lane's tail is not possible: this one scans its stream.
     struct ClaimRow {
         std::string value;
         Uuid holder{};
     };
-    std::optional<ClaimRow> claim(std::string_view scope, std::string_view kind, std::string_view key);
+    // Who holds a name, if anybody.
+    std::optional<ClaimRow> claim(std::string_view scope, std::string_view kind,
+                                  std::string_view key);
 
     // Called on a batcher's thread after a commit that wrote to `lane`, with its new head.
     void on_commit(std::function<void(int lane, std::int64_t head)> listener);
@@ -98,9 +102,12 @@ private:
 inline constexpr std::size_t kPageBytesMax = 3 << 20;
 
 // The one call of append(), for the batcher and for consumers' transactions.
-postgres::Session::Statement append_statement(std::span<const Command> commands, const StoreOptions& options,
-                                              const DeriveFn& derive, bool strict);
+postgres::Session::Statement append_statement(std::span<const Command> commands,
+                                              const StoreOptions& options, const DeriveFn& derive,
+                                              bool strict);
 std::vector<Verdict> verdicts_from(const postgres::Result& result);
+// Of the error that a strict append raises (FS002): which command (from 0), and its verdict.
+std::pair<std::size_t, Verdict> refusal_from(const postgres::SqlError& error);
 
 // Rows of `select <kEventColumns> from events`.
 extern const char* const kEventColumns;

@@ -14,8 +14,8 @@
 // What a consumer's handler sees and does while one event is its turn.
 namespace flowstack::eventlog {
 
-// Thrown by a handler when what it needs is away for the moment (another service, the store): the event is
-// tried again until it works. Nothing is skipped.
+// Thrown by a handler when what it needs is away for the moment (another service, the store): the
+// event is tried again until it works. Nothing is skipped.
 struct TryLater : Unavailable {
     using Unavailable::Unavailable;
 };
@@ -23,16 +23,20 @@ struct TryLater : Unavailable {
 // A read model's row. `body` is the serialised resource message of the API.
 struct Document {
     std::string tenant;
-    std::string kind;    // conversation, order, …: one table for all, see docs/ARCHITECTURE.md
+    std::string kind;  // conversation, order, …: one table for all, see docs/ARCHITECTURE.md
     std::string id;
     std::string parent;  // customer, order …: what lists filter by; may be empty
     std::string state;   // what lists filter by; may be empty
     Time sort_at{};
     std::string body;
     bool deleted = false;
+    // Set by Turn::put: the event that it shows last.
+    int lane = 0;
+    std::int64_t position = 0;
 };
 
-// What a batch of consumed events has decided so far: later events of the batch see it before it is committed.
+// What a batch of consumed events has decided so far: later events of the batch see it before it is
+// committed.
 class Pending {
 public:
     void add(const Command& command);
@@ -53,19 +57,22 @@ public:
 
     const Recorded& event() const { return event_; }
 
-    // The one command that this event leads to. Empty id: made from the event and `handler`. Empty meta:
-    // correlation, causation, traceparent and settings version are the event's. At most one a turn.
+    // The one command that this event leads to. Empty id: made from the event and `handler`. Empty
+    // meta: correlation, causation, traceparent and settings version are the event's. At most one a
+    // turn.
     void append(Command command, std::string_view handler = "react");
 
-    // Set when the command of an earlier try of this same event was refused by a claim (claim_taken): the
-    // handler decides what to do instead. A wrong version never shows here, the event is simply decided again.
+    // Set when the command of an earlier try of this same event was refused by a claim
+    // (claim_taken): the handler decides what to do instead. A wrong version never shows here, the
+    // event is simply decided again.
     const std::optional<Verdict>& refusal() const { return refusal_; }
 
     // An id for the n-th thing that this event makes, the same at every try.
     Uuid derived_id(std::string_view handler, int n) const;
 
     // Read model. `get` sees what this batch has put.
-    std::optional<Document> get(const std::string& tenant, const std::string& kind, const std::string& id);
+    std::optional<Document> get(const std::string& tenant, const std::string& kind,
+                                const std::string& id);
     void put(Document document);
 
     Store& store() { return store_; }

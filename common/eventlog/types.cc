@@ -75,10 +75,14 @@ Uuid derive_id(std::string_view cause, Time at, std::string_view handler, int n)
 
 std::string_view text_of(RoutingKind kind) {
     switch (kind) {
-        case RoutingKind::customer: return "customer";
-        case RoutingKind::tenant: return "tenant";
-        case RoutingKind::named: return "named";
-        case RoutingKind::lane: return "lane";
+        case RoutingKind::customer:
+            return "customer";
+        case RoutingKind::tenant:
+            return "tenant";
+        case RoutingKind::named:
+            return "named";
+        case RoutingKind::lane:
+            return "lane";
     }
     return "";
 }

@@ -88,7 +88,8 @@ struct Recorded {
 inline constexpr std::int64_t kAny = -1;
 inline constexpr std::int64_t kCreate = 0;
 
-// What one command writes to one stream. Without events it is a guard: the stream must be at that version.
+// What one command writes to one stream. Without events it is a guard: the stream must be at that
+// version.
 struct Part {
     StreamName stream;
     std::int64_t expected = kAny;
@@ -121,7 +122,8 @@ inline constexpr std::size_t kPartsMax = 16;
 
 // --- Side rows, a pure function of events, so that they can be made again from them.
 
-// (scope, kind, key) has one holder. Scope is a tenant, or empty for the whole platform. value ≤ 64 bytes.
+// (scope, kind, key) has one holder. Scope is a tenant, or empty for the whole platform. value ≤ 64
+// bytes.
 struct Claim {
     std::string scope;
     std::string kind;
@@ -158,10 +160,9 @@ struct Derived {
     std::vector<SettingsChange> settings;
 };
 
-// One function per service. Knows only the event: no clock, no state. `lane` is the lane that the event is
-// written to, for work rows of the same owner.
-using DeriveFn =
-    std::function<void(const StreamName&, int lane, const NewEvent&, Derived&)>;
+// One function per service. Knows only the event: no clock, no state. `lane` is the lane that the
+// event is written to, for work rows of the same owner.
+using DeriveFn = std::function<void(const StreamName&, int lane, const NewEvent&, Derived&)>;
 
 // --- Answers.
 
@@ -198,8 +199,8 @@ Uuid stream_id(const StreamName& name);
 // First 16 bytes of SHA-256(scope "\0" kind "\0" key).
 Uuid claim_id(std::string_view scope, std::string_view kind, std::string_view key);
 
-// An id made by handler `handler` for its n-th effect of this cause: a UUIDv7 with the cause's time, the
-// same however often the cause is handled.
+// An id made by handler `handler` for its n-th effect of this cause: a UUIDv7 with the cause's
+// time, the same however often the cause is handled.
 Uuid derive_id(const Uuid& cause, std::string_view handler, int n);
 
 // The same for a cause that is no event of ours: any stable text, and its time.

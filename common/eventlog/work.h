@@ -11,9 +11,9 @@
 
 // Does what is due in the lanes that this replica owns: timers, dispatches, provider pushes.
 //
-// A row is handed to its kind's handler once and is in flight until `done` is called. It goes away because the
-// handler appends an event from which a WorkDel (or a WorkPut with a later time) is derived; a row that is
-// still there after `done` is handed out again after retry_delay_ms.
+// A row is handed to its kind's handler once and is in flight until `done` is called. It goes away
+// because the handler appends an event from which a WorkDel (or a WorkPut with a later time) is
+// derived; a row that is still there after `done` is handed out again after retry_delay_ms.
 namespace flowstack::eventlog {
 
 struct WorkRow {
@@ -36,7 +36,8 @@ struct WorkOptions {
 class WorkRunner {
 public:
     using Done = std::function<void()>;
-    // May throw: logged, counted, tried again. Long or asynchronous work keeps `done` and calls it later.
+    // May throw: logged, counted, tried again. Long or asynchronous work keeps `done` and calls it
+    // later.
     using Handler = std::function<void(const WorkRow&, Done done)>;
 
     WorkRunner(Store& store, Owners& owners, WorkOptions options = {});

@@ -26,7 +26,8 @@ template <class T>
 T get(const char* at) {
     std::make_unsigned_t<T> value = 0;
     for (std::size_t i = 0; i < sizeof(T); ++i)
-        value = static_cast<std::make_unsigned_t<T>>((value << 8) | static_cast<unsigned char>(at[i]));
+        value =
+            static_cast<std::make_unsigned_t<T>>((value << 8) | static_cast<unsigned char>(at[i]));
     return static_cast<T>(value);
 }
 
@@ -202,7 +203,8 @@ int Result::affected() const {
 bool Result::null(int row, int column) const { return PQgetisnull(res(result_), row, column) != 0; }
 
 std::string_view Result::bytes(int row, int column) const {
-    if (null(row, column)) throw std::logic_error("postgres: column " + std::to_string(column) + " is null");
+    if (null(row, column))
+        throw std::logic_error("postgres: column " + std::to_string(column) + " is null");
     return {PQgetvalue(res(result_), row, column),
             static_cast<std::size_t>(PQgetlength(res(result_), row, column))};
 }
@@ -220,7 +222,8 @@ Uuid Result::uuid(int row, int column) const {
     return id;
 }
 Time Result::time(int row, int column) const {
-    return Time{std::chrono::microseconds{get<std::int64_t>(bytes(row, column).data()) + kEpoch2000Us}};
+    return Time{
+        std::chrono::microseconds{get<std::int64_t>(bytes(row, column).data()) + kEpoch2000Us}};
 }
 std::vector<std::int64_t> Result::int8_array(int row, int column) const {
     std::vector<std::int64_t> values;
@@ -258,15 +261,21 @@ void Session::connect() {
         "-c statement_timeout=" + std::to_string(options_.statement_timeout.count()) +
         " -c idle_in_transaction_session_timeout=" +
         std::to_string(options_.idle_in_transaction_timeout.count()) + " -c timezone=UTC";
-    const char* keys[] = {"dbname",         "application_name", "connect_timeout",     "options",
+    const char* keys[] = {"dbname",          "application_name", "connect_timeout",     "options",
                           "keepalives_idle", "tcp_user_timeout", "keepalives_interval", nullptr};
-    const char* values[] = {options_.url.c_str(), options_.application_name.c_str(), timeout.c_str(),
-                            settings.c_str(),     "10",                              "15000",
-                            "5",                  nullptr};
+    const char* values[] = {options_.url.c_str(),
+                            options_.application_name.c_str(),
+                            timeout.c_str(),
+                            settings.c_str(),
+                            "10",
+                            "15000",
+                            "5",
+                            nullptr};
     connection_ = PQconnectdbParams(keys, values, 1);
     if (!connection_ || PQstatus(conn(connection_)) != CONNECTION_OK)
         fail("cannot connect to the store");
-    PQsetNoticeReceiver(conn(connection_), [](void*, const PGresult*) {}, nullptr);
+    PQsetNoticeReceiver(
+        conn(connection_), [](void*, const PGresult*) {}, nullptr);
 }
 
 void Session::run(const std::string& sql) {
@@ -297,8 +306,8 @@ struct Session::Bound {
     std::vector<Oid> types;
 };
 
-// The name of the prepared statement, made when it is first used. Empty when there are too many, or when the
-// server refused to prepare it: the execution then reports the refusal.
+// The name of the prepared statement, made when it is first used. Empty when there are too many, or
+// when the server refused to prepare it: the execution then reports the refusal.
 std::string Session::prepared(const std::string& sql, const Bound& bound) {
     constexpr std::size_t kPreparedMax = 200;
     for (const auto& [text, name] : prepared_)
@@ -408,7 +417,8 @@ Pool::~Pool() = default;
 
 Pool::Lease::Lease(Pool& from) : pool(from) {
     std::unique_lock lock(pool.state_->mutex);
-    if (!pool.state_->returned.wait_for(lock, pool.wait_, [&] { return !pool.state_->idle.empty(); }))
+    if (!pool.state_->returned.wait_for(lock, pool.wait_,
+                                        [&] { return !pool.state_->idle.empty(); }))
         throw StoreUnavailable("all sessions are in use");
     session = std::move(pool.state_->idle.back());
     pool.state_->idle.pop_back();

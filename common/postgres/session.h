@@ -18,11 +18,12 @@
 
 // One connection to PostgreSQL over libpq, binary in both directions.
 //
-// For the paths where an append takes part: appends, consumer transactions, replay, the owners' polls.
-// Everything that reads for people goes through postgres/reader.h.
+// For the paths where an append takes part: appends, consumer transactions, replay, the owners'
+// polls. Everything that reads for people goes through postgres/reader.h.
 namespace flowstack::postgres {
 
-// The store cannot be reached, or the connection broke: whether the last statement counted is unknown.
+// The store cannot be reached, or the connection broke: whether the last statement counted is
+// unknown.
 struct StoreUnavailable : Unavailable {
     using Unavailable::Unavailable;
 };
@@ -37,7 +38,9 @@ struct SqlError : std::runtime_error {
     std::string detail;
 
     // Another transaction was in the way; the same statement may work now.
-    bool retryable() const { return sqlstate == "40P01" || sqlstate == "40001" || sqlstate == "55P03"; }
+    bool retryable() const {
+        return sqlstate == "40P01" || sqlstate == "40001" || sqlstate == "55P03";
+    }
 };
 
 // Parameters of one statement, encoded as they are added. A null array element has no value.
@@ -71,7 +74,8 @@ private:
     friend class Session;
     void finish(std::uint32_t type, bool is_null = false);
     template <class Range, class Write>
-    Params& array(std::uint32_t array_type, std::uint32_t element_type, const Range& values, Write write);
+    Params& array(std::uint32_t array_type, std::uint32_t element_type, const Range& values,
+                  Write write);
 
     std::string buffer_;
     std::vector<std::size_t> ends_;
@@ -91,7 +95,8 @@ public:
     std::int32_t int4(int row, int column) const;
     std::int64_t int8(int row, int column) const;
     bool boolean(int row, int column) const;
-    std::string_view bytes(int row, int column) const;  // text and bytea; valid while the Result lives
+    std::string_view bytes(int row,
+                           int column) const;  // text and bytea; valid while the Result lives
     std::string text(int row, int column) const { return std::string(bytes(row, column)); }
     Uuid uuid(int row, int column) const;
     Time time(int row, int column) const;
@@ -101,8 +106,9 @@ private:
     std::shared_ptr<void> result_;
 };
 
-// Not thread-safe: one thread at a time. Connects when first used and again after a loss; a statement that
-// was under way when the connection broke throws StoreUnavailable and is never repeated from here.
+// Not thread-safe: one thread at a time. Connects when first used and again after a loss; a
+// statement that was under way when the connection broke throws StoreUnavailable and is never
+// repeated from here.
 class Session {
 public:
     struct Options {
@@ -121,8 +127,8 @@ public:
     void run(const std::string& sql);
     Result query(const std::string& sql, const Params& params = {});
 
-    // All statements in one round trip, as one transaction (BEGIN and COMMIT are added). Either all of them
-    // count or SqlError is thrown for the first that was refused and nothing does.
+    // All statements in one round trip, as one transaction (BEGIN and COMMIT are added). Either all
+    // of them count or SqlError is thrown for the first that was refused and nothing does.
     struct Statement {
         std::string sql;
         Params params;
@@ -148,7 +154,8 @@ private:
 // A bounded set of sessions. Waits when all are lent, at most `wait`; then StoreUnavailable.
 class Pool {
 public:
-    Pool(Session::Options options, int size, std::chrono::milliseconds wait = std::chrono::seconds(5));
+    Pool(Session::Options options, int size,
+         std::chrono::milliseconds wait = std::chrono::seconds(5));
     ~Pool();
 
     template <class Fn>

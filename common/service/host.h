@@ -32,7 +32,8 @@ namespace flowstack::rpc {
 class Server;
 }
 
-// One process of one service, wired: store, owners, relay, consumption, work, gRPC with EventLog, admin door.
+// One process of one service, wired: store, owners, relay, consumption, work, gRPC with EventLog,
+// admin door.
 //
 //   int main(int argc, char** argv) {
 //       config::Reader reader(argc, argv, environ);
@@ -70,8 +71,8 @@ struct HostOptions {
     bool rebuild = false;
 };
 
-// Reads the settings that every service has: DATABASE_URL, KAFKA_BROKERS, LANES, REPLICA_ID, GRPC_PORT, ADMIN_PORT,
-// INTERNAL_KEY, <SERVICE>_GRPC, the waits, and --rebuild.
+// Reads the settings that every service has: DATABASE_URL, KAFKA_BROKERS, LANES, REPLICA_ID,
+// GRPC_PORT, ADMIN_PORT, INTERNAL_KEY, <SERVICE>_GRPC, the waits, and --rebuild.
 HostOptions host_options(config::Reader& reader, const std::string& name,
                          const std::vector<std::string>& sources);
 
@@ -84,21 +85,24 @@ public:
     eventlog::Owners& owners();
     eventlog::ReadModel& read_model();
     const HostOptions& options() const;
-    // A channel to another service, with the internal key, deadlines and trace carried (common/rpc/channel.h).
+    // A channel to another service, with the internal key, deadlines and trace carried
+    // (common/rpc/channel.h).
     std::shared_ptr<grpc::Channel> channel(const std::string& service);
 
     void react(eventlog::Consumption::Handler handler);
     void project(eventlog::Consumption::Handler handler);
-    void work(const std::string& kind, eventlog::WorkRunner::Handler handler, int in_flight_max = 0);
+    void work(const std::string& kind, eventlog::WorkRunner::Handler handler,
+              int in_flight_max = 0);
     void wake_work();
-    // Called for every settings change, from the first one on, in order, on one thread; before `run` serves,
-    // all changes so far have been handed over.
+    // Called for every settings change, from the first one on, in order, on one thread; before
+    // `run` serves, all changes so far have been handed over.
     void on_settings_change(std::function<void(const eventlog::SettingsChange&)> listener);
     rpc::Server& rpc();
     metrics::Registry& metrics();
     observability::Health& health();
     void serve(grpc::Service& service, const std::string& full_name);
-    // Started after the store and before readiness; stopped in reverse order, within what is left of the grace.
+    // Started after the store and before readiness; stopped in reverse order, within what is left
+    // of the grace.
     void also(std::string name, std::function<void()> start,
               std::function<void(std::chrono::milliseconds)> stop);
 

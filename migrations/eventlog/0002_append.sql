@@ -243,7 +243,10 @@ begin
         if p_strict and v not in (1, 3) then
             raise exception 'command % refused: verdict %', c_id[i], v
                 using errcode = 'FS002',
-                      detail = format('%s|%s|%s', i, v, coalesce(c_actual[i]::text, ''));
+                      detail = format('%s|%s|%s|%s|%s|%s', i, v, coalesce(c_actual[i]::text, ''),
+                                      case when v in (4, 5) then k_kind[q_key[c_bad_req[i]]] end,
+                                      case when v in (4, 5) then encode(k_value[q_key[c_bad_req[i]]], 'hex') end,
+                                      case when v in (4, 5) then k_holder[q_key[c_bad_req[i]]]::text end);
         end if;
         verdict := v;
         at_part := c_bad_part[i] - c_part_from[i];

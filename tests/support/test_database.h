@@ -3,8 +3,8 @@
 #include <string>
 #include <vector>
 
-// A database of a test's own on the cluster of TEST_DATABASE_URL, migrated, dropped at the end. A test that cannot
-// have one fails: it throws when the setting is missing.
+// A database of a test's own on the cluster of TEST_DATABASE_URL, migrated, dropped at the end. A
+// test that cannot have one fails: it throws when the setting is missing.
 namespace flowstack::testing {
 
 class TestDatabase {

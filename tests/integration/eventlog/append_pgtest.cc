@@ -21,7 +21,8 @@ NewEvent event(const std::string& payload, const std::string& type = "test.v1.Ha
 // Side rows by the type's name, as a service would derive them from the payload.
 void derive(const StreamName& stream, int lane, const NewEvent& event, Derived& out) {
     if (event.type == "test.v1.Named")
-        out.claims.push_back({stream.tenant, "name", event.payload, "value of " + stream.key, stream});
+        out.claims.push_back(
+            {stream.tenant, "name", event.payload, "value of " + stream.key, stream});
     if (event.type == "test.v1.Timed")
         out.work_put.push_back({lane, "timer", stream.key, event.occurred_at, 1, "ref"});
     if (event.type == "test.v1.Untimed") out.work_del.push_back({lane, "timer", stream.key});
@@ -47,7 +48,8 @@ protected:
     }
     std::unique_ptr<Store> make_store() {
         return std::make_unique<Store>(
-            StoreOptions{.service = "test", .database_url = database->service_url(), .lanes = 4}, derive);
+            StoreOptions{.service = "test", .database_url = database->service_url(), .lanes = 4},
+            derive);
     }
     std::int64_t count(const std::string& sql) {
         postgres::Session session({.url = database->admin_url()});
@@ -86,7 +88,8 @@ TEST_F(Append, WrongVersionSaysTheActualOne) {
 }
 
 TEST_F(Append, I5_ARejectedCommandChangesNothing) {
-    ASSERT_TRUE(store->append(command("c1", "a", kCreate, {event("x", "test.v1.Named")})).accepted());
+    ASSERT_TRUE(
+        store->append(command("c1", "a", kCreate, {event("x", "test.v1.Named")})).accepted());
     const auto position = store->heads();
     const auto verdict = store->append(command("c2", "b", kCreate, {event("x", "test.v1.Named")}));
     EXPECT_EQ(verdict.outcome, Outcome::claim_taken);
@@ -99,7 +102,8 @@ TEST_F(Append, I5_ARejectedCommandChangesNothing) {
 }
 
 TEST_F(Append, TheHolderOfAClaimMayTakeItAgain) {
-    ASSERT_TRUE(store->append(command("c1", "a", kCreate, {event("x", "test.v1.Named")})).accepted());
+    ASSERT_TRUE(
+        store->append(command("c1", "a", kCreate, {event("x", "test.v1.Named")})).accepted());
     EXPECT_TRUE(store->append(command("c2", "a", 1, {event("x", "test.v1.Named")})).accepted());
 }
 
@@ -122,8 +126,9 @@ TEST_F(Append, CreationAndVersionAreTheirOwnDedupe) {
     const auto create = command("create-1", "a", kCreate, {event("1")}, Dedupe::creation);
     ASSERT_EQ(store->append(create).outcome, Outcome::ok);
     EXPECT_EQ(store->append(create).outcome, Outcome::already_done);
-    EXPECT_EQ(store->append(command("create-2", "a", kCreate, {event("1")}, Dedupe::creation)).outcome,
-              Outcome::wrong_version);
+    EXPECT_EQ(
+        store->append(command("create-2", "a", kCreate, {event("1")}, Dedupe::creation)).outcome,
+        Outcome::wrong_version);
     const auto next = command("next-1", "a", 1, {event("2"), event("3")}, Dedupe::version);
     ASSERT_EQ(store->append(next).outcome, Outcome::ok);
     const auto again = store->append(next);
@@ -133,12 +138,13 @@ TEST_F(Append, CreationAndVersionAreTheirOwnDedupe) {
 }
 
 TEST_F(Append, CommandsOfOneStreamInOneBatchAreJudgedInOrderEachSeeingTheOneBefore) {
-    const std::vector<Command> batch{
-        command("c1", "a", kCreate, {event("1")}), command("c2", "a", 1, {event("2"), event("3")}),
-        command("c3", "a", 1, {event("no")}),      command("c4", "a", 3, {event("4")}),
-        command("c5", "b", kCreate, {event("n", "test.v1.Named")}),
-        command("c6", "c", kCreate, {event("n", "test.v1.Named")}),
-        command("c1", "a", kCreate, {event("1")}, Dedupe::creation)};
+    const std::vector<Command> batch{command("c1", "a", kCreate, {event("1")}),
+                                     command("c2", "a", 1, {event("2"), event("3")}),
+                                     command("c3", "a", 1, {event("no")}),
+                                     command("c4", "a", 3, {event("4")}),
+                                     command("c5", "b", kCreate, {event("n", "test.v1.Named")}),
+                                     command("c6", "c", kCreate, {event("n", "test.v1.Named")}),
+                                     command("c1", "a", kCreate, {event("1")}, Dedupe::creation)};
     postgres::Session session({.url = database->service_url()});
     const auto statement = append_statement(batch, store->options(), derive, false);
     const auto verdicts = verdicts_from(session.query(statement.sql, statement.params));
@@ -164,13 +170,15 @@ TEST_F(Append, I5_APoisonousCommandFailsAloneAmongAHundred) {
     for (int i = 0; i < 100; ++i) {
         // A zero byte in text is what PostgreSQL cannot store.
         const std::string type = i == 42 ? std::string("bad\0type", 8) : "test.v1.Happened";
-        store->append_async(command("c" + std::to_string(i), "k" + std::to_string(i), kCreate,
-                                    {event("p", type)}),
-                            [&](const Verdict& verdict, const std::exception_ptr& error) {
-                                if (error) ++refused;
-                                else if (verdict.accepted()) ++accepted;
-                                if (--left == 0) done.set_value();
-                            });
+        store->append_async(
+            command("c" + std::to_string(i), "k" + std::to_string(i), kCreate, {event("p", type)}),
+            [&](const Verdict& verdict, const std::exception_ptr& error) {
+                if (error)
+                    ++refused;
+                else if (verdict.accepted())
+                    ++accepted;
+                if (--left == 0) done.set_value();
+            });
     }
     done.get_future().wait();
     EXPECT_EQ(accepted, 99);
@@ -193,18 +201,23 @@ TEST_F(Append, I1_I2_I7_PositionsAndVersionsAreGaplessAndTimeClimbsUnderConcurre
         });
     for (auto& thread : threads) thread.join();
     EXPECT_EQ(count("select count(*) from events"), 800);
-    EXPECT_EQ(count("select count(*) from (select lane, position, row_number() over (partition by lane "
-                    "order by position) n from events) e where position <> n"),
-              0);
-    EXPECT_EQ(count("select count(*) from (select stream, version, row_number() over (partition by stream "
-                    "order by position) n from events) e where version <> n"),
-              0);
-    EXPECT_EQ(count("select count(*) from (select recorded_at, lag(recorded_at) over (partition by lane "
-                    "order by position) before from events) e where recorded_at <= before"),
-              0);
-    EXPECT_EQ(count("select count(*) from lanes l where position <> (select coalesce(max(position), 0) "
-                    "from events e where e.lane = l.lane)"),
-              0);
+    EXPECT_EQ(
+        count("select count(*) from (select lane, position, row_number() over (partition by lane "
+              "order by position) n from events) e where position <> n"),
+        0);
+    EXPECT_EQ(
+        count(
+            "select count(*) from (select stream, version, row_number() over (partition by stream "
+            "order by position) n from events) e where version <> n"),
+        0);
+    EXPECT_EQ(
+        count("select count(*) from (select recorded_at, lag(recorded_at) over (partition by lane "
+              "order by position) before from events) e where recorded_at <= before"),
+        0);
+    EXPECT_EQ(
+        count("select count(*) from lanes l where position <> (select coalesce(max(position), 0) "
+              "from events e where e.lane = l.lane)"),
+        0);
 }
 
 TEST_F(Append, I4_OneCommandIdOneEffectFromTwoWritersAThousandTimes) {
@@ -216,8 +229,8 @@ TEST_F(Append, I4_OneCommandIdOneEffectFromTwoWritersAThousandTimes) {
             std::atomic<int> left{1000};
             std::promise<void> done;
             for (int i = 0; i < 1000; ++i)
-                mine->append_async(command("cmd-" + std::to_string(i), "k" + std::to_string(i % 50), kAny,
-                                           {event("p")}, Dedupe::claim),
+                mine->append_async(command("cmd-" + std::to_string(i), "k" + std::to_string(i % 50),
+                                           kAny, {event("p")}, Dedupe::claim),
                                    [&](const Verdict& verdict, const std::exception_ptr& error) {
                                        EXPECT_FALSE(error);
                                        if (verdict.outcome == Outcome::ok) ++effects;
@@ -236,7 +249,8 @@ TEST_F(Append, I6_NoRoleCanChangeHistory) {
     ASSERT_TRUE(store->append(command("c1", "a", kCreate, {event("1")})).accepted());
     for (const auto& url : {database->service_url(), database->admin_url()}) {
         postgres::Session session({.url = url});
-        for (const auto* sql : {"update events set payload = 'x'", "delete from events", "truncate events"})
+        for (const auto* sql :
+             {"update events set payload = 'x'", "delete from events", "truncate events"})
             EXPECT_THROW(session.run(sql), postgres::SqlError) << sql;
     }
     postgres::Session service({.url = database->service_url()});
@@ -266,9 +280,11 @@ TEST_F(Append, I26_AClaimHasOneHolderHoweverManyLanesAskAtOnce) {
     EXPECT_EQ(won, 50);
     EXPECT_EQ(taken, 150);
     EXPECT_EQ(count("select count(*) from claims"), 50);
-    EXPECT_EQ(count("select count(*) from claims c where not exists (select from events e where e.stream = "
-                    "c.holder and convert_from(e.payload, 'UTF8') = c.key)"),
-              0);
+    EXPECT_EQ(
+        count(
+            "select count(*) from claims c where not exists (select from events e where e.stream = "
+            "c.holder and convert_from(e.payload, 'UTF8') = c.key)"),
+        0);
 }
 
 TEST_F(Append, GuardsAndOwnersAreChecked) {
@@ -290,7 +306,8 @@ TEST_F(Append, GuardsAndOwnersAreChecked) {
 }
 
 TEST_F(Append, SideRowsFollowFromEvents) {
-    ASSERT_TRUE(store->append(command("c1", "a", kCreate, {event("1", "test.v1.Timed")})).accepted());
+    ASSERT_TRUE(
+        store->append(command("c1", "a", kCreate, {event("1", "test.v1.Timed")})).accepted());
     EXPECT_EQ(count("select count(*) from work"), 1);
     ASSERT_TRUE(store->append(command("c2", "a", 1, {event("1", "test.v1.Untimed")})).accepted());
     EXPECT_EQ(count("select count(*) from work"), 0);
@@ -304,8 +321,9 @@ TEST_F(Append, I3_AnAppendGoesThroughWhenItsBackendIsKilledAndCountsOnce) {
     std::thread killer([&] {
         postgres::Session session({.url = database->admin_url()});
         for (int i = 0; i < 20 && !stop; ++i) {
-            session.query("select count(pg_terminate_backend(pid)) from pg_stat_activity where "
-                          "application_name like 'test-append%'");
+            session.query(
+                "select count(pg_terminate_backend(pid)) from pg_stat_activity where "
+                "application_name like 'test-append%'");
             std::this_thread::sleep_for(std::chrono::milliseconds(20));
         }
     });

@@ -1,0 +1,576 @@
+#include "common/eventlog/consumption.h"
+
+#include <algorithm>
+#include <atomic>
+#include <mutex>
+#include <set>
+#include <thread>
+
+#include "common/core/corrupt_stream.h"
+#include "common/observability/log.h"
+
+namespace flowstack::eventlog {
+namespace {
+
+using Steady = std::chrono::steady_clock;
+using Where = std::pair<std::string, int>;  // source, lane
+constexpr int kRefillPageEvents = 500;
+
+std::string key_of(const Recorded& event) {
+    return event.stream.tenant + "/" + event.meta.routing.key;
+}
+
+}  // namespace
+
+struct Consumption::State {
+    struct Lane {
+        std::int64_t applied = 0;    // in memory
+        std::int64_t persisted = 0;  // in the cursor row
+        std::set<std::string> parked_keys;
+        std::int64_t parked = 0;
+        Steady::time_point clean_since = Steady::now();
+    };
+    // An event that is to be applied, or the reason why it cannot even be read.
+    struct Item {
+        Recorded event;
+        std::string undecodable;
+        std::string raw;
+    };
+
+    State(Store& s, std::map<std::string, std::shared_ptr<Source>> all, ConsumptionOptions o)
+        : store(s),
+          sources(std::move(all)),
+          options(std::move(o)),
+          session({.url = s.options().database_url,
+                   .application_name = s.options().service + "-consume"}) {}
+
+    // ------------------------------------------------------------------ cursors
+
+    void load(const Where& where, Lane& lane) {
+        const auto cursor = session.query(
+            "select position from cursors where consumer = $1 and source = $2 and lane = $3",
+            postgres::Params().add(options.consumer).add(where.first).add(where.second));
+        lane.applied = lane.persisted = cursor.rows() ? cursor.int8(0, 0) : 0;
+        const auto parked = session.query(
+            "select routing_key, count(*) from parked where consumer = $1 and source = $2 and lane "
+            "= $3 group by 1",
+            postgres::Params().add(options.consumer).add(where.first).add(where.second));
+        lane.parked_keys.clear();
+        lane.parked = 0;
+        for (int row = 0; row < parked.rows(); ++row) {
+            lane.parked_keys.insert(parked.text(row, 0));
+            lane.parked += parked.int8(row, 1);
+        }
+    }
+
+    Lane* lane_of(const Where& where) {
+        const auto found = lanes.find(where);
+        return found == lanes.end() ? nullptr : &found->second;
+    }
+
+    // ------------------------------------------------------------------ one batch
+
+    // What one attempt at a batch leads to.
+    struct Attempt {
+        Pending pending;
+        std::vector<std::size_t> command_item;  // pending.commands[i] came from this item
+        std::map<Where, std::int64_t> moved;
+        struct Park {
+            const Item* item;
+            std::string reason;
+        };
+        std::vector<Park> parks;
+    };
+
+    void decide(const Item& item, std::size_t index, Attempt& attempt,
+                const std::optional<Verdict>& refusal) {
+        const auto& event = item.event;
+        Turn turn(store, attempt.pending, event, refusal);
+        const auto before = attempt.pending.commands.size();
+        if (react) react(event, turn);
+        if (project) project(event, turn);
+        for (auto i = before; i < attempt.pending.commands.size(); ++i)
+            attempt.command_item.push_back(index);
+    }
+
+    std::vector<postgres::Session::Statement> statements_of(const Attempt& attempt) {
+        std::vector<postgres::Session::Statement> statements;
+        for (const auto& [where, to] : attempt.moved) {
+            const auto* lane = lane_of(where);
+            statements.push_back(
+                {"select move_cursor($1, $2, $3, $4, $5)", postgres::Params()
+                                                               .add(options.consumer)
+                                                               .add(where.first)
+                                                               .add(where.second)
+                                                               .add(lane->persisted)
+                                                               .add(to)});
+        }
+        for (const auto& park : attempt.parks) statements.push_back(park_statement(park));
+        document_statements(attempt.pending, statements);
+        if (!attempt.pending.commands.empty())
+            statements.push_back(
+                append_statement(attempt.pending.commands, store.options(), store.derive(), true));
+        return statements;
+    }
+
+    postgres::Session::Statement park_statement(const Attempt::Park& park) {
+        const auto& event = park.item->event;
+        return {
+            "insert into parked (consumer, source, lane, position, routing_key, reason, event, "
+            "parked_at) values "
+            "($1, $2, $3, $4, $5, $6, $7, now()) on conflict do nothing",
+            postgres::Params()
+                .add(options.consumer)
+                .add(event.service)
+                .add(event.lane)
+                .add(event.position)
+                .add(key_of(event))
+                .add(park.reason.substr(0, 1000))
+                .add_bytes(park.item->raw.empty() ? to_bus(event) : park.item->raw)};
+    }
+
+    static void document_statements(const Pending& pending,
+                                    std::vector<postgres::Session::Statement>& statements) {
+        std::vector<std::string> tenant, kind, id, parent, state, gone_tenant, gone_kind, gone_id;
+        std::vector<std::string_view> body;
+        std::vector<Time> sort_at;
+        std::vector<std::int32_t> lane;
+        std::vector<std::int64_t> position;
+        for (const auto& [key, document] : pending.documents) {
+            if (document.deleted) {
+                gone_tenant.push_back(document.tenant);
+                gone_kind.push_back(document.kind);
+                gone_id.push_back(document.id);
+                continue;
+            }
+            tenant.push_back(document.tenant);
+            kind.push_back(document.kind);
+            id.push_back(document.id);
+            parent.push_back(document.parent);
+            state.push_back(document.state);
+            sort_at.push_back(document.sort_at);
+            lane.push_back(document.lane);
+            position.push_back(document.position);
+            body.push_back(document.body);
+        }
+        if (!id.empty())
+            statements.push_back(
+                {"insert into read_model (tenant, kind, id, parent, state, sort_at, lane, "
+                 "position, body) select * "
+                 "from unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], "
+                 "$6::timestamptz[], "
+                 "$7::int[], $8::bigint[], $9::bytea[]) on conflict (tenant, kind, id) do update "
+                 "set "
+                 "parent = excluded.parent, state = excluded.state, sort_at = excluded.sort_at, "
+                 "lane = excluded.lane, "
+                 "position = excluded.position, body = excluded.body",
+                 postgres::Params()
+                     .add_array(tenant)
+                     .add_array(kind)
+                     .add_array(id)
+                     .add_array(parent)
+                     .add_array(state)
+                     .add_array(sort_at)
+                     .add_array(lane)
+                     .add_array(position)
+                     .add_bytes_array(body)});
+        if (!gone_id.empty())
+            statements.push_back(
+                {"delete from read_model r using unnest($1::text[], $2::text[], $3::text[]) "
+                 "d(t, k, i) where r.tenant = d.t and r.kind = d.k and r.id = d.i",
+                 postgres::Params()
+                     .add_array(gone_tenant)
+                     .add_array(gone_kind)
+                     .add_array(gone_id)});
+    }
+
+    bool still_ours(std::span<const Item> items) {
+        return std::all_of(items.begin(), items.end(), [&](const Item& item) {
+            return lane_of({item.event.service, item.event.lane}) != nullptr;
+        });
+    }
+
+    // Applies all of it, in halves when somebody refuses. Comes back when it counts, or when it is
+    // not ours.
+    void apply(std::span<const Item> items) {
+        std::optional<Verdict> refusal;
+        std::string reason;
+        for (int attempts = 0; !items.empty(); ++attempts) {
+            if (stopping || !still_ours(items)) return;
+            Attempt attempt;
+            try {
+                for (std::size_t i = 0; i < items.size(); ++i) {
+                    const auto& item = items[i];
+                    const Where where{item.event.service, item.event.lane};
+                    attempt.moved[where] = item.event.position;
+                    if (!item.undecodable.empty())
+                        attempt.parks.push_back({&item, item.undecodable});
+                    else if (lane_of(where)->parked_keys.contains(key_of(item.event)))
+                        attempt.parks.push_back({&item, "an earlier event of this key is parked"});
+                    else if (items.size() == 1 && attempts >= options.attempts_before_parking &&
+                             !reason.empty())
+                        attempt.parks.push_back({&item, reason});
+                    else
+                        decide(item, i, attempt, items.size() == 1 ? refusal : std::nullopt);
+                }
+                commit(attempt);
+                return;
+            } catch (const Unavailable& error) {
+                // Somebody is away. Wait and try for ever: nothing is skipped.
+                log::warn("consumption waits", {{"error", error.what()}});
+                attempts = -1;
+                std::this_thread::sleep_for(options.retry_delay_ms);
+            } catch (const postgres::SqlError& error) {
+                if (error.sqlstate == "FS004") {
+                    log::warn("a cursor was moved by another replica", {{"error", error.what()}});
+                    for (const auto& [where, to] : attempt.moved)
+                        if (auto* lane = lane_of(where)) load(where, *lane);
+                    return;
+                }
+                if (items.size() > 1 && error.sqlstate != "FS002" && !error.retryable())
+                    return halve(items);
+                if (error.sqlstate == "FS002") {
+                    const auto [index, verdict] = refusal_from(error);
+                    if (items.size() > 1) return halve(items);
+                    reason = error.what();
+                    // A wrong version is decided again on what was written first; a claim is told
+                    // to the handler.
+                    if (verdict.outcome == Outcome::claim_taken ||
+                        verdict.outcome == Outcome::other_body)
+                        refusal = verdict;
+                } else if (error.retryable()) {
+                    attempts = -1;
+                } else if (error.sqlstate.starts_with("53") || error.sqlstate.starts_with("57") ||
+                           error.sqlstate.starts_with("58")) {
+                    session.disconnect();
+                    attempts = -1;
+                    std::this_thread::sleep_for(options.retry_delay_ms);
+                } else {
+                    reason = error.what();
+                }
+            } catch (const std::exception& error) {
+                // A handler could not: alone it is tried a few times, then parked.
+                if (items.size() > 1) return halve(items);
+                reason = error.what();
+                if (dynamic_cast<const CorruptStream*>(&error) != nullptr ||
+                    dynamic_cast<const std::invalid_argument*>(&error) != nullptr)
+                    attempts = options.attempts_before_parking;
+            }
+        }
+    }
+
+    void halve(std::span<const Item> items) {
+        apply(items.first(items.size() / 2));
+        apply(items.subspan(items.size() / 2));
+    }
+
+    void commit(const Attempt& attempt) {
+        const bool effects = !attempt.pending.commands.empty() ||
+                             !attempt.pending.documents.empty() || !attempt.parks.empty();
+        bool due = effects;
+        const auto now = Steady::now();
+        for (const auto& [where, to] : attempt.moved)
+            if (now - lane_of(where)->clean_since > options.idle_cursor_ms) due = true;
+        // A stretch that decided nothing needs no transaction of its own: it can be seen again
+        // without harm.
+        if (due) {
+            auto statements = statements_of(attempt);
+            session.transaction(statements);
+        }
+        for (const auto& [where, to] : attempt.moved) {
+            auto* lane = lane_of(where);
+            lane->applied = to;
+            if (due) {
+                lane->persisted = to;
+                lane->clean_since = now;
+            }
+        }
+        for (const auto& park : attempt.parks) {
+            auto* lane = lane_of({park.item->event.service, park.item->event.lane});
+            lane->parked_keys.insert(key_of(park.item->event));
+            ++lane->parked;
+            log::error("event parked", {{"source", park.item->event.service},
+                                        {"lane", park.item->event.lane},
+                                        {"position", park.item->event.position},
+                                        {"type", park.item->event.type},
+                                        {"reason", park.reason}});
+        }
+        publish_progress();
+    }
+
+    void flush_clean() {
+        std::vector<postgres::Session::Statement> statements;
+        std::vector<Lane*> moved;
+        const auto now = Steady::now();
+        for (auto& [where, lane] : lanes) {
+            if (lane.applied == lane.persisted) {
+                lane.clean_since = now;
+                continue;
+            }
+            if (now - lane.clean_since < options.idle_cursor_ms) continue;
+            statements.push_back(
+                {"select move_cursor($1, $2, $3, $4, $5)", postgres::Params()
+                                                               .add(options.consumer)
+                                                               .add(where.first)
+                                                               .add(where.second)
+                                                               .add(lane.persisted)
+                                                               .add(lane.applied)});
+            moved.push_back(&lane);
+        }
+        if (statements.empty()) return;
+        try {
+            session.transaction(statements);
+            for (auto* lane : moved) {
+                lane->persisted = lane->applied;
+                lane->clean_since = now;
+            }
+        } catch (const postgres::SqlError& error) {
+            if (error.sqlstate != "FS004") throw;
+            for (auto& [where, lane] : lanes) load(where, lane);
+        }
+    }
+
+    // ------------------------------------------------------------------ from the bus, from the
+    // source
+
+    void refill(const Where& where, std::int64_t to) {
+        auto* lane = lane_of(where);
+        while (lane && lane->applied < to && !stopping) {
+            std::vector<Recorded> page;
+            try {
+                page = sources.at(where.first)
+                           ->read(where.second, lane->applied + 1, to, kRefillPageEvents);
+            } catch (const Unavailable& error) {
+                // Not now: the next comparison of heads comes back here.
+                log::info("refill waits for its source",
+                          {{"source", where.first}, {"error", error.what()}});
+                return;
+            }
+            if (page.empty()) return;
+            std::vector<Item> items;
+            for (auto& event : page) items.push_back({std::move(event), "", ""});
+            const auto before = lane->applied;
+            apply_in_batches(items);
+            lane = lane_of(where);
+            if (lane && lane->applied == before) return;
+        }
+    }
+
+    void apply_in_batches(std::span<const Item> items) {
+        const auto size = static_cast<std::size_t>(options.batch_events_max);
+        for (std::size_t at = 0; at < items.size(); at += size)
+            apply(items.subspan(at, std::min(size, items.size() - at)));
+    }
+
+    Item read(BusRecord record) {
+        Item item;
+        try {
+            item.event = from_bus(record.value);
+            if (item.event.service != record.source || item.event.lane != record.lane)
+                item.undecodable = "the envelope names another service or lane than its partition";
+            else if (!record.key.empty() && record.key != key_of(item.event))
+                item.undecodable = "tenant or routing key does not match the record's key";
+        } catch (const std::invalid_argument& error) {
+            item.undecodable = error.what();
+        }
+        item.raw = std::move(record.value);
+        return item;
+    }
+
+    void compare_heads() {
+        std::set<std::string> names;
+        for (const auto& [where, lane] : lanes) names.insert(where.first);
+        for (const auto& name : names) {
+            std::vector<std::int64_t> heads;
+            try {
+                heads = sources.at(name)->heads();
+            } catch (const Unavailable&) {
+                continue;  // it is away; what it has written will still be there
+            }
+            std::vector<Where> behind;
+            for (const auto& [where, lane] : lanes)
+                if (where.first == name && static_cast<std::size_t>(where.second) < heads.size()) {
+                    auto& last = last_behind[where];
+                    const auto head = heads[static_cast<std::size_t>(where.second)];
+                    // Twice at the same place: the bus is not bringing it.
+                    if (lane.applied < head && last == lane.applied) behind.push_back(where);
+                    last = lane.applied;
+                }
+            for (const auto& where : behind)
+                refill(where, heads[static_cast<std::size_t>(where.second)]);
+        }
+    }
+
+    void publish_progress() {
+        std::vector<Progress> now;
+        for (const auto& [where, lane] : lanes)
+            now.push_back({where.first, where.second, lane.applied, lane.parked});
+        const std::lock_guard lock(progress_mutex);
+        progress = std::move(now);
+    }
+
+    Store& store;
+    std::map<std::string, std::shared_ptr<Source>> sources;
+    ConsumptionOptions options;
+    postgres::Session session;
+    Handler react;
+    Handler project;
+    std::map<Where, Lane> lanes;
+    std::map<Where, std::int64_t> last_behind;
+    Steady::time_point compared = Steady::now();
+    std::atomic<bool> stopping{false};
+    mutable std::mutex progress_mutex;
+    std::vector<Progress> progress;
+};
+
+Consumption::Consumption(Store& store, std::map<std::string, std::shared_ptr<Source>> sources,
+                         ConsumptionOptions options)
+    : state_(std::make_unique<State>(store, std::move(sources), std::move(options))) {}
+Consumption::~Consumption() = default;
+
+void Consumption::react(Handler handler) { state_->react = std::move(handler); }
+void Consumption::project(Handler handler) { state_->project = std::move(handler); }
+
+void Consumption::assign(const std::vector<int>& lanes) {
+    for (const auto& [name, source] : state_->sources)
+        for (const int lane : lanes) {
+            const Where where{name, lane};
+            State::Lane fresh;
+            state_->load(where, fresh);
+            state_->lanes[where] = std::move(fresh);
+        }
+    state_->publish_progress();
+}
+
+void Consumption::unassign(const std::vector<int>& lanes) {
+    for (const auto& [name, source] : state_->sources)
+        for (const int lane : lanes) state_->lanes.erase({name, lane});
+    state_->publish_progress();
+}
+
+void Consumption::apply(std::vector<BusRecord> records) {
+    auto& state = *state_;
+    std::vector<State::Item> ready;
+    std::map<Where, std::int64_t> expected;
+    const auto flush = [&] {
+        state.apply_in_batches(ready);
+        ready.clear();
+        expected.clear();
+    };
+    for (auto& record : records) {
+        const Where where{record.source, record.lane};
+        const auto* lane = state.lane_of(where);
+        if (!lane) continue;
+        auto item = state.read(std::move(record));
+        if (item.event.position == 0) {
+            // Not even an envelope: nobody knows its place. The gap that it leaves is refilled from
+            // the source.
+            log::error("an unreadable record on the bus",
+                       {{"source", where.first}, {"lane", where.second}});
+            continue;
+        }
+        auto next = expected.contains(where) ? expected[where] : lane->applied + 1;
+        if (item.event.position < next) continue;
+        if (item.event.position > next) {
+            flush();
+            state.refill(where, item.event.position - 1);
+            lane = state.lane_of(where);
+            if (!lane || lane->applied + 1 != item.event.position) continue;
+            next = item.event.position;
+        }
+        if (item.event.payload_omitted && !item.event.is_private) {
+            // Too large for the bus: its own log has it.
+            flush();
+            state.refill(where, item.event.position);
+            continue;
+        }
+        expected[where] = next + 1;
+        ready.push_back(std::move(item));
+    }
+    flush();
+    const auto now = Steady::now();
+    try {
+        state.flush_clean();
+        if (now - state.compared >= state.options.head_compare_ms) {
+            state.compared = now;
+            state.compare_heads();
+        }
+    } catch (const Unavailable& error) {
+        log::warn("consumption waits", {{"error", error.what()}});
+    }
+}
+
+void Consumption::stop() { state_->stopping = true; }
+
+void Consumption::rebuild() {
+    auto& state = *state_;
+    state.session.run("delete from read_model");
+    for (auto& [where, lane] : state.lanes) {
+        std::int64_t at = 0;
+        while (at < lane.applied) {
+            const auto page = state.sources.at(where.first)
+                                  ->read(where.second, at + 1, lane.applied, kRefillPageEvents);
+            if (page.empty())
+                throw std::runtime_error("rebuild: " + where.first + " has no events after " +
+                                         std::to_string(at));
+            Pending pending;
+            for (const auto& event : page) {
+                Turn turn(state.store, pending, event, std::nullopt);
+                if (state.project && !lane.parked_keys.contains(key_of(event)))
+                    state.project(event, turn);
+                at = event.position;
+            }
+            std::vector<postgres::Session::Statement> statements;
+            State::document_statements(pending, statements);
+            if (!statements.empty()) state.session.transaction(statements);
+        }
+    }
+}
+
+std::vector<Consumption::Progress> Consumption::progress() const {
+    const std::lock_guard lock(state_->progress_mutex);
+    return state_->progress;
+}
+
+void Consumption::release(const std::string& source, int lane_number,
+                          const std::string& routing_key) {
+    auto& state = *state_;
+    const Where where{source, lane_number};
+    auto* lane = state.lane_of(where);
+    if (!lane) return;
+    while (true) {
+        const auto next = state.session.query(
+            "select position, event from parked where consumer = $1 and source = $2 and lane = $3 "
+            "and "
+            "routing_key = $4 order by position limit 1",
+            postgres::Params()
+                .add(state.options.consumer)
+                .add(source)
+                .add(lane_number)
+                .add(routing_key));
+        if (next.rows() == 0) break;
+        const auto position = next.int8(0, 0);
+        const auto event = from_bus(next.bytes(0, 1));
+        State::Attempt attempt;
+        state.decide({event, "", ""}, 0, attempt,
+                     std::nullopt);  // throws: it stays parked, and so do the later ones
+        std::vector<postgres::Session::Statement> statements{
+            {"delete from parked where consumer = $1 and source = $2 and lane = $3 and position = "
+             "$4",
+             postgres::Params()
+                 .add(state.options.consumer)
+                 .add(source)
+                 .add(lane_number)
+                 .add(position)}};
+        State::document_statements(attempt.pending, statements);
+        if (!attempt.pending.commands.empty())
+            statements.push_back(append_statement(attempt.pending.commands, state.store.options(),
+                                                  state.store.derive(), true));
+        state.session.transaction(statements);
+        --lane->parked;
+    }
+    lane->parked_keys.erase(routing_key);
+    state.publish_progress();
+}
+
+}  // namespace flowstack::eventlog

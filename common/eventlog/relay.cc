@@ -1,0 +1,337 @@
+#include "common/eventlog/relay.h"
+
+#include <algorithm>
+#include <atomic>
+#include <condition_variable>
+#include <deque>
+#include <map>
+#include <mutex>
+#include <set>
+#include <thread>
+
+#include "common/messaging/kafka.h"
+#include "common/observability/log.h"
+
+namespace flowstack::eventlog {
+namespace {
+
+using Steady = std::chrono::steady_clock;
+constexpr std::chrono::milliseconds kBusTimeoutMs{3000};
+constexpr std::chrono::milliseconds kBusRetryMs{500};
+constexpr std::chrono::milliseconds kPublishedSaveMs{500};
+constexpr std::size_t kVerifyQueueMax = 20'000;
+
+// What tools want to see without decoding the envelope. No personal data here.
+messaging::RecordHeaders headers_of(const Recorded& event) {
+    return {{"type", event.type},
+            {"event_id", event.event_id.text()},
+            {"tenant", event.stream.tenant},
+            {"position", std::to_string(event.position)},
+            {"traceparent", event.meta.traceparent}};
+}
+
+}  // namespace
+
+struct Relay::State {
+    // A lane that is being published.
+    struct Lane {
+        bool begun = false;
+        std::int64_t head = 0;                // known to be committed
+        std::int64_t sent = 0;                // handed to the producer
+        std::int64_t published = 0;           // contiguous and acknowledged
+        std::int64_t saved = 0;               // in the database
+        std::set<std::int64_t> acknowledged;  // above published
+    };
+
+    State(Store& s, Owners& o, RelayOptions r)
+        : store(s),
+          owners(o),
+          options(std::move(r)),
+          session({.url = s.options().database_url,
+                   .application_name = s.options().service + "-relay"}),
+          verify_session({.url = s.options().database_url,
+                          .application_name = s.options().service + "-verify"}) {}
+
+    void run() {
+        auto next_poll = Steady::now();
+        while (!stopping) {
+            try {
+                if (Steady::now() >= next_poll) {
+                    poll_heads();
+                    next_poll = Steady::now() + options.poll_ms;
+                }
+                take_woken();
+                bool more = false;
+                if (!lanes.empty()) {
+                    if (!producer)
+                        producer = std::make_unique<messaging::Producer>(options.brokers);
+                    for (auto& [number, lane] : lanes) more |= publish(number, lane);
+                    acknowledge(more ? std::chrono::milliseconds(0) : std::chrono::milliseconds(1));
+                    save(false);
+                }
+                if (!more && in_flight == 0) {
+                    std::unique_lock lock(mutex);
+                    woken.wait_until(lock, next_poll, [&] { return stopping || !wakes.empty(); });
+                }
+            } catch (const std::exception& error) {
+                log::warn("relay waits", {{"error", error.what()}});
+                std::unique_lock lock(mutex);
+                woken.wait_for(lock, kBusRetryMs, [&] { return stopping.load(); });
+            }
+        }
+        try {
+            const auto until = Steady::now() + kBusTimeoutMs;
+            while (producer && in_flight > 0 && Steady::now() < until)
+                acknowledge(std::chrono::milliseconds(10));
+            save(true);
+        } catch (const std::exception& error) {
+            log::warn("relay could not save its place", {{"error", error.what()}});
+        }
+    }
+
+    // Foreign appends show here; our own come by wake().
+    void poll_heads() {
+        const auto owned = owners.lanes();
+        std::erase_if(lanes, [&](const auto& entry) {
+            if (std::find(owned.begin(), owned.end(), entry.first) != owned.end()) return false;
+            in_flight -= entry.second.sent - entry.second.published -
+                         static_cast<std::int64_t>(entry.second.acknowledged.size());
+            return true;
+        });
+        if (owned.empty()) return;
+        const std::vector<std::int32_t> ids(owned.begin(), owned.end());
+        const auto result = session.query(
+            "select l.lane, l.position, r.published from lanes l join lane_relay r using (lane) "
+            "where "
+            "l.lane = any($1)",
+            postgres::Params().add_array(std::span<const std::int32_t>(ids)));
+        for (int row = 0; row < result.rows(); ++row) {
+            auto& lane = lanes[result.int4(row, 0)];
+            lane.head = std::max(lane.head, result.int8(row, 1));
+            if (!lane.begun) begin(result.int4(row, 0), lane, result.int8(row, 2));
+        }
+        publish_status();
+    }
+
+    // Where to go on: after the last record of the partition, or after what is known to be
+    // published.
+    void begin(int number, Lane& lane, std::int64_t published) {
+        std::int64_t last = 0;
+        if (const auto record =
+                messaging::last_record(options.brokers, options.topic, number, kBusTimeoutMs))
+            last = from_bus(record->value).position;
+        lane.sent = lane.published = std::max(last, published);
+        lane.saved = published;
+        lane.acknowledged.clear();
+        lane.begun = true;
+    }
+
+    void take_woken() {
+        std::map<int, std::int64_t> heads;
+        {
+            const std::lock_guard lock(mutex);
+            heads.swap(wakes);
+        }
+        for (const auto& [number, head] : heads)
+            if (const auto found = lanes.find(number); found != lanes.end())
+                found->second.head = std::max(found->second.head, head);
+    }
+
+    // True when there is more to publish than one page.
+    bool publish(int number, Lane& lane) {
+        if (!lane.begun || lane.sent >= lane.head || in_flight >= options.in_flight_max)
+            return false;
+        static const std::string sql =
+            std::string("select ") + kEventColumns +
+            " from events where lane = $1 and position > $2 order by position limit $3";
+        const auto page = session.query(sql, postgres::Params().add(number).add(lane.sent).add(
+                                                 static_cast<std::int64_t>(options.page_events)));
+        for (int row = 0; row < page.rows(); ++row) {
+            const auto event = recorded_from(page, row, store.options().service);
+            // Positions are gapless: a hole would be an append that is not yet visible, and cannot
+            // be.
+            if (event.position != lane.sent + 1)
+                throw std::logic_error("relay: lane " + std::to_string(number) +
+                                       " has a gap after " + std::to_string(lane.sent));
+            const auto key = event.stream.tenant + "/" + event.meta.routing.key;
+            const auto value = to_bus(event);
+            while (!producer->produce(options.topic, number, key, value, headers_of(event),
+                                      event.position)) {
+                if (producer->fatal() || stopping) break;
+                acknowledge(std::chrono::milliseconds(10));
+            }
+            if (producer->fatal() || stopping) break;
+            lane.sent = event.position;
+            ++in_flight;
+        }
+        if (producer->fatal()) restart();
+        return lane.sent < lane.head;
+    }
+
+    void acknowledge(std::chrono::milliseconds wait) {
+        for (const auto& done : producer->poll(wait)) {
+            const auto found = lanes.find(done.partition);
+            if (found == lanes.end()) continue;
+            --in_flight;
+            auto& lane = found->second;
+            if (!done.delivered) {
+                failed = true;
+                continue;
+            }
+            lane.acknowledged.insert(done.tag);
+            while (!lane.acknowledged.empty() && *lane.acknowledged.begin() == lane.published + 1) {
+                ++lane.published;
+                lane.acknowledged.erase(lane.acknowledged.begin());
+            }
+        }
+        if (failed || producer->fatal()) restart();
+    }
+
+    // The producer is no good any more: drop it, look at the partitions' ends, go on from there.
+    void restart() {
+        log::warn("relay starts a new producer", {{"topic", options.topic}});
+        producer.reset();
+        failed = false;
+        in_flight = 0;
+        for (auto& [number, lane] : lanes) {
+            lane.begun = false;
+            lane.acknowledged.clear();
+        }
+    }
+
+    void save(bool now) {
+        if (!now && Steady::now() - saved_at < kPublishedSaveMs) return;
+        saved_at = Steady::now();
+        std::vector<std::int32_t> ids;
+        std::vector<std::int64_t> positions;
+        for (auto& [number, lane] : lanes)
+            if (lane.begun && lane.published > lane.saved) {
+                ids.push_back(number);
+                positions.push_back(lane.published);
+                lane.saved = lane.published;
+            }
+        if (ids.empty()) return;
+        session.query(
+            "update lane_relay r set published = greatest(r.published, v.p) from unnest($1::int[], "
+            "$2::bigint[]) v(l, p) where r.lane = v.l",
+            postgres::Params().add_array(ids).add_array(positions));
+    }
+
+    void publish_status() {
+        std::vector<Status> now;
+        for (const auto& [number, lane] : lanes) now.push_back({number, lane.published, lane.head});
+        const std::lock_guard lock(status_mutex);
+        status = std::move(now);
+    }
+
+    // ------------------------------------------------------------------ the verifier
+
+    // The topic must be the lane: contiguous but for repeats, and equal to the table byte for byte.
+    void verify_loop() {
+        while (true) {
+            std::vector<std::pair<int, std::string>> batch;
+            {
+                std::unique_lock lock(verify_mutex);
+                verify_ready.wait(lock, [&] { return stopping || !verify_queue.empty(); });
+                if (stopping) return;
+                batch.swap(verify_queue);
+            }
+            try {
+                for (auto& [lane, value] : batch) verify_one(lane, value);
+            } catch (const std::exception& error) {
+                log::warn("verifier skipped a batch", {{"error", error.what()}});
+            }
+        }
+    }
+
+    void verify_one(int lane, const std::string& value) {
+        const auto on_bus = from_bus(value);
+        auto& seen = verified[lane];
+        if (seen != 0 && on_bus.position > seen + 1) {
+            ++mismatches;
+            log::error("the topic has a gap",
+                       {{"lane", lane}, {"after", seen}, {"next", on_bus.position}});
+        }
+        seen = std::max(seen, on_bus.position);
+        static const std::string sql = std::string("select ") + kEventColumns +
+                                       " from events where lane = $1 and position = $2";
+        const auto row =
+            verify_session.query(sql, postgres::Params().add(lane).add(on_bus.position));
+        if (row.rows() == 1 && to_bus(recorded_from(row, 0, store.options().service)) == value)
+            return;
+        ++mismatches;
+        log::error("the topic differs from the table",
+                   {{"lane", lane}, {"position", on_bus.position}});
+    }
+
+    Store& store;
+    Owners& owners;
+    RelayOptions options;
+    postgres::Session session;
+    std::unique_ptr<messaging::Producer> producer;
+    std::map<int, Lane> lanes;
+    std::int64_t in_flight = 0;
+    bool failed = false;
+    Steady::time_point saved_at{};
+    std::atomic<bool> stopping{false};
+    std::mutex mutex;
+    std::condition_variable woken;
+    std::map<int, std::int64_t> wakes;
+    mutable std::mutex status_mutex;
+    std::vector<Status> status;
+
+    postgres::Session verify_session;
+    std::mutex verify_mutex;
+    std::condition_variable verify_ready;
+    std::vector<std::pair<int, std::string>> verify_queue;
+    std::map<int, std::int64_t> verified;
+    std::atomic<std::int64_t> mismatches{0};
+
+    std::vector<std::thread> threads;
+};
+
+Relay::Relay(Store& store, Owners& owners, RelayOptions options)
+    : state_(std::make_unique<State>(store, owners, std::move(options))) {}
+Relay::~Relay() { stop(); }
+
+void Relay::start() {
+    state_->threads.emplace_back([this] { state_->run(); });
+    state_->threads.emplace_back([this] { state_->verify_loop(); });
+}
+
+void Relay::stop() {
+    state_->stopping = true;
+    {
+        const std::lock_guard lock(state_->mutex);
+        state_->woken.notify_all();
+    }
+    {
+        const std::lock_guard lock(state_->verify_mutex);
+        state_->verify_ready.notify_all();
+    }
+    for (auto& thread : state_->threads) thread.join();
+    state_->threads.clear();
+}
+
+void Relay::wake(int lane, std::int64_t head) {
+    const std::lock_guard lock(state_->mutex);
+    auto& known = state_->wakes[lane];
+    known = std::max(known, head);
+    state_->woken.notify_one();
+}
+
+void Relay::verify(int lane, std::string value) {
+    const std::lock_guard lock(state_->verify_mutex);
+    if (state_->verify_queue.size() >= kVerifyQueueMax) return;  // sampled under a flood
+    state_->verify_queue.emplace_back(lane, std::move(value));
+    state_->verify_ready.notify_one();
+}
+
+std::vector<Relay::Status> Relay::status() const {
+    const std::lock_guard lock(state_->status_mutex);
+    return state_->status;
+}
+
+std::int64_t Relay::mismatches() const { return state_->mismatches; }
+
+}  // namespace flowstack::eventlog

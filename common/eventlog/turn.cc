@@ -1,0 +1,69 @@
+#include "common/eventlog/turn.h"
+
+namespace flowstack::eventlog {
+
+void Pending::add(const Command& command) {
+    commands.push_back(command);
+    for (const auto& part : command.parts) {
+        auto& events = events_[part.stream];
+        events.insert(events.end(), part.events.begin(), part.events.end());
+    }
+}
+
+std::span<const NewEvent> Pending::events(const StreamName& stream) const {
+    const auto found = events_.find(stream);
+    if (found == events_.end()) return {};
+    return found->second;
+}
+
+void Turn::append(Command command, std::string_view handler) {
+    if (appended_) throw std::logic_error("a second command in one turn, on " + event_.type);
+    appended_ = true;
+    if (command.id.empty()) command.id = derived_id(handler, 0).text();
+    auto& meta = command.meta;
+    if (!meta.causation) meta.causation = event_.where();
+    if (meta.correlation_id.empty())
+        meta.correlation_id = event_.meta.correlation_id.empty() ? event_.event_id.text()
+                                                                 : event_.meta.correlation_id;
+    if (meta.traceparent.empty()) meta.traceparent = event_.meta.traceparent;
+    if (meta.settings_version == 0) meta.settings_version = event_.meta.settings_version;
+    // Ids of events must be the same at every try, whatever time a handler has put on them.
+    int n = 0;
+    for (auto& part : command.parts)
+        for (auto& event : part.events)
+            if (!event.id) event.id = derive_id(event_.event_id, command.id, ++n);
+    pending_.add(command);
+}
+
+Uuid Turn::derived_id(std::string_view handler, int n) const {
+    return derive_id(event_.event_id, handler, n);
+}
+
+std::optional<Document> Turn::get(const std::string& tenant, const std::string& kind,
+                                  const std::string& id) {
+    const auto found = pending_.documents.find({tenant, kind, id});
+    if (found != pending_.documents.end()) {
+        if (found->second.deleted) return std::nullopt;
+        return found->second;
+    }
+    const auto result = store_.pool().with([&](postgres::Session& session) {
+        return session.query(
+            "select parent, state, sort_at, body from read_model where tenant = $1 and kind = $2 "
+            "and "
+            "id = $3",
+            postgres::Params().add(tenant).add(kind).add(id));
+    });
+    if (result.rows() == 0) return std::nullopt;
+    return Document{
+        tenant,           kind, id, result.text(0, 0), result.text(0, 1), result.time(0, 2),
+        result.text(0, 3)};
+}
+
+void Turn::put(Document document) {
+    document.lane = event_.lane;
+    document.position = event_.position;
+    auto key = std::tuple{document.tenant, document.kind, document.id};
+    pending_.documents[std::move(key)] = std::move(document);
+}
+
+}  // namespace flowstack::eventlog

@@ -1,0 +1,188 @@
+#include "common/eventlog/work.h"
+
+#include <condition_variable>
+#include <deque>
+#include <mutex>
+#include <set>
+#include <thread>
+#include <tuple>
+
+#include "common/observability/log.h"
+
+namespace flowstack::eventlog {
+namespace {
+
+using Steady = std::chrono::steady_clock;
+using RowKey = std::tuple<int, std::string, std::string>;
+constexpr std::chrono::milliseconds kStoreRetryMs{200};
+
+}  // namespace
+
+struct WorkRunner::State {
+    struct Kind {
+        Handler handler;
+        int in_flight_max = 0;
+        int in_flight = 0;
+    };
+
+    State(Store& s, Owners& o, WorkOptions w)
+        : store(s),
+          owners(o),
+          options(w),
+          session({.url = s.options().database_url,
+                   .application_name = s.options().service + "-work"}) {}
+
+    // One poller finds what is due; a few threads run the handlers, so that a slow one holds up
+    // nobody.
+    void poll_loop() {
+        while (true) {
+            {
+                std::unique_lock lock(mutex);
+                woken.wait_for(lock, options.poll_ms, [&] { return stopping || wake_asked; });
+                if (stopping) return;
+                wake_asked = false;
+            }
+            try {
+                poll();
+            } catch (const std::exception& error) {
+                log::warn("work poll failed", {{"error", error.what()}});
+                std::unique_lock lock(mutex);
+                woken.wait_for(lock, kStoreRetryMs, [&] { return stopping; });
+            }
+        }
+    }
+
+    void poll() {
+        const auto lanes = owners.lanes();
+        if (lanes.empty()) return;
+        const std::vector<std::int32_t> lane_ids(lanes.begin(), lanes.end());
+        for (auto& [name, kind] : kinds) {
+            int room = 0;
+            std::size_t known = 0;
+            {
+                const std::lock_guard lock(mutex);
+                room = kind.in_flight_max - kind.in_flight;
+                known = static_cast<std::size_t>(kind.in_flight) + resting.size();
+            }
+            if (room <= 0) continue;
+            // Rows that are already in flight come again: ask for so many more.
+            const auto result = session.query(
+                "select lane, key, due_at, priority, ref from work where kind = $1 and lane = "
+                "any($2) and "
+                "due_at <= clock_timestamp() order by priority, due_at limit $3",
+                postgres::Params()
+                    .add(name)
+                    .add_array(std::span<const std::int32_t>(lane_ids))
+                    .add(static_cast<std::int64_t>(room) + static_cast<std::int64_t>(known)));
+            const auto now = Steady::now();
+            for (int row = 0; row < result.rows() && room > 0; ++row) {
+                WorkRow work{result.int4(row, 0),
+                             name,
+                             result.text(row, 1),
+                             result.time(row, 2),
+                             result.int4(row, 3),
+                             result.text(row, 4),
+                             {}};
+                const auto guard = owners.guard(work.lane);
+                if (!guard) continue;
+                work.guard = *guard;
+                const RowKey key{work.lane, name, work.key};
+                const std::lock_guard lock(mutex);
+                if (const auto rest = resting.find(key); rest != resting.end()) {
+                    if (rest->second > now) continue;
+                    resting.erase(rest);
+                }
+                if (!in_flight.insert(key).second) continue;
+                ++kind.in_flight;
+                --room;
+                queue.push_back({std::move(work), &kind});
+                ready.notify_one();
+            }
+        }
+        const auto now = Steady::now();
+        const std::lock_guard lock(mutex);
+        std::erase_if(resting, [&](const auto& rest) { return rest.second <= now; });
+    }
+
+    void run_loop() {
+        while (true) {
+            std::pair<WorkRow, Kind*> next;
+            {
+                std::unique_lock lock(mutex);
+                ready.wait(lock, [&] { return stopping || !queue.empty(); });
+                if (stopping) return;
+                next = std::move(queue.front());
+                queue.pop_front();
+            }
+            auto& [row, kind] = next;
+            const RowKey key{row.lane, row.kind, row.key};
+            const auto done = [this, key, k = kind] { finish(key, *k); };
+            try {
+                kind->handler(row, done);
+            } catch (const std::exception& error) {
+                log::warn("work failed, tried again",
+                          {{"kind", row.kind}, {"key", row.key}, {"error", error.what()}});
+                done();
+            }
+        }
+    }
+
+    void finish(const RowKey& key, Kind& kind) {
+        const std::lock_guard lock(mutex);
+        if (in_flight.erase(key) == 0) return;
+        --kind.in_flight;
+        // If the handler's event took the row away or moved its time this changes nothing for it.
+        resting[key] = Steady::now() + options.retry_delay_ms;
+    }
+
+    Store& store;
+    Owners& owners;
+    WorkOptions options;
+    postgres::Session session;
+    std::map<std::string, Kind> kinds;
+    std::mutex mutex;
+    std::condition_variable woken;
+    std::condition_variable ready;
+    bool stopping = false;
+    bool wake_asked = false;
+    std::set<RowKey> in_flight;
+    std::map<RowKey, Steady::time_point> resting;
+    std::deque<std::pair<WorkRow, Kind*>> queue;
+    std::vector<std::thread> threads;
+};
+
+WorkRunner::WorkRunner(Store& store, Owners& owners, WorkOptions options)
+    : state_(std::make_unique<State>(store, owners, options)) {}
+
+WorkRunner::~WorkRunner() { stop(); }
+
+void WorkRunner::handle(const std::string& kind, Handler handler, int in_flight_max) {
+    state_->kinds[kind] = {std::move(handler),
+                           in_flight_max > 0 ? in_flight_max : state_->options.in_flight_max, 0};
+}
+
+void WorkRunner::start() {
+    if (state_->kinds.empty()) return;
+    state_->threads.emplace_back([this] { state_->poll_loop(); });
+    for (int i = 0; i < state_->options.threads; ++i)
+        state_->threads.emplace_back([this] { state_->run_loop(); });
+}
+
+void WorkRunner::stop() {
+    {
+        const std::lock_guard lock(state_->mutex);
+        state_->stopping = true;
+    }
+    state_->woken.notify_all();
+    state_->ready.notify_all();
+    for (auto& thread : state_->threads) thread.join();
+    state_->threads.clear();
+}
+
+void WorkRunner::wake() {
+    const std::lock_guard lock(state_->mutex);
+    state_->wake_asked = true;
+    state_->woken.notify_one();
+}
+
+}  // namespace flowstack::eventlog

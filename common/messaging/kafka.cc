@@ -1,0 +1,346 @@
+#include "common/messaging/kafka.h"
+
+#include <librdkafka/rdkafka.h>
+
+#include <algorithm>
+#include <atomic>
+#include <map>
+
+namespace flowstack::messaging {
+namespace {
+
+using Config = std::vector<std::pair<std::string, std::string>>;
+
+rd_kafka_conf_t* conf_of(const Config& config) {
+    rd_kafka_conf_t* conf = rd_kafka_conf_new();
+    char error[512];
+    for (const auto& [name, value] : config)
+        if (rd_kafka_conf_set(conf, name.c_str(), value.c_str(), error, sizeof error) !=
+            RD_KAFKA_CONF_OK) {
+            rd_kafka_conf_destroy(conf);
+            throw std::logic_error("kafka: " + std::string(error));
+        }
+    // The library's own lines say nothing that our metrics and readiness do not say better.
+    rd_kafka_conf_set_log_cb(conf, [](const rd_kafka_t*, int, const char*, const char*) {});
+    return conf;
+}
+
+struct Client {
+    Client(rd_kafka_type_t type, rd_kafka_conf_t* conf) {
+        char error[512];
+        handle = rd_kafka_new(type, conf, error, sizeof error);
+        if (!handle) {
+            rd_kafka_conf_destroy(conf);
+            throw BusUnavailable("kafka: " + std::string(error));
+        }
+    }
+    ~Client() {
+        if (handle) rd_kafka_destroy(handle);
+    }
+    Client(const Client&) = delete;
+    rd_kafka_t* handle = nullptr;
+};
+
+Config base(const std::string& brokers) {
+    return {{"bootstrap.servers", brokers},
+            {"client.id", "flowstack"},
+            {"socket.keepalive.enable", "true"},
+            {"reconnect.backoff.ms", "50"},
+            {"reconnect.backoff.max.ms", "1000"},
+            // A topic made late, or a bus that was wiped, is found again soon.
+            {"topic.metadata.refresh.interval.ms", "5000"},
+            {"metadata.max.age.ms", "15000"}};
+}
+
+std::string text(const void* data, std::size_t size) {
+    return data ? std::string(static_cast<const char*>(data), size) : std::string();
+}
+
+Record record_of(const rd_kafka_message_t* message) {
+    return {rd_kafka_topic_name(message->rkt), message->partition, message->offset,
+            text(message->key, message->key_len), text(message->payload, message->len)};
+}
+
+}  // namespace
+
+// -------------------------------------------------------------------------------------- Producer
+
+struct Producer::State {
+    std::vector<Acknowledged> acknowledged;
+    std::atomic<bool> fatal{false};
+    std::unique_ptr<Client> client;  // last: its end still calls back into the rest
+};
+
+Producer::Producer(const std::string& brokers) : state_(std::make_unique<State>()) {
+    auto config = base(brokers);
+    config.insert(config.end(), {{"enable.idempotence", "true"},
+                                 {"acks", "all"},
+                                 {"message.timeout.ms", "0"},
+                                 {"linger.ms", "1"},
+                                 {"batch.size", "1000000"},
+                                 {"message.max.bytes", "4000000"},
+                                 {"queue.buffering.max.messages", "50000"}});
+    auto* conf = conf_of(config);
+    rd_kafka_conf_set_opaque(conf, state_.get());
+    rd_kafka_conf_set_dr_msg_cb(
+        conf, [](rd_kafka_t*, const rd_kafka_message_t* message, void* opaque) {
+            auto* state = static_cast<State*>(opaque);
+            state->acknowledged.push_back(
+                {message->partition,
+                 static_cast<std::int64_t>(reinterpret_cast<std::intptr_t>(message->_private)),
+                 message->err == RD_KAFKA_RESP_ERR_NO_ERROR});
+        });
+    rd_kafka_conf_set_error_cb(conf, [](rd_kafka_t* rk, int error, const char*, void* opaque) {
+        char reason[256];
+        if (error == RD_KAFKA_RESP_ERR__FATAL && rd_kafka_fatal_error(rk, reason, sizeof reason))
+            static_cast<State*>(opaque)->fatal = true;
+    });
+    state_->client = std::make_unique<Client>(RD_KAFKA_PRODUCER, conf);
+}
+
+Producer::~Producer() {
+    // What is not acknowledged is published again by whoever owns the lane: do not wait for it.
+    rd_kafka_purge(state_->client->handle, RD_KAFKA_PURGE_F_QUEUE | RD_KAFKA_PURGE_F_INFLIGHT);
+}
+
+bool Producer::produce(const std::string& topic, int partition, const std::string& key,
+                       const std::string& value, const RecordHeaders& headers, std::int64_t tag) {
+    auto* list = rd_kafka_headers_new(headers.size());
+    for (const auto& [name, content] : headers)
+        rd_kafka_header_add(list, name.c_str(), static_cast<ssize_t>(name.size()), content.data(),
+                            static_cast<ssize_t>(content.size()));
+    const auto error = rd_kafka_producev(
+        state_->client->handle, RD_KAFKA_V_TOPIC(topic.c_str()), RD_KAFKA_V_PARTITION(partition),
+        RD_KAFKA_V_MSGFLAGS(RD_KAFKA_MSG_F_COPY), RD_KAFKA_V_KEY(key.data(), key.size()),
+        RD_KAFKA_V_VALUE(const_cast<char*>(value.data()), value.size()), RD_KAFKA_V_HEADERS(list),
+        RD_KAFKA_V_OPAQUE(reinterpret_cast<void*>(static_cast<std::intptr_t>(tag))),
+        RD_KAFKA_V_END);
+    if (error == RD_KAFKA_RESP_ERR_NO_ERROR) return true;
+    rd_kafka_headers_destroy(list);
+    if (error == RD_KAFKA_RESP_ERR__FATAL) state_->fatal = true;
+    return false;
+}
+
+std::vector<Producer::Acknowledged> Producer::poll(std::chrono::milliseconds wait) {
+    rd_kafka_poll(state_->client->handle, static_cast<int>(wait.count()));
+    return std::exchange(state_->acknowledged, {});
+}
+
+bool Producer::fatal() const { return state_->fatal; }
+
+// --------------------------------------------------------------------------------- GroupConsumer
+
+struct GroupConsumer::State {
+    Options options;
+    Listener listener;
+    std::unique_ptr<Client> client;
+    rd_kafka_queue_t* queue = nullptr;
+    std::atomic<std::int64_t> brokers_up{1};
+
+    std::vector<int> lanes_of(const rd_kafka_topic_partition_list_t* partitions) const {
+        std::vector<int> lanes;
+        for (int i = 0; i < partitions->cnt; ++i)
+            if (partitions->elems[i].topic == options.topics.front())
+                lanes.push_back(partitions->elems[i].partition);
+        return lanes;
+    }
+
+    void rebalance(rd_kafka_resp_err_t error, rd_kafka_topic_partition_list_t* partitions) {
+        auto* rk = client->handle;
+        if (error == RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS) {
+            listener.assigned(lanes_of(partitions));
+            rd_kafka_assign(rk, partitions);
+        } else {
+            listener.revoked(lanes_of(partitions), rd_kafka_assignment_lost(rk) != 0);
+            rd_kafka_assign(rk, nullptr);
+        }
+    }
+};
+
+GroupConsumer::GroupConsumer(Options options, Listener listener)
+    : state_(std::make_unique<State>()) {
+    state_->options = std::move(options);
+    state_->listener = std::move(listener);
+    const auto& o = state_->options;
+    auto config = base(o.brokers);
+    config.insert(config.end(),
+                  {{"group.id", o.group},
+                   {"group.instance.id", o.instance_id},
+                   {"partition.assignment.strategy", "range"},
+                   {"session.timeout.ms", std::to_string(o.session_timeout.count())},
+                   {"heartbeat.interval.ms",
+                    std::to_string(std::max<std::int64_t>(o.session_timeout.count() / 5, 200))},
+                   {"max.poll.interval.ms", "300000"},
+                   {"auto.offset.reset", "earliest"},
+                   {"enable.auto.commit", "false"},
+                   {"enable.auto.offset.store", "false"},
+                   {"enable.partition.eof", "false"},
+                   {"fetch.wait.max.ms", std::to_string(o.fetch_wait_max.count())},
+                   {"fetch.message.max.bytes", "4000000"},
+                   {"queued.max.messages.kbytes", "16384"}});
+    auto* conf = conf_of(config);
+    rd_kafka_conf_set_opaque(conf, state_.get());
+    rd_kafka_conf_set_rebalance_cb(
+        conf,
+        [](rd_kafka_t*, rd_kafka_resp_err_t error, rd_kafka_topic_partition_list_t* partitions,
+           void* opaque) { static_cast<State*>(opaque)->rebalance(error, partitions); });
+    rd_kafka_conf_set_error_cb(conf, [](rd_kafka_t*, int error, const char*, void* opaque) {
+        if (error == RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN)
+            static_cast<State*>(opaque)->brokers_up = 0;
+    });
+    state_->client = std::make_unique<Client>(RD_KAFKA_CONSUMER, conf);
+    rd_kafka_poll_set_consumer(state_->client->handle);
+    auto* topics = rd_kafka_topic_partition_list_new(static_cast<int>(o.topics.size()));
+    for (const auto& topic : o.topics)
+        rd_kafka_topic_partition_list_add(topics, topic.c_str(), RD_KAFKA_PARTITION_UA);
+    const auto error = rd_kafka_subscribe(state_->client->handle, topics);
+    rd_kafka_topic_partition_list_destroy(topics);
+    if (error != RD_KAFKA_RESP_ERR_NO_ERROR) throw BusUnavailable(rd_kafka_err2str(error));
+    state_->queue = rd_kafka_queue_get_consumer(state_->client->handle);
+}
+
+GroupConsumer::~GroupConsumer() {
+    if (state_->queue) rd_kafka_queue_destroy(state_->queue);
+    rd_kafka_consumer_close(state_->client->handle);
+}
+
+std::vector<Record> GroupConsumer::poll(std::size_t max, std::chrono::milliseconds wait) {
+    std::vector<Record> records;
+    auto timeout = static_cast<int>(wait.count());
+    while (records.size() < max) {
+        rd_kafka_message_t* message = rd_kafka_consumer_poll(state_->client->handle, timeout);
+        if (!message) break;
+        if (message->err == RD_KAFKA_RESP_ERR_NO_ERROR) {
+            records.push_back(record_of(message));
+            state_->brokers_up = 1;
+            timeout = 0;  // take what is here, wait for nothing more
+        }
+        rd_kafka_message_destroy(message);
+    }
+    return records;
+}
+
+void GroupConsumer::commit_async(const std::vector<Record>& applied) {
+    std::map<std::pair<std::string, int>, std::int64_t> next;
+    for (const auto& record : applied) {
+        auto& offset = next[{record.topic, record.partition}];
+        offset = std::max(offset, record.offset + 1);
+    }
+    if (next.empty()) return;
+    auto* list = rd_kafka_topic_partition_list_new(static_cast<int>(next.size()));
+    for (const auto& [where, offset] : next)
+        rd_kafka_topic_partition_list_add(list, where.first.c_str(), where.second)->offset = offset;
+    rd_kafka_commit(state_->client->handle, list, 1);
+    rd_kafka_topic_partition_list_destroy(list);
+}
+
+bool GroupConsumer::connected() const { return state_->brokers_up != 0; }
+
+bool GroupConsumer::topics_missing(std::chrono::milliseconds timeout) const {
+    const rd_kafka_metadata_t* metadata = nullptr;
+    if (rd_kafka_metadata(state_->client->handle, 1, nullptr, &metadata,
+                          static_cast<int>(timeout.count())) != RD_KAFKA_RESP_ERR_NO_ERROR)
+        return false;
+    state_->brokers_up = 1;
+    std::size_t there = 0;
+    for (int i = 0; i < metadata->topic_cnt; ++i)
+        for (const auto& topic : state_->options.topics)
+            if (topic == metadata->topics[i].topic && metadata->topics[i].partition_cnt > 0) ++there;
+    rd_kafka_metadata_destroy(metadata);
+    return there < state_->options.topics.size();
+}
+
+// ----------------------------------------------------------------------------------- one-off asks
+
+std::optional<Record> last_record(const std::string& brokers, const std::string& topic,
+                                  int partition, std::chrono::milliseconds timeout) {
+    auto config = base(brokers);
+    config.insert(config.end(), {{"group.id", "flowstack-relay-look"},
+                                 {"enable.auto.commit", "false"},
+                                 {"enable.partition.eof", "true"},
+                                 {"fetch.wait.max.ms", "10"}});
+    Client client(RD_KAFKA_CONSUMER, conf_of(config));
+    rd_kafka_poll_set_consumer(client.handle);
+    std::int64_t low = 0, high = 0;
+    const auto error = rd_kafka_query_watermark_offsets(
+        client.handle, topic.c_str(), partition, &low, &high, static_cast<int>(timeout.count()));
+    if (error == RD_KAFKA_RESP_ERR__UNKNOWN_PARTITION ||
+        error == RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART)
+        return std::nullopt;
+    if (error != RD_KAFKA_RESP_ERR_NO_ERROR)
+        throw BusUnavailable(topic + ": " + rd_kafka_err2str(error));
+    if (high <= low) return std::nullopt;
+    auto* list = rd_kafka_topic_partition_list_new(1);
+    rd_kafka_topic_partition_list_add(list, topic.c_str(), partition)->offset = high - 1;
+    rd_kafka_assign(client.handle, list);
+    rd_kafka_topic_partition_list_destroy(list);
+    std::optional<Record> last;
+    const auto until = std::chrono::steady_clock::now() + timeout;
+    while (!last && std::chrono::steady_clock::now() < until) {
+        auto* message = rd_kafka_consumer_poll(client.handle, 100);
+        if (!message) continue;
+        if (message->err == RD_KAFKA_RESP_ERR_NO_ERROR) last = record_of(message);
+        rd_kafka_message_destroy(message);
+    }
+    rd_kafka_assign(client.handle, nullptr);
+    if (!last) throw BusUnavailable(topic + ": the last record did not come in time");
+    return last;
+}
+
+void ensure_topics(const std::string& brokers, const std::vector<std::string>& topics,
+                   int partitions, std::chrono::milliseconds timeout) {
+    Client client(RD_KAFKA_PRODUCER, conf_of(base(brokers)));
+    const int ms = static_cast<int>(timeout.count());
+    const rd_kafka_metadata_t* metadata = nullptr;
+    const auto error = rd_kafka_metadata(client.handle, 1, nullptr, &metadata, ms);
+    if (error != RD_KAFKA_RESP_ERR_NO_ERROR) throw BusUnavailable(rd_kafka_err2str(error));
+    std::map<std::string, int> there;
+    for (int i = 0; i < metadata->topic_cnt; ++i)
+        there[metadata->topics[i].topic] = metadata->topics[i].partition_cnt;
+    rd_kafka_metadata_destroy(metadata);
+
+    std::vector<rd_kafka_NewTopic_t*> wanted;
+    for (const auto& topic : topics) {
+        const auto found = there.find(topic);
+        if (found != there.end() && found->second > 0) {
+            if (found->second != partitions)
+                throw std::runtime_error("topic " + topic + " has " +
+                                         std::to_string(found->second) +
+                                         " partitions, LANES says " + std::to_string(partitions));
+            continue;
+        }
+        char reason[256];
+        wanted.push_back(
+            rd_kafka_NewTopic_new(topic.c_str(), partitions, -1, reason, sizeof reason));
+    }
+    if (wanted.empty()) return;
+    auto* queue = rd_kafka_queue_new(client.handle);
+    auto* options = rd_kafka_AdminOptions_new(client.handle, RD_KAFKA_ADMIN_OP_CREATETOPICS);
+    char reason[256];
+    rd_kafka_AdminOptions_set_request_timeout(options, ms, reason, sizeof reason);
+    rd_kafka_CreateTopics(client.handle, wanted.data(), wanted.size(), options, queue);
+    auto* event = rd_kafka_queue_poll(queue, ms);
+    std::string failed;
+    if (!event) {
+        failed = "no answer";
+    } else if (rd_kafka_event_error(event)) {
+        failed = rd_kafka_event_error_string(event);
+    } else {
+        std::size_t count = 0;
+        const auto** results =
+            rd_kafka_CreateTopics_result_topics(rd_kafka_event_CreateTopics_result(event), &count);
+        for (std::size_t i = 0; i < count; ++i) {
+            const auto code = rd_kafka_topic_result_error(results[i]);
+            if (code != RD_KAFKA_RESP_ERR_NO_ERROR &&
+                code != RD_KAFKA_RESP_ERR_TOPIC_ALREADY_EXISTS)
+                failed = rd_kafka_err2str(code);
+        }
+    }
+    if (event) rd_kafka_event_destroy(event);
+    rd_kafka_AdminOptions_destroy(options);
+    rd_kafka_queue_destroy(queue);
+    rd_kafka_NewTopic_destroy_array(wanted.data(), wanted.size());
+    if (!failed.empty()) throw BusUnavailable("cannot make topics: " + failed);
+}
+
+}  // namespace flowstack::messaging

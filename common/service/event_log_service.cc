@@ -1,0 +1,147 @@
+#include "common/service/event_log_service.h"
+
+#include <grpcpp/channel.h>
+
+#include <algorithm>
+
+#include "common/eventlog/turn.h"
+#include "common/rpc/channel.h"
+#include "common/rpc/error.h"
+#include "common/rpc/server.h"
+#include "flowstack/common/v1/event_log.grpc.pb.h"
+
+namespace flowstack::service {
+namespace {
+
+namespace v1 = common::v1;
+using eventlog::Recorded;
+
+constexpr int kReadPageEventsMax = 1000;
+constexpr std::chrono::milliseconds kReadTimeoutMs{5000};
+
+// An envelope with its payload, whatever its size: the bus leaves out what this door does not.
+void write(const Recorded& event, v1::RecordedEvent& proto) {
+    if (!proto.ParseFromString(eventlog::to_bus(event)))
+        throw std::logic_error("event log: own envelope");
+    if (proto.payload_omitted()) {
+        proto.set_payload(event.payload);
+        proto.set_payload_omitted(false);
+    }
+}
+
+class EventLogService final : public v1::EventLog::CallbackService {
+public:
+    EventLogService(rpc::Server& door, eventlog::Store& store) : door_(door), store_(store) {}
+
+    grpc::ServerUnaryReactor* Heads(grpc::CallbackServerContext* context, const v1::HeadsRequest*,
+                                    v1::HeadsResponse* response) override {
+        return door_.unary(context, [this, response](rpc::Call&) {
+            response->set_service(store_.options().service);
+            int lane = 0;
+            for (const auto position : store_.heads()) {
+                auto* head = response->add_heads();
+                head->set_lane(lane++);
+                head->set_epoch(1);
+                head->set_position(position);
+            }
+        });
+    }
+
+    grpc::ServerUnaryReactor* Read(grpc::CallbackServerContext* context,
+                                   const v1::ReadRequest* request,
+                                   v1::ReadResponse* response) override {
+        return door_.unary(context, [this, request, response](rpc::Call&) {
+            check_lane(request->lane());
+            if (request->from_position() < 1)
+                throw rpc::invalid_field("from_position", "must be 1 or more");
+            if (request->to_position() != 0 && request->to_position() < request->from_position())
+                throw rpc::invalid_field("to_position",
+                                         "must be 0 (the head) or not below from_position");
+            if (request->page_size() < 0)
+                throw rpc::invalid_field("page_size", "must not be negative");
+            const int limit = request->page_size() == 0
+                                  ? kReadPageEventsMax
+                                  : std::min(request->page_size(), kReadPageEventsMax);
+            const auto events = store_.read_lane(request->lane(), request->from_position(),
+                                                 request->to_position(), limit);
+            for (const auto& event : events)
+                if (request->tenant().empty() || event.stream.tenant == request->tenant())
+                    write(event, *response->add_events());
+            if (events.empty()) return;
+            const auto last = events.back().position;
+            const auto end = request->to_position() != 0
+                                 ? request->to_position()
+                                 : store_.heads()[static_cast<std::size_t>(request->lane())];
+            response->set_next_position(last < end ? last + 1 : 0);
+        });
+    }
+
+    grpc::ServerUnaryReactor* ReadStream(grpc::CallbackServerContext* context,
+                                         const v1::ReadStreamRequest* request,
+                                         v1::ReadResponse* response) override {
+        return door_.unary(context, [this, request, response](rpc::Call&) {
+            const auto events =
+                store_.read_stream({request->tenant(), request->category(), request->key()},
+                                   std::max<std::int64_t>(request->from_version(), 1));
+            for (const auto& event : events) write(event, *response->add_events());
+        });
+    }
+
+private:
+    void check_lane(int lane) const {
+        if (lane < 0 || lane >= store_.options().lanes)
+            throw rpc::not_found("lanes/" + std::to_string(lane));
+    }
+
+    rpc::Server& door_;
+    eventlog::Store& store_;
+};
+
+class RemoteSource final : public eventlog::Source {
+public:
+    explicit RemoteSource(std::shared_ptr<grpc::Channel> channel)
+        : stub_(v1::EventLog::NewStub(channel)) {}
+
+    std::vector<std::int64_t> heads() override {
+        grpc::ClientContext context;
+        rpc::set_timeout(context, kReadTimeoutMs);
+        v1::HeadsResponse response;
+        check(stub_->Heads(&context, {}, &response));
+        std::vector<std::int64_t> heads;
+        for (const auto& head : response.heads()) heads.push_back(head.position());
+        return heads;
+    }
+
+    std::vector<Recorded> read(int lane, std::int64_t from, std::int64_t to, int limit) override {
+        grpc::ClientContext context;
+        rpc::set_timeout(context, kReadTimeoutMs);
+        v1::ReadRequest request;
+        request.set_lane(lane);
+        request.set_from_position(from);
+        request.set_to_position(to);
+        request.set_page_size(limit);
+        v1::ReadResponse response;
+        check(stub_->Read(&context, request, &response));
+        std::vector<Recorded> events;
+        for (const auto& event : response.events())
+            events.push_back(eventlog::from_bus(event.SerializeAsString()));
+        return events;
+    }
+
+private:
+    static void check(const grpc::Status& status) {
+        if (!status.ok()) throw eventlog::TryLater("event log: " + status.error_message());
+    }
+    std::unique_ptr<v1::EventLog::Stub> stub_;
+};
+
+}  // namespace
+
+std::unique_ptr<grpc::Service> make_event_log_service(rpc::Server& door, eventlog::Store& store) {
+    return std::make_unique<EventLogService>(door, store);
+}
+std::shared_ptr<eventlog::Source> make_remote_source(std::shared_ptr<grpc::Channel> channel) {
+    return std::make_shared<RemoteSource>(std::move(channel));
+}
+
+}  // namespace flowstack::service

@@ -1,0 +1,27 @@
+#pragma once
+
+#include <atomic>
+#include <memory>
+#include <string>
+
+#include "common/eventlog/source.h"
+#include "common/eventlog/store.h"
+
+namespace grpc {
+class Channel;
+class Service;
+}  // namespace grpc
+namespace flowstack::rpc {
+class Server;
+}
+
+// flowstack.common.v1.EventLog: both ends of it.
+namespace flowstack::service {
+
+// Serves the log of `store`. `door` and `store` must outlive it.
+std::unique_ptr<grpc::Service> make_event_log_service(rpc::Server& door, eventlog::Store& store);
+
+// Another service's log over its channel; throws eventlog::TryLater when it cannot be had.
+std::shared_ptr<eventlog::Source> make_remote_source(std::shared_ptr<grpc::Channel> channel);
+
+}  // namespace flowstack::service

@@ -1,0 +1,262 @@
+#include <gtest/gtest.h>
+
+#include <thread>
+
+#include "common/core/corrupt_stream.h"
+#include "common/eventlog/consumption.h"
+#include "common/eventlog/folds.h"
+#include "tests/support/test_database.h"
+
+namespace flowstack::eventlog {
+namespace {
+
+using flowstack::testing::TestDatabase;
+
+constexpr Time kNow{std::chrono::microseconds{1'700'000'000'000'000}};
+
+void derive(const StreamName& stream, int, const NewEvent& event, Derived& out) {
+    if (event.type == "test.v1.Named")
+        out.claims.push_back({stream.tenant, "name", event.payload, "", stream});
+}
+
+// A running total per customer: what the consumer writes for each event of the source.
+struct TotalCodec {
+    using State = int;
+    static State evolve(State total, const std::string& type, const std::string& payload, Time) {
+        if (type == "test.v1.Named") return total;
+        if (type != "test.v1.Counted") throw CorruptStream("total: " + type);
+        return total + std::stoi(payload);
+    }
+};
+
+class Consuming : public ::testing::Test {
+protected:
+    struct Replica {
+        Replica(Consuming& test)
+            : store({.service = "sums", .database_url = test.target_db.service_url(), .lanes = 4},
+                    derive),
+              totals(store),
+              consumption(store, {{"source", own_source(test.source)}},
+                          {.consumer = "sums",
+                           .head_compare_ms = std::chrono::milliseconds(0),
+                           .idle_cursor_ms = std::chrono::milliseconds(0)}) {
+            consumption.react([this](const Recorded& event, Turn& turn) { react(event, turn); });
+            consumption.project([](const Recorded& event, Turn& turn) {
+                const auto seen = turn.get("t1", "count", event.meta.routing.key);
+                const int n = seen ? std::stoi(seen->body) : 0;
+                turn.put({.tenant = "t1",
+                          .kind = "count",
+                          .id = event.meta.routing.key,
+                          .sort_at = event.recorded_at,
+                          .body = std::to_string(n + 1)});
+            });
+            consumption.assign({0, 1, 2, 3});
+        }
+
+        void react(const Recorded& event, Turn& turn) {
+            if (event.payload == "poison") throw CorruptStream("poison");
+            if (event.payload == "away" && --times_away >= 0) throw TryLater("away");
+            const StreamName stream{"t1", "total", event.meta.routing.key};
+            const auto total = totals.load(stream, turn);
+            Command command;
+            command.tenant = "t1";
+            command.meta.routing = event.meta.routing;
+            NewEvent next{
+                .type = "test.v1.Counted", .payload = "1", .occurred_at = event.occurred_at};
+            if (event.payload.starts_with("name:") && !turn.refusal())
+                next = {.type = "test.v1.Named",
+                        .payload = event.payload.substr(5),
+                        .occurred_at = kNow};
+            command.parts.push_back({stream, total.expected(), {next}});
+            turn.append(std::move(command));
+            if (after_decide) after_decide();
+        }
+
+        Store store;
+        Folds<TotalCodec> totals;
+        Consumption consumption;
+        int times_away = 3;
+        std::function<void()> after_decide;
+    };
+
+    // Appends one event of `customer` to the source's log.
+    void happen(const std::string& customer, const std::string& payload) {
+        Command c;
+        c.id = "cmd-" + std::to_string(++commands);
+        c.tenant = "t1";
+        c.meta.routing = {RoutingKind::customer, customer};
+        c.parts.push_back({{"t1", "thing", customer}, kAny, {{"test.v1.Happened", payload, kNow}}});
+        ASSERT_TRUE(source.append(c).accepted());
+    }
+    // What the bus would bring for the whole source, lane by lane.
+    std::vector<BusRecord> bus() {
+        std::vector<BusRecord> records;
+        for (int lane = 0; lane < 4; ++lane)
+            for (const auto& event : source.read_lane(lane, 1, 0, 10'000))
+                records.push_back({"source", lane, "t1/" + event.meta.routing.key, to_bus(event)});
+        return records;
+    }
+    int total(Replica& replica, const std::string& customer) {
+        return replica.totals.load({"t1", "total", customer}).state;
+    }
+    std::int64_t count(const std::string& sql) {
+        postgres::Session session({.url = target_db.admin_url()});
+        return session.query(sql).int8(0, 0);
+    }
+
+    TestDatabase source_db{4};
+    TestDatabase target_db{4};
+    Store source{{.service = "source", .database_url = source_db.service_url(), .lanes = 4},
+                 derive};
+    int commands = 0;
+};
+
+TEST_F(Consuming, I13_EachEventIsAppliedOnceHoweverOftenItComes) {
+    Replica replica(*this);
+    for (int i = 0; i < 50; ++i) happen("c" + std::to_string(i % 5), "x");
+    auto records = bus();
+    const auto again = records;
+    records.insert(records.end(), again.begin(), again.end());
+    replica.consumption.apply(records);
+    replica.consumption.apply(again);
+    EXPECT_EQ(count("select count(*) from events"), 50);
+    for (int i = 0; i < 5; ++i) EXPECT_EQ(total(replica, "c" + std::to_string(i)), 10);
+    EXPECT_EQ(count("select sum(position)::bigint from cursors"), 50);
+}
+
+TEST_F(Consuming, I14_AGapIsRefilledFromTheSourceBeforeAnythingBehindIt) {
+    Replica replica(*this);
+    for (int i = 0; i < 30; ++i) happen("c1", "x");
+    auto records = bus();
+    records.erase(records.begin() + 3, records.begin() + 20);
+    replica.consumption.apply(records);
+    EXPECT_EQ(total(replica, "c1"), 30);
+}
+
+TEST_F(Consuming, I12_TheLastEventIsFoundWhenTheBusLostIt) {
+    Replica replica(*this);
+    for (int i = 0; i < 3; ++i) happen("c1", "x");
+    auto records = bus();
+    records.pop_back();
+    replica.consumption.apply(records);
+    EXPECT_EQ(total(replica, "c1"), 2);
+    // Nothing leaves a gap behind the last one: the comparison of heads finds it, seen twice at one
+    // place.
+    for (int i = 0; i < 3; ++i) replica.consumption.apply({});
+    EXPECT_EQ(total(replica, "c1"), 3);
+}
+
+TEST_F(Consuming, I15_AZombieCannotCommit) {
+    Replica zombie(*this);
+    happen("c1", "x");
+    auto successor = std::make_unique<Replica>(*this);
+    successor->consumption.apply(bus());
+    EXPECT_EQ(total(*successor, "c1"), 1);
+    // The zombie still believes in its cursor; what it decides does not count.
+    zombie.consumption.apply(bus());
+    EXPECT_EQ(total(zombie, "c1"), 1);
+    EXPECT_EQ(count("select count(*) from events"), 1);
+}
+
+TEST_F(Consuming, I15_AConsumerStoppedInsideItsTransactionDoesNotHoldItsSuccessor) {
+    Replica successor(*this);
+    happen("c1", "x");
+    // As if a process had been stopped between its statements: the transaction is open, the cursor
+    // row is locked.
+    postgres::Session stopped({.url = target_db.service_url(),
+                               .idle_in_transaction_timeout = std::chrono::milliseconds(300)});
+    const auto event =
+        source.read_lane(lane_of({RoutingKind::customer, "c1"}, "t1", 4), 1, 0, 1).at(0);
+    stopped.run("begin; select move_cursor('sums', 'source', " + std::to_string(event.lane) +
+                ", 0, 1)");
+    successor.consumption.apply(bus());
+    EXPECT_EQ(total(successor, "c1"), 1);
+    EXPECT_THROW(stopped.run("commit"), std::runtime_error);
+    EXPECT_EQ(count("select count(*) from events"), 1);
+}
+
+TEST_F(Consuming, AnEventThatCannotBeAppliedIsParkedWithTheLaterOnesOfItsKeyOnly) {
+    Replica replica(*this);
+    happen("c1", "x");
+    happen("c1", "poison");
+    happen("c1", "x");
+    happen("c2", "x");
+    replica.consumption.apply(bus());
+    EXPECT_EQ(total(replica, "c1"), 1);
+    EXPECT_EQ(total(replica, "c2"), 1);
+    EXPECT_EQ(count("select count(*) from parked"), 2);
+    EXPECT_EQ(count("select sum(position)::bigint from cursors"), 4);
+    // The fix is deployed: they are released in order.
+    replica.consumption.react([&](const Recorded& event, Turn& turn) {
+        auto mended = event;
+        if (mended.payload == "poison") mended.payload = "x";
+        replica.react(mended, turn);
+    });
+    const int lane = lane_of({RoutingKind::customer, "c1"}, "t1", 4);
+    replica.consumption.release("source", lane, "t1/c1");
+    EXPECT_EQ(total(replica, "c1"), 3);
+    EXPECT_EQ(count("select count(*) from parked"), 0);
+}
+
+TEST_F(Consuming, ANeighbourThatIsAwayOnlyDelays) {
+    Replica replica(*this);
+    happen("c1", "away");
+    happen("c1", "x");
+    replica.consumption.apply(bus());
+    EXPECT_EQ(total(replica, "c1"), 2);
+    EXPECT_EQ(count("select count(*) from parked"), 0);
+}
+
+TEST_F(Consuming, ATakenClaimIsToldToTheHandlerWhichDecidesOtherwise) {
+    Replica replica(*this);
+    happen("c1", "name:n");
+    happen("c2", "name:n");
+    replica.consumption.apply(bus());
+    EXPECT_EQ(total(replica, "c1") + total(replica, "c2"), 1);
+    EXPECT_EQ(count("select count(*) from claims"), 1);
+    EXPECT_EQ(count("select count(*) from parked"), 0);
+}
+
+TEST_F(Consuming, AForeignWriterOnlyMakesItDecideAgain) {
+    Replica replica(*this);
+    happen("c1", "x");
+    bool once = true;
+    replica.after_decide = [&] {
+        if (!std::exchange(once, false)) return;
+        Command c;
+        c.id = "foreign";
+        c.tenant = "t1";
+        c.meta.routing = {RoutingKind::customer, "c1"};
+        c.parts.push_back({{"t1", "total", "c1"}, kAny, {{"test.v1.Counted", "100", kNow}}});
+        ASSERT_TRUE(replica.store.append(c).accepted());
+    };
+    replica.consumption.apply(bus());
+    EXPECT_EQ(total(replica, "c1"), 101);
+}
+
+TEST_F(Consuming, ARecordOfAnotherTenantThanItsKeyIsNotApplied) {
+    Replica replica(*this);
+    happen("c1", "x");
+    auto records = bus();
+    records[0].key = "t2/c1";
+    replica.consumption.apply(records);
+    EXPECT_EQ(total(replica, "c1"), 0);
+    EXPECT_EQ(count("select count(*) from parked"), 1);
+}
+
+TEST_F(Consuming, I16_ReadModelsFromTheBusEqualARebuild) {
+    Replica replica(*this);
+    for (int i = 0; i < 60; ++i) happen("c" + std::to_string(i % 7), "x");
+    replica.consumption.apply(bus());
+    const std::string digest =
+        "select ('x' || substr(md5(string_agg(md5(r::text), '' order by tenant, kind, id)), 1, "
+        "15))::bit(60)::bigint "
+        "from read_model r";
+    const auto before = count(digest);
+    replica.consumption.rebuild();
+    EXPECT_EQ(count(digest), before);
+    EXPECT_EQ(count("select count(*) from read_model"), 7);
+}
+
+}  // namespace
+}  // namespace flowstack::eventlog

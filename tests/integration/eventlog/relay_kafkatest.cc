@@ -1,0 +1,171 @@
+#include <gtest/gtest.h>
+#include <librdkafka/rdkafka.h>
+#include <unistd.h>
+
+#include <cstdlib>
+#include <thread>
+
+#include "common/eventlog/relay.h"
+#include "common/messaging/kafka.h"
+#include "tests/support/test_database.h"
+
+namespace flowstack::eventlog {
+namespace {
+
+using flowstack::testing::TestDatabase;
+using Steady = std::chrono::steady_clock;
+
+constexpr Time kNow{std::chrono::microseconds{1'700'000'000'000'000}};
+constexpr std::chrono::seconds kPatience{30};
+
+std::string brokers() {
+    const char* text = std::getenv("TEST_KAFKA_BROKERS");
+    if (!text) throw std::runtime_error("TEST_KAFKA_BROKERS is not set; ./flowstack test sets it");
+    return text;
+}
+
+// Reads a whole partition with a plain consumer of its own: shares nothing with the product but the
+// topic.
+std::vector<std::string> partition_values(const std::string& topic, int partition,
+                                          std::size_t at_least) {
+    char error[512];
+    auto* conf = rd_kafka_conf_new();
+    rd_kafka_conf_set(conf, "bootstrap.servers", brokers().c_str(), error, sizeof error);
+    rd_kafka_conf_set(conf, "group.id", "independent-reader", error, sizeof error);
+    auto* rk = rd_kafka_new(RD_KAFKA_CONSUMER, conf, error, sizeof error);
+    rd_kafka_poll_set_consumer(rk);
+    auto* list = rd_kafka_topic_partition_list_new(1);
+    rd_kafka_topic_partition_list_add(list, topic.c_str(), partition)->offset =
+        RD_KAFKA_OFFSET_BEGINNING;
+    rd_kafka_assign(rk, list);
+    std::vector<std::string> values;
+    const auto until = Steady::now() + kPatience;
+    int quiet = 0;
+    while (Steady::now() < until && (values.size() < at_least || quiet < 5)) {
+        auto* message = rd_kafka_consumer_poll(rk, 100);
+        if (!message) {
+            ++quiet;
+            continue;
+        }
+        if (!message->err) {
+            values.emplace_back(static_cast<const char*>(message->payload), message->len);
+            quiet = 0;
+        }
+        rd_kafka_message_destroy(message);
+    }
+    rd_kafka_topic_partition_list_destroy(list);
+    rd_kafka_consumer_close(rk);
+    rd_kafka_destroy(rk);
+    return values;
+}
+
+class Relaying : public ::testing::Test {
+protected:
+    Relaying() { messaging::ensure_topics(brokers(), {topic}, 4, std::chrono::seconds(10)); }
+
+    void happen(int from, int to) {
+        for (int i = from; i < to; ++i) {
+            Command c;
+            c.id = "c" + std::to_string(i);
+            c.tenant = "t1";
+            c.meta.routing = {RoutingKind::lane, std::to_string(i % 2)};
+            c.parts.push_back(
+                {{"t1", "thing", std::to_string(i % 2)},
+                 kAny,
+                 {{"test.v1.Happened", "payload " + std::to_string(i), kNow, i % 50 == 7}}});
+            ASSERT_TRUE(store.append(std::move(c)).accepted());
+        }
+    }
+
+    std::unique_ptr<Relay> relay(Owners& owners) {
+        auto made = std::make_unique<Relay>(store, owners,
+                                            RelayOptions{.brokers = brokers(), .topic = topic});
+        made->start();
+        return made;
+    }
+
+    // The stretch that a reader sees, without repeats, must be the lane.
+    void expect_partition_is_lane(int lane) {
+        const auto table = store.read_lane(lane, 1, 0, 100'000);
+        const auto values = partition_values(topic, lane, table.size());
+        std::size_t next = 0;
+        for (const auto& value : values) {
+            const auto event = from_bus(value);
+            ASSERT_GE(event.position, 1);
+            ASSERT_LE(event.position, static_cast<std::int64_t>(next) + 1)
+                << "a gap in partition " << lane;
+            const auto index = static_cast<std::size_t>(event.position - 1);
+            ASSERT_EQ(value, to_bus(table.at(index))) << "differs at position " << event.position;
+            next = std::max(next, index + 1);
+        }
+        EXPECT_EQ(next, table.size()) << "partition " << lane << " is shorter than its lane";
+    }
+
+    bool wait_published(Relay& one, std::int64_t total) {
+        const auto until = Steady::now() + kPatience;
+        while (Steady::now() < until) {
+            std::int64_t sum = 0;
+            for (const auto& lane : one.status()) sum += lane.published;
+            if (sum >= total) return true;
+            std::this_thread::sleep_for(std::chrono::milliseconds(20));
+        }
+        return false;
+    }
+
+    TestDatabase database{4};
+    Store store{{.service = "relaytest", .database_url = database.service_url(), .lanes = 4},
+                [](const StreamName&, int, const NewEvent&, Derived&) {}};
+    const std::string topic = "flowstack.relaytest" + std::to_string(getpid()) + "_" +
+                              std::to_string(Steady::now().time_since_epoch().count()) + ".events";
+};
+
+TEST_F(Relaying, I9_I10_ThePartitionIsTheLaneAsAnIndependentReaderSeesIt) {
+    Owners owners(store, "a");
+    owners.assigned({0, 1, 2, 3});
+    auto one = relay(owners);
+    happen(0, 400);
+    ASSERT_TRUE(wait_published(*one, 400));
+    expect_partition_is_lane(0);
+    expect_partition_is_lane(1);
+    one->stop();
+    // A new owner goes on where the partition ends.
+    Owners next(store, "b");
+    next.assigned({0, 1, 2, 3});
+    happen(400, 500);
+    auto two = relay(next);
+    ASSERT_TRUE(wait_published(*two, 500));
+    expect_partition_is_lane(0);
+    expect_partition_is_lane(1);
+}
+
+TEST_F(Relaying, I11_TwoPublishersStillShowTheLaneToAReader) {
+    Owners first(store, "a"), second(store, "b");
+    first.assigned({0, 1, 2, 3});
+    second.assigned({0, 1, 2, 3});
+    auto one = relay(first);
+    auto two = relay(second);
+    happen(0, 300);
+    ASSERT_TRUE(wait_published(*one, 300));
+    ASSERT_TRUE(wait_published(*two, 300));
+    expect_partition_is_lane(0);
+    expect_partition_is_lane(1);
+}
+
+TEST_F(Relaying, TheVerifierSaysWhenTheTopicDiffersFromTheTable) {
+    Owners owners(store, "a");
+    owners.assigned({0, 1});
+    auto one = relay(owners);
+    happen(0, 2);
+    const auto event = store.read_lane(0, 1, 0, 1).at(0);
+    one->verify(0, to_bus(event));
+    auto forged = event;
+    forged.payload = "forged";
+    one->verify(0, to_bus(forged));
+    const auto until = Steady::now() + kPatience;
+    while (one->mismatches() == 0 && Steady::now() < until)
+        std::this_thread::sleep_for(std::chrono::milliseconds(10));
+    EXPECT_EQ(one->mismatches(), 1);
+}
+
+}  // namespace
+}  // namespace flowstack::eventlog
