@@ -1,0 +1,367 @@
+#include "services/gateway/adapters/meta_parser.h"
+
+#include <simdjson.h>
+
+#include <algorithm>
+#include <charconv>
+#include <functional>
+#include <optional>
+
+namespace flowstack::gateway {
+namespace {
+
+namespace dom = simdjson::dom;
+
+// ---- The bytes of members and elements, in a text that is already known to be valid JSON.
+//
+// simdjson's DOM does not keep offsets, and its On-Demand parser does not validate what it skips.
+
+std::size_t skip_space(std::string_view text, std::size_t at) {
+    while (at < text.size() &&
+           (text[at] == ' ' || text[at] == '\n' || text[at] == '\r' || text[at] == '\t'))
+        ++at;
+    return at;
+}
+
+std::size_t skip_string(std::string_view text, std::size_t at) {
+    for (++at; at < text.size() && text[at] != '"'; ++at)
+        if (text[at] == '\\') ++at;
+    return at + 1;
+}
+
+std::size_t skip_value(std::string_view text, std::size_t at) {
+    if (at >= text.size()) return at;
+    if (text[at] == '"') return skip_string(text, at);
+    if (text[at] != '{' && text[at] != '[') {
+        while (at < text.size() && text[at] != ',' && text[at] != '}' && text[at] != ']' &&
+               text[at] != ' ' && text[at] != '\n' && text[at] != '\r' && text[at] != '\t')
+            ++at;
+        return at;
+    }
+    int depth = 0;
+    while (at < text.size()) {
+        const char c = text[at];
+        if (c == '"') {
+            at = skip_string(text, at);
+            continue;
+        }
+        if (c == '{' || c == '[') ++depth;
+        if (c == '}' || c == ']') --depth;
+        ++at;
+        if (depth == 0) break;
+    }
+    return at;
+}
+
+// The value of the first member called `name`; empty if there is none or `object` is no object.
+std::string_view member(std::string_view object, std::string_view name) {
+    auto at = skip_space(object, 0);
+    if (at >= object.size() || object[at] != '{') return {};
+    at = skip_space(object, at + 1);
+    while (at < object.size() && object[at] == '"') {
+        const auto key_end = skip_string(object, at);
+        const auto key = object.substr(at + 1, key_end - at - 2);
+        const auto value = skip_space(object, skip_space(object, key_end) + 1);
+        const auto value_end = skip_value(object, value);
+        if (key == name) return object.substr(value, value_end - value);
+        at = skip_space(object, value_end);
+        if (at < object.size() && object[at] == ',') at = skip_space(object, at + 1);
+    }
+    return {};
+}
+
+std::vector<std::string_view> items(std::string_view array) {
+    std::vector<std::string_view> found;
+    auto at = skip_space(array, 0);
+    if (at >= array.size() || array[at] != '[') return found;
+    at = skip_space(array, at + 1);
+    while (at < array.size() && array[at] != ']') {
+        const auto end = skip_value(array, at);
+        found.push_back(array.substr(at, end - at));
+        at = skip_space(array, end);
+        if (at < array.size() && array[at] == ',') at = skip_space(array, at + 1);
+    }
+    return found;
+}
+
+// ---- Typed look-ups that never throw: what is absent or of another type is empty.
+
+std::string_view text_at(const dom::element& object, std::string_view name) {
+    std::string_view text;
+    if (object[name].get(text) != simdjson::SUCCESS) return {};
+    return text;
+}
+
+std::optional<dom::element> object_at(const dom::element& object, std::string_view name) {
+    dom::element found;
+    if (object[name].get(found) != simdjson::SUCCESS || !found.is_object()) return std::nullopt;
+    return found;
+}
+
+std::optional<dom::element> first_of(const dom::element& object, std::string_view name) {
+    dom::array array;
+    if (object[name].get(array) != simdjson::SUCCESS) return std::nullopt;
+    for (const auto item : array)
+        if (item.is_object()) return item;
+    return std::nullopt;
+}
+
+// Unix seconds, as a string (messages, statuses) or as a number (preferences).
+Time seconds_at(const dom::element& object, std::string_view name) {
+    dom::element found;
+    if (object[name].get(found) != simdjson::SUCCESS) return {};
+    std::int64_t seconds = 0;
+    if (found.get(seconds) != simdjson::SUCCESS) {
+        std::string_view text;
+        if (found.get(text) != simdjson::SUCCESS) return {};
+        if (std::from_chars(text.data(), text.data() + text.size(), seconds).ec != std::errc{})
+            return {};
+    }
+    // Beyond the year 9999 it is no time of a message.
+    if (seconds < 0 || seconds > 253'402'300'799) return {};
+    return from_unix_seconds(seconds);
+}
+
+// At most kTextBytesMax, never in the middle of a character.
+std::string cut(std::string_view text) {
+    if (text.size() <= kTextBytesMax) return std::string(text);
+    auto end = kTextBytesMax;
+    while (end > 0 && (static_cast<unsigned char>(text[end]) & 0xC0) == 0x80) --end;
+    return std::string(text.substr(0, end));
+}
+
+// Scratch memory of one thread; a document is used up before the next one is parsed.
+dom::parser& scratch() {
+    thread_local dom::parser parser;
+    return parser;
+}
+
+bool is_media(std::string_view type) {
+    return type == "image" || type == "document" || type == "audio" || type == "video" ||
+           type == "sticker";
+}
+
+// What names the customer: on the message itself, else in the change's contacts.
+struct Contact {
+    std::string wa_id;
+    std::string user_id;
+    std::string name;
+};
+
+std::vector<Contact> contacts_of(std::string_view value) {
+    std::vector<Contact> contacts;
+    for (const auto raw : items(member(value, "contacts"))) {
+        dom::element contact;
+        if (scratch().parse(raw.data(), raw.size()).get(contact) != simdjson::SUCCESS ||
+            !contact.is_object())
+            continue;
+        Contact found{
+            std::string(text_at(contact, "wa_id")), std::string(text_at(contact, "user_id")), {}};
+        if (const auto profile = object_at(contact, "profile"))
+            found.name = cut(text_at(*profile, "name"));
+        contacts.push_back(std::move(found));
+    }
+    return contacts;
+}
+
+void identify(WebhookElement& element, std::string_view wa_id, std::string_view user_id,
+              const std::vector<Contact>& contacts) {
+    element.phone = phone_from_digits(wa_id);
+    element.bsuid = user_id;
+    for (const auto& contact : contacts) {
+        const bool same = (!wa_id.empty() && contact.wa_id == wa_id) ||
+                          (!user_id.empty() && contact.user_id == user_id) ||
+                          (wa_id.empty() && user_id.empty() && contacts.size() == 1);
+        if (!same) continue;
+        if (element.phone.empty()) element.phone = phone_from_digits(contact.wa_id);
+        if (element.bsuid.empty()) element.bsuid = contact.user_id;
+        element.profile_name = contact.name;
+    }
+}
+
+void read_message(WebhookElement& out, const dom::element& message,
+                  const std::vector<Contact>& contacts) {
+    out.kind = WebhookElement::Kind::message;
+    out.provider_message_id = text_at(message, "id");
+    out.provider_time = seconds_at(message, "timestamp");
+    identify(out, text_at(message, "from"), text_at(message, "from_user_id"), contacts);
+    if (const auto context = object_at(message, "context"))
+        out.context_provider_message_id = text_at(*context, "id");
+
+    const auto type = text_at(message, "type");
+    out.type = type.empty() ? "unsupported" : std::string(type);
+    const auto body = object_at(message, type);
+    if (type == "text") {
+        if (body) out.text = cut(text_at(*body, "body"));
+    } else if (type == "button") {
+        out.type = "button";
+        if (body) {
+            out.tap_id = text_at(*body, "payload");
+            out.text = cut(text_at(*body, "text"));
+        }
+    } else if (type == "interactive") {
+        // The member may be missing (with an error beside it): then nothing can be done with it.
+        out.type = "unsupported";
+        if (body) {
+            for (const auto& [reply, kind] :
+                 {std::pair("button_reply", "button"), std::pair("list_reply", "list")}) {
+                if (const auto tapped = object_at(*body, reply)) {
+                    out.type = kind;
+                    out.tap_id = text_at(*tapped, "id");
+                    out.text = cut(text_at(*tapped, "title"));
+                }
+            }
+            if (const auto form = object_at(*body, "nfm_reply")) {
+                out.type = "nfm_reply";
+                out.text = cut(text_at(*form, "body"));
+            }
+        }
+    } else if (is_media(type)) {
+        out.type = "media";
+        if (body) out.text = cut(text_at(*body, "caption"));
+    } else if (type == "reaction") {
+        if (body) {
+            out.text = cut(text_at(*body, "emoji"));
+            out.context_provider_message_id = text_at(*body, "message_id");
+        }
+    } else if (type == "location") {
+        if (body) out.text = cut(text_at(*body, "name"));
+    }
+    if (out.provider_message_id.empty() || (out.phone.empty() && out.bsuid.empty()))
+        out.kind = WebhookElement::Kind::unknown;
+}
+
+void read_status(WebhookElement& out, const dom::element& status,
+                 const std::vector<Contact>& contacts) {
+    out.kind = WebhookElement::Kind::status;
+    out.provider_message_id = text_at(status, "id");
+    out.value = text_at(status, "status");
+    out.provider_time = seconds_at(status, "timestamp");
+    out.callback_data = text_at(status, "biz_opaque_callback_data");
+    identify(out, text_at(status, "recipient_id"), text_at(status, "recipient_user_id"), contacts);
+    if (const auto error = first_of(status, "errors")) {
+        std::int64_t code = 0;
+        if ((*error)["code"].get(code) == simdjson::SUCCESS)
+            out.error_code = static_cast<int>(code);
+        out.error_title = cut(text_at(*error, "title"));
+    }
+    if (out.provider_message_id.empty() || out.value.empty())
+        out.kind = WebhookElement::Kind::unknown;
+}
+
+void read_preference(WebhookElement& out, const dom::element& preference,
+                     const std::vector<Contact>& contacts) {
+    out.kind = WebhookElement::Kind::preference;
+    out.value = text_at(preference, "value");
+    out.provider_time = seconds_at(preference, "timestamp");
+    identify(out, text_at(preference, "wa_id"), text_at(preference, "user_id"), contacts);
+    if (out.value.empty() || (out.phone.empty() && out.bsuid.empty()))
+        out.kind = WebhookElement::Kind::unknown;
+}
+
+void read_echo(WebhookElement& out, const dom::element& echo, const std::vector<Contact>&) {
+    out.kind = WebhookElement::Kind::echo;
+    out.provider_message_id = text_at(echo, "id");
+    out.provider_time = seconds_at(echo, "timestamp");
+    out.phone = phone_from_digits(text_at(echo, "to"));
+}
+
+using Read = void (*)(WebhookElement&, const dom::element&, const std::vector<Contact>&);
+
+struct List {
+    std::string_view name;
+    Read read;
+};
+constexpr List kLists[] = {{"messages", read_message},
+                           {"statuses", read_status},
+                           {"user_preferences", read_preference},
+                           {"message_echoes", read_echo}};
+
+std::string text_of_member(std::string_view object, std::string_view name) {
+    const auto raw = member(object, name);
+    if (raw.size() < 2 || raw.front() != '"') return {};
+    dom::element element;
+    std::string_view text;
+    if (scratch().parse(raw.data(), raw.size()).get(element) != simdjson::SUCCESS ||
+        element.get(text) != simdjson::SUCCESS)
+        return {};
+    return std::string(text);
+}
+
+void read_change(ParsedWebhook& out, std::string_view change, const std::string& waba_id,
+                 const std::string& path) {
+    const auto value = member(change, "value");
+    WebhookElement frame;
+    frame.field = text_of_member(change, "field");
+    frame.waba_id = waba_id;
+    frame.phone_number_id = text_of_member(member(value, "metadata"), "phone_number_id");
+    const auto contacts = contacts_of(value);
+
+    std::size_t elements = 0;
+    for (const auto& [name, read] : kLists) {
+        for (const auto raw : items(member(value, name))) {
+            auto element = frame;
+            element.path = path + "." + std::to_string(elements++);
+            element.json = raw;
+            dom::element parsed;
+            if (raw.size() > kElementBytesMax)
+                element.kind = WebhookElement::Kind::oversized;
+            else if (scratch().parse(raw.data(), raw.size()).get(parsed) == simdjson::SUCCESS &&
+                     parsed.is_object())
+                read(element, parsed, contacts);
+            out.elements.push_back(std::move(element));
+        }
+    }
+    if (elements != 0) return;
+    // A template's, a number's or an account's news, or something that did not exist in 2026.
+    frame.path = path + ".0";
+    frame.json = change;
+    frame.kind = frame.phone_number_id.empty() && !frame.field.empty()
+                     ? WebhookElement::Kind::account
+                     : WebhookElement::Kind::unknown;
+    out.elements.push_back(std::move(frame));
+}
+
+}  // namespace
+
+std::string_view text_of(ParsedWebhook::Shape shape) {
+    switch (shape) {
+        case ParsedWebhook::Shape::well_formed:
+            return "well_formed";
+        case ParsedWebhook::Shape::malformed_json:
+            return "malformed_json";
+        case ParsedWebhook::Shape::unknown_shape:
+            return "unknown_shape";
+    }
+    return "unknown_shape";
+}
+
+std::string phone_from_digits(std::string_view text) {
+    if (text.starts_with('+')) text.remove_prefix(1);
+    // E.164: at most 15 digits, and no country code begins with 0.
+    if (text.size() < 6 || text.size() > 15 || text.front() == '0') return {};
+    if (!std::ranges::all_of(text, [](char c) { return c >= '0' && c <= '9'; })) return {};
+    return "+" + std::string(text);
+}
+
+ParsedWebhook parse_meta_webhook(std::string_view body) {
+    ParsedWebhook out;
+    {
+        dom::element whole;
+        if (scratch().parse(body.data(), body.size()).get(whole) != simdjson::SUCCESS) {
+            out.shape = ParsedWebhook::Shape::malformed_json;
+            return out;
+        }
+    }
+    const auto entries = items(member(body, "entry"));
+    for (std::size_t e = 0; e < entries.size(); ++e) {
+        const auto waba_id = text_of_member(entries[e], "id");
+        const auto changes = items(member(entries[e], "changes"));
+        for (std::size_t c = 0; c < changes.size(); ++c)
+            read_change(out, changes[c], waba_id, std::to_string(e) + "." + std::to_string(c));
+    }
+    if (out.elements.empty()) out.shape = ParsedWebhook::Shape::unknown_shape;
+    return out;
+}
+
+}  // namespace flowstack::gateway

@@ -1,0 +1,184 @@
+#include "services/gateway/adapters/meta_parser.h"
+
+#include <gtest/gtest.h>
+
+#include "tests/unit/gateway/meta_vectors.h"
+
+namespace flowstack::gateway {
+namespace {
+
+using Kind = WebhookElement::Kind;
+using Shape = ParsedWebhook::Shape;
+
+std::string webhook(const std::string& lists, const std::string& field = "messages") {
+    return R"({"object":"whatsapp_business_account","entry":[{"id":"W1","changes":[{"value":{"messaging_product":"whatsapp","metadata":{"display_phone_number":"15550783881","phone_number_id":"P1"},)" +
+           lists + R"(},"field":")" + field + R"("}]}]})";
+}
+// The parsed elements hold views into the body, so tests keep it.
+WebhookElement only(const std::string& body) {
+    auto parsed = parse_meta_webhook(body);
+    EXPECT_EQ(parsed.shape, Shape::well_formed);
+    EXPECT_EQ(parsed.elements.size(), 1U);
+    return parsed.elements.empty() ? WebhookElement{} : parsed.elements[0];
+}
+WebhookElement message(const std::string& json) {
+    static std::string body;
+    body = webhook(R"("messages":[)" + json + "]");
+    return only(body);
+}
+
+TEST(MetaParser, ReadsATextWithItsSender) {
+    const auto parsed = parse_meta_webhook(vectors::kBody1);
+    ASSERT_EQ(parsed.elements.size(), 1U);
+    const auto& element = parsed.elements[0];
+    EXPECT_EQ(element.kind, Kind::message);
+    EXPECT_EQ(element.path, "0.0.0");
+    EXPECT_EQ(element.waba_id, "102290129340398");
+    EXPECT_EQ(element.phone_number_id, "106540352242922");
+    EXPECT_EQ(element.type, "text");
+    EXPECT_EQ(element.text, "Does it come in another color?");
+    EXPECT_EQ(element.phone, "+16505551234");
+    EXPECT_EQ(element.profile_name, "Sheena Nelson");
+    EXPECT_EQ(element.provider_time, from_unix_seconds(1749416383));
+    EXPECT_TRUE(element.json.starts_with(R"({"from":"16505551234","id":"wamid.HBg)"));
+    EXPECT_TRUE(element.json.ends_with("}}"));
+}
+
+TEST(MetaParser, KeepsAnElementsBytesAndDecodesItsText) {
+    const auto parsed = parse_meta_webhook(vectors::kBody2);
+    ASSERT_EQ(parsed.elements.size(), 1U);
+    EXPECT_EQ(parsed.elements[0].text, "Asante sana \xF0\x9F\x99\x8F bei ni 1/2?");
+    EXPECT_EQ(parsed.elements[0].profile_name, "Am\xC3\xADna");
+    EXPECT_NE(parsed.elements[0].json.find("\\ud83d\\ude4f"), std::string_view::npos);
+}
+
+TEST(MetaParser, ReadsAFailedStatusWithOurCallbackData) {
+    const auto parsed = parse_meta_webhook(vectors::kBody3);
+    ASSERT_EQ(parsed.elements.size(), 1U);
+    const auto& status = parsed.elements[0];
+    EXPECT_EQ(status.kind, Kind::status);
+    EXPECT_EQ(status.value, "failed");
+    EXPECT_EQ(status.error_code, 131047);
+    EXPECT_EQ(status.error_title, "Re-engagement message");
+    EXPECT_EQ(status.callback_data, "out-42");
+}
+
+TEST(MetaParser, EveryElementOfABatchIsItsOwn) {
+    const auto parsed = parse_meta_webhook(vectors::kBody4);
+    ASSERT_EQ(parsed.elements.size(), 3U);
+    EXPECT_EQ(parsed.elements[1].path, "0.0.1");
+    EXPECT_EQ(parsed.elements[1].type, "button");
+    EXPECT_EQ(parsed.elements[1].tap_id, "btn_pay");
+    EXPECT_EQ(parsed.elements[1].text, "Pay");
+    EXPECT_EQ(parsed.elements[1].context_provider_message_id, "wamid.TEST0003");
+    EXPECT_EQ(parsed.elements[2].path, "1.0.0");
+    EXPECT_EQ(parsed.elements[2].kind, Kind::status);
+    EXPECT_EQ(parsed.elements[2].phone_number_id, "106540352249999");
+}
+
+TEST(MetaParser, ReadsEveryTypeOfTheSheet) {
+    const auto m = [](const std::string& rest) {
+        return message(R"({"from":"16505551234","id":"wamid.A","timestamp":"1749416383",)" + rest +
+                       "}");
+    };
+    EXPECT_EQ(m(R"("type":"image","image":{"caption":"Taj Mahal","id":"1"})").type, "media");
+    EXPECT_EQ(m(R"("image":{"caption":"Taj Mahal","id":"1"},"type":"image")").text, "Taj Mahal");
+    EXPECT_EQ(m(R"("type":"reaction","reaction":{"message_id":"wamid.T","emoji":""})")
+                  .context_provider_message_id,
+              "wamid.T");
+    const auto list = m(
+        R"("type":"interactive","interactive":{"type":"list_reply","list_reply":{"id":"m1:2","title":"Coffee","description":"KES 1500"}})");
+    EXPECT_EQ(list.type, "list");
+    EXPECT_EQ(list.tap_id, "m1:2");
+    EXPECT_EQ(list.text, "Coffee");
+    const auto button = m(R"("type":"button","button":{"payload":"p","text":"Unsubscribe"})");
+    EXPECT_EQ(button.type, "button");
+    EXPECT_EQ(button.tap_id, "p");
+    EXPECT_EQ(m(R"("type":"interactive")").type, "unsupported");
+    EXPECT_EQ(m(R"("type":"unsupported","errors":[{"code":131051}])").type, "unsupported");
+    EXPECT_EQ(m(R"("type":"hologram","hologram":{})").type, "hologram");
+    EXPECT_EQ(m(R"("text":{"body":"no type"})").type, "unsupported");
+    EXPECT_EQ(m(R"("type":"order","order":{"product_items":[{"item_price":30.5}]})").type, "order");
+}
+
+TEST(MetaParser, KnowsACustomerByBusinessScopedIdAlone) {
+    const auto body = webhook(
+        R"("contacts":[{"profile":{"name":"Asha","username":"asha"},"user_id":"TZ.134"}],"messages":[{"from_user_id":"TZ.134","id":"wamid.A","timestamp":"1749416383","type":"text","text":{"body":"hi"}}])");
+    const auto hidden = only(body);
+    EXPECT_EQ(hidden.phone, "");
+    EXPECT_EQ(hidden.bsuid, "TZ.134");
+    EXPECT_EQ(hidden.profile_name, "Asha");
+    const auto both_body = webhook(
+        R"("contacts":[{"profile":{"name":"Asha"},"wa_id":"255712345678","user_id":"TZ.134"}],"messages":[{"from":"255712345678","id":"wamid.B","timestamp":"1749416383","type":"text","text":{"body":"hi"}}])");
+    const auto both = only(both_body);
+    EXPECT_EQ(both.phone, "+255712345678");
+    EXPECT_EQ(both.bsuid, "TZ.134");
+}
+
+TEST(MetaParser, ReadsPreferencesWithTheirIntegerTime) {
+    const auto body = webhook(
+        R"("user_preferences":[{"wa_id":"16505551234","detail":"x","category":"marketing_messages","value":"stop","timestamp":1731705721}])",
+        "user_preferences");
+    const auto preference = only(body);
+    EXPECT_EQ(preference.kind, Kind::preference);
+    EXPECT_EQ(preference.value, "stop");
+    EXPECT_EQ(preference.provider_time, from_unix_seconds(1731705721));
+}
+
+TEST(MetaParser, KeepsWhatItDoesNotKnow) {
+    const std::string account =
+        R"({"object":"whatsapp_business_account","entry":[{"id":"W1","time":1,"changes":[{"field":"account_update","value":{"event":"ACCOUNT_RESTRICTION"}}]}]})";
+    EXPECT_EQ(only(account).kind, Kind::account);
+    const auto strange = webhook(R"("holograms":[{"id":"1"}])", "holograms");
+    EXPECT_EQ(only(strange).kind, Kind::unknown);
+    EXPECT_EQ(message(R"({"id":"wamid.A","type":"text"})").kind, Kind::unknown);  // from nobody
+    EXPECT_EQ(message(R"("a string")").kind, Kind::unknown);
+    EXPECT_EQ(message(R"({"from":{},"id":7,"timestamp":[],"type":null})").kind, Kind::unknown);
+}
+
+TEST(MetaParser, RefusesAnythingThatIsNotWholeJson) {
+    for (const std::string& body :
+         {std::string(), std::string("{"), std::string("nonsense"), webhook(R"("messages":[)"),
+          std::string(vectors::kBody1) + "x", std::string("{\"a\":\"\xFF\"}")}) {
+        const auto parsed = parse_meta_webhook(body);
+        EXPECT_EQ(parsed.shape, Shape::malformed_json) << body;
+        EXPECT_TRUE(parsed.elements.empty());
+    }
+    for (const auto* body :
+         {"{}", "[]", "7", R"({"entry":{}})", R"({"entry":[]})", R"({"entry":[7]})"})
+        EXPECT_EQ(parse_meta_webhook(body).shape, Shape::unknown_shape) << body;
+}
+
+TEST(MetaParser, LeavesAnElementAboveItsLimitInTheRawEvent) {
+    const auto body = webhook(
+        R"("messages":[{"from":"16505551234","id":"wamid.A","timestamp":"1749416383","type":"text","text":{"body":")" +
+        std::string(kElementBytesMax, 'x') +
+        R"("}},{"from":"16505551234","id":"wamid.B","timestamp":"1749416383","type":"text","text":{"body":")" +
+        std::string(kTextBytesMax - 1, 'x') + "\xC3\xA4" + R"("}}])");
+    const auto parsed = parse_meta_webhook(body);
+    ASSERT_EQ(parsed.elements.size(), 2U);
+    EXPECT_EQ(parsed.elements[0].kind, Kind::oversized);
+    EXPECT_EQ(parsed.elements[1].text.size(), kTextBytesMax - 1);  // not in the middle of a letter
+}
+
+TEST(MetaParser, ReadsAThousandUpdatesOfOneBody) {
+    std::string messages;
+    for (int i = 0; i < 1000; ++i) {
+        if (i) messages += ',';
+        messages += R"({"from":"16505551234","id":"wamid.)" + std::to_string(i) +
+                    R"(","timestamp":"1749416383","type":"text","text":{"body":")" +
+                    std::string(2500, 'x') + R"("}})";
+    }
+    const auto body = webhook(R"("messages":[)" + messages + "]");
+    EXPECT_EQ(parse_meta_webhook(body).elements.size(), 1000U);
+}
+
+TEST(Phones, AreE164) {
+    EXPECT_EQ(phone_from_digits("254712345678"), "+254712345678");
+    EXPECT_EQ(phone_from_digits("+254712345678"), "+254712345678");
+    for (const auto* text : {"", "+", "0712345678", "12345", "1234567890123456", "25471234567a"})
+        EXPECT_EQ(phone_from_digits(text), "") << text;
+}
+
+}  // namespace
+}  // namespace flowstack::gateway
