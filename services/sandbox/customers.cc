@@ -126,17 +126,45 @@ Customer& Sandbox::customer(const std::string& key_or_alias) {
     return found;
 }
 
+void Sandbox::unite(const std::string& name, const Customer& into) {
+    if (name == into.key || customer_key(name) == into.key) return;
+    const std::string before = customer_key(name);
+    state_.customer_aliases[name] = into.key;
+    for (auto it = state_.chats.begin(); it != state_.chats.end();) {
+        if (it->first.second != before) {
+            ++it;
+            continue;
+        }
+        Chat old = std::move(it->second);
+        it = state_.chats.erase(it);
+        Chat& whole = chat(old.number_id, into.key);
+        whole.last_inbound = std::max(whole.last_inbound, old.last_inbound);
+        for (ChatMessage& message : old.messages) whole.messages.push_back(std::move(message));
+        std::sort(whole.messages.begin(), whole.messages.end(),
+                  [](const ChatMessage& a, const ChatMessage& b) { return a.seq < b.seq; });
+    }
+    if (before == name) state_.customers.erase(name);
+}
+
+void Sandbox::remember_inbound(const std::string& wamid, const std::string& number_id) {
+    if (!state_.inbound_wamids.emplace(wamid, number_id).second) return;
+    state_.inbound_order.push_back(wamid);
+    if (state_.inbound_order.size() <= State::kInboundMax) return;
+    state_.inbound_wamids.erase(state_.inbound_order.front());
+    state_.inbound_order.pop_front();
+}
+
 void Sandbox::introduce(Customer& who, const json::value& described) {
     if (const auto name = text_at(described, "name")) who.name = *name;
     if (const auto name = text_at(described, "username")) who.username = *name;
     if (const auto id = text_at(described, "user_id"); id && is_user_id(*id)) {
         who.user_id = *id;
-        if (*id != who.key) state_.customer_aliases[*id] = who.key;
+        unite(*id, who);
     }
     if (const auto phone = text_at(described, "phone")) {
         if (const auto digits = dialled_digits(*phone)) {
             who.phone = *digits;
-            if (*digits != who.key) state_.customer_aliases[*digits] = who.key;
+            unite(*digits, who);
         }
     }
     who.phone_hidden = bool_or(described, "hide_phone", who.phone_hidden);
@@ -258,7 +286,7 @@ void Sandbox::say(const std::string& key, const json::value& body, const Answer&
         where.last_inbound = now;
         number.throughput.take(now);
     }
-    state_.inbound_wamids[wamid] = number.id;
+    remember_inbound(wamid, number.id);
     const std::int64_t seq = state_.sequence + 1;
     note(fx, "customer_said",
          {{"provider", "meta"},
@@ -366,7 +394,7 @@ void Sandbox::control_webhooks(const Call& call, const Answer& answer, Effects& 
             }
             const std::string wamid = text_or(json::value(message), "id", "");
             delivery.wamids.push_back(wamid);
-            state_.inbound_wamids[wamid] = number->second.id;
+            remember_inbound(wamid, number->second.id);
             Chat& where = chat(number->second.id, who.key);
             where.last_inbound = world_.now();
             number->second.throughput.take(world_.now());

@@ -243,6 +243,13 @@ void Sandbox::stk_push(const Call& call, const Answer& answer, Effects& fx) {
     const Milliseconds timeout = shortcode.prompt_timeout;
     Prompt& kept = state_.prompts.emplace(id, std::move(prompt)).first->second;
     if (refused.empty()) state_.open_prompts[kept.push.phone] = id;
+    state_.prompt_order.push_back(id);
+    if (state_.prompt_order.size() > State::kPromptsMax) {
+        // The oldest ended long ago: a prompt is open for its timeout at most.
+        const auto oldest = state_.prompts.find(state_.prompt_order.front());
+        if (oldest != state_.prompts.end() && !oldest->second.open) state_.prompts.erase(oldest);
+        state_.prompt_order.pop_front();
+    }
     wake(fx);
 
     json::object body;

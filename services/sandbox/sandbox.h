@@ -113,6 +113,9 @@ private:
     Customer& customer(const std::string& key_or_alias);
     void introduce(Customer& customer, const json::value& described);
     std::string customer_key(const std::string& phone_or_user_id) const;
+    // The two names are one person from now on; what was said under `name` moves over.
+    void unite(const std::string& name, const Customer& into);
+    void remember_inbound(const std::string& wamid, const std::string& number_id);
     json::object describe(const Chat& chat) const;
     json::object describe(const Prompt& prompt) const;
 

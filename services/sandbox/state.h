@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <deque>
 #include <map>
 #include <optional>
 #include <set>
@@ -132,6 +133,9 @@ struct Prompt {
 };
 
 struct State {
+    static constexpr std::size_t kInboundMax = 200'000;
+    static constexpr std::size_t kPromptsMax = 50'000;
+
     std::map<std::string, Number> numbers;
     std::map<std::string, Customer> customers;                  // by key
     std::map<std::string, std::string> customer_aliases;        // phone or user id → key
@@ -143,6 +147,8 @@ struct State {
     std::map<std::string, std::string> open_prompts;                // phone → CheckoutRequestID
     std::map<std::string, std::map<std::int64_t, Time>> last_push;  // phone → amount → when
     std::map<std::string, std::string> inbound_wamids;  // wamid → number id, for mark-as-read
+    std::deque<std::string> inbound_order;              // the oldest first, to forget them
+    std::deque<std::string> prompt_order;
     FaultTable faults;
     std::int64_t sequence = 0;
     std::uint64_t receipts = 0;

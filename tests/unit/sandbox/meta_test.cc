@@ -389,6 +389,17 @@ TEST_F(CustomerSide, MayHideTheirPhoneBehindAUserIdAndShowItLater) {
               4U);
 }
 
+TEST_F(CustomerSide, WhoTurnOutToBeOnePersonHaveOneChat) {
+    open_window();
+    say(R"({"text":"from nowhere"})", "KE.777");
+    say(R"({"text":"it is me","phone":"+254712345678"})", "KE.777");
+    const json::value chat = get(std::string{"/control/chats/"} + kNumber + "/254712345678");
+    const auto* messages = array_at(chat, "messages");
+    ASSERT_EQ(messages->size(), 3U);
+    EXPECT_EQ(text_or(messages->at(0), "text", ""), "Hi");
+    EXPECT_EQ(text_or(messages->at(2), "text", ""), "it is me");
+}
+
 TEST_F(CustomerSide, SendsAnyShapeOfMessage) {
     say(R"({"message":{"type":"hologram","hologram":{"x":1}}})");
     const json::value sent = posted_message(0);
