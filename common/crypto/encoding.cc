@@ -12,11 +12,13 @@ constexpr std::string_view kStandard =
 constexpr std::string_view kUrl =
     "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
 
-constexpr std::array<std::int8_t, 256> values_of(std::string_view alphabet) {
-    std::array<std::int8_t, 256> values{};
-    values.fill(-1);
+constexpr std::uint8_t kNoDigit = 255;
+
+constexpr std::array<std::uint8_t, 256> values_of(std::string_view alphabet) {
+    std::array<std::uint8_t, 256> values{};
+    values.fill(kNoDigit);
     for (std::size_t i = 0; i < alphabet.size(); ++i)
-        values[static_cast<unsigned char>(alphabet[i])] = static_cast<std::int8_t>(i);
+        values[static_cast<unsigned char>(alphabet[i])] = static_cast<std::uint8_t>(i);
     return values;
 }
 constexpr auto kStandardValues = values_of(kStandard);
@@ -41,16 +43,16 @@ std::string encode64(std::string_view bytes, std::string_view alphabet, bool pad
 }
 
 std::optional<std::string> decode64(std::string_view text,
-                                    const std::array<std::int8_t, 256>& values) {
+                                    const std::array<std::uint8_t, 256>& values) {
     if (text.size() % 4 == 1) return std::nullopt;
     std::string bytes;
     bytes.reserve(text.size() * 3 / 4);
     std::uint32_t group = 0;
     int bits = 0;
     for (const char c : text) {
-        const int value = values[static_cast<unsigned char>(c)];
-        if (value < 0) return std::nullopt;
-        group = group << 6 | static_cast<std::uint32_t>(value);
+        const std::uint8_t value = values[static_cast<unsigned char>(c)];
+        if (value == kNoDigit) return std::nullopt;
+        group = group << 6 | value;
         bits += 6;
         if (bits >= 8) {
             bits -= 8;

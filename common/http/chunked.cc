@@ -56,11 +56,9 @@ void ChunkedDecoder::step(char c) {
                     return;
                 }
                 size_ = size_ << 4 | static_cast<std::uint64_t>(digit);
-            } else if (digits_ == 0) {
-                state_ = State::malformed;
-            } else if (c == '\r') {
+            } else if (digits_ > 0 && c == '\r') {
                 at_ = At::size_lf;
-            } else if (c == ';' || c == ' ' || c == '\t') {
+            } else if (digits_ > 0 && (c == ';' || c == ' ' || c == '\t')) {
                 at_ = At::extension;
                 spend();
             } else {

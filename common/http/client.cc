@@ -7,7 +7,6 @@
 
 #include <algorithm>
 #include <array>
-#include <cstring>
 #include <deque>
 #include <future>
 #include <memory>
@@ -79,7 +78,7 @@ int before_start(void* self, char*, char*, int, int) {
 std::size_t give_body(char* buffer, std::size_t size, std::size_t count, void* self) {
     auto& call = *static_cast<Call*>(self);
     const std::size_t given = std::min(size * count, call.request.body.size() - call.body_given);
-    std::memcpy(buffer, call.request.body.data() + call.body_given, given);
+    std::copy_n(call.request.body.data() + call.body_given, given, buffer);
     call.body_given += given;
     return given;
 }

@@ -1,5 +1,5 @@
-// The only file that includes Asio and Beast (they cost 15 s to compile). Beast parses the header
-// block; reading, framing, deadlines and writing are here, because the limits are.
+// The only file that includes Asio's sockets (they are slow to compile). Reading, deadlines, limits
+// and writing; what a head means is decided in request_head.cc.
 #include "common/http/server.h"
 
 #include <algorithm>
@@ -12,96 +12,37 @@
 #include <boost/asio/post.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/write.hpp>
-#include <boost/beast/http/basic_parser.hpp>
 #include <condition_variable>
 #include <ctime>
 #include <exception>
 #include <future>
 #include <mutex>
-#include <optional>
 #include <stdexcept>
 #include <thread>
 #include <utility>
+#include <variant>
 #include <vector>
 
 #include "common/core/guarded.h"
 #include "common/http/chunked.h"
-#include "common/http/url.h"
+#include "common/http/exchange.h"
+#include "common/http/request_head.h"
+#include "common/http/response_head.h"
 
 namespace flowstack::http {
-
-// ---------------------------------------------------------------------------------------------
-// Responder
-// ---------------------------------------------------------------------------------------------
-
-namespace {
-constexpr int kCutStatus = -1;  // no answer: the connection is closed instead
-}  // namespace
-
-class Responder::Exchange {
-public:
-    Exchange() = default;
-    Exchange(const Exchange&) = delete;
-    Exchange& operator=(const Exchange&) = delete;
-    virtual ~Exchange() = default;
-
-    void answer(Response response) {
-        if (!answered_.exchange(true)) deliver(std::move(response));
-    }
-
-protected:
-    // For the destructors of derived classes, while `deliver` can still be called.
-    void answer_for_the_forgetful() {
-        if (answered_.exchange(true)) return;
-        deliver(Response::problem(500, "Internal error",
-                                  "The request was not answered. Try again later.", "INTERNAL"));
-    }
-
-private:
-    virtual void deliver(Response response) = 0;
-    std::atomic<bool> answered_{false};
-};
-
-namespace {
-
-class FunctionExchange final : public Responder::Exchange {
-public:
-    explicit FunctionExchange(std::function<void(Response)> deliver)
-        : deliver_(std::move(deliver)) {}
-    ~FunctionExchange() override { answer_for_the_forgetful(); }
-
-private:
-    void deliver(Response response) override { deliver_(std::move(response)); }
-    std::function<void(Response)> deliver_;
-};
-
-}  // namespace
-
-Responder::Responder(std::function<void(Response)> deliver)
-    : exchange_(std::make_shared<FunctionExchange>(std::move(deliver))) {}
-
-void Responder::send(Response response) const {
-    if (exchange_) exchange_->answer(std::move(response));
-}
-
-void Responder::abort() const {
-    Response nothing;
-    nothing.status = kCutStatus;
-    send(std::move(nothing));
-}
 
 namespace {
 
 namespace asio = boost::asio;
-namespace beast = boost::beast;
 using boost::system::error_code;
 using tcp = asio::ip::tcp;
 using SteadyTime = std::chrono::steady_clock::time_point;
 using std::chrono::milliseconds;
 
-constexpr std::size_t kScratchBytes = 64 * 1024;      // read at once
-constexpr std::size_t kBodyReserveBytes = 64 * 1024;  // believed of a declared length at once
-constexpr std::size_t kKeptBufferBytes = 16 * 1024;   // a bigger buffer is given back
+constexpr std::size_t kScratchBytes = std::size_t{64} << 10;  // read at once
+// Believed of a declared length at once.
+constexpr std::size_t kBodyReserveBytes = std::size_t{64} << 10;
+constexpr std::size_t kKeptBufferBytes = std::size_t{16} << 10;  // a bigger buffer is given back
 constexpr int kLingerMs = 2'000;  // for a peer to read our last answer before the socket goes
 constexpr std::size_t kLingerBytesMax = std::size_t{4} << 20;
 constexpr int kAcceptPauseMs = 50;           // when the process has no file descriptor left
@@ -109,160 +50,6 @@ constexpr int kEvictReadingAfterMs = 1'000;  // a request half read is given at 
 constexpr std::size_t kEvictShare = 64;      // at the cap, 1/64 of the connections at once
 constexpr int kSweepMsMin = 5;
 constexpr int kSweepMsMax = 250;
-
-// ---------------------------------------------------------------------------------------------
-// Reading one header block
-// ---------------------------------------------------------------------------------------------
-
-// Writes what Beast finds straight into a Request.
-class HeaderParser final : public beast::http::basic_parser<true> {
-public:
-    Request request;
-    int version = 0;
-
-private:
-    using Text = beast::string_view;
-    static std::string copy(Text text) { return {text.data(), text.size()}; }
-
-    void on_request_impl(beast::http::verb, Text method, Text target, int http_version,
-                         error_code&) override {
-        request.method = copy(method);
-        request.target = copy(target);
-        version = http_version;
-    }
-    void on_field_impl(beast::http::field, Text name, Text value, error_code&) override {
-        request.headers.add(copy(name), copy(value));
-    }
-    void on_header_impl(error_code&) override {}
-    void on_finish_impl(error_code&) override {}
-
-    // Bodies are not read by Beast (skip): never called.
-    void on_response_impl(int, Text, int, error_code&) override {}
-    void on_body_init_impl(const boost::optional<std::uint64_t>&, error_code&) override {}
-    std::size_t on_body_impl(Text, error_code&) override { return 0; }
-    void on_chunk_header_impl(std::uint64_t, Text, error_code&) override {}
-    std::size_t on_chunk_body_impl(std::uint64_t, Text, error_code&) override { return 0; }
-};
-
-struct Refusal {
-    int status;
-    const char* title;
-    std::string detail;
-    const char* reason;
-};
-
-Refusal malformed(std::string detail) {
-    return {400, "Malformed request", std::move(detail), "MALFORMED_REQUEST"};
-}
-
-Refusal too_large(std::size_t limit) {
-    return {413, "Content too large",
-            "The body is larger than the " + std::to_string(limit) + " bytes allowed here.",
-            "BODY_TOO_LARGE"};
-}
-
-// How the body of a request is delimited.
-struct Framing {
-    std::size_t length = 0;
-    bool chunked = false;
-    bool expects_continue = false;
-};
-
-bool digits_only(std::string_view text) {
-    return !text.empty() && text.find_first_not_of("0123456789") == std::string_view::npos;
-}
-
-// The one place that decides what a request is. Stricter than it must be wherever two readers of
-// the same bytes (a proxy in front and we) could come to different ends of a request.
-std::optional<Refusal> judge_head(Request& request, int version, Framing& framing) {
-    if (version != 11) {
-        return Refusal{505, "HTTP version not supported", "This server speaks HTTP/1.1.",
-                       "HTTP_VERSION_NOT_SUPPORTED"};
-    }
-    const Headers& headers = request.headers;
-    if (headers.count("Host") != 1) return malformed("Exactly one Host header is required.");
-
-    std::string_view target = request.target;
-    if (target.empty() || target == "*" || request.method == "CONNECT")
-        return malformed("The request target must be a path.");
-    if (target.front() != '/') {  // absolute form, as sent to a proxy
-        const auto scheme = target.find("://");
-        if (scheme == std::string_view::npos)
-            return malformed("The request target must be a path.");
-        const auto slash = target.find('/', scheme + 3);
-        target = slash == std::string_view::npos ? "/" : target.substr(slash);
-    }
-    if (target.find('#') != std::string_view::npos)
-        return malformed("A request target has no fragment.");
-    const auto question = target.find('?');
-    if (question != std::string_view::npos) request.query = target.substr(question + 1);
-    auto path = percent_decode(target.substr(0, question));
-    if (!path || path->find('\0') != std::string::npos || !valid_utf8(*path))
-        return malformed("The path has a wrong percent escape or is not UTF-8.");
-    request.path = std::move(*path);
-
-    const auto codings = headers.count("Transfer-Encoding");
-    const auto lengths = headers.count("Content-Length");
-    if (codings > 0 && lengths > 0)
-        return malformed("Content-Length and Transfer-Encoding exclude each other.");
-    if (codings > 0) {
-        if (codings != 1 || !equal_ignoring_case(headers.get("Transfer-Encoding"), "chunked")) {
-            return Refusal{501, "Transfer coding not supported",
-                           "The only transfer coding understood is chunked.",
-                           "TRANSFER_CODING_NOT_SUPPORTED"};
-        }
-        framing.chunked = true;
-    } else if (lengths > 0) {
-        const auto value = headers.get("Content-Length");
-        constexpr std::size_t kDigitsMax = 18;  // below 2^63
-        if (lengths != 1 || !digits_only(value) || value.size() > kDigitsMax)
-            return malformed("Content-Length must be one number.");
-        framing.length = std::stoull(std::string(value));
-    }
-    if (headers.has("Expect")) {
-        if (!equal_ignoring_case(headers.get("Expect"), "100-continue")) {
-            return Refusal{417, "Expectation failed",
-                           "The only expectation understood is 100-continue.",
-                           "EXPECTATION_FAILED"};
-        }
-        framing.expects_continue = true;
-    }
-    return std::nullopt;
-}
-
-// A header continued on the next line (obs-fold): obsolete, and readers disagree on what it means.
-bool has_folded_header(std::string_view head) {
-    return head.find("\r\n ") != std::string_view::npos ||
-           head.find("\r\n\t") != std::string_view::npos;
-}
-
-// "GET / HTTP/2.0": a well-formed line of another version deserves a better answer than 400.
-bool names_another_version(std::string_view head) {
-    const auto line = head.substr(0, head.find("\r\n"));
-    if (line.size() < 9) return false;
-    const auto tail = line.substr(line.size() - 9);
-    const auto digit = [](char c) { return c >= '0' && c <= '9'; };
-    return tail.starts_with(" HTTP/") && tail != " HTTP/1.1" && digit(tail[6]) && tail[7] == '.' &&
-           digit(tail[8]) && std::count(line.begin(), line.end(), ' ') == 2;
-}
-
-bool token_char(char c) {
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
-           std::string_view("!#$%&'*+-.^_`|~").find(c) != std::string_view::npos;
-}
-
-bool safe_header(const Header& line) {
-    return !line.name.empty() && std::all_of(line.name.begin(), line.name.end(), token_char) &&
-           line.value.find_first_of(std::string_view("\r\n\0", 3)) == std::string::npos;
-}
-
-// Headers that follow from the answer itself.
-bool written_by_us(std::string_view name) {
-    for (const char* own :
-         {"Content-Length", "Connection", "Transfer-Encoding", "Date", "Server", "Keep-Alive"})
-        if (equal_ignoring_case(name, own)) return true;
-    return false;
-}
 
 // ---------------------------------------------------------------------------------------------
 // Connections and the threads that carry them
@@ -536,39 +323,29 @@ private:
                            "HEADERS_TOO_LARGE"});
         }
         const std::string_view head = rest_.substr(0, found + 4);
-        if (has_folded_header(head)) return refuse(malformed("A header line must not be folded."));
-        HeaderParser parser;
-        parser.skip(true);
-        parser.header_limit(static_cast<std::uint32_t>(head.size() + 1));
-        error_code error;
-        const std::size_t taken = parser.put(asio::buffer(head.data(), head.size()), error);
-        if (error || taken != head.size() || !parser.is_done()) {
-            if (names_another_version(head))
-                return refuse({505, "HTTP version not supported", "This server speaks HTTP/1.1.",
-                               "HTTP_VERSION_NOT_SUPPORTED"});
-            return refuse(malformed("The request line or a header is malformed" +
-                                    (error ? ": " + error.message() : std::string()) + "."));
-        }
+        auto parsed = parse_head(head);
         rest_.remove_prefix(head.size());
-        request_ = std::move(parser.request);
+        if (auto* refusal = std::get_if<Refusal>(&parsed)) return refuse(std::move(*refusal));
+        auto& [request, framing] = std::get<RequestHead>(parsed);
+        request_ = std::move(request);
+        framing_ = framing;
         request_.remote_address = remote_address_;
         head_only_ = request_.method == "HEAD";
-        keep_alive_ = parser.keep_alive();
-        if (auto refusal = judge_head(request_, parser.version, framing_))
-            return refuse(std::move(*refusal));
+        keep_alive_ = framing.keep_alive;
 
         const std::size_t body_limit = options_.body_limit
                                            ? options_.body_limit(request_.method, request_.path)
                                            : options_.body_bytes_max;
         body_limit_ = body_limit;
-        if (framing_.length > body_limit) return refuse(too_large(body_limit));
+        if (framing_.length > body_limit) return refuse(body_too_large(body_limit));
         if (framing_.length == 0 && !framing_.chunked) return dispatch();
 
         enter(Phase::body, options_.read_timeout_ms);
-        if (framing_.chunked) chunks_.emplace(body_limit, options_.header_bytes_max);
+        if (framing_.chunked) chunks_ = ChunkedDecoder(body_limit, options_.header_bytes_max);
         request_.body.reserve(std::min(framing_.length, kBodyReserveBytes));
         if (framing_.expects_continue && rest_.empty()) {
             constexpr std::string_view kContinue = "HTTP/1.1 100 Continue\r\n\r\n";
+            error_code error;
             if (socket_.write_some(asio::buffer(kContinue), error) != kContinue.size()) {
                 close();
                 return false;
@@ -580,7 +357,7 @@ private:
     bool read_body() {
         const std::size_t before = request_.body.size();
         if (framing_.chunked) {
-            rest_.remove_prefix(chunks_->put(rest_, request_.body));
+            rest_.remove_prefix(chunks_.put(rest_, request_.body));
         } else {
             const std::size_t count = std::min(framing_.length - before, rest_.size());
             request_.body.append(rest_.substr(0, count));
@@ -593,13 +370,13 @@ private:
             return refuse({503, "Overloaded", "Too many requests are in progress. Try again later.",
                            "OVERLOADED"});
         if (!framing_.chunked) return request_.body.size() == framing_.length && dispatch();
-        switch (chunks_->state()) {
+        switch (chunks_.state()) {
             case ChunkedDecoder::State::more:
                 return false;
             case ChunkedDecoder::State::done:
                 return dispatch();
             case ChunkedDecoder::State::too_large:
-                return refuse(too_large(body_limit_));
+                return refuse(body_too_large(body_limit_));
             case ChunkedDecoder::State::overhead:
                 return refuse({431, "Headers too large",
                                "Chunk extensions and trailers are too large.",
@@ -628,7 +405,7 @@ private:
     }
 
     void write(Response response) {
-        if (response.status == kCutStatus) {
+        if (response.status == Responder::Exchange::kCutStatus) {
             close();
             return;
         }
@@ -639,31 +416,12 @@ private:
         const bool close_asked = equal_ignoring_case(response.headers.get("Connection"), "close");
         close_after_ = !keep_alive_ || worker_.draining || close_asked;
 
-        head_.clear();
-        head_ += "HTTP/1.1 ";
-        head_ += std::to_string(response.status);
-        head_ += ' ';
-        head_ += status_text(response.status);
-        head_ += "\r\nDate: ";
-        head_ += worker_.date();
-        if (!options_.name.empty()) {
-            head_ += "\r\nServer: ";
-            head_ += options_.name;
-        }
-        for (const Header& line : response.headers) {
-            if (written_by_us(line.name) || !safe_header(line)) continue;
-            head_ += "\r\n";
-            head_ += line.name;
-            head_ += ": ";
-            head_ += line.value;
-        }
         const bool bodiless = response.status == 204 || response.status == 304;
-        if (!bodiless) {
-            head_ += "\r\nContent-Length: ";
-            head_ += std::to_string(response.body.size());
-        }
-        if (close_after_) head_ += "\r\nConnection: close";
-        head_ += "\r\n\r\n";
+        write_response_head(head_, response,
+                            {.date = worker_.date(),
+                             .server = options_.name,
+                             .bodiless = bodiless,
+                             .close = close_after_});
         body_ = bodiless || head_only_ ? std::string() : std::move(response.body);
 
         enter(Phase::writing, options_.write_timeout_ms);
@@ -737,7 +495,7 @@ private:
     Request request_;
     Framing framing_;
     std::size_t body_limit_ = 0;
-    std::optional<ChunkedDecoder> chunks_;
+    ChunkedDecoder chunks_{0, 0};
     std::size_t held_bytes_ = 0;
     bool keep_alive_ = true;
     bool head_only_ = false;
@@ -940,8 +698,8 @@ struct Server::Impl {
     std::shared_ptr<Shared> shared = std::make_shared<Shared>();
     std::vector<std::shared_ptr<Worker>> workers;
     std::size_t next_worker = 0;
-    std::optional<tcp::acceptor> acceptor;  // on the first worker's thread
-    std::optional<asio::steady_timer> accept_pause;
+    std::unique_ptr<tcp::acceptor> acceptor;  // on the first worker's thread
+    std::unique_ptr<asio::steady_timer> accept_pause;
     std::uint16_t port = 0;
     bool running = false;
 
@@ -982,7 +740,14 @@ Server::Server(ServerOptions options, Handler handler) : impl_(std::make_unique<
     impl_->shared->handler = std::move(handler);
 }
 
-Server::~Server() { drain(milliseconds{0}); }
+Server::~Server() {
+    try {
+        drain(milliseconds{0});
+    } catch (...) {
+        // Threads that cannot be joined: going on would free what they use.
+        std::terminate();
+    }
+}
 
 void Server::start() {
     const ServerOptions& options = impl_->shared->options;
@@ -991,7 +756,7 @@ void Server::start() {
         impl_->workers.push_back(std::make_shared<Worker>(impl_->shared));
     try {
         const tcp::endpoint endpoint(asio::ip::make_address(options.address), options.port);
-        impl_->acceptor.emplace(impl_->workers.front()->io);
+        impl_->acceptor = std::make_unique<tcp::acceptor>(impl_->workers.front()->io);
         impl_->acceptor->open(endpoint.protocol());
         impl_->acceptor->set_option(tcp::acceptor::reuse_address(true));
         impl_->acceptor->bind(endpoint);
@@ -1003,7 +768,7 @@ void Server::start() {
         throw std::runtime_error("http server: cannot listen on " + options.address + ":" +
                                  std::to_string(options.port) + ": " + error.code().message());
     }
-    impl_->accept_pause.emplace(impl_->workers.front()->io);
+    impl_->accept_pause = std::make_unique<asio::steady_timer>(impl_->workers.front()->io);
     impl_->accept();
     for (const auto& worker : impl_->workers) worker->start();
     impl_->running = true;

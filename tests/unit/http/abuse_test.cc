@@ -116,6 +116,7 @@ TEST_F(Abuse, TwoThousandIdleConnectionsDoNotKeepOthersOut) {
     files.rlim_cur = files.rlim_max;
     setrlimit(RLIMIT_NOFILE, &files);
     std::vector<RawPeer> idle;
+    idle.reserve(2000);
     for (int i = 0; i < 2000; ++i) idle.emplace_back(port());
     expect_open();
     EXPECT_LE(server_->open_connections(), 1000u);

@@ -39,7 +39,7 @@ std::string url_of(const Server& server, std::string_view path) {
 
 TEST(Client, SendsExactlyWhatItIsGivenAndReturnsTheWholeAnswer) {
     Request got;
-    Server server({}, [&](Request request, Responder responder) {
+    Server server({}, [&](Request request, const Responder& responder) {
         got = std::move(request);
         Response response = Response::json(409, R"({"error":"no"})");
         response.headers.add("X-Trace", "t1");

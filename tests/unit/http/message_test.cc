@@ -146,7 +146,7 @@ class RouterTest : public ::testing::Test {
 protected:
     void add(const std::string& method, const std::string& pattern) {
         router_.add(method, pattern,
-                    [this, name = method + " " + pattern](Request r, Responder to) {
+                    [this, name = method + " " + pattern](Request r, const Responder& to) {
                         answered_.handler = name;
                         answered_.params = std::move(r.params);
                         to.send(Response::text(200, ""));
@@ -220,7 +220,7 @@ TEST(Responder, AnswersOnceWhateverItsHolderDoes) {
     const auto note = [&](const Response& response) { statuses.push_back(response.status); };
     {
         const Responder first{std::function<void(Response)>(note)};
-        const Responder copy = first;
+        const Responder copy = first;  // NOLINT(performance-unnecessary-copy-initialization)
         copy.send(Response::text(201, ""));
         first.send(Response::text(202, ""));
     }

@@ -35,7 +35,7 @@ void echo(const Request& request, const Responder& responder) {
 
 TEST(Server, GivesTheHandlerTheExactRequest) {
     std::promise<Request> got;
-    Server server({}, [&](Request request, Responder responder) {
+    Server server({}, [&](Request request, const Responder& responder) {
         got.set_value(std::move(request));
         responder.send(Response::json(201, "{}"));
     });
@@ -94,7 +94,7 @@ TEST(Server, ReadsARequestThatComesByteByByte) {
 }
 
 TEST(Server, DecodesChunkedBodiesAndIgnoresTrailers) {
-    Server server({.body_bytes_max = 20}, [](Request request, Responder responder) {
+    Server server({.body_bytes_max = 20}, [](const Request& request, const Responder& responder) {
         EXPECT_FALSE(request.headers.has("X-Late"));
         echo(request, responder);
     });
@@ -194,7 +194,7 @@ TEST(Server, TurnsForgottenAnswersAndExceptionsIntoProblems) {
     std::promise<std::string> what;
     ServerOptions options;
     options.on_handler_error = [&](std::string_view text) { what.set_value(std::string(text)); };
-    Server server(options, [](Request request, Responder) {
+    Server server(options, [](const Request& request, const Responder&) {
         if (request.path == "/throw") throw std::runtime_error("broken");
     });
     server.start();
@@ -206,6 +206,22 @@ TEST(Server, TurnsForgottenAnswersAndExceptionsIntoProblems) {
     const auto response = peer.read_response();
     EXPECT_EQ(status_of(response), 500);
     EXPECT_NE(response.find("application/problem+json"), std::string::npos);
+}
+
+TEST(Server, CutsTheConnectionOfAnAbortedAnswer) {
+    std::jthread later;
+    Server server({}, [&](const Request& request, const Responder& responder) {
+        if (request.path == "/now")
+            responder.abort();
+        else
+            later = std::jthread([responder] { responder.abort(); });
+    });
+    server.start();
+    for (const char* path : {"/now", "/later"}) {
+        RawPeer peer(server.port());
+        peer.send(get(path));
+        EXPECT_EQ(peer.read_to_end(), "");
+    }
 }
 
 TEST(Server, ClosesWhenAskedByEitherSide) {
