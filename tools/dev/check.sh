@@ -106,9 +106,11 @@ check_tidy() {
     done < <(tidy_files "$1")
     [[ ${#files[@]} -gt 0 ]] || return 0
     say check "clang-tidy on ${#files[@]} files"
+    # Through sh, so that a crash of clang-tidy on one file does not keep xargs from the others.
+    # shellcheck disable=SC2016
     (cd "$ROOT" && printf '%s\n' "${files[@]}" |
-        xargs -P "$(nproc)" -n 1 clang-tidy-16 -p "$BUILD_DIR" --quiet \
-            --extra-arg=-Wno-unknown-warning-option 2> >(grep -vE 'warnings? (generated|treated)|^Suppressed|^Use -header-filter' >&2))
+        xargs -P "$(nproc)" -n 1 sh -c 'clang-tidy-16 -p "$0" --quiet --extra-arg=-Wno-unknown-warning-option "$1" || exit 1' \
+            "$BUILD_DIR" 2> >(grep -vE 'warnings? (generated|treated)|^Suppressed|^Use -header-filter' >&2))
 }
 
 # Documents that must equal the code: the tests with the label `docs`.

@@ -92,8 +92,7 @@ int main(int argc, char** argv) {
 
     char error[512] = "";
     const std::unique_ptr<rd_kafka_t, decltype(&rd_kafka_destroy)> handle{
-        rd_kafka_new(RD_KAFKA_PRODUCER, quiet_conf(), error, sizeof error),
-        rd_kafka_destroy};
+        rd_kafka_new(RD_KAFKA_PRODUCER, quiet_conf(), error, sizeof error), rd_kafka_destroy};
     if (!handle) {
         std::fprintf(stderr, "librdkafka did not start: %s\n", error);
         return 1;
