@@ -197,7 +197,11 @@ begin
         select distinct on (n.l, n.k, n.y) n.l, n.k, n.y, n.due, n.prio, n.ref
           from unnest(w_cmd, w_lane, w_kind, w_key, w_due, w_priority, w_ref)
                with ordinality n(c, l, k, y, due, prio, ref, o)
-         where c_verdict[n.c] = 1 order by n.l, n.k, n.y, n.o desc
+         where c_verdict[n.c] = 1
+           -- Not what a later command of this batch takes away again.
+           and not exists (select from unnest(d_cmd, d_lane, d_kind, d_key) d(c, l, k, y)
+                            where d.l = n.l and d.k = n.k and d.y = n.y and d.c > n.c and c_verdict[d.c] = 1)
+         order by n.l, n.k, n.y, n.o desc
         on conflict (lane, kind, key) do update
             set due_at = excluded.due_at, priority = excluded.priority, ref = excluded.ref;
     end if;

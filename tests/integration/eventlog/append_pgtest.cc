@@ -305,6 +305,20 @@ TEST_F(Append, GuardsAndOwnersAreChecked) {
     EXPECT_TRUE(store->append(owned).accepted());
 }
 
+TEST_F(Append, WorkThatALaterCommandOfTheBatchTakesAwayIsGone) {
+    const std::vector<Command> batch{
+        command("c1", "a", kCreate, {event("1", "test.v1.Timed")}),
+        command("c2", "a", 1, {event("2", "test.v1.Untimed")}),
+        command("c3", "b", kCreate, {event("1", "test.v1.Timed")}),
+        command("c4", "b", 1, {event("2", "test.v1.Untimed")}),
+        command("c5", "b", 2, {event("3", "test.v1.Timed")}),
+        command("c6", "b", 7, {event("4", "test.v1.Untimed")})};  // refused
+    const std::vector statements{append_statement(batch, store->options(), derive, false)};
+    store->pool().with([&](postgres::Session& s) { return s.transaction(statements); });
+    EXPECT_EQ(count("select count(*) from work where key = 'a'"), 0);
+    EXPECT_EQ(count("select count(*) from work where key = 'b'"), 1);
+}
+
 TEST_F(Append, SideRowsFollowFromEvents) {
     ASSERT_TRUE(
         store->append(command("c1", "a", kCreate, {event("1", "test.v1.Timed")})).accepted());
