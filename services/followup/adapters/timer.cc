@@ -1,0 +1,112 @@
+#include "services/followup/adapters/timer.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "common/observability/log.h"
+#include "flowstack/followup/v1/views.pb.h"
+#include "services/followup/adapters/derive.h"
+#include "services/followup/adapters/handlers.h"
+#include "services/followup/adapters/local_clock.h"
+
+namespace flowstack::followup {
+namespace {
+
+TenantStatus status_of(const v1::TenantView& tenant) {
+    if (tenant.status() == "CLOSED") return TenantStatus::closed;
+    if (tenant.status() == "SUSPENDED") return TenantStatus::suspended;
+    return TenantStatus::active;
+}
+
+// What a decision about a due task is called in metrics.
+std::string_view outcome_of(const Event& event) {
+    if (std::holds_alternative<TaskFired>(event)) return "fired";
+    if (std::holds_alternative<TaskPostponed>(event)) return "postponed";
+    if (std::holds_alternative<TaskSkipped>(event)) return "skipped";
+    return "cancelled";
+}
+
+}  // namespace
+
+Timer::Timer(eventlog::Store& store, eventlog::ReadModel& read_model, const Clock& clock,
+             metrics::Registry& metrics, const Config& config)
+    : store_(store),
+      read_model_(read_model),
+      clock_(clock),
+      lateness_(metrics.histogram("flowstack_followup_lateness_seconds",
+                                  "from a task's time to the append of what became of it")),
+      metrics_(metrics),
+      config_(config) {}
+
+void Timer::fire(const eventlog::WorkRow& row, eventlog::WorkRunner::Done done) {
+    const auto key = TimerKey::parse(row.key);
+    if (!key) throw std::invalid_argument("a timer with the key " + row.key);
+
+    v1::TenantView tenant;
+    const auto stored = read_model_.get(key->tenant, kTenantDocument, key->tenant);
+    if (!stored || !tenant.ParseFromString(*stored)) {
+        log::warn("a timer is due and its tenant is not known yet", {{"tenant", key->tenant}});
+        return done();
+    }
+
+    const auto stream = task_stream(key->tenant, key->task_id);
+    const auto history = store_.read_stream(stream);
+    TaskState state;
+    for (const auto& event : history)
+        state = TaskCodec::evolve(std::move(state), event.type, event.payload, event.occurred_at);
+
+    // The row is due by the database's clock; ours may be a little behind.
+    const Time now = std::max(clock_.now(), row.due_at);
+    const QuietHours quiet{tenant.quiet_start_minute(), tenant.quiet_end_minute()};
+    const auto decision =
+        decide(state.task, FireTask{.now = now,
+                                    .tenant = status_of(tenant),
+                                    .quiet_until = quiet_until(quiet, tenant.time_zone(), now)});
+    // Not due: it was moved after the row was read. Over: somebody was faster.
+    if (!decision.accepted()) return done();
+
+    const Plan plan = *plan_of(state.task);
+    const auto& last = history.back();
+    eventlog::Command command;
+    command.id = eventlog::derive_id(row.key, plan.due, "timer", 0).text();
+    command.tenant = key->tenant;
+    command.dedupe = eventlog::Dedupe::version;
+    command.owner_guard = row.guard;
+    command.meta.routing = {eventlog::RoutingKind::customer, key->customer_id};
+    command.meta.actor = "timer";
+    command.meta.correlation_id = last.meta.correlation_id;
+    command.meta.traceparent = last.meta.traceparent;
+    command.meta.causation = last.where();
+    command.meta.settings_version = last.meta.settings_version;
+
+    eventlog::Part part{stream, last.version, {}};
+    for (const auto& event : decision.events()) part.events.push_back(encode(event, plan, now));
+    command.parts.push_back(std::move(part));
+
+    if (std::holds_alternative<TaskFired>(decision.events().front())) {
+        const auto id = eventlog::derive_id(last.event_id, "reminder", 0).text();
+        if (const auto reminder = reminder_after(plan, id, config_.follow_up_late_ms))
+            command.parts.push_back({task_stream(key->tenant, id),
+                                     eventlog::kCreate,
+                                     {encode(TaskScheduled{*reminder}, *reminder, now)}});
+    }
+
+    const auto outcome = std::string(outcome_of(decision.events().front()));
+    store_.append_async(
+        std::move(command), [this, done = std::move(done), outcome, due = plan.due, key = row.key](
+                                const eventlog::Verdict& verdict, const std::exception_ptr& error) {
+            if (error) {
+                log::warn("a timer could not be written, tried again", {{"key", key}});
+            } else if (verdict.outcome == eventlog::Outcome::ok) {
+                lateness_.observe(std::chrono::duration<double>(clock_.now() - due).count());
+                metrics_
+                    .counter("flowstack_followup_due_total", "tasks whose time came, by outcome",
+                             {{"outcome", outcome}})
+                    .add();
+            }
+            // Any other verdict: an answer came first, or another replica owns the lane now.
+            done();
+        });
+}
+
+}  // namespace flowstack::followup

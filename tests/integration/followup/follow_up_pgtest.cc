@@ -1,0 +1,392 @@
+#include <gtest/gtest.h>
+
+#include <future>
+
+#include "common/core/clock.h"
+#include "common/eventlog/consumption.h"
+#include "flowstack/conversation/v1/conversation_events.pb.h"
+#include "flowstack/followup/v1/task_service.pb.h"
+#include "flowstack/gateway/v1/contact_events.pb.h"
+#include "flowstack/gateway/v1/inbound_events.pb.h"
+#include "flowstack/gateway/v1/tenant_events.pb.h"
+#include "flowstack/payment/v1/intent_events.pb.h"
+#include "services/followup/adapters/derive.h"
+#include "services/followup/adapters/handlers.h"
+#include "services/followup/adapters/local_clock.h"
+#include "services/followup/adapters/timer.h"
+#include "tests/support/scripted_log.h"
+#include "tests/support/test_database.h"
+
+// followup from the facts of the others to the fact that a task fired, on a real database: the bus
+// is the only thing that is not there.
+namespace flowstack::followup {
+namespace {
+
+using eventlog::Recorded;
+using eventlog::Routing;
+using eventlog::RoutingKind;
+using std::chrono::hours;
+using std::chrono::milliseconds;
+using std::chrono::minutes;
+using std::chrono::seconds;
+
+constexpr int kLanes = 4;
+// 2025-06-15 12:06:40 UTC, 15:06:40 in Nairobi.
+constexpr Time kNoon = from_unix_seconds(1'749'989'200);
+
+class FollowUp : public ::testing::Test {
+protected:
+    FollowUp() {
+        consumption.react([this](const Recorded& e, eventlog::Turn& t) { handlers.react(e, t); });
+        consumption.project(
+            [this](const Recorded& e, eventlog::Turn& t) { handlers.project(e, t); });
+        consumption.assign({0, 1, 2, 3});
+        owners.assigned({0, 1, 2, 3});
+        gateway::v1::TenantRegistered m;
+        m.set_tenant_id("duka");
+        m.mutable_settings()->set_time_zone("Africa/Nairobi");
+        gateway->happened({"duka", "tenant", "duka"}, {RoutingKind::tenant, "duka"}, m, kNoon);
+    }
+
+    Routing customer(const std::string& id = "amina") { return {RoutingKind::customer, id}; }
+
+    // What the others say.
+    void wrote(const std::string& inbound_id, Time at) {
+        gateway::v1::MessageReceived m;
+        m.set_provider_message_id(inbound_id);
+        m.set_customer_id("amina");
+        m.set_channel_id("channel-1");
+        gateway->happened({"duka", "inbound", inbound_id}, customer(), m, at);
+    }
+    conversation::v1::ReplyRequested question(const std::string& answers, Time evidence) {
+        conversation::v1::ReplyRequested m;
+        m.set_message_id("message-for-" + answers);
+        m.set_conversation_id("conversation-1");
+        m.set_customer_id("amina");
+        m.set_channel_id("channel-1");
+        m.set_idempotency_key("auto-reply:" + answers + ":0");
+        m.set_kind("reply");
+        m.set_expects_answer(true);
+        m.set_window_evidence_us(unix_micros(evidence));
+        return m;
+    }
+    void asked(const conversation::v1::ReplyRequested& m, Time at) {
+        conversation->happened({"duka", "conversation", "conversation-1"}, customer(), m, at);
+    }
+    void advanced(const std::string& to, Time at) {
+        conversation::v1::ConversationAdvanced m;
+        m.set_to_state(to);
+        conversation->happened({"duka", "conversation", "conversation-1"}, customer(), m, at);
+    }
+    void suspended() {
+        gateway->happened({"duka", "tenant", "duka"}, {RoutingKind::tenant, "duka"},
+                          gateway::v1::TenantSuspended{}, kNoon);
+    }
+    void quiet(int from, int to) {
+        gateway::v1::TenantSettingsChanged m;
+        m.mutable_settings()->set_time_zone("Africa/Nairobi");
+        m.mutable_settings()->mutable_quiet_hours()->set_start_minute(from);
+        m.mutable_settings()->mutable_quiet_hours()->set_end_minute(to);
+        gateway->happened({"duka", "tenant", "duka"}, {RoutingKind::tenant, "duka"}, m, kNoon);
+    }
+
+    // Everything that is there is consumed, our own events too.
+    void consume() {
+        for (int i = 0; i < 3; ++i) consumption.apply({});
+    }
+
+    std::vector<eventlog::WorkRow> timers() {
+        const auto result = store.pool().with([&](postgres::Session& s) {
+            return s.query(
+                "select lane, key, due_at from work where kind = 'timer' order by due_at");
+        });
+        std::vector<eventlog::WorkRow> rows;
+        for (int i = 0; i < result.rows(); ++i)
+            rows.push_back({result.int4(i, 0), "timer", result.text(i, 1), result.time(i, 2), 0, "",
+                            *owners.guard(result.int4(i, 0))});
+        return rows;
+    }
+    // What the lane's owner does when the clock shows `now`.
+    void at(Time now) {
+        clock.set(now);
+        for (const auto& row : timers())
+            if (row.due_at <= now) fire(row);
+        consume();
+    }
+    void fire(const eventlog::WorkRow& row) {
+        std::promise<void> done;
+        timer.fire(row, [&] { done.set_value(); });
+        done.get_future().wait();
+    }
+
+    // Type and reason of everything that happened to tasks, in order.
+    std::vector<std::string> story() {
+        std::vector<std::string> told;
+        for (int lane = 0; lane < kLanes; ++lane)
+            for (const auto& event : store.read_lane(lane, 1, 0, 1000)) {
+                const auto type = event.type.substr(event.type.rfind('.') + 1);
+                std::string more;
+                v1::Task task;
+                if (const auto body = read_model.get("duka", kTaskDocument, event.stream.key))
+                    task.ParseFromString(*body);
+                if (type == "TaskScheduled") more = task.kind();
+                if (type == "TaskCancelled" || type == "TaskSkipped") more = task.reason();
+                told.push_back(more.empty() ? type : type + " " + more);
+            }
+        return told;
+    }
+    using Story = std::vector<std::string>;
+
+    testing::TestDatabase database{kLanes, "followup"};
+    eventlog::Store store{
+        {.service = "followup", .database_url = database.service_url(), .lanes = kLanes}, derive};
+    eventlog::ReadModel read_model{store, "key"};
+    eventlog::Owners owners{store, "one"};
+    std::shared_ptr<testing::ScriptedLog> gateway =
+        std::make_shared<testing::ScriptedLog>("gateway", kLanes);
+    std::shared_ptr<testing::ScriptedLog> conversation =
+        std::make_shared<testing::ScriptedLog>("conversation", kLanes);
+    std::shared_ptr<testing::ScriptedLog> payment =
+        std::make_shared<testing::ScriptedLog>("payment", kLanes);
+    Config config{.reminder_after_ms = hours{20}};
+    Handlers handlers{store, config};
+    eventlog::Consumption consumption{store,
+                                      {{"gateway", gateway},
+                                       {"conversation", conversation},
+                                       {"payment", payment},
+                                       {"followup", std::make_shared<testing::StoredLog>(store)}},
+                                      {.consumer = "followup",
+                                       .head_compare_ms = milliseconds{0},
+                                       .idle_cursor_ms = milliseconds{0}}};
+    ManualClock clock{kNoon};
+    metrics::Registry metrics;
+    Timer timer{store, read_model, clock, metrics, config};
+};
+
+TEST_F(FollowUp, ComesTwoHoursAfterAnUnansweredQuestionAndOnce) {
+    wrote("wamid.1", kNoon);
+    asked(question("wamid.1", kNoon), kNoon + seconds{1});
+    consume();
+    ASSERT_EQ(timers().size(), 1u);
+    EXPECT_EQ(timers().front().due_at, kNoon + seconds{1} + hours{2});
+
+    at(kNoon + hours{2});
+    EXPECT_EQ(story(), (Story{"TaskScheduled gentle"}));
+    at(kNoon + hours{2} + seconds{1});
+    EXPECT_EQ(story(), (Story{"TaskScheduled gentle", "TaskFired", "TaskScheduled reminder"}));
+    at(kNoon + hours{2} + seconds{2});
+    EXPECT_EQ(story().size(), 3u);
+
+    const auto fired = store.read_lane(store.lane_of(customer(), "duka"), 2, 2, 1).front();
+    EXPECT_EQ(fired.meta.causation->position, 1);  // the event that set the timer
+    EXPECT_EQ(fired.meta.actor, "timer");
+}
+
+TEST_F(FollowUp, IsFollowedByTheReminderIfNobodyAnswers) {
+    wrote("wamid.1", kNoon);
+    asked(question("wamid.1", kNoon), kNoon);
+    consume();
+    at(kNoon + hours{2});
+    ASSERT_EQ(timers().size(), 1u);
+    EXPECT_EQ(timers().front().due_at, kNoon + hours{20});
+    at(kNoon + hours{20});
+    EXPECT_EQ(story().back(), "TaskFired");
+    EXPECT_TRUE(timers().empty());
+}
+
+TEST_F(FollowUp, IsCancelledByTheCustomersNextMessage) {
+    wrote("wamid.1", kNoon);
+    asked(question("wamid.1", kNoon), kNoon);
+    consume();
+    wrote("wamid.2", kNoon + seconds{30});
+    consume();
+    EXPECT_EQ(story(), (Story{"TaskScheduled gentle", "TaskCancelled answered"}));
+    EXPECT_TRUE(timers().empty());
+}
+
+TEST_F(FollowUp, CancelsTheReminderToo) {
+    wrote("wamid.1", kNoon);
+    asked(question("wamid.1", kNoon), kNoon);
+    consume();
+    at(kNoon + hours{2});
+    wrote("wamid.2", kNoon + hours{3});
+    consume();
+    EXPECT_EQ(story().back(), "TaskCancelled answered");
+    EXPECT_TRUE(timers().empty());
+}
+
+TEST_F(FollowUp, IsNotScheduledWhenTheAnswerCameByTheFasterTopic) {
+    wrote("wamid.1", kNoon);
+    wrote("wamid.2", kNoon + seconds{5});
+    consume();
+    asked(question("wamid.1", kNoon), kNoon + seconds{1});
+    consume();
+    EXPECT_TRUE(story().empty());
+    asked(question("wamid.2", kNoon + seconds{5}), kNoon + seconds{6});
+    consume();
+    EXPECT_EQ(story(), (Story{"TaskScheduled gentle"}));
+}
+
+TEST_F(FollowUp, IsNotCancelledByTheMessageThatWasAnsweredComingLate) {
+    asked(question("wamid.1", kNoon), kNoon + seconds{1});
+    consume();
+    wrote("wamid.1", kNoon);
+    consume();
+    EXPECT_EQ(story(), (Story{"TaskScheduled gentle"}));
+}
+
+TEST_F(FollowUp, OfANewerQuestionReplacesTheOlderAlsoWithinOneBatch) {
+    asked(question("wamid.1", kNoon), kNoon + seconds{1});
+    asked(question("wamid.2", kNoon + seconds{9}), kNoon + seconds{10});
+    consume();
+    EXPECT_EQ(story(),
+              (Story{"TaskScheduled gentle", "TaskScheduled gentle", "TaskCancelled replaced"}));
+    ASSERT_EQ(timers().size(), 1u);
+    EXPECT_EQ(timers().front().due_at, kNoon + seconds{10} + hours{2});
+}
+
+TEST_F(FollowUp, IsNeverAboutWhatAnAgentOrAFollowUpSaid) {
+    auto by_agent = question("wamid.1", kNoon);
+    by_agent.set_agent("grace");
+    asked(by_agent, kNoon);
+    auto by_us = question("wamid.1", kNoon);
+    by_us.set_kind("follow_up");
+    by_us.set_task_id("task-1");
+    asked(by_us, kNoon);
+    auto no_question = question("wamid.1", kNoon);
+    no_question.set_expects_answer(false);
+    asked(no_question, kNoon);
+    consume();
+    EXPECT_TRUE(story().empty());
+}
+
+TEST_F(FollowUp, EndsWithItsConversationAndWithThePayment) {
+    asked(question("wamid.1", kNoon), kNoon);
+    consume();
+    advanced("ENGAGED", kNoon);
+    consume();
+    EXPECT_EQ(timers().size(), 1u);
+    advanced("CLOSED", kNoon);
+    consume();
+    EXPECT_EQ(story(), (Story{"TaskScheduled gentle", "TaskCancelled closed"}));
+
+    asked(question("wamid.1", kNoon), kNoon + seconds{1});
+    consume();
+    advanced("ESCALATED", kNoon);
+    consume();
+    EXPECT_EQ(story().back(), "TaskCancelled escalated");
+
+    asked(question("wamid.1", kNoon), kNoon + seconds{2});
+    consume();
+    payment::v1::IntentPaid m;
+    m.set_customer_id("amina");
+    m.set_conversation_id("conversation-1");
+    payment->happened({"duka", "intent", "intent-1"}, customer(), m, kNoon);
+    consume();
+    EXPECT_EQ(story().back(), "TaskCancelled paid");
+}
+
+TEST_F(FollowUp, WaitsForTheEndOfQuietHours) {
+    quiet(16 * 60 + 30, 8 * 60);  // 16:30 to 08:00 in Nairobi, which is 13:30 to 05:00 UTC
+    asked(question("wamid.1", kNoon), kNoon);
+    consume();
+    at(kNoon + hours{2});
+    EXPECT_EQ(story(), (Story{"TaskScheduled gentle", "TaskPostponed"}));
+    const Time eight = from_unix_seconds(1'750'050'000);  // 2025-06-16 05:00:00 UTC
+    ASSERT_EQ(timers().size(), 1u);
+    EXPECT_EQ(timers().front().due_at, eight);
+    at(eight);
+    EXPECT_EQ(story()[2], "TaskFired");
+}
+
+TEST_F(FollowUp, OfASuspendedTenantIsSkipped) {
+    asked(question("wamid.1", kNoon), kNoon);
+    suspended();
+    consume();
+    at(kNoon + hours{2});
+    EXPECT_EQ(story(), (Story{"TaskScheduled gentle", "TaskSkipped suspended"}));
+    EXPECT_TRUE(timers().empty());
+}
+
+TEST_F(FollowUp, AfterALongDowntimeIsSkipped) {
+    asked(question("wamid.1", kNoon), kNoon);
+    consume();
+    at(kNoon + hours{9});
+    EXPECT_EQ(story(), (Story{"TaskScheduled gentle", "TaskSkipped too_late"}));
+}
+
+TEST_F(FollowUp, IsNotFiredByAReplicaThatLostItsLane) {
+    asked(question("wamid.1", kNoon), kNoon);
+    consume();
+    const auto rows = timers();
+    clock.set(kNoon + hours{2});
+    eventlog::Owners successor{store, "two"};
+    successor.assigned({0, 1, 2, 3});
+    fire(rows.front());
+    consume();
+    EXPECT_EQ(story(), (Story{"TaskScheduled gentle"}));
+    auto row = rows.front();
+    row.guard = *successor.guard(row.lane);
+    fire(row);
+    fire(row);  // and a second time changes nothing
+    consume();
+    EXPECT_EQ(story(), (Story{"TaskScheduled gentle", "TaskFired", "TaskScheduled reminder"}));
+}
+
+TEST_F(FollowUp, OfAFlowsWishFiresAtItsTimeWhateverTheCustomerWrites) {
+    conversation::v1::FollowUpRequested m;
+    m.set_task_id("0197708c-0000-7000-8000-000000000001");
+    m.set_kind("order_follow_up");
+    m.set_customer_id("amina");
+    m.set_conversation_id("conversation-1");
+    m.set_due_at_us(unix_micros(kNoon + hours{24}));
+    conversation->happened({"duka", "conversation", "conversation-1"}, customer(), m, kNoon);
+    consume();
+    wrote("wamid.9", kNoon + hours{1});
+    consume();
+    at(kNoon + hours{24});
+    EXPECT_EQ(story(), (Story{"TaskScheduled order_follow_up", "TaskFired"}));
+}
+
+TEST_F(FollowUp, ReadModelsAreTheSameAfterARebuild) {
+    const auto documents = [&] {
+        const auto result = store.pool().with([&](postgres::Session& s) {
+            return s.query(
+                "select md5(string_agg(concat_ws('|', tenant, kind, id, parent, state, sort_at, "
+                "lane, position, encode(body, 'hex')), ';' order by tenant, kind, id)), count(*) "
+                "from read_model");
+        });
+        return result.text(0, 0) + " " + std::to_string(result.int8(0, 1));
+    };
+    wrote("wamid.1", kNoon);
+    asked(question("wamid.1", kNoon), kNoon);
+    consume();
+    at(kNoon + hours{2});
+    wrote("wamid.2", kNoon + hours{3});
+    consume();
+    const auto before = documents();
+    consumption.rebuild();
+    EXPECT_EQ(documents(), before);
+}
+
+TEST(LocalClock, EndsQuietHoursOnTheTenantsWall) {
+    // 23:00 in Nairobi.
+    const Time night = from_unix_seconds(1'750'017'600);
+    EXPECT_EQ(quiet_until({22 * 60, 7 * 60}, "Africa/Nairobi", night), night + hours{8});
+    EXPECT_EQ(quiet_until({22 * 60, 7 * 60}, "UTC", night), std::nullopt);  // 20:00 there
+    EXPECT_EQ(quiet_until({20 * 60, 21 * 60}, "No/Where", night), night + hours{1});
+}
+
+TEST(LocalClock, KnowsHoursThatDoNotExistAndHoursThatComeTwice) {
+    // Berlin, 2025-03-30: 02:00 to 03:00 does not exist. Quiet until 02:30 ends at the change,
+    // 01:00 UTC.
+    const Time spring = from_unix_seconds(1'743'294'600);  // 00:30 UTC, 01:30 there
+    EXPECT_EQ(quiet_until({0, 150}, "Europe/Berlin", spring), spring + minutes{30});
+    // 2025-10-26: 02:30 comes at 00:30 and at 01:30 UTC; from 00:45 UTC only the second one is
+    // ahead.
+    const Time autumn = from_unix_seconds(1'761'439'500);  // 00:45 UTC, 02:45 there
+    EXPECT_EQ(quiet_until({0, 170}, "Europe/Berlin", autumn), autumn + minutes{5});
+}
+
+}  // namespace
+}  // namespace flowstack::followup
