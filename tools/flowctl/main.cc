@@ -13,7 +13,8 @@ namespace {
 constexpr int kUnexpected = 1;
 constexpr int kUsage = 2;
 
-const std::vector<std::string> kServices{"gateway", "conversation", "payment", "followup", "campaign"};
+const std::vector<std::string> kServices{"gateway", "conversation", "payment", "followup",
+                                         "campaign"};
 
 std::string env(const std::string& name, const std::string& fallback = "") {
     const char* value = std::getenv(name.c_str());
@@ -37,7 +38,9 @@ int run_migrate(const std::string& folder, int lanes, bool dry_run) {
         try {
             const auto result = migrate(url, migrations_of(folder, service), lanes, dry_run);
             std::cerr << service << ": "
-                      << (result.applied.empty() ? "up to date" : std::to_string(result.applied.size()) + " applied")
+                      << (result.applied.empty()
+                              ? "up to date"
+                              : std::to_string(result.applied.size()) + " applied")
                       << (dry_run ? " (dry run)" : "") << "\n";
             for (const auto& name : result.applied) std::cout << service << "\t" << name << "\n";
         } catch (const std::exception& error) {
@@ -59,9 +62,12 @@ int main(int argc, char** argv) {
     std::string folder = env("MIGRATIONS_DIR", env("FLOWSTACK_ROOT", ".") + "/migrations");
     int lanes = std::atoi(env("LANES", "64").c_str());
     bool dry_run = false;
-    auto* migrate_command = app.add_subcommand("migrate", "bring every service's database to the newest schema");
-    migrate_command->add_option("--migrations", folder, "folder with the SQL files")->capture_default_str();
-    migrate_command->add_option("--lanes", lanes, "lanes of a new installation, for ever")->capture_default_str();
+    auto* migrate_command =
+        app.add_subcommand("migrate", "bring every service's database to the newest schema");
+    migrate_command->add_option("--migrations", folder, "folder with the SQL files")
+        ->capture_default_str();
+    migrate_command->add_option("--lanes", lanes, "lanes of a new installation, for ever")
+        ->capture_default_str();
     migrate_command->add_flag("--dry-run", dry_run, "say what would be applied");
 
     try {

@@ -32,7 +32,8 @@ void add_folder(const fs::path& root, const std::string& folder, std::vector<Mig
             text << std::ifstream(entry.path()).rdbuf();
             found.push_back({folder + "/" + entry.path().filename().string(), text.str()});
         }
-    std::sort(found.begin(), found.end(), [](const auto& a, const auto& b) { return a.name < b.name; });
+    std::sort(found.begin(), found.end(),
+              [](const auto& a, const auto& b) { return a.name < b.name; });
     out.insert(out.end(), found.begin(), found.end());
 }
 
@@ -46,15 +47,16 @@ std::vector<Migration> migrations_of(const fs::path& root, const std::string& se
     return all;
 }
 
-MigrateResult migrate(const std::string& database_url, const std::vector<Migration>& migrations, int lanes,
-                      bool dry_run) {
+MigrateResult migrate(const std::string& database_url, const std::vector<Migration>& migrations,
+                      int lanes, bool dry_run) {
     MigrateResult result;
     pqxx::connection connection(database_url);
     pqxx::nontransaction session(connection);
     session.exec("set client_min_messages = warning");
     session.exec("select pg_advisory_lock(" + std::to_string(kMigrationLock) + ")");
     session.exec(
-        "create table if not exists schema_migrations (name text primary key, sha256 text not null, applied_at "
+        "create table if not exists schema_migrations (name text primary key, sha256 text not "
+        "null, applied_at "
         "timestamptz not null default now())");
     std::map<std::string, std::string> done;
     for (const auto& row : session.exec("select name, sha256 from schema_migrations"))
@@ -63,18 +65,21 @@ MigrateResult migrate(const std::string& database_url, const std::vector<Migrati
         const auto hash = hash_of(migration.sql);
         if (const auto found = done.find(migration.name); found != done.end()) {
             if (found->second != hash)
-                throw std::runtime_error(migration.name +
-                                         " was changed after it was applied; write a new migration instead");
+                throw std::runtime_error(
+                    migration.name +
+                    " was changed after it was applied; write a new migration instead");
             continue;
         }
         result.applied.push_back(migration.name);
         if (dry_run) continue;
         // One message, one transaction: the file and the note that it was applied.
-        session.exec("begin; " + migration.sql + "\n; insert into schema_migrations (name, sha256) values (" +
+        session.exec("begin; " + migration.sql +
+                     "\n; insert into schema_migrations (name, sha256) values (" +
                      session.quote(migration.name) + ", " + session.quote(hash) + "); commit");
     }
     if (!dry_run) {
-        result.lanes = session.exec1("select make_lanes(" + std::to_string(lanes) + ")")[0].as<int>();
+        result.lanes =
+            session.exec1("select make_lanes(" + std::to_string(lanes) + ")")[0].as<int>();
         if (result.lanes != lanes)
             throw std::runtime_error("this installation has " + std::to_string(result.lanes) +
                                      " lanes for ever, LANES says " + std::to_string(lanes));

@@ -21,8 +21,9 @@ struct MigrateResult {
 };
 
 // One transaction a file; each file once, remembered with its SHA-256 in schema_migrations. Throws
-// std::runtime_error when an applied file has changed since, or when the installation has another lane count.
-MigrateResult migrate(const std::string& database_url, const std::vector<Migration>& migrations, int lanes,
-                      bool dry_run);
+// std::runtime_error when an applied file has changed since, or when the installation has another
+// lane count.
+MigrateResult migrate(const std::string& database_url, const std::vector<Migration>& migrations,
+                      int lanes, bool dry_run);
 
 }  // namespace flowstack::flowctl

@@ -1,0 +1,44 @@
+#pragma once
+
+#include <google/protobuf/message_lite.h>
+
+#include <chrono>
+#include <functional>
+#include <memory>
+#include <string>
+
+#include "tools/stack/environment.h"
+
+// The five services' gRPC doors, for tools and tests: one call, one answer, rpc::Failure when it
+// was refused.
+namespace flowstack::stack {
+
+inline constexpr std::chrono::milliseconds kCallTimeoutMs{10'000};
+
+class Api {
+public:
+    explicit Api(const Environment& environment);
+    ~Api();
+
+    // method: "TenantService/GetTenant"; the package is the service's. EventLog is
+    // "common:EventLog/Read".
+    template <class Response>
+    Response call(const std::string& service, const std::string& method,
+                  const google::protobuf::MessageLite& request,
+                  std::chrono::milliseconds timeout = kCallTimeoutMs) {
+        Response response;
+        if (!response.ParseFromString(
+                call_bytes(service, method, request.SerializeAsString(), timeout)))
+            throw std::runtime_error(method + ": the answer does not decode");
+        return response;
+    }
+
+private:
+    std::string call_bytes(const std::string& service, const std::string& method,
+                           const std::string& request, std::chrono::milliseconds timeout);
+
+    struct State;
+    std::unique_ptr<State> state_;
+};
+
+}  // namespace flowstack::stack

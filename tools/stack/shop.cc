@@ -1,0 +1,163 @@
+#include "tools/stack/shop.h"
+
+#include <boost/json.hpp>
+
+#include "common/rpc/error.h"
+#include "flowstack/common/v1/error_reason.pb.h"
+#include "flowstack/conversation/v1/catalog_service.pb.h"
+#include "flowstack/gateway/v1/tenant_service.pb.h"
+#include "flowstack/payment/v1/provider_account_service.pb.h"
+
+namespace flowstack::stack {
+namespace {
+
+namespace json = boost::json;
+constexpr const char* kPasskey = "bfb279f9aa9bdbcf158e97dd71a467cd2e0c893059b10f78e6b72ada1ed2c919";
+
+// FNV-1a: a small number from a name, the same every time.
+std::uint32_t number_of(const std::string& text) {
+    std::uint32_t hash = 2166136261u;
+    for (const char c : text) hash = (hash ^ static_cast<unsigned char>(c)) * 16777619u;
+    return hash;
+}
+
+std::string seed_id(const ShopSpec& spec, const std::string& what) {
+    return "seed-" + spec.tenant + "-" + what;
+}
+
+void register_with_sandbox(const ShopSpec& spec, const Environment& environment, Sandbox& sandbox) {
+    json::object number{
+        {"phone_number_id", spec.phone_number_id},
+        {"waba_id", "waba-" + spec.tenant},
+        {"token", "mock_token_" + spec.tenant},
+        {"app_secret", environment.required("META_APP_SECRET")},
+        {"webhook_url", environment.required("PUBLIC_BASE_URL") + "/webhooks/whatsapp"},
+        {"display_phone_number", spec.display_phone_number.substr(1)},
+        {"name", spec.name}};
+    if (!spec.limits) {
+        number["throughput_per_s_max"] = 0;
+        number["pair_interval_ms"] = 0;
+    }
+    sandbox.put("/control/numbers", number);
+    sandbox.put("/control/shortcodes",
+                json::object{{"shortcode", spec.shortcode},
+                             {"name", spec.name},
+                             {"passkey", kPasskey},
+                             {"consumer_key", "key-" + spec.shortcode},
+                             {"consumer_secret", "secret-" + spec.shortcode},
+                             {"same_amount_window_ms", spec.limits ? 120'000 : 0}});
+}
+
+void register_tenant(const ShopSpec& spec, const Environment& environment, Api& api) {
+    gateway::v1::RegisterTenantRequest request;
+    request.set_tenant_id(spec.tenant);
+    request.set_request_id(seed_id(spec, "tenant"));
+    auto& settings = *request.mutable_settings();
+    settings.set_name(spec.name);
+    settings.set_display_name(spec.name);
+    settings.set_country_code("KE");
+    settings.set_time_zone("Africa/Nairobi");
+    settings.set_currency_code(spec.currency);
+    for (const auto& language : spec.languages) settings.add_languages(language);
+    settings.set_pack("ECOMMERCE");
+    settings.set_tax_rate_bp(spec.tax_rate_bp);
+    settings.set_order_prefix("ORD");
+    settings.set_invoice_prefix("INV");
+    settings.set_unknown_text_policy(spec.unknown_text_policy);
+    settings.add_payment_providers("mpesa");
+    auto& channel = *request.mutable_channel();
+    channel.set_kind("META_CLOUD");
+    channel.set_external_id(spec.phone_number_id);
+    channel.set_waba_id("waba-" + spec.tenant);
+    channel.set_app_id(environment.required("META_APP_ID"));
+    channel.set_display_phone_number(spec.display_phone_number);
+    channel.mutable_credentials()->set_access_token("mock_token_" + spec.tenant);
+    if (spec.limits) {
+        auto& limits = *channel.mutable_limits();
+        limits.set_per_second(80);
+        limits.set_inbound_headroom_per_second(20);
+        limits.set_pair_interval_seconds(6);
+        limits.set_pair_burst(45);
+    }
+    api.call<gateway::v1::Tenant>("gateway", "TenantService/RegisterTenant", request);
+}
+
+void save_catalog(const ShopSpec& spec, Api& api) {
+    const auto parent = "tenants/" + spec.tenant;
+    for (const auto& product : spec.products.empty() ? demo_products() : spec.products) {
+        conversation::v1::SaveProductRequest request;
+        request.set_parent(parent);
+        request.set_request_id(seed_id(spec, "product-" + product.id));
+        auto& p = *request.mutable_product();
+        p.set_product_id(product.id);
+        p.set_display_name(product.name);
+        for (const auto& alias : product.aliases) p.add_aliases(alias);
+        p.mutable_price()->set_minor_units(product.price_minor);
+        p.mutable_price()->set_currency_code(spec.currency);
+        p.set_description(product.description);
+        p.set_active(true);
+        if (product.stock >= 0) p.set_on_hand(product.stock);
+        api.call<conversation::v1::Product>("conversation", "CatalogService/SaveProduct", request);
+    }
+    if (!spec.promotions) return;
+    conversation::v1::SavePromotionRequest request;
+    request.set_parent(parent);
+    request.set_request_id(seed_id(spec, "promotion"));
+    auto& promotion = *request.mutable_promotion();
+    promotion.set_promotion_id("welcome");
+    (*promotion.mutable_text())["en"] =
+        "This week: free delivery in Nairobi for two bags of coffee or more.";
+    (*promotion.mutable_text())["sw"] =
+        "Wiki hii: usafirishaji bure Nairobi kwa mifuko miwili ya kahawa au zaidi.";
+    promotion.set_active(true);
+    api.call<conversation::v1::Promotion>("conversation", "CatalogService/SavePromotion", request);
+}
+
+void connect_mpesa(const ShopSpec& spec, Api& api) {
+    payment::v1::ConnectProviderAccountRequest request;
+    request.set_parent("tenants/" + spec.tenant);
+    request.set_request_id(seed_id(spec, "mpesa"));
+    auto& mpesa = *request.mutable_mpesa();
+    mpesa.set_short_code(spec.shortcode);
+    mpesa.set_passkey(kPasskey);
+    mpesa.set_consumer_key("key-" + spec.shortcode);
+    mpesa.set_consumer_secret("secret-" + spec.shortcode);
+    api.call<payment::v1::ProviderAccount>(
+        "payment", "ProviderAccountService/ConnectProviderAccount", request);
+}
+
+}  // namespace
+
+std::vector<ProductSpec> demo_products() {
+    return {{"coffee",
+             "Premium Coffee",
+             {"coffee", "kahawa"},
+             150'000,
+             500,
+             "Arabica from Nyeri, 500 g"},
+            {"tea", "Kericho Gold Tea", {"tea", "chai"}, 45'000, 800, "100 bags"},
+            {"honey", "Wild Honey", {"honey", "asali"}, 85'050, 200, "From Kitui, 1 kg"},
+            {"soap", "Shea Soap", {"soap", "sabuni"}, 25'000, -1, "Handmade, 120 g"},
+            {"basket", "Sisal Basket", {"basket", "kiondo"}, 320'000, 40, "Woven in Machakos"}};
+}
+
+ShopSpec shop_for(const std::string& unique) {
+    const auto number = number_of(unique);
+    ShopSpec spec;
+    spec.tenant = unique;
+    spec.name = "Shop " + unique;
+    spec.phone_number_id = "20" + std::to_string(1'000'000'000ull + number);
+    spec.display_phone_number = "+2547" + std::to_string(10'000'000 + number % 90'000'000);
+    spec.shortcode = std::to_string(1'000'000 + number % 9'000'000);
+    spec.limits = false;
+    return spec;
+}
+
+void make_shop(const ShopSpec& spec, const Environment& environment, Api& api, Sandbox& sandbox) {
+    register_with_sandbox(spec, environment, sandbox);
+    register_tenant(spec, environment, api);
+    save_catalog(spec, api);
+    connect_mpesa(spec, api);
+}
+
+}  // namespace flowstack::stack

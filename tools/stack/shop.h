@@ -1,0 +1,49 @@
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "tools/stack/api.h"
+#include "tools/stack/sandbox.h"
+
+// A shop, set up through the same doors that a tenant uses, and its two counterparts in the
+// sandbox.
+namespace flowstack::stack {
+
+struct ProductSpec {
+    std::string id;
+    std::string name;
+    std::vector<std::string> aliases;
+    std::int64_t price_minor = 0;
+    std::int64_t stock = -1;  // -1 = unlimited
+    std::string description;
+};
+
+struct ShopSpec {
+    std::string tenant = "demo";
+    std::string name = "Duka la Asha";
+    std::vector<std::string> languages{"en", "sw"};
+    std::string currency = "KES";
+    int tax_rate_bp = 1600;
+    std::string phone_number_id = "106540352242922";
+    std::string display_phone_number = "+254700000001";
+    std::string shortcode = "174379";
+    std::vector<ProductSpec> products;  // empty: the demo's
+    bool promotions = true;
+    // The real limits of a number and of a pair; tests that send floods turn them off.
+    bool limits = true;
+    std::string payer_behaviour = "manual";
+    std::string unknown_text_policy = "hold";
+};
+
+std::vector<ProductSpec> demo_products();
+
+// A free name and numbers for a test's own shop, from anything unique.
+ShopSpec shop_for(const std::string& unique);
+
+// Registers tenant, channel, products, promotions and M-Pesa account, and the number and short code
+// with the sandbox. Again for the same spec: nothing changes.
+void make_shop(const ShopSpec& spec, const Environment& environment, Api& api, Sandbox& sandbox);
+
+}  // namespace flowstack::stack
