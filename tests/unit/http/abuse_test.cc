@@ -2,6 +2,7 @@
 // others.
 #include <gtest/gtest.h>
 #include <sys/resource.h>
+#include <sys/socket.h>
 
 #include <chrono>
 #include <condition_variable>
@@ -123,6 +124,27 @@ TEST_F(Abuse, TwoThousandIdleConnectionsDoNotKeepOthersOut) {
     // The newest were not the ones to go.
     idle.back().send("GET / HTTP/1.1\r\nHost: x\r\n\r\n");
     EXPECT_EQ(status_of(idle.back().read_response()), 200);
+}
+
+TEST_F(Abuse, AProcessWithoutFileDescriptorsServesOnByLettingIdleOnesGo) {
+    open();
+    // Our own ends first, so that only the server's run out.
+    constexpr std::size_t kPeers = 40;
+    std::vector<int> ours;
+    for (std::size_t i = 0; i < kPeers; ++i) ours.push_back(::socket(AF_INET, SOCK_STREAM, 0));
+    rlimit before{};
+    getrlimit(RLIMIT_NOFILE, &before);
+    rlimit tight = before;
+    tight.rlim_cur = static_cast<rlim_t>(ours.back()) + 1 + kPeers / 4;
+    setrlimit(RLIMIT_NOFILE, &tight);
+    std::vector<RawPeer> peers;
+    peers.reserve(kPeers);
+    for (const int fd : ours) peers.push_back(RawPeer::connected(fd, port()));
+    peers.back().send("GET /last HTTP/1.1\r\nHost: x\r\n\r\n");
+    EXPECT_EQ(body_of(peers.back().read_response()), "GET/last");
+    EXPECT_LT(server_->open_connections(), kPeers / 2);
+    setrlimit(RLIMIT_NOFILE, &before);
+    expect_open();
 }
 
 TEST_F(Abuse, AFullHouseSaysSo) {

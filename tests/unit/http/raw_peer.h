@@ -23,15 +23,20 @@ inline constexpr int kPatienceMs = 20'000;
 // A TCP peer that says exactly the bytes it is told to, right or wrong.
 class RawPeer {
 public:
-    explicit RawPeer(std::uint16_t port) : fd_(::socket(AF_INET, SOCK_STREAM, 0)) {
+    explicit RawPeer(std::uint16_t port)
+        : RawPeer(connected(::socket(AF_INET, SOCK_STREAM, 0), port)) {}
+    // Connects a socket made before.
+    static RawPeer connected(int fd, std::uint16_t port) {
         sockaddr_in address{};
         address.sin_family = AF_INET;
         address.sin_port = htons(port);
         address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-        if (fd_ < 0 || ::connect(fd_, reinterpret_cast<sockaddr*>(&address), sizeof address) != 0)
+        RawPeer peer = of(fd);
+        if (fd < 0 || ::connect(fd, reinterpret_cast<sockaddr*>(&address), sizeof address) != 0)
             throw std::runtime_error("RawPeer: cannot connect");
         const int one = 1;
-        ::setsockopt(fd_, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
+        ::setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
+        return peer;
     }
     // Takes over a socket, e.g. an accepted one.
     static RawPeer of(int fd) { return RawPeer(fd, 0); }
