@@ -531,7 +531,7 @@ void Sandbox::control_chats(const Call& call, const Path& path, const Answer& an
     if (path.size() != 4) {
         return reply(fx, answer, wrong(404, "known: /control/chats/{phone_number_id}/{phone}"));
     }
-    const std::string number_id = path[2];
+    const std::string& number_id = path[2];
     const std::string key =
         customer_key(is_user_id(path[3]) ? path[3] : dialled_digits(path[3]).value_or(path[3]));
     // A poll names the picture it has; it is answered as soon as the picture differs.

@@ -1,53 +1,67 @@
-#include <signal.h>
+#include <unistd.h>
 
-#include <cstdint>
-#include <cstdio>
-#include <cstdlib>
+#include <algorithm>
+#include <chrono>
 #include <exception>
-#include <string>
+#include <string_view>
 
+#include "common/config/config.h"
 #include "common/http/server.h"
+#include "common/lifecycle/lifecycle.h"
+#include "common/observability/log.h"
 #include "services/sandbox/door.h"
 #include "services/sandbox/live_world.h"
 
 namespace {
 
-constexpr std::chrono::milliseconds kGrace{1'000};
+constexpr std::chrono::milliseconds kGrace{5'000};
+constexpr std::chrono::milliseconds kDrainMax{500};          // long polls are not waited for
 constexpr std::size_t kBodyBytesMax = std::size_t{8} << 20;  // control calls carry 3 MiB webhooks
-
-std::string setting(const char* name, const char* otherwise) {
-    const char* value = std::getenv(name);
-    return value == nullptr || *value == '\0' ? otherwise : value;
-}
 
 }  // namespace
 
-int main() {
+int main(int argc, char** argv) {
     using namespace flowstack;
-    sigset_t signals;
-    sigemptyset(&signals);
-    sigaddset(&signals, SIGTERM);
-    sigaddset(&signals, SIGINT);
-    sigaddset(&signals, SIGPIPE);
-    pthread_sigmask(SIG_BLOCK, &signals, nullptr);
+    lifecycle::Lifecycle life{kGrace};
+    config::Reader settings{argc, argv, environ};
+    const auto port =
+        settings.port("HTTP_PORT", 0, "providers' paths, control API and the phone page; 0: any");
+    const auto address = settings.text("HTTP_ADDRESS", "127.0.0.1", "where to listen");
+    const auto record_file = settings.text(
+        "RECORD_FILE", "", "JSON lines of everything accepted, refused and sent; none: in memory");
+    const auto level =
+        settings.choice("LOG_LEVEL", "info", {"debug", "info", "warn", "error"}, "log level");
+    settings.finish();
+    log::configure({"sandbox", "0", log::parse_level(level)});
+
     try {
         sandbox::LiveWorld world;
-        sandbox::Record record{setting("RECORD_FILE", "")};
+        sandbox::Record record{record_file};
         sandbox::Sandbox stand_ins{world, record};
         http::ServerOptions options;
-        options.address = setting("HTTP_ADDRESS", "127.0.0.1");
-        options.port = static_cast<std::uint16_t>(std::stoi(setting("HTTP_PORT", "0")));
+        options.address = address;
+        options.port = port;
         options.body_bytes_max = kBodyBytesMax;
+        options.on_handler_error = [](std::string_view what) {
+            log::error("a request was not answered", {{"error", what}});
+        };
         http::Server server{options, sandbox::door(stand_ins)};
-        server.start();
-        std::fprintf(stderr, "sandbox listens on %s:%d\n", options.address.c_str(), server.port());
-        int signal = SIGPIPE;
-        while (signal == SIGPIPE) sigwait(&signals, &signal);
-        world.stop();
-        server.drain(kGrace);
-        return 0;
+        life.add(
+            "timers and posts", [] {}, [&](auto) { world.stop(); });
+        life.add(
+            "http",
+            [&] {
+                server.start();
+                log::info("sandbox listens",
+                          {{"address", address}, {"port", server.port()}, {"record", record_file}});
+            },
+            [&](std::chrono::milliseconds left) { server.drain(std::min(left, kDrainMax)); });
+        const int code = life.run();
+        log::flush();
+        return code;
     } catch (const std::exception& error) {
-        std::fprintf(stderr, "sandbox cannot start: %s\n", error.what());
+        log::error("sandbox cannot start", {{"error", error.what()}});
+        log::flush();
         return 1;
     }
 }
