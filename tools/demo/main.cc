@@ -1,0 +1,344 @@
+#include <unistd.h>
+
+#include <boost/json.hpp>
+#include <charconv>
+#include <ctime>
+#include <iomanip>
+#include <iostream>
+#include <map>
+#include <random>
+#include <sstream>
+
+#include "common/core/money.h"
+#include "common/rpc/error.h"
+#include "flowstack/common/v1/event_log.pb.h"
+#include "flowstack/payment/v1/intent_events.pb.h"
+#include "flowstack/payment/v1/invoice_service.pb.h"
+#include "flowstack/payment/v1/ledger_service.pb.h"
+#include "flowstack/payment/v1/order_service.pb.h"
+#include "flowstack/payment/v1/payment_service.pb.h"
+#include "tools/stack/journey.h"
+#include "tools/stack/logs.h"
+#include "tools/stack/shop.h"
+
+// flowstack-demo: one customer, one purchase, through the running stack's real doors; then the
+// proof.
+//
+// Exit 0 only if every step was right: the money on the prompt, the order, the invoice, the
+// receipt, the ledger and the logs must agree with each other and with the sandbox's own record.
+namespace flowstack::demo {
+namespace {
+
+using namespace stack;
+constexpr std::chrono::seconds kSettleS{30};
+
+const bool kColours = isatty(STDOUT_FILENO) != 0;
+std::string paint(const char* code, const std::string& text) {
+    return kColours ? "\033[" + std::string(code) + "m" + text + "\033[0m" : text;
+}
+void heading(const std::string& text) { std::cout << "\n" << paint("1", text) << "\n"; }
+
+struct WrongStep : std::runtime_error {
+    using std::runtime_error::runtime_error;
+};
+void expect(bool right, const std::string& what) {
+    if (!right) throw WrongStep(what);
+}
+
+std::string clock_of(std::int64_t us, bool millis = false) {
+    const std::time_t seconds = us / 1'000'000;
+    std::tm utc{};
+    gmtime_r(&seconds, &utc);
+    std::ostringstream out;
+    out << std::put_time(&utc, "%H:%M:%S");
+    if (millis) out << "." << std::setw(3) << std::setfill('0') << us / 1000 % 1000;
+    return out.str();
+}
+
+std::string money_text(const common::v1::Money& money) {
+    const auto currency = parse_currency(money.currency_code());
+    return currency ? format_money({money.minor_units(), *currency})
+                    : std::to_string(money.minor_units());
+}
+
+// What is drawn from the seed.
+struct Draw {
+    std::string phone, name, address;
+    PurchaseSpec spec;
+    std::string language;
+    ProductSpec product;
+};
+
+Draw draw(std::uint64_t seed, const ShopSpec& shop) {
+    std::mt19937_64 random(seed);
+    const auto pick = [&](const auto& list) { return list[random() % list.size()]; };
+    Draw d;
+    d.phone = "+2547" + std::to_string(10'000'000 + random() % 90'000'000);
+    d.name = pick(std::vector<std::string>{"Amina", "Wanjiku", "Otieno", "Baraka", "Njeri", "Juma",
+                                           "Akinyi", "Kamau"});
+    d.address =
+        pick(std::vector<std::string>{"Kilimani, Argwings Kodhek Rd 12", "Westlands, Mpaka Rd 4",
+                                      "Nyali, Links Rd 7", "Kisumu, Oginga Odinga St 21"});
+    d.product = pick(shop.products.empty() ? demo_products() : shop.products);
+    d.language = pick(std::vector<std::string>{"en", "sw"});
+    d.spec.greeting = d.language == "sw" ? "Habari" : "Hi";
+    d.spec.product = d.product.name;
+    d.spec.quantity = 1 + static_cast<int>(random() % 5);
+    d.spec.address = d.address;
+    return d;
+}
+
+void print_bubble(const ChatMessage& message, const std::string& customer,
+                  const std::string& shop) {
+    const std::string indent(message.from_business ? 2 : 34, ' ');
+    std::cout << indent
+              << paint(message.from_business ? "32" : "36", message.from_business ? shop : customer)
+              << " " << paint("2", clock_of(message.at_us)) << "\n";
+    std::istringstream lines(message.text);
+    for (std::string line; std::getline(lines, line);) std::cout << indent << "│ " << line << "\n";
+    std::string choices;
+    for (const auto& button : message.buttons)
+        choices += (choices.empty() ? "" : " ") + ("[" + button + "]");
+    if (!choices.empty()) std::cout << indent << "│ " << paint("33", choices) << "\n";
+    for (const auto& row : message.rows)
+        std::cout << indent << "│ " << paint("33", "• " + row) << "\n";
+    std::cout.flush();
+}
+
+// Prints what the sandbox has recorded and was not yet printed.
+class Transcript {
+public:
+    Transcript(Phone& phone, std::string shop) : phone_(phone), shop_(std::move(shop)) {}
+    void catch_up() {
+        for (const auto& message : phone_.chat()) {
+            if (message.seq <= printed_) continue;
+            print_bubble(message, phone_.name(), shop_);
+            printed_ = message.seq;
+        }
+    }
+
+private:
+    Phone& phone_;
+    std::string shop_;
+    std::int64_t printed_ = 0;
+};
+
+payment::v1::Order order_of(Api& api, const std::string& tenant, const std::string& order_id) {
+    payment::v1::GetOrderRequest request;
+    request.set_name("tenants/" + tenant + "/orders/" + order_id);
+    return api.call<payment::v1::Order>("payment", "OrderService/GetOrder", request);
+}
+
+void print_money_line(const std::string& label, const std::string& amount) {
+    std::cout << "  " << std::left << std::setw(34) << label << std::right << std::setw(18)
+              << amount << "\n";
+}
+
+void print_trail(const std::vector<RecordedEvent>& events) {
+    std::cout
+        << paint("2",
+                 "  time          service        lane  position  event                   caused by")
+        << "\n";
+    for (const auto& event : events) {
+        std::string cause = "outside";
+        if (event.meta().has_causation())
+            cause = event.meta().causation().service() + " " +
+                    std::to_string(event.meta().causation().lane()) + ":" +
+                    std::to_string(event.meta().causation().position());
+        std::cout << "  " << clock_of(event.recorded_at_us(), true) << "  " << std::left
+                  << std::setw(13) << event.service() << std::right << std::setw(6) << event.lane()
+                  << std::setw(10) << event.position() << "  " << std::left << std::setw(24)
+                  << short_type(event.type()) << paint("2", cause) << std::right << "\n";
+    }
+}
+
+// Reads every lane of every service again, as an outsider: gapless positions, versions in order,
+// claims and digests as the service itself sees them.
+void check_logs(Api& api) {
+    std::cout << paint("2", "  service       lanes    events   digest over all lanes") << "\n";
+    for (const auto& service : kServices) {
+        const auto heads = heads_of(api, service);
+        std::int64_t total = 0;
+        std::map<std::string, std::int64_t> versions;
+        for (int lane = 0; lane < static_cast<int>(heads.size()); ++lane) {
+            std::int64_t next = 1, last_us = 0;
+            read_lane(api, service, lane, 1, [&](const RecordedEvent& event) {
+                expect(event.position() == next, service + " lane " + std::to_string(lane) +
+                                                     ": a gap before " +
+                                                     std::to_string(event.position()));
+                ++next;
+                expect(event.recorded_at_us() > last_us,
+                       service + ": recorded time does not climb");
+                last_us = event.recorded_at_us();
+                const auto stream = event.tenant() + '\0' + event.category() + '\0' + event.key();
+                expect(event.version() == versions[stream] + 1,
+                       service + ": a version of " + event.category() + " " + event.key() +
+                           " is missing or doubled");
+                versions[stream] = event.version();
+                ++total;
+            });
+            expect(next - 1 >= heads[static_cast<std::size_t>(lane)],
+                   service + ": events at the head are missing");
+        }
+        std::cout << "  " << std::left << std::setw(12) << service << std::right << std::setw(7)
+                  << heads.size() << std::setw(10) << total << "   gapless, versions in order\n";
+    }
+}
+
+int run(std::uint64_t seed) {
+    const Environment environment;
+    Api api(environment);
+    Sandbox sandbox(environment);
+    ShopSpec shop;
+    make_shop(shop, environment, api, sandbox);
+    const auto d = draw(seed, shop);
+    std::cout << paint("1", "FlowStack demo") << "  seed " << seed << ", " << d.name << " "
+              << d.phone << " buys " << d.spec.quantity << " × " << d.product.name << " in "
+              << (d.language == "sw" ? "Swahili" : "English") << "\n";
+
+    heading("The chat, as the sandbox's phone recorded it");
+    Phone phone(sandbox, shop.phone_number_id, d.phone, d.name);
+    Transcript transcript(phone, shop.name);
+    const auto purchase =
+        buy(phone, sandbox, d.spec, [&](const std::string&) { transcript.catch_up(); });
+    // The invoice and the last ticks may still be on their way.
+    const auto until = std::chrono::steady_clock::now() + kSettleS;
+    auto invoice_text = purchase.invoice.text;
+    while (invoice_text.empty() && std::chrono::steady_clock::now() < until) {
+        for (const auto& message : phone.chat())
+            if (message.from_business && message.text.find("INV-") != std::string::npos)
+                invoice_text = message.text;
+        if (invoice_text.empty()) usleep(50'000);
+    }
+    expect(!invoice_text.empty(), "no invoice came in the chat");
+    transcript.catch_up();
+
+    // The order that this phone paid.
+    std::string order_id, intent_id, conversation_id;
+    std::vector<RecordedEvent> events;
+    while (true) {
+        events = events_of_all(api, shop.tenant);
+        for (const auto& event : events) {
+            if (event.type() != "flowstack.payment.v1.IntentPaid") continue;
+            payment::v1::IntentPaid paid;
+            expect(paid.ParseFromString(event.payload()), "IntentPaid does not decode");
+            if (paid.receipt() != purchase.receipt) continue;
+            order_id = paid.order_id();
+            intent_id = paid.intent_id();
+            conversation_id = paid.conversation_id();
+        }
+        if (!order_id.empty() || std::chrono::steady_clock::now() > until) break;
+        usleep(100'000);
+    }
+    expect(!order_id.empty(), "no payment with receipt " + purchase.receipt + " is in the log");
+    const auto order = order_of(api, shop.tenant, order_id);
+
+    heading("The order");
+    print_money_line(order.number() + "  for " + order.customer_name(), "");
+    for (const auto& line : order.lines())
+        print_money_line(std::to_string(line.quantity()) + " × " + line.product_name() + " at " +
+                             money_text(line.unit_price()),
+                         money_text(line.line_total()));
+    print_money_line("tax", money_text(order.tax()));
+    if (order.rounding().minor_units() != 0)
+        print_money_line("rounding to whole shillings", money_text(order.rounding()));
+    print_money_line("total", money_text(order.total()));
+    print_money_line("deliver to " + order.delivery_address(), "");
+    expect(order.subtotal().minor_units() == d.product.price_minor * d.spec.quantity,
+           "the order's subtotal is not price × quantity");
+    expect(order.subtotal().minor_units() + order.tax().minor_units() +
+                   order.rounding().minor_units() ==
+               order.total().minor_units(),
+           "subtotal + tax + rounding is not the total");
+    expect(purchase.amount_on_prompt == std::to_string(order.total().minor_units() / 100) &&
+               order.total().minor_units() % 100 == 0,
+           "the prompt asked for " + purchase.amount_on_prompt + ", the order's total is " +
+               money_text(order.total()));
+    expect(order.payment_state() == payment::v1::ORDER_PAYMENT_STATE_PAID, "the order is not paid");
+
+    heading("The invoice");
+    payment::v1::GetInvoiceRequest invoice_request;
+    invoice_request.set_name(order.invoice());
+    const auto invoice =
+        api.call<payment::v1::Invoice>("payment", "InvoiceService/GetInvoice", invoice_request);
+    print_money_line(invoice.number(), money_text(invoice.total()));
+    expect(invoice.state() == payment::v1::INVOICE_STATE_PAID, "the invoice is not paid");
+    expect(invoice.total().minor_units() == order.total().minor_units(),
+           "invoice and order differ");
+    expect(invoice_text.find(invoice.number()) != std::string::npos,
+           "the chat shows another invoice number");
+
+    heading("The receipt");
+    payment::v1::GetPaymentRequest payment_request;
+    payment_request.set_name("tenants/" + shop.tenant + "/payments/" + intent_id);
+    const auto payment =
+        api.call<payment::v1::Payment>("payment", "PaymentService/GetPayment", payment_request);
+    print_money_line("M-Pesa " + payment.receipt(), money_text(payment.amount()));
+    expect(payment.state() == payment::v1::PAYMENT_STATE_PAID, "the payment is not PAID");
+    const auto made = record_of(sandbox, "payment_made", d.phone);
+    expect(made.size() == 1,
+           "the sandbox's record has " + std::to_string(made.size()) + " payments of this phone");
+
+    heading("The ledger's trial balance");
+    payment::v1::GetTrialBalanceRequest balance_request;
+    balance_request.set_parent("tenants/" + shop.tenant);
+    const auto balance = api.call<payment::v1::TrialBalance>(
+        "payment", "LedgerService/GetTrialBalance", balance_request);
+    std::int64_t sum = 0;
+    for (const auto& line : balance.lines()) {
+        print_money_line(line.account(), money_text(line.balance()));
+        sum += line.balance().minor_units();
+    }
+    print_money_line("sum", std::to_string(sum));
+    expect(sum == 0 && balance.balanced(), "the ledger does not sum to zero");
+
+    heading("The trail of events");
+    // Everything that the customer's messages caused, in all services.
+    std::map<std::string, bool> correlations;
+    for (const auto& event : events_of_all(api, shop.tenant))
+        if (event.payload().find(conversation_id) != std::string::npos ||
+            event.key() == conversation_id)
+            correlations[event.meta().correlation_id()] = true;
+    std::vector<RecordedEvent> trail;
+    for (auto& event : events_of_all(api, shop.tenant))
+        if (correlations.contains(event.meta().correlation_id())) trail.push_back(std::move(event));
+    print_trail(trail);
+    expect(trail.size() > 20, "the trail is too short to be a purchase");
+
+    heading("The logs, read again by an outsider");
+    check_logs(api);
+    std::cout << "\n" << paint("32;1", "Every step was right.") << " seed " << seed << "\n";
+    return 0;
+}
+
+}  // namespace
+}  // namespace flowstack::demo
+
+int main(int argc, char** argv) {
+    std::uint64_t seed = std::random_device{}();
+    for (int i = 1; i < argc; ++i) {
+        const std::string argument = argv[i];
+        if (argument == "--seed" && i + 1 < argc) {
+            const std::string text = argv[++i];
+            if (std::from_chars(text.data(), text.data() + text.size(), seed).ptr !=
+                text.data() + text.size()) {
+                std::cerr << "--seed wants a number, not '" << text << "'\n";
+                return 2;
+            }
+        } else {
+            std::cerr << "usage: flowstack-demo [--seed N]\n";
+            return 2;
+        }
+    }
+    try {
+        return flowstack::demo::run(seed);
+    } catch (const flowstack::demo::WrongStep& wrong) {
+        std::cerr << "\nWRONG: " << wrong.what() << "\n";
+    } catch (const flowstack::rpc::Failure& failure) {
+        std::cerr << "\nFAILED: " << failure.what() << "\n";
+    } catch (const std::exception& error) {
+        std::cerr << "\nFAILED: " << error.what() << "\n";
+    }
+    std::cerr << "seed " << seed << "\n";
+    return 1;
+}
