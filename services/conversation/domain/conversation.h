@@ -1,0 +1,241 @@
+#pragma once
+
+#include <cstdint>
+#include <deque>
+#include <map>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <variant>
+#include <vector>
+
+#include "common/core/decision.h"
+#include "common/core/time.h"
+#include "services/conversation/domain/catalog.h"
+#include "services/conversation/domain/templates.h"
+
+// A conversation: one dialogue with one customer, from the first word to CLOSED.
+//
+// This file is its vocabulary: facts, state, and the table of transitions that is the only
+// authority on them. What the flow does with an input is in engine.h.
+namespace flowstack::conversation {
+
+enum class Lifecycle {
+    new_lead,
+    engaged,
+    awaiting_customer,
+    waiting_for_payment,
+    paid,
+    dormant,
+    escalated,
+    closed,
+};
+std::string_view text_of(Lifecycle state);  // "NEW_LEAD"
+std::optional<Lifecycle> parse_lifecycle(std::string_view text);
+
+// The table of the domain's page. Anything that is not in it is refused.
+bool may_advance(Lifecycle from, Lifecycle to);
+
+// --- Facts
+
+struct Opened {
+    std::string conversation_id;
+    std::string customer_id;
+    std::string channel_id;
+    std::string flow_key;
+    std::int64_t flow_version = 0;
+    std::string language;
+    std::string previous_conversation_id;
+    bool operator==(const Opened&) const = default;
+};
+struct Spoke {
+    std::string inbound_id;
+    std::string kind;  // text | tap | media
+    std::string tap_id;
+    std::string outcome;  // see pipeline.h
+    Time sent_at{};
+    Time bucket_full_at{};
+    std::string text;
+    bool operator==(const Spoke&) const = default;
+};
+struct Advanced {
+    Lifecycle from = Lifecycle::new_lead;
+    Lifecycle to = Lifecycle::new_lead;
+    std::string reason;
+    bool operator==(const Advanced&) const = default;
+};
+struct NodeEntered {
+    std::string node;
+    int retries = 0;
+    bool operator==(const NodeEntered&) const = default;
+};
+struct VariableCaptured {
+    std::string name;
+    std::string value;
+    bool operator==(const VariableCaptured&) const = default;
+};
+struct CartChanged {
+    std::vector<CartLine> lines;
+    bool operator==(const CartChanged&) const = default;
+};
+struct ReplyRequested {
+    std::string message_id;
+    std::string conversation_id;
+    std::string customer_id;
+    std::string channel_id;
+    std::string idempotency_key;
+    std::string template_key;
+    std::int64_t template_version = 0;
+    std::string kind;     // reply | follow_up | agent
+    std::string purpose;  // service | utility | marketing
+    Time window_evidence{};
+    bool expects_answer = false;
+    std::vector<Tap> taps;
+    Time nothing_inbound_since{};
+    std::string task_id;
+    std::string agent;
+    Content content;
+    std::string to;
+    bool operator==(const ReplyRequested&) const = default;
+};
+struct StockRequested {
+    std::string reservation_id;
+    std::string conversation_id;
+    std::string customer_id;
+    std::vector<CartLine> lines;
+    bool operator==(const StockRequested&) const = default;
+};
+struct CheckoutRequested {
+    std::string order_id;
+    std::string conversation_id;
+    std::string customer_id;
+    std::string channel_id;
+    std::string reservation_id;
+    std::vector<CartLine> lines;
+    std::string currency_code;
+    std::string provider;  // mpesa | card
+    std::string language;
+    std::string retry_of_order_id;
+    std::string name;
+    std::string address;
+    std::string phone;
+    bool operator==(const CheckoutRequested&) const = default;
+};
+struct Escalated {
+    std::string reason;
+    bool operator==(const Escalated&) const = default;
+};
+struct FollowUpRequested {
+    std::string task_id;
+    std::string conversation_id;
+    std::string customer_id;
+    std::string channel_id;
+    std::string kind;
+    Time due_at{};
+    std::string language;
+    std::string text;
+    bool operator==(const FollowUpRequested&) const = default;
+};
+struct ReservationEndRequested {
+    std::string reservation_id;
+    bool sold = false;
+    std::string reason;
+    bool operator==(const ReservationEndRequested&) const = default;
+};
+using Event = std::variant<Opened, Spoke, Advanced, NodeEntered, VariableCaptured, CartChanged,
+                           ReplyRequested, StockRequested, CheckoutRequested, Escalated,
+                           FollowUpRequested, ReservationEndRequested>;
+
+// --- State
+
+// Names of variables that the engine itself reads. The flow document may use them in texts too.
+namespace variable {
+inline const std::string kLanguage = "language";
+inline const std::string kPhone = "phone";
+inline const std::string kAddress = "address";
+inline const std::string kCustomerName = "customer_name";
+inline const std::string kProductId = "product_id";
+inline const std::string kQuantity = "quantity";
+inline const std::string kProvider = "provider";
+inline const std::string kUnclear = "unclear_items";
+inline const std::string kOrderNumber = "order_number";
+inline const std::string kPaidOrder = "paid_order";
+inline const std::string kFailedOrder = "failed_order";
+inline const std::string kLabel = "state";  // the flow's own label
+inline const std::string kCatalogPage = "catalog_page";
+}  // namespace variable
+
+struct SentChoices {
+    std::string message_id;
+    std::string template_key;
+    std::vector<Tap> taps;
+};
+inline constexpr std::size_t kSentChoicesMax = 20;
+
+struct Conversation {
+    std::string id;  // empty: there is none
+    std::string customer_id;
+    std::string channel_id;
+    std::string flow_key;
+    std::int64_t flow_version = 0;
+    std::string language;
+    std::string previous_conversation_id;
+    Lifecycle state = Lifecycle::new_lead;
+    std::string state_reason;
+    std::string node;
+    int retries = 0;
+    std::map<std::string, std::string> variables;
+    std::vector<CartLine> cart;
+    std::deque<SentChoices> choices;  // the last messages that can be tapped, oldest first
+    // Asked for and not answered yet; empty when nothing is asked.
+    std::string asked_reservation_id;
+    // What the checkout holds, until it is sold or given back.
+    std::string held_reservation_id;
+    std::string order_id;
+    std::vector<CartLine> order_lines;
+    std::string order_provider;
+    Time bucket_full_at{};
+    bool throttled = false;  // the last message was over the limit, and the customer was told
+    Time last_inbound_at{};
+    std::string last_inbound_id;
+
+    bool exists() const { return !id.empty(); }
+    std::string value(const std::string& name) const {
+        const auto found = variables.find(name);
+        return found == variables.end() ? std::string{} : found->second;
+    }
+    // A payment may come: between the request for stock and the payment's end.
+    bool paying() const {
+        return !asked_reservation_id.empty() || state == Lifecycle::waiting_for_payment ||
+               (!held_reservation_id.empty() && state != Lifecycle::closed);
+    }
+};
+
+// Throws CorruptStream if no rule could have produced this history.
+Conversation evolve(Conversation conversation, const Event& event);
+
+// --- What people ask of a conversation
+
+struct Escalate {
+    std::string reason;
+};
+struct HandBack {
+    std::string reason;
+};
+// Rendered words of a person in an escalated conversation.
+struct ReplyAsAgent {
+    std::string message_id;
+    std::string idempotency_key;
+    std::string agent;
+    Content content;
+};
+using Command = std::variant<Escalate, HandBack, ReplyAsAgent>;
+
+enum class Rejection {
+    no_such_conversation,
+    transition_not_allowed,
+    not_escalated,  // only a person who took over replies, and hands back
+};
+Decision<Event, Rejection> decide(const Conversation& conversation, const Command& command);
+
+}  // namespace flowstack::conversation

@@ -1,0 +1,71 @@
+#pragma once
+
+#include <optional>
+#include <set>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "services/conversation/domain/problem.h"
+
+// A customer as the business knows them. The id was minted by gateway.
+namespace flowstack::conversation {
+
+struct CustomerSeen {
+    std::string customer_id;
+    std::string language;
+    std::string name;
+    std::string phone;
+    bool operator==(const CustomerSeen&) const = default;
+};
+// Absent fields stay as they were. A language is here only when the customer chose it by a LANG
+// word.
+struct CustomerChanged {
+    std::string customer_id;
+    std::optional<std::string> language;
+    std::optional<std::string> name;
+    std::optional<std::string> phone;
+    std::optional<std::string> address;
+    bool operator==(const CustomerChanged&) const = default;
+};
+struct CustomerTagged {
+    std::string customer_id;
+    std::vector<std::string> added;
+    std::vector<std::string> removed;
+    bool operator==(const CustomerTagged&) const = default;
+};
+struct CustomerConversationStarted {
+    std::string customer_id;
+    std::string conversation_id;
+    bool operator==(const CustomerConversationStarted&) const = default;
+};
+using CustomerEvent =
+    std::variant<CustomerSeen, CustomerChanged, CustomerTagged, CustomerConversationStarted>;
+
+struct Customer {
+    std::string id;  // empty: never seen
+    std::string language;
+    bool language_chosen = false;
+    std::string name;
+    std::string phone;
+    std::string address;
+    std::set<std::string> tags;
+    std::string conversation_id;  // the latest
+
+    bool exists() const { return !id.empty(); }
+    bool operator==(const Customer&) const = default;
+};
+Customer evolve(Customer customer, const CustomerEvent& event);
+
+inline constexpr std::size_t kTagsMax = 50;
+inline constexpr std::size_t kTagLengthMax = 40;
+struct TagCustomer {
+    std::vector<std::string> add;
+    std::vector<std::string> remove;
+};
+// What is wrong with the tags; nothing wrong and nothing to change are both an empty list of
+// events.
+std::vector<Problem> check(const Customer& customer, const TagCustomer& command);
+std::vector<CustomerEvent> decide(const Customer& customer, const TagCustomer& command);
+
+}  // namespace flowstack::conversation

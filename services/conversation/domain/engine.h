@@ -1,0 +1,139 @@
+#pragma once
+
+#include <functional>
+#include <map>
+#include <stdexcept>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "services/conversation/domain/catalog.h"
+#include "services/conversation/domain/conversation.h"
+#include "services/conversation/domain/customer.h"
+#include "services/conversation/domain/flow.h"
+
+// The one engine that runs every flow. Pure: the same conversation, input and context give the same
+// facts.
+namespace flowstack::conversation {
+
+// What the rules need to know of a tenant, as of the settings version it was read at.
+struct TenantFacts {
+    std::string id;
+    std::string display_name;
+    std::string country = "KE";
+    Currency currency = Currency::kes;
+    std::int64_t tax_rate_bp = 0;
+    std::vector<std::string> languages{"en"};
+    std::vector<std::string> providers;  // that are on: mpesa, card
+    std::string pack;
+    std::string status = "ACTIVE";
+    std::int64_t settings_version = 0;
+};
+
+struct Context {
+    Time now{};
+    const TenantFacts* tenant = nullptr;
+    const Flow* flow = nullptr;  // of the conversation's version, with the base under it
+    // The tenant's own templates: they come before the flow's.
+    const std::map<std::string, Template>* templates = nullptr;
+    const std::vector<Product>* products = nullptr;
+    const std::vector<Promotion>* promotions = nullptr;
+    // RE2 lives in the adapters; a bad pattern matches nothing.
+    std::function<bool(const std::string& pattern, const std::string& text)> matches;
+    // The n-th id of this kind that this cause makes, the same however often it is handled.
+    std::function<std::string(const std::string& kind, int n)> make_id;
+    // What replies answer: the inbound message's id, or the causing event's.
+    std::string cause_key;
+};
+
+// --- Inputs
+
+struct Said {
+    std::string text;
+};
+struct Tapped {
+    std::string tap_id;  // "<message id>:<n>" when it is ours
+    std::string title;
+    // Choices of the customer's earlier conversation, looked in after this one's.
+    std::deque<SentChoices> earlier;
+};
+struct SentMedia {
+    std::string kind;
+};
+struct StockAnswered {
+    std::string reservation_id;
+    bool reserved = false;
+    std::string product_id;
+    std::int64_t available = 0;
+};
+struct PaymentBegan {
+    std::string order_id;
+    std::string provider;
+    Money amount;
+};
+struct PaymentPaid {
+    std::string order_id;
+    std::string intent_id;
+    std::string receipt;
+    Money amount;
+};
+struct PaymentFailed {
+    std::string order_id;
+    std::string reason;  // cancelled | insufficient_funds | no_answer | wrong_pin | limit | busy |
+                         // refused | other
+};
+struct PaymentExpired {
+    std::string order_id;
+};
+struct InvoiceLine {
+    std::string product_name;
+    std::int64_t quantity = 0;
+    Money unit_price;
+    Money line_total;
+};
+struct InvoiceSent {
+    std::string order_id;
+    std::string number;
+    std::string order_number;
+    std::vector<InvoiceLine> lines;
+    Money subtotal, tax, rounding, total;
+    Time due_at{};
+};
+struct FollowUpDue {
+    std::string task_id;
+    std::string kind;
+    Time since{};
+    std::string text;
+};
+using Input = std::variant<Said, Tapped, SentMedia, StockAnswered, PaymentBegan, PaymentPaid,
+                           PaymentFailed, PaymentExpired, InvoiceSent, FollowUpDue>;
+
+struct Step {
+    std::vector<Event> events;
+    std::vector<CustomerEvent> customer_events;
+};
+
+// A flow did what no published flow should: it moved without end, or to a node that is not there.
+struct FlowProblem : std::runtime_error {
+    using std::runtime_error::runtime_error;
+};
+inline constexpr int kStepActionsMax = 60;
+inline constexpr std::size_t kCartLinesMax = 10;
+inline constexpr std::size_t kVariableLengthMax = 1000;
+
+// The conversation must exist. Throws FlowProblem.
+Step step(const Conversation& conversation, const Customer& customer, const Input& input,
+          const Context& context);
+
+// Asks for one message outside of the flow (the limit was reached, something broke).
+Step tell(const Conversation& conversation, const std::string& template_key,
+          const Context& context);
+
+// The language of a greeting or LANG word; empty when the text decides nothing.
+struct LanguageChoice {
+    std::string language;
+    bool chosen = false;  // by a LANG word: it stays
+};
+LanguageChoice language_of(const std::string& text, const Flow& flow);
+
+}  // namespace flowstack::conversation

@@ -1,0 +1,396 @@
+#include "services/conversation/domain/flow.h"
+
+#include <algorithm>
+#include <array>
+#include <set>
+
+namespace flowstack::conversation {
+namespace {
+
+struct VerbName {
+    Verb verb;
+    std::string_view name;
+};
+constexpr std::array<VerbName, 18> kVerbs{{{Verb::send, "send"},
+                                           {Verb::go, "goto"},
+                                           {Verb::show_catalog, "show_catalog"},
+                                           {Verb::show_promotions, "show_promotions"},
+                                           {Verb::choose_product, "choose_product"},
+                                           {Verb::add_to_cart, "add_to_cart"},
+                                           {Verb::read_order, "read_order"},
+                                           {Verb::resolve_item, "resolve_item"},
+                                           {Verb::drop_item, "drop_item"},
+                                           {Verb::show_summary, "show_summary"},
+                                           {Verb::offer_payment, "offer_payment"},
+                                           {Verb::request_payment, "request_payment"},
+                                           {Verb::set, "set"},
+                                           {Verb::language, "language"},
+                                           {Verb::clear_cart, "clear_cart"},
+                                           {Verb::schedule_follow_up, "schedule_follow_up"},
+                                           {Verb::escalate, "escalate"},
+                                           {Verb::close, "close"}}};
+struct MatchName {
+    MatchType type;
+    std::string_view name;
+};
+constexpr std::array<MatchName, 9> kMatches{{{MatchType::any, "any"},
+                                             {MatchType::equals, "equals"},
+                                             {MatchType::contains, "contains"},
+                                             {MatchType::regex, "regex"},
+                                             {MatchType::media, "media"},
+                                             {MatchType::button, "button"},
+                                             {MatchType::list, "list"},
+                                             {MatchType::product, "product"},
+                                             {MatchType::order, "order"}}};
+
+// Template keys that an action speaks with.
+std::vector<std::string> templates_of(const Action& action) {
+    switch (action.verb) {
+        case Verb::send:
+        case Verb::show_catalog:
+        case Verb::show_promotions:
+        case Verb::show_summary:
+        case Verb::offer_payment:
+            return {action.target};
+        case Verb::schedule_follow_up:
+            return {action.option("template")};
+        case Verb::go:
+        case Verb::choose_product:
+        case Verb::add_to_cart:
+        case Verb::read_order:
+        case Verb::resolve_item:
+        case Verb::drop_item:
+        case Verb::request_payment:
+        case Verb::set:
+        case Verb::language:
+        case Verb::clear_cart:
+        case Verb::escalate:
+        case Verb::close:
+            return {};
+    }
+    return {};
+}
+
+// Nodes that an action may move to.
+std::vector<std::string> nodes_of(const Action& action) {
+    std::vector<std::string> nodes;
+    if (action.verb == Verb::go) nodes.push_back(action.target);
+    for (const auto& name : node_options())
+        if (action.with.contains(name)) nodes.push_back(action.with.at(name));
+    return nodes;
+}
+
+// After this action nothing of its list runs any more, whatever happens.
+bool always_leaves(const Action& action) {
+    switch (action.verb) {
+        case Verb::go:
+        case Verb::choose_product:
+        case Verb::read_order:
+        case Verb::resolve_item:
+        case Verb::drop_item:
+        case Verb::request_payment:
+        case Verb::escalate:
+        case Verb::close:
+            return true;
+        case Verb::send:
+        case Verb::show_catalog:
+        case Verb::show_promotions:
+        case Verb::add_to_cart:
+        case Verb::show_summary:
+        case Verb::offer_payment:
+        case Verb::set:
+        case Verb::language:
+        case Verb::clear_cart:
+        case Verb::schedule_follow_up:
+            return false;
+    }
+    return false;
+}
+
+// Options without which an action could stand still.
+std::vector<std::string> needed_options(Verb verb) {
+    switch (verb) {
+        case Verb::choose_product:
+            return {"found", "unknown"};
+        case Verb::read_order:
+            return {"clear", "unclear", "none"};
+        case Verb::resolve_item:
+            return {"clear", "unclear", "again"};
+        case Verb::drop_item:
+            return {"clear", "unclear", "none"};
+        case Verb::show_catalog:
+        case Verb::show_summary:
+            return {"empty"};
+        case Verb::offer_payment:
+            return {"empty", "none"};
+        case Verb::request_payment:
+            return {"phone", "empty", "none"};
+        case Verb::schedule_follow_up:
+            return {"template", "after_s"};
+        case Verb::set:
+            return {"value"};
+        case Verb::send:
+        case Verb::go:
+        case Verb::show_promotions:
+        case Verb::add_to_cart:
+        case Verb::language:
+        case Verb::clear_cart:
+        case Verb::escalate:
+        case Verb::close:
+            return {};
+    }
+    return {};
+}
+
+bool target_needed(Verb verb) {
+    switch (verb) {
+        case Verb::send:
+        case Verb::go:
+        case Verb::show_catalog:
+        case Verb::show_promotions:
+        case Verb::show_summary:
+        case Verb::offer_payment:
+        case Verb::set:
+        case Verb::language:
+        case Verb::schedule_follow_up:
+            return true;
+        case Verb::choose_product:
+        case Verb::add_to_cart:
+        case Verb::read_order:
+        case Verb::resolve_item:
+        case Verb::drop_item:
+        case Verb::request_payment:
+        case Verb::clear_cart:
+        case Verb::escalate:
+        case Verb::close:
+            return false;
+    }
+    return false;
+}
+
+class Checker {
+public:
+    Checker(const Flow& flow, const FlowWorld& world) : flow_(flow), world_(world) {}
+
+    std::vector<Problem> run() {
+        if (flow_.languages.empty()) say("languages", "must name at least one language");
+        if (flow_.nodes.size() > kNodesMax) say("nodes", "must be at most 500");
+        if (flow_.templates.size() > kTemplatesMax) say("templates", "must be at most 500");
+        if (!flow_.nodes.contains(flow_.start)) say("start", "must be the name of a node");
+        rules("globals", flow_.globals);
+        for (const auto& [name, list] : flow_.on) actions("on." + name, list);
+        for (const auto& [name, node] : flow_.nodes) one(name, node);
+        if (!flow_.fallback_template.empty()) spoken("fallback_template", flow_.fallback_template);
+        for (const auto& [key, t] : flow_.templates) words(key, t);
+        reach();
+        loops();
+        return std::move(problems_);
+    }
+
+private:
+    void say(std::string field, std::string text) {
+        problems_.push_back({std::move(field), std::move(text)});
+    }
+
+    void spoken(const std::string& path, const std::string& key) {
+        const bool known =
+            flow_.templates.contains(key) || (world_.known_template && world_.known_template(key));
+        if (!known) say(path, "there is no template \"" + key + "\"");
+    }
+
+    void actions(const std::string& path, const Actions& list) {
+        if (list.size() > kActionsMax) say(path, "must be at most 20 actions");
+        for (std::size_t i = 0; i < list.size(); ++i) {
+            const auto& action = list[i];
+            const auto here = path + "[" + std::to_string(i) + "]";
+            if (target_needed(action.verb) && action.target.empty())
+                say(here, std::string(text_of(action.verb)) + " must say what");
+            for (const auto& name : needed_options(action.verb))
+                if (!action.with.contains(name))
+                    say(here + "." + name,
+                        "must be given for " + std::string(text_of(action.verb)));
+            for (const auto& node : nodes_of(action))
+                if (!flow_.nodes.contains(node)) say(here, "there is no node \"" + node + "\"");
+            for (const auto& key : templates_of(action))
+                if (!key.empty()) spoken(here, key);
+            if (always_leaves(action) && i + 1 < list.size()) say(here, "nothing after it can run");
+            if (action.verb == Verb::language &&
+                std::find(flow_.languages.begin(), flow_.languages.end(), action.target) ==
+                    flow_.languages.end())
+                say(here, "must be one of the flow's languages");
+        }
+    }
+
+    void rules(const std::string& path, const std::vector<Rule>& list) {
+        if (list.size() > kRulesMax) say(path, "must be at most 100 rules");
+        for (std::size_t i = 0; i < list.size(); ++i) {
+            const auto& rule = list[i];
+            const auto here = path + "[" + std::to_string(i) + "]";
+            const bool with_values =
+                rule.match == MatchType::equals || rule.match == MatchType::contains ||
+                rule.match == MatchType::regex || rule.match == MatchType::button ||
+                rule.match == MatchType::list;
+            if (with_values && rule.values.empty())
+                say(here + ".match.values", "must have at least one value");
+            if (rule.match == MatchType::regex && world_.good_regex)
+                for (const auto& pattern : rule.values)
+                    if (!world_.good_regex(pattern))
+                        say(here + ".match.values", "\"" + pattern + "\" is no RE2 expression");
+            if (rule.actions.empty()) say(here + ".do", "must have at least one action");
+            actions(here + ".do", rule.actions);
+        }
+    }
+
+    void one(const std::string& name, const Node& node) {
+        const auto path = "nodes." + name;
+        actions(path + ".enter", node.enter);
+        rules(path + ".rules", node.rules);
+        actions(path + ".otherwise", node.otherwise);
+        if (node.ask) {
+            const auto& ask = *node.ask;
+            if (ask.variable.empty()) say(path + ".ask.variable", "must have a name");
+            if (ask.then.empty()) say(path + ".ask.then", "must have at least one action");
+            if (ask.give_up.empty()) say(path + ".ask.give_up", "must have at least one action");
+            if (ask.min > ask.max) say(path + ".ask.min", "must not be above max");
+            if (ask.attempts < 0 || ask.attempts > 10)
+                say(path + ".ask.attempts", "must be 0 to 10");
+            if (ask.again.empty())
+                say(path + ".ask.again", "must be a template key");
+            else
+                spoken(path + ".ask.again", ask.again);
+            actions(path + ".ask.then", ask.then);
+            actions(path + ".ask.give_up", ask.give_up);
+        }
+        const bool leaves = !node.enter.empty() && always_leaves(node.enter.back());
+        if (!node.waits() && !leaves)
+            say(path, "is a dead end: it neither waits for the customer nor goes on");
+    }
+
+    void words(const std::string& key, const Template& t) {
+        const auto path = "templates." + key;
+        const auto known = [&](const std::string& next) {
+            return flow_.templates.contains(next) ||
+                   (world_.known_template && world_.known_template(next));
+        };
+        auto shape = t;
+        // Buttons and rows that the engine makes (products, providers) are not in the document.
+        for (auto& [language, variant] : shape.variants) {
+            if (shape.kind == TemplateKind::interactive_button && variant.buttons.empty())
+                variant.buttons.push_back({.title = "made"});
+            if (shape.kind == TemplateKind::interactive_list && variant.rows.empty())
+                variant.rows.push_back({.title = "made"});
+        }
+        for (auto problem : check(shape, known)) say(path + "." + problem.field, problem.text);
+        for (const auto& language : flow_.languages)
+            if (!t.variants.contains(language)) say(path, "has no words in " + language);
+    }
+
+    std::vector<std::string> next_of(const Actions& list) const {
+        std::vector<std::string> names;
+        for (const auto& action : list)
+            for (auto& name : nodes_of(action)) names.push_back(std::move(name));
+        return names;
+    }
+
+    void reach() {
+        std::set<std::string> seen;
+        std::vector<std::string> open{flow_.start};
+        const auto push = [&](const Actions& list) {
+            for (auto& name : next_of(list)) open.push_back(std::move(name));
+        };
+        for (const auto& rule : flow_.globals) push(rule.actions);
+        for (const auto& [name, list] : flow_.on) push(list);
+        while (!open.empty()) {
+            const auto name = open.back();
+            open.pop_back();
+            const auto found = flow_.nodes.find(name);
+            if (found == flow_.nodes.end() || !seen.insert(name).second) continue;
+            push(found->second.enter);
+            push(found->second.otherwise);
+            for (const auto& rule : found->second.rules) push(rule.actions);
+            if (found->second.ask) {
+                push(found->second.ask->then);
+                push(found->second.ask->give_up);
+            }
+        }
+        for (const auto& [name, node] : flow_.nodes)
+            if (!seen.contains(name)) say("nodes." + name, "nothing leads to it");
+    }
+
+    // A cycle of enter actions in which nobody is asked would send messages for ever.
+    void loops() {
+        std::map<std::string, int> colour;  // 1: on the path, 2: done
+        std::function<void(const std::string&)> visit = [&](const std::string& name) {
+            const auto found = flow_.nodes.find(name);
+            if (found == flow_.nodes.end() || colour[name] == 2) return;
+            if (colour[name] == 1) {
+                say("nodes." + name, "is in a loop that never waits for the customer");
+                return;
+            }
+            colour[name] = 1;
+            // Where a node waits, only what it does on entering by `goto` at once counts.
+            for (const auto& action : found->second.enter)
+                if (action.verb == Verb::go) visit(action.target);
+            colour[name] = 2;
+        };
+        for (const auto& [name, node] : flow_.nodes) visit(name);
+    }
+
+    const Flow& flow_;
+    const FlowWorld& world_;
+    std::vector<Problem> problems_;
+};
+
+}  // namespace
+
+const std::vector<std::string>& node_options() {
+    static const std::vector<std::string> names{"empty", "found",   "unknown", "too_many",
+                                                "clear", "unclear", "none",    "again",
+                                                "phone", "one",     "paid"};
+    return names;
+}
+
+std::optional<Verb> parse_verb(std::string_view text) {
+    for (const auto& known : kVerbs)
+        if (known.name == text) return known.verb;
+    return {};
+}
+
+std::string_view text_of(Verb verb) {
+    for (const auto& known : kVerbs)
+        if (known.verb == verb) return known.name;
+    return "?";
+}
+
+std::optional<MatchType> parse_match_type(std::string_view text) {
+    for (const auto& known : kMatches)
+        if (known.name == text) return known.type;
+    return {};
+}
+
+std::string_view text_of(MatchType type) {
+    for (const auto& known : kMatches)
+        if (known.type == type) return known.name;
+    return "?";
+}
+
+std::vector<Problem> check(const Flow& flow, const FlowWorld& world) {
+    return Checker(flow, world).run();
+}
+
+Flow with_base(Flow flow, const Flow& base) {
+    for (const auto& [key, t] : base.templates) {
+        const auto [own, added] = flow.templates.emplace(key, t);
+        // A flow that overrides one language's words keeps the others.
+        if (!added)
+            for (const auto& [language, variant] : t.variants)
+                own->second.variants.emplace(language, variant);
+    }
+    for (const auto& [name, list] : base.on) flow.on.emplace(name, list);
+    for (const auto& [language, words] : base.language_words)
+        flow.language_words.emplace(language, words);
+    if (flow.languages.empty()) flow.languages = base.languages;
+    return flow;
+}
+
+}  // namespace flowstack::conversation

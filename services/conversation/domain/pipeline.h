@@ -1,0 +1,95 @@
+#pragma once
+
+#include <functional>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "services/conversation/domain/engine.h"
+
+// What happens to an inbound message, in order: log → rate limit → session → flow, inside an error
+// boundary.
+//
+// The stages are data: `default_stages()` is the order that the service runs, a test or a later
+// feature may put another stage between. A stage that answers false ends the turn.
+namespace flowstack::conversation {
+
+// Token bucket of one customer (GCRA): `burst` messages at once, one more every `interval`.
+struct RateLimit {
+    std::int64_t per_minute = 30;
+
+    Micros interval() const { return Micros{std::chrono::minutes{1}} / per_minute; }
+};
+// The bucket after a message at `now`, and whether the message was within the limit. A refused
+// message takes no token.
+std::pair<Time, bool> take_token(Time full_at, Time now, const RateLimit& limit);
+
+struct Inbound {
+    std::string id;  // the provider's message id
+    std::string customer_id;
+    std::string channel_id;
+    std::string kind;  // gateway's word
+    std::string tap_id;
+    std::string text;
+    std::string profile_name;
+    std::string phone;
+    std::string consent_change;
+    Time sent_at{};      // by the provider
+    Time received_at{};  // by gateway's log: what the limit counts
+};
+
+// A version of a flow. Gone: a version that nobody can read any more.
+struct FlowAt {
+    std::string key;
+    std::int64_t version = 0;
+    const Flow* flow = nullptr;
+};
+
+struct Turn {
+    // In.
+    const Inbound& in;
+    Context context;  // its flow is filled by the session stage
+    RateLimit limit{};
+    // What new conversations begin with; flow null: the tenant has none that works.
+    FlowAt current_flow{};
+    std::function<const Flow*(const std::string& key, std::int64_t version)> flow_of{};
+    std::string new_conversation_id{};
+
+    // State, moved along by the stages.
+    Customer customer{};
+    Conversation conversation{};  // the customer's latest, may be closed or absent
+    Conversation previous{};      // the one before, when a new one was opened
+
+    // Out. Facts of the conversation named `conversation.id`, of the customer, of the conversation.
+    std::vector<CustomerEvent> customer_events{};
+    std::vector<Event> events{};
+    std::string outcome = "answered";  // answered | throttled | with_person | tenant_inactive |
+                                       // consent | ignored | no_flow | failed
+    bool tell_throttled = false;
+    Time bucket_full_at{};
+    std::string problem{};  // of the flow, for the log and the person who takes over
+
+    void emit(Event event) {
+        conversation = evolve(std::move(conversation), event);
+        events.push_back(std::move(event));
+    }
+    void emit(CustomerEvent event) {
+        customer = evolve(std::move(customer), event);
+        customer_events.push_back(std::move(event));
+    }
+};
+
+struct Stage {
+    std::string_view name;
+    std::function<bool(Turn&)> run;
+};
+const std::vector<Stage>& default_stages();
+
+// Runs the stages. The error boundary: a flow that misbehaves ends the turn with an apology and
+// hands the conversation to a person; everything else goes up to the consumer, which parks the
+// message.
+void run_pipeline(Turn& turn, const std::vector<Stage>& stages = default_stages());
+
+}  // namespace flowstack::conversation

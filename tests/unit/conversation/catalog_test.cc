@@ -1,0 +1,141 @@
+#include "services/conversation/domain/catalog.h"
+
+#include <gtest/gtest.h>
+
+#include "common/core/corrupt_stream.h"
+#include "tests/unit/conversation/chat.h"
+
+namespace flowstack::conversation {
+namespace {
+
+using Products = std::map<std::string, Product>;
+
+ReserveStock want(const std::string& id, std::vector<ReservedLine> lines) {
+    return {id, "conv", "cust", std::move(lines)};
+}
+
+// What an append would make of a decision.
+void apply(Products& products, const StockDecision& decision) {
+    for (const auto& [id, events] : decision.products)
+        for (const auto& event : events) products[id] = evolve(products[id], event);
+}
+Reservation after(Reservation r, const StockDecision& decision) {
+    for (const auto& event : decision.reservation) r = evolve(r, event);
+    return r;
+}
+
+TEST(Stock, TwoChatsCannotTakeTheLastItem) {
+    Products products{{"a", product_of("a", "A", 100, {}, 1)}};
+    const auto first = decide(Reservation{}, products, want("r1", {{"a", 1}}));
+    ASSERT_TRUE(std::holds_alternative<StockReserved>(first.reservation.at(0)));
+    apply(products, first);
+    const auto second = decide(Reservation{}, products, want("r2", {{"a", 1}}));
+    EXPECT_EQ(second.reservation.at(0),
+              (ReservationEvent{StockRefused{"r2", "conv", "cust", "a", 0}}));
+    EXPECT_TRUE(second.products.empty());
+}
+
+TEST(Stock, IsReservedWholeOrNotAtAll) {
+    Products products{{"a", product_of("a", "A", 100, {}, 5)},
+                      {"b", product_of("b", "B", 100, {}, 1)}};
+    const auto decision = decide(Reservation{}, products, want("r", {{"a", 2}, {"b", 2}}));
+    EXPECT_EQ(decision.reservation.at(0),
+              (ReservationEvent{StockRefused{"r", "conv", "cust", "b", 1}}));
+    EXPECT_TRUE(decision.products.empty());
+}
+
+TEST(Stock, LinesOfOneProductAreCountedTogether) {
+    Products products{{"a", product_of("a", "A", 100, {}, 3)}};
+    EXPECT_TRUE(std::holds_alternative<StockRefused>(
+        decide(Reservation{}, products, want("r", {{"a", 2}, {"a", 2}})).reservation.at(0)));
+}
+
+TEST(Stock, UnlimitedIsNotCounted) {
+    Products products{{"a", product_of("a", "A", 100)}};
+    const auto decision = decide(Reservation{}, products, want("r", {{"a", 999}}));
+    EXPECT_TRUE(std::holds_alternative<StockReserved>(decision.reservation.at(0)));
+    EXPECT_TRUE(decision.products.empty());
+}
+
+TEST(Stock, WhatIsGoneOrNotActiveIsRefused) {
+    auto inactive = product_of("a", "A", 100);
+    inactive.active = false;
+    EXPECT_TRUE(std::holds_alternative<StockRefused>(
+        decide(Reservation{}, Products{{"a", inactive}}, want("r", {{"a", 1}})).reservation.at(0)));
+    EXPECT_TRUE(std::holds_alternative<StockRefused>(
+        decide(Reservation{}, Products{}, want("r", {{"a", 1}})).reservation.at(0)));
+}
+
+TEST(Stock, IsAnsweredOnceForAReservation) {
+    Products products{{"a", product_of("a", "A", 100, {}, 3)}};
+    const auto first = decide(Reservation{}, products, want("r", {{"a", 1}}));
+    EXPECT_EQ(decide(after({}, first), products, want("r", {{"a", 1}})), StockDecision{});
+}
+
+TEST(Stock, ComesBackWhenThePaymentFailsAndGoesWhenItIsSold) {
+    Products products{{"a", product_of("a", "A", 100, {}, 3)}};
+    const auto held = decide(Reservation{}, products, want("r", {{"a", 2}}));
+    apply(products, held);
+    EXPECT_EQ(products["a"].available(), 1);
+    auto reservation = after({}, held);
+
+    auto released = products;
+    const auto freed = decide(reservation, released, EndReservation{"r", false, "payment_failed"});
+    apply(released, freed);
+    EXPECT_EQ(released["a"].available(), 3);
+    EXPECT_EQ(released["a"].on_hand, 3);
+    EXPECT_EQ(decide(after(reservation, freed), released, EndReservation{"r", false, "again"}),
+              StockDecision{});
+
+    const auto sold = decide(reservation, products, EndReservation{"r", true, "paid"});
+    apply(products, sold);
+    EXPECT_EQ(products["a"].available(), 1);
+    EXPECT_EQ(products["a"].on_hand, 1);
+    EXPECT_EQ(products["a"].reserved(), 0);
+}
+
+TEST(Stock, ALateSaleTakesWhatWasGivenBackEvenBelowZero) {
+    Products products{{"a", product_of("a", "A", 100, {}, 1)}};
+    const auto held = decide(Reservation{}, products, want("r", {{"a", 1}}));
+    apply(products, held);
+    auto reservation = after({}, held);
+    const auto freed = decide(reservation, products, EndReservation{"r", false, "payment_expired"});
+    apply(products, freed);
+    reservation = after(reservation, freed);
+    products["a"] = evolve(products["a"], StockSet{"a", 0});
+    const auto late = decide(reservation, products, EndReservation{"r", true, "paid"});
+    apply(products, late);
+    EXPECT_EQ(products["a"].on_hand, -1);
+    EXPECT_EQ(after(reservation, late).stage, ReservationStage::sold);
+}
+
+TEST(Stock, ImpossibleHistoryIsRefused) {
+    EXPECT_THROW(evolve(Product{}, StockSet{"a", 1}), CorruptStream);
+    EXPECT_THROW(evolve(product_of("a", "A", 1, {}, 1), StockFreed{"r", 1}), CorruptStream);
+    EXPECT_THROW(evolve(Reservation{}, StockSold{"r", {}}), CorruptStream);
+}
+
+TEST(Product, IsCheckedFieldByField) {
+    EXPECT_TRUE(check(ProductSaved{"a", "A", {}, kes(100), "", "", true}).empty());
+    EXPECT_EQ(check(ProductSaved{"a", "", {}, kes(100), "", "", true}).at(0).field, "display_name");
+    EXPECT_EQ(check(ProductSaved{"a", "A", {}, kes(0), "", "", true}).at(0).field, "price");
+    EXPECT_EQ(check(ProductSaved{"a", "A", {""}, kes(1), "", "", true}).at(0).field, "aliases[0]");
+    EXPECT_EQ(check(ProductSaved{"a", "A", {}, kes(1), "", "http://x", true}).at(0).field,
+              "image_url");
+    EXPECT_EQ(check(StockSet{"a", -1}).at(0).field, "on_hand");
+    EXPECT_EQ(check(PromotionSaved{"p", {}, true}).at(0).field, "text");
+}
+
+TEST(Totals, AreTaxedOnceAndRoundedToWholeShillings) {
+    const std::vector<CartLine> lines{{"a", "A", 3, kes(3'333)}, {"b", "B", 1, kes(1)}};
+    const auto t = totals_of(lines, 1600, Currency::kes);
+    EXPECT_EQ(t.subtotal, kes(10'000));
+    EXPECT_EQ(t.tax, kes(1'600));
+    EXPECT_EQ(t.total, kes(11'600));
+    EXPECT_EQ(totals_of({{"a", "A", 1, kes(49)}}, 0, Currency::kes).total, kes(100));
+    EXPECT_EQ(totals_of({{"a", "A", 1, {149, Currency::usd}}}, 0, Currency::usd).total,
+              (Money{149, Currency::usd}));
+}
+
+}  // namespace
+}  // namespace flowstack::conversation

@@ -1,0 +1,199 @@
+#pragma once
+
+#include <gtest/gtest.h>
+
+#include <deque>
+#include <map>
+#include <string>
+#include <vector>
+
+#include "services/conversation/adapters/flow_json.h"
+#include "services/conversation/domain/pipeline.h"
+
+// One customer and one shop on the pure engine: what the handlers do, without a log, a bus or a
+// clock.
+namespace flowstack::conversation {
+
+inline Money kes(std::int64_t cents) { return {cents, Currency::kes}; }
+
+inline Product product_of(std::string id, std::string name, std::int64_t cents,
+                          std::vector<std::string> aliases = {},
+                          std::optional<std::int64_t> on_hand = {}) {
+    Product p;
+    p.id = std::move(id);
+    p.name = std::move(name);
+    p.aliases = std::move(aliases);
+    p.price = kes(cents);
+    p.active = true;
+    p.on_hand = on_hand;
+    return p;
+}
+
+class Chat {
+public:
+    Chat() : packs_(read_packs(PACKS_DIR)) {
+        tenant.id = "shop";
+        tenant.display_name = "Mama Duka";
+        tenant.languages = {"en", "sw"};
+        tenant.providers = {"mpesa", "card"};
+        tenant.pack = "ECOMMERCE";
+        products = {product_of("coffee", "Coffee", 25'000, {"kahawa"}),
+                    product_of("soap", "Bar Soap", 12'050, {"soap", "sabuni"}),
+                    product_of("cement", "Cement", 75'000, {}, 10)};
+        promotions = {{"p1",
+                       {{"en", "Buy 2 coffees, get a mug"}, {"sw", "Nunua kahawa 2, pata kikombe"}},
+                       true}};
+    }
+
+    // --- What happens
+
+    std::vector<std::string> says(const std::string& text) { return inbound("text", text, ""); }
+
+    // Taps the button or row with this title in the latest message that has it.
+    std::vector<std::string> taps(const std::string& title) {
+        for (auto c = conversations.rbegin(); c != conversations.rend(); ++c)
+            for (auto sent = c->choices.rbegin(); sent != c->choices.rend(); ++sent)
+                for (const auto& tap : sent->taps)
+                    if (tap.title == title)
+                        return inbound("button", title,
+                                       sent->message_id + ":" + std::to_string(tap.n));
+        ADD_FAILURE() << "nobody showed a button \"" << title << "\"";
+        return {};
+    }
+
+    std::vector<std::string> inbound(const std::string& kind, const std::string& text,
+                                     const std::string& tap_id) {
+        now += Micros{std::chrono::seconds{seconds_between}};
+        Inbound in;
+        in.id = "wamid." + std::to_string(++causes_);
+        in.customer_id = "c1";
+        in.channel_id = "ch1";
+        in.kind = kind;
+        in.text = text;
+        in.tap_id = tap_id;
+        in.profile_name = profile_name;
+        in.phone = phone;
+        in.consent_change = consent_change;
+        in.sent_at = in.received_at = now;
+        Turn turn{.in = in, .context = context(in.id)};
+        turn.context.flow = nullptr;
+        turn.limit = limit;
+        turn.current_flow = {flow_key, flow_version, flow_of(flow_key, flow_version)};
+        turn.flow_of = [this](const std::string& key, std::int64_t version) {
+            return flow_of(key, version);
+        };
+        turn.new_conversation_id = "conv" + std::to_string(conversations.size() + 1);
+        turn.customer = customer;
+        if (!conversations.empty()) turn.conversation = conversations.back();
+        run_pipeline(turn);
+        customer = turn.customer;
+        outcome = turn.outcome;
+        if (conversations.empty() || conversations.back().id != turn.conversation.id)
+            conversations.push_back(turn.conversation);
+        else
+            conversations.back() = turn.conversation;
+        return keep(turn.events);
+    }
+
+    std::vector<std::string> hears(const Input& input) {
+        now += Micros{std::chrono::seconds{1}};
+        const auto x = context("event" + std::to_string(++causes_));
+        auto result = step(conversations.back(), customer, input, x);
+        for (const auto& event : result.events)
+            conversations.back() = evolve(conversations.back(), event);
+        for (const auto& event : result.customer_events) customer = evolve(customer, event);
+        return keep(result.events);
+    }
+
+    // The tenant's lane and payment's first answers, as they come when all goes well.
+    std::vector<std::string> stock_is_there() {
+        return hears(StockAnswered{last<StockRequested>().reservation_id, true, "", 0});
+    }
+    std::vector<std::string> payment_starts() {
+        return hears(PaymentBegan{now_in().order_id, now_in().order_provider, kes(0)});
+    }
+    std::vector<std::string> payment_pays(std::int64_t cents,
+                                          const std::string& receipt = "RCP123") {
+        return hears(PaymentPaid{now_in().order_id, "intent1", receipt, kes(cents)});
+    }
+
+    // --- What is so now
+
+    const Conversation& now_in() const { return conversations.back(); }
+    std::string state() const { return std::string(text_of(now_in().state)); }
+
+    template <class E>
+    const E& last() const {
+        for (auto event = events.rbegin(); event != events.rend(); ++event)
+            if (const auto* e = std::get_if<E>(&*event)) return *e;
+        throw std::runtime_error("no such event yet");
+    }
+    template <class E>
+    int count() const {
+        int n = 0;
+        for (const auto& event : events) n += std::holds_alternative<E>(event);
+        return n;
+    }
+
+    TenantFacts tenant;
+    std::vector<Product> products;
+    std::vector<Promotion> promotions;
+    std::map<std::string, Template> own_templates;
+    std::map<std::pair<std::string, std::int64_t>, Flow> own_flows;
+    std::string flow_key = "ECOMMERCE";
+    std::int64_t flow_version = 0;
+    RateLimit limit{};
+    int seconds_between = 10;
+    std::string profile_name = "Amina";
+    std::string phone = "+254712345678";
+    std::string consent_change;
+    std::string outcome;
+    Time now = from_unix_seconds(1'750'000'000);
+    Customer customer;
+    std::deque<Conversation> conversations;
+    std::vector<Event> events;
+
+private:
+    const Flow* flow_of(const std::string& key, std::int64_t version) {
+        if (const auto own = own_flows.find({key, version}); own != own_flows.end())
+            return &own->second;
+        const auto found = packs_.flows.find(key);
+        return version == 0 && found != packs_.flows.end() ? &found->second : nullptr;
+    }
+
+    Context context(const std::string& cause) {
+        Context x;
+        x.now = now;
+        x.tenant = &tenant;
+        if (!conversations.empty())
+            x.flow = flow_of(conversations.back().flow_key, conversations.back().flow_version);
+        x.templates = &own_templates;
+        x.products = &products;
+        x.promotions = &promotions;
+        x.matches = regex_matches;
+        x.make_id = [cause](const std::string& kind, int n) {
+            return cause + "/" + kind + "/" + std::to_string(n);
+        };
+        x.cause_key = cause;
+        return x;
+    }
+
+    std::vector<std::string> keep(const std::vector<Event>& facts) {
+        std::vector<std::string> replies;
+        for (const auto& fact : facts) {
+            events.push_back(fact);
+            if (const auto* reply = std::get_if<ReplyRequested>(&fact))
+                replies.push_back(reply->content.body);
+        }
+        return replies;
+    }
+
+    Packs packs_;
+    int causes_ = 0;
+};
+
+inline bool has(const std::string& text, const std::string& part) {
+    return text.find(part) != std::string::npos;
+}
+
+}  // namespace flowstack::conversation

@@ -1,0 +1,124 @@
+#include "services/conversation/domain/conversation.h"
+
+#include <gtest/gtest.h>
+
+#include <map>
+#include <set>
+
+#include "common/core/corrupt_stream.h"
+#include "services/conversation/domain/customer.h"
+
+namespace flowstack::conversation {
+namespace {
+
+Conversation opened() {
+    return evolve(Conversation{}, Opened{"c1", "cu1", "ch1", "F", 1, "en", ""});
+}
+
+// Any state, reached by whatever way the table allows.
+Conversation in_state(Lifecycle state) {
+    auto c = opened();
+    c.state = state;
+    return c;
+}
+
+TEST(StateMachine, AllowsTheTableAndNothingElse) {
+    using enum Lifecycle;
+    const std::map<Lifecycle, std::set<Lifecycle>> table{
+        {new_lead, {engaged, escalated, closed}},
+        {engaged, {awaiting_customer, waiting_for_payment, escalated, closed}},
+        {awaiting_customer, {engaged, dormant, escalated, closed}},
+        {waiting_for_payment, {paid, engaged, escalated}},
+        {paid, {closed, engaged, escalated}},
+        {dormant, {engaged, escalated, closed}},
+        {escalated, {engaged, closed}},
+        {closed, {}},
+    };
+    for (const auto& [from, allowed] : table)
+        for (const auto& [to, unused] : table) {
+            EXPECT_EQ(may_advance(from, to), allowed.contains(to))
+                << text_of(from) << " → " << text_of(to);
+            const Advanced fact{from, to, "test"};
+            if (allowed.contains(to))
+                EXPECT_EQ(evolve(in_state(from), fact).state, to);
+            else
+                EXPECT_THROW(evolve(in_state(from), fact), CorruptStream);
+        }
+}
+
+TEST(StateMachine, NamesEveryStateBothWays) {
+    for (const char* name : {"NEW_LEAD", "ENGAGED", "AWAITING_CUSTOMER", "WAITING_FOR_PAYMENT",
+                             "PAID", "DORMANT", "ESCALATED", "CLOSED"}) {
+        ASSERT_TRUE(parse_lifecycle(name)) << name;
+        EXPECT_EQ(text_of(*parse_lifecycle(name)), name);
+    }
+    EXPECT_FALSE(parse_lifecycle("ASLEEP"));
+}
+
+TEST(Conversation, RefusesImpossibleHistory) {
+    EXPECT_THROW(evolve(Conversation{}, NodeEntered{"a", 0}), CorruptStream);
+    EXPECT_THROW(evolve(opened(), Opened{"c1", "cu1", "ch1", "F", 1, "en", ""}), CorruptStream);
+    EXPECT_THROW(evolve(opened(), Advanced{Lifecycle::engaged, Lifecycle::closed, ""}),
+                 CorruptStream);
+    EXPECT_THROW(evolve(in_state(Lifecycle::closed), NodeEntered{"a", 0}), CorruptStream);
+}
+
+TEST(Handover, APersonTakesOverRepliesAndHandsBack) {
+    auto c = in_state(Lifecycle::awaiting_customer);
+    EXPECT_EQ(decide(c, HandBack{"x"}).rejection(), Rejection::not_escalated);
+    EXPECT_EQ(decide(c, ReplyAsAgent{}).rejection(), Rejection::not_escalated);
+    const auto taken = decide(c, Escalate{"angry"});
+    ASSERT_TRUE(taken.accepted());
+    for (const auto& event : taken.events()) c = evolve(c, event);
+    EXPECT_EQ(c.state, Lifecycle::escalated);
+    EXPECT_EQ(decide(c, Escalate{"again"}).rejection(), Rejection::transition_not_allowed);
+    const auto reply = decide(c, ReplyAsAgent{"m1", "key", "jane", {}});
+    ASSERT_TRUE(reply.accepted());
+    EXPECT_EQ(std::get<ReplyRequested>(reply.events()[0]).kind, "agent");
+    const auto back = decide(c, HandBack{"solved"});
+    ASSERT_TRUE(back.accepted());
+    EXPECT_EQ(evolve(c, back.events()[0]).state, Lifecycle::engaged);
+}
+
+TEST(Handover, NobodyTakesOverWhatIsClosedOrAbsent) {
+    EXPECT_EQ(decide(in_state(Lifecycle::closed), Escalate{"x"}).rejection(),
+              Rejection::transition_not_allowed);
+    EXPECT_EQ(decide(Conversation{}, Escalate{"x"}).rejection(), Rejection::no_such_conversation);
+}
+
+TEST(Conversation, RemembersABoundedNumberOfChoices) {
+    auto c = opened();
+    for (int i = 0; i < 100; ++i) {
+        ReplyRequested reply;
+        reply.message_id = std::to_string(i);
+        reply.taps = {{0, "a", "", "A"}};
+        c = evolve(c, reply);
+    }
+    EXPECT_EQ(c.choices.size(), kSentChoicesMax);
+    EXPECT_EQ(c.choices.back().message_id, "99");
+}
+
+TEST(Customer, IsSeenOnceAndKeepsWhatIsNotChanged) {
+    auto c = evolve(Customer{}, CustomerSeen{"cu1", "en", "Amina", ""});
+    EXPECT_THROW(evolve(c, CustomerSeen{"cu1", "en", "", ""}), CorruptStream);
+    EXPECT_THROW(evolve(Customer{}, CustomerTagged{"cu1", {"a"}, {}}), CorruptStream);
+    CustomerChanged changed;
+    changed.phone = "+254700000000";
+    c = evolve(c, changed);
+    EXPECT_EQ(c.name, "Amina");
+    EXPECT_EQ(c.phone, "+254700000000");
+    EXPECT_FALSE(c.language_chosen);
+}
+
+TEST(Customer, TagsAreGivenAndTakenOnce) {
+    auto c = evolve(Customer{}, CustomerSeen{"cu1", "en", "Amina", ""});
+    const auto events = decide(c, TagCustomer{{"vip", "vip"}, {"old"}});
+    ASSERT_EQ(events.size(), 1u);
+    c = evolve(c, events[0]);
+    EXPECT_EQ(c.tags, std::set<std::string>{"vip"});
+    EXPECT_TRUE(decide(c, TagCustomer{{"vip"}, {}}).empty());
+    EXPECT_EQ(check(c, TagCustomer{{""}, {}}).at(0).field, "add[0]");
+}
+
+}  // namespace
+}  // namespace flowstack::conversation
