@@ -153,7 +153,7 @@ Answer on(const Waiting& i, const RequestPush& c) {
 
 Answer on(const Waiting& i, const BeginPush& c) {
     if (c.now >= i.story.made.expires_at) return IntentRejection::settled;
-    return PushAttempted{i.story.attempts + 1, c.replica};
+    return PushAttempted{i.story.attempts + 1, c.replica, c.resolve_by};
 }
 
 Answer on(const Waiting& i, const ExpireIntent& c) {

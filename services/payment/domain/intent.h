@@ -59,6 +59,7 @@ struct PushRequested {
 struct PushAttempted {
     int attempt = 0;  // from 1
     std::string replica;
+    Time resolve_by;  // without an outcome by then, it is unknown
     bool operator==(const PushAttempted&) const = default;
 };
 struct PushAccepted {
@@ -199,6 +200,7 @@ struct RequestPush {
 struct BeginPush {
     std::string replica;
     Time now;
+    Time resolve_by;
 };
 struct LearnPushAccepted {
     std::string checkout_id;

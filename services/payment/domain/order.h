@@ -35,6 +35,7 @@ struct OrderPlaced {
     Totals totals;
     std::string language;
     Buyer buyer;
+    std::string invoice_id;
     bool operator==(const OrderPlaced&) const = default;
 };
 struct OrderConfirmed {

@@ -23,7 +23,7 @@ const std::string kReceipt = "NLJ7RT61SV";
 const IntentCreated kCreated{"i1",    "o1",         "v1",           "c1",    "conv",
                              "mpesa", kes(100000),  "ORD-7K2M9Q",   kExpiry, true,
                              "res",   "ORD-7K2M9Q", "+254712345678"};
-const PushAttempted kAttempted{1, "r1"};
+const PushAttempted kAttempted{1, "r1", kNow + 1min};
 const PushAccepted kAccepted{kCheckout, "m1", kPoll, kExpiry};
 const PushUnknown kLost{"timeout"};
 const IntentPaid kPaid{"i1",      "o1",       "c1",  "conv", "mpesa", kes(100000),  kReceipt,
@@ -91,16 +91,18 @@ TEST(Intent, IsPushedWhenItIsAskedForByApi) {
 }
 
 TEST(Intent, AsksOneAttemptAtATime) {
-    EXPECT_EQ(given(kCreated).when(BeginPush{"r1", kNow}).events(),
+    EXPECT_EQ(given(kCreated).when(BeginPush{"r1", kNow, kNow + 1min}).events(),
               std::vector<IntentEvent>{kAttempted});
-    EXPECT_EQ(given(kCreated, kAttempted).when(BeginPush{"r2", kNow}).rejection(),
+    EXPECT_EQ(given(kCreated, kAttempted).when(BeginPush{"r2", kNow, kNow + 1min}).rejection(),
               IntentRejection::asked_already);
-    EXPECT_EQ(given(kCreated, kAttempted, kAccepted).when(BeginPush{"r2", kNow}).rejection(),
-              IntentRejection::asked_already);
+    EXPECT_EQ(
+        given(kCreated, kAttempted, kAccepted).when(BeginPush{"r2", kNow, kNow + 1min}).rejection(),
+        IntentRejection::asked_already);
 }
 
 TEST(Intent, DoesNotAskAfterItsTime) {
-    EXPECT_EQ(given(kCreated).when(BeginPush{"r1", kExpiry}).rejection(), IntentRejection::settled);
+    EXPECT_EQ(given(kCreated).when(BeginPush{"r1", kExpiry, kNow + 1min}).rejection(),
+              IntentRejection::settled);
 }
 
 TEST(Intent, LearnsTheCheckoutIdFromTheAnswer) {
@@ -113,18 +115,19 @@ TEST(Intent, AsksAgainAfterARefusalThatAllowsIt) {
     const LearnPushRefused busy{"500.003.02", "busy", kNow + 5s};
     const PushRefused refused{"500.003.02", "busy", kNow + 5s, kExpiry};
     EXPECT_EQ(given(kCreated, kAttempted).when(busy).events(), std::vector<IntentEvent>{refused});
-    EXPECT_EQ(given(kCreated, kAttempted, refused).when(BeginPush{"r1", kNow + 5s}).events(),
-              (std::vector<IntentEvent>{PushAttempted{2, "r1"}}));
+    EXPECT_EQ(
+        given(kCreated, kAttempted, refused).when(BeginPush{"r1", kNow + 5s, kNow + 1min}).events(),
+        (std::vector<IntentEvent>{PushAttempted{2, "r1", kNow + 1min}}));
 }
 
 TEST(Intent, GivesUpAfterTooManyRefusalsOrWhenThereIsNoTimeLeft) {
     testing::Given<Intent, IntentEvent> history{{kCreated}};
     const PushRefused refused{"500.003.02", "busy", kNow + 5s, kExpiry};
     for (int attempt = 1; attempt < kPushAttemptsMax; ++attempt) {
-        history.history.push_back(PushAttempted{attempt, "r1"});
+        history.history.push_back(PushAttempted{attempt, "r1", kNow});
         history.history.push_back(refused);
     }
-    history.history.push_back(PushAttempted{kPushAttemptsMax, "r1"});
+    history.history.push_back(PushAttempted{kPushAttemptsMax, "r1", kNow});
     const auto last = history.when(LearnPushRefused{"500.003.02", "busy", kNow + 5s});
     ASSERT_EQ(last.events().size(), 2U);
     EXPECT_EQ(std::get<IntentFailed>(last.events()[1]).reason, "busy");
@@ -147,7 +150,8 @@ TEST(Intent, FailsWhenTheProviderSaysNo) {
 TEST(Intent, WhoseAnswerWasLostIsNeitherPushedNorFailedNorExpiredByItself) {
     const auto lost = given(kCreated, kAttempted, kLost);
     EXPECT_TRUE(outcome_unknown(lost.state()));
-    EXPECT_EQ(lost.when(BeginPush{"r1", kNow}).rejection(), IntentRejection::asked_already);
+    EXPECT_EQ(lost.when(BeginPush{"r1", kNow, kNow + 1min}).rejection(),
+              IntentRejection::asked_already);
     EXPECT_EQ(lost.when(RequestPush{""}).rejection(), IntentRejection::asked_already);
     EXPECT_EQ(lost.when(ExpireIntent{kExpiry + 24h}).rejection(), IntentRejection::outcome_unknown);
     EXPECT_EQ(lost.when(CancelIntent{}).rejection(), IntentRejection::payment_pending);
@@ -357,16 +361,17 @@ TEST(Intent, IsCancelledOnlyWhileNobodyWasAsked) {
 
 TEST(Intent, ThatDoesNotExistAnswersSo) {
     for (const IntentCommand& command :
-         {IntentCommand(BeginPush{"r", kNow}), IntentCommand(answer()), IntentCommand(success()),
-          IntentCommand(query_paid()), IntentCommand(ExpireIntent{kExpiry}),
-          IntentCommand(LearnMalformed{"x"}), IntentCommand(CancelIntent{})})
+         {IntentCommand(BeginPush{"r", kNow, kNow + 1min}), IntentCommand(answer()),
+          IntentCommand(success()), IntentCommand(query_paid()),
+          IntentCommand(ExpireIntent{kExpiry}), IntentCommand(LearnMalformed{"x"}),
+          IntentCommand(CancelIntent{})})
         EXPECT_EQ(decide(Intent{}, command).rejection(), IntentRejection::not_created);
 }
 
 TEST(Intent, RefusesToReplayImpossibleHistory) {
     EXPECT_THROW(evolve(Intent{}, kPaid), CorruptStream);
     EXPECT_THROW(evolve(Intent{}, CallbackReceived{}), CorruptStream);
-    EXPECT_THROW(given(kCreated, PushAttempted{2, "r"}).state(), CorruptStream);
+    EXPECT_THROW(given(kCreated, PushAttempted{2, "r", kNow}).state(), CorruptStream);
     EXPECT_THROW(given(kCreated, kAttempted, kAccepted, kPaid, kPaid).state(), CorruptStream);
     EXPECT_THROW(given(kCreated, kPaid).state(), CorruptStream);
 }
@@ -413,7 +418,7 @@ TEST(IntentProperty, AnyOrderOfEvidenceOfASuccessEndsPaidOnceWithItsReceipt) {
     std::mt19937 random(7);
     for (int round = 0; round < 20'000; ++round) {
         Play play;
-        play.tell(BeginPush{"r", kNow});
+        play.tell(BeginPush{"r", kNow, kNow + 1min});
         // The provider says yes, or its answer is lost; then everything else in any order,
         // repeated.
         std::vector<IntentCommand> evidence{success(),
@@ -422,7 +427,7 @@ TEST(IntentProperty, AnyOrderOfEvidenceOfASuccessEndsPaidOnceWithItsReceipt) {
                                             query_nothing(),
                                             query_nothing("4999"),
                                             ExpireIntent{kExpiry},
-                                            BeginPush{"r2", kNow},
+                                            BeginPush{"r2", kNow, kNow + 1min},
                                             RequestPush{""}};
         add_answer(evidence, random() % 2 == 0);
         if (random() % 3 == 0) evidence.push_back(no());  // "no answer" before a success is seen
@@ -445,7 +450,7 @@ TEST(IntentProperty, AnyOrderOfEvidenceOfAFailureTakesNoMoney) {
     std::mt19937 random(8);
     for (int round = 0; round < 5'000; ++round) {
         Play play;
-        play.tell(BeginPush{"r", kNow});
+        play.tell(BeginPush{"r", kNow, kNow + 1min});
         std::vector<IntentCommand> evidence{
             no(), no(), query_nothing(),
             LearnQuery{"1032", "cancelled", SaysFailed{"1032", "cancelled"}, kPoll,
@@ -470,7 +475,7 @@ TEST(IntentProperty, NoSequenceOfCommandsBooksTwiceAsksTwiceOrBreaksTheFold) {
         const auto taken = random() % 8 ? Taken::nothing : static_cast<Taken>(1 + random() % 2);
         switch (random() % 12) {
             case 0:
-                return BeginPush{"r", kNow};
+                return BeginPush{"r", kNow, kNow + 1min};
             case 1:
                 return LearnPushAccepted{pick("ws_CO_1", "ws_CO_2"), "m", kPoll, taken};
             case 2:

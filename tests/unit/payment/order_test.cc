@@ -21,7 +21,8 @@ OrderPlaced placed() {
             {{"p", "Coffee", 2, kes(50000), kes(100000)}},
             {kes(100000), kes(0), kes(0), kes(100000)},
             "en",
-            {"Jane", "Moi Avenue", "+254712345678"}};
+            {"Jane", "Moi Avenue", "+254712345678"},
+            "v1"};
 }
 const OrderConfirmed kConfirmed{"o1"};
 PaymentStarted started(const std::string& intent) {

@@ -1,0 +1,81 @@
+#pragma once
+
+#include <optional>
+#include <string>
+
+#include "common/eventlog/types.h"
+#include "services/payment/domain/intent.h"
+#include "services/payment/domain/invoice.h"
+#include "services/payment/domain/order.h"
+
+// Between the domain's facts and their stored form (flowstack.payment.v1, protobuf). Nothing else
+// knows both. Old schema versions would be read here and nowhere else.
+namespace flowstack::payment {
+
+// Categories of this service's streams.
+namespace category {
+inline const std::string kOrder = "order";
+inline const std::string kInvoice = "invoice";
+inline const std::string kIntent = "intent";
+inline const std::string kRegister = "invoice_register";         // key = the year
+inline const std::string kProviderAccount = "provider_account";  // key = the provider
+}  // namespace category
+
+eventlog::NewEvent encode(const OrderEvent& event, Time at);
+eventlog::NewEvent encode(const InvoiceEvent& event, Time at);
+eventlog::NewEvent encode(const IntentEvent& event, Time at);
+eventlog::NewEvent encode(const NumberAssigned& event, Time at);
+// InvoiceIssued carries what the invoice says, for readers who have no invoice: taken from its
+// draft.
+eventlog::NewEvent encode_issued(const InvoiceIssued& event, const InvoiceDrafted& drafted,
+                                 Time at);
+
+// The raw bytes of a callback, as the door keeps them.
+struct RawCallback {
+    std::string body;
+    std::string body_sha256;
+    std::string source;
+    std::string provider;
+};
+eventlog::NewEvent encode(const RawCallback& callback, Time at);
+
+// All decoders throw CorruptStream for a type that they do not know and std::invalid_argument for
+// bytes that are not of their type.
+NumberAssigned decode_number_assigned(const std::string& payload);
+InvoiceDrafted decode_invoice_drafted(const std::string& payload);
+RawCallback decode_callback(const std::string& payload);
+
+// Folds (common/eventlog/folds.h).
+struct OrderCodec {
+    using State = Order;
+    static Order evolve(Order order, const std::string& type, const std::string& payload, Time at);
+};
+struct InvoiceCodec {
+    using State = Invoice;
+    static Invoice evolve(Invoice invoice, const std::string& type, const std::string& payload,
+                          Time at);
+};
+struct IntentCodec {
+    using State = Intent;
+    static Intent evolve(Intent intent, const std::string& type, const std::string& payload,
+                         Time at);
+};
+
+// A tenant's account with a provider, as it was last connected; sealed.
+struct SealedAccount {
+    std::string provider;
+    std::string account;
+    std::string party_b;
+    std::string transaction_type;
+    std::string wrapped_data_key;
+    std::string sealed_credentials;
+    bool operator==(const SealedAccount&) const = default;
+};
+eventlog::NewEvent encode(const SealedAccount& account, Time at);
+struct AccountCodec {
+    using State = std::optional<SealedAccount>;
+    static State evolve(State account, const std::string& type, const std::string& payload,
+                        Time at);
+};
+
+}  // namespace flowstack::payment

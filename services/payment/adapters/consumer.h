@@ -1,0 +1,39 @@
+#pragma once
+
+#include "common/core/clock.h"
+#include "common/eventlog/turn.h"
+#include "services/payment/adapters/settlement.h"
+#include "services/payment/adapters/tenants.h"
+#include "services/payment/config.h"
+
+// What consumed events lead to. Translates; the rules are in domain/.
+//
+//   conversation CheckoutRequested   order, invoice draft and intent, or a new intent for an old
+//   order payment      InvoiceDrafted      the register's next number, on the tenant's lane payment
+//   NumberAssigned      the invoice is issued and booked payment      CallbackReceived    what the
+//   callback means for its intent
+namespace flowstack::payment {
+
+class Reactor {
+public:
+    Reactor(Books& books, Tenants& tenants, const Clock& clock, const PaymentConfig& config)
+        : books_(books), tenants_(tenants), clock_(clock), config_(config) {}
+
+    void react(const eventlog::Recorded& event, eventlog::Turn& turn);
+
+private:
+    void check_out(const eventlog::Recorded& event, eventlog::Turn& turn);
+    void assign_number(const eventlog::Recorded& event, eventlog::Turn& turn);
+    void issue(const eventlog::Recorded& event, eventlog::Turn& turn);
+    void weigh_callback(const eventlog::Recorded& event, eventlog::Turn& turn);
+
+    Books& books_;
+    Tenants& tenants_;
+    const Clock& clock_;
+    const PaymentConfig& config_;
+};
+
+// "ORD-7K2M9Q": letters and digits that people do not mix up, made of an id's random part.
+std::string order_number(const std::string& prefix, const Uuid& seed, int characters);
+
+}  // namespace flowstack::payment

@@ -1,0 +1,133 @@
+#include "services/payment/adapters/mpesa/tokens.h"
+
+#include <thread>
+
+#include "common/crypto/aead.h"
+#include "common/crypto/encoding.h"
+#include "common/crypto/hash.h"
+#include "common/observability/log.h"
+
+namespace flowstack::payment::mpesa {
+namespace {
+
+using Steady = std::chrono::steady_clock;
+constexpr std::chrono::milliseconds kLookAgainMs{50};
+constexpr std::chrono::milliseconds kLeastLifetimeMs{1000};
+
+// A row per short code and keys, so that new keys do not use the token of the old ones.
+std::string row_of(const Account& account) {
+    const auto digest = crypto::sha256(account.consumer_key.reveal());
+    return "mpesa-token/" + account.short_code + "/" +
+           crypto::hex_encode(crypto::bytes_of(digest).substr(0, 8));
+}
+
+}  // namespace
+
+bool Leases::take(const std::string& name, std::chrono::milliseconds duration) {
+    return pool_.with([&](postgres::Session& session) {
+        const auto result = session.query(
+            "insert into leases (name, holder, version, value, expires_at) "
+            "values ($1, $2, 1, '', clock_timestamp() + $3 * interval '1 millisecond') "
+            "on conflict (name) do update set holder = excluded.holder, "
+            "version = leases.version + 1, expires_at = excluded.expires_at "
+            "where leases.expires_at <= clock_timestamp() returning version",
+            postgres::Params().add(name).add(holder_).add(
+                static_cast<std::int64_t>(duration.count())));
+        return result.rows() == 1;
+    });
+}
+
+void Leases::release(const std::string& name) {
+    pool_.with([&](postgres::Session& session) {
+        session.query(
+            "update leases set expires_at = clock_timestamp() where name = $1 and "
+            "holder = $2",
+            postgres::Params().add(name).add(holder_));
+    });
+}
+
+std::optional<Leases::Value> Leases::read(const std::string& name) {
+    return pool_.with([&](postgres::Session& session) -> std::optional<Value> {
+        const auto result = session.query(
+            "select value, version, expires_at > clock_timestamp() from leases where name = $1",
+            postgres::Params().add(name));
+        if (result.rows() == 0) return {};
+        return Value{result.text(0, 0), result.int8(0, 1), result.boolean(0, 2)};
+    });
+}
+
+std::int64_t Leases::write(const std::string& name, const std::string& bytes,
+                           std::chrono::milliseconds lifetime) {
+    return pool_.with([&](postgres::Session& session) {
+        const auto result = session.query(
+            "insert into leases (name, holder, version, value, expires_at) "
+            "values ($1, $2, 1, $3, clock_timestamp() + $4 * interval '1 millisecond') "
+            "on conflict (name) do update set holder = excluded.holder, value = excluded.value, "
+            "version = leases.version + 1, expires_at = excluded.expires_at returning version",
+            postgres::Params().add(name).add(holder_).add_bytes(bytes).add(
+                static_cast<std::int64_t>(lifetime.count())));
+        return result.int8(0, 0);
+    });
+}
+
+Tokens::Tokens(Leases& leases, http::Client& client, const Secret& master_key, TokenOptions options)
+    : leases_(leases),
+      client_(client),
+      key_(std::string(crypto::bytes_of(
+          crypto::hmac_sha256(master_key.reveal(), "flowstack.payment.token.v1")))),
+      options_(std::move(options)) {}
+
+std::optional<Tokens::Held> Tokens::stored(const std::string& name, std::int64_t dead_version) {
+    const auto row = leases_.read(name);
+    if (!row || !row->fresh || row->version <= dead_version) return {};
+    auto token = crypto::open(key_, row->bytes, name);
+    if (!token) return {};  // sealed under another master key
+    return Held{std::move(*token), row->version};
+}
+
+Tokens::Answer Tokens::get(const Account& account, std::int64_t dead_version) {
+    const auto name = row_of(account);
+    const auto refresh = name + "/refresh";
+    const auto deadline = Steady::now() + 2 * options_.timeout;
+    while (true) {
+        if (auto held = stored(name, dead_version)) return std::move(*held);
+        if (leases_.take(refresh, options_.timeout + options_.timeout / 2)) {
+            // Another one may have finished between our look and our lease.
+            if (auto held = stored(name, dead_version)) {
+                leases_.release(refresh);
+                return std::move(*held);
+            }
+            auto answer = fetch(account, name);
+            leases_.release(refresh);
+            return answer;
+        }
+        if (Steady::now() > deadline) return Away{"another replica is fetching the token"};
+        std::this_thread::sleep_for(kLookAgainMs);
+    }
+}
+
+Tokens::Answer Tokens::fetch(const Account& account, const std::string& name) {
+    http::ClientRequest request;
+    request.method = "GET";
+    request.url = options_.base_url + std::string(kTokenPath);
+    request.headers = {
+        {"Authorization", basic_authorization(account.consumer_key, account.consumer_secret)}};
+    request.timeout_ms = static_cast<int>(options_.timeout.count());
+    const auto result = client_.call_and_wait(std::move(request));
+    if (result.outcome != http::ClientResult::Outcome::answered) return Away{result.error};
+    const auto status = result.response.status;
+    if (status == 400 || status == 401 || status == 403) {
+        log::error("M-Pesa refuses the consumer key",
+                   {{"short_code", account.short_code}, {"status", status}});
+        return KeysRefused{status};
+    }
+    auto token = read_token(status, result.response.body);
+    if (!token) return Away{"no token in the answer, HTTP " + std::to_string(status)};
+    const auto lifetime =
+        std::max<std::chrono::milliseconds>(token->lifetime - options_.margin, kLeastLifetimeMs);
+    const auto version =
+        leases_.write(name, crypto::seal(key_, token->value.reveal(), name), lifetime);
+    return Held{std::move(token->value), version};
+}
+
+}  // namespace flowstack::payment::mpesa

@@ -1,0 +1,82 @@
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <map>
+#include <string>
+#include <variant>
+
+#include "common/core/clock.h"
+#include "common/core/guarded.h"
+#include "common/http/client.h"
+#include "common/postgres/session.h"
+#include "services/payment/adapters/mpesa/wire.h"
+
+// One access token per short code, for all replicas: a new token kills the old one, so it is kept
+// in the database and made by one of them at a time, under a lease row.
+namespace flowstack::payment::mpesa {
+
+// Rows of the `leases` table. Thread-safe.
+class Leases {
+public:
+    Leases(postgres::Pool& pool, std::string holder) : pool_(pool), holder_(std::move(holder)) {}
+
+    // Takes `name` for `duration` unless somebody holds it: a compare-and-set by the database's
+    // clock.
+    bool take(const std::string& name, std::chrono::milliseconds duration);
+    // Gives it back before its time.
+    void release(const std::string& name);
+
+    struct Value {
+        std::string bytes;
+        std::int64_t version = 0;
+        bool fresh = false;  // its time is not over
+    };
+    std::optional<Value> read(const std::string& name);
+    // The new version.
+    std::int64_t write(const std::string& name, const std::string& bytes,
+                       std::chrono::milliseconds lifetime);
+
+private:
+    postgres::Pool& pool_;
+    std::string holder_;
+};
+
+struct TokenOptions {
+    std::string base_url;
+    std::chrono::milliseconds timeout{10'000};
+    std::chrono::milliseconds margin{60'000};  // renewed so long before its end
+};
+
+class Tokens {
+public:
+    struct Held {
+        Secret value;
+        std::int64_t version = 0;
+    };
+    // The keys are wrong: trying again does not help.
+    struct KeysRefused {
+        int status = 0;
+    };
+    // Nobody was asked for money; try later.
+    struct Away {
+        std::string why;
+    };
+    using Answer = std::variant<Held, KeysRefused, Away>;
+
+    Tokens(Leases& leases, http::Client& client, const Secret& master_key, TokenOptions options);
+
+    // A token newer than `dead_version` (0 = any). Blocks while it or another replica fetches one.
+    Answer get(const Account& account, std::int64_t dead_version = 0);
+
+private:
+    Answer fetch(const Account& account, const std::string& name);
+    std::optional<Held> stored(const std::string& name, std::int64_t dead_version);
+
+    Leases& leases_;
+    http::Client& client_;
+    Secret key_;
+    TokenOptions options_;
+};
+
+}  // namespace flowstack::payment::mpesa

@@ -1,0 +1,337 @@
+#include "services/payment/adapters/projections.h"
+
+#include <functional>
+#include <map>
+#include <stdexcept>
+
+#include "flowstack/payment/v1/intent_events.pb.h"
+#include "flowstack/payment/v1/invoice_events.pb.h"
+#include "flowstack/payment/v1/invoice_service.pb.h"
+#include "flowstack/payment/v1/ledger_service.pb.h"
+#include "flowstack/payment/v1/order_events.pb.h"
+#include "flowstack/payment/v1/order_service.pb.h"
+#include "flowstack/payment/v1/payment_service.pb.h"
+#include "services/payment/adapters/codec.h"
+
+namespace flowstack::payment {
+namespace {
+
+using eventlog::Recorded;
+
+template <class Message>
+Message parsed(const Recorded& event) {
+    Message message;
+    if (!message.ParseFromString(event.payload))
+        throw std::invalid_argument("not a " + message.GetTypeName());
+    return message;
+}
+
+template <class Message>
+bool is(const Recorded& event) {
+    return event.type == Message::descriptor()->full_name();
+}
+
+void set(google::protobuf::Timestamp* out, std::int64_t micros) {
+    out->set_seconds(micros / 1'000'000);
+    out->set_nanos(static_cast<std::int32_t>(micros % 1'000'000) * 1000);
+}
+void set(google::protobuf::Timestamp* out, Time at) { set(out, unix_micros(at)); }
+
+std::string name(const Recorded& event, const char* collection, const std::string& id) {
+    if (id.empty()) return {};
+    return "tenants/" + event.stream.tenant + "/" + collection + "/" + id;
+}
+
+template <class From, class To>
+void copy_totals(const From& from, To& to) {
+    *to.mutable_lines() = from.lines();
+    *to.mutable_subtotal() = from.subtotal();
+    *to.mutable_tax() = from.tax();
+    *to.mutable_rounding() = from.rounding();
+    *to.mutable_total() = from.total();
+}
+
+void add_evidence(v1::Payment& payment, const Recorded& event, const char* kind,
+                  const std::string& detail) {
+    auto* e = payment.add_evidence();
+    e->set_kind(kind);
+    e->set_detail(detail);
+    set(e->mutable_time(), event.recorded_at);
+}
+
+// What an event says about a payment, as a line of its evidence.
+struct Line {
+    const char* kind;
+    std::string detail;
+};
+
+Line created(v1::Payment& p, const Recorded& event) {
+    const auto e = parsed<v1::IntentCreated>(event);
+    p.set_name(name(event, "payments", e.intent_id()));
+    p.set_state(v1::PAYMENT_STATE_INITIATED);
+    p.set_order(name(event, "orders", e.order_id()));
+    p.set_invoice(name(event, "invoices", e.invoice_id()));
+    p.set_customer_id(e.customer_id());
+    p.set_conversation_id(e.conversation_id());
+    p.set_provider(e.provider());
+    *p.mutable_amount() = e.amount();
+    p.set_account_reference(e.account_reference());
+    p.set_phone(e.personal().phone());
+    set(p.mutable_create_time(), event.recorded_at);
+    set(p.mutable_expire_time(), e.expires_at_us());
+    return {"created", ""};
+}
+Line push_requested(v1::Payment& p, const Recorded& event) {
+    p.set_phone(parsed<v1::PushRequested>(event).personal().phone());
+    return {"push_requested", ""};
+}
+Line push_attempted(v1::Payment&, const Recorded& event) {
+    return {"push_attempted",
+            "attempt " + std::to_string(parsed<v1::PushAttempted>(event).attempt())};
+}
+Line push_accepted(v1::Payment& p, const Recorded& event) {
+    const auto e = parsed<v1::PushAccepted>(event);
+    p.set_state(v1::PAYMENT_STATE_PENDING);
+    p.set_outcome_unknown(false);
+    p.set_checkout_id(e.checkout_id());
+    return {"push_accepted", e.checkout_id()};
+}
+Line push_refused(v1::Payment& p, const Recorded& event) {
+    const auto e = parsed<v1::PushRefused>(event);
+    p.set_state(v1::PAYMENT_STATE_INITIATED);
+    p.set_outcome_unknown(false);
+    p.set_result_code(e.error_code());
+    return {"push_refused", e.error_code() + " " + e.reason()};
+}
+Line push_unknown(v1::Payment& p, const Recorded& event) {
+    p.set_state(v1::PAYMENT_STATE_PENDING);
+    p.set_outcome_unknown(true);
+    return {"push_unknown", parsed<v1::PushUnknown>(event).reason()};
+}
+Line callback_received(v1::Payment&, const Recorded&) { return {"callback", ""}; }
+Line query_answered(v1::Payment&, const Recorded& event) {
+    const auto e = parsed<v1::QueryAnswered>(event);
+    return {"query", e.result_code() + " " + e.description()};
+}
+Line paid(v1::Payment& p, const Recorded& event) {
+    const auto e = parsed<v1::IntentPaid>(event);
+    p.set_state(v1::PAYMENT_STATE_PAID);
+    p.set_outcome_unknown(false);
+    p.set_checkout_id(e.checkout_id());
+    p.set_receipt(e.receipt());
+    p.set_receipt_pending(e.receipt().empty());
+    p.set_late(e.late());
+    p.clear_result_code();
+    p.clear_failure_reason();
+    set(p.mutable_paid_time(), event.recorded_at);
+    return {"paid", "by " + e.evidence() + (e.receipt().empty() ? "" : ", receipt " + e.receipt())};
+}
+Line failed(v1::Payment& p, const Recorded& event) {
+    const auto e = parsed<v1::IntentFailed>(event);
+    p.set_state(v1::PAYMENT_STATE_FAILED);
+    p.set_outcome_unknown(false);
+    p.set_result_code(e.result_code());
+    p.set_failure_reason(e.reason());
+    if (!e.checkout_id().empty()) p.set_checkout_id(e.checkout_id());
+    return {"failed", e.result_code() + " " + e.reason()};
+}
+Line expired(v1::Payment& p, const Recorded&) {
+    p.set_state(v1::PAYMENT_STATE_EXPIRED);
+    return {"expired", ""};
+}
+Line receipt_learned(v1::Payment& p, const Recorded& event) {
+    p.set_receipt(parsed<v1::ReceiptLearned>(event).receipt());
+    p.set_receipt_pending(false);
+    return {"receipt", p.receipt()};
+}
+Line quarantined(v1::Payment& p, const Recorded& event) {
+    const auto e = parsed<v1::IntentQuarantined>(event);
+    p.set_quarantined(p.quarantined() + 1);
+    if (e.reason() == quarantine::kOtherAmount && p.state() == v1::PAYMENT_STATE_PENDING)
+        p.set_outcome_unknown(true);
+    return {"quarantined", e.reason() + ": " + e.detail()};
+}
+
+template <class Resource>
+Resource resource_in(eventlog::Turn& turn, const Recorded& event, const char* kind) {
+    Resource resource;
+    if (const auto found = turn.get(event.stream.tenant, kind, event.stream.key))
+        if (!resource.ParseFromString(found->body))
+            throw std::invalid_argument(std::string("a broken document of kind ") + kind);
+    return resource;
+}
+
+template <class Resource>
+void put(eventlog::Turn& turn, const Recorded& event, const char* kind, const Resource& resource,
+         const google::protobuf::Timestamp& sort_at) {
+    eventlog::Document document;
+    document.tenant = event.stream.tenant;
+    document.kind = kind;
+    document.id = event.stream.key;
+    document.parent = resource.customer_id();
+    document.state = state_of(resource);
+    document.sort_at = from_unix_micros(sort_at.seconds() * 1'000'000 + sort_at.nanos() / 1000);
+    document.body = resource.SerializeAsString();
+    turn.put(std::move(document));
+}
+
+void add_to_balance(eventlog::Turn& turn, const Recorded& event, const v1::Posting& posting) {
+    const auto& currency = posting.amount().currency_code();
+    const auto id = std::to_string(event.lane) + "/" + posting.account() + "/" + currency;
+    v1::TrialBalanceLine line;
+    const auto found = turn.get(event.stream.tenant, document::kBalance, id);
+    if (found && !line.ParseFromString(found->body))
+        throw std::invalid_argument("a broken balance document");
+    line.set_account(posting.account());
+    for (auto* money : {line.mutable_debits(), line.mutable_credits(), line.mutable_balance()})
+        money->set_currency_code(currency);
+    const auto amount = posting.amount().minor_units();
+    auto* side = amount > 0 ? line.mutable_debits() : line.mutable_credits();
+    side->set_minor_units(side->minor_units() + (amount > 0 ? amount : -amount));
+    line.mutable_balance()->set_minor_units(line.balance().minor_units() + amount);
+    eventlog::Document document;
+    document.tenant = event.stream.tenant;
+    document.kind = document::kBalance;
+    document.id = id;
+    document.sort_at = event.recorded_at;
+    document.body = line.SerializeAsString();
+    turn.put(std::move(document));
+}
+
+void project_journal(const Recorded& event, eventlog::Turn& turn) {
+    const auto posted = parsed<v1::JournalPosted>(event);
+    v1::JournalEntry entry;
+    entry.set_transaction_id(posted.transaction_id());
+    entry.set_cause(posted.cause());
+    entry.set_reference(posted.reference());
+    *entry.mutable_postings() = posted.postings();
+    set(entry.mutable_time(), event.recorded_at);
+    eventlog::Document document;
+    document.tenant = event.stream.tenant;
+    document.kind = document::kJournal;
+    document.id = posted.transaction_id();
+    document.parent = posted.reference();
+    document.sort_at = event.recorded_at;
+    document.body = entry.SerializeAsString();
+    turn.put(std::move(document));
+    for (const auto& posting : posted.postings()) add_to_balance(turn, event, posting);
+}
+
+}  // namespace
+
+void apply(v1::Order& order, const Recorded& event) {
+    if (is<v1::OrderPlaced>(event)) {
+        const auto e = parsed<v1::OrderPlaced>(event);
+        order.set_name(name(event, "orders", e.order_id()));
+        order.set_number(e.number());
+        order.set_state(v1::ORDER_STATE_DRAFT);
+        order.set_payment_state(v1::ORDER_PAYMENT_STATE_UNPAID);
+        order.set_customer_id(e.customer_id());
+        order.set_conversation_id(e.conversation_id());
+        order.set_channel_id(e.channel_id());
+        order.set_reservation_id(e.reservation_id());
+        copy_totals(e, order);
+        order.set_language(e.language());
+        order.set_customer_name(e.personal().name());
+        order.set_delivery_address(e.personal().address());
+        order.set_phone(e.personal().phone());
+        order.set_invoice(name(event, "invoices", e.invoice_id()));
+        set(order.mutable_create_time(), event.recorded_at);
+    } else if (is<v1::OrderConfirmed>(event)) {
+        order.set_state(v1::ORDER_STATE_CONFIRMED);
+    } else if (is<v1::PaymentStarted>(event)) {
+        order.add_payments(name(event, "payments", parsed<v1::PaymentStarted>(event).intent_id()));
+    } else if (is<v1::OrderPaid>(event)) {
+        order.set_payment_state(v1::ORDER_PAYMENT_STATE_PAID);
+        set(order.mutable_paid_time(), event.recorded_at);
+    } else if (is<v1::OrderCancelled>(event)) {
+        order.set_state(v1::ORDER_STATE_CANCELLED);
+        order.set_cancel_reason(parsed<v1::OrderCancelled>(event).reason());
+    }
+    order.set_etag(std::to_string(event.version));
+}
+
+void apply(v1::Invoice& invoice, const Recorded& event) {
+    if (is<v1::InvoiceDrafted>(event)) {
+        const auto e = parsed<v1::InvoiceDrafted>(event);
+        invoice.set_name(name(event, "invoices", e.invoice_id()));
+        invoice.set_state(v1::INVOICE_STATE_DRAFT);
+        invoice.set_order(name(event, "orders", e.order_id()));
+        invoice.set_order_number(e.order_number());
+        invoice.set_customer_id(e.customer_id());
+        invoice.set_conversation_id(e.conversation_id());
+        copy_totals(e, invoice);
+        invoice.set_language(e.language());
+        set(invoice.mutable_create_time(), event.recorded_at);
+        set(invoice.mutable_due_time(), e.due_at_us());
+    } else if (is<v1::InvoiceIssued>(event)) {
+        invoice.set_number(parsed<v1::InvoiceIssued>(event).number());
+        // Money may have been faster than the number.
+        if (invoice.state() == v1::INVOICE_STATE_DRAFT)
+            invoice.set_state(invoice.has_paid_time() ? v1::INVOICE_STATE_PAID
+                                                      : v1::INVOICE_STATE_ISSUED);
+        set(invoice.mutable_issue_time(), event.recorded_at);
+    } else if (is<v1::InvoicePaid>(event)) {
+        set(invoice.mutable_paid_time(), event.recorded_at);
+        if (invoice.state() == v1::INVOICE_STATE_ISSUED) invoice.set_state(v1::INVOICE_STATE_PAID);
+    } else if (is<v1::InvoiceVoided>(event)) {
+        invoice.set_state(v1::INVOICE_STATE_VOID);
+        invoice.set_void_reason(parsed<v1::InvoiceVoided>(event).reason());
+    }
+    invoice.set_etag(std::to_string(event.version));
+}
+
+void apply(v1::Payment& payment, const Recorded& event, bool with_evidence) {
+    using Show = Line (*)(v1::Payment&, const Recorded&);
+    static const std::map<std::string, Show> kShow{
+        {v1::IntentCreated::descriptor()->full_name(), created},
+        {v1::PushRequested::descriptor()->full_name(), push_requested},
+        {v1::PushAttempted::descriptor()->full_name(), push_attempted},
+        {v1::PushAccepted::descriptor()->full_name(), push_accepted},
+        {v1::PushRefused::descriptor()->full_name(), push_refused},
+        {v1::PushUnknown::descriptor()->full_name(), push_unknown},
+        {v1::CallbackReceived::descriptor()->full_name(), callback_received},
+        {v1::QueryAnswered::descriptor()->full_name(), query_answered},
+        {v1::IntentPaid::descriptor()->full_name(), paid},
+        {v1::IntentFailed::descriptor()->full_name(), failed},
+        {v1::IntentExpired::descriptor()->full_name(), expired},
+        {v1::ReceiptLearned::descriptor()->full_name(), receipt_learned},
+        {v1::IntentQuarantined::descriptor()->full_name(), quarantined},
+    };
+    if (const auto found = kShow.find(event.type); found != kShow.end()) {
+        const auto line = found->second(payment, event);
+        if (with_evidence) add_evidence(payment, event, line.kind, line.detail);
+    }
+    set(payment.mutable_update_time(), event.recorded_at);
+    payment.set_etag(std::to_string(event.version));
+}
+
+std::string state_of(const v1::Order& order) {
+    return order.payment_state() == v1::ORDER_PAYMENT_STATE_PAID ? "PAID" : "UNPAID";
+}
+std::string state_of(const v1::Invoice& invoice) {
+    return v1::InvoiceState_Name(invoice.state()).substr(std::string("INVOICE_STATE_").size());
+}
+std::string state_of(const v1::Payment& payment) {
+    return v1::PaymentState_Name(payment.state()).substr(std::string("PAYMENT_STATE_").size());
+}
+
+void project(const Recorded& event, eventlog::Turn& turn) {
+    if (event.service != "payment") return;
+    if (is<v1::JournalPosted>(event)) project_journal(event, turn);
+    if (event.stream.category == category::kOrder) {
+        auto order = resource_in<v1::Order>(turn, event, document::kOrder);
+        apply(order, event);
+        put(turn, event, document::kOrder, order, order.create_time());
+    } else if (event.stream.category == category::kInvoice) {
+        auto invoice = resource_in<v1::Invoice>(turn, event, document::kInvoice);
+        apply(invoice, event);
+        put(turn, event, document::kInvoice, invoice, invoice.create_time());
+    } else if (event.stream.category == category::kIntent) {
+        auto payment = resource_in<v1::Payment>(turn, event, document::kPayment);
+        apply(payment, event, false);
+        put(turn, event, document::kPayment, payment, payment.create_time());
+    }
+}
+
+}  // namespace flowstack::payment

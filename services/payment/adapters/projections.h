@@ -1,0 +1,44 @@
+#pragma once
+
+#include <optional>
+
+#include "common/eventlog/turn.h"
+
+namespace flowstack::payment::v1 {
+class Invoice;
+class Order;
+class Payment;
+}  // namespace flowstack::payment::v1
+
+// Read models: pure functions (resource, event) → resource, and the documents that lists read.
+//
+//   kind      id                        parent       state
+//   order     order id                  customer     UNPAID | PAID
+//   invoice   invoice id                customer     DRAFT | ISSUED | PAID | VOID
+//   payment   intent id                 customer     INITIATED | PENDING | PAID | FAILED | EXPIRED
+//   journal   transaction id            reference    –
+//   balance   lane/account/currency     –            –          summed when read
+namespace flowstack::payment {
+
+namespace document {
+inline constexpr const char* kOrder = "order";
+inline constexpr const char* kInvoice = "invoice";
+inline constexpr const char* kPayment = "payment";
+inline constexpr const char* kJournal = "journal";
+inline constexpr const char* kBalance = "balance";
+}  // namespace document
+
+// Each changes `resource` by an event of its own stream; events that it does not show change only
+// the etag and the time. `with_evidence` also lists the event in the payment's evidence.
+void apply(v1::Order& resource, const eventlog::Recorded& event);
+void apply(v1::Invoice& resource, const eventlog::Recorded& event);
+void apply(v1::Payment& resource, const eventlog::Recorded& event, bool with_evidence);
+
+// The state as the document's column has it.
+std::string state_of(const v1::Order& resource);
+std::string state_of(const v1::Invoice& resource);
+std::string state_of(const v1::Payment& resource);
+
+void project(const eventlog::Recorded& event, eventlog::Turn& turn);
+
+}  // namespace flowstack::payment

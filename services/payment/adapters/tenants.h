@@ -1,0 +1,52 @@
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <string>
+
+#include "common/core/guarded.h"
+#include "common/core/money.h"
+#include "common/core/time.h"
+
+namespace grpc {
+class Channel;
+}
+
+// What gateway says about a tenant, kept by version.
+namespace flowstack::payment {
+
+struct TenantView {
+    std::int64_t version = 0;
+    Currency currency = Currency::kes;
+    std::string time_zone;  // IANA
+    std::int64_t tax_rate_bp = 0;
+    std::string order_prefix = "ORD";
+    std::string invoice_prefix = "INV";
+    std::string language = "en";
+};
+
+class Tenants {
+public:
+    virtual ~Tenants() = default;
+    // At least as new as `version`. Throws eventlog::TryLater when gateway is away, and
+    // std::invalid_argument when it knows no such tenant.
+    virtual TenantView at_least(const std::string& tenant, std::int64_t version) = 0;
+};
+
+// Asks gateway's TenantService, and again only when an event names a newer version. Thread-safe.
+class GatewayTenants final : public Tenants {
+public:
+    explicit GatewayTenants(std::shared_ptr<grpc::Channel> gateway);
+    ~GatewayTenants() override;
+    TenantView at_least(const std::string& tenant, std::int64_t version) override;
+
+private:
+    std::shared_ptr<grpc::Channel> gateway_;
+    Guarded<std::map<std::string, TenantView>> known_;
+};
+
+// The year in that time zone; in UTC if there is no such zone.
+int year_in(const std::string& time_zone, Time at);
+
+}  // namespace flowstack::payment

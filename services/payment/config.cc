@@ -1,0 +1,87 @@
+#include "services/payment/config.h"
+
+#include <algorithm>
+
+#include "common/config/config.h"
+#include "services/payment/adapters/callback_token.h"
+
+namespace flowstack::payment {
+namespace {
+
+bool is_number(const std::string& text) {
+    return !text.empty() && text.size() < 10 &&
+           std::all_of(text.begin(), text.end(), [](char c) { return c >= '0' && c <= '9'; });
+}
+
+}  // namespace
+
+PaymentConfig payment_config(config::Reader& reader) {
+    PaymentConfig c;
+    c.http_address = reader.text("HTTP_ADDRESS", "127.0.0.1", "address of the callbacks' door");
+    c.http_port = reader.port("HTTP_PORT", 0, "the callbacks' door");
+    c.callback_bytes_max = static_cast<std::size_t>(
+        reader.integer("CALLBACK_BYTES_MAX", 65'536, 1024, 1 << 20, "a larger callback gets 413"));
+    const auto base = reader.text("PUBLIC_BASE_URL", "http://127.0.0.1:8080",
+                                  "the address at which the world finds us");
+    c.public_base_url = reader.text("PAYMENT_PUBLIC_BASE_URL", base,
+                                    "the same for payment callbacks, when it is another one");
+    if (const auto word = forbidden_word(c.public_base_url))
+        reader.mistake("PAYMENT_PUBLIC_BASE_URL: contains '" + *word +
+                       "', which Daraja does not allow in a callback URL");
+    c.master_key = reader.required_secret(
+        "MASTER_KEY",
+        "64 hex digits; wraps tenants' data keys. Make one with: openssl rand -hex 32");
+
+    c.daraja_base_url =
+        reader.text("DARAJA_BASE_URL", "https://sandbox.safaricom.co.ke", "M-Pesa's API");
+    c.push_timeout_ms = reader.duration_ms("PUSH_TIMEOUT_MS", 20'000,
+                                           "an STK push without answer by then is unknown", 10);
+    c.query_timeout_ms =
+        reader.duration_ms("QUERY_TIMEOUT_MS", 10'000, "for one status query or token", 10);
+    c.attempt_start_ms_max =
+        reader.duration_ms("ATTEMPT_START_MS_MAX", 2'000,
+                           "a push whose first byte is not sent so long after it was announced is "
+                           "not sent at all",
+                           10);
+    c.attempt_resolve_ms = reader.duration_ms(
+        "ATTEMPT_RESOLVE_MS", 60'000,
+        "an announced push without an outcome by then (its process died) is unknown", 10);
+    c.push_retry_ms =
+        reader.duration_ms("PUSH_RETRY_MS", 2'000, "least wait after a push that was not sent", 1);
+    c.poll_first_ms =
+        reader.duration_ms("POLL_FIRST_MS", 30'000, "from an accepted push to the first query", 1);
+    for (const auto& wait : reader.list("POLL_WAITS_MS", "10000,20000,40000,60000",
+                                        "between queries; the last one repeats")) {
+        if (!is_number(wait) || wait == "0")
+            reader.mistake("POLL_WAITS_MS: '" + wait + "' is not a number of milliseconds");
+        else
+            c.poll_waits_ms.emplace_back(std::stol(wait));
+    }
+    if (c.poll_waits_ms.empty()) c.poll_waits_ms.emplace_back(60'000);
+    c.query_interval_ms = reader.duration_ms("QUERY_INTERVAL_MS", 1'000,
+                                             "between two queries of one short code, all replicas");
+    c.intent_expiry_ms =
+        reader.duration_ms("INTENT_EXPIRY_MS", 1'800'000, "a payment not made by then expires", 1);
+    c.invoice_due_ms =
+        reader.duration_ms("INVOICE_DUE_MS", 7LL * 24 * 3600 * 1000, "when an invoice is due");
+    c.token_margin_ms = reader.duration_ms("TOKEN_MARGIN_MS", 60'000,
+                                           "a provider's token is renewed so long before its end");
+    c.push_wait_ms = reader.duration_ms("PUSH_WAIT_MS", 3'000,
+                                        "InitiateStkPush waits so long for the provider's answer");
+    c.provider_calls_max = static_cast<int>(
+        reader.integer("PROVIDER_CALLS_MAX", 16, 1, 256, "calls to providers at once"));
+    if (c.attempt_resolve_ms < c.push_timeout_ms)
+        reader.mistake("ATTEMPT_RESOLVE_MS: must not be less than PUSH_TIMEOUT_MS");
+    return c;
+}
+
+std::optional<Time> next_poll(const PaymentConfig& config, int polls, Time now, Time expires_at) {
+    const auto last = config.poll_waits_ms.size() - 1;
+    const auto wait =
+        config.poll_waits_ms[std::min(static_cast<std::size_t>(std::max(polls, 0)), last)];
+    const auto at = now + wait;
+    if (at >= expires_at) return {};
+    return at;
+}
+
+}  // namespace flowstack::payment

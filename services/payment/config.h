@@ -1,0 +1,48 @@
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "common/core/secret.h"
+#include "common/core/time.h"
+
+namespace flowstack::config {
+class Reader;
+}
+
+// This service's own settings. Every wait is one, so that tests never sleep.
+namespace flowstack::payment {
+
+struct PaymentConfig {
+    std::string http_address;
+    std::uint16_t http_port = 0;
+    std::size_t callback_bytes_max = 0;
+    // What providers are told; PAYMENT_PUBLIC_BASE_URL, or PUBLIC_BASE_URL.
+    std::string public_base_url;
+    Secret master_key;  // 64 hex digits
+
+    std::string daraja_base_url;
+    std::chrono::milliseconds push_timeout_ms{};
+    std::chrono::milliseconds query_timeout_ms{};
+    std::chrono::milliseconds attempt_start_ms_max{};
+    std::chrono::milliseconds attempt_resolve_ms{};
+    std::chrono::milliseconds push_retry_ms{};
+    std::chrono::milliseconds poll_first_ms{};
+    std::vector<std::chrono::milliseconds> poll_waits_ms;
+    std::chrono::milliseconds query_interval_ms{};
+    std::chrono::milliseconds intent_expiry_ms{};
+    std::chrono::milliseconds invoice_due_ms{};
+    std::chrono::milliseconds token_margin_ms{};
+    std::chrono::milliseconds push_wait_ms{};
+    int provider_calls_max = 0;
+};
+
+PaymentConfig payment_config(config::Reader& reader);
+
+// When to ask again after `polls` queries, or nothing when that would be after the end.
+std::optional<Time> next_poll(const PaymentConfig& config, int polls, Time now, Time expires_at);
+
+}  // namespace flowstack::payment
