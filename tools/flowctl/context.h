@@ -1,0 +1,62 @@
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "tools/stack/api.h"
+#include "tools/stack/environment.h"
+
+namespace CLI {
+class App;
+}
+
+// What every command shares: where the stack is, how to print, and what to do once the command line
+// is read.
+namespace flowstack::flowctl {
+
+// Exit codes, part of the interface.
+inline constexpr int kOk = 0;
+inline constexpr int kUnexpected = 1;
+inline constexpr int kUsage = 2;
+inline constexpr int kMismatch = 3;
+inline constexpr int kNotFound = 4;
+inline constexpr int kConflict = 5;
+inline constexpr int kPermission = 6;
+inline constexpr int kUnavailable = 7;
+inline constexpr int kPartial = 8;
+inline constexpr int kInterrupted = 130;
+
+// What was asked cannot be done as it was asked: kUsage.
+struct UsageError : std::runtime_error {
+    using std::runtime_error::runtime_error;
+};
+
+enum class Format { table, json, jsonl, csv };
+
+class Context {
+public:
+    // --env-file; empty: this process's environment, or the run directory's `env` when that does
+    // not name a stack.
+    std::string env_file;
+    Format format = Format::table;
+    // Of the command that was chosen; its result is the exit code.
+    std::function<int()> run;
+
+    // Throw UsageError when no stack can be found.
+    const stack::Environment& environment();
+    stack::Api& api();
+
+private:
+    std::optional<stack::Environment> environment_;
+    std::unique_ptr<stack::Api> api_;
+};
+
+// Runs it and turns whatever it throws into words on stderr and an exit code.
+int guarded(const std::function<int()>& run);
+
+// Each adds its commands to the application.
+void add_platform_commands(CLI::App& app, Context& context);
+
+}  // namespace flowstack::flowctl
