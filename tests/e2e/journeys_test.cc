@@ -1,0 +1,247 @@
+#include <boost/json.hpp>
+
+#include "flowstack/common/v1/recorded_event.pb.h"
+#include "flowstack/payment/v1/intent_events.pb.h"
+#include "flowstack/payment/v1/payment_service.pb.h"
+#include "tests/e2e/stack.h"
+#include "tools/stack/logs.h"
+
+// Customers' journeys over HTTP, on real PostgreSQL and real Kafka.
+namespace flowstack::e2e {
+namespace {
+
+namespace json = boost::json;
+using namespace stack;
+
+class Journey : public ::testing::Test {
+protected:
+    // The shop, a customer and their phone, all of this test's own.
+    void open(const std::string& unique, const std::string& name = "Amina") {
+        shop = stack.shop(unique);
+        phone = std::make_unique<Phone>(stack.sandbox(), shop.phone_number_id, phone_for(unique), name);
+    }
+    void TearDown() override {
+        if (phone) expect_right(shop);
+    }
+
+    void payer(const json::object& behaviour) {
+        stack.sandbox().put("/control/payers/" + phone->number().substr(1), behaviour);
+    }
+    // The next push or send that it hits behaves so.
+    void fault(json::object what) { stack.sandbox().post("/control/faults", what); }
+    json::object on_push(const json::object& effect) {
+        return {{"provider", "daraja"}, {"call", "stkpush"}, {"shortcode", shop.shortcode}, {"effect", effect}};
+    }
+    json::object on_callback(const json::object& callback) { return on_push({{"callback", callback}}); }
+
+    int count(const std::string& service, const std::string& type) {
+        int found = 0;
+        for (const auto& event : events_of(stack.api(), service, shop.tenant))
+            if (short_type(event.type()) == type) ++found;
+        return found;
+    }
+    std::size_t pushes() { return record_of(stack.sandbox(), "push_accepted", phone->number()).size(); }
+
+    Stack& stack = Stack::get();
+    ShopSpec shop;
+    std::unique_ptr<Phone> phone;
+};
+
+TEST_F(Journey, ACustomerBuysInEnglish) {
+    open("english");
+    const auto purchase = buy(*phone, stack.sandbox(), {});
+    EXPECT_NE(purchase.receipt_message.text.find("Premium Coffee"), std::string::npos);
+    EXPECT_NE(purchase.receipt_message.text.find("Thank you"), std::string::npos);
+    EXPECT_EQ(count("payment", "IntentPaid"), 1);
+    EXPECT_EQ(count("payment", "NumberAssigned"), 1);
+}
+
+TEST_F(Journey, ACustomerBuysInSwahili) {
+    open("swahili");
+    const auto purchase = buy(*phone, stack.sandbox(), {.greeting = "Habari"});
+    EXPECT_NE(purchase.receipt_message.text.find("Asante"), std::string::npos);
+}
+
+TEST_F(Journey, TheNextMessageAfterAPurchaseStartsAfresh) {
+    open("afresh");
+    buy(*phone, stack.sandbox(), {});
+    greet(*phone, "Hi");
+    EXPECT_TRUE(eventually([&] { return count("conversation", "ConversationOpened") == 2; }));
+}
+
+TEST_F(Journey, AnUnknownProductIsSaidAndTheGreetingComesBack) {
+    open("unknown-product");
+    view_products(*phone, greet(*phone, "Hi"));
+    phone->say("unicorn saddle");
+    phone->wait_text("Sorry, product not found");
+    phone->wait_for([](const ChatMessage& m) { return m.buttons.size() >= 2; }, "the greeting");
+}
+
+TEST_F(Journey, ABadQuantityIsAskedAgainTwiceThenTheMenuComes) {
+    open("bad-quantity");
+    view_products(*phone, greet(*phone, "Hi"));
+    choose_product(*phone, "Premium Coffee");
+    for (const auto* wrong : {"many", "1000"}) {
+        phone->say(wrong);
+        phone->wait_text("quantity");
+    }
+    phone->say("0");
+    phone->wait_for([](const ChatMessage& m) { return m.buttons.size() >= 2; }, "the menu");
+}
+
+TEST_F(Journey, FreeTextOrdersAreUnderstood) {
+    open("free-text");
+    phone->say("Coffee x 2");
+    const auto summary = phone->wait_text("Confirm? 1=Yes, 2=No");
+    EXPECT_NE(summary.text.find("Premium Coffee"), std::string::npos);
+    phone->say("1");
+    phone->wait_for([](const ChatMessage& m) { return !m.buttons.empty(); }, "a way to pay");
+    const auto prompt = pay_by_mpesa(*phone);
+    finish(*phone, stack.sandbox(), prompt, "1234");
+}
+
+TEST_F(Journey, CancelAtThePromptSaysSoAndARetryPays) {
+    open("cancel");
+    to_summary(*phone, {});
+    const auto first = pay_by_mpesa(*phone);
+    phone->cancel_prompt(first.id);
+    const auto failed = phone->wait_text("Payment failed");
+    ASSERT_FALSE(failed.buttons.empty());
+    phone->tap(failed.buttons.front());
+    // The retry may ask how to pay again.
+    const auto prompt = phone->wait_prompt();
+    finish(*phone, stack.sandbox(), prompt, "1234");
+    EXPECT_EQ(count("payment", "OrderPlaced"), 1);
+    EXPECT_EQ(count("payment", "IntentCreated"), 2);
+    EXPECT_EQ(count("payment", "InvoiceDrafted"), 1);
+}
+
+TEST_F(Journey, InsufficientFundsSaysSoAndARetryPays) {
+    open("insufficient");
+    payer({{"behaviour", "manual"}, {"script", json::array{"insufficient"}}});
+    to_summary(*phone, {});
+    phone->tap("M-Pesa");
+    const auto failed = phone->wait_text("Payment failed");
+    phone->tap(failed.buttons.at(0));
+    const auto prompt = phone->wait_prompt();
+    finish(*phone, stack.sandbox(), prompt, "1234");
+}
+
+TEST_F(Journey, WithEveryCallbackLostTheQueryFindsOut) {
+    open("callback-lost");
+    fault(on_callback({{"lose", true}}));
+    payer({{"behaviour", "pay"}});
+    to_summary(*phone, {});
+    phone->tap("M-Pesa");
+    EXPECT_TRUE(eventually([&] { return count("payment", "IntentPaid") == 1; }));
+    phone->wait_text("Thank you");
+    EXPECT_EQ(pushes(), 1u);
+}
+
+TEST_F(Journey, ACallbackThatComesTwiceBooksOnce) {
+    open("callback-twice");
+    fault(on_callback({{"duplicates", 3}}));
+    const auto purchase = buy(*phone, stack.sandbox(), {});
+    EXPECT_TRUE(eventually([&] { return record_of(stack.sandbox(), "callback_sent", phone->number()).size() >= 4; }));
+    EXPECT_EQ(count("payment", "IntentPaid"), 1);
+}
+
+TEST_F(Journey, ACallbackBeforeThePushAnswerIsBound) {
+    open("callback-early");
+    fault(on_callback({{"before_answer", true}}));
+    to_summary(*phone, {});
+    phone->tap("M-Pesa");
+    phone->wait_text("Thank you");
+    EXPECT_EQ(count("payment", "IntentPaid"), 1);
+    EXPECT_EQ(pushes(), 1u);
+}
+
+TEST_F(Journey, ASuccessAfterExpiryIsAcceptedLate) {
+    open("callback-late");
+    fault(on_callback({{"delay_ms", 9000}}));
+    fault({{"provider", "daraja"},
+           {"call", "stkquery"},
+           {"shortcode", shop.shortcode},
+           {"times", 0},
+           {"effect", {{"error", {{"code", "500.003.02"}, {"http", 500}, {"message", "System is busy"}}}}}});
+    to_summary(*phone, {});
+    const auto prompt = pay_by_mpesa(*phone);
+    phone->answer_prompt(prompt.id, "1234");
+    EXPECT_TRUE(eventually([&] { return count("payment", "IntentExpired") == 1; }));
+    EXPECT_TRUE(eventually([&] { return count("payment", "IntentPaid") == 1; }));
+    phone->wait_text("Thank you");
+}
+
+TEST_F(Journey, TwoCallbacksWithOneReceiptGoToQuarantine) {
+    open("one-receipt");
+    buy(*phone, stack.sandbox(), {});
+    fault(on_callback({{"receipt", "repeat"}}));
+    Phone second(stack.sandbox(), shop.phone_number_id, phone_for("one-receipt-second"), "Baraka");
+    to_summary(second, {.product = "Shea Soap", .quantity = 3});
+    const auto prompt = pay_by_mpesa(second);
+    second.answer_prompt(prompt.id, "1234");
+    EXPECT_TRUE(eventually([&] { return count("payment", "IntentQuarantined") >= 1; }));
+    int with_receipt = 0;
+    for (const auto& event : events_of(stack.api(), "payment", shop.tenant))
+        if (short_type(event.type()) == "IntentPaid") {
+            payment::v1::IntentPaid paid;
+            ASSERT_TRUE(paid.ParseFromString(event.payload()));
+            if (!paid.receipt().empty()) ++with_receipt;
+        }
+    EXPECT_EQ(with_receipt, 1);
+}
+
+TEST_F(Journey, AForgedCallbackPaysNothing) {
+    open("forged");
+    fault(on_callback({{"forge", "wrong_path"}, {"lose", true}}));
+    to_summary(*phone, {});
+    const auto prompt = pay_by_mpesa(*phone);
+    phone->cancel_prompt(prompt.id);
+    phone->wait_text("Payment failed");
+    EXPECT_EQ(count("payment", "IntentPaid"), 0);
+}
+
+TEST_F(Journey, AWrongAmountIsQuarantinedNotBooked) {
+    open("wrong-amount");
+    fault(on_callback({{"amount", "1.00"}}));
+    to_summary(*phone, {});
+    const auto prompt = pay_by_mpesa(*phone);
+    phone->answer_prompt(prompt.id, "1234");
+    EXPECT_TRUE(eventually([&] { return count("payment", "IntentQuarantined") >= 1; }));
+}
+
+TEST_F(Journey, WhenThePushAnswerIsLostNothingIsPushedAgainAndTheCallbackBinds) {
+    open("push-lost");
+    fault(on_push({{"cut", "after"}}));
+    to_summary(*phone, {});
+    const auto prompt = pay_by_mpesa(*phone);
+    EXPECT_TRUE(eventually([&] { return count("payment", "PushUnknown") == 1; }));
+    phone->answer_prompt(prompt.id, "1234");
+    phone->wait_text("Thank you");
+    EXPECT_EQ(pushes(), 1u);
+    EXPECT_EQ(count("payment", "IntentPaid"), 1);
+}
+
+TEST_F(Journey, ACutAfterAcceptanceIsNeverSentTwice) {
+    open("send-cut");
+    fault({{"provider", "meta"},
+           {"call", "messages"},
+           {"number", shop.phone_number_id},
+           {"effect", {{"cut", "after"}}}});
+    greet(*phone, "Hi");
+    EXPECT_TRUE(eventually([&] { return count("gateway", "SendUnknown") == 1; }));
+}
+
+TEST_F(Journey, AnUnansweredQuestionIsFollowedUpGentlyAndAnAnswerCancelsIt) {
+    open("gentle");
+    view_products(*phone, greet(*phone, "Hi"));
+    EXPECT_TRUE(eventually([&] { return count("followup", "TaskFired") == 1; }));
+    phone->wait_text("still there");
+    phone->pick("Premium Coffee");
+    phone->wait_text("quantity");
+    phone->say("2");
+    EXPECT_TRUE(eventually([&] { return count("followup", "TaskCancelled") >= 1; }));
+}
+
+}  // namespace
+}  // namespace flowstack::e2e

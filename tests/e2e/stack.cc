@@ -1,0 +1,103 @@
+#include "tests/e2e/stack.h"
+
+#include <unistd.h>
+
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+#include <thread>
+
+namespace flowstack::e2e {
+namespace {
+
+using Steady = std::chrono::steady_clock;
+
+// Every wait is a setting, so that no test sleeps: what takes minutes in life takes a second here.
+constexpr const char* kSettings =
+    "GENTLE_AFTER_MS=2500\n"
+    "PUSH_POLL_FIRST_MS=1500\n"
+    "PUSH_POLL_PLAN_MS=500,1000,1000,2000\n"
+    "INTENT_EXPIRY_MS=6000\n"
+    "UNKNOWN_EVIDENCE_WAIT_MS=3000\n"
+    "SEND_TIMEOUT_MS=3000\n"
+    "HEAD_COMPARE_MS=1000\n"
+    "LOG_LEVEL=info\n";
+
+std::string program_name() { return std::filesystem::read_symlink("/proc/self/exe").filename().string(); }
+
+}  // namespace
+
+Stack& Stack::get() {
+    static Stack stack;
+    return stack;
+}
+
+Stack::Stack() {
+    if (const char* given = std::getenv("FLOWSTACK_E2E_RUN_DIR")) {
+        run_dir_ = given;  // a stack that somebody started by hand and keeps
+    } else {
+        run_dir_ = std::string(FLOWSTACK_E2E_DIR) + "/" + program_name();
+        std::filesystem::create_directories(run_dir_);
+        const auto settings = run_dir_ + "/settings.in";
+        std::ofstream(settings) << kSettings;
+        command("down --wipe");
+        command("up --no-build --no-seed --env " + settings);
+    }
+    environment = stack::Environment::from_file(run_dir_ + "/env");
+    api_ = std::make_unique<stack::Api>(environment);
+    sandbox_ = std::make_unique<stack::Sandbox>(environment);
+}
+
+Stack::~Stack() {
+    api_.reset();
+    sandbox_.reset();
+    if (!std::getenv("FLOWSTACK_E2E_RUN_DIR")) {
+        const auto line = std::string(FLOWSTACK_SOURCE_DIR) + "/flowstack down --run-dir " + run_dir_ +
+                          " </dev/null >>" + run_dir_ + "/commands.log 2>&1";
+        if (std::system(line.c_str()) != 0) std::cerr << "the stack did not stop cleanly: " << line << "\n";
+    }
+}
+
+void Stack::command(const std::string& arguments) {
+    const auto line = std::string(FLOWSTACK_SOURCE_DIR) + "/flowstack " + arguments + " --run-dir " + run_dir_ +
+                      " </dev/null >>" + run_dir_ + "/commands.log 2>&1";
+    const int status = std::system(line.c_str());
+    if (status != 0)
+        throw std::runtime_error("./flowstack " + arguments + " ended with " + std::to_string(status) + "; see " +
+                                 run_dir_ + "/commands.log");
+}
+
+stack::ShopSpec Stack::shop(const std::string& unique) {
+    // A stack that is kept gets new shops every time.
+    static const auto run = std::to_string(std::chrono::system_clock::now().time_since_epoch().count() / 1'000'000'000 %
+                                           1'000'000);
+    auto spec = stack::shop_for(unique + "-" + run);
+    stack::make_shop(spec, environment, api(), sandbox());
+    return spec;
+}
+
+std::string phone_for(const std::string& unique) {
+    const auto digits = stack::shop_for(unique + "-customer").display_phone_number;
+    return digits;
+}
+
+bool eventually(const std::function<bool()>& holds, std::chrono::milliseconds patience) {
+    const auto until = Steady::now() + patience;
+    while (true) {
+        if (holds()) return true;
+        if (Steady::now() > until) return false;
+        std::this_thread::sleep_for(std::chrono::milliseconds(100));
+    }
+}
+
+void expect_right(const stack::ShopSpec& shop) {
+    auto& stack = Stack::get();
+    std::vector<std::string> problems;
+    eventually([&] {
+        problems = stack::check_shop({shop.tenant, shop.phone_number_id, shop.shortcode}, stack.api(), stack.sandbox());
+        return problems.empty();
+    });
+    for (const auto& problem : problems) ADD_FAILURE() << shop.tenant << ": " << problem;
+}
+
+}  // namespace flowstack::e2e
