@@ -18,7 +18,8 @@ protected:
     // The shop, a customer and their phone, all of this test's own.
     void open(const std::string& unique, const std::string& name = "Amina") {
         shop = stack.shop(unique);
-        phone = std::make_unique<Phone>(stack.sandbox(), shop.phone_number_id, phone_for(unique), name);
+        phone =
+            std::make_unique<Phone>(stack.sandbox(), shop.phone_number_id, phone_for(unique), name);
     }
     void TearDown() override {
         if (phone) expect_right(shop);
@@ -30,9 +31,14 @@ protected:
     // The next push or send that it hits behaves so.
     void fault(json::object what) { stack.sandbox().post("/control/faults", what); }
     json::object on_push(const json::object& effect) {
-        return {{"provider", "daraja"}, {"call", "stkpush"}, {"shortcode", shop.shortcode}, {"effect", effect}};
+        return {{"provider", "daraja"},
+                {"call", "stkpush"},
+                {"shortcode", shop.shortcode},
+                {"effect", effect}};
     }
-    json::object on_callback(const json::object& callback) { return on_push({{"callback", callback}}); }
+    json::object on_callback(const json::object& callback) {
+        return on_push({{"callback", callback}});
+    }
 
     int count(const std::string& service, const std::string& type) {
         int found = 0;
@@ -40,7 +46,9 @@ protected:
             if (short_type(event.type()) == type) ++found;
         return found;
     }
-    std::size_t pushes() { return record_of(stack.sandbox(), "push_accepted", phone->number()).size(); }
+    std::size_t pushes() {
+        return record_of(stack.sandbox(), "push_accepted", phone->number()).size();
+    }
 
     Stack& stack = Stack::get();
     ShopSpec shop;
@@ -142,7 +150,8 @@ TEST_F(Journey, ACallbackThatComesTwiceBooksOnce) {
     open("callback-twice");
     fault(on_callback({{"duplicates", 3}}));
     const auto purchase = buy(*phone, stack.sandbox(), {});
-    EXPECT_TRUE(eventually([&] { return record_of(stack.sandbox(), "callback_sent", phone->number()).size() >= 4; }));
+    EXPECT_TRUE(eventually(
+        [&] { return record_of(stack.sandbox(), "callback_sent", phone->number()).size() >= 4; }));
     EXPECT_EQ(count("payment", "IntentPaid"), 1);
 }
 
@@ -163,7 +172,8 @@ TEST_F(Journey, ASuccessAfterExpiryIsAcceptedLate) {
            {"call", "stkquery"},
            {"shortcode", shop.shortcode},
            {"times", 0},
-           {"effect", {{"error", {{"code", "500.003.02"}, {"http", 500}, {"message", "System is busy"}}}}}});
+           {"effect",
+            {{"error", {{"code", "500.003.02"}, {"http", 500}, {"message", "System is busy"}}}}}});
     to_summary(*phone, {});
     const auto prompt = pay_by_mpesa(*phone);
     phone->answer_prompt(prompt.id, "1234");

@@ -23,7 +23,9 @@ constexpr const char* kSettings =
     "HEAD_COMPARE_MS=1000\n"
     "LOG_LEVEL=info\n";
 
-std::string program_name() { return std::filesystem::read_symlink("/proc/self/exe").filename().string(); }
+std::string program_name() {
+    return std::filesystem::read_symlink("/proc/self/exe").filename().string();
+}
 
 }  // namespace
 
@@ -52,25 +54,26 @@ Stack::~Stack() {
     api_.reset();
     sandbox_.reset();
     if (!std::getenv("FLOWSTACK_E2E_RUN_DIR")) {
-        const auto line = std::string(FLOWSTACK_SOURCE_DIR) + "/flowstack down --run-dir " + run_dir_ +
-                          " </dev/null >>" + run_dir_ + "/commands.log 2>&1";
-        if (std::system(line.c_str()) != 0) std::cerr << "the stack did not stop cleanly: " << line << "\n";
+        const auto line = std::string(FLOWSTACK_SOURCE_DIR) + "/flowstack down --run-dir " +
+                          run_dir_ + " </dev/null >>" + run_dir_ + "/commands.log 2>&1";
+        if (std::system(line.c_str()) != 0)
+            std::cerr << "the stack did not stop cleanly: " << line << "\n";
     }
 }
 
 void Stack::command(const std::string& arguments) {
-    const auto line = std::string(FLOWSTACK_SOURCE_DIR) + "/flowstack " + arguments + " --run-dir " + run_dir_ +
-                      " </dev/null >>" + run_dir_ + "/commands.log 2>&1";
+    const auto line = std::string(FLOWSTACK_SOURCE_DIR) + "/flowstack " + arguments +
+                      " --run-dir " + run_dir_ + " </dev/null >>" + run_dir_ + "/commands.log 2>&1";
     const int status = std::system(line.c_str());
     if (status != 0)
-        throw std::runtime_error("./flowstack " + arguments + " ended with " + std::to_string(status) + "; see " +
-                                 run_dir_ + "/commands.log");
+        throw std::runtime_error("./flowstack " + arguments + " ended with " +
+                                 std::to_string(status) + "; see " + run_dir_ + "/commands.log");
 }
 
 stack::ShopSpec Stack::shop(const std::string& unique) {
     // A stack that is kept gets new shops every time.
-    static const auto run = std::to_string(std::chrono::system_clock::now().time_since_epoch().count() / 1'000'000'000 %
-                                           1'000'000);
+    static const auto run = std::to_string(
+        std::chrono::system_clock::now().time_since_epoch().count() / 1'000'000'000 % 1'000'000);
     auto spec = stack::shop_for(unique + "-" + run);
     stack::make_shop(spec, environment, api(), sandbox());
     return spec;
@@ -94,7 +97,8 @@ void expect_right(const stack::ShopSpec& shop) {
     auto& stack = Stack::get();
     std::vector<std::string> problems;
     eventually([&] {
-        problems = stack::check_shop({shop.tenant, shop.phone_number_id, shop.shortcode}, stack.api(), stack.sandbox());
+        problems = stack::check_shop({shop.tenant, shop.phone_number_id, shop.shortcode},
+                                     stack.api(), stack.sandbox());
         return problems.empty();
     });
     for (const auto& problem : problems) ADD_FAILURE() << shop.tenant << ": " << problem;

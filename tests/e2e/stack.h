@@ -13,8 +13,9 @@
 #include "tools/stack/sandbox.h"
 #include "tools/stack/shop.h"
 
-// A running stack for end-to-end tests: real PostgreSQL, real Kafka, the five services, the sandbox. One per test
-// program, started when it is first asked for, stopped when the program ends. A tenant per scenario keeps them apart.
+// A running stack for end-to-end tests: real PostgreSQL, real Kafka, the five services, the
+// sandbox. One per test program, started when it is first asked for, stopped when the program ends.
+// A tenant per scenario keeps them apart.
 namespace flowstack::e2e {
 
 class Stack {
@@ -45,7 +46,8 @@ private:
 std::string phone_for(const std::string& unique);
 
 // Waits until the predicate holds, at most `patience`.
-bool eventually(const std::function<bool()>& holds, std::chrono::milliseconds patience = std::chrono::seconds(30));
+bool eventually(const std::function<bool()>& holds,
+                std::chrono::milliseconds patience = std::chrono::seconds(30));
 
 // Waits until the shop's books are right and stay so; adds a failure for each problem that is left.
 void expect_right(const stack::ShopSpec& shop);

@@ -19,7 +19,8 @@ namespace json = boost::json;
 template <class Message>
 Message decode(const RecordedEvent& event) {
     Message message;
-    if (!message.ParseFromString(event.payload())) throw std::runtime_error(event.type() + " does not decode");
+    if (!message.ParseFromString(event.payload()))
+        throw std::runtime_error(event.type() + " does not decode");
     return message;
 }
 
@@ -29,26 +30,29 @@ public:
     std::vector<std::string> all;
 };
 
-void check_inbound(const std::vector<RecordedEvent>& gateway, const CheckOptions& options, Sandbox& sandbox,
-                   Problems& problems) {
+void check_inbound(const std::vector<RecordedEvent>& gateway, const CheckOptions& options,
+                   Sandbox& sandbox, Problems& problems) {
     std::map<std::string, int> received;
     for (const auto& event : gateway)
         if (short_type(event.type()) == "MessageReceived")
             ++received[decode<gateway::v1::MessageReceived>(event).provider_message_id()];
     for (const auto& [wamid, count] : received)
-        if (count != 1) problems.add("inbound " + wamid + " was received " + std::to_string(count) + " times");
+        if (count != 1)
+            problems.add("inbound " + wamid + " was received " + std::to_string(count) + " times");
     // Those that the gateway acknowledged must be there.
     std::set<std::string> acknowledged;
     for (const auto& line : record_of(sandbox, "webhook_sent", "", options.phone_number_id)) {
         if (text_at(line, "what") != "message" || number_at(line, "http_status") != 200) continue;
-        for (const auto& wamid : line.at("wamids").as_array()) acknowledged.insert(std::string(wamid.as_string()));
+        for (const auto& wamid : line.at("wamids").as_array())
+            acknowledged.insert(std::string(wamid.as_string()));
     }
     for (const auto& wamid : acknowledged)
-        if (!received.contains(wamid)) problems.add("inbound " + wamid + " was acknowledged and is not in the log");
+        if (!received.contains(wamid))
+            problems.add("inbound " + wamid + " was acknowledged and is not in the log");
 }
 
-void check_sends(const std::vector<RecordedEvent>& gateway, const CheckOptions& options, Sandbox& sandbox,
-                 Problems& problems) {
+void check_sends(const std::vector<RecordedEvent>& gateway, const CheckOptions& options,
+                 Sandbox& sandbox, Problems& problems) {
     struct Sent {
         int queued = 0, accepted = 0, unknown = 0;
         std::set<std::string> provider_ids;
@@ -64,10 +68,12 @@ void check_sends(const std::vector<RecordedEvent>& gateway, const CheckOptions& 
         if (type == "MessageRetried") message.retried = true;
         if (type == "SendAccepted") {
             ++message.accepted;
-            message.provider_ids.insert(decode<gateway::v1::SendAccepted>(event).provider_message_id());
+            message.provider_ids.insert(
+                decode<gateway::v1::SendAccepted>(event).provider_message_id());
         }
         if (type == "StatusReported")
-            message.provider_ids.insert(decode<gateway::v1::StatusReported>(event).provider_message_id());
+            message.provider_ids.insert(
+                decode<gateway::v1::StatusReported>(event).provider_message_id());
     }
     std::map<std::string, std::vector<std::string>> accepted;  // callback data → wamids
     for (const auto& line : record_of(sandbox, "send_accepted", "", options.phone_number_id))
@@ -75,19 +81,23 @@ void check_sends(const std::vector<RecordedEvent>& gateway, const CheckOptions& 
     std::set<std::string> by_provider;
     for (const auto& [correlation, wamids] : accepted) {
         if (wamids.size() > 1)
-            problems.add("message " + correlation + " was accepted by the provider " + std::to_string(wamids.size()) +
-                         " times");
+            problems.add("message " + correlation + " was accepted by the provider " +
+                         std::to_string(wamids.size()) + " times");
         for (const auto& wamid : wamids) by_provider.insert(wamid);
     }
     std::set<std::string> known;
     for (const auto& [id, message] : messages) {
-        if (message.queued != 1) problems.add("message " + id + " was queued " + std::to_string(message.queued) + " times");
+        if (message.queued != 1)
+            problems.add("message " + id + " was queued " + std::to_string(message.queued) +
+                         " times");
         if (message.accepted > 1)
-            problems.add("message " + id + " has " + std::to_string(message.accepted) + " SendAccepted");
+            problems.add("message " + id + " has " + std::to_string(message.accepted) +
+                         " SendAccepted");
         for (const auto& wamid : message.provider_ids) {
             known.insert(wamid);
             if (!wamid.empty() && !by_provider.contains(wamid))
-                problems.add("message " + id + " claims " + wamid + ", which the provider never gave");
+                problems.add("message " + id + " claims " + wamid +
+                             ", which the provider never gave");
         }
     }
     int unlisted = 0;
@@ -97,12 +107,12 @@ void check_sends(const std::vector<RecordedEvent>& gateway, const CheckOptions& 
     for (const auto& [id, message] : messages)
         if (message.unknown > 0 && message.accepted == 0 && message.provider_ids.empty()) ++unknown;
     if (unlisted > unknown)
-        problems.add(std::to_string(unlisted) + " accepted sends are not in the log, only " + std::to_string(unknown) +
-                     " messages are UNKNOWN");
+        problems.add(std::to_string(unlisted) + " accepted sends are not in the log, only " +
+                     std::to_string(unknown) + " messages are UNKNOWN");
 }
 
-void check_money(const std::vector<RecordedEvent>& payment, const CheckOptions& options, Sandbox& sandbox,
-                 Problems& problems) {
+void check_money(const std::vector<RecordedEvent>& payment, const CheckOptions& options,
+                 Sandbox& sandbox, Problems& problems) {
     std::map<std::string, int> booked;  // receipt → times
     std::map<std::string, int> paid_intents;
     std::set<std::string> pending_checkouts;
@@ -131,33 +141,42 @@ void check_money(const std::vector<RecordedEvent>& payment, const CheckOptions& 
             }
             for (const auto& [currency, amount] : sum)
                 if (amount != 0)
-                    problems.add("transaction " + journal.transaction_id() + " sums to " + std::to_string(amount));
+                    problems.add("transaction " + journal.transaction_id() + " sums to " +
+                                 std::to_string(amount));
         } else if (type == "NumberAssigned") {
             if (event.version() != ++numbers[event.key()])
-                problems.add("invoice register " + event.key() + " has version " + std::to_string(event.version()) +
-                             " after " + std::to_string(numbers[event.key()] - 1));
+                problems.add("invoice register " + event.key() + " has version " +
+                             std::to_string(event.version()) + " after " +
+                             std::to_string(numbers[event.key()] - 1));
         }
     }
     for (const auto& [receipt, count] : booked)
-        if (count != 1) problems.add("receipt " + receipt + " is booked " + std::to_string(count) + " times");
+        if (count != 1)
+            problems.add("receipt " + receipt + " is booked " + std::to_string(count) + " times");
     for (const auto& [intent, count] : paid_intents)
-        if (count != 1) problems.add("intent " + intent + " is paid " + std::to_string(count) + " times");
+        if (count != 1)
+            problems.add("intent " + intent + " is paid " + std::to_string(count) + " times");
     for (const auto& [currency, amount] : ledger)
-        if (amount != 0) problems.add("the ledger in " + currency + " sums to " + std::to_string(amount));
+        if (amount != 0)
+            problems.add("the ledger in " + currency + " sums to " + std::to_string(amount));
 
     std::set<std::string> made;
     int unbooked = 0;
     for (const auto& line : record_of(sandbox, "payment_made")) {
         const auto* shortcode = line.as_object().if_contains("shortcode");
-        if (shortcode && shortcode->is_string() && std::string(shortcode->as_string()) != options.shortcode) continue;
+        if (shortcode && shortcode->is_string() &&
+            std::string(shortcode->as_string()) != options.shortcode)
+            continue;
         made.insert(text_at(line, "receipt"));
         if (booked.contains(text_at(line, "receipt"))) continue;
         if (!pending_checkouts.contains(text_at(line, "checkout_request_id"))) ++unbooked;
     }
     if (unbooked > quarantined)
-        problems.add(std::to_string(unbooked) + " payments were made and are neither booked nor in quarantine");
+        problems.add(std::to_string(unbooked) +
+                     " payments were made and are neither booked nor in quarantine");
     for (const auto& [receipt, count] : booked)
-        if (!made.contains(receipt)) problems.add("receipt " + receipt + " is booked and no such payment was made");
+        if (!made.contains(receipt))
+            problems.add("receipt " + receipt + " is booked and no such payment was made");
 }
 
 }  // namespace

@@ -6,8 +6,8 @@
 #include "tools/stack/api.h"
 #include "tools/stack/sandbox.h"
 
-// Holds the sandbox's own record against the logs of the services, for one shop. Shares no rule with them: it reads
-// events and record lines and counts.
+// Holds the sandbox's own record against the logs of the services, for one shop. Shares no rule
+// with them: it reads events and record lines and counts.
 namespace flowstack::stack {
 
 struct CheckOptions {
@@ -18,9 +18,11 @@ struct CheckOptions {
 
 // What is wrong, in words; empty when all of this holds:
 //  - every message that a customer said is exactly one MessageReceived;
-//  - no message was accepted twice by the provider; each has exactly one accepted send, or ended without one
+//  - no message was accepted twice by the provider; each has exactly one accepted send, or ended
+//  without one
 //    (suppressed, cancelled, failed for good) or is UNKNOWN and listed as such;
-//  - every payment that was made is booked exactly once (paid, or quarantined with its reason), and nothing else is;
+//  - every payment that was made is booked exactly once (paid, or quarantined with its reason), and
+//  nothing else is;
 //  - every journal transaction sums to zero, and so does the whole ledger;
 //  - invoice numbers are 1..n without a gap.
 std::vector<std::string> check_shop(const CheckOptions& options, Api& api, Sandbox& sandbox);
