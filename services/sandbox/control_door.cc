@@ -373,10 +373,13 @@ void Sandbox::control_record(const Call& call, const Answer& answer, Effects& fx
     if (filter.phone.starts_with('+') || filter.phone.starts_with(' ')) filter.phone.erase(0, 1);
     wait(
         Milliseconds{whole(call.parameter("wait_ms"), 0)},
-        [this, filter](bool last_chance) -> std::optional<std::string> {
-            std::string page = record_.page(filter);
-            if (!last_chance && page.starts_with(R"({"lines":[])")) return std::nullopt;
-            return page;
+        [this, filter](bool last_chance) mutable -> std::optional<std::string> {
+            Record::Page page = record_.page(filter);
+            if (page.count == 0 && !last_chance) {
+                filter.after = page.last;  // what did not fit once is not looked at again
+                return std::nullopt;
+            }
+            return std::move(page.text);
         },
         answer, fx);
 }

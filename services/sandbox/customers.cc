@@ -146,8 +146,9 @@ void Sandbox::unite(const std::string& name, const Customer& into) {
     if (before == name) state_.customers.erase(name);
 }
 
-void Sandbox::remember_inbound(const std::string& wamid, const std::string& number_id) {
-    if (!state_.inbound_wamids.emplace(wamid, number_id).second) return;
+void Sandbox::remember_inbound(const std::string& wamid, const std::string& number_id,
+                               const std::string& key) {
+    if (!state_.inbound_wamids.emplace(wamid, std::pair{number_id, key}).second) return;
     state_.inbound_order.push_back(wamid);
     if (state_.inbound_order.size() <= State::kInboundMax) return;
     state_.inbound_wamids.erase(state_.inbound_order.front());
@@ -286,7 +287,7 @@ void Sandbox::say(const std::string& key, const json::value& body, const Answer&
         where.last_inbound = now;
         number.throughput.take(now);
     }
-    remember_inbound(wamid, number.id);
+    remember_inbound(wamid, number.id, who.key);
     const std::int64_t seq = state_.sequence + 1;
     note(fx, "customer_said",
          {{"provider", "meta"},
@@ -394,7 +395,7 @@ void Sandbox::control_webhooks(const Call& call, const Answer& answer, Effects& 
             }
             const std::string wamid = text_or(json::value(message), "id", "");
             delivery.wamids.push_back(wamid);
-            remember_inbound(wamid, number->second.id);
+            remember_inbound(wamid, number->second.id, who.key);
             Chat& where = chat(number->second.id, who.key);
             where.last_inbound = world_.now();
             number->second.throughput.take(world_.now());
@@ -505,10 +506,13 @@ json::object Sandbox::describe(const Chat& where) const {
         messages_.emplace_back(std::move(one));
     }
     out["messages"] = std::move(messages_);
-    out["typing"] = where.typing_until.time_since_epoch().count() > 0;
+    out["typing"] = where.typing_until > world_.now();
     json::array prompts;
-    for (const auto& [id, prompt] : state_.prompts) {
-        if (!phone.empty() && prompt.push.phone == phone) prompts.emplace_back(describe(prompt));
+    if (const auto ids = state_.phone_prompts.find(phone); ids != state_.phone_prompts.end()) {
+        for (const std::string& id : ids->second) {
+            const auto prompt = state_.prompts.find(id);
+            if (prompt != state_.prompts.end()) prompts.emplace_back(describe(prompt->second));
+        }
     }
     out["prompts"] = std::move(prompts);
     return out;

@@ -244,6 +244,9 @@ void Sandbox::stk_push(const Call& call, const Answer& answer, Effects& fx) {
     Prompt& kept = state_.prompts.emplace(id, std::move(prompt)).first->second;
     if (refused.empty()) state_.open_prompts[kept.push.phone] = id;
     state_.prompt_order.push_back(id);
+    auto& of_phone = state_.phone_prompts[kept.push.phone];
+    of_phone.push_back(id);
+    if (of_phone.size() > State::kPromptsOfPhoneMax) of_phone.erase(of_phone.begin());
     if (state_.prompt_order.size() > State::kPromptsMax) {
         // The oldest ended long ago: a prompt is open for its timeout at most.
         const auto oldest = state_.prompts.find(state_.prompt_order.front());

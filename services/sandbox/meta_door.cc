@@ -16,6 +16,9 @@ constexpr std::array kRetryAfterMs{0,      500,    1'000,  2'000,  4'000,  8'000
                                    30'000, 30'000, 30'000, 30'000, 30'000, 30'000, 30'000,
                                    30'000, 30'000, 30'000, 30'000, 30'000, 30'000, 30'000};
 
+// Meta shows "typing…" this long, or until the next message.
+constexpr Milliseconds kTypingShown{25'000};
+
 constexpr std::string_view kTraceAlphabet =
     "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_-";
 
@@ -171,19 +174,16 @@ void Sandbox::messages(const Call& call, Number& number, const Answer& answer, E
     }
     if (const auto* read = std::get_if<ReadRequest>(&request)) {
         const auto known = state_.inbound_wamids.find(read->message_id);
-        if (known == state_.inbound_wamids.end() || known->second != number.id) {
+        if (known == state_.inbound_wamids.end() || known->second.first != number.id) {
             return refuse(number, &*body,
                           graph_error(131009, "message_id: no such message for this number."),
                           effect, answer, fx);
         }
-        for (auto& [key, chat] : state_.chats) {
-            if (key.first != number.id) continue;
-            for (ChatMessage& message : chat.messages) {
-                if (message.wamid != read->message_id) continue;
-                message.status = "read";
-                if (read->typing) chat.typing_until = world_.now() + Milliseconds{25'000};
-            }
+        Chat& where = chat(number.id, customer_key(known->second.second));
+        for (ChatMessage& message : where.messages) {
+            if (message.wamid == read->message_id) message.status = "read";
         }
+        if (read->typing) where.typing_until = world_.now() + kTypingShown;
         note(fx, "mark_read",
              {{"provider", "meta"},
               {"phone_number_id", number.id},

@@ -34,7 +34,7 @@ void Record::write(Time now, std::string kind, json::object what) {
     if (lines_.size() > kLinesInMemoryMax) lines_.pop_front();
 }
 
-std::string Record::page(const Filter& filter) const {
+Record::Page Record::page(const Filter& filter) const {
     const std::lock_guard lock{mutex_};
     const std::size_t limit = std::min(filter.limit, kPageMax);
     auto it = std::lower_bound(lines_.begin(), lines_.end(), filter.after + 1,
@@ -51,7 +51,8 @@ std::string Record::page(const Filter& filter) const {
         if (count++ > 0) out += ',';
         out += it->text;
     }
-    return out + R"(],"last":)" + std::to_string(seen) + "}";
+    out += R"(],"last":)" + std::to_string(seen) + "}";
+    return {std::move(out), count, seen};
 }
 
 std::int64_t Record::last() const {

@@ -31,9 +31,13 @@ public:
         std::size_t limit = kPageMax;
         std::string number, phone, kind, shortcode;
     };
-    // {"lines":[…],"last":n}: `last` is the n to ask after next. Older lines than those kept in
-    // memory are in the file only.
-    std::string page(const Filter& filter) const;
+    struct Page {
+        std::string text;  // {"lines":[…],"last":n}
+        std::size_t count = 0;
+        std::int64_t last = 0;  // what to ask after next
+    };
+    // Older lines than those kept in memory are in the file only.
+    Page page(const Filter& filter) const;
     std::int64_t last() const;
 
 private:

@@ -115,7 +115,8 @@ private:
     std::string customer_key(const std::string& phone_or_user_id) const;
     // The two names are one person from now on; what was said under `name` moves over.
     void unite(const std::string& name, const Customer& into);
-    void remember_inbound(const std::string& wamid, const std::string& number_id);
+    void remember_inbound(const std::string& wamid, const std::string& number_id,
+                          const std::string& customer_key);
     json::object describe(const Chat& chat) const;
     json::object describe(const Prompt& prompt) const;
 

@@ -135,6 +135,7 @@ struct Prompt {
 struct State {
     static constexpr std::size_t kInboundMax = 200'000;
     static constexpr std::size_t kPromptsMax = 50'000;
+    static constexpr std::size_t kPromptsOfPhoneMax = 20;  // shown; the rest is in the record
 
     std::map<std::string, Number> numbers;
     std::map<std::string, Customer> customers;                  // by key
@@ -146,9 +147,11 @@ struct State {
     std::map<std::string, Prompt> prompts;                          // by CheckoutRequestID
     std::map<std::string, std::string> open_prompts;                // phone → CheckoutRequestID
     std::map<std::string, std::map<std::int64_t, Time>> last_push;  // phone → amount → when
-    std::map<std::string, std::string> inbound_wamids;  // wamid → number id, for mark-as-read
-    std::deque<std::string> inbound_order;              // the oldest first, to forget them
+    // wamid → (number id, customer key), for mark-as-read
+    std::map<std::string, std::pair<std::string, std::string>> inbound_wamids;
+    std::deque<std::string> inbound_order;  // the oldest first, to forget them
     std::deque<std::string> prompt_order;
+    std::map<std::string, std::vector<std::string>> phone_prompts;  // phone → its prompts
     FaultTable faults;
     std::int64_t sequence = 0;
     std::uint64_t receipts = 0;

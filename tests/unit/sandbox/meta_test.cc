@@ -1,3 +1,4 @@
+#include "services/sandbox/webhooks.h"
 #include "tests/unit/sandbox/fake_world.h"
 
 namespace flowstack::sandbox {
@@ -312,6 +313,16 @@ TEST_F(Graph, MarksMessagesAsRead) {
 }
 
 // ------------------------------------------------------------------------------------------------
+
+TEST(StatusObject, OfAFailureIsWhatTheSheetShows) {
+    Customer to;
+    to.phone = "16505551234";
+    EXPECT_EQ(
+        meta_text(status_object("wamid.TEST0003", "failed",
+                                Time{std::chrono::seconds{1'749'416'390}}, to, "out-42", false,
+                                131047)),
+        R"({"id":"wamid.TEST0003","status":"failed","timestamp":"1749416390","recipient_id":"16505551234","biz_opaque_callback_data":"out-42","errors":[{"code":131047,"title":"Re-engagement message","message":"Re-engagement message","error_data":{"details":"Message failed to send because more than 24 hours have passed since the customer last replied to this number."},"href":"https:\/\/developers.facebook.com\/docs\/whatsapp\/cloud-api\/support\/error-codes\/"}]})");
+}
 
 class CustomerSide : public SandboxTest {
 protected:
