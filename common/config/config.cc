@@ -144,8 +144,10 @@ Reader::Reader(int argc, const char* const* argv, const char* const* env) {
             flag.name = name_of(flag.text);
             if (equals != std::string_view::npos) flag.value = argument.substr(equals + 1);
             const auto same = std::ranges::find(flags_, flag.name, &Flag::name);
-            if (same != flags_.end()) mistake(flag.text + ": given twice");
-            flags_.push_back(std::move(flag));
+            if (same == flags_.end())
+                flags_.push_back(std::move(flag));
+            else
+                mistake(flag.text + ": given twice");
         } else {
             mistake("\"" + std::string{argument} +
                     "\": not a flag; settings are written --name=value (see --help)");

@@ -167,9 +167,9 @@ struct Lifecycle::Impl {
         });
         while (!worker_done) {
             const int timeout = limit ? static_cast<int>(until(*limit).count()) : -1;
-            const int signal = wait(timeout);
+            // A signal that came together with the end of the work counts too.
+            on_signal(wait(timeout));
             if (worker_done) break;
-            on_signal(signal);
             // A stop while starting: whoever is being started has the grace period to come back.
             if (stopping && !limit) limit = std::chrono::steady_clock::now() + grace;
             if (limit && until(*limit).count() == 0) give_up("the grace period is over");

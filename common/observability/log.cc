@@ -301,9 +301,9 @@ std::string masked_phone(std::string_view phone) {
     constexpr std::size_t kShownLast = 3;
     std::size_t digits = 0;
     for (const char c : phone) digits += is_digit(c) ? 1 : 0;
-    // Of a number too short to hide anything between them, the last two digits are shown.
-    const bool is_short = digits < kShownFirst + kShownLast + 1;
-    const std::size_t first = is_short ? 0 : kShownFirst;
+    // At least three digits are hidden: of a shorter number less is shown.
+    const bool is_short = digits < kShownFirst + kShownLast + 3;
+    const std::size_t first = is_short ? (digits > 5 ? 1 : 0) : kShownFirst;
     const std::size_t last = is_short ? std::min<std::size_t>(2, digits / 2) : kShownLast;
     std::string masked;
     std::size_t seen = 0;
