@@ -377,8 +377,10 @@ void Sandbox::answer_prompt(Prompt& prompt, const std::string& result_code, cons
               {"shortcode", prompt.push.shortcode},
               {"phone", prompt.push.phone},
               {"checkout_request_id", prompt.id}});
-        if (then) then(fx);
-        return;
+        if (prompt.callback.forge.empty()) {
+            if (then) then(fx);
+            return;
+        }
     }
     if (then) pause = Milliseconds{0};
     later(fx, pause + prompt.callback.delay,
@@ -414,6 +416,10 @@ void Sandbox::send_callback(const Prompt& prompt, std::function<void(Effects&)> 
             forged_url.back() = forged_url.back() == 'A' ? 'B' : 'A';
         }
         post_callback(prompt, forged_url, stk_callback_body(forged), "forged", nullptr, fx);
+    }
+    if (prompt.callback.lose) {
+        if (then) then(fx);
+        return;
     }
     post_callback(prompt, url, body, "callback", std::move(then), fx);
     for (int copy = 0; copy < prompt.callback.duplicates; ++copy) {
