@@ -92,7 +92,7 @@ Line push_attempted(v1::Payment&, const Recorded& event) {
 Line push_accepted(v1::Payment& p, const Recorded& event) {
     const auto e = parsed<v1::PushAccepted>(event);
     p.set_state(v1::PAYMENT_STATE_PENDING);
-    p.set_outcome_unknown(false);
+    p.set_outcome_unknown(p.other_amount_seen());
     p.set_checkout_id(e.checkout_id());
     return {"push_accepted", e.checkout_id()};
 }
@@ -147,8 +147,10 @@ Line receipt_learned(v1::Payment& p, const Recorded& event) {
 Line quarantined(v1::Payment& p, const Recorded& event) {
     const auto e = parsed<v1::IntentQuarantined>(event);
     p.set_quarantined(p.quarantined() + 1);
-    if (e.reason() == quarantine::kOtherAmount && p.state() == v1::PAYMENT_STATE_PENDING)
-        p.set_outcome_unknown(true);
+    if (e.reason() == quarantine::kOtherAmount) {
+        p.set_other_amount_seen(true);
+        if (p.state() == v1::PAYMENT_STATE_PENDING) p.set_outcome_unknown(true);
+    }
     return {"quarantined", e.reason() + ": " + e.detail()};
 }
 

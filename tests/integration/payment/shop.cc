@@ -1,0 +1,273 @@
+#include "tests/integration/payment/shop.h"
+
+#include <gtest/gtest.h>
+
+#include <map>
+
+#include "flowstack/payment/v1/invoice_events.pb.h"
+
+namespace flowstack::payment::testing {
+
+namespace json = boost::json;
+using namespace std::chrono_literals;
+
+namespace {
+
+const std::string kMasterKey(64, 'a');
+const std::string kShortCode = "174379";
+
+constexpr std::chrono::milliseconds kNoWait{0};
+
+}  // namespace
+
+PaymentConfig quick_config() {
+    PaymentConfig c;
+    c.http_address = "127.0.0.1";
+    c.callback_bytes_max = 65'536;
+    c.master_key = Secret(kMasterKey);
+    c.push_timeout_ms = 5s;
+    c.query_timeout_ms = 5s;
+    c.attempt_start_ms_max = 2s;
+    c.attempt_resolve_ms = 10s;
+    c.push_retry_ms = 10ms;
+    c.poll_first_ms = 30s;
+    c.poll_waits_ms = {20ms};
+    c.query_interval_ms = 0ms;
+    c.intent_expiry_ms = 30min;
+    c.invoice_due_ms = 24h;
+    c.token_margin_ms = 1s;
+    c.push_wait_ms = 1s;
+    c.provider_calls_max = 4;
+    return c;
+}
+
+Shop::Shop(PaymentConfig given)
+    : config(std::move(given)),
+      store({.service = "payment", .database_url = database.service_url(), .lanes = kLanes},
+            derive),
+      consumption(store,
+                  {{"conversation", conversation},
+                   {"payment", std::make_shared<flowstack::testing::StoredLog>(store)}},
+                  {.consumer = "payment", .head_compare_ms = kNoWait, .idle_cursor_ms = kNoWait}),
+      callback_tokens(config.master_key),
+      door(store, callback_tokens, clock, metrics),
+      http_door({.body_bytes_max = config.callback_bytes_max}, door.handler()) {
+    http_door.start();
+    stand_in_door.start();
+    config.public_base_url = "http://127.0.0.1:" + std::to_string(http_door.port());
+    config.daraja_base_url = "http://127.0.0.1:" + std::to_string(stand_in_door.port());
+    master_key =
+        std::make_unique<crypto::MasterKey>(*crypto::MasterKey::from_hex(config.master_key));
+    accounts = std::make_unique<Accounts>(books, *master_key);
+    leases = std::make_unique<mpesa::Leases>(store.pool(), "r1");
+    tokens = std::make_unique<mpesa::Tokens>(
+        *leases, client, config.master_key,
+        mpesa::TokenOptions{config.daraja_base_url, config.query_timeout_ms,
+                            config.token_margin_ms});
+    daraja = std::make_unique<mpesa::Daraja>(
+        client, *tokens, clock,
+        mpesa::DarajaOptions{config.daraja_base_url, config.push_timeout_ms,
+                             config.query_timeout_ms, config.push_retry_ms});
+    pusher = std::make_unique<Pusher>(store, books, *accounts, *daraja, *tokens, *leases,
+                                      callback_tokens, clock, config, "r1");
+    runner = std::make_unique<eventlog::WorkRunner>(
+        store, owners, eventlog::WorkOptions{.poll_ms = 5ms, .retry_delay_ms = 20ms});
+    runner->handle(work::kPush, [this](const auto& row, auto done) { pusher->on_push(row, done); });
+    runner->handle(work::kAttempt,
+                   [this](const auto& row, auto done) { pusher->on_attempt(row, done); });
+    runner->handle(work::kPoll, [this](const auto& row, auto done) { pusher->on_poll(row, done); });
+    runner->handle(work::kExpiry,
+                   [this](const auto& row, auto done) { pusher->on_expiry(row, done); });
+    consumption.react([this](const auto& event, auto& turn) { reactor.react(event, turn); });
+    consumption.project(project);
+    consumption.assign({0, 1, 2, 3});
+    owners.assigned({0, 1, 2, 3});
+    runner->start();
+
+    control("PUT", "/control/shortcodes",
+            json::object{{"shortcode", kShortCode},
+                         {"passkey", "pk"},
+                         {"consumer_key", "ck"},
+                         {"consumer_secret", "cs"},
+                         {"same_amount_window_ms", 0},
+                         {"callback_delay_ms", 0}});
+    payer({{"behaviour", "pay"}, {"delay_ms", 0}, {"balance", 100'000'000}});
+    eventlog::Command connect;
+    connect.id = "connect";
+    connect.tenant = kTenant;
+    connect.meta.routing = {eventlog::RoutingKind::tenant, kTenant};
+    connect.parts.push_back(
+        {account_stream(kTenant, "mpesa"),
+         eventlog::kAny,
+         {encode(accounts->seal(kTenant, {kShortCode, kShortCode, std::string(mpesa::kPayBill),
+                                          Secret("pk"), Secret("ck"), Secret("cs")}),
+                 clock.now())}});
+    store.append(connect);
+}
+
+Shop::~Shop() {
+    world.stop();
+    runner->stop();
+    pusher->stop();
+    http_door.drain(kNoWait);
+    stand_in_door.drain(kNoWait);
+}
+
+std::string Shop::check_out(const std::string& customer, std::int64_t shillings,
+                            const std::string& retry_of) {
+    ++checkouts;
+    conversation::v1::CheckoutRequested m;
+    m.set_order_id(ids.next().text());
+    m.set_conversation_id("conversation-" + customer);
+    m.set_customer_id(customer);
+    m.set_channel_id("channel-1");
+    m.set_reservation_id("reservation-" + std::to_string(checkouts));
+    auto* line = m.add_lines();
+    line->set_product_id("coffee");
+    line->set_product_name("Premium Coffee");
+    line->set_quantity(1);
+    line->mutable_unit_price()->set_minor_units(shillings * 100);
+    line->mutable_unit_price()->set_currency_code("KES");
+    m.set_currency_code("KES");
+    m.set_provider("mpesa");
+    m.set_language("en");
+    m.set_retry_of_order_id(retry_of);
+    m.mutable_personal()->set_name("Amina");
+    // One phone a customer: Daraja locks a subscriber while a prompt is open.
+    std::string digits = std::to_string(std::hash<std::string>{}(customer) % 100'000'000);
+    digits.insert(0, 8 - digits.size(), '0');
+    m.mutable_personal()->set_phone("+2547" + digits);
+    conversation->happened({kTenant, "conversation", m.conversation_id()},
+                           {eventlog::RoutingKind::customer, customer}, m, clock.now());
+    return retry_of.empty() ? m.order_id() : retry_of;
+}
+
+bool Shop::until(const std::function<bool()>& done) {
+    const auto deadline = std::chrono::steady_clock::now() + kPatience;
+    while (std::chrono::steady_clock::now() < deadline) {
+        consumption.apply({});
+        if (done()) return true;
+    }
+    return false;
+}
+
+void Shop::consume() {
+    for (int i = 0; i < 4; ++i) consumption.apply({});
+}
+
+v1::Order Shop::order(const std::string& order_id) {
+    v1::Order resource;
+    for (const auto& event : store.read_stream(order_stream(kTenant, order_id)))
+        apply(resource, event);
+    return resource;
+}
+
+std::vector<std::string> Shop::payments_of(const std::string& order_id) {
+    std::vector<std::string> ids_of;
+    const auto resource = order(order_id);
+    for (const auto& name : resource.payments()) ids_of.push_back(name.substr(name.rfind('/') + 1));
+    return ids_of;
+}
+
+v1::Invoice Shop::invoice_of(const std::string& order_id) {
+    v1::Invoice resource;
+    const auto name = order(order_id).invoice();
+    for (const auto& event :
+         store.read_stream(invoice_stream(kTenant, name.substr(name.rfind('/') + 1))))
+        apply(resource, event);
+    return resource;
+}
+
+v1::Payment Shop::payment(const std::string& payment_id) {
+    v1::Payment resource;
+    for (const auto& event : store.read_stream(intent_stream(kTenant, payment_id)))
+        apply(resource, event, true);
+    return resource;
+}
+
+v1::Payment Shop::last_payment(const std::string& order_id) {
+    const auto all = payments_of(order_id);
+    return all.empty() ? v1::Payment{} : payment(all.back());
+}
+
+bool Shop::reaches(const std::string& order_id, v1::PaymentState state) {
+    return until([&] { return last_payment(order_id).state() == state; });
+}
+
+std::int64_t Shop::booked(const std::string& account) {
+    std::int64_t sum = 0;
+    for (int lane = 0; lane < kLanes; ++lane)
+        for (const auto& event : store.read_lane(lane, 1, 0, 10'000)) {
+            v1::JournalPosted journal;
+            if (event.type != journal.GetTypeName() || !journal.ParseFromString(event.payload))
+                continue;
+            for (const auto& posting : journal.postings())
+                if (posting.account() == account) sum += posting.amount().minor_units();
+        }
+    return sum;
+}
+
+bool Shop::sums_to_zero() {
+    for (int lane = 0; lane < kLanes; ++lane)
+        for (const auto& event : store.read_lane(lane, 1, 0, 10'000)) {
+            v1::JournalPosted journal;
+            if (event.type != journal.GetTypeName() || !journal.ParseFromString(event.payload))
+                continue;
+            std::int64_t sum = 0;
+            for (const auto& posting : journal.postings()) sum += posting.amount().minor_units();
+            if (sum != 0) return false;
+        }
+    return true;
+}
+
+std::string Shop::documents() {
+    const auto result = store.pool().with([](postgres::Session& session) {
+        return session.query(
+            "select tenant, kind, id, parent, state, sort_at, body from read_model "
+            "order by tenant, kind, id");
+    });
+    std::string all;
+    for (int row = 0; row < result.rows(); ++row)
+        for (int column : {0, 1, 2, 3, 4, 6}) all += result.text(row, column) + "\n";
+    return all;
+}
+
+json::value Shop::control(const std::string& method, const std::string& path,
+                          const json::value& body) {
+    http::ClientRequest request;
+    request.method = method;
+    request.url = config.daraja_base_url + path;
+    request.headers = {{"Content-Type", "application/json"}};
+    if (method != "GET") request.body = json::serialize(body);
+    const auto result = client.call_and_wait(std::move(request));
+    EXPECT_LT(result.response.status, 300) << result.response.body << result.error;
+    return json::parse(result.response.body);
+}
+
+void Shop::fault(const std::string& call, json::object effect, int times) {
+    control("POST", "/control/faults",
+            json::object{{"provider", "daraja"},
+                         {"call", call},
+                         {"times", times},
+                         {"effect", std::move(effect)}});
+}
+
+std::size_t Shop::recorded(const std::string& kind) {
+    return control("GET", "/control/record?kind=" + kind).at("lines").as_array().size();
+}
+
+json::value Shop::last_record(const std::string& kind) {
+    const auto all = control("GET", "/control/record?kind=" + kind);
+    return all.at("lines").as_array().back();
+}
+
+http::ClientResult Shop::post(const std::string& path, std::string body) {
+    http::ClientRequest request;
+    request.method = "POST";
+    request.url = config.public_base_url + path;
+    request.headers = {{"Content-Type", "application/json"}};
+    request.body = std::move(body);
+    return client.call_and_wait(std::move(request));
+}
+
+}  // namespace flowstack::payment::testing

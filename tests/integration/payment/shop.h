@@ -1,0 +1,115 @@
+#pragma once
+
+#include <boost/json.hpp>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "common/core/ids.h"
+#include "common/eventlog/consumption.h"
+#include "common/eventlog/owners.h"
+#include "common/eventlog/work.h"
+#include "common/http/client.h"
+#include "common/http/server.h"
+#include "flowstack/conversation/v1/conversation_events.pb.h"
+#include "flowstack/payment/v1/invoice_service.pb.h"
+#include "flowstack/payment/v1/order_service.pb.h"
+#include "flowstack/payment/v1/payment_service.pb.h"
+#include "services/payment/adapters/consumer.h"
+#include "services/payment/adapters/derive.h"
+#include "services/payment/adapters/door.h"
+#include "services/payment/adapters/projections.h"
+#include "services/payment/adapters/pusher.h"
+#include "services/sandbox/door.h"
+#include "services/sandbox/live_world.h"
+#include "services/sandbox/sandbox.h"
+#include "tests/support/scripted_log.h"
+#include "tests/support/test_database.h"
+
+// The payment service without its bus: a real database, the real door and pusher, and the sandbox's
+// Daraja behind real HTTP. A test says what conversation published and waits for what must come of
+// it.
+namespace flowstack::payment::testing {
+
+inline constexpr int kLanes = 4;
+inline constexpr std::chrono::seconds kPatience{20};
+inline const std::string kTenant = "duka";
+
+class FixedTenants final : public Tenants {
+public:
+    TenantView view{1, Currency::kes, "Africa/Nairobi", 1600, "ORD", "INV", "en"};
+    TenantView at_least(const std::string&, std::int64_t) override { return view; }
+};
+
+PaymentConfig quick_config();
+
+class Shop {
+public:
+    explicit Shop(PaymentConfig config = quick_config());
+    ~Shop();
+
+    // What conversation says. The id of the order.
+    std::string check_out(const std::string& customer, std::int64_t shillings = 1000,
+                          const std::string& retry_of = {});
+    // Consumes until `done`, at most kPatience. False when it never was.
+    bool until(const std::function<bool()>& done);
+    // Consumes everything that is there, several times over.
+    void consume();
+
+    std::vector<std::string> payments_of(const std::string& order_id);
+    v1::Order order(const std::string& order_id);
+    v1::Invoice invoice_of(const std::string& order_id);
+    v1::Payment payment(const std::string& payment_id);
+    // The order's last payment is in that state.
+    bool reaches(const std::string& order_id, v1::PaymentState state);
+    v1::Payment last_payment(const std::string& order_id);
+    // Debits minus credits of an account, from the events.
+    std::int64_t booked(const std::string& account);
+    // Of everything, and of each transaction.
+    bool sums_to_zero();
+    // Read models as they are, and made again from position 1.
+    std::string documents();
+
+    boost::json::value control(const std::string& method, const std::string& path,
+                               const boost::json::value& body = nullptr);
+    void payer(boost::json::object how) { control("PUT", "/control/payers/default", how); }
+    void fault(const std::string& call, boost::json::object effect, int times = 1);
+    std::size_t recorded(const std::string& kind);
+    boost::json::value last_record(const std::string& kind);
+    http::ClientResult post(const std::string& path, std::string body);
+
+    flowstack::testing::TestDatabase database{kLanes};
+    PaymentConfig config;
+    SystemClock clock;
+    IdSource ids{clock};
+    eventlog::Store store;
+    Books books{store};
+    FixedTenants tenants;
+    Reactor reactor{books, tenants, clock, config};
+    std::shared_ptr<flowstack::testing::ScriptedLog> conversation =
+        std::make_shared<flowstack::testing::ScriptedLog>("conversation", kLanes);
+    eventlog::Consumption consumption;
+    eventlog::Owners owners{store, "r1"};
+    metrics::Registry metrics;
+    CallbackTokens callback_tokens;
+    Door door;
+    http::Server http_door;
+    http::Client client;
+
+    sandbox::LiveWorld world;
+    sandbox::Record record{""};
+    sandbox::Sandbox stand_in{world, record};
+    http::Server stand_in_door{http::ServerOptions{}, sandbox::door(stand_in)};
+
+    std::unique_ptr<Accounts> accounts;
+    std::unique_ptr<crypto::MasterKey> master_key;
+    std::unique_ptr<mpesa::Leases> leases;
+    std::unique_ptr<mpesa::Tokens> tokens;
+    std::unique_ptr<mpesa::Daraja> daraja;
+    std::unique_ptr<Pusher> pusher;
+    std::unique_ptr<eventlog::WorkRunner> runner;
+    int checkouts = 0;
+};
+
+}  // namespace flowstack::payment::testing
