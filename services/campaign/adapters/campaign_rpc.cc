@@ -1,0 +1,375 @@
+#include "services/campaign/adapters/campaign_rpc.h"
+
+#include <grpcpp/grpcpp.h>
+
+#include "common/core/broken_world.h"
+#include "common/crypto/hash.h"
+#include "common/eventlog/folds.h"
+#include "common/observability/trace.h"
+#include "common/rpc/error.h"
+#include "common/rpc/server.h"
+#include "flowstack/campaign/v1/campaign_service.grpc.pb.h"
+#include "flowstack/campaign/v1/views.pb.h"
+#include "flowstack/common/v1/error_reason.pb.h"
+#include "services/campaign/adapters/campaign_codec.h"
+#include "services/campaign/adapters/handlers.h"
+
+namespace flowstack::campaign {
+namespace {
+
+namespace reason = flowstack::common::v1;
+constexpr int kDecideAttempts = 3;
+constexpr std::size_t kRequestIdMax = 128;
+constexpr std::size_t kReasonMax = 500;
+constexpr const char* kDefaultName = "there";
+
+std::string tenant_of(const std::string& parent) {
+    constexpr std::string_view kPrefix = "tenants/";
+    const auto rest = parent.starts_with(kPrefix) ? parent.substr(kPrefix.size()) : "";
+    if (rest.empty() || rest.find('/') != std::string::npos)
+        throw rpc::invalid_field("parent", "must be tenants/{tenant}");
+    return rest;
+}
+
+struct CampaignName {
+    std::string tenant;
+    std::string campaign_id;
+};
+
+CampaignName campaign_name(const std::string& name, const char* field = "name") {
+    constexpr std::string_view kCampaigns = "/campaigns/";
+    const auto middle = name.find(kCampaigns);
+    if (name.starts_with("tenants/") && middle != std::string::npos) {
+        CampaignName parsed{name.substr(8, middle - 8), name.substr(middle + kCampaigns.size())};
+        if (!parsed.tenant.empty() && !parsed.campaign_id.empty() &&
+            parsed.tenant.find('/') == std::string::npos &&
+            parsed.campaign_id.find('/') == std::string::npos)
+            return parsed;
+    }
+    throw rpc::invalid_field(field, "must be tenants/{tenant}/campaigns/{campaign}");
+}
+
+// The domain's rejections as the API's errors: in one place.
+rpc::Failure failure_of(Rejection rejection, const std::string& name, const Campaign& campaign) {
+    const auto state = std::string(state_word(campaign));
+    switch (rejection) {
+        case Rejection::absent:
+            return rpc::not_found(name);
+        case Rejection::exists:
+            return rpc::already_exists("the campaign exists: " + name);
+        case Rejection::name_length:
+            return rpc::invalid_field("display_name", "must have 1 to 200 bytes");
+        case Rejection::body_length:
+            return rpc::invalid_field("body", "must have 1 to 4096 bytes");
+        case Rejection::variable_unknown:
+            return rpc::invalid_field("body", "may have no other variable than {{name}}");
+        case Rejection::audience_values:
+            return rpc::invalid_field("audience.values",
+                                      "must be 1 to 50 tags for the kind tag, none for all");
+        case Rejection::per_second_range:
+            return rpc::invalid_field("per_second", "must be from 0 to 1000");
+        case Rejection::start_not_ahead:
+            return rpc::invalid_field("start_time", "must lie in the future");
+        case Rejection::wrong_state:
+            return rpc::wrong_state(name,
+                                    "the campaign is " + state + ", which does not allow this");
+        case Rejection::audience_not_frozen:
+        case Rejection::recipients_open:
+            return rpc::wrong_state(name, "the campaign still has recipients without an outcome");
+    }
+    return rpc::internal();
+}
+
+template <class Request>
+std::string hash_of(Request request) {
+    request.clear_request_id();
+    const auto digest = crypto::sha256(request.GetTypeName() + '\0' + request.SerializeAsString());
+    return std::string(crypto::bytes_of(digest));
+}
+
+Time time_from(const google::protobuf::Timestamp& at) {
+    return from_unix_seconds(at.seconds()) + Micros{at.nanos() / 1000};
+}
+
+const std::string& checked_reason(const std::string& text) {
+    if (text.size() > kReasonMax) throw rpc::invalid_field("reason", "must have at most 500 bytes");
+    return text;
+}
+
+class CampaignRpc final : public v1::CampaignService::CallbackService {
+public:
+    explicit CampaignRpc(const CampaignRpcParts& parts)
+        : p_(parts), campaigns_(parts.store, 1000), shards_(parts.store, 256) {}
+
+    grpc::ServerUnaryReactor* CreateCampaign(grpc::CallbackServerContext* context,
+                                             const v1::CreateCampaignRequest* request,
+                                             v1::Campaign* answer) override {
+        return p_.door.unary(context, [=, this](rpc::Call&) { create(*request, *answer); });
+    }
+    grpc::ServerUnaryReactor* GetCampaign(grpc::CallbackServerContext* context,
+                                          const v1::GetCampaignRequest* request,
+                                          v1::Campaign* answer) override {
+        return p_.door.unary(context, [=, this](rpc::Call&) {
+            const auto name = campaign_name(request->name());
+            const auto folded = load(name, request->name());
+            fill(*answer, name.tenant, folded.state, folded.version);
+        });
+    }
+    grpc::ServerUnaryReactor* ListCampaigns(grpc::CallbackServerContext* context,
+                                            const v1::ListCampaignsRequest* request,
+                                            v1::ListCampaignsResponse* answer) override {
+        return p_.door.unary(context, [=, this](rpc::Call&) {
+            auto page = list({.tenant = tenant_of(request->parent()),
+                              .kind = kCampaignDocument,
+                              .state = request->state(),
+                              .page_size = request->page_size(),
+                              .page_token = request->page_token()});
+            for (const auto& body : page.bodies) answer->add_campaigns()->ParseFromString(body);
+            answer->set_next_page_token(page.next_page_token);
+        });
+    }
+    grpc::ServerUnaryReactor* StartCampaign(grpc::CallbackServerContext* context,
+                                            const v1::StartCampaignRequest* request,
+                                            v1::Campaign* answer) override {
+        return p_.door.unary(context, [=, this](rpc::Call&) {
+            const Time now = p_.clock.now();
+            const bool later = request->has_start_time() && time_from(request->start_time()) > now;
+            if (later)
+                change(*request, ScheduleCampaign{time_from(request->start_time()), now}, *answer);
+            else
+                change(*request, campaign::StartCampaign{p_.store.options().lanes}, *answer);
+        });
+    }
+    grpc::ServerUnaryReactor* PauseCampaign(grpc::CallbackServerContext* context,
+                                            const v1::PauseCampaignRequest* request,
+                                            v1::Campaign* answer) override {
+        return p_.door.unary(context, [=, this](rpc::Call&) {
+            change(*request, campaign::PauseCampaign{checked_reason(request->reason())}, *answer);
+        });
+    }
+    grpc::ServerUnaryReactor* ResumeCampaign(grpc::CallbackServerContext* context,
+                                             const v1::ResumeCampaignRequest* request,
+                                             v1::Campaign* answer) override {
+        return p_.door.unary(context, [=, this](rpc::Call&) {
+            change(*request, campaign::ResumeCampaign{}, *answer);
+        });
+    }
+    grpc::ServerUnaryReactor* CancelCampaign(grpc::CallbackServerContext* context,
+                                             const v1::CancelCampaignRequest* request,
+                                             v1::Campaign* answer) override {
+        return p_.door.unary(context, [=, this](rpc::Call&) {
+            change(*request, campaign::CancelCampaign{checked_reason(request->reason())}, *answer);
+        });
+    }
+    grpc::ServerUnaryReactor* GetCampaignMetrics(grpc::CallbackServerContext* context,
+                                                 const v1::GetCampaignMetricsRequest* request,
+                                                 v1::CampaignMetrics* answer) override {
+        return p_.door.unary(context, [=, this](rpc::Call&) { metrics(*request, *answer); });
+    }
+    grpc::ServerUnaryReactor* ListRecipients(grpc::CallbackServerContext* context,
+                                             const v1::ListRecipientsRequest* request,
+                                             v1::ListRecipientsResponse* answer) override {
+        return p_.door.unary(context, [=, this](rpc::Call&) {
+            const auto name = campaign_name(request->parent(), "parent");
+            load(name, request->parent());
+            auto page = list({.tenant = name.tenant,
+                              .kind = kRecipientDocument,
+                              .parent = name.campaign_id,
+                              .state = request->disposition(),
+                              .page_size = request->page_size(),
+                              .page_token = request->page_token()});
+            for (const auto& body : page.bodies) answer->add_recipients()->ParseFromString(body);
+            answer->set_next_page_token(page.next_page_token);
+        });
+    }
+
+private:
+    eventlog::Folded<CampaignState> load(const CampaignName& name, const std::string& full_name) {
+        auto folded = campaigns_.load(campaign_stream(name.tenant, name.campaign_id));
+        if (folded.version == 0) throw rpc::not_found(full_name);
+        return folded;
+    }
+
+    eventlog::ListPage list(const eventlog::ListQuery& query) {
+        if (query.page_size < 0 || query.page_size > eventlog::kPageSizeMax)
+            throw rpc::invalid_field("page_size", "must be from 0 to 500");
+        try {
+            return p_.read_model.list(query);
+        } catch (const eventlog::BadPageToken& error) {
+            throw rpc::Failure(grpc::StatusCode::INVALID_ARGUMENT,
+                               reason::ERROR_REASON_PAGE_TOKEN_INVALID, error.what());
+        }
+    }
+
+    void check_tenant(const std::string& tenant) {
+        v1::TenantView view;
+        const auto stored = p_.read_model.get(tenant, kTenantDocument, tenant);
+        if (!stored || !view.ParseFromString(*stored)) throw rpc::not_found("tenants/" + tenant);
+        if (view.status() == "CLOSED")
+            throw rpc::wrong_state("tenants/" + tenant, "the tenant is closed");
+    }
+
+    void create(const v1::CreateCampaignRequest& request, v1::Campaign& answer) {
+        const auto tenant = tenant_of(request.parent());
+        check_tenant(tenant);
+        Draft draft;
+        draft.campaign_id = p_.ids.next().text();
+        draft.name = request.display_name();
+        draft.body = request.body();
+        const auto type = request.type().empty() ? Type::promotional : type_of(request.type());
+        if (!type) throw rpc::invalid_field("type", "must be PROMOTIONAL or TRANSACTIONAL");
+        draft.type = *type;
+        const auto& kind = request.audience().kind();
+        const auto audience = kind.empty() ? AudienceKind::all : audience_kind_of(kind);
+        if (!audience) throw rpc::invalid_field("audience.kind", "must be all or tag");
+        draft.audience = {*audience,
+                          {request.audience().values().begin(), request.audience().values().end()}};
+        draft.default_name = request.default_name().empty() ? kDefaultName : request.default_name();
+        draft.per_second = request.per_second();
+        draft.channel_id = request.channel_id();
+        if (request.start_immediately() && request.has_start_time())
+            throw rpc::invalid_field("start_time", "must be empty together with start_immediately");
+
+        const Time now = p_.clock.now();
+        const auto& id = request.request_id();
+        const bool repeated = !id.empty() && p_.store.claim(tenant, "command", id).has_value();
+        Campaign campaign;
+        eventlog::Part part{campaign_stream(tenant, draft.campaign_id), eventlog::kCreate, {}};
+        const auto decide_next = [&](const Command& command) {
+            const auto decision = decide(campaign, command);
+            if (!decision.accepted()) throw failure_of(decision.rejection(), "", campaign);
+            for (const auto& event : decision.events()) {
+                part.events.push_back(encode(event, draft, now));
+                campaign = evolve(std::move(campaign), event);
+            }
+        };
+        decide_next(DraftCampaign{draft});
+        if (request.start_immediately())
+            decide_next(campaign::StartCampaign{p_.store.options().lanes});
+        // A repeat gets its first answer, also when the time it named has passed since.
+        else if (request.has_start_time() && !repeated)
+            decide_next(ScheduleCampaign{time_from(request.start_time()), now});
+
+        auto command = command_for(tenant, draft.campaign_id, id, hash_of(request));
+        command.parts.push_back(std::move(part));
+        answer_first(p_.store.append(std::move(command)), tenant, id, answer);
+    }
+
+    template <class Request>
+    void change(const Request& request, const Command& wish, v1::Campaign& answer) {
+        const auto name = campaign_name(request.name());
+        const auto stream = campaign_stream(name.tenant, name.campaign_id);
+        for (int attempt = 0; attempt < kDecideAttempts; ++attempt) {
+            const auto folded = load(name, request.name());
+            const auto& campaign = folded.state.campaign;
+            if (!request.etag().empty() && request.etag() != std::to_string(folded.version))
+                throw rpc::Failure(grpc::StatusCode::ABORTED, reason::ERROR_REASON_VERSION_MISMATCH,
+                                   "the campaign has changed: read it again and send its new etag");
+            const auto& id = request.request_id();
+            const bool repeated = !id.empty() && p_.store.claim(name.tenant, "command", id);
+            const auto decision = decide(campaign, wish);
+            auto command = command_for(name.tenant, name.campaign_id, id, hash_of(request));
+            eventlog::Part part{stream, folded.expected(), {}};
+            if (!repeated) {
+                if (!decision.accepted())
+                    throw failure_of(decision.rejection(), request.name(), campaign);
+                if (decision.events().empty())
+                    return fill(answer, name.tenant, folded.state, folded.version);
+                for (const auto& event : decision.events())
+                    part.events.push_back(encode(event, *draft_of(campaign), p_.clock.now()));
+            }
+            // Repeated: the claim answers before anything could be written.
+            command.parts.push_back(std::move(part));
+            const auto verdict = p_.store.append(std::move(command));
+            if (verdict.outcome == eventlog::Outcome::wrong_version) continue;
+            return answer_first(verdict, name.tenant, id, answer);
+        }
+        throw Contention(request.name());
+    }
+
+    void metrics(const v1::GetCampaignMetricsRequest& request, v1::CampaignMetrics& answer) {
+        const auto name = campaign_name(request.name());
+        const auto folded = load(name, request.name());
+        const auto* run = run_of(folded.state.campaign);
+        answer.set_name(request.name());
+        answer.set_state(std::string(state_word(folded.state.campaign)));
+        if (!run) return;
+        Totals totals{};
+        std::int64_t members = 0;
+        std::int64_t opted_out = 0;
+        for (int lane = 0; lane < run->lanes; ++lane) {
+            const auto shard =
+                shards_.load(shard_stream(name.tenant, name.campaign_id, lane)).state;
+            totals = totals + shard.counts;
+            members += shard.members();
+            if (shard.count(Disposition::suppressed) == 0) continue;
+            for (const auto& [customer, recipient] : shard.recipients)
+                opted_out += recipient.disposition == Disposition::suppressed &&
+                             recipient.reason == "opted_out";
+        }
+        const auto count = [&](Disposition d) { return totals[static_cast<std::size_t>(d)]; };
+        answer.set_audience(run->audience.value_or(members));
+        answer.set_audience_frozen(run->audience.has_value());
+        answer.set_waiting(count(Disposition::waiting));
+        answer.set_queued(count(Disposition::queued));
+        answer.set_sent(count(Disposition::sent));
+        answer.set_delivered(count(Disposition::delivered));
+        answer.set_read(count(Disposition::read));
+        answer.set_replied(count(Disposition::replied));
+        answer.set_suppressed(count(Disposition::suppressed));
+        answer.set_failed(count(Disposition::failed));
+        answer.set_unknown(count(Disposition::unknown));
+        answer.set_cancelled(count(Disposition::cancelled));
+        answer.set_opted_out(opted_out);
+    }
+
+    eventlog::Command command_for(const std::string& tenant, const std::string& campaign_id,
+                                  const std::string& request_id, std::string request_hash) {
+        if (request_id.size() > kRequestIdMax)
+            throw rpc::invalid_field("request_id", "must have at most 128 bytes");
+        eventlog::Command command;
+        command.tenant = tenant;
+        // Without an id of the caller's a repeat cannot be told from a second wish.
+        command.id = request_id.empty() ? p_.ids.next().text() : request_id;
+        command.dedupe = request_id.empty() ? eventlog::Dedupe::none : eventlog::Dedupe::claim;
+        command.meta.routing = campaign_routing(campaign_id);
+        command.meta.actor = "api";
+        command.meta.request_hash = std::move(request_hash);
+        command.meta.correlation_id = campaign_id;
+        command.meta.traceparent = trace::current().traceparent();
+        return command;
+    }
+
+    // The campaign as the first append of this command left it.
+    void answer_first(const eventlog::Verdict& verdict, const std::string& tenant,
+                      const std::string& request_id, v1::Campaign& answer) {
+        if (verdict.outcome == eventlog::Outcome::other_body) throw rpc::key_reused(request_id);
+        if (!verdict.accepted()) throw Contention("campaign of " + tenant);
+        const auto first =
+            p_.store.read_lane(verdict.lane, verdict.first_position, verdict.first_position, 1);
+        if (first.empty()) throw Unavailable("the append cannot be read yet");
+        const auto& stream = first.front().stream;
+        const auto up_to = first.front().version + verdict.event_count - 1;
+        CampaignState state;
+        std::int64_t version = 0;
+        for (const auto& event : p_.store.read_stream(stream)) {
+            if (event.version > up_to) break;
+            state = CampaignCodec::evolve(std::move(state), event.type, event.payload,
+                                          event.occurred_at);
+            version = event.version;
+        }
+        fill(answer, tenant, state, version);
+    }
+
+    CampaignRpcParts p_;
+    eventlog::Folds<CampaignCodec> campaigns_;
+    eventlog::Folds<ShardCodec> shards_;
+};
+
+}  // namespace
+
+std::shared_ptr<grpc::Service> make_campaign_rpc(const CampaignRpcParts& parts) {
+    return std::make_shared<CampaignRpc>(parts);
+}
+
+}  // namespace flowstack::campaign

@@ -1,0 +1,34 @@
+#pragma once
+
+#include <memory>
+
+#include "common/core/clock.h"
+#include "common/core/ids.h"
+#include "common/eventlog/read_model.h"
+#include "common/eventlog/store.h"
+
+namespace grpc {
+class Service;
+}
+namespace flowstack::rpc {
+class Server;
+}
+
+// flowstack.campaign.v1.CampaignService. The answers' shapes and errors are in
+// campaign_service.proto.
+namespace flowstack::campaign {
+
+inline constexpr const char* kCampaignServiceName = "flowstack.campaign.v1.CampaignService";
+
+struct CampaignRpcParts {
+    rpc::Server& door;
+    eventlog::Store& store;
+    eventlog::ReadModel& read_model;
+    const Clock& clock;
+    IdSource& ids;
+};
+
+// The parts must outlive the service.
+std::shared_ptr<grpc::Service> make_campaign_rpc(const CampaignRpcParts& parts);
+
+}  // namespace flowstack::campaign

@@ -1,0 +1,74 @@
+#pragma once
+
+#include <map>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "common/core/clock.h"
+#include "common/core/guarded.h"
+#include "common/eventlog/folds.h"
+#include "common/eventlog/read_model.h"
+#include "common/eventlog/work.h"
+#include "services/campaign/adapters/campaign_codec.h"
+#include "services/campaign/adapters/sends.h"
+#include "services/campaign/config.h"
+#include "services/campaign/domain/pacing.h"
+
+// Drives one campaign from its start to its last disposition: the owner of the campaign's lane
+// does, and nobody else.
+//
+// Each turn looks at the fold of the campaign and of its shards and does what is next: notes that
+// the audience is frozen, asks gateway for the next sends, withdraws what waits after a pause,
+// closes the shards after a cancellation, notes that everybody has a disposition. What it remembers
+// between turns is only its pace; a successor that knows nothing goes on from the folds.
+//
+// An ask is written down (SendAsked) before gateway is called. Whether the call came through, a
+// successor cannot know: it asks again for those without an outcome, and gateway queues nobody
+// twice in one round. A pause or cancellation is carried out by the same hand, so its withdrawal
+// never overtakes an ask. Thread-safe.
+namespace flowstack::campaign {
+
+class Pacer {
+public:
+    Pacer(eventlog::Store& store, eventlog::ReadModel& read_model, const Clock& clock, Sends& sends,
+          const Config& config);
+
+    // Handlers for eventlog::WorkRunner.
+    void start(const eventlog::WorkRow& row);  // a scheduled campaign's time came
+    void turn(const eventlog::WorkRow& row);
+
+private:
+    // What the pacer knows of one campaign under one ownership.
+    struct Memory {
+        std::int64_t owner_epoch = 0;
+        Pace pace;
+        bool ask_again = true;     // somebody may have been asked without gateway hearing of it
+        int withdrawn_round = -1;  // the pause of this round is through
+        bool cancel_through = false;
+        Time closed_at{};  // cancelled: when nobody waited any more
+    };
+    struct View;  // the folds of one turn
+    void withdraw(const View& view, const char* reason);
+
+    View look(const eventlog::WorkRow& row);
+    // False when the append was refused: somebody else wrote, or owns the lane.
+    bool append(const View& view, const Command& command);
+    bool append(const View& view, int lane, const ShardCommand& command);
+    bool tenant_allows(const View& view);
+    void run(View& view, Memory& memory);
+    void ask(View& view, int lane, int round,
+             const std::vector<std::pair<std::string, std::string>>& members);
+    void wind_down(View& view, Memory& memory);
+
+    eventlog::Store& store_;
+    eventlog::ReadModel& read_model_;
+    const Clock& clock_;
+    Sends& sends_;
+    Config config_;
+    eventlog::Folds<CampaignCodec> campaigns_;
+    eventlog::Folds<ShardCodec> shards_;
+    Guarded<std::map<std::string, Memory>> memories_;
+};
+
+}  // namespace flowstack::campaign

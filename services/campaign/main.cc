@@ -1,0 +1,55 @@
+#include <unistd.h>
+
+#include "common/config/config.h"
+#include "common/core/clock.h"
+#include "common/core/ids.h"
+#include "common/service/host.h"
+#include "services/campaign/adapters/campaign_rpc.h"
+#include "services/campaign/adapters/derive.h"
+#include "services/campaign/adapters/freezer.h"
+#include "services/campaign/adapters/handlers.h"
+#include "services/campaign/adapters/heads.h"
+#include "services/campaign/adapters/pacer.h"
+#include "services/campaign/adapters/sends.h"
+#include "services/campaign/config.h"
+
+// campaign: one message to many customers, with one disposition for each. See README.md.
+int main(int argc, char** argv) {
+    using namespace flowstack;
+
+    config::Reader reader(argc, argv, environ);
+    auto options =
+        service::host_options(reader, "campaign", {"gateway", "conversation", "payment"});
+    const auto settings = campaign::read_config(reader);
+    reader.finish();
+
+    service::Host host(std::move(options), campaign::derive);
+    const SystemClock clock;
+    IdSource ids(clock);
+
+    campaign::Handlers handlers(host.store(), settings);
+    host.react([&](const auto& event, auto& turn) { handlers.react(event, turn); });
+    host.project([&](const auto& event, auto& turn) { handlers.project(event, turn); });
+
+    const auto heads = campaign::make_heads([&](const auto& name) { return host.channel(name); });
+    const auto sends = campaign::make_gateway_sends(host.channel("gateway"));
+    campaign::Freezer freezer(host.store(), clock, heads, settings);
+    campaign::Pacer pacer(host.store(), host.read_model(), clock, *sends, settings);
+    host.work(campaign::kStartWork, [&](const auto& row, auto done) {
+        pacer.start(row);
+        done();
+    });
+    host.work(campaign::kFreezeWork, [&](const auto& row, auto done) {
+        freezer.freeze(row);
+        done();
+    });
+    host.work(campaign::kPaceWork, [&](const auto& row, auto done) {
+        pacer.turn(row);
+        done();
+    });
+
+    const auto campaigns =
+        campaign::make_campaign_rpc({host.rpc(), host.store(), host.read_model(), clock, ids});
+    host.serve(*campaigns, campaign::kCampaignServiceName);
+    return host.run();
+}

@@ -1,0 +1,39 @@
+#include <unistd.h>
+
+#include "common/config/config.h"
+#include "common/core/clock.h"
+#include "common/core/ids.h"
+#include "common/service/host.h"
+#include "services/followup/adapters/derive.h"
+#include "services/followup/adapters/handlers.h"
+#include "services/followup/adapters/task_rpc.h"
+#include "services/followup/adapters/timer.h"
+#include "services/followup/config.h"
+
+// followup: what a business says to a customer later. See README.md.
+int main(int argc, char** argv) {
+    using namespace flowstack;
+
+    config::Reader reader(argc, argv, environ);
+    auto options =
+        service::host_options(reader, "followup", {"gateway", "conversation", "payment"});
+    const auto settings = followup::read_config(reader);
+    reader.finish();
+
+    service::Host host(std::move(options), followup::derive);
+    const SystemClock clock;
+    IdSource ids(clock);
+
+    followup::Handlers handlers(host.store(), settings);
+    host.react([&](const auto& event, auto& turn) { handlers.react(event, turn); });
+    host.project([&](const auto& event, auto& turn) { handlers.project(event, turn); });
+
+    followup::Timer timer(host.store(), host.read_model(), clock, host.metrics(), settings);
+    host.work(followup::kTimerWork,
+              [&](const auto& row, auto done) { timer.fire(row, std::move(done)); });
+
+    const auto tasks =
+        followup::make_task_rpc({host.rpc(), host.store(), host.read_model(), clock, ids});
+    host.serve(*tasks, followup::kTaskServiceName);
+    return host.run();
+}
