@@ -168,7 +168,9 @@ void Sandbox::introduce(Customer& who, const json::value& described) {
             unite(*digits, who);
         }
     }
-    who.phone_hidden = bool_or(described, "hide_phone", who.phone_hidden);
+    // Who gives a phone shows it, unless told otherwise.
+    const bool given = text_at(described, "phone").has_value();
+    who.phone_hidden = bool_or(described, "hide_phone", who.phone_hidden && !given);
     if (who.name.empty()) who.name = who.phone.empty() ? who.user_id : "+" + who.phone;
 }
 

@@ -378,7 +378,8 @@ TEST_F(CustomerSide, TapsAListRow) {
 }
 
 TEST_F(CustomerSide, MayHideTheirPhoneBehindAUserIdAndShowItLater) {
-    say(R"({"text":"hi","name":"Asha","username":"asha.k"})", "KE.13491208655302741918");
+    say(R"({"text":"hi","name":"Asha","username":"asha.k","hide_phone":true})",
+        "KE.13491208655302741918");
     const json::value hidden = posted_message(0);
     EXPECT_EQ(member(hidden, "from"), nullptr);
     EXPECT_EQ(text_or(hidden, "from_user_id", ""), "KE.13491208655302741918");
