@@ -4,7 +4,9 @@
 
 #include <algorithm>
 
+#include "common/eventlog/integrity.h"
 #include "common/eventlog/turn.h"
+#include "common/postgres/session.h"
 #include "common/rpc/channel.h"
 #include "common/rpc/error.h"
 #include "common/rpc/server.h"
@@ -87,7 +89,63 @@ public:
         });
     }
 
+    grpc::ServerUnaryReactor* Verify(grpc::CallbackServerContext* context,
+                                     const v1::VerifyRequest* request,
+                                     v1::VerifyResponse* response) override {
+        return door_.unary(context, [this, request, response](rpc::Call& call) {
+            check_lane(request->lane());
+            eventlog::LaneCheck what{.lane = request->lane(),
+                                     .from = std::max<std::int64_t>(request->from_position(), 1),
+                                     .to = request->to_position(),
+                                     .cancelled = [&call] { return call.cancelled(); }};
+            if (request->from_position() < 0)
+                throw rpc::invalid_field("from_position", "must not be negative");
+            if (what.to != 0 && what.to < what.from)
+                throw rpc::invalid_field("to_position",
+                                         "must be 0 (the head) or not below from_position");
+            // A session of its own: the readers' are for short questions.
+            postgres::Session session(verifying());
+            const auto report = eventlog::check_lane(session, store_.options().service, what);
+            response->set_events(report.events);
+            response->set_from_position(what.from);
+            response->set_to_position(report.to);
+            response->set_digest(std::string(crypto::bytes_of(report.digest)));
+            for (const auto& problem : report.problems) tell(problem, *response->add_problems());
+            response->set_more_problems(report.more_problems);
+        });
+    }
+
+    grpc::ServerUnaryReactor* VerifyDerived(grpc::CallbackServerContext* context,
+                                            const v1::VerifyDerivedRequest*,
+                                            v1::VerifyDerivedResponse* response) override {
+        return door_.unary(context, [this, response](rpc::Call& call) {
+            postgres::Session session(verifying());
+            const auto report =
+                eventlog::check_derived(session, store_.options().service, store_.options().lanes,
+                                        store_.derive(), [&call] { return call.cancelled(); });
+            response->set_events(report.events);
+            response->set_claims(report.claims);
+            response->set_work(report.work);
+            response->set_settings(report.settings);
+            for (const auto& problem : report.problems) tell(problem, *response->add_problems());
+            response->set_more_problems(report.more_problems);
+        });
+    }
+
 private:
+    static void tell(const eventlog::Problem& problem, v1::IntegrityProblem& proto) {
+        proto.set_kind(problem.kind);
+        proto.set_lane(problem.lane);
+        proto.set_position(problem.position);
+        proto.set_subject(problem.subject);
+        proto.set_detail(problem.detail);
+    }
+
+    postgres::Session::Options verifying() const {
+        return {.url = store_.options().database_url,
+                .application_name = store_.options().service + "-verify"};
+    }
+
     void check_lane(int lane) const {
         if (lane < 0 || lane >= store_.options().lanes)
             throw rpc::not_found("lanes/" + std::to_string(lane));
