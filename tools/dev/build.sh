@@ -129,9 +129,10 @@ start_test_servers() {
     start_kafka
     TEST_DATABASE_URL=$(postgres_url postgres)
     TEST_KAFKA_BROKERS=$(kafka_brokers)
+    TEST_KAFKA_KIND=$(kafka_kind)
     # For connections as flowstack_service, whose password is the same.
     PGPASSWORD=$POSTGRES_PASSWORD
-    export TEST_DATABASE_URL TEST_KAFKA_BROKERS PGPASSWORD
+    export TEST_DATABASE_URL TEST_KAFKA_BROKERS TEST_KAFKA_KIND PGPASSWORD
 }
 
 stop_test_servers() {

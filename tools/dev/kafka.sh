@@ -26,9 +26,7 @@ fetch_kafka() {
     if [[ $(cat "$KAFKA_HOME/stamp" 2>/dev/null) != "$stamp" ]]; then
         say kafka "fetching the jars of Kafka $KAFKA_VERSION"
         rm -rf "$KAFKA_HOME/libs" "$KAFKA_HOME/libs.new"
-        if ! timeout 600 mvn --batch-mode --strict-checksums --quiet -Dstyle.color=never \
-            -f "$ROOT/deploy/kafka/pom.xml" dependency:copy-dependencies -DincludeScope=runtime \
-            "-DoutputDirectory=$KAFKA_HOME/libs.new" </dev/null >"$log" 2>&1 7>&- 9>&-; then
+        if ! fetch_jars >"$log" 2>&1 && ! { sleep 3 && fetch_jars >>"$log" 2>&1; }; then
             complain kafka "mvn could not fetch the jars" "$log"
             exec 7>&-
             return 1
@@ -37,6 +35,14 @@ fetch_kafka() {
         printf '%s\n' "$stamp" >"$KAFKA_HOME/stamp"
     fi
     exec 7>&-
+}
+
+# By the plugin's full name: by its prefix, Maven hides why it could not reach a repository.
+fetch_jars() {
+    timeout 600 mvn --batch-mode --strict-checksums --quiet -Dstyle.color=never \
+        -f "$ROOT/deploy/kafka/pom.xml" \
+        org.apache.maven.plugins:maven-dependency-plugin:2.8:copy-dependencies \
+        -DincludeScope=runtime "-DoutputDirectory=$KAFKA_HOME/libs.new" </dev/null 7>&- 9>&-
 }
 
 # choose_broker [--dev-broker]: decides once for this start and says so when it is not the real one.
