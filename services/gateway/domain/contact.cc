@@ -56,7 +56,7 @@ Answer on(const OpenContact& contact, const LinkMerged& c) {
     if (c.customer_id == contact.customer_id) return ContactRejection::merges_into_itself;
     if (std::ranges::find(contact.linked, c.customer_id) != contact.linked.end())
         return std::vector<ContactEvent>{};
-    return ContactsLinked{contact.customer_id, c.customer_id};
+    return ContactsLinked{contact.customer_id, c.customer_id, c.identities};
 }
 
 template <class Stage, class AnyCommand>
@@ -85,6 +85,8 @@ Contact after(OpenContact contact, const ConsentChanged& e) {
 
 Contact after(OpenContact contact, const ContactsLinked& e) {
     contact.linked.push_back(e.merged_customer_id);
+    for (const auto& identity : e.identities)
+        if (!knows(contact, identity)) contact.identities.push_back(identity);
     return contact;
 }
 

@@ -58,6 +58,7 @@ struct MergeInto {
 };
 struct LinkMerged {
     std::string customer_id;  // the one that closed
+    std::vector<Identity> identities;
 };
 using ContactCommand =
     std::variant<SeeContact, AddIdentities, ChangeConsent, MergeInto, LinkMerged>;
@@ -87,6 +88,7 @@ struct ConsentChanged {
 struct ContactsLinked {
     std::string customer_id;
     std::string merged_customer_id;
+    std::vector<Identity> identities;
     bool operator==(const ContactsLinked&) const = default;
 };
 struct ContactMerged {

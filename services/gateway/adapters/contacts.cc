@@ -1,0 +1,105 @@
+#include "services/gateway/adapters/contacts.h"
+
+#include <algorithm>
+
+#include "common/core/broken_world.h"
+#include "common/core/corrupt_stream.h"
+
+namespace flowstack::gateway {
+
+Contacts::Found Contacts::follow(const std::string& tenant, std::string customer_id) {
+    for (int hop = 0; hop < kMergesMax; ++hop) {
+        auto folded = folds_.load(contact_stream(tenant, customer_id));
+        const auto* merged = std::get_if<MergedContact>(&folded.state);
+        if (merged == nullptr) return {std::move(customer_id), std::move(folded)};
+        customer_id = merged->into;
+    }
+    throw CorruptStream("contacts merge in a circle");
+}
+
+void Contacts::merge(const std::string& tenant, const std::string& closing,
+                     const std::string& survivor) {
+    const auto stream = contact_stream(tenant, closing);
+    const auto folded = folds_.load(stream);
+    auto decision = decide(folded.state, MergeInto{survivor});
+    if (!decision.accepted()) return;  // closed meanwhile: whoever did it said where to
+    eventlog::Command command;
+    command.id = "merge/" + closing + "/" + survivor;
+    command.meta.routing = by_customer(closing);
+    command.tenant = tenant;
+    command.dedupe = eventlog::Dedupe::version;
+    command.parts.push_back(
+        {stream, folded.expected(), encode_all(decision.events(), clock_.now())});
+    const auto verdict = store_.append(std::move(command));
+    if (!verdict.accepted() && verdict.outcome != eventlog::Outcome::wrong_version)
+        throw Contention("a contact could not be merged");
+}
+
+ContactPlan Contacts::plan(const std::string& tenant, const std::string& channel_id,
+                           const std::vector<Identity>& identities, const std::string& profile_name,
+                           const std::optional<ChangeConsent>& consent) {
+    // In the order of age: ids carry the time of their minting.
+    std::vector<Found> customers;
+    for (const auto& identity : identities) {
+        const auto claim =
+            store_.claim(tenant, kIdentityClaim, keys_.identity_claim(tenant, identity));
+        if (!claim) continue;
+        auto found = follow(tenant, claim->value);
+        const auto same = [&](const Found& f) { return f.customer_id == found.customer_id; };
+        if (std::ranges::none_of(customers, same)) customers.push_back(std::move(found));
+    }
+    std::ranges::sort(customers, {}, &Found::customer_id);
+
+    ContactPlan plan;
+    if (customers.empty()) {
+        const auto customer_id = ids_.next().text();
+        SeeContact see{customer_id, channel_id, identities, profile_name};
+        plan.events = decide(Contact{NoContact{}}, see).events();
+        Contact contact = NoContact{};
+        for (const auto& event : plan.events) contact = evolve(contact, event);
+        if (consent) {
+            const auto more = decide(contact, *consent);
+            if (more.accepted())
+                plan.events.insert(plan.events.end(), more.events().begin(), more.events().end());
+        }
+        plan.customer = {customer_id, phone_of(std::get<OpenContact>(contact))};
+        plan.part = {contact_stream(tenant, customer_id), eventlog::kCreate,
+                     encode_all(plan.events, clock_.now())};
+        return plan;
+    }
+
+    auto& survivor = customers.front();
+    for (std::size_t i = 1; i < customers.size(); ++i)
+        merge(tenant, customers[i].customer_id, survivor.customer_id);
+
+    // An identity that a merged contact holds stays claimed by it and forwards; only new ones are
+    // added here.
+    AddIdentities add{{}, profile_name};
+    for (const auto& identity : identities)
+        if (!store_.claim(tenant, kIdentityClaim, keys_.identity_claim(tenant, identity)))
+            add.identities.push_back(identity);
+    Contact contact = survivor.contact.state;
+    const auto apply = [&](const ContactCommand& command) {
+        const auto decision = decide(contact, command);
+        if (!decision.accepted()) return;
+        for (const auto& event : decision.events()) {
+            contact = evolve(contact, event);
+            plan.events.push_back(event);
+        }
+    };
+    if (!add.identities.empty()) apply(add);
+    if (consent) apply(*consent);
+
+    auto phone = std::holds_alternative<OpenContact>(contact)
+                     ? phone_of(std::get<OpenContact>(contact))
+                     : std::string();
+    for (const auto& identity : identities)
+        if (phone.empty() && identity.kind == kPhone) phone = identity.value;
+    plan.customer = {survivor.customer_id, phone};
+    if (!plan.events.empty())
+        plan.part = {contact_stream(tenant, survivor.customer_id), survivor.contact.expected(),
+                     encode_all(plan.events, clock_.now())};
+    return plan;
+}
+
+}  // namespace flowstack::gateway

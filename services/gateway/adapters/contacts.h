@@ -1,0 +1,57 @@
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "common/core/ids.h"
+#include "common/eventlog/folds.h"
+#include "services/gateway/adapters/codec.h"
+#include "services/gateway/adapters/customers.h"
+#include "services/gateway/adapters/derive.h"
+
+// Finds or mints the customer of some identities. Blocks on the store: not for a server's thread.
+namespace flowstack::gateway {
+
+struct ContactPlan {
+    KnownCustomer customer;
+    // What the same append must write to the contact, under its exact version; nothing when the
+    // contact does not change.
+    std::optional<eventlog::Part> part;
+    std::vector<ContactEvent> events;
+};
+
+class Contacts {
+public:
+    Contacts(eventlog::Store& store, const DerivedKeys& keys, IdSource& ids, const Clock& clock)
+        : store_(store), keys_(keys), ids_(ids), clock_(clock), folds_(store) {}
+
+    // Looks the identities up in the claims. None known: a new customer. Some known: the missing
+    // ones are added. Two customers: the older one survives and the other is closed here and now.
+    // The plan may be out of date when it is appended: a refused append plans again.
+    ContactPlan plan(const std::string& tenant, const std::string& channel_id,
+                     const std::vector<Identity>& identities, const std::string& profile_name,
+                     const std::optional<ChangeConsent>& consent = std::nullopt);
+
+    // The contact, following merges. The state is NoContact when there is none.
+    struct Found {
+        std::string customer_id;
+        eventlog::Folded<Contact> contact;
+    };
+    Found follow(const std::string& tenant, std::string customer_id);
+
+    eventlog::Folds<ContactCodec>& folds() { return folds_; }
+
+private:
+    void merge(const std::string& tenant, const std::string& closing, const std::string& survivor);
+
+    eventlog::Store& store_;
+    const DerivedKeys& keys_;
+    IdSource& ids_;
+    const Clock& clock_;
+    eventlog::Folds<ContactCodec> folds_;
+};
+
+inline constexpr int kMergesMax = 8;  // a chain of merges that is longer is corrupt
+
+}  // namespace flowstack::gateway

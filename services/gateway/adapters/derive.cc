@@ -1,0 +1,267 @@
+#include "services/gateway/adapters/derive.h"
+
+#include <algorithm>
+#include <charconv>
+#include <vector>
+
+#include "common/core/overloaded.h"
+#include "common/core/uuid.h"
+#include "common/crypto/encoding.h"
+#include "common/crypto/hash.h"
+#include "services/gateway/adapters/codec.h"
+
+namespace flowstack::gateway {
+namespace {
+
+constexpr std::size_t kTagBytes = 8;
+
+Secret key_for(const Secret& master, std::string_view use) {
+    const auto digest = crypto::hmac_sha256(master.reveal(), use);
+    return Secret(std::string(crypto::bytes_of(digest)));
+}
+
+// Fields between zero bytes: none of them may hold one.
+std::string joined(const std::vector<std::string>& parts) {
+    std::string text = parts.front();
+    for (std::size_t i = 1; i < parts.size(); ++i) text += '\0' + parts[i];
+    return text;
+}
+std::vector<std::string> split(std::string_view text, char at) {
+    std::vector<std::string> parts{""};
+    for (const char c : text) {
+        if (c == at)
+            parts.emplace_back();
+        else
+            parts.back() += c;
+    }
+    return parts;
+}
+std::optional<int> number(std::string_view text) {
+    int value = 0;
+    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+    if (error != std::errc{} || end != text.data() + text.size()) return std::nullopt;
+    return value;
+}
+
+struct Deriver {
+    int lanes;
+    const DerivedKeys* keys;
+
+    int channel_lane(const std::string& tenant, const std::string& channel) const {
+        return eventlog::lane_of(by_channel(channel), tenant, lanes);
+    }
+
+    void settings(const eventlog::StreamName& stream, std::string kind,
+                  eventlog::Derived& out) const {
+        out.settings.push_back({stream.tenant, std::move(kind), stream.key});
+    }
+
+    void tenant(const eventlog::StreamName& stream, const eventlog::NewEvent& event,
+                eventlog::Derived& out) const {
+        settings(stream, "tenant", out);
+        const auto fact = decode_tenant(event.type, event.payload);
+        // Held for the channel's own stream, which claims it again when it is connected.
+        if (const auto* e = std::get_if<TenantRegistered>(&fact))
+            claim_channel(stream.tenant, e->tenant.channel_kind, e->tenant.channel_external_id,
+                          e->tenant.channel_id, out);
+    }
+
+    void channel(const eventlog::StreamName& stream, const eventlog::NewEvent& event,
+                 eventlog::Derived& out) const {
+        settings(stream, "channel", out);
+        const auto fact = decode_channel(event.type, event.payload);
+        if (const auto* e = std::get_if<ChannelConnected>(&fact))
+            claim_channel(stream.tenant, e->channel.kind, e->channel.external_id,
+                          e->channel.channel_id, out);
+    }
+
+    void claim_channel(const std::string& tenant, const std::string& kind,
+                       const std::string& external_id, const std::string& channel_id,
+                       eventlog::Derived& out) const {
+        out.claims.push_back({"", std::string(kChannelClaim), channel_claim_key(kind, external_id),
+                              tenant, channel_stream(tenant, channel_id)});
+    }
+
+    void contact(const eventlog::StreamName& stream, const eventlog::NewEvent& event,
+                 eventlog::Derived& out) const {
+        const auto claim = [&](const Identity& identity, const std::string& customer) {
+            out.claims.push_back({stream.tenant, std::string(kIdentityClaim),
+                                  keys->identity_claim(stream.tenant, identity), customer, stream});
+        };
+        std::visit(Overloaded{[&](const ContactSeen& e) {
+                                  for (const auto& identity : e.identities)
+                                      claim(identity, e.customer_id);
+                              },
+                              [&](const IdentityAdded& e) { claim(e.identity, e.customer_id); },
+                              [&](const ContactMerged&) {
+                                  // Every door forgets what it knew about this customer.
+                                  settings(stream, "contact_merged", out);
+                              },
+                              [](const ConsentChanged&) {}, [](const ContactsLinked&) {}},
+                   decode_contact(event.type, event.payload));
+    }
+
+    void message(const eventlog::StreamName& stream, const eventlog::NewEvent& event,
+                 eventlog::Derived& out) const {
+        const auto& tenant = stream.tenant;
+        const auto& id = stream.key;
+        const auto put = [&](const Route& route, std::string kind, Time due, int attempt) {
+            out.work_put.push_back(
+                {channel_lane(tenant, route.channel_id), std::move(kind), id, due, route.priority,
+                 ref_text({tenant, route.channel_id, route.customer_id, attempt})});
+        };
+        const auto remove = [&](const Route& route, std::string kind) {
+            out.work_del.push_back({channel_lane(tenant, route.channel_id), std::move(kind), id});
+        };
+        const auto leave_queue = [&](const Route& route) {
+            remove(route, dispatch_kind(route.channel_id, route.priority));
+        };
+        const auto close_attempt = [&](const Route& route) {
+            remove(route, std::string(kAttemptKind));
+            remove(route, std::string(kEvidenceKind));
+        };
+        std::visit(
+            Overloaded{[&](const MessageQueued& e) {
+                           const auto& m = e.message;
+                           put({m.channel_id, m.customer_id, {}, m.priority},
+                               dispatch_kind(m.channel_id, m.priority),
+                               std::max(event.occurred_at, m.not_before), 0);
+                           if (!m.idempotency_key.empty())
+                               out.claims.push_back({tenant, std::string(kIdempotencyClaim),
+                                                     m.idempotency_key, m.message_id, stream});
+                       },
+                       [&](const SendAttempted& e) {
+                           leave_queue(e.route);
+                           put(e.route, std::string(kAttemptKind), event.occurred_at, e.attempt);
+                       },
+                       [&](const SendAccepted& e) {
+                           close_attempt(e.route);
+                           const auto value = claim_value({id, e.route.customer_id});
+                           if (!e.provider_message_id.empty() && !value.empty())
+                               out.claims.push_back({tenant, std::string(kProviderMessageClaim),
+                                                     e.provider_message_id, value, stream});
+                       },
+                       [&](const SendFailed& e) {
+                           close_attempt(e.route);
+                           if (e.retry_at != Time{})
+                               put(e.route, dispatch_kind(e.route.channel_id, e.route.priority),
+                                   e.retry_at, e.attempt);
+                       },
+                       [&](const SendUnknown& e) {
+                           close_attempt(e.route);
+                           if (e.evidence_until != Time{})
+                               put(e.route, std::string(kEvidenceKind), e.evidence_until,
+                                   e.attempt);
+                       },
+                       [&](const StatusReported& e) {
+                           // Evidence that it arrived: nothing is open any more. A failure is
+                           // judged first.
+                           if (e.status == "failed" || e.route.channel_id.empty()) return;
+                           leave_queue(e.route);
+                           close_attempt(e.route);
+                       },
+                       [&](const MessageSuppressed& e) {
+                           leave_queue(e.route);
+                           close_attempt(e.route);
+                       },
+                       [&](const MessageCancelled& e) { leave_queue(e.route); },
+                       [&](const MessageRetried& e) {
+                           close_attempt(e.route);
+                           put(e.route, dispatch_kind(e.route.channel_id, e.route.priority),
+                               event.occurred_at, 0);
+                       },
+                       [&](const MessageDiscarded& e) { close_attempt(e.route); }},
+            decode_message(event.type, event.payload));
+    }
+
+    void operator()(const eventlog::StreamName& stream, int, const eventlog::NewEvent& event,
+                    eventlog::Derived& out) const {
+        if (stream.category == "message")
+            message(stream, event, out);
+        else if (stream.category == "contact")
+            contact(stream, event, out);
+        else if (stream.category == "tenant")
+            tenant(stream, event, out);
+        else if (stream.category == "channel")
+            channel(stream, event, out);
+        else if (stream.category == "api_key")
+            settings(stream, "api_key", out);
+    }
+};
+
+}  // namespace
+
+DerivedKeys::DerivedKeys(const Secret& master_key_hex)
+    : identity_key_(key_for(master_key_hex, "flowstack.gateway.identity.v1")),
+      callback_key_(key_for(master_key_hex, "flowstack.gateway.callback.v1")) {}
+
+std::string DerivedKeys::identity_claim(std::string_view tenant, const Identity& identity) const {
+    const auto tenant_key = crypto::hmac_sha256(identity_key_.reveal(), tenant);
+    return crypto::hex_encode(crypto::bytes_of(
+        crypto::hmac_sha256(crypto::bytes_of(tenant_key), identity.kind + ":" + identity.value)));
+}
+
+std::string DerivedKeys::callback_data(std::string_view tenant, const Callback& c) const {
+    const auto text =
+        joined({"1", c.message_id, c.customer_id, std::to_string(c.attempt),
+                std::to_string(c.priority), c.origin.kind, c.origin.id, c.origin.recipient});
+    const auto tag = crypto::hmac_sha256(callback_key_.reveal(), std::string(tenant) + '\0' + text);
+    return crypto::base64url_encode(std::string(crypto::bytes_of(tag).substr(0, kTagBytes)) + text);
+}
+
+std::optional<DerivedKeys::Callback> DerivedKeys::read_callback(std::string_view tenant,
+                                                                std::string_view data) const {
+    const auto bytes = crypto::base64url_decode(data);
+    if (!bytes || bytes->size() <= kTagBytes) return std::nullopt;
+    const auto text = bytes->substr(kTagBytes);
+    const auto tag = crypto::hmac_sha256(callback_key_.reveal(), std::string(tenant) + '\0' + text);
+    if (!crypto::constant_time_equal(bytes->substr(0, kTagBytes),
+                                     crypto::bytes_of(tag).substr(0, kTagBytes)))
+        return std::nullopt;
+    const auto parts = split(text, '\0');
+    if (parts.size() != 8 || parts[0] != "1") return std::nullopt;
+    const auto attempt = number(parts[3]);
+    const auto priority = number(parts[4]);
+    if (!attempt || !priority) return std::nullopt;
+    return Callback{parts[1], parts[2], *attempt, *priority, {parts[5], parts[6], parts[7]}};
+}
+
+std::string channel_claim_key(std::string_view kind, std::string_view external_id) {
+    return std::string(kind) + "/" + std::string(external_id);
+}
+
+std::string claim_value(const MessageAddress& address) {
+    const auto message = Uuid::parse(address.message_id);
+    const auto customer = Uuid::parse(address.customer_id);
+    if (!message || !customer) return {};
+    return std::string(message->raw()) + std::string(customer->raw());
+}
+
+std::optional<MessageAddress> read_claim_value(std::string_view value) {
+    if (value.size() != 32) return std::nullopt;
+    const auto message = Uuid::from_bytes(value.substr(0, 16));
+    const auto customer = Uuid::from_bytes(value.substr(16));
+    if (!message || !customer) return std::nullopt;
+    return MessageAddress{message->text(), customer->text()};
+}
+
+std::string dispatch_kind(std::string_view channel_id, int priority) {
+    return "dispatch/" + std::string(channel_id) + "/" + std::to_string(priority);
+}
+
+std::string ref_text(const WorkRef& ref) {
+    return ref.tenant + "\n" + ref.channel_id + "\n" + ref.customer_id + "\n" +
+           std::to_string(ref.attempt);
+}
+
+std::optional<WorkRef> read_ref(std::string_view text) {
+    const auto parts = split(text, '\n');
+    if (parts.size() != 4) return std::nullopt;
+    const auto attempt = number(parts[3]);
+    if (!attempt) return std::nullopt;
+    return WorkRef{parts[0], parts[1], parts[2], *attempt};
+}
+
+eventlog::DeriveFn make_derive(int lanes, const DerivedKeys& keys) { return Deriver{lanes, &keys}; }
+
+}  // namespace flowstack::gateway

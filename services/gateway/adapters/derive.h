@@ -1,0 +1,76 @@
+#pragma once
+
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "common/core/secret.h"
+#include "common/eventlog/types.h"
+#include "services/gateway/domain/contact.h"
+#include "services/gateway/domain/message.h"
+
+// The side rows of gateway's events: claims, queues, settings changes. A pure function of the event
+// (and of the installation's master key), so that they can be made again from the log.
+namespace flowstack::gateway {
+
+// Keys made of the master key, one per use.
+class DerivedKeys {
+public:
+    explicit DerivedKeys(const Secret& master_key_hex);
+
+    // Claims hold HMACs under the tenant's key, not phone numbers: 64 hex digits.
+    std::string identity_claim(std::string_view tenant, const Identity& identity) const;
+
+    // Our correlation id in a send, `biz_opaque_callback_data`: which attempt of which message it
+    // is, who asked for it, and a tag, so that only what we wrote is believed.
+    struct Callback {
+        std::string message_id;
+        std::string customer_id;
+        int attempt = 0;
+        int priority = 0;
+        Origin origin;
+        friend bool operator==(const Callback&, const Callback&) = default;
+    };
+    std::string callback_data(std::string_view tenant, const Callback& callback) const;
+    std::optional<Callback> read_callback(std::string_view tenant, std::string_view data) const;
+
+private:
+    Secret identity_key_;
+    Secret callback_key_;
+};
+
+inline constexpr std::string_view kIdentityClaim = "identity";
+inline constexpr std::string_view kChannelClaim = "channel";
+inline constexpr std::string_view kIdempotencyClaim = "idempotency";
+inline constexpr std::string_view kProviderMessageClaim = "provider_message";
+
+// Key of a channel's claim: its kind and external id, for the whole platform.
+std::string channel_claim_key(std::string_view kind, std::string_view external_id);
+
+// Value of a provider message's claim: which message of which customer it is.
+struct MessageAddress {
+    std::string message_id;
+    std::string customer_id;
+};
+std::string claim_value(const MessageAddress& address);
+std::optional<MessageAddress> read_claim_value(std::string_view value);
+
+// Work rows. The queue of a channel is three kinds of row, one a priority, at the channel's lane.
+std::string dispatch_kind(std::string_view channel_id, int priority);
+inline constexpr std::string_view kAttemptKind = "attempt";    // a call that is not answered yet
+inline constexpr std::string_view kEvidenceKind = "evidence";  // an unknown one whose wait ends
+
+// What a work row points to.
+struct WorkRef {
+    std::string tenant;
+    std::string channel_id;
+    std::string customer_id;
+    int attempt = 0;
+};
+std::string ref_text(const WorkRef& ref);
+std::optional<WorkRef> read_ref(std::string_view text);
+
+// `lanes`: of the installation. `keys` must outlive the function.
+eventlog::DeriveFn make_derive(int lanes, const DerivedKeys& keys);
+
+}  // namespace flowstack::gateway

@@ -1,0 +1,129 @@
+#include "services/gateway/adapters/directory.h"
+
+#include <algorithm>
+#include <mutex>
+
+#include "common/observability/log.h"
+#include "services/gateway/adapters/derive.h"
+
+namespace flowstack::gateway {
+namespace {
+std::string pair_key(std::string_view tenant, std::string_view id) {
+    return std::string(tenant) + "/" + std::string(id);
+}
+}  // namespace
+
+std::string credential_purpose(std::string_view channel_id) {
+    return "channel/" + std::string(channel_id) + "/access_token";
+}
+
+Directory::Directory(eventlog::Store& store, crypto::KeyWrapper& wrapper)
+    : store_(store),
+      wrapper_(wrapper),
+      tenant_folds_(store),
+      channel_folds_(store),
+      key_folds_(store) {}
+
+void Directory::apply(const eventlog::SettingsChange& change) {
+    if (change.kind == "tenant")
+        load_tenant(change.tenant);
+    else if (change.kind == "channel")
+        load_channel(change.tenant, change.key);
+    else if (change.kind == "api_key")
+        load_api_key(change.tenant, change.key);
+    else if (change.kind == "contact_merged")
+        for (const auto& listener : merged_) listener(change.tenant, change.key);
+}
+
+void Directory::load_tenant(const std::string& tenant) {
+    const auto folded = tenant_folds_.load(tenant_stream(tenant));
+    const auto* known = std::get_if<KnownTenant>(&folded.state);
+    if (known == nullptr) return;
+    auto entry = std::make_shared<TenantEntry>(TenantEntry{*known, folded.version});
+    const std::unique_lock lock(mutex_);
+    tenants_[tenant] = std::move(entry);
+}
+
+void Directory::load_channel(const std::string& tenant, const std::string& channel) {
+    const auto folded = channel_folds_.load(channel_stream(tenant, channel));
+    const auto* known = std::get_if<KnownChannel>(&folded.state);
+    if (known == nullptr) return;
+    auto entry = std::make_shared<ChannelEntry>();
+    entry->tenant = tenant;
+    entry->channel = known->channel;
+    entry->paused = known->paused;
+    entry->pause_reason = known->pause_reason;
+    entry->version = folded.version;
+    entry->lane = store_.lane_of(by_channel(channel), tenant);
+    const auto& credentials = known->channel.credentials;
+    const auto envelope = crypto::Envelope::load(wrapper_, tenant, credentials.wrapped_data_key);
+    const auto token =
+        envelope ? envelope->open(credentials.sealed, credential_purpose(channel)) : std::nullopt;
+    if (token)
+        entry->access_token = *token;
+    else
+        log::error(
+            "a channel's credentials do not open: is MASTER_KEY the one they were sealed under?",
+            {{"tenant", tenant}, {"channel", channel}});
+    const std::unique_lock lock(mutex_);
+    channels_[pair_key(tenant, channel)] = entry;
+    external_[channel_claim_key(known->channel.kind, known->channel.external_id)] = entry;
+    auto& ids = of_tenant_[tenant];
+    if (std::ranges::find(ids, channel) == ids.end()) ids.push_back(channel);
+}
+
+void Directory::load_api_key(const std::string& tenant, const std::string& key_id) {
+    const auto key = key_folds_.load(api_key_stream(tenant, key_id)).state;
+    const std::unique_lock lock(mutex_);
+    if (key.revoked)
+        keys_.erase(key.key_sha256);
+    else if (!key.key_sha256.empty())
+        keys_[key.key_sha256] = tenant;
+}
+
+std::shared_ptr<const TenantEntry> Directory::tenant(std::string_view id) const {
+    const std::shared_lock lock(mutex_);
+    const auto found = tenants_.find(id);
+    return found == tenants_.end() ? nullptr : found->second;
+}
+
+std::shared_ptr<const ChannelEntry> Directory::channel(std::string_view tenant,
+                                                       std::string_view channel_id) const {
+    const std::shared_lock lock(mutex_);
+    const auto found = channels_.find(pair_key(tenant, channel_id));
+    return found == channels_.end() ? nullptr : found->second;
+}
+
+std::shared_ptr<const ChannelEntry> Directory::by_external_id(std::string_view kind,
+                                                              std::string_view external_id) const {
+    const std::shared_lock lock(mutex_);
+    const auto found = external_.find(channel_claim_key(kind, external_id));
+    return found == external_.end() ? nullptr : found->second;
+}
+
+std::vector<std::shared_ptr<const ChannelEntry>> Directory::channels_of(
+    std::string_view tenant) const {
+    const std::shared_lock lock(mutex_);
+    std::vector<std::shared_ptr<const ChannelEntry>> found;
+    const auto ids = of_tenant_.find(tenant);
+    if (ids == of_tenant_.end()) return found;
+    for (const auto& id : ids->second) found.push_back(channels_.at(pair_key(tenant, id)));
+    return found;
+}
+
+std::vector<std::shared_ptr<const ChannelEntry>> Directory::channels() const {
+    const std::shared_lock lock(mutex_);
+    std::vector<std::shared_ptr<const ChannelEntry>> all;
+    all.reserve(channels_.size());
+    for (const auto& [key, entry] : channels_) all.push_back(entry);
+    return all;
+}
+
+std::optional<std::string> Directory::tenant_of_key(std::string_view key_sha256) const {
+    const std::shared_lock lock(mutex_);
+    const auto found = keys_.find(key_sha256);
+    if (found == keys_.end()) return std::nullopt;
+    return found->second;
+}
+
+}  // namespace flowstack::gateway

@@ -1,0 +1,90 @@
+#pragma once
+
+#include <map>
+#include <memory>
+#include <optional>
+#include <shared_mutex>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <vector>
+
+#include "common/core/secret.h"
+#include "common/crypto/envelope.h"
+#include "common/eventlog/folds.h"
+#include "services/gateway/adapters/codec.h"
+
+// Tenants, channels and API keys of the whole installation in memory: what the doors and the
+// dispatchers ask for every message. Fed by settings changes, so a replica knows what another one
+// wrote within SETTINGS_POLL_MS.
+//
+// Thread-safe; entries are immutable and stay valid while somebody holds them.
+namespace flowstack::gateway {
+
+struct TenantEntry {
+    KnownTenant tenant;
+    std::int64_t version = 0;
+};
+struct ChannelEntry {
+    std::string tenant;
+    ConnectChannel channel;
+    bool paused = false;
+    std::string pause_reason;
+    Secret access_token;
+    int lane = 0;
+    std::int64_t version = 0;
+};
+
+class Directory {
+public:
+    // `wrapper` opens the tenants' data keys.
+    Directory(eventlog::Store& store, crypto::KeyWrapper& wrapper);
+
+    // One settings change; reads the stream that it names. Throws when the store is away.
+    void apply(const eventlog::SettingsChange& change);
+
+    std::shared_ptr<const TenantEntry> tenant(std::string_view id) const;
+    std::shared_ptr<const ChannelEntry> channel(std::string_view tenant,
+                                                std::string_view channel_id) const;
+    // By the provider's id (Meta: phone_number_id).
+    std::shared_ptr<const ChannelEntry> by_external_id(std::string_view kind,
+                                                       std::string_view external_id) const;
+    // A tenant's channels, in the order in which they were connected.
+    std::vector<std::shared_ptr<const ChannelEntry>> channels_of(std::string_view tenant) const;
+    std::vector<std::shared_ptr<const ChannelEntry>> channels() const;
+    // The tenant that a machine's key (its SHA-256) opens.
+    std::optional<std::string> tenant_of_key(std::string_view key_sha256) const;
+
+    // Called with the customer that closed, on the thread that feeds us. Before the first change.
+    void on_merge(std::function<void(const std::string& tenant, const std::string& customer)> f) {
+        merged_.push_back(std::move(f));
+    }
+
+    // The folds, for RPCs that read their own writes.
+    eventlog::Folds<TenantCodec>& tenants() { return tenant_folds_; }
+    eventlog::Folds<ChannelCodec>& channel_folds() { return channel_folds_; }
+
+private:
+    void load_tenant(const std::string& tenant);
+    void load_channel(const std::string& tenant, const std::string& channel);
+    void load_api_key(const std::string& tenant, const std::string& key_id);
+
+    eventlog::Store& store_;
+    crypto::KeyWrapper& wrapper_;
+    eventlog::Folds<TenantCodec> tenant_folds_;
+    eventlog::Folds<ChannelCodec> channel_folds_;
+    eventlog::Folds<ApiKeyCodec> key_folds_;
+    std::vector<std::function<void(const std::string&, const std::string&)>> merged_;
+
+    mutable std::shared_mutex mutex_;
+    std::map<std::string, std::shared_ptr<const TenantEntry>, std::less<>> tenants_;
+    std::map<std::string, std::shared_ptr<const ChannelEntry>, std::less<>> channels_;  // tenant/id
+    std::map<std::string, std::shared_ptr<const ChannelEntry>, std::less<>> external_;
+    std::map<std::string, std::vector<std::string>, std::less<>> of_tenant_;
+    std::map<std::string, std::string, std::less<>> keys_;  // sha256 → tenant
+};
+
+// What a credential is bound to when it is sealed.
+std::string credential_purpose(std::string_view channel_id);
+
+}  // namespace flowstack::gateway

@@ -1,0 +1,163 @@
+#include "services/gateway/adapters/projections.h"
+
+#include <google/protobuf/timestamp.pb.h>
+
+#include <algorithm>
+
+#include "flowstack/gateway/v1/channel_service.pb.h"
+#include "flowstack/gateway/v1/contact_service.pb.h"
+#include "flowstack/gateway/v1/inbound_events.pb.h"
+#include "flowstack/gateway/v1/message_service.pb.h"
+#include "flowstack/gateway/v1/tenant_service.pb.h"
+#include "services/gateway/adapters/resources.h"
+
+namespace flowstack::gateway {
+namespace {
+
+using eventlog::Document;
+using eventlog::Recorded;
+using eventlog::Turn;
+
+template <class Resource>
+Resource resource_of(Turn& turn, const std::string& tenant, const std::string& kind,
+                     const std::string& id) {
+    Resource resource;
+    if (const auto document = turn.get(tenant, kind, id)) resource.ParseFromString(document->body);
+    return resource;
+}
+
+Document document_of(const std::string& tenant, std::string kind, std::string id,
+                     std::string parent, std::string state, Time sort_at,
+                     const google::protobuf::Message& body) {
+    Document document;
+    document.tenant = tenant;
+    document.kind = std::move(kind);
+    document.id = std::move(id);
+    document.parent = std::move(parent);
+    document.state = std::move(state);
+    document.sort_at = sort_at;
+    document.body = body.SerializeAsString();
+    return document;
+}
+
+// A tenant's document is the fold's own shape, moved along by building the domain state again from
+// the resource: the settings are whole in every event that changes them.
+void project_tenant(const Recorded& event, Turn& turn) {
+    auto resource = resource_of<v1::Tenant>(turn, event.stream.tenant, "tenant", event.stream.key);
+    const auto fact = decode_tenant(event.type, event.payload);
+    if (const auto* e = std::get_if<TenantRegistered>(&fact)) {
+        resource = tenant_resource(
+            {e->tenant.tenant_id, e->tenant.settings, e->tenant.channel_id, TenantStatus::active},
+            event.version);
+        set_time(*resource.mutable_create_time(), event.recorded_at);
+    } else if (const auto* s = std::get_if<TenantSettingsChanged>(&fact)) {
+        resource.clear_settings();
+        to_proto(s->settings, *resource.mutable_settings());
+    } else {
+        const auto status = std::holds_alternative<TenantSuspended>(fact) ? TenantStatus::suspended
+                            : std::holds_alternative<TenantClosed>(fact)  ? TenantStatus::closed
+                                                                          : TenantStatus::active;
+        resource.set_status(std::string(text_of(status)));
+    }
+    resource.set_settings_version(event.version);
+    resource.set_etag(std::to_string(event.version));
+    turn.put(document_of(event.stream.tenant, "tenant", event.stream.key, "", resource.status(),
+                         time_of(resource.create_time()), resource));
+}
+
+void project_channel(const Recorded& event, Turn& turn) {
+    auto resource =
+        resource_of<v1::Channel>(turn, event.stream.tenant, "channel", event.stream.key);
+    const auto fact = decode_channel(event.type, event.payload);
+    if (const auto* e = std::get_if<ChannelConnected>(&fact)) {
+        resource = channel_resource(event.stream.tenant, {e->channel, false, {}}, event.version);
+        set_time(*resource.mutable_create_time(), event.recorded_at);
+    } else if (const auto* l = std::get_if<ChannelLimitsChanged>(&fact)) {
+        to_proto(l->limits, *resource.mutable_limits());
+    } else if (const auto* p = std::get_if<ChannelPaused>(&fact)) {
+        resource.set_state("PAUSED");
+        resource.set_pause_reason(p->reason);
+    } else if (std::holds_alternative<ChannelResumed>(fact)) {
+        resource.set_state("CONNECTED");
+        resource.clear_pause_reason();
+    }
+    resource.set_etag(std::to_string(event.version));
+    turn.put(document_of(event.stream.tenant, "channel", event.stream.key, "", resource.state(),
+                         time_of(resource.create_time()), resource));
+}
+
+void put_contact(const Recorded& event, Turn& turn, const v1::Contact& resource) {
+    std::string phone;
+    for (const auto& identity : resource.identities())
+        if (phone.empty() && identity.kind() == kPhone) phone = identity.value();
+    turn.put(document_of(event.stream.tenant, "contact", resource.customer_id(), phone, "",
+                         time_of(resource.create_time()), resource));
+}
+
+void project_contact(const Recorded& event, Turn& turn) {
+    auto resource =
+        resource_of<v1::Contact>(turn, event.stream.tenant, "contact", event.stream.key);
+    move_along(resource, event.stream.tenant, decode_contact(event.type, event.payload),
+               event.recorded_at, event.version);
+    put_contact(event, turn, resource);
+}
+
+// The window is the max of the inbound messages' own times.
+void project_inbound(const Recorded& event, Turn& turn) {
+    v1::MessageReceived received;
+    if (event.type != v1::MessageReceived::descriptor()->full_name() ||
+        !received.ParseFromString(event.payload))
+        return;
+    auto resource =
+        resource_of<v1::Contact>(turn, event.stream.tenant, "contact", received.customer_id());
+    if (resource.customer_id().empty()) {
+        // The contact's own event comes later in the same append.
+        resource.set_name("tenants/" + event.stream.tenant + "/contacts/" + received.customer_id());
+        resource.set_customer_id(received.customer_id());
+        set_time(*resource.mutable_create_time(), event.recorded_at);
+    }
+    const auto last = std::max(time_of(resource.last_inbound_time()), event.occurred_at);
+    set_time(*resource.mutable_last_inbound_time(), last);
+    set_time(*resource.mutable_window_expire_time(), window_end(last, {}));
+    put_contact(event, turn, resource);
+}
+
+void project_message(const Recorded& event, Turn& turn) {
+    const auto& tenant = event.stream.tenant;
+    const auto& id = event.stream.key;
+    auto resource = resource_of<v1::Message>(turn, tenant, "message", id);
+    const bool was_dead = resource.dead();
+    move_along(resource, tenant, decode_message(event.type, event.payload), event.recorded_at,
+               event.version);
+    const auto created = time_of(resource.create_time());
+    turn.put(document_of(tenant, "message", id, resource.customer_id(), resource.state(), created,
+                         resource));
+    if (resource.origin().kind() == "campaign")
+        turn.put(document_of(tenant, "origin_message", id, resource.origin().id(), resource.state(),
+                             created, resource));
+    if (resource.dead() || was_dead) {
+        auto letter = document_of(tenant, "dead_letter", id, resource.customer_id(),
+                                  resource.state(), created, resource);
+        letter.deleted = !resource.dead();
+        turn.put(std::move(letter));
+    }
+}
+
+}  // namespace
+
+void project(const Recorded& event, Turn& turn) {
+    if (event.service != "gateway") return;
+    const auto& category = event.stream.category;
+    if (category == "message")
+        project_message(event, turn);
+    else if (category == "inbound")
+        project_inbound(event, turn);
+    else if (category == "contact")
+        project_contact(event, turn);
+    else if (category == "tenant")
+        project_tenant(event, turn);
+    else if (category == "channel")
+        project_channel(event, turn);
+}
+
+}  // namespace flowstack::gateway

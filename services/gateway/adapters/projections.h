@@ -1,0 +1,19 @@
+#pragma once
+
+#include <chrono>
+
+#include "common/eventlog/turn.h"
+
+// gateway's read models: the API's resources as documents, for lists and for what the dispatcher
+// asks about a customer.
+//
+//   kind "tenant", "channel"            by tenant
+//   kind "contact"                      a customer, with the last inbound time and the window
+//   kind "message" (parent: customer)   an outbound message
+//   kind "origin_message" (parent: origin id)  the same, for campaigns
+//   kind "dead_letter"                  those that wait for a person
+namespace flowstack::gateway {
+
+void project(const eventlog::Recorded& event, eventlog::Turn& turn);
+
+}  // namespace flowstack::gateway

@@ -1,0 +1,222 @@
+#include "services/gateway/adapters/reactions.h"
+
+#include <cstring>
+
+#include "common/core/corrupt_stream.h"
+#include "common/observability/log.h"
+#include "flowstack/conversation/v1/conversation_events.pb.h"
+#include "flowstack/gateway/v1/inbound_events.pb.h"
+#include "flowstack/gateway/v1/message_events.pb.h"
+#include "services/gateway/adapters/derive.h"
+
+namespace flowstack::gateway {
+namespace {
+
+using eventlog::Command;
+using eventlog::Recorded;
+using eventlog::Turn;
+
+template <class Proto>
+bool is(const Recorded& event) {
+    return event.type == Proto::descriptor()->full_name();
+}
+template <class Proto>
+Proto parsed(const Recorded& event) {
+    Proto proto;
+    if (!proto.ParseFromString(event.payload)) throw CorruptStream("undecodable " + event.type);
+    return proto;
+}
+
+// A number in [0, 1) that is the same whenever this event is handled.
+double fraction_of(const Recorded& event) {
+    std::uint32_t bits = 0;
+    std::memcpy(&bits, event.event_id.bytes.data() + 12, sizeof bits);
+    return static_cast<double>(bits) / 4294967296.0;
+}
+
+template <class Event>
+Command command_on(const std::string& tenant, eventlog::Routing routing,
+                   eventlog::StreamName stream, std::int64_t expected,
+                   const std::vector<Event>& events, Time at) {
+    Command command;
+    command.tenant = tenant;
+    command.meta.routing = std::move(routing);
+    command.parts.push_back({std::move(stream), expected, encode_all(events, at)});
+    return command;
+}
+
+int priority_of(const std::string& kind) {
+    return kind == "follow_up" ? kPriorityFollowUp : kPriorityReply;
+}
+
+}  // namespace
+
+RetryPolicy policy_of(RetryPolicy policy, const TenantEntry* tenant) {
+    policy.send_unknown_again =
+        tenant != nullptr && tenant->tenant.settings.unknown_text_policy == "send_again";
+    return policy;
+}
+
+void Reactions::operator()(const Recorded& event, Turn& turn) {
+    if (is<conversation::v1::ReplyRequested>(event)) return queue_reply(event, turn);
+    if (event.service != "gateway") return;
+    if (is<v1::StatusReported>(event)) return judge_status(event, turn);
+    if (event.stream.category == "contact") return link_contacts(event, turn);
+    if (is<v1::StatusParked>(event)) return move_parked(event, turn);
+    if (is<v1::SendAccepted>(event)) return move_after_acceptance(event, turn);
+    if (is<v1::MessageSuppressed>(event)) return keep_opt_out(event, turn);
+}
+
+void Reactions::queue_reply(const Recorded& event, Turn& turn) {
+    const auto reply = parsed<conversation::v1::ReplyRequested>(event);
+    const auto& tenant = event.stream.tenant;
+    if (turn.refusal()) {
+        // Another message has this idempotency key: the reply was queued before.
+        log::warn("a reply's idempotency key is taken",
+                  {{"tenant", tenant}, {"message", reply.message_id()}});
+        return;
+    }
+    QueueMessage queue;
+    queue.message_id = reply.message_id();
+    queue.channel_id = reply.channel_id();
+    queue.customer_id = reply.customer_id();
+    queue.idempotency_key = reply.idempotency_key();
+    queue.origin = {reply.kind().empty() ? "reply" : reply.kind(),
+                    reply.task_id().empty() ? reply.conversation_id() : reply.task_id(), ""};
+    queue.priority = priority_of(reply.kind());
+    queue.preconditions.purpose = reply.purpose().empty() ? "service" : reply.purpose();
+    queue.preconditions.nothing_inbound_since = from_unix_micros(reply.nothing_inbound_since_us());
+    // Only an approved template may leave outside the window.
+    queue.preconditions.needs_open_window = !reply.personal().content().has_template_();
+    queue.preconditions.window_evidence = from_unix_micros(reply.window_evidence_us());
+    queue.to = reply.personal().to();
+    queue.content = reply.personal().content().SerializeAsString();
+    if (queue.to.empty() || queue.channel_id.empty()) {
+        const auto found = contacts_.follow(tenant, queue.customer_id);
+        if (const auto* contact = std::get_if<OpenContact>(&found.contact.state)) {
+            if (queue.to.empty()) queue.to = address_of(*contact);
+            if (queue.channel_id.empty()) queue.channel_id = contact->channel_id;
+        }
+    }
+    if (queue.channel_id.empty())
+        if (const auto channels = directory_.channels_of(tenant); !channels.empty())
+            queue.channel_id = channels.front()->channel.channel_id;
+
+    const auto stream = message_stream(tenant, queue.message_id);
+    const auto message = messages_.load(stream, turn);
+    const auto decision = decide(message.state, queue);
+    if (!decision.accepted()) return;
+    // The source's recorded time is strictly increasing in its lane, and all of one chat is in one
+    // lane: the queue keeps the order in which conversation spoke.
+    turn.append(command_on(tenant, by_customer(queue.customer_id), stream, message.expected(),
+                           decision.events(), event.recorded_at));
+}
+
+void Reactions::judge_status(const Recorded& event, Turn& turn) {
+    const auto status = parsed<v1::StatusReported>(event);
+    if (status.status() != "failed") return;
+    const auto& tenant = event.stream.tenant;
+    const auto message = messages_.load(event.stream, turn);
+    const auto entry = directory_.tenant(tenant);
+    const auto decision =
+        decide(message.state, JudgeFailedStatus{status.attempt(), status.provider_message_id(),
+                                                status.error_code(), status.error_title(),
+                                                policy_of(policy_, entry.get()), fraction_of(event),
+                                                event.recorded_at});
+    if (!decision.accepted() || decision.events().empty()) return;
+    turn.append(command_on(tenant, event.meta.routing, event.stream, message.expected(),
+                           decision.events(), event.recorded_at));
+}
+
+void Reactions::link_contacts(const Recorded& event, Turn& turn) {
+    const auto fact = decode_contact(event.type, event.payload);
+    const auto* merged = std::get_if<ContactMerged>(&fact);
+    if (merged == nullptr) return;
+    const auto& tenant = event.stream.tenant;
+    // What the closed one was known by, up to its end.
+    LinkMerged link{merged->customer_id, {}};
+    Contact contact = NoContact{};
+    for (const auto& stored : store_.read_stream(event.stream)) {
+        if (stored.version >= event.version) break;
+        contact = evolve(contact, decode_contact(stored.type, stored.payload));
+    }
+    if (const auto* open = std::get_if<OpenContact>(&contact)) link.identities = open->identities;
+
+    const auto survivor = contacts_.follow(tenant, merged->into);
+    const auto stream = contact_stream(tenant, survivor.customer_id);
+    const auto folded = contacts_.folds().load(stream, turn);
+    const auto decision = decide(folded.state, link);
+    if (!decision.accepted() || decision.events().empty()) return;
+    turn.append(command_on(tenant, by_customer(survivor.customer_id), stream, folded.expected(),
+                           decision.events(), event.recorded_at));
+}
+
+namespace {
+
+Command moved(const std::string& tenant, const MessageAddress& address,
+              const std::vector<v1::StatusParked>& statuses, const Message& message, Time at) {
+    std::vector<MessageEvent> events;
+    for (const auto& parked : statuses)
+        events.emplace_back(StatusReported{parked.status(),
+                                           parked.provider_message_id(),
+                                           from_unix_micros(parked.provider_time_us()),
+                                           parked.error_code(),
+                                           parked.error_title(),
+                                           {message.message.channel_id, address.customer_id,
+                                            message.message.origin, message.message.priority},
+                                           0});
+    auto command =
+        command_on(tenant, by_customer(address.customer_id),
+                   message_stream(tenant, address.message_id), eventlog::kAny, events, at);
+    // Both ways of moving may see the same status: it is told once.
+    command.id = "moved/" + tenant + "/" + statuses.front().provider_message_id() + "/" +
+                 statuses.front().status() + "/" + std::to_string(statuses.size());
+    command.dedupe = eventlog::Dedupe::claim;
+    return command;
+}
+
+}  // namespace
+
+void Reactions::move_parked(const Recorded& event, Turn& turn) {
+    if (turn.refusal()) return;  // moved already
+    const auto parked = parsed<v1::StatusParked>(event);
+    const auto& tenant = event.stream.tenant;
+    const auto claim = store_.claim(tenant, kProviderMessageClaim, parked.provider_message_id());
+    if (!claim) return;  // its message may still come: then it is moved from there
+    const auto address = read_claim_value(claim->value);
+    if (!address) return;
+    const auto message = messages_.load(message_stream(tenant, address->message_id), turn);
+    turn.append(moved(tenant, *address, {parked}, message.state, event.recorded_at));
+}
+
+void Reactions::move_after_acceptance(const Recorded& event, Turn& turn) {
+    if (turn.refusal()) return;
+    const auto accepted = parsed<v1::SendAccepted>(event);
+    const auto& tenant = event.stream.tenant;
+    std::vector<v1::StatusParked> statuses;
+    for (const auto& stored :
+         store_.read_stream(delivery_stream(tenant, accepted.provider_message_id())))
+        // Later ones find the claim by themselves.
+        statuses.push_back(parsed<v1::StatusParked>(stored));
+    if (statuses.empty()) return;
+    const auto message = messages_.load(event.stream, turn);
+    turn.append(moved(tenant, {event.stream.key, accepted.customer_id()}, statuses, message.state,
+                      event.recorded_at));
+}
+
+void Reactions::keep_opt_out(const Recorded& event, Turn& turn) {
+    constexpr int kOptedOut = 131050;
+    const auto suppressed = parsed<v1::MessageSuppressed>(event);
+    if (suppressed.error_code() != kOptedOut) return;
+    const auto& tenant = event.stream.tenant;
+    const auto found = contacts_.follow(tenant, suppressed.customer_id());
+    const auto stream = contact_stream(tenant, found.customer_id);
+    const auto contact = contacts_.folds().load(stream, turn);
+    const auto decision =
+        decide(contact.state, ChangeConsent{{std::string(kMarketing)}, false, "error_131050", ""});
+    if (!decision.accepted() || decision.events().empty()) return;
+    turn.append(command_on(tenant, by_customer(found.customer_id), stream, contact.expected(),
+                           decision.events(), event.recorded_at));
+}
+
+}  // namespace flowstack::gateway

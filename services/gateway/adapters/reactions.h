@@ -1,0 +1,48 @@
+#pragma once
+
+#include <functional>
+
+#include "common/eventlog/turn.h"
+#include "services/gateway/adapters/contacts.h"
+#include "services/gateway/adapters/directory.h"
+#include "services/gateway/domain/message.h"
+
+// What gateway does about events: conversation's wishes to reply, and its own second thoughts.
+//
+//   conversation.ReplyRequested       the message is queued
+//   gateway.StatusReported(failed)    retried by its error's class, or a dead letter
+//   gateway.ContactMerged             the survivor learns whom it took over
+//   gateway.StatusParked, SendAccepted  a status that came before its message is moved to it
+//   gateway.MessageSuppressed(131050)   the customer's refusal of marketing becomes their consent
+namespace flowstack::gateway {
+
+class Reactions {
+public:
+    Reactions(eventlog::Store& store, Directory& directory, Contacts& contacts, RetryPolicy policy)
+        : store_(store),
+          directory_(directory),
+          contacts_(contacts),
+          messages_(store),
+          policy_(policy) {}
+
+    void operator()(const eventlog::Recorded& event, eventlog::Turn& turn);
+
+private:
+    void queue_reply(const eventlog::Recorded& event, eventlog::Turn& turn);
+    void judge_status(const eventlog::Recorded& event, eventlog::Turn& turn);
+    void link_contacts(const eventlog::Recorded& event, eventlog::Turn& turn);
+    void move_parked(const eventlog::Recorded& event, eventlog::Turn& turn);
+    void move_after_acceptance(const eventlog::Recorded& event, eventlog::Turn& turn);
+    void keep_opt_out(const eventlog::Recorded& event, eventlog::Turn& turn);
+
+    eventlog::Store& store_;
+    Directory& directory_;
+    Contacts& contacts_;
+    eventlog::Folds<MessageCodec> messages_;
+    RetryPolicy policy_;
+};
+
+// The policy with what the tenant chose for messages whose fate is unknown.
+RetryPolicy policy_of(RetryPolicy policy, const TenantEntry* tenant);
+
+}  // namespace flowstack::gateway

@@ -1,0 +1,240 @@
+#include "services/gateway/adapters/resources.h"
+
+#include <google/protobuf/timestamp.pb.h>
+
+#include "common/core/overloaded.h"
+#include "flowstack/gateway/v1/channel_service.pb.h"
+#include "flowstack/gateway/v1/contact_service.pb.h"
+#include "flowstack/gateway/v1/message_service.pb.h"
+#include "flowstack/gateway/v1/tenant_service.pb.h"
+
+namespace flowstack::gateway {
+namespace {
+
+std::string consent_text(Consent consent) {
+    switch (consent) {
+        case Consent::unasked:
+            return "UNASKED";
+        case Consent::granted:
+            return "GRANTED";
+        case Consent::refused:
+            return "REFUSED";
+    }
+    return "UNASKED";
+}
+
+void add_identity(v1::Contact& contact, const Identity& identity) {
+    for (const auto& known : contact.identities())
+        if (known.kind() == identity.kind && known.value() == identity.value) return;
+    auto* added = contact.add_identities();
+    added->set_kind(identity.kind);
+    added->set_value(identity.value);
+}
+
+// Where a view stands in its climb, by its name.
+int height_of(const std::string& state) {
+    for (int v = 0; v <= static_cast<int>(View::suppressed); ++v)
+        if (state == text_of(static_cast<View>(v))) return v;
+    return -1;
+}
+void climb(v1::Message& message, View view) {
+    if (height_of(message.state()) < static_cast<int>(view))
+        message.set_state(std::string(text_of(view)));
+}
+
+void describe(v1::Message& resource, const std::string& tenant, const QueueMessage& m) {
+    resource.set_name("tenants/" + tenant + "/messages/" + m.message_id);
+    resource.set_message_id(m.message_id);
+    resource.set_customer_id(m.customer_id);
+    resource.set_channel_id(m.channel_id);
+    to_proto(m.origin, *resource.mutable_origin());
+    resource.set_to(m.to);
+    resource.mutable_content()->ParseFromString(m.content);
+    resource.set_idempotency_key(m.idempotency_key);
+}
+
+}  // namespace
+
+void set_time(google::protobuf::Timestamp& proto, Time at) {
+    const auto micros = unix_micros(at);
+    proto.set_seconds(micros / 1'000'000);
+    proto.set_nanos(static_cast<std::int32_t>(micros % 1'000'000) * 1000);
+}
+
+Time time_of(const google::protobuf::Timestamp& proto) {
+    return from_unix_micros(proto.seconds() * 1'000'000 + proto.nanos() / 1000);
+}
+
+v1::Tenant tenant_resource(const KnownTenant& tenant, std::int64_t version) {
+    v1::Tenant resource;
+    resource.set_name("tenants/" + tenant.tenant_id);
+    resource.set_tenant_id(tenant.tenant_id);
+    to_proto(tenant.settings, *resource.mutable_settings());
+    resource.set_settings_version(version);
+    resource.set_status(std::string(text_of(tenant.status)));
+    resource.set_channel_id(tenant.first_channel_id);
+    resource.set_etag(std::to_string(version));
+    return resource;
+}
+
+v1::Channel channel_resource(const std::string& tenant, const KnownChannel& known,
+                             std::int64_t version) {
+    const auto& channel = known.channel;
+    v1::Channel resource;
+    resource.set_name("tenants/" + tenant + "/channels/" + channel.channel_id);
+    resource.set_channel_id(channel.channel_id);
+    resource.set_kind(channel.kind);
+    resource.set_external_id(channel.external_id);
+    resource.set_waba_id(channel.waba_id);
+    resource.set_app_id(channel.app_id);
+    resource.set_display_phone_number(channel.display_phone_number);
+    to_proto(channel.limits, *resource.mutable_limits());
+    resource.set_state(known.paused ? "PAUSED" : "CONNECTED");
+    resource.set_pause_reason(known.pause_reason);
+    resource.set_etag(std::to_string(version));
+    return resource;
+}
+
+v1::Contact contact_resource(const std::string& tenant, const Contact& contact,
+                             std::int64_t version) {
+    v1::Contact resource;
+    std::visit(Overloaded{[](const NoContact&) {},
+                          [&](const OpenContact& c) {
+                              resource.set_customer_id(c.customer_id);
+                              for (const auto& identity : c.identities)
+                                  add_identity(resource, identity);
+                              resource.set_profile_name(c.profile_name);
+                              resource.set_channel_id(c.channel_id);
+                              resource.set_marketing_consent(consent_text(c.marketing));
+                              resource.set_utility_consent(consent_text(c.utility));
+                          },
+                          [&](const MergedContact& c) {
+                              resource.set_customer_id(c.customer_id);
+                              resource.set_merged_into(c.into);
+                          }},
+               contact);
+    resource.set_name("tenants/" + tenant + "/contacts/" + resource.customer_id());
+    resource.set_etag(std::to_string(version));
+    return resource;
+}
+
+v1::Message message_resource(const std::string& tenant, const Message& m, std::int64_t version) {
+    v1::Message resource;
+    describe(resource, tenant, m.message);
+    resource.set_state(std::string(text_of(m.view)));
+    resource.set_reason(m.reason);
+    resource.set_error_code(m.error_code);
+    resource.set_attempts(m.attempts);
+    resource.set_provider_message_id(m.provider_message_id);
+    resource.set_dead(std::holds_alternative<stage::Dead>(m.stage) ||
+                      std::holds_alternative<stage::Unknown>(m.stage));
+    resource.set_discarded(m.discarded);
+    if (const auto* queued = std::get_if<stage::Queued>(&m.stage);
+        queued != nullptr && queued->not_before != Time{})
+        set_time(*resource.mutable_retry_time(), queued->not_before);
+    resource.set_etag(std::to_string(version));
+    return resource;
+}
+
+void move_along(v1::Contact& contact, const std::string& tenant, const ContactEvent& event,
+                Time recorded_at, std::int64_t version) {
+    std::visit(Overloaded{[&](const ContactSeen& e) {
+                              contact.set_name("tenants/" + tenant + "/contacts/" + e.customer_id);
+                              contact.set_customer_id(e.customer_id);
+                              contact.set_channel_id(e.channel_id);
+                              contact.set_profile_name(e.profile_name);
+                              contact.set_marketing_consent("UNASKED");
+                              contact.set_utility_consent("UNASKED");
+                              for (const auto& identity : e.identities)
+                                  add_identity(contact, identity);
+                              set_time(*contact.mutable_create_time(), recorded_at);
+                          },
+                          [&](const IdentityAdded& e) {
+                              add_identity(contact, e.identity);
+                              if (!e.profile_name.empty()) contact.set_profile_name(e.profile_name);
+                          },
+                          [&](const ConsentChanged& e) {
+                              const std::string consent = e.granted ? "GRANTED" : "REFUSED";
+                              if (e.purpose == kMarketing)
+                                  contact.set_marketing_consent(consent);
+                              else
+                                  contact.set_utility_consent(consent);
+                          },
+                          [&](const ContactsLinked& e) {
+                              for (const auto& identity : e.identities)
+                                  add_identity(contact, identity);
+                          },
+                          [&](const ContactMerged& e) { contact.set_merged_into(e.into); }},
+               event);
+    contact.set_etag(std::to_string(version));
+}
+
+void move_along(v1::Message& message, const std::string& tenant, const MessageEvent& event,
+                Time recorded_at, std::int64_t version) {
+    std::visit(Overloaded{[&](const MessageQueued& e) {
+                              describe(message, tenant, e.message);
+                              set_time(*message.mutable_create_time(), recorded_at);
+                              climb(message, View::queued);
+                          },
+                          [&](const SendAttempted& e) {
+                              message.set_attempts(e.attempt);
+                              message.clear_reason();
+                              message.clear_error_code();
+                              message.clear_retry_time();
+                              climb(message, View::sending);
+                          },
+                          [&](const SendAccepted& e) {
+                              message.set_provider_message_id(e.provider_message_id);
+                              message.set_dead(false);
+                              climb(message, View::sending);
+                          },
+                          [&](const SendFailed& e) {
+                              message.set_error_code(e.error_code);
+                              message.set_reason(e.reason);
+                              message.set_dead(e.retry_at == Time{});
+                              if (e.retry_at == Time{})
+                                  climb(message, View::failed);
+                              else
+                                  set_time(*message.mutable_retry_time(), e.retry_at);
+                          },
+                          [&](const SendUnknown& e) {
+                              message.set_reason(e.reason);
+                              message.set_dead(true);
+                              climb(message, View::unknown);
+                          },
+                          [&](const StatusReported& e) {
+                              if (e.status == "failed") {
+                                  if (e.attempt != 0 && e.attempt != message.attempts()) return;
+                                  message.set_error_code(e.error_code);
+                                  message.set_reason(e.error_title);
+                                  return;
+                              }
+                              message.set_provider_message_id(e.provider_message_id);
+                              message.set_dead(false);
+                              if (e.status == "sent") climb(message, View::sent);
+                              if (e.status == "delivered") climb(message, View::delivered);
+                              if (e.status == "read") climb(message, View::read);
+                              if (e.status == "played") climb(message, View::played);
+                          },
+                          [&](const MessageSuppressed& e) {
+                              message.set_reason(e.reason);
+                              message.set_error_code(e.error_code);
+                              message.set_dead(false);
+                              climb(message, View::suppressed);
+                          },
+                          [&](const MessageCancelled& e) {
+                              message.set_reason(e.reason);
+                              climb(message, View::cancelled);
+                          },
+                          [&](const MessageRetried&) { message.set_dead(false); },
+                          [&](const MessageDiscarded& e) {
+                              message.set_reason(e.reason);
+                              message.set_dead(false);
+                              message.set_discarded(true);
+                          }},
+               event);
+    set_time(*message.mutable_update_time(), recorded_at);
+    message.set_etag(std::to_string(version));
+}
+
+}  // namespace flowstack::gateway
