@@ -1,0 +1,280 @@
+#include <grpcpp/grpcpp.h>
+#include <gtest/gtest.h>
+
+#include "common/rpc/channel.h"
+#include "common/rpc/error.h"
+#include "common/rpc/server.h"
+#include "flowstack/common/v1/error_reason.pb.h"
+#include "flowstack/payment/v1/ledger_service.grpc.pb.h"
+#include "flowstack/payment/v1/order_service.grpc.pb.h"
+#include "flowstack/payment/v1/payment_service.grpc.pb.h"
+#include "flowstack/payment/v1/provider_account_service.grpc.pb.h"
+#include "services/payment/adapters/rpc.h"
+#include "tests/integration/payment/shop.h"
+
+// The gRPC doors as a caller meets them.
+namespace flowstack::payment::testing {
+namespace {
+
+using namespace std::chrono_literals;
+using common::v1::ErrorReason;
+
+class PaymentDoors : public ::testing::Test {
+protected:
+    PaymentDoors() {
+        for (auto& named : make_read_services(doors)) services.push_back(std::move(named));
+        for (auto& named : make_payment_services(doors)) services.push_back(std::move(named));
+        for (auto& named : services) server.add(*named.service, named.full_name);
+        server.start();
+        server.set_ready(true);
+        channel = rpc::make_channel("127.0.0.1:" + std::to_string(server.port()), {});
+        payments = v1::PaymentService::NewStub(channel);
+    }
+    ~PaymentDoors() override { server.drain(0ms); }
+
+    template <class Stub, class Method, class Request, class Response>
+    grpc::Status call(Stub& stub, Method method, const Request& request, Response& response) {
+        grpc::ClientContext context;
+        rpc::set_timeout(context, 10s);
+        return (stub.*method)(&context, request, &response);
+    }
+    template <class Response, class Stub, class Method, class Request>
+    Response ok(Stub& stub, Method method, const Request& request) {
+        Response response;
+        const auto status = call(stub, method, request, response);
+        EXPECT_TRUE(status.ok()) << status.error_message();
+        return response;
+    }
+    template <class Response, class Stub, class Method, class Request>
+    rpc::Failure refused(Stub& stub, Method method, const Request& request) {
+        Response response;
+        const auto failure = rpc::failure_of(call(stub, method, request, response));
+        EXPECT_TRUE(failure) << response.ShortDebugString();
+        return failure.value_or(rpc::internal());
+    }
+
+    v1::CreatePaymentIntentRequest free_reference(const std::string& request_id) {
+        v1::CreatePaymentIntentRequest request;
+        request.set_parent("tenants/" + kTenant);
+        request.set_request_id(request_id);
+        request.set_customer_id("amina");
+        request.mutable_amount()->set_minor_units(50'000);
+        request.mutable_amount()->set_currency_code("KES");
+        request.set_account_reference("DEPOSIT");
+        request.set_phone("+254712345678");
+        return request;
+    }
+    v1::Payment create(const v1::CreatePaymentIntentRequest& request) {
+        return ok<v1::Payment>(*payments, &v1::PaymentService::Stub::CreatePaymentIntent, request);
+    }
+
+    Shop shop;
+    eventlog::ReadModel read_model{shop.store, "signing"};
+    rpc::Server server{{}};
+    Doors doors{server,       shop.store, read_model, shop.books, *shop.accounts,
+                shop.tenants, shop.clock, shop.ids,   shop.config};
+    std::vector<NamedService> services;
+    std::shared_ptr<grpc::Channel> channel;
+    std::unique_ptr<v1::PaymentService::Stub> payments;
+};
+
+TEST_F(PaymentDoors, CreatePushAndGetAPaymentWithoutAnOrder) {
+    shop.payer({{"behaviour", "manual"}});
+    const auto made = create(free_reference("r1"));
+    EXPECT_EQ(made.state(), v1::PAYMENT_STATE_INITIATED);
+    EXPECT_EQ(made.account_reference(), "DEPOSIT");
+
+    v1::InitiateStkPushRequest push;
+    push.set_name(made.name());
+    push.set_request_id("p1");
+    push.set_phone("0712345678");
+    const auto pushed =
+        ok<v1::Payment>(*payments, &v1::PaymentService::Stub::InitiateStkPush, push);
+    EXPECT_EQ(pushed.state(), v1::PAYMENT_STATE_PENDING);
+    EXPECT_EQ(pushed.phone(), "+254712345678");
+    EXPECT_EQ(shop.recorded("push_accepted"), 1U);
+    // The same request again asks nobody.
+    ok<v1::Payment>(*payments, &v1::PaymentService::Stub::InitiateStkPush, push);
+    EXPECT_EQ(shop.recorded("push_accepted"), 1U);
+    // And neither does another one.
+    push.set_request_id("p2");
+    EXPECT_EQ(
+        refused<v1::Payment>(*payments, &v1::PaymentService::Stub::InitiateStkPush, push).code,
+        grpc::StatusCode::FAILED_PRECONDITION);
+    v1::CancelPaymentRequest cancel;
+    cancel.set_name(made.name());
+    EXPECT_EQ(
+        refused<v1::Payment>(*payments, &v1::PaymentService::Stub::CancelPayment, cancel).code,
+        grpc::StatusCode::FAILED_PRECONDITION);
+
+    v1::GetPaymentRequest get;
+    get.set_name(made.name());
+    const auto got = ok<v1::Payment>(*payments, &v1::PaymentService::Stub::GetPayment, get);
+    EXPECT_EQ(got.checkout_id(), pushed.checkout_id());
+    EXPECT_GE(got.evidence_size(), 4);
+}
+
+TEST_F(PaymentDoors, AnswerARepeatedRequestAsTheFirst) {
+    const auto first = create(free_reference("r1"));
+    EXPECT_EQ(create(free_reference("r1")).name(), first.name());
+    auto other = free_reference("r1");
+    other.mutable_amount()->set_minor_units(60'000);
+    const auto failure =
+        refused<v1::Payment>(*payments, &v1::PaymentService::Stub::CreatePaymentIntent, other);
+    EXPECT_EQ(failure.reason, common::v1::ERROR_REASON_IDEMPOTENCY_KEY_REUSED);
+    EXPECT_NE(create(free_reference("r2")).name(), first.name());
+}
+
+TEST_F(PaymentDoors, NameTheFieldThatIsWrong) {
+    const auto field_of = [&](const v1::CreatePaymentIntentRequest& request) {
+        const auto failure = refused<v1::Payment>(
+            *payments, &v1::PaymentService::Stub::CreatePaymentIntent, request);
+        EXPECT_EQ(failure.code, grpc::StatusCode::INVALID_ARGUMENT);
+        return failure.fields.empty() ? "" : failure.fields[0].field;
+    };
+    auto request = free_reference("r");
+    request.set_parent("duka");
+    EXPECT_EQ(field_of(request), "parent");
+    request = free_reference("r");
+    request.clear_customer_id();
+    EXPECT_EQ(field_of(request), "customer_id");
+    request = free_reference("r");
+    request.mutable_amount()->set_minor_units(0);
+    EXPECT_EQ(field_of(request), "amount.minor_units");
+    request = free_reference("r");
+    request.mutable_amount()->set_minor_units(50'050);
+    EXPECT_EQ(field_of(request), "amount");
+    request = free_reference("r");
+    request.set_phone("12345");
+    EXPECT_EQ(field_of(request), "phone");
+    request = free_reference("r");
+    request.set_provider("cash");
+    EXPECT_EQ(field_of(request), "provider");
+    request = free_reference("r");
+    request.set_order("orders/1");
+    EXPECT_EQ(field_of(request), "order");
+}
+
+TEST_F(PaymentDoors, PayAnOrderAgainAfterAFailure) {
+    shop.payer({{"script", {"cancel", "pay"}}});
+    const auto order_id = shop.check_out("amina");
+    ASSERT_TRUE(shop.reaches(order_id, v1::PAYMENT_STATE_FAILED));
+    v1::CreatePaymentIntentRequest request;
+    request.set_parent("tenants/" + kTenant);
+    request.set_request_id("retry");
+    request.set_order("tenants/" + kTenant + "/orders/" + order_id);
+    const auto made = create(request);
+    EXPECT_EQ(made.amount().minor_units(), 116'000);
+    // One at a time.
+    request.set_request_id("retry too");
+    EXPECT_EQ(
+        refused<v1::Payment>(*payments, &v1::PaymentService::Stub::CreatePaymentIntent, request)
+            .code,
+        grpc::StatusCode::FAILED_PRECONDITION);
+    v1::InitiateStkPushRequest push;
+    push.set_name(made.name());
+    ok<v1::Payment>(*payments, &v1::PaymentService::Stub::InitiateStkPush, push);
+    ASSERT_TRUE(shop.reaches(order_id, v1::PAYMENT_STATE_PAID));
+    // Answered before it was paid, so answered again although it could not be made now.
+    request.set_request_id("retry");
+    EXPECT_EQ(create(request).name(), made.name());
+}
+
+TEST_F(PaymentDoors, CancelWhatNobodyWasAskedFor) {
+    const auto made = create(free_reference("r1"));
+    v1::CancelPaymentRequest cancel;
+    cancel.set_name(made.name());
+    EXPECT_EQ(ok<v1::Payment>(*payments, &v1::PaymentService::Stub::CancelPayment, cancel).state(),
+              v1::PAYMENT_STATE_FAILED);
+}
+
+TEST_F(PaymentDoors, KnowNothingOfOtherTenants) {
+    const auto made = create(free_reference("r1"));
+    v1::GetPaymentRequest get;
+    get.set_name("tenants/other" + made.name().substr(made.name().find("/payments")));
+    EXPECT_EQ(refused<v1::Payment>(*payments, &v1::PaymentService::Stub::GetPayment, get).code,
+              grpc::StatusCode::NOT_FOUND);
+}
+
+TEST_F(PaymentDoors, ListOrdersPaymentsAndTheLedgerThatBalances) {
+    for (const auto* customer : {"amina", "bob", "chege"}) {
+        const auto order_id = shop.check_out(customer);
+        ASSERT_TRUE(shop.until(
+            [&] { return shop.invoice_of(order_id).state() == v1::INVOICE_STATE_PAID; }));
+    }
+    shop.consume();
+    v1::ListPaymentsRequest list;
+    list.set_parent("tenants/" + kTenant);
+    list.set_page_size(2);
+    const auto first =
+        ok<v1::ListPaymentsResponse>(*payments, &v1::PaymentService::Stub::ListPayments, list);
+    EXPECT_EQ(first.payments_size(), 2);
+    list.set_page_token(first.next_page_token());
+    EXPECT_EQ(ok<v1::ListPaymentsResponse>(*payments, &v1::PaymentService::Stub::ListPayments, list)
+                  .payments_size(),
+              1);
+    list.set_page_token("forged");
+    EXPECT_EQ(
+        refused<v1::ListPaymentsResponse>(*payments, &v1::PaymentService::Stub::ListPayments, list)
+            .reason,
+        common::v1::ERROR_REASON_PAGE_TOKEN_INVALID);
+    list.clear_page_token();
+    list.set_state(v1::PAYMENT_STATE_FAILED);
+    EXPECT_EQ(ok<v1::ListPaymentsResponse>(*payments, &v1::PaymentService::Stub::ListPayments, list)
+                  .payments_size(),
+              0);
+
+    auto orders = v1::OrderService::NewStub(channel);
+    v1::ListOrdersRequest list_orders;
+    list_orders.set_parent("tenants/" + kTenant);
+    list_orders.set_payment_state(v1::ORDER_PAYMENT_STATE_PAID);
+    list_orders.set_customer_id("bob");
+    EXPECT_EQ(ok<v1::ListOrdersResponse>(*orders, &v1::OrderService::Stub::ListOrders, list_orders)
+                  .orders_size(),
+              1);
+
+    auto ledger = v1::LedgerService::NewStub(channel);
+    v1::GetTrialBalanceRequest ask;
+    ask.set_parent("tenants/" + kTenant);
+    const auto balance =
+        ok<v1::TrialBalance>(*ledger, &v1::LedgerService::Stub::GetTrialBalance, ask);
+    EXPECT_TRUE(balance.balanced());
+    EXPECT_EQ(balance.transaction_count(), 6);
+    for (const auto& line : balance.lines()) {
+        if (line.account() == "clearing:mpesa") {
+            EXPECT_EQ(line.balance().minor_units(), 3 * 116'000);
+        }
+        if (line.account() == "receivable") {
+            EXPECT_EQ(line.balance().minor_units(), 0);
+            EXPECT_EQ(line.debits().minor_units(), 3 * 116'000);
+        }
+    }
+}
+
+TEST_F(PaymentDoors, ConnectAnAccountWhoseSecretsNeverComeOut) {
+    auto accounts = v1::ProviderAccountService::NewStub(channel);
+    v1::ConnectProviderAccountRequest request;
+    request.set_parent("tenants/other");
+    auto* mpesa = request.mutable_mpesa();
+    mpesa->set_short_code("600000");
+    mpesa->set_passkey("very secret");
+    mpesa->set_consumer_key("very secret");
+    EXPECT_EQ(refused<v1::ProviderAccount>(
+                  *accounts, &v1::ProviderAccountService::Stub::ConnectProviderAccount, request)
+                  .fields.at(0)
+                  .field,
+              "mpesa.consumer_secret");
+    mpesa->set_consumer_secret("very secret");
+    const auto connected = ok<v1::ProviderAccount>(
+        *accounts, &v1::ProviderAccountService::Stub::ConnectProviderAccount, request);
+    EXPECT_EQ(connected.account(), "600000");
+    EXPECT_EQ(connected.transaction_type(), "CustomerPayBillOnline");
+    EXPECT_EQ(connected.SerializeAsString().find("very secret"), std::string::npos);
+    for (int lane = 0; lane < kLanes; ++lane)
+        for (const auto& event : shop.store.read_lane(lane, 1, 0, 1000))
+            EXPECT_EQ(event.payload.find("very secret"), std::string::npos);
+    EXPECT_EQ(shop.accounts->mpesa("other")->passkey.reveal(), "very secret");
+}
+
+}  // namespace
+}  // namespace flowstack::payment::testing
