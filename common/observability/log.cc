@@ -11,6 +11,7 @@
 #include <chrono>
 #include <cmath>
 #include <condition_variable>
+#include <csignal>
 #include <cstdio>
 #include <memory>
 #include <mutex>
@@ -61,11 +62,23 @@ private:
     std::uint64_t flushes_ = 0;
 };
 
+// The writer's thread often begins before Lifecycle blocks the signals it waits for. A signal that
+// one thread does not block is delivered there, and ends the process instead of draining it.
+std::shared_ptr<spdlog::details::thread_pool> pool_without_signals() {
+    sigset_t all;
+    sigset_t before;
+    sigfillset(&all);
+    ::pthread_sigmask(SIG_SETMASK, &all, &before);
+    auto pool = std::make_shared<spdlog::details::thread_pool>(kWaitingLinesMax, 1);
+    ::pthread_sigmask(SIG_SETMASK, &before, nullptr);
+    return pool;
+}
+
 // The one place with process-wide state: lines come from everywhere, also while main unwinds.
 struct Journal {
     Journal()
         : sink(std::make_shared<CountingStderr>()),
-          pool(std::make_shared<spdlog::details::thread_pool>(kWaitingLinesMax, 1)),
+          pool(pool_without_signals()),
           logger(std::make_shared<spdlog::async_logger>(
               "flowstack", sink, pool, spdlog::async_overflow_policy::overrun_oldest)) {
         logger->set_pattern("%v");

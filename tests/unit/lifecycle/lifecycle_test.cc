@@ -10,6 +10,8 @@
 #include <string>
 #include <thread>
 
+#include "common/observability/log.h"
+
 namespace flowstack::lifecycle {
 namespace {
 
@@ -125,7 +127,8 @@ TEST_F(LifecycleDeathTest, AnswersOneWhenAPartAsksToStopAsFailed) {
                 "one", [&] { life.request_stop("schema is too new", true); }, saying_stop("one"));
             std::exit(life.run());
         },
-        ::testing::ExitedWithCode(1), R"(schema is too new(.|\n)*-one)");
+        ::testing::ExitedWithCode(1),
+        R"(-one(.|\n)*schema is too new|schema is too new(.|\n)*-one)");
 }
 
 TEST_F(LifecycleDeathTest, GoesOnStoppingWhenOnePartThrows) {
@@ -139,6 +142,20 @@ TEST_F(LifecycleDeathTest, GoesOnStoppingWhenOnePartThrows) {
             std::exit(life.run());
         },
         ::testing::ExitedWithCode(1), R"(-one)");
+}
+
+// The log's writer thread exists before the signals are blocked; it must not be the one they kill.
+TEST_F(LifecycleDeathTest, DrainsOnASignalAlsoWhenSomethingWasLoggedBefore) {
+    EXPECT_EXIT(
+        {
+            log::info("reading the settings");
+            Lifecycle life{kPlenty};
+            life.add("one", nullptr, saying_stop("one"));
+            life.add(
+                "signal", [] { ::kill(::getpid(), SIGTERM); }, nullptr);
+            std::exit(life.run());
+        },
+        ::testing::ExitedWithCode(0), "-one");
 }
 
 TEST_F(LifecycleDeathTest, TellsEachPartHowMuchOfTheGraceIsLeft) {
