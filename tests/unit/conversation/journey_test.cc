@@ -342,7 +342,9 @@ TEST(FreeText, AnOrderIsSummedUpConfirmedWithOneAndPaid) {
     EXPECT_THAT(chat.says("Coffee x 2"),
                 ElementsAre(::testing::AllOf(HasSubstr("Order Summary"), HasSubstr("Coffee × 2"),
                                              HasSubstr("Confirm? 1=Yes, 2=No"))));
-    EXPECT_THAT(chat.says("1"), IsEmpty());
+    EXPECT_THAT(chat.says("1"), ElementsAre(HasSubstr("Order confirmed!")));
+    EXPECT_THAT(titles(chat), ElementsAre("M-Pesa"));
+    EXPECT_THAT(chat.taps("M-Pesa"), IsEmpty());
     EXPECT_EQ(chat.last<StockRequested>().lines.front().quantity, 2);
     chat.stock_is_there();
     EXPECT_THAT(chat.payment_starts(), ElementsAre(HasSubstr("Processing payment…")));

@@ -1,0 +1,112 @@
+#pragma once
+
+#include <optional>
+#include <string>
+#include <variant>
+
+#include "common/eventlog/types.h"
+#include "services/conversation/domain/catalog.h"
+#include "services/conversation/domain/conversation.h"
+#include "services/conversation/domain/customer.h"
+#include "services/conversation/domain/templates.h"
+
+namespace flowstack::common::v1 {
+class MessageContent;
+class Money;
+}  // namespace flowstack::common::v1
+namespace flowstack::conversation::v1 {
+class TemplateVariant;
+}
+
+// Between the domain's facts and their stored form (flowstack.conversation.v1, protobuf). Nothing
+// else knows both. Old schema versions would be read here and nowhere else.
+namespace flowstack::conversation {
+
+// Categories of this service's streams. The first two are routed by customer, the others by tenant.
+namespace category {
+inline const std::string kCustomer = "customer";
+inline const std::string kConversation = "conversation";
+inline const std::string kTemplate = "template";
+inline const std::string kFlow = "flow";
+inline const std::string kProduct = "product";
+inline const std::string kPromotion = "promotion";
+inline const std::string kReservation = "reservation";
+}  // namespace category
+
+eventlog::NewEvent encode(const Event& event, Time at);
+eventlog::NewEvent encode(const CustomerEvent& event, Time at);
+eventlog::NewEvent encode(const ProductEvent& event, Time at);
+eventlog::NewEvent encode(const ReservationEvent& event, Time at);
+eventlog::NewEvent encode(const PromotionSaved& event, Time at);
+
+struct TemplateDeleted {
+    std::string key;
+};
+struct FlowPublished {
+    std::string key;
+    std::string document_json;
+};
+eventlog::NewEvent encode(const Template& saved, Time at);
+eventlog::NewEvent encode(const TemplateDeleted& event, Time at);
+eventlog::NewEvent encode(const FlowPublished& event, Time at);
+
+// All decoders throw CorruptStream for a type that they do not know and std::invalid_argument for
+// bytes that are not of their type.
+Event decode_event(const std::string& type, const std::string& payload);
+FlowPublished decode_flow(const std::string& type, const std::string& payload);
+
+// Folds (common/eventlog/folds.h).
+struct ConversationCodec {
+    using State = Conversation;
+    static State evolve(State state, const std::string& type, const std::string& payload, Time at);
+};
+struct CustomerCodec {
+    using State = Customer;
+    static State evolve(State state, const std::string& type, const std::string& payload, Time at);
+};
+struct StoredProduct {
+    Product product;
+    Time changed_at{};
+};
+struct ProductCodec {
+    using State = StoredProduct;
+    static State evolve(State state, const std::string& type, const std::string& payload, Time at);
+};
+struct ReservationCodec {
+    using State = Reservation;
+    static State evolve(State state, const std::string& type, const std::string& payload, Time at);
+};
+struct PromotionCodec {
+    using State = std::optional<Promotion>;
+    static State evolve(State state, const std::string& type, const std::string& payload, Time at);
+};
+struct StoredTemplate {
+    Template current;     // version: that of the stream
+    bool deleted = true;  // also: never saved
+    Time saved_at{};
+    bool exists() const { return !deleted; }
+};
+struct TemplateCodec {
+    using State = StoredTemplate;
+    static State evolve(State state, const std::string& type, const std::string& payload, Time at);
+};
+// The latest version only: older ones are read from the stream by number.
+struct StoredFlow {
+    std::int64_t version = 0;
+    std::string document_json;
+    Time published_at{};
+};
+struct FlowCodec {
+    using State = StoredFlow;
+    static State evolve(State state, const std::string& type, const std::string& payload, Time at);
+};
+
+void set(common::v1::Money* out, Money money);
+// Throws std::invalid_argument for a currency that we do not know.
+Money money_of(const common::v1::Money& in);
+void set(common::v1::MessageContent* out, const Content& content);
+Content content_of(const common::v1::MessageContent& in);
+v1::TemplateVariant variant_message(const std::string& language, const Variant& variant);
+Variant variant_of(const v1::TemplateVariant& in);
+
+}  // namespace flowstack::conversation

@@ -1,0 +1,327 @@
+#include "services/conversation/adapters/consumer.h"
+
+#include <map>
+#include <stdexcept>
+
+#include "common/observability/log.h"
+#include "flowstack/conversation/v1/content_events.pb.h"
+#include "flowstack/conversation/v1/conversation_events.pb.h"
+#include "flowstack/followup/v1/task_events.pb.h"
+#include "flowstack/gateway/v1/inbound_events.pb.h"
+#include "flowstack/payment/v1/intent_events.pb.h"
+#include "flowstack/payment/v1/invoice_events.pb.h"
+#include "flowstack/payment/v1/order_events.pb.h"
+
+namespace flowstack::conversation {
+namespace {
+
+template <class Message>
+Message parsed(const eventlog::Recorded& event) {
+    Message message;
+    if (!message.ParseFromString(event.payload))
+        throw std::invalid_argument("not a " + message.GetTypeName());
+    return message;
+}
+
+template <class Message>
+std::string name_of() {
+    return Message::descriptor()->full_name();
+}
+
+template <class Events>
+void add(eventlog::Part& part, const Events& events, Time at) {
+    for (const auto& event : events) part.events.push_back(encode(event, at));
+}
+
+void led_to_nothing(const eventlog::Recorded& event, const std::string& why) {
+    log::warn("an event led to nothing", {{"type", event.type},
+                                          {"tenant", event.stream.tenant},
+                                          {"position", event.position},
+                                          {"why", why}});
+}
+
+}  // namespace
+
+void Reactor::react(const eventlog::Recorded& event, eventlog::Turn& turn) {
+    using Handle = void (Reactor::*)(const Recorded&, LogTurn&);
+    static const std::map<std::string, Handle> kHandlers{
+        {name_of<gateway::v1::MessageReceived>(), &Reactor::on_message},
+        {name_of<v1::StockRequested>(), &Reactor::on_stock_requested},
+        {name_of<v1::ReservationEndRequested>(), &Reactor::on_reservation_end},
+        {name_of<v1::StockReserved>(), &Reactor::on_stock_answer},
+        {name_of<v1::StockRefused>(), &Reactor::on_stock_answer},
+        {name_of<payment::v1::PaymentStarted>(), &Reactor::on_payment_started},
+        {name_of<payment::v1::InvoiceIssued>(), &Reactor::on_invoice_issued},
+        {name_of<payment::v1::IntentPaid>(), &Reactor::on_intent_paid},
+        {name_of<payment::v1::IntentFailed>(), &Reactor::on_intent_failed},
+        {name_of<payment::v1::IntentExpired>(), &Reactor::on_intent_expired},
+        {name_of<followup::v1::TaskFired>(), &Reactor::on_task_fired},
+    };
+    const auto found = kHandlers.find(event.type);
+    if (found != kHandlers.end()) (this->*found->second)(event, turn);
+}
+
+void Reactor::set_scene(Scene& scene, const Recorded& event, LogTurn& turn,
+                        const std::string& cause_key) {
+    const auto& tenant = event.stream.tenant;
+    scene.tenant = tenants_.at_least(tenant, event.meta.settings_version);
+    scene.content = content_.of(tenant);
+    // A price in another currency than the tenant's cannot be added up: such a product is not for
+    // sale.
+    for (const auto& product : scene.content->products)
+        if (product.price.currency == scene.tenant.currency) scene.products.push_back(product);
+    auto& x = scene.context;
+    x.now = event.recorded_at;
+    x.tenant = &scene.tenant;
+    x.templates = &scene.content->templates;
+    x.products = &scene.products;
+    x.promotions = &scene.content->promotions;
+    x.matches = regex_matches;
+    x.make_id = [&turn](const std::string& kind, int n) { return turn.derived_id(kind, n).text(); };
+    x.cause_key = cause_key;
+}
+
+void Reactor::on_message(const Recorded& event, LogTurn& log_turn) {
+    const auto m = parsed<gateway::v1::MessageReceived>(event);
+    const auto& tenant = event.stream.tenant;
+    Inbound in;
+    in.id = m.provider_message_id();
+    in.customer_id = m.customer_id();
+    in.channel_id = m.channel_id();
+    in.kind = m.kind();
+    in.tap_id = m.tap_id();
+    in.text = m.personal().text();
+    in.profile_name = m.personal().profile_name();
+    in.phone = m.personal().phone();
+    in.consent_change = m.consent_change();
+    in.sent_at = event.occurred_at;
+    in.received_at = event.recorded_at;
+
+    Scene scene;
+    set_scene(scene, event, log_turn, in.id);
+    const auto current = content_.current(tenant, scene.tenant.pack);
+
+    const auto customer_stream = stream(tenant, category::kCustomer, in.customer_id);
+    const auto customer = books_.customers.load(customer_stream, log_turn);
+    eventlog::Folded<Conversation> latest;
+    if (!customer.state.conversation_id.empty())
+        latest = books_.conversations.load(
+            stream(tenant, category::kConversation, customer.state.conversation_id), log_turn);
+
+    Turn turn{.in = in, .context = scene.context};
+    turn.limit = limit_;
+    turn.current_flow = {current.key, current.version, current.flow.get()};
+    turn.flow_of = [&](const std::string& key, std::int64_t version) -> const Flow* {
+        scene.flows.push_back(content_.flow(tenant, key, version));
+        return scene.flows.back().get();
+    };
+    turn.new_conversation_id = log_turn.derived_id("conversation", 0).text();
+    turn.customer = customer.state;
+    turn.conversation = latest.state;
+    run_pipeline(turn);
+
+    log::info("message handled", {{"tenant", tenant},
+                                  {"customer", in.customer_id},
+                                  {"conversation", turn.conversation.id},
+                                  {"kind", in.kind},
+                                  {"outcome", turn.outcome},
+                                  {"node", turn.conversation.node}});
+    if (!turn.problem.empty())
+        log::error("a flow misbehaved and its conversation was given to a person",
+                   {{"tenant", tenant},
+                    {"conversation", turn.conversation.id},
+                    {"problem", turn.problem}});
+
+    eventlog::Command command;
+    command.tenant = tenant;
+    command.meta.routing = customer_routing(in.customer_id);
+    const bool opened = turn.conversation.id != latest.state.id;
+    eventlog::Part conversation{stream(tenant, category::kConversation, turn.conversation.id),
+                                opened ? eventlog::kCreate : latest.expected(),
+                                {}};
+    add(conversation, turn.events, event.recorded_at);
+    command.parts.push_back(std::move(conversation));
+    if (!turn.customer_events.empty()) {
+        eventlog::Part part{customer_stream, customer.expected(), {}};
+        add(part, turn.customer_events, event.recorded_at);
+        command.parts.push_back(std::move(part));
+    }
+    log_turn.append(std::move(command), "on_message");
+}
+
+void Reactor::advance(const Recorded& event, LogTurn& turn, const std::string& conversation_id,
+                      const std::string& customer_id, const Input& input) {
+    const auto& tenant = event.stream.tenant;
+    // Orders and payments made by API belong to no dialogue.
+    if (conversation_id.empty()) return;
+    const auto name = stream(tenant, category::kConversation, conversation_id);
+    const auto conversation = books_.conversations.load(name, turn);
+    if (!conversation.state.exists()) return led_to_nothing(event, "there is no such conversation");
+    const auto customer_stream = stream(tenant, category::kCustomer, customer_id);
+    const auto customer = books_.customers.load(customer_stream, turn);
+
+    Scene scene;
+    set_scene(scene, event, turn, event.event_id.text());
+    const auto flow =
+        content_.flow(tenant, conversation.state.flow_key, conversation.state.flow_version);
+    // What has to be told is told with the base's words when the flow is gone.
+    scene.context.flow = flow ? flow.get() : &content_.packs().base;
+
+    Step result;
+    try {
+        result = step(conversation.state, customer.state, input, scene.context);
+    } catch (const FlowProblem& problem) {
+        log::error(
+            "a flow misbehaved and its conversation was given to a person",
+            {{"tenant", tenant}, {"conversation", conversation_id}, {"problem", problem.what()}});
+        const auto escalated =
+            decide(conversation.state, Escalate{std::string("flow: ") + problem.what()});
+        if (!escalated.accepted()) return;
+        result = {escalated.events(), {}};
+    }
+    if (result.events.empty()) return;
+
+    eventlog::Command command;
+    command.tenant = tenant;
+    command.meta.routing = customer_routing(conversation.state.customer_id);
+    eventlog::Part part{name, conversation.expected(), {}};
+    add(part, result.events, event.recorded_at);
+    command.parts.push_back(std::move(part));
+    if (!result.customer_events.empty() && customer.state.exists()) {
+        eventlog::Part changed{customer_stream, customer.expected(), {}};
+        add(changed, result.customer_events, event.recorded_at);
+        command.parts.push_back(std::move(changed));
+    }
+    turn.append(std::move(command), "advance");
+}
+
+// --- Stock: asked on the customer's lane, decided on the tenant's, answered on the customer's
+
+void Reactor::stock(
+    const Recorded& event, LogTurn& turn, const std::string& reservation_id,
+    const std::vector<std::string>& products,
+    const std::function<StockDecision(const Reservation&, const std::map<std::string, Product>&)>&
+        judge) {
+    const auto& tenant = event.stream.tenant;
+    const auto name = stream(tenant, category::kReservation, reservation_id);
+    const auto reservation = books_.reservations.load(name, turn);
+    auto ids = products;
+    for (const auto& line : reservation.state.lines) ids.push_back(line.product_id);
+    std::map<std::string, Product> known;
+    std::map<std::string, std::int64_t> versions;
+    for (const auto& id : ids) {
+        if (known.contains(id)) continue;
+        const auto folded = books_.products.load(stream(tenant, category::kProduct, id), turn);
+        known[id] = folded.state.product;
+        versions[id] = folded.expected();
+    }
+    const auto decision = judge(reservation.state, known);
+    if (decision.reservation.empty()) return;
+
+    eventlog::Command command;
+    command.tenant = tenant;
+    command.meta.routing = tenant_routing(tenant);
+    eventlog::Part part{name, reservation.expected(), {}};
+    add(part, decision.reservation, event.recorded_at);
+    command.parts.push_back(std::move(part));
+    for (const auto& [id, events] : decision.products) {
+        eventlog::Part shelf{stream(tenant, category::kProduct, id), versions.at(id), {}};
+        add(shelf, events, event.recorded_at);
+        command.parts.push_back(std::move(shelf));
+    }
+    turn.append(std::move(command), "stock");
+}
+
+void Reactor::on_stock_requested(const Recorded& event, LogTurn& turn) {
+    const auto m = parsed<v1::StockRequested>(event);
+    ReserveStock reserve{m.reservation_id(), m.conversation_id(), m.customer_id(), {}};
+    std::vector<std::string> ids;
+    for (const auto& line : m.lines()) {
+        reserve.lines.push_back({line.product_id(), line.quantity()});
+        ids.push_back(line.product_id());
+    }
+    stock(event, turn, m.reservation_id(), ids, [&](const auto& reservation, const auto& products) {
+        return decide(reservation, products, reserve);
+    });
+}
+
+void Reactor::on_reservation_end(const Recorded& event, LogTurn& turn) {
+    const auto m = parsed<v1::ReservationEndRequested>(event);
+    const EndReservation end{m.reservation_id(), m.sold(), m.reason()};
+    stock(event, turn, m.reservation_id(), {}, [&](const auto& reservation, const auto& products) {
+        return decide(reservation, products, end);
+    });
+}
+
+void Reactor::on_stock_answer(const Recorded& event, LogTurn& turn) {
+    if (event.type == name_of<v1::StockReserved>()) {
+        const auto m = parsed<v1::StockReserved>(event);
+        return advance(event, turn, m.conversation_id(), m.customer_id(),
+                       StockAnswered{m.reservation_id(), true, "", 0});
+    }
+    const auto m = parsed<v1::StockRefused>(event);
+    advance(event, turn, m.conversation_id(), m.customer_id(),
+            StockAnswered{m.reservation_id(), false, m.product_id(), m.available()});
+}
+
+// --- Payment
+
+void Reactor::on_payment_started(const Recorded& event, LogTurn& turn) {
+    const auto m = parsed<payment::v1::PaymentStarted>(event);
+    advance(event, turn, m.conversation_id(), m.customer_id(),
+            PaymentBegan{m.order_id(), m.provider(), money_of(m.amount())});
+}
+
+void Reactor::on_invoice_issued(const Recorded& event, LogTurn& turn) {
+    const auto m = parsed<payment::v1::InvoiceIssued>(event);
+    InvoiceSent invoice;
+    invoice.order_id = m.order_id();
+    invoice.number = m.number();
+    invoice.order_number = m.order_number();
+    for (const auto& line : m.lines())
+        invoice.lines.push_back({line.product_name(), line.quantity(), money_of(line.unit_price()),
+                                 money_of(line.line_total())});
+    invoice.subtotal = money_of(m.subtotal());
+    invoice.tax = money_of(m.tax());
+    invoice.rounding = money_of(m.rounding());
+    invoice.total = money_of(m.total());
+    invoice.due_at = from_unix_micros(m.due_at_us());
+    advance(event, turn, m.conversation_id(), m.customer_id(), invoice);
+}
+
+void Reactor::on_intent_paid(const Recorded& event, LogTurn& turn) {
+    const auto m = parsed<payment::v1::IntentPaid>(event);
+    // The order was paid before and its receipt sent: this money waits for a person to refund it.
+    if (m.second_success()) return;
+    advance(event, turn, m.conversation_id(), m.customer_id(),
+            PaymentPaid{m.order_id(), m.intent_id(), m.receipt(), money_of(m.amount())});
+}
+
+void Reactor::on_intent_failed(const Recorded& event, LogTurn& turn) {
+    const auto m = parsed<payment::v1::IntentFailed>(event);
+    advance(event, turn, m.conversation_id(), m.customer_id(),
+            PaymentFailed{m.order_id(), m.reason()});
+}
+
+void Reactor::on_intent_expired(const Recorded& event, LogTurn& turn) {
+    const auto m = parsed<payment::v1::IntentExpired>(event);
+    advance(event, turn, m.conversation_id(), m.customer_id(), PaymentExpired{m.order_id()});
+}
+
+// --- Followup
+
+void Reactor::on_task_fired(const Recorded& event, LogTurn& turn) {
+    const auto m = parsed<followup::v1::TaskFired>(event);
+    auto conversation_id = m.conversation_id();
+    if (conversation_id.empty())
+        conversation_id =
+            books_.customers
+                .load(stream(event.stream.tenant, category::kCustomer, m.customer_id()), turn)
+                .state.conversation_id;
+    if (conversation_id.empty()) return led_to_nothing(event, "this customer never wrote");
+    advance(
+        event, turn, conversation_id, m.customer_id(),
+        FollowUpDue{m.task_id(), m.kind(), from_unix_micros(m.since_us()), m.personal().text()});
+}
+
+}  // namespace flowstack::conversation

@@ -1,0 +1,63 @@
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "common/eventlog/turn.h"
+#include "services/conversation/adapters/content.h"
+#include "services/conversation/adapters/streams.h"
+#include "services/conversation/adapters/tenants.h"
+#include "services/conversation/domain/pipeline.h"
+
+// What this service decides on what it hears: one handler for each event that matters, one command
+// each.
+namespace flowstack::conversation {
+
+class Reactor {
+public:
+    Reactor(Books& books, Tenants& tenants, ContentCache& content, RateLimit limit)
+        : books_(books), tenants_(tenants), content_(content), limit_(limit) {}
+
+    void react(const eventlog::Recorded& event, eventlog::Turn& turn);
+
+private:
+    using Recorded = eventlog::Recorded;
+    using LogTurn = eventlog::Turn;
+
+    void on_message(const Recorded& event, LogTurn& turn);          // gateway
+    void on_stock_requested(const Recorded& event, LogTurn& turn);  // own, to the tenant's lane
+    void on_reservation_end(const Recorded& event, LogTurn& turn);  // own, to the tenant's lane
+    void on_stock_answer(const Recorded& event, LogTurn& turn);  // own, back to the customer's lane
+    void on_payment_started(const Recorded& event, LogTurn& turn);  // payment
+    void on_invoice_issued(const Recorded& event, LogTurn& turn);   // payment
+    void on_intent_paid(const Recorded& event, LogTurn& turn);      // payment
+    void on_intent_failed(const Recorded& event, LogTurn& turn);    // payment
+    void on_intent_expired(const Recorded& event, LogTurn& turn);   // payment
+    void on_task_fired(const Recorded& event, LogTurn& turn);       // followup
+
+    // What the engine has to know, and what has to live as long as it looks at it.
+    struct Scene {
+        TenantFacts tenant;
+        std::shared_ptr<const Snapshot> content;
+        std::vector<Product> products;
+        std::vector<std::shared_ptr<const Flow>> flows;
+        Context context;
+    };
+    void set_scene(Scene& scene, const Recorded& event, LogTurn& turn,
+                   const std::string& cause_key);
+
+    // One step of one conversation, appended at the version that it saw.
+    void advance(const Recorded& event, LogTurn& turn, const std::string& conversation_id,
+                 const std::string& customer_id, const Input& input);
+    void stock(const Recorded& event, LogTurn& turn, const std::string& reservation_id,
+               const std::vector<std::string>& products,
+               const std::function<StockDecision(const Reservation&,
+                                                 const std::map<std::string, Product>&)>& decide);
+
+    Books& books_;
+    Tenants& tenants_;
+    ContentCache& content_;
+    RateLimit limit_;
+};
+
+}  // namespace flowstack::conversation

@@ -1,0 +1,139 @@
+#include "services/conversation/adapters/projections.h"
+
+#include <algorithm>
+#include <stdexcept>
+
+#include "flowstack/conversation/v1/conversation_events.pb.h"
+#include "flowstack/conversation/v1/conversation_service.pb.h"
+#include "flowstack/conversation/v1/customer_events.pb.h"
+#include "flowstack/conversation/v1/customer_service.pb.h"
+#include "services/conversation/adapters/codec.h"
+
+namespace flowstack::conversation {
+namespace {
+
+using eventlog::Recorded;
+
+template <class Message>
+bool is(const Recorded& event) {
+    return event.type == Message::descriptor()->full_name();
+}
+
+template <class Message>
+Message parsed(const Recorded& event) {
+    Message message;
+    if (!message.ParseFromString(event.payload))
+        throw std::invalid_argument("not a " + message.GetTypeName());
+    return message;
+}
+
+void set(google::protobuf::Timestamp* out, Time at) {
+    const auto micros = unix_micros(at);
+    out->set_seconds(micros / 1'000'000);
+    out->set_nanos(static_cast<std::int32_t>(micros % 1'000'000) * 1000);
+}
+
+}  // namespace
+
+void apply(v1::Conversation& c, const Recorded& event) {
+    if (is<v1::ConversationOpened>(event)) {
+        const auto e = parsed<v1::ConversationOpened>(event);
+        c.set_name("tenants/" + event.stream.tenant + "/conversations/" + e.conversation_id());
+        c.set_conversation_id(e.conversation_id());
+        c.set_customer_id(e.customer_id());
+        c.set_channel_id(e.channel_id());
+        c.set_state("NEW_LEAD");
+        c.set_state_reason("first message");
+        c.set_flow_key(e.flow_key());
+        c.set_flow_version(e.flow_version());
+        c.set_language(e.language());
+        set(c.mutable_create_time(), event.recorded_at);
+    } else if (is<v1::CustomerSpoke>(event)) {
+        set(c.mutable_last_inbound_time(),
+            from_unix_micros(parsed<v1::CustomerSpoke>(event).sent_at_us()));
+    } else if (is<v1::ConversationAdvanced>(event)) {
+        const auto e = parsed<v1::ConversationAdvanced>(event);
+        c.set_state(e.to_state());
+        c.set_state_reason(e.reason());
+    } else if (is<v1::NodeEntered>(event)) {
+        c.set_node(parsed<v1::NodeEntered>(event).node());
+    } else if (is<v1::VariableCaptured>(event)) {
+        const auto e = parsed<v1::VariableCaptured>(event);
+        if (e.name() == variable::kLanguage) c.set_language(e.personal().value());
+    } else if (is<v1::CartChanged>(event)) {
+        const auto e = parsed<v1::CartChanged>(event);
+        *c.mutable_cart() = e.lines();
+    } else if (is<v1::CheckoutRequested>(event)) {
+        c.set_order_id(parsed<v1::CheckoutRequested>(event).order_id());
+    }
+    set(c.mutable_update_time(), event.recorded_at);
+    c.set_etag(std::to_string(event.version));
+}
+
+void apply(v1::Customer& c, const Recorded& event) {
+    if (is<v1::CustomerSeen>(event)) {
+        const auto e = parsed<v1::CustomerSeen>(event);
+        c.set_name("tenants/" + event.stream.tenant + "/customers/" + e.customer_id());
+        c.set_customer_id(e.customer_id());
+        c.set_display_name(e.personal().name());
+        c.set_phone(e.personal().phone());
+        c.set_language(e.language());
+        set(c.mutable_create_time(), event.recorded_at);
+    } else if (is<v1::CustomerChanged>(event)) {
+        const auto e = parsed<v1::CustomerChanged>(event);
+        if (e.has_language()) c.set_language(e.language());
+        if (e.personal().has_name()) c.set_display_name(e.personal().name());
+        if (e.personal().has_phone()) c.set_phone(e.personal().phone());
+        if (e.personal().has_address()) c.set_address(e.personal().address());
+    } else if (is<v1::CustomerTagged>(event)) {
+        const auto e = parsed<v1::CustomerTagged>(event);
+        std::vector<std::string> tags(c.tags().begin(), c.tags().end());
+        for (const auto& tag : e.removed()) std::erase(tags, tag);
+        tags.insert(tags.end(), e.added().begin(), e.added().end());
+        std::sort(tags.begin(), tags.end());
+        c.clear_tags();
+        for (const auto& tag : tags) c.add_tags(tag);
+    } else if (is<v1::CustomerConversationStarted>(event)) {
+        c.set_conversation_id(parsed<v1::CustomerConversationStarted>(event).conversation_id());
+    }
+    set(c.mutable_update_time(), event.recorded_at);
+    c.set_etag(std::to_string(event.version));
+}
+
+namespace {
+
+// The row's resource, moved along by one event.
+template <class Resource>
+Resource moved(const Recorded& event, eventlog::Turn& turn, const std::string& kind) {
+    Resource resource;
+    const auto row = turn.get(event.stream.tenant, kind, event.stream.key);
+    if (row && !resource.ParseFromString(row->body))
+        throw std::invalid_argument("read model: bad row");
+    apply(resource, event);
+    return resource;
+}
+
+}  // namespace
+
+void project(const Recorded& event, eventlog::Turn& turn) {
+    if (event.service != "conversation") return;
+    eventlog::Document document;
+    document.tenant = event.stream.tenant;
+    document.id = event.stream.key;
+    document.sort_at = event.recorded_at;
+    if (event.stream.category == category::kConversation) {
+        document.kind = document::kConversation;
+        const auto c = moved<v1::Conversation>(event, turn, document.kind);
+        document.parent = c.customer_id();
+        document.state = c.state();
+        document.body = c.SerializeAsString();
+    } else if (event.stream.category == category::kCustomer) {
+        document.kind = document::kCustomer;
+        document.body = moved<v1::Customer>(event, turn, document.kind).SerializeAsString();
+    } else {
+        return;
+    }
+    turn.put(std::move(document));
+}
+
+}  // namespace flowstack::conversation

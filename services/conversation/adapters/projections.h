@@ -1,0 +1,26 @@
+#pragma once
+
+#include "common/eventlog/turn.h"
+
+namespace flowstack::conversation::v1 {
+class Conversation;
+class Customer;
+}  // namespace flowstack::conversation::v1
+
+// Read models and resources: the API's messages, moved along by events. Pure.
+namespace flowstack::conversation {
+
+namespace document {
+inline const std::string kConversation =
+    "conversation";  // parent: customer id, state: the lifecycle's
+inline const std::string kCustomer = "customer";
+}  // namespace document
+
+// One event of the resource's own stream.
+void apply(v1::Conversation& conversation, const eventlog::Recorded& event);
+void apply(v1::Customer& customer, const eventlog::Recorded& event);
+
+// For Host::project.
+void project(const eventlog::Recorded& event, eventlog::Turn& turn);
+
+}  // namespace flowstack::conversation

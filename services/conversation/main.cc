@@ -1,0 +1,45 @@
+#include <grpcpp/impl/codegen/service_type.h>
+
+#include <cstdio>
+#include <exception>
+
+#include "common/config/config.h"
+#include "common/core/clock.h"
+#include "common/core/ids.h"
+#include "common/service/host.h"
+#include "services/conversation/adapters/consumer.h"
+#include "services/conversation/adapters/content.h"
+#include "services/conversation/adapters/derive.h"
+#include "services/conversation/adapters/projections.h"
+#include "services/conversation/adapters/tenants.h"
+#include "services/conversation/config.h"
+
+extern char** environ;
+
+// The conversation service: customers, conversations, flows, templates, catalog and stock. The
+// wiring, top to bottom.
+int main(int argc, char** argv) try {
+    using namespace flowstack;
+
+    config::Reader reader(argc, argv, environ);
+    const auto options =
+        service::host_options(reader, "conversation", {"gateway", "payment", "followup"});
+    const auto config = conversation::conversation_config(reader);
+    reader.finish();
+    const auto packs = conversation::read_packs(config.packs_dir);
+
+    service::Host host(options, conversation::derive);
+    conversation::Books books(host.store());
+    conversation::ContentCache content(host.store(), books, packs);
+    host.on_settings_change([&](const eventlog::SettingsChange& change) {
+        if (change.kind == conversation::kContentChange) content.touch(change.tenant, change.key);
+    });
+    conversation::GatewayTenants tenants(host.channel("gateway"));
+    conversation::Reactor reactor(books, tenants, content, config.limit);
+    host.react([&](const auto& event, auto& turn) { reactor.react(event, turn); });
+    host.project(conversation::project);
+    return host.run();
+} catch (const std::exception& error) {
+    std::fprintf(stderr, "flowstack-conversation: %s\n", error.what());
+    return 1;
+}
