@@ -11,6 +11,7 @@
 #include "services/conversation/adapters/content.h"
 #include "services/conversation/adapters/derive.h"
 #include "services/conversation/adapters/projections.h"
+#include "services/conversation/adapters/rpc.h"
 #include "services/conversation/adapters/tenants.h"
 #include "services/conversation/config.h"
 
@@ -38,6 +39,15 @@ int main(int argc, char** argv) try {
     conversation::Reactor reactor(books, tenants, content, config.limit);
     host.react([&](const auto& event, auto& turn) { reactor.react(event, turn); });
     host.project(conversation::project);
+
+    const SystemClock clock;
+    IdSource ids(clock);
+    const conversation::Doors doors{
+        host.rpc(), host.store(), host.read_model(), books, content, tenants, clock, ids};
+    auto services = conversation::make_people_services(doors);
+    for (auto& named : conversation::make_content_services(doors))
+        services.push_back(std::move(named));
+    for (auto& named : services) host.serve(*named.service, named.full_name);
     return host.run();
 } catch (const std::exception& error) {
     std::fprintf(stderr, "flowstack-conversation: %s\n", error.what());

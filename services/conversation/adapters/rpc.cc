@@ -1,0 +1,160 @@
+#include "services/conversation/adapters/rpc.h"
+
+#include <google/protobuf/io/coded_stream.h>
+#include <google/protobuf/io/zero_copy_stream_impl_lite.h>
+#include <google/protobuf/message.h>
+#include <google/protobuf/timestamp.pb.h>
+
+#include <algorithm>
+
+#include "common/crypto/hash.h"
+#include "common/eventlog/turn.h"
+#include "flowstack/common/v1/error_reason.pb.h"
+
+namespace flowstack::conversation {
+namespace {
+
+using eventlog::Outcome;
+
+constexpr int kDecideTries = 3;
+constexpr std::size_t kRequestIdBytesMax = 200;
+constexpr std::size_t kIdBytesMax = 200;
+
+bool good_id(std::string_view id) {
+    return !id.empty() && id.size() <= kIdBytesMax && id.find('/') == std::string_view::npos;
+}
+
+}  // namespace
+
+ResourceName parse_name(const std::string& name, const std::string& collection,
+                        const std::string& field) {
+    constexpr std::string_view kTenants = "tenants/";
+    const auto wrong = [&]() -> rpc::Failure {
+        return rpc::invalid_field(field, "must be tenants/{tenant}/" + collection + "/{id}");
+    };
+    if (!name.starts_with(kTenants)) throw wrong();
+    const auto slash = name.find('/', kTenants.size());
+    if (slash == std::string::npos) throw wrong();
+    const auto middle = "/" + collection + "/";
+    if (name.compare(slash, middle.size(), middle) != 0) throw wrong();
+    ResourceName result{name.substr(kTenants.size(), slash - kTenants.size()),
+                        name.substr(slash + middle.size())};
+    if (!good_id(result.tenant) || !good_id(result.id)) throw wrong();
+    return result;
+}
+
+std::string parse_parent(const std::string& parent) {
+    constexpr std::string_view kTenants = "tenants/";
+    if (!parent.starts_with(kTenants) || !good_id(std::string_view(parent).substr(kTenants.size())))
+        throw rpc::invalid_field("parent", "must be tenants/{tenant}");
+    return parent.substr(kTenants.size());
+}
+
+std::string hash_of(const google::protobuf::Message& request) {
+    // Maps in a fixed order: the same request has the same hash in every process.
+    std::string bytes;
+    {
+        google::protobuf::io::StringOutputStream out(&bytes);
+        google::protobuf::io::CodedOutputStream coded(&out);
+        coded.SetSerializationDeterministic(true);
+        request.SerializeToCodedStream(&coded);
+    }
+    return std::string(crypto::bytes_of(crypto::sha256(bytes)));
+}
+
+void set(google::protobuf::Timestamp* out, Time at) {
+    const auto micros = unix_micros(at);
+    out->set_seconds(micros / 1'000'000);
+    out->set_nanos(static_cast<std::int32_t>(micros % 1'000'000) * 1000);
+}
+
+void refuse(const std::vector<Problem>& problems, const std::string& prefix) {
+    std::vector<rpc::FieldViolation> violations;
+    for (const auto& problem : problems)
+        violations.push_back({prefix + problem.field, problem.text});
+    throw rpc::invalid_fields(std::move(violations));
+}
+
+TenantFacts tenant_facts(const Doors& doors, const std::string& tenant) {
+    try {
+        return doors.tenants.at_least(tenant, 0);
+    } catch (const std::invalid_argument&) {
+        throw rpc::not_found("tenants/" + tenant);
+    }
+}
+
+void change_once(const Doors& doors, const std::string& method, const std::string& tenant,
+                 const std::string& request_id, const std::string& request_hash,
+                 const std::function<std::optional<eventlog::Command>()>& make) {
+    if (request_id.size() > kRequestIdBytesMax)
+        throw rpc::invalid_field("request_id", "must have at most 200 characters");
+    const auto id = method + "/" + (request_id.empty() ? doors.ids.next().text() : request_id);
+    const auto prepare = [&](eventlog::Command& command) {
+        command.id = id;
+        command.tenant = tenant;
+        command.meta.request_hash = request_hash;
+        command.meta.actor = "api";
+        command.dedupe = eventlog::Dedupe::claim;
+    };
+    if (doors.store.claim(tenant, "command", id)) {
+        // Answered before. A command that would write nothing learns whether it was the same
+        // request.
+        eventlog::Command probe;
+        probe.meta.routing = tenant_routing(tenant);
+        probe.parts.push_back({{tenant, "probe", id}, eventlog::kCreate, {}});
+        prepare(probe);
+        if (doors.store.append(std::move(probe)).outcome == Outcome::other_body)
+            throw rpc::key_reused(request_id);
+        return;
+    }
+    for (int attempt = 0; attempt < kDecideTries; ++attempt) {
+        auto command = make();
+        if (!command) return;
+        prepare(*command);
+        std::vector<eventlog::StreamName> written;
+        for (const auto& part : command->parts) written.push_back(part.stream);
+        switch (doors.store.append(std::move(*command)).outcome) {
+            case Outcome::ok:
+            case Outcome::already_done:
+                // This replica's readers need not wait for the next look at settings changes.
+                for (const auto& stream : written)
+                    doors.content.touch(tenant, stream.category + "/" + stream.key);
+                return;
+            case Outcome::other_body:
+                throw rpc::key_reused(request_id);
+            case Outcome::wrong_version:
+            case Outcome::claim_taken:
+            case Outcome::not_owner:
+                break;
+        }
+    }
+    throw rpc::contention();
+}
+
+std::string made_id(const Doors& doors, const std::string& method, const std::string& tenant,
+                    const std::string& request_id) {
+    if (request_id.empty()) return doors.ids.next().text();
+    return eventlog::derive_id(tenant + "/" + request_id, Time{}, method, 0).text();
+}
+
+Page page_of(const std::vector<std::string>& ids, int page_size, const std::string& page_token) {
+    if (page_size < 0) throw rpc::invalid_field("page_size", "must not be negative");
+    const auto size = static_cast<std::size_t>(
+        page_size == 0 ? eventlog::kPageSizeDefault : std::min(page_size, eventlog::kPageSizeMax));
+    Page page;
+    if (!page_token.empty()) {
+        const auto last = std::find(ids.begin(), ids.end(), page_token);
+        if (last == ids.end()) {
+            auto failure = rpc::invalid_field("page_token",
+                                              "must be the next_page_token of the same question");
+            failure.reason = common::v1::ERROR_REASON_PAGE_TOKEN_INVALID;
+            throw failure;
+        }
+        page.begin = static_cast<std::size_t>(last - ids.begin()) + 1;
+    }
+    page.end = std::min(ids.size(), page.begin + size);
+    if (page.end < ids.size()) page.next_page_token = ids[page.end - 1];
+    return page;
+}
+
+}  // namespace flowstack::conversation

@@ -1,0 +1,91 @@
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "common/core/clock.h"
+#include "common/core/ids.h"
+#include "common/eventlog/read_model.h"
+#include "common/rpc/error.h"
+#include "services/conversation/adapters/content.h"
+#include "services/conversation/adapters/streams.h"
+#include "services/conversation/adapters/tenants.h"
+
+namespace grpc {
+class Service;
+}
+namespace google::protobuf {
+class Message;
+class Timestamp;
+}  // namespace google::protobuf
+namespace flowstack::rpc {
+class Server;
+}
+
+// The gRPC doors of this service: proto/flowstack/conversation/v1/*_service.proto.
+namespace flowstack::conversation {
+
+struct Doors {
+    rpc::Server& rpc;
+    eventlog::Store& store;
+    eventlog::ReadModel& read_model;
+    Books& books;
+    ContentCache& content;
+    Tenants& tenants;
+    const Clock& clock;
+    IdSource& ids;
+};
+
+struct NamedService {
+    std::unique_ptr<grpc::Service> service;
+    std::string full_name;
+};
+// Conversations and customers (rpc_people.cc).
+std::vector<NamedService> make_people_services(const Doors& doors);
+// Templates, flows and the catalog (rpc_content.cc).
+std::vector<NamedService> make_content_services(const Doors& doors);
+
+// --- Shared by both
+
+// "tenants/{tenant}/products/{product}" taken apart. Throws rpc::Failure that names `field`.
+struct ResourceName {
+    std::string tenant;
+    std::string id;
+};
+ResourceName parse_name(const std::string& name, const std::string& collection,
+                        const std::string& field = "name");
+std::string parse_parent(const std::string& parent);  // "tenants/{tenant}"
+
+std::string hash_of(const google::protobuf::Message& request);
+void set(google::protobuf::Timestamp* out, Time at);
+
+// Problems of the domain as violations below `prefix` ("template.").
+[[noreturn]] void refuse(const std::vector<Problem>& problems, const std::string& prefix);
+
+// Facts of a tenant for a rule; an unknown tenant is NOT_FOUND.
+TenantFacts tenant_facts(const Doors& doors, const std::string& tenant);
+
+// What one request makes, once: the same request id gets the first answer, with another body
+// IDEMPOTENCY_KEY_REUSED. `make` decides and fills routing and parts; it may refuse by throwing,
+// and answers nothing when there is nothing to do. Called again when somebody else wrote first.
+void change_once(const Doors& doors, const std::string& method, const std::string& tenant,
+                 const std::string& request_id, const std::string& request_hash,
+                 const std::function<std::optional<eventlog::Command>()>& make);
+
+// An id for a resource that a request makes: the same for a repeat of the same request id.
+std::string made_id(const Doors& doors, const std::string& method, const std::string& tenant,
+                    const std::string& request_id);
+
+// One page of what is in memory already, in its order. The token is the id of the last one.
+struct Page {
+    std::size_t begin = 0;
+    std::size_t end = 0;
+    std::string next_page_token;
+};
+Page page_of(const std::vector<std::string>& ids, int page_size, const std::string& page_token);
+
+}  // namespace flowstack::conversation

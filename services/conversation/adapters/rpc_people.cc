@@ -1,0 +1,322 @@
+#include <grpcpp/grpcpp.h>
+
+#include "common/rpc/server.h"
+#include "flowstack/common/v1/error_reason.pb.h"
+#include "flowstack/common/v1/message_content.pb.h"
+#include "flowstack/conversation/v1/conversation_service.grpc.pb.h"
+#include "flowstack/conversation/v1/customer_service.grpc.pb.h"
+#include "services/conversation/adapters/projections.h"
+#include "services/conversation/adapters/rpc.h"
+
+namespace flowstack::conversation {
+namespace {
+
+using grpc::CallbackServerContext;
+using grpc::ServerUnaryReactor;
+
+constexpr int kHistoryPageDefault = 200;
+constexpr int kHistoryPageMax = 1000;
+
+rpc::Failure bad_page_token() {
+    auto failure =
+        rpc::invalid_field("page_token", "must be the next_page_token of the same question");
+    failure.reason = common::v1::ERROR_REASON_PAGE_TOKEN_INVALID;
+    return failure;
+}
+
+rpc::Failure version_mismatch() {
+    return {grpc::StatusCode::ABORTED, common::v1::ERROR_REASON_VERSION_MISMATCH,
+            "The resource has changed since that etag: read it again."};
+}
+
+// The fold of one stream as a resource: you read your own writes.
+template <class Resource>
+void fold(const Doors& doors, const eventlog::StreamName& name, const std::string& resource_name,
+          Resource& resource) {
+    const auto events = doors.store.read_stream(name);
+    if (events.empty()) throw rpc::not_found(resource_name);
+    resource.Clear();
+    for (const auto& event : events) apply(resource, event);
+}
+
+template <class Resource, class Request>
+std::string list(const Doors& doors, const Request& request, eventlog::ListQuery query,
+                 const std::function<void(Resource)>& add) {
+    if (request.page_size() < 0) throw rpc::invalid_field("page_size", "must not be negative");
+    query.tenant = parse_parent(request.parent());
+    query.page_size = std::min(request.page_size(), eventlog::kPageSizeMax);
+    query.page_token = request.page_token();
+    try {
+        auto page = doors.read_model.list(query);
+        for (const auto& body : page.bodies) {
+            Resource resource;
+            if (!resource.ParseFromString(body)) throw rpc::internal();
+            add(std::move(resource));
+        }
+        return page.next_page_token;
+    } catch (const eventlog::BadPageToken&) {
+        throw bad_page_token();
+    }
+}
+
+// What a reply says, in one line for a person who reads the history.
+std::string words_of(const Content& content) {
+    auto text = content.body;
+    for (const auto& title : content.titles) text += "\n[" + title + "]";
+    for (const auto& row : content.rows) text += "\n• " + row.title;
+    if (!content.whatsapp_template.empty()) text = "template " + content.whatsapp_template;
+    return text;
+}
+
+void describe(const eventlog::Recorded& event, v1::HistoryEntry& entry) {
+    entry.set_version(event.version);
+    entry.set_lane(event.lane);
+    entry.set_position(event.position);
+    set(entry.mutable_time(), event.recorded_at);
+    entry.set_type(event.type);
+    entry.set_actor(event.meta.actor);
+    if (const auto& cause = event.meta.causation)
+        entry.set_caused_by(cause->service + "/" + std::to_string(cause->lane) + "/" +
+                            std::to_string(cause->position));
+    const auto fact = decode_event(event.type, event.payload);
+    if (const auto* e = std::get_if<Spoke>(&fact)) {
+        entry.set_direction("in");
+        entry.set_text(e->text);
+        entry.set_reason(e->outcome);
+        entry.set_message_id(e->inbound_id);
+    } else if (const auto* reply = std::get_if<ReplyRequested>(&fact)) {
+        entry.set_direction("out");
+        entry.set_text(words_of(reply->content));
+        entry.set_message_id(reply->message_id);
+        entry.set_reason(reply->kind);
+    } else if (const auto* move = std::get_if<Advanced>(&fact)) {
+        entry.set_from_state(std::string(text_of(move->from)));
+        entry.set_to_state(std::string(text_of(move->to)));
+        entry.set_reason(move->reason);
+    } else if (const auto* node = std::get_if<NodeEntered>(&fact)) {
+        entry.set_text(node->node);
+    } else if (const auto* captured = std::get_if<VariableCaptured>(&fact)) {
+        entry.set_text(captured->name + " = " + captured->value);
+    } else if (const auto* escalated = std::get_if<Escalated>(&fact)) {
+        entry.set_reason(escalated->reason);
+    }
+}
+
+class ConversationRpc final : public v1::ConversationService::CallbackService {
+public:
+    explicit ConversationRpc(const Doors& doors) : doors_(doors) {}
+
+    ServerUnaryReactor* GetConversation(CallbackServerContext* context,
+                                        const v1::GetConversationRequest* request,
+                                        v1::Conversation* response) override {
+        return doors_.rpc.unary(context,
+                                [=, this](rpc::Call&) { show(request->name(), *response); });
+    }
+
+    ServerUnaryReactor* ListConversations(CallbackServerContext* context,
+                                          const v1::ListConversationsRequest* request,
+                                          v1::ListConversationsResponse* response) override {
+        return doors_.rpc.unary(context, [=, this](rpc::Call&) {
+            if (!request->state().empty() && !parse_lifecycle(request->state()))
+                throw rpc::invalid_field(
+                    "state",
+                    "must be NEW_LEAD, ENGAGED, AWAITING_CUSTOMER, WAITING_FOR_PAYMENT, "
+                    "PAID, DORMANT, ESCALATED or CLOSED");
+            eventlog::ListQuery query;
+            query.kind = document::kConversation;
+            query.parent = request->customer_id();
+            query.state = request->state();
+            response->set_next_page_token(list<v1::Conversation>(
+                doors_, *request, std::move(query),
+                [&](v1::Conversation c) { *response->add_conversations() = std::move(c); }));
+        });
+    }
+
+    ServerUnaryReactor* ListHistory(CallbackServerContext* context,
+                                    const v1::ListHistoryRequest* request,
+                                    v1::ListHistoryResponse* response) override {
+        return doors_.rpc.unary(context, [=, this](rpc::Call&) { history(*request, *response); });
+    }
+
+    ServerUnaryReactor* EscalateConversation(CallbackServerContext* context,
+                                             const v1::EscalateConversationRequest* request,
+                                             v1::Conversation* response) override {
+        return doors_.rpc.unary(context, [=, this](rpc::Call&) {
+            change("escalate", *request, request->etag(),
+                   Escalate{request->reason().empty() ? "asked for" : request->reason()});
+            show(request->name(), *response);
+        });
+    }
+
+    ServerUnaryReactor* HandBackConversation(CallbackServerContext* context,
+                                             const v1::HandBackConversationRequest* request,
+                                             v1::Conversation* response) override {
+        return doors_.rpc.unary(context, [=, this](rpc::Call&) {
+            change("hand_back", *request, request->etag(),
+                   HandBack{request->reason().empty() ? "handed back" : request->reason()});
+            show(request->name(), *response);
+        });
+    }
+
+    ServerUnaryReactor* ReplyToConversation(CallbackServerContext* context,
+                                            const v1::ReplyToConversationRequest* request,
+                                            v1::Conversation* response) override {
+        return doors_.rpc.unary(context, [=, this](rpc::Call&) {
+            const auto name = parse_name(request->name(), "conversations");
+            const auto content = content_of(request->content());
+            if (content.body.empty() && content.whatsapp_template.empty() &&
+                content.media_link.empty())
+                throw rpc::invalid_field("content", "must say something");
+            const auto id = made_id(doors_, "reply", name.tenant, request->request_id());
+            change("reply", *request, "", ReplyAsAgent{id, "agent:" + id, "api", content});
+            show(request->name(), *response);
+        });
+    }
+
+private:
+    void show(const std::string& resource, v1::Conversation& response) {
+        const auto name = parse_name(resource, "conversations");
+        fold(doors_, stream(name.tenant, category::kConversation, name.id), resource, response);
+    }
+
+    void history(const v1::ListHistoryRequest& request, v1::ListHistoryResponse& response) {
+        const auto name = parse_name(request.parent(), "conversations", "parent");
+        if (request.page_size() < 0) throw rpc::invalid_field("page_size", "must not be negative");
+        const auto size = request.page_size() == 0 ? kHistoryPageDefault
+                                                   : std::min(request.page_size(), kHistoryPageMax);
+        std::int64_t from = 1;
+        if (!request.page_token().empty()) {
+            const auto& token = request.page_token();
+            if (token.size() > 15 || token.find_first_not_of("0123456789") != std::string::npos)
+                throw bad_page_token();
+            from = std::stoll(token);
+        }
+        const auto events =
+            doors_.store.read_stream(stream(name.tenant, category::kConversation, name.id), from);
+        if (events.empty() && from == 1) throw rpc::not_found(request.parent());
+        for (const auto& event : events) {
+            if (response.entries_size() == size) {
+                response.set_next_page_token(std::to_string(event.version));
+                break;
+            }
+            describe(event, *response.add_entries());
+        }
+    }
+
+    template <class Request>
+    void change(const std::string& method, const Request& request, const std::string& etag,
+                const Command& asked) {
+        const auto name = parse_name(request.name(), "conversations");
+        change_once(doors_, method, name.tenant, request.request_id(), hash_of(request),
+                    [&]() -> std::optional<eventlog::Command> {
+                        const auto where = stream(name.tenant, category::kConversation, name.id);
+                        const auto c = doors_.books.conversations.load(where);
+                        const auto decision = decide(c.state, asked);
+                        if (!decision.accepted())
+                            throw refused(request.name(), c.state, decision.rejection());
+                        if (!etag.empty() && etag != std::to_string(c.version))
+                            throw version_mismatch();
+                        eventlog::Command command;
+                        command.meta.routing = customer_routing(c.state.customer_id);
+                        eventlog::Part part{where, c.expected(), {}};
+                        for (const auto& event : decision.events())
+                            part.events.push_back(encode(event, doors_.clock.now()));
+                        command.parts.push_back(std::move(part));
+                        return command;
+                    });
+    }
+
+    static rpc::Failure refused(const std::string& name, const Conversation& c,
+                                Rejection rejection) {
+        switch (rejection) {
+            case Rejection::no_such_conversation:
+                return rpc::not_found(name);
+            case Rejection::transition_not_allowed:
+                return rpc::wrong_state(name, "A conversation that is " +
+                                                  std::string(text_of(c.state)) +
+                                                  " cannot be given to a person.");
+            case Rejection::not_escalated:
+                return rpc::wrong_state(name, "The conversation is " +
+                                                  std::string(text_of(c.state)) +
+                                                  ": escalate it first.");
+        }
+        return rpc::internal();
+    }
+
+    Doors doors_;
+};
+
+class CustomerRpc final : public v1::CustomerService::CallbackService {
+public:
+    explicit CustomerRpc(const Doors& doors) : doors_(doors) {}
+
+    ServerUnaryReactor* GetCustomer(CallbackServerContext* context,
+                                    const v1::GetCustomerRequest* request,
+                                    v1::Customer* response) override {
+        return doors_.rpc.unary(context,
+                                [=, this](rpc::Call&) { show(request->name(), *response); });
+    }
+
+    ServerUnaryReactor* ListCustomers(CallbackServerContext* context,
+                                      const v1::ListCustomersRequest* request,
+                                      v1::ListCustomersResponse* response) override {
+        return doors_.rpc.unary(context, [=, this](rpc::Call&) {
+            eventlog::ListQuery query;
+            query.kind = document::kCustomer;
+            response->set_next_page_token(list<v1::Customer>(
+                doors_, *request, std::move(query),
+                [&](v1::Customer c) { *response->add_customers() = std::move(c); }));
+        });
+    }
+
+    ServerUnaryReactor* TagCustomer(CallbackServerContext* context,
+                                    const v1::TagCustomerRequest* request,
+                                    v1::Customer* response) override {
+        return doors_.rpc.unary(context, [=, this](rpc::Call&) {
+            const auto name = parse_name(request->name(), "customers");
+            const conversation::TagCustomer asked{
+                {request->add().begin(), request->add().end()},
+                {request->remove().begin(), request->remove().end()}};
+            change_once(doors_, "tag", name.tenant, request->request_id(), hash_of(*request),
+                        [&]() -> std::optional<eventlog::Command> {
+                            const auto where = stream(name.tenant, category::kCustomer, name.id);
+                            const auto customer = doors_.books.customers.load(where);
+                            if (!customer.state.exists()) throw rpc::not_found(request->name());
+                            if (const auto problems = check(customer.state, asked);
+                                !problems.empty())
+                                refuse(problems, "");
+                            const auto events = decide(customer.state, asked);
+                            if (events.empty()) return {};
+                            eventlog::Command command;
+                            command.meta.routing = customer_routing(name.id);
+                            eventlog::Part part{where, customer.expected(), {}};
+                            for (const auto& event : events)
+                                part.events.push_back(encode(event, doors_.clock.now()));
+                            command.parts.push_back(std::move(part));
+                            return command;
+                        });
+            show(request->name(), *response);
+        });
+    }
+
+private:
+    void show(const std::string& resource, v1::Customer& response) {
+        const auto name = parse_name(resource, "customers");
+        fold(doors_, stream(name.tenant, category::kCustomer, name.id), resource, response);
+    }
+
+    Doors doors_;
+};
+
+}  // namespace
+
+std::vector<NamedService> make_people_services(const Doors& doors) {
+    std::vector<NamedService> services;
+    services.push_back(
+        {std::make_unique<ConversationRpc>(doors), v1::ConversationService::service_full_name()});
+    services.push_back(
+        {std::make_unique<CustomerRpc>(doors), v1::CustomerService::service_full_name()});
+    return services;
+}
+
+}  // namespace flowstack::conversation
