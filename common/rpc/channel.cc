@@ -12,16 +12,20 @@ namespace {
 
 namespace ex = grpc::experimental;
 
-// Adds the internal key and this thread's trace to every call.
+// Adds the internal key, this thread's trace and, if the caller gave none, the deadline to every
+// call. The service config's timeout ends the call here but is not sent; a server would see no
+// deadline.
 class Carrier final : public ex::Interceptor {
 public:
-    explicit Carrier(const std::string& key) : key_(key) {}
+    Carrier(const std::string& key, std::string timeout)
+        : key_(key), timeout_(std::move(timeout)) {}
 
     void Intercept(ex::InterceptorBatchMethods* methods) override {
         if (methods->QueryInterceptionHookPoint(
                 ex::InterceptionHookPoints::PRE_SEND_INITIAL_METADATA)) {
             auto* metadata = methods->GetSendInitialMetadata();
             if (!key_.empty()) metadata->insert({std::string(kInternalKeyHeader), key_});
+            if (!timeout_.empty()) metadata->insert({"grpc-timeout", timeout_});
             if (const auto& current = trace::current(); current.valid())
                 metadata->insert(
                     {std::string(trace::kHeader), trace::child_of(current).traceparent()});
@@ -31,17 +35,22 @@ public:
 
 private:
     const std::string& key_;
+    const std::string timeout_;
 };
 
 class CarrierFactory final : public ex::ClientInterceptorFactoryInterface {
 public:
-    explicit CarrierFactory(Secret key) : key_(std::move(key)) {}
-    ex::Interceptor* CreateClientInterceptor(ex::ClientRpcInfo*) override {
-        return new Carrier(key_.reveal());
+    CarrierFactory(Secret key, std::chrono::milliseconds deadline)
+        : key_(std::move(key)), timeout_(std::to_string(deadline.count()) + "m") {}
+    ex::Interceptor* CreateClientInterceptor(ex::ClientRpcInfo* info) override {
+        const bool given =
+            info->client_context()->deadline() != std::chrono::system_clock::time_point::max();
+        return new Carrier(key_.reveal(), given ? std::string{} : timeout_);
     }
 
 private:
     Secret key_;
+    std::string timeout_;  // as HTTP/2 carries it: "5000m"
 };
 
 std::string seconds(std::chrono::milliseconds time) {
@@ -56,6 +65,8 @@ std::shared_ptr<grpc::Channel> make_channel(const std::string& address, ChannelO
     arguments.SetInt(GRPC_ARG_KEEPALIVE_TIME_MS, static_cast<int>(options.keepalive.count()));
     arguments.SetInt(GRPC_ARG_KEEPALIVE_TIMEOUT_MS,
                      static_cast<int>(options.keepalive_timeout.count()));
+    // Pings go on while a stream is quiet, so that a vanished neighbour is noticed.
+    arguments.SetInt(GRPC_ARG_HTTP2_MAX_PINGS_WITHOUT_DATA, 0);
     arguments.SetInt(GRPC_ARG_MAX_RECONNECT_BACKOFF_MS, 2000);
     arguments.SetInt(GRPC_ARG_INITIAL_RECONNECT_BACKOFF_MS, 100);
     arguments.SetInt(GRPC_ARG_ENABLE_HTTP_PROXY, 0);
@@ -72,7 +83,8 @@ std::shared_ptr<grpc::Channel> make_channel(const std::string& address, ChannelO
     config += "}]}";
     arguments.SetServiceConfigJSON(config);
     std::vector<std::unique_ptr<ex::ClientInterceptorFactoryInterface>> interceptors;
-    interceptors.push_back(std::make_unique<CarrierFactory>(options.internal_key));
+    interceptors.push_back(
+        std::make_unique<CarrierFactory>(options.internal_key, options.deadline));
     return ex::CreateCustomChannelWithInterceptors(address, grpc::InsecureChannelCredentials(),
                                                    arguments, std::move(interceptors));
 }

@@ -16,7 +16,7 @@ namespace flowstack::rpc {
 
 struct ChannelOptions {
     Secret internal_key = {};  // sent as x-internal-key with every call
-    // For calls whose context has no earlier deadline.
+    // For calls whose context has none. Also a stream's: one that should last longer sets its own.
     std::chrono::milliseconds deadline{5000};
     // Tries of one call in all; only UNAVAILABLE is tried again, with backoff. Everything that
     // changes something carries a request_id, so that a second try cannot do it twice.
@@ -33,8 +33,7 @@ struct ChannelOptions {
 // context (as a child span).
 std::shared_ptr<grpc::Channel> make_channel(const std::string& address, ChannelOptions options);
 
-// Calls need a deadline that the server can see: sets `timeout` from now, unless the context
-// already has an earlier one.
+// Sets `timeout` from now, unless the context already has an earlier deadline.
 void set_timeout(grpc::ClientContext& context, std::chrono::milliseconds timeout);
 
 }  // namespace flowstack::rpc

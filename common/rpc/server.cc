@@ -3,11 +3,16 @@
 #include <grpcpp/ext/proto_server_reflection_plugin.h>
 #include <grpcpp/grpcpp.h>
 #include <grpcpp/health_check_service_interface.h>
+#include <grpcpp/support/server_interceptor.h>
 
+#include <atomic>
 #include <condition_variable>
 #include <deque>
+#include <map>
 #include <mutex>
+#include <stdexcept>
 #include <thread>
+#include <utility>
 #include <vector>
 
 #include "common/crypto/hash.h"
@@ -17,6 +22,122 @@
 
 namespace flowstack::rpc {
 namespace {
+
+namespace ex = grpc::experimental;
+
+// Neighbours ping every 20 s, also while a stream is quiet; by default gRPC takes that for abuse.
+constexpr int kPingIntervalMsMin = 5'000;
+// Notices a caller whose machine has gone while a stream to it is open.
+constexpr int kKeepaliveMs = 30'000;
+constexpr int kKeepaliveTimeoutMs = 10'000;
+// What one connection may ask at once; the worker queue is the limit of them all together.
+constexpr int kCallsPerConnectionMax = 1024;
+// An answer may be larger than a request: lists are pages of whole resources.
+constexpr std::size_t kAnswerFactor = 4;
+
+std::string_view name_of(grpc::StatusCode code) {
+    switch (code) {
+        case grpc::StatusCode::OK:
+            return "OK";
+        case grpc::StatusCode::CANCELLED:
+            return "CANCELLED";
+        case grpc::StatusCode::UNKNOWN:
+            return "UNKNOWN";
+        case grpc::StatusCode::INVALID_ARGUMENT:
+            return "INVALID_ARGUMENT";
+        case grpc::StatusCode::DEADLINE_EXCEEDED:
+            return "DEADLINE_EXCEEDED";
+        case grpc::StatusCode::NOT_FOUND:
+            return "NOT_FOUND";
+        case grpc::StatusCode::ALREADY_EXISTS:
+            return "ALREADY_EXISTS";
+        case grpc::StatusCode::PERMISSION_DENIED:
+            return "PERMISSION_DENIED";
+        case grpc::StatusCode::UNAUTHENTICATED:
+            return "UNAUTHENTICATED";
+        case grpc::StatusCode::RESOURCE_EXHAUSTED:
+            return "RESOURCE_EXHAUSTED";
+        case grpc::StatusCode::FAILED_PRECONDITION:
+            return "FAILED_PRECONDITION";
+        case grpc::StatusCode::ABORTED:
+            return "ABORTED";
+        case grpc::StatusCode::OUT_OF_RANGE:
+            return "OUT_OF_RANGE";
+        case grpc::StatusCode::UNIMPLEMENTED:
+            return "UNIMPLEMENTED";
+        case grpc::StatusCode::INTERNAL:
+            return "INTERNAL";
+        case grpc::StatusCode::UNAVAILABLE:
+            return "UNAVAILABLE";
+        case grpc::StatusCode::DATA_LOSS:
+            return "DATA_LOSS";
+        case grpc::StatusCode::DO_NOT_USE:
+            break;
+    }
+    return "UNKNOWN";
+}
+
+// Times by method and code. The handles are kept here, as looking one up in the registry takes its
+// lock and builds label maps.
+class CallTimes {
+public:
+    explicit CallTimes(metrics::Registry& registry) : registry_(registry) {}
+
+    void observe(std::string_view method, grpc::StatusCode code, double seconds) {
+        const std::lock_guard lock(mutex_);
+        auto known = times_.find(std::pair{std::string{method}, code});
+        if (known == times_.end()) {
+            known = times_
+                        .emplace(std::pair{std::string{method}, code},
+                                 registry_.histogram("flowstack_rpc_server_seconds",
+                                                     "From a unary call's arrival to its answer",
+                                                     {{"method", std::string{method}},
+                                                      {"code", std::string{name_of(code)}}}))
+                        .first;
+        }
+        known->second.observe(seconds);
+    }
+
+private:
+    metrics::Registry& registry_;
+    std::mutex mutex_;
+    std::map<std::pair<std::string, grpc::StatusCode>, metrics::Histogram> times_;
+};
+
+// Sees every call, also those that are refused before a handler runs.
+class Stopwatch final : public ex::Interceptor {
+public:
+    Stopwatch(CallTimes& times, std::string_view method) : times_(times), method_(method) {}
+
+    void Intercept(ex::InterceptorBatchMethods* methods) override {
+        if (methods->QueryInterceptionHookPoint(ex::InterceptionHookPoints::PRE_SEND_STATUS)) {
+            const std::chrono::duration<double> took = std::chrono::steady_clock::now() - began_;
+            times_.observe(method_, methods->GetSendStatus().error_code(), took.count());
+        }
+        methods->Proceed();
+    }
+
+private:
+    CallTimes& times_;
+    std::string method_;
+    std::chrono::steady_clock::time_point began_ = std::chrono::steady_clock::now();
+};
+
+class StopwatchFactory final : public ex::ServerInterceptorFactoryInterface {
+public:
+    explicit StopwatchFactory(CallTimes& times) : times_(times) {}
+
+    ex::Interceptor* CreateServerInterceptor(ex::ServerRpcInfo* info) override {
+        // A stream lasts as long as its caller likes: that is no latency.
+        if (info->type() != ex::ServerRpcInfo::Type::UNARY) return nullptr;
+        std::string_view method = info->method();
+        method.remove_prefix(method.starts_with('/') ? 1 : 0);
+        return new Stopwatch(times_, method);  // gRPC owns it
+    }
+
+private:
+    CallTimes& times_;
+};
 
 std::optional<std::string> metadata_of(const grpc::CallbackServerContext& context,
                                        std::string_view key) {
@@ -42,7 +163,14 @@ void Call::answer_metadata(const std::string& key, const std::string& value) {
 }
 
 struct Server::Impl {
-    explicit Impl(ServerOptions o) : options(std::move(o)) {}
+    explicit Impl(ServerOptions o) : options(std::move(o)) {
+        if (options.metrics == nullptr) return;
+        times = std::make_unique<CallTimes>(*options.metrics);
+        waiting.emplace(options.metrics->gauge("flowstack_rpc_server_waiting_calls",
+                                               "Calls that wait for a worker"));
+        refused.emplace(options.metrics->counter("flowstack_rpc_server_overloaded_total",
+                                                 "Calls refused because the queue was full"));
+    }
 
     void work() {
         while (true) {
@@ -53,6 +181,7 @@ struct Server::Impl {
                 if (queue.empty()) return;
                 job = std::move(queue.front());
                 queue.pop_front();
+                if (waiting) waiting->set(static_cast<double>(queue.size()));
             }
             job();
         }
@@ -60,13 +189,20 @@ struct Server::Impl {
 
     bool push(std::function<void()> job) {
         const std::lock_guard lock(mutex);
-        if (stopping || queue.size() >= options.queue_max) return false;
+        if (stopping || queue.size() >= options.queue_max) {
+            if (refused) refused->add();
+            return false;
+        }
         queue.push_back(std::move(job));
+        if (waiting) waiting->set(static_cast<double>(queue.size()));
         ready.notify_one();
         return true;
     }
 
     ServerOptions options;
+    std::unique_ptr<CallTimes> times;  // before the server, whose calls use it
+    std::optional<metrics::Gauge> waiting;
+    std::optional<metrics::Counter> refused;
     std::vector<std::pair<grpc::Service*, std::string>> services;
     std::unique_ptr<grpc::Server> server;
     int port = 0;
@@ -95,8 +231,19 @@ void Server::start() {
     builder.AddListeningPort(o.address + ":" + std::to_string(o.port),
                              grpc::InsecureServerCredentials(), &impl_->port);
     builder.AddChannelArgument(GRPC_ARG_ALLOW_REUSEPORT, 0);
+    builder.AddChannelArgument(GRPC_ARG_HTTP2_MIN_RECV_PING_INTERVAL_WITHOUT_DATA_MS,
+                               kPingIntervalMsMin);
+    builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_TIME_MS, kKeepaliveMs);
+    builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_TIMEOUT_MS, kKeepaliveTimeoutMs);
+    builder.AddChannelArgument(GRPC_ARG_HTTP2_MAX_PINGS_WITHOUT_DATA, 0);
+    builder.AddChannelArgument(GRPC_ARG_MAX_CONCURRENT_STREAMS, kCallsPerConnectionMax);
     builder.SetMaxReceiveMessageSize(static_cast<int>(o.message_bytes_max));
-    builder.SetMaxSendMessageSize(static_cast<int>(o.message_bytes_max) * 4);
+    builder.SetMaxSendMessageSize(static_cast<int>(o.message_bytes_max * kAnswerFactor));
+    if (impl_->times) {
+        std::vector<std::unique_ptr<ex::ServerInterceptorFactoryInterface>> interceptors;
+        interceptors.push_back(std::make_unique<StopwatchFactory>(*impl_->times));
+        builder.experimental().SetInterceptorCreators(std::move(interceptors));
+    }
     for (const auto& [service, name] : impl_->services) builder.RegisterService(service);
     impl_->server = builder.BuildAndStart();
     if (!impl_->server || impl_->port == 0)
@@ -156,8 +303,7 @@ grpc::ServerUnaryReactor* Server::unary(grpc::CallbackServerContext* context,
         reactor->Finish(refused);
         return reactor;
     }
-    const auto began = std::chrono::steady_clock::now();
-    const bool taken = impl_->push([this, context, reactor, began, handler = std::move(handler)] {
+    const bool taken = impl_->push([context, reactor, handler = std::move(handler)] {
         const trace::Scope scope(
             trace::continue_from(metadata_of(*context, trace::kHeader).value_or("")));
         grpc::Status status = grpc::Status::OK;
@@ -171,13 +317,6 @@ grpc::ServerUnaryReactor* Server::unary(grpc::CallbackServerContext* context,
         } catch (...) {
             status = to_status(failure_of_current_exception());
         }
-        if (impl_->options.metrics) {
-            const std::chrono::duration<double> took = std::chrono::steady_clock::now() - began;
-            impl_->options.metrics
-                ->histogram("flowstack_rpc_server_seconds", "time from arrival to answer",
-                            {{"code", std::to_string(status.error_code())}})
-                .observe(took.count());
-        }
         reactor->Finish(status);
     });
     if (!taken) reactor->Finish(to_status(overloaded(impl_->options.overload_retry_after)));
@@ -187,7 +326,7 @@ grpc::ServerUnaryReactor* Server::unary(grpc::CallbackServerContext* context,
 bool Server::run_stream(std::function<void()> body) {
     {
         const std::lock_guard lock(impl_->mutex);
-        if (impl_->stopping || impl_->streams >= impl_->options.streams_max) return false;
+        if (impl_->draining || impl_->streams >= impl_->options.streams_max) return false;
         ++impl_->streams;
     }
     std::thread([this, body = std::move(body)] {

@@ -43,7 +43,9 @@ struct ServerOptions {
     std::chrono::milliseconds overload_retry_after{250};  // RetryInfo of that answer
     int streams_max = 32;  // open server streams, each with a thread of its own
     std::size_t message_bytes_max = std::size_t{4} << 20;
-    metrics::Registry* metrics = nullptr;  // flowstack_rpc_server_seconds{method,code}, …
+    // flowstack_rpc_server_seconds{method,code}, _waiting_calls, _overloaded_total. Must outlive
+    // the server.
+    metrics::Registry* metrics = nullptr;
 };
 
 // What a handler may ask about its call. Valid while the handler runs.

@@ -1,3 +1,5 @@
+#include <gmock/gmock.h>
+#include <grpcpp/generic/generic_stub.h>
 #include <grpcpp/grpcpp.h>
 #include <gtest/gtest.h>
 
@@ -10,6 +12,7 @@
 #include "common/rpc/channel.h"
 #include "common/rpc/error.h"
 #include "common/rpc/server.h"
+#include "common/rpc/stream.h"
 #include "flowstack/common/v1/error_reason.pb.h"
 #include "flowstack/common/v1/event_log.grpc.pb.h"
 #include "google/rpc/error_details.pb.h"
@@ -31,6 +34,11 @@ public:
             body(call, *response);
         });
     }
+    grpc::ServerWriteReactor<v1::RecordedEvent>* Subscribe(grpc::CallbackServerContext* context,
+                                                           const v1::SubscribeRequest*) override {
+        return stream<v1::RecordedEvent>(door_, context, [this](auto& out) { stream_body(out); });
+    }
+    std::function<void(StreamWriter<v1::RecordedEvent>&)> stream_body;
     std::function<void(Call&, v1::HeadsResponse&)> body = [](Call&, v1::HeadsResponse&) {};
     std::atomic<int> calls{0};
 
@@ -58,6 +66,32 @@ protected:
         set_timeout(context, std::chrono::seconds(5));
         v1::HeadsResponse own;
         return to.Heads(&context, {}, response ? response : &own);
+    }
+    // Something that is not ours but every gRPC server has: asked without stubs and without a key.
+    grpc::Status ask(const std::string& method, const std::string& request, std::string& answer) {
+        grpc::GenericStub plain(grpc::CreateChannel("127.0.0.1:" + std::to_string(server->port()),
+                                                    grpc::InsecureChannelCredentials()));
+        grpc::ClientContext context;
+        context.set_deadline(std::chrono::system_clock::now() + std::chrono::seconds(5));
+        grpc::Slice bytes(request);
+        const grpc::ByteBuffer in(&bytes, 1);
+        grpc::ByteBuffer out;
+        std::promise<grpc::Status> done;
+        plain.UnaryCall(&context, method, {}, &in, &out,
+                        [&](grpc::Status status) { done.set_value(std::move(status)); });
+        auto status = done.get_future().get();
+        grpc::Slice slice;
+        if (status.ok() && out.DumpToSingleSlice(&slice).ok())
+            answer.assign(reinterpret_cast<const char*>(slice.begin()), slice.size());
+        return status;
+    }
+    // grpc.health.v1: request {string service = 1}, answer {enum status = 1}, 1 = SERVING.
+    bool serving(const std::string& name) {
+        std::string request;
+        if (!name.empty()) request = std::string("\x0a") + static_cast<char>(name.size()) + name;
+        std::string answer;
+        EXPECT_TRUE(ask("/grpc.health.v1.Health/Check", request, answer).ok()) << name;
+        return answer == "\x08\x01";
     }
     std::unique_ptr<Server> server;
     std::unique_ptr<Service> service;
@@ -186,6 +220,211 @@ TEST_F(Rpc, TheCallersTraceGoesOn) {
     auto client = stub();
     EXPECT_TRUE(heads(*client).ok());
     EXPECT_EQ(seen, mine.trace_id_text());
+}
+
+TEST_F(Rpc, ItsOwnChannelGivesEveryCallADeadlineThatTheServerSees) {
+    open();
+    std::chrono::system_clock::time_point seen;
+    service->body = [&](Call& call, v1::HeadsResponse&) { seen = call.deadline(); };
+    auto client = stub({.internal_key = Secret("right key"), .deadline = std::chrono::seconds(3)});
+    grpc::ClientContext context;  // no timeout of its own
+    v1::HeadsResponse response;
+    const auto status = client->Heads(&context, {}, &response);
+    EXPECT_TRUE(status.ok()) << status.error_message();
+    EXPECT_LE(seen, std::chrono::system_clock::now() + std::chrono::seconds(4));
+}
+
+TEST_F(Rpc, HealthNeedsNoKeyAndFollowsReadiness) {
+    open();
+    for (const auto* name : {"", "readiness", "liveness", "flowstack.common.v1.EventLog"})
+        EXPECT_TRUE(serving(name)) << name;
+    server->set_ready(false);
+    for (const auto* name : {"", "readiness", "flowstack.common.v1.EventLog"})
+        EXPECT_FALSE(serving(name)) << name;
+    EXPECT_TRUE(serving("liveness"));
+}
+
+TEST_F(Rpc, CountsEveryCallByMethodAndCodeTheRefusedOnesToo) {
+    metrics::Registry registry;
+    ServerOptions options;
+    options.metrics = &registry;
+    open(options);
+    auto client = stub();
+    auto stranger = stub({.internal_key = Secret("wrong key")});
+    EXPECT_TRUE(heads(*client).ok());
+    EXPECT_FALSE(heads(*stranger).ok());
+    server->drain(std::chrono::seconds(1));
+    const auto text = registry.render();
+    for (const auto* code : {"OK", "UNAUTHENTICATED"})
+        EXPECT_THAT(text, ::testing::HasSubstr(
+                              "flowstack_rpc_server_seconds_count{code=\"" + std::string(code) +
+                              "\",method=\"flowstack.common.v1.EventLog/Heads\"} 1"));
+    EXPECT_THAT(text, ::testing::HasSubstr("flowstack_rpc_server_waiting_calls 0"));
+}
+
+TEST_F(Rpc, ACallInProgressIsAnsweredWhileTheServerDrains) {
+    open();
+    std::promise<void> inside;
+    service->body = [&](Call&, v1::HeadsResponse& response) {
+        inside.set_value();
+        while (!server->draining()) std::this_thread::yield();
+        response.set_service("finished");
+    };
+    auto client = stub();
+    v1::HeadsResponse response;
+    auto call = std::async(std::launch::async, [&] { return heads(*client, &response); });
+    inside.get_future().wait();
+    server->drain(std::chrono::seconds(5));
+    EXPECT_TRUE(call.get().ok());
+    EXPECT_EQ(response.service(), "finished");
+}
+
+TEST_F(Rpc, AHandlerSeesThatItsCallerHasGone) {
+    open();
+    std::promise<void> inside;
+    std::promise<void> noticed;
+    service->body = [&](Call& call, v1::HeadsResponse&) {
+        inside.set_value();
+        while (!call.cancelled()) std::this_thread::yield();
+        noticed.set_value();
+    };
+    auto client = stub();
+    grpc::ClientContext context;
+    set_timeout(context, std::chrono::seconds(20));
+    v1::HeadsResponse response;
+    auto call =
+        std::async(std::launch::async, [&] { return client->Heads(&context, {}, &response); });
+    inside.get_future().wait();
+    context.TryCancel();
+    noticed.get_future().wait();
+    EXPECT_EQ(call.get().error_code(), grpc::StatusCode::CANCELLED);
+}
+
+class RpcStream : public Rpc {
+protected:
+    std::unique_ptr<grpc::ClientReader<v1::RecordedEvent>> subscribe(v1::EventLog::Stub& to,
+                                                                     grpc::ClientContext& context) {
+        set_timeout(context, std::chrono::seconds(20));
+        return to.Subscribe(&context, {});
+    }
+};
+
+TEST_F(RpcStream, DeliversWhatItsBodyWritesInOrder) {
+    open();
+    constexpr int kMany = 1000;
+    service->stream_body = [](auto& out) {
+        v1::RecordedEvent event;
+        for (int i = 1; i <= kMany; ++i) {
+            event.set_position(i);
+            ASSERT_TRUE(out.write(event));
+        }
+    };
+    auto client = stub();
+    grpc::ClientContext context;
+    auto reader = subscribe(*client, context);
+    v1::RecordedEvent event;
+    for (int i = 1; i <= kMany; ++i) {
+        ASSERT_TRUE(reader->Read(&event));
+        ASSERT_EQ(event.position(), i);
+    }
+    EXPECT_FALSE(reader->Read(&event));
+    EXPECT_TRUE(reader->Finish().ok());
+}
+
+TEST_F(RpcStream, IsRefusedLikeAnyCall) {
+    open();
+    service->stream_body = [](auto&) { FAIL() << "must not run"; };
+    auto client = stub({.internal_key = Secret("wrong key")});
+    grpc::ClientContext context;
+    v1::RecordedEvent event;
+    auto reader = subscribe(*client, context);
+    EXPECT_FALSE(reader->Read(&event));
+    EXPECT_EQ(reader->Finish().error_code(), grpc::StatusCode::UNAUTHENTICATED);
+}
+
+TEST_F(RpcStream, EndsWithTheFailureThatItsBodyThrew) {
+    open();
+    service->stream_body = [](auto&) { throw invalid_field("from", "must be 1 or more"); };
+    auto client = stub();
+    grpc::ClientContext context;
+    v1::RecordedEvent event;
+    auto reader = subscribe(*client, context);
+    EXPECT_FALSE(reader->Read(&event));
+    EXPECT_EQ(failure_of(reader->Finish())->reason, v1::ERROR_REASON_FIELD_INVALID);
+}
+
+TEST_F(RpcStream, IsSlowedDownByASlowReader) {
+    open();
+    std::atomic<int> written{0};
+    service->stream_body = [&](auto& out) {
+        v1::RecordedEvent event;
+        event.set_payload(std::string(64 * 1024, 'x'));
+        while (out.write(event)) ++written;
+    };
+    auto client = stub();
+    grpc::ClientContext context;
+    auto reader = subscribe(*client, context);
+    v1::RecordedEvent event;
+    ASSERT_TRUE(reader->Read(&event));
+    // Nothing more is read: the writer comes to a stand.
+    int before = -1;
+    while (before != written) {
+        before = written;
+        std::this_thread::sleep_for(std::chrono::milliseconds(100));
+    }
+    EXPECT_LT(written, 500);  // 32 MiB, were they all taken
+    context.TryCancel();
+    reader->Finish();
+}
+
+TEST_F(RpcStream, LetsGoOfACallerThatLeft) {
+    open({.streams_max = 1});
+    service->stream_body = [](auto& out) {
+        v1::RecordedEvent event;
+        out.write(event);
+        while (out.wait(std::chrono::seconds(10))) {
+        }
+    };
+    auto client = stub();
+    v1::RecordedEvent event;
+    {
+        grpc::ClientContext context;
+        auto reader = subscribe(*client, context);
+        ASSERT_TRUE(reader->Read(&event));
+        grpc::ClientContext second;
+        auto refused = subscribe(*client, second);
+        EXPECT_FALSE(refused->Read(&event));
+        EXPECT_EQ(refused->Finish().error_code(), grpc::StatusCode::RESOURCE_EXHAUSTED);
+        context.TryCancel();
+        reader->Finish();
+    }
+    // The place is free again, a moment later.
+    grpc::StatusCode code = grpc::StatusCode::RESOURCE_EXHAUSTED;
+    while (code == grpc::StatusCode::RESOURCE_EXHAUSTED) {
+        grpc::ClientContext context;
+        auto reader = subscribe(*client, context);
+        if (reader->Read(&event)) context.TryCancel();
+        code = reader->Finish().error_code();
+    }
+    EXPECT_EQ(code, grpc::StatusCode::CANCELLED);
+}
+
+TEST_F(RpcStream, TellsItsCallerToGoElsewhereWhenTheServerDrains) {
+    open();
+    service->stream_body = [](auto& out) {
+        v1::RecordedEvent event;
+        out.write(event);
+        while (out.wait(std::chrono::seconds(10))) {
+        }
+    };
+    auto client = stub({.internal_key = Secret("right key"), .attempts_max = 1});
+    grpc::ClientContext context;
+    v1::RecordedEvent event;
+    auto reader = subscribe(*client, context);
+    ASSERT_TRUE(reader->Read(&event));
+    server->drain(std::chrono::seconds(10));
+    EXPECT_FALSE(reader->Read(&event));
+    EXPECT_EQ(reader->Finish().error_code(), grpc::StatusCode::UNAVAILABLE);
 }
 
 TEST_F(Rpc, EveryReasonHasATextThatIsReadBack) {
