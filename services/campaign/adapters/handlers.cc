@@ -19,7 +19,6 @@
 namespace flowstack::campaign {
 namespace {
 
-using eventlog::Document;
 using eventlog::Recorded;
 using eventlog::Turn;
 namespace conversation = flowstack::conversation::v1;

@@ -205,8 +205,9 @@ Answer decide(const Campaign& campaign, const Command& command) {
 }
 
 Campaign evolve(Campaign campaign, const Event& event) {
-    return std::visit([](auto&& s, const auto& e) { return after(std::move(s), e); },
-                      std::move(campaign), event);
+    return std::visit(
+        [](auto&& s, const auto& e) { return after(std::forward<decltype(s)>(s), e); },
+        std::move(campaign), event);
 }
 
 std::string_view state_word(const Campaign& campaign) {

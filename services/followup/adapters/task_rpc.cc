@@ -182,8 +182,8 @@ private:
             if (!request.etag().empty() && request.etag() != std::to_string(folded.version))
                 throw rpc::Failure(grpc::StatusCode::ABORTED, reason::ERROR_REASON_VERSION_MISMATCH,
                                    "the task has changed: read it again and send its new etag");
-            const auto decision =
-                decide(folded.state.task, followup::CancelTask{CancelReason::by_api, request.reason()});
+            const auto decision = decide(
+                folded.state.task, followup::CancelTask{CancelReason::by_api, request.reason()});
             if (!decision.accepted()) throw failure_of(decision.rejection(), request.name());
             if (decision.events().empty())
                 return fill(answer, name.tenant, folded.state, folded.version);

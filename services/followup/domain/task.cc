@@ -155,8 +155,9 @@ Answer decide(const Task& task, const Command& command) {
 }
 
 Task evolve(Task task, const Event& event) {
-    return std::visit([](auto&& t, const auto& e) { return after(std::move(t), e); },
-                      std::move(task), event);
+    return std::visit(
+        [](auto&& t, const auto& e) { return after(std::forward<decltype(t)>(t), e); },
+        std::move(task), event);
 }
 
 std::optional<CancelReason> ends(const Plan& plan, const Fact& fact) {
