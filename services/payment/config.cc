@@ -48,16 +48,16 @@ PaymentConfig payment_config(config::Reader& reader) {
         "an announced push without an outcome by then (its process died) is unknown", 10);
     c.push_retry_ms =
         reader.duration_ms("PUSH_RETRY_MS", 2'000, "least wait after a push that was not sent", 1);
-    c.poll_first_ms =
-        reader.duration_ms("POLL_FIRST_MS", 30'000, "from an accepted push to the first query", 1);
-    for (const auto& wait : reader.list("POLL_WAITS_MS", "10000,20000,40000,60000",
+    c.poll_first_ms = reader.duration_ms("PUSH_POLL_FIRST_MS", 30'000,
+                                         "from an accepted push to the first query", 1);
+    for (const auto& wait : reader.list("PUSH_POLL_PLAN_MS", "10000,20000,40000,60000",
                                         "between queries; the last one repeats")) {
         if (!is_number(wait) || wait == "0")
-            reader.mistake("POLL_WAITS_MS: '" + wait + "' is not a number of milliseconds");
+            reader.mistake("PUSH_POLL_PLAN_MS: '" + wait + "' is not a number of milliseconds");
         else
-            c.poll_waits_ms.emplace_back(std::stol(wait));
+            c.poll_plan_ms.emplace_back(std::stol(wait));
     }
-    if (c.poll_waits_ms.empty()) c.poll_waits_ms.emplace_back(60'000);
+    if (c.poll_plan_ms.empty()) c.poll_plan_ms.emplace_back(60'000);
     c.query_interval_ms = reader.duration_ms("QUERY_INTERVAL_MS", 1'000,
                                              "between two queries of one short code, all replicas");
     c.intent_expiry_ms =
@@ -76,9 +76,9 @@ PaymentConfig payment_config(config::Reader& reader) {
 }
 
 std::optional<Time> next_poll(const PaymentConfig& config, int polls, Time now, Time expires_at) {
-    const auto last = config.poll_waits_ms.size() - 1;
+    const auto last = config.poll_plan_ms.size() - 1;
     const auto wait =
-        config.poll_waits_ms[std::min(static_cast<std::size_t>(std::max(polls, 0)), last)];
+        config.poll_plan_ms[std::min(static_cast<std::size_t>(std::max(polls, 0)), last)];
     const auto at = now + wait;
     if (at >= expires_at) return {};
     return at;

@@ -31,7 +31,7 @@ struct PaymentConfig {
     std::chrono::milliseconds attempt_resolve_ms{};
     std::chrono::milliseconds push_retry_ms{};
     std::chrono::milliseconds poll_first_ms{};
-    std::vector<std::chrono::milliseconds> poll_waits_ms;
+    std::vector<std::chrono::milliseconds> poll_plan_ms;
     std::chrono::milliseconds query_interval_ms{};
     std::chrono::milliseconds intent_expiry_ms{};
     std::chrono::milliseconds invoice_due_ms{};

@@ -44,7 +44,7 @@ int main(int argc, char** argv) try {
 
     payment::Books books(store);
     payment::GatewayTenants tenants(host.channel("gateway"));
-    payment::Reactor reactor(books, tenants, clock, config);
+    payment::Reactor reactor(books, tenants, clock, config, host.metrics());
     host.react([&](const auto& event, auto& turn) { reactor.react(event, turn); });
     host.project(payment::project);
 

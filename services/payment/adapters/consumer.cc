@@ -102,6 +102,30 @@ void Reactor::react(const eventlog::Recorded& event, eventlog::Turn& turn) {
     };
     const auto found = kHandlers.find(event.type);
     if (found != kHandlers.end()) (this->*found->second)(event, turn);
+    if (event.service == "payment" && event.stream.category == category::kIntent) count(event);
+}
+
+// At least once: an event that is tried again is counted again.
+void Reactor::count(const eventlog::Recorded& event) {
+    if (event.type == v1::IntentQuarantined::descriptor()->full_name()) {
+        v1::IntentQuarantined e;
+        if (!e.ParseFromString(event.payload)) return;
+        log::error("payment evidence in quarantine: a person has to look at it",
+                   {{"tenant", event.stream.tenant},
+                    {"intent", event.stream.key},
+                    {"reason", e.reason()},
+                    {"detail", e.detail()}});
+        metrics_
+            .counter("flowstack_payment_quarantined_total", "evidence that did not fit",
+                     {{"reason", e.reason()}})
+            .add();
+        return;
+    }
+    const auto dot = event.type.rfind('.');
+    metrics_
+        .counter("flowstack_payment_intent_events_total", "facts about payment intents",
+                 {{"type", event.type.substr(dot + 1)}})
+        .add();
 }
 
 void Reactor::check_out(const eventlog::Recorded& event, eventlog::Turn& turn) {

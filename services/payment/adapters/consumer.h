@@ -2,6 +2,7 @@
 
 #include "common/core/clock.h"
 #include "common/eventlog/turn.h"
+#include "common/observability/metrics.h"
 #include "services/payment/adapters/settlement.h"
 #include "services/payment/adapters/tenants.h"
 #include "services/payment/config.h"
@@ -16,8 +17,9 @@ namespace flowstack::payment {
 
 class Reactor {
 public:
-    Reactor(Books& books, Tenants& tenants, const Clock& clock, const PaymentConfig& config)
-        : books_(books), tenants_(tenants), clock_(clock), config_(config) {}
+    Reactor(Books& books, Tenants& tenants, const Clock& clock, const PaymentConfig& config,
+            metrics::Registry& metrics)
+        : books_(books), tenants_(tenants), clock_(clock), config_(config), metrics_(metrics) {}
 
     void react(const eventlog::Recorded& event, eventlog::Turn& turn);
 
@@ -26,11 +28,15 @@ private:
     void assign_number(const eventlog::Recorded& event, eventlog::Turn& turn);
     void issue(const eventlog::Recorded& event, eventlog::Turn& turn);
     void weigh_callback(const eventlog::Recorded& event, eventlog::Turn& turn);
+    // Counts what happened to payments: own events as they come back, so that each is counted by
+    // the owner of its lane and no caller can forget it.
+    void count(const eventlog::Recorded& event);
 
     Books& books_;
     Tenants& tenants_;
     const Clock& clock_;
     const PaymentConfig& config_;
+    metrics::Registry& metrics_;
 };
 
 // "ORD-7K2M9Q": letters and digits that people do not mix up, made of an id's random part.

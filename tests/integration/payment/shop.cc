@@ -31,7 +31,7 @@ PaymentConfig quick_config() {
     c.attempt_resolve_ms = 10s;
     c.push_retry_ms = 10ms;
     c.poll_first_ms = 30s;
-    c.poll_waits_ms = {20ms};
+    c.poll_plan_ms = {20ms};
     c.query_interval_ms = 0ms;
     c.intent_expiry_ms = 30min;
     c.invoice_due_ms = 24h;

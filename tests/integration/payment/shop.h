@@ -86,12 +86,12 @@ public:
     eventlog::Store store;
     Books books{store};
     FixedTenants tenants;
-    Reactor reactor{books, tenants, clock, config};
+    metrics::Registry metrics;
+    Reactor reactor{books, tenants, clock, config, metrics};
     std::shared_ptr<flowstack::testing::ScriptedLog> conversation =
         std::make_shared<flowstack::testing::ScriptedLog>("conversation", kLanes);
     eventlog::Consumption consumption;
     eventlog::Owners owners{store, "r1"};
-    metrics::Registry metrics;
     CallbackTokens callback_tokens;
     Door door;
     http::Server http_door;
