@@ -1,6 +1,7 @@
 #include <gtest/gtest.h>
 
 #include <future>
+#include <thread>
 
 #include "common/core/clock.h"
 #include "common/eventlog/consumption.h"
@@ -346,6 +347,50 @@ TEST_F(FollowUp, OfAFlowsWishFiresAtItsTimeWhateverTheCustomerWrites) {
     consume();
     at(kNoon + hours{24});
     EXPECT_EQ(story(), (Story{"TaskScheduled order_follow_up", "TaskFired"}));
+}
+
+TEST_F(FollowUp, AThousandTasksFireWithinASecondOfTheirTime) {
+    consume();
+    constexpr int kTasks = 1000;
+    const SystemClock wall;
+    const Time due = wall.now() + milliseconds{1500};
+    for (int i = 0; i < kTasks; ++i) {
+        Plan plan;
+        plan.task_id = "task-" + std::to_string(i);
+        plan.kind = Kind::custom;
+        plan.customer_id = "customer-" + std::to_string(i);
+        plan.due = due;
+        plan.text = "Hello.";
+        eventlog::Command command;
+        command.id = plan.task_id;
+        command.tenant = "duka";
+        command.meta.routing = customer(plan.customer_id);
+        command.parts.push_back({task_stream("duka", plan.task_id),
+                                 eventlog::kCreate,
+                                 {encode(TaskScheduled{plan}, plan, wall.now())}});
+        store.append_async(std::move(command), [](const auto&, const auto&) {});
+    }
+    Timer punctual{store, read_model, wall, metrics, config};
+    eventlog::WorkRunner runner{store, owners};
+    runner.handle(kTimerWork, [&](const auto& row, auto done) { punctual.fire(row, done); });
+    runner.start();
+
+    const auto fired = [&](const std::string& more) {
+        return store.pool().with([&](postgres::Session& s) {
+            return s
+                .query(
+                    "select count(*) from events where type like '%TaskFired' and "
+                    "recorded_at >= $1" +
+                        more,
+                    postgres::Params().add(due))
+                .int8(0, 0);
+        });
+    };
+    for (int i = 0; i < 500 && fired("") < kTasks; ++i)
+        std::this_thread::sleep_for(milliseconds{20});
+    runner.stop();
+    EXPECT_EQ(fired(" and recorded_at < $1 + interval '1 second'"), kTasks);
+    EXPECT_TRUE(timers().empty());
 }
 
 TEST_F(FollowUp, ReadModelsAreTheSameAfterARebuild) {
