@@ -137,6 +137,8 @@ Reader::Reader(int argc, const char* const* argv, const char* const* env) {
             help_ = true;
         } else if (argument == "--print-config") {
             print_config_ = true;
+        } else if (argument == "--describe-config") {
+            describe_config_ = true;
         } else if (argument.starts_with("--") && argument.size() > 2) {
             const auto equals = argument.find('=');
             Flag flag;
@@ -314,8 +316,9 @@ std::string Reader::help_text() const {
                        " [--name=value …]\n\n"
                        "Every setting is an environment variable or a flag; the flag wins "
                        "(--http-port=8080 is HTTP_PORT=8080).\n"
-                       "  --help          this text\n"
-                       "  --print-config  what would be used, secrets masked\n\n";
+                       "  --help             this text\n"
+                       "  --print-config     what would be used, secrets masked\n"
+                       "  --describe-config  the settings as a Markdown table\n\n";
     for (const auto& setting : settings_) {
         text += "  " + padded(setting.name, name_width) + "  " +
                 padded(value_of(setting), value_width) + "  " + setting.help;
@@ -339,6 +342,10 @@ std::string Reader::printed_config() const {
 void Reader::finish() const {
     if (help_) {
         std::cout << help_text() << std::flush;
+        std::exit(0);
+    }
+    if (describe_config_) {
+        std::cout << markdown_table(settings_) << std::flush;
         std::exit(0);
     }
     const auto all = mistakes();

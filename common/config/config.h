@@ -64,8 +64,8 @@ public:
     // A rule over several settings, or of the caller's own: reported with the others by finish().
     void mistake(std::string text);
 
-    // After the last getter. Prints and exits for --help (0), any mistake (2, all of them on
-    // stderr), --print-config (0); returns otherwise.
+    // After the last getter. Prints and exits for --help and --describe-config (0), any mistake (2,
+    // all of them on stderr), --print-config (0); returns otherwise.
     void finish() const;
 
     // What finish() would print, for tests and generated documents.
@@ -98,6 +98,7 @@ private:
     std::vector<std::string> mistakes_;
     bool help_ = false;
     bool print_config_ = false;
+    bool describe_config_ = false;
 };
 
 // The settings as a Markdown table and as an .env file, one row or line a setting.

@@ -97,6 +97,12 @@ TEST(Config, ExitsWithZeroAfterHelpEvenWhenThereAreMistakes) {
     EXPECT_EXIT(settings.finish(), ::testing::ExitedWithCode(0), "");
 }
 
+TEST(Config, DescribesItselfWithoutWhatItNeedsToRun) {
+    auto settings = read({"--describe-config"});
+    settings.required_text("DATABASE_URL", "where events are kept");
+    EXPECT_EXIT(settings.finish(), ::testing::ExitedWithCode(0), "");
+}
+
 TEST(Config, ReturnsWhenAllIsWell) {
     auto settings = read({});
     settings.finish();

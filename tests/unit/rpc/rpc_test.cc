@@ -4,7 +4,10 @@
 #include <gtest/gtest.h>
 
 #include <atomic>
+#include <fstream>
 #include <future>
+#include <map>
+#include <regex>
 #include <thread>
 
 #include "common/core/broken_world.h"
@@ -434,6 +437,44 @@ TEST_F(Rpc, EveryReasonHasATextThatIsReadBack) {
         EXPECT_EQ(parse_reason(reason_text(reason)), reason);
     }
     EXPECT_FALSE(parse_reason("NO_SUCH_REASON"));
+}
+
+// docs/errors.md: | `REASON` | CODE | HTTP | … |
+TEST(ErrorReasons, AreDocumentedEachOnceWithTheCodesTheyHave) {
+    std::map<std::string, std::pair<std::string, std::string>> documented;
+    std::ifstream file(FLOWSTACK_ERRORS_DOCUMENT);
+    ASSERT_TRUE(file) << FLOWSTACK_ERRORS_DOCUMENT;
+    for (std::string line; std::getline(file, line);) {
+        std::smatch row;
+        static const std::regex kRow(R"(\| `([A-Z_]+)` \| ([A-Z_]+) \| (\d+) \|.*)");
+        if (!std::regex_match(line, row, kRow)) continue;
+        EXPECT_TRUE(documented.emplace(row[1], std::pair(row[2], row[3])).second) << row[1];
+    }
+    const std::map<std::string, grpc::StatusCode> codes{
+        {"INVALID_ARGUMENT", grpc::StatusCode::INVALID_ARGUMENT},
+        {"NOT_FOUND", grpc::StatusCode::NOT_FOUND},
+        {"ALREADY_EXISTS", grpc::StatusCode::ALREADY_EXISTS},
+        {"ABORTED", grpc::StatusCode::ABORTED},
+        {"FAILED_PRECONDITION", grpc::StatusCode::FAILED_PRECONDITION},
+        {"UNAUTHENTICATED", grpc::StatusCode::UNAUTHENTICATED},
+        {"PERMISSION_DENIED", grpc::StatusCode::PERMISSION_DENIED},
+        {"RESOURCE_EXHAUSTED", grpc::StatusCode::RESOURCE_EXHAUSTED},
+        {"UNAVAILABLE", grpc::StatusCode::UNAVAILABLE},
+        {"DEADLINE_EXCEEDED", grpc::StatusCode::DEADLINE_EXCEEDED},
+        {"UNIMPLEMENTED", grpc::StatusCode::UNIMPLEMENTED},
+        {"INTERNAL", grpc::StatusCode::INTERNAL}};
+    const auto* all = v1::ErrorReason_descriptor();
+    for (int i = 1; i < all->value_count(); ++i) {  // 0 is never sent
+        const auto reason = static_cast<v1::ErrorReason>(all->value(i)->number());
+        const auto name = reason_text(reason);
+        ASSERT_TRUE(documented.contains(name)) << name << " is not in docs/errors.md";
+        const auto& [code, http] = documented.at(name);
+        ASSERT_TRUE(codes.contains(code)) << name;
+        EXPECT_EQ(http, std::to_string(http_status_of(Failure(codes.at(code), reason, ""))))
+            << name;
+        documented.erase(name);
+    }
+    EXPECT_TRUE(documented.empty()) << documented.begin()->first << " is no reason of ours";
 }
 
 TEST_F(Rpc, APortThatIsTakenIsNamed) {
