@@ -80,6 +80,9 @@ int guarded(const std::function<int()>& run) {
     } catch (const UsageError& error) {
         std::cerr << "flowctl: " << error.what() << "\n";
         return kUsage;
+    } catch (const NotFound& error) {
+        std::cerr << "flowctl: " << error.what() << "\n";
+        return kNotFound;
     } catch (const stack::SandboxError& error) {
         std::cerr << "flowctl: " << error.what() << "\n";
         return kUnavailable;

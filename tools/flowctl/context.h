@@ -33,6 +33,11 @@ struct UsageError : std::runtime_error {
     using std::runtime_error::runtime_error;
 };
 
+// What was named is not there: kNotFound.
+struct NotFound : std::runtime_error {
+    using std::runtime_error::runtime_error;
+};
+
 enum class Format { table, json, jsonl, csv };
 
 class Context {
@@ -58,5 +63,10 @@ int guarded(const std::function<int()>& run);
 
 // Each adds its commands to the application.
 void add_platform_commands(CLI::App& app, Context& context);
+void add_resource_commands(CLI::App& app, Context& context);
+void add_event_commands(CLI::App& app, Context& context);
+void add_audit_commands(CLI::App& app, Context& context);
+void add_status_commands(CLI::App& app, Context& context);
+void add_completion_command(CLI::App& app, Context& context);
 
 }  // namespace flowstack::flowctl

@@ -1,0 +1,187 @@
+#include "tools/flowctl/payload.h"
+
+#include <google/protobuf/dynamic_message.h>
+#include <google/protobuf/util/json_util.h>
+
+#include <array>
+#include <boost/json.hpp>
+#include <map>
+#include <memory>
+
+#include "common/crypto/encoding.h"
+#include "flowstack/campaign/v1/campaign_events.pb.h"
+#include "flowstack/conversation/v1/content_events.pb.h"
+#include "flowstack/conversation/v1/conversation_events.pb.h"
+#include "flowstack/conversation/v1/customer_events.pb.h"
+#include "flowstack/followup/v1/task_events.pb.h"
+#include "flowstack/gateway/v1/channel_events.pb.h"
+#include "flowstack/gateway/v1/contact_events.pb.h"
+#include "flowstack/gateway/v1/inbound_events.pb.h"
+#include "flowstack/gateway/v1/message_events.pb.h"
+#include "flowstack/gateway/v1/tenant_events.pb.h"
+#include "flowstack/gateway/v1/webhook_events.pb.h"
+#include "flowstack/payment/v1/intent_events.pb.h"
+#include "flowstack/payment/v1/invoice_events.pb.h"
+#include "flowstack/payment/v1/order_events.pb.h"
+#include "flowstack/payment/v1/provider_account_events.pb.h"
+#include "tools/flowctl/json.h"
+#include "tools/flowctl/output.h"
+
+namespace flowstack::flowctl {
+namespace {
+
+namespace pb = google::protobuf;
+
+// One message of every file that holds events: naming it keeps the linker from leaving the file
+// out.
+const std::array kEventFiles{
+    campaign::v1::CampaignDrafted::descriptor(),
+    conversation::v1::TemplateSaved::descriptor(),
+    conversation::v1::ConversationOpened::descriptor(),
+    conversation::v1::CustomerSeen::descriptor(),
+    followup::v1::TaskScheduled::descriptor(),
+    gateway::v1::ChannelConnected::descriptor(),
+    gateway::v1::ContactSeen::descriptor(),
+    gateway::v1::MessageReceived::descriptor(),
+    gateway::v1::MessageQueued::descriptor(),
+    gateway::v1::TenantRegistered::descriptor(),
+    gateway::v1::WebhookReceived::descriptor(),
+    payment::v1::IntentCreated::descriptor(),
+    payment::v1::InvoiceDrafted::descriptor(),
+    payment::v1::OrderPlaced::descriptor(),
+    payment::v1::ProviderAccountConnected::descriptor(),
+};
+
+std::unique_ptr<pb::Message> decoded(const common::v1::RecordedEvent& event) {
+    const pb::Descriptor* type =
+        kEventFiles.front()->file()->pool()->FindMessageTypeByName(event.type());
+    if (!type) return nullptr;
+    std::unique_ptr<pb::Message> message(
+        pb::MessageFactory::generated_factory()->GetPrototype(type)->New());
+    return message->ParseFromString(event.payload()) ? std::move(message) : nullptr;
+}
+
+// Fields that say what happened, in the order in which they are read out.
+const std::array<const char*, 27> kTelling{
+    "from_state",   "to_state", "state",       "status",     "kind",        "outcome",
+    "verdict",      "name",     "node",        "value",      "text",        "body",
+    "reason",       "detail",   "result_code", "error_code", "description", "number",
+    "order_number", "receipt",  "amount",      "total",      "evidence",    "disposition",
+    "display_name", "quantity", "provider"};
+
+void tell(const pb::Message& message, std::string& words);
+
+std::string value_of(const pb::Message& message, const pb::FieldDescriptor& field) {
+    const auto& reflection = *message.GetReflection();
+    switch (field.cpp_type()) {
+        case pb::FieldDescriptor::CPPTYPE_STRING:
+            return field.type() == pb::FieldDescriptor::TYPE_BYTES
+                       ? ""
+                       : reflection.GetString(message, &field);
+        case pb::FieldDescriptor::CPPTYPE_INT32:
+            return reflection.GetInt32(message, &field) == 0
+                       ? ""
+                       : std::to_string(reflection.GetInt32(message, &field));
+        case pb::FieldDescriptor::CPPTYPE_INT64:
+            return reflection.GetInt64(message, &field) == 0
+                       ? ""
+                       : std::to_string(reflection.GetInt64(message, &field));
+        case pb::FieldDescriptor::CPPTYPE_MESSAGE: {
+            const auto& part = reflection.GetMessage(message, &field);
+            if (field.message_type()->full_name() == "flowstack.common.v1.Money") {
+                const auto* units = field.message_type()->FindFieldByName("minor_units");
+                const auto* code = field.message_type()->FindFieldByName("currency_code");
+                const auto& money = *part.GetReflection();
+                return amount_text(money.GetInt64(part, units), money.GetString(part, code));
+            }
+            return "";
+        }
+        default:
+            return "";
+    }
+}
+
+void tell(const pb::Message& message, std::string& words) {
+    const auto& reflection = *message.GetReflection();
+    for (const char* name : kTelling) {
+        const auto* field = message.GetDescriptor()->FindFieldByName(name);
+        if (!field || field->is_repeated()) continue;
+        if (field->cpp_type() == pb::FieldDescriptor::CPPTYPE_MESSAGE &&
+            !reflection.HasField(message, field))
+            continue;
+        const auto value = value_of(message, *field);
+        if (value.empty()) continue;
+        if (std::string(name) == "to_state")
+            words += " → " + value;
+        else
+            words += (words.empty() ? "" : " · ") + value;
+    }
+    // Parts that hold the words themselves, whatever their name.
+    const auto* type = message.GetDescriptor();
+    for (int i = 0; i < type->field_count(); ++i) {
+        const auto* field = type->field(i);
+        if (field->is_repeated() || field->cpp_type() != pb::FieldDescriptor::CPPTYPE_MESSAGE ||
+            !reflection.HasField(message, field))
+            continue;
+        const auto part = field->message_type()->name();
+        if (part == "Personal" || part == "MessageContent" || part == "TextContent" ||
+            part == "ButtonsContent" || part == "ListContent")
+            tell(reflection.GetMessage(message, field), words);
+    }
+}
+
+}  // namespace
+
+std::string json_of(const pb::Message& message) {
+    std::string text;
+    if (!pb::util::MessageToJsonString(message, &text).ok()) return "{}";
+    return text;
+}
+
+std::string event_json(const common::v1::RecordedEvent& event) {
+    auto envelope = event;
+    envelope.clear_payload();
+    auto object = boost::json::parse(json_of(envelope)).as_object();
+    // Ids as everybody else writes them.
+    object["eventId"] = crypto::hex_encode(event.event_id());
+    object["recordedAt"] = utc(event.recorded_at_us());
+    object["occurredAt"] = utc(event.occurred_at_us());
+    if (const auto message = decoded(event))
+        object["payload"] = boost::json::parse(json_of(*message));
+    else
+        object["payloadBase64"] = crypto::base64_encode(event.payload());
+    return boost::json::serialize(object);
+}
+
+std::string payload_text(const common::v1::RecordedEvent& event) {
+    const auto message = decoded(event);
+    if (!message)
+        return std::to_string(event.payload().size()) + " bytes that this build cannot decode";
+    pb::util::JsonPrintOptions options;
+    options.add_whitespace = true;
+    std::string text;
+    if (!pb::util::MessageToJsonString(*message, &text, options).ok()) return "{}";
+    while (!text.empty() && text.back() == '\n') text.pop_back();
+    return text;
+}
+
+std::string summary(const common::v1::RecordedEvent& event) {
+    std::string words;
+    if (const auto message = decoded(event)) tell(*message, words);
+    return words;
+}
+
+std::string place(const common::v1::Position& position) {
+    return position.service() + "/" + std::to_string(position.lane()) + "/" +
+           std::to_string(position.position());
+}
+std::string place(const common::v1::RecordedEvent& event) {
+    return event.service() + "/" + std::to_string(event.lane()) + "/" +
+           std::to_string(event.position());
+}
+std::string stream(const common::v1::RecordedEvent& event) {
+    return (event.tenant().empty() ? std::string("-") : event.tenant()) + "/" + event.category() +
+           "/" + event.key();
+}
+
+}  // namespace flowstack::flowctl
