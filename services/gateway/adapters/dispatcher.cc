@@ -1,0 +1,887 @@
+#include "services/gateway/adapters/dispatcher.h"
+
+#include <algorithm>
+#include <atomic>
+#include <condition_variable>
+#include <deque>
+#include <map>
+#include <mutex>
+#include <random>
+#include <set>
+#include <thread>
+#include <unordered_map>
+
+#include "common/observability/log.h"
+#include "common/resilience/circuit_breaker.h"
+#include "common/resilience/gcra.h"
+#include "flowstack/common/v1/message_content.pb.h"
+#include "flowstack/gateway/v1/contact_service.pb.h"
+#include "services/gateway/adapters/meta_renderer.h"
+#include "services/gateway/adapters/pool.h"
+#include "services/gateway/adapters/reactions.h"
+#include "services/gateway/adapters/resources.h"
+#include "services/gateway/domain/send_error.h"
+
+namespace flowstack::gateway {
+namespace {
+
+using Steady = std::chrono::steady_clock;
+using resilience::CircuitBreaker;
+using resilience::Gcra;
+using std::chrono::milliseconds;
+
+// A retry that waits longer than this lets later messages of its chat pass.
+constexpr milliseconds kChatWaitMax{60'000};
+constexpr milliseconds kStoreRetryMs{200};
+constexpr int kDecisionsMax = 5;  // how often a decision is made again on what others wrote first
+constexpr std::size_t kPairsMax = 50'000;
+constexpr std::size_t kReadsQueuedMax = 100'000;
+
+using ChatKey = std::pair<std::string, int>;  // customer, priority
+
+// One message on its way.
+struct Job {
+    std::string tenant;
+    std::string message_id;
+    std::string customer_id;
+    int priority = 0;
+    Time due_at{};
+    std::shared_ptr<const ChannelEntry> channel;
+
+    // Once it is read.
+    Message message;
+    std::int64_t version = 0;
+    std::int64_t contact_version = 0;
+    DispatchFacts facts;
+    CircuitBreaker::Ticket ticket = 0;
+    bool asked_breaker = false;
+    int decisions = 0;
+    std::string attempt_command_id;
+};
+using JobPtr = std::shared_ptr<Job>;
+
+struct Chat {
+    bool busy = false;
+    Steady::time_point blocked_until{};
+    std::deque<JobPtr> waiting;
+};
+
+struct ChannelQueue {
+    std::string tenant;
+    std::string channel_id;
+    std::shared_ptr<const ChannelEntry> entry;
+    std::map<ChatKey, Chat> chats;
+    // Rows that are in memory: waiting, in flight or resting.
+    std::set<std::string> held[kPriorities];
+    std::map<std::string, Steady::time_point> resting;
+    int in_flight = 0;
+    int calls = 0;
+    std::optional<Gcra> number;
+    ChannelLimits limits;
+    std::map<std::string, Gcra> pairs;
+    CircuitBreaker breaker;
+
+    explicit ChannelQueue(resilience::BreakerPolicy policy) : breaker(policy) {}
+};
+
+}  // namespace
+
+struct Dispatcher::State : std::enable_shared_from_this<Dispatcher::State> {
+    State(eventlog::Store& s, eventlog::Owners& o, Directory& d, Contacts& c, const DerivedKeys& k,
+          http::Client& h, const Clock& clk, metrics::Registry& metrics, DispatcherOptions opts)
+        : store(s),
+          owners(o),
+          directory(d),
+          contacts(c),
+          keys(k),
+          client(h),
+          clock(clk),
+          options(std::move(opts)),
+          messages(s),
+          session({.url = s.options().database_url, .application_name = "gateway-dispatch"}),
+          attempts_total(metrics.counter("flowstack_gateway_send_attempts_total", "calls begun")),
+          accepted_total(metrics.counter("flowstack_gateway_sends_accepted_total",
+                                         "messages that the provider took")),
+          failed_total(
+              metrics.counter("flowstack_gateway_sends_failed_total", "answers that refused")),
+          unknown_total(
+              metrics.counter("flowstack_gateway_sends_unknown_total", "answers that were lost")),
+          suppressed_total(metrics.counter("flowstack_gateway_sends_suppressed_total",
+                                           "messages that were not allowed to leave")),
+          queued_gauge(metrics.gauge("flowstack_gateway_dispatch_rows",
+                                     "queue rows that the dispatcher holds")),
+          reads(options.read_threads, kReadsQueuedMax) {
+        std::random_device seed;
+        random.seed(seed());
+        run_id = std::to_string(seed()) + std::to_string(seed());
+    }
+
+    // ---------------------------------------------------------------- the one thread
+
+    void post(std::function<void()> job) {
+        {
+            const std::lock_guard lock(mutex);
+            inbox.push_back(std::move(job));
+        }
+        woken.notify_one();
+    }
+
+    void run() {
+        auto next_poll = Steady::now();
+        while (true) {
+            std::deque<std::function<void()>> jobs;
+            {
+                std::unique_lock lock(mutex);
+                woken.wait_until(lock, std::min(next_poll, next_pump),
+                                 [&] { return stopping || wake_asked || !inbox.empty(); });
+                if (stopping && inbox.empty() && calls_open == 0) return;
+                jobs.swap(inbox);
+                if (wake_asked) next_poll = Steady::now();
+                wake_asked = false;
+            }
+            for (auto& job : jobs) guarded(job);
+            guarded([this] { look_at_lanes(); });
+            if (Steady::now() >= next_poll) {
+                const auto started = Steady::now();
+                guarded([this] { poll(); });
+                // A slow store is not asked more often than it can answer.
+                next_poll = Steady::now() +
+                            std::max<Steady::duration>(options.poll_ms, Steady::now() - started);
+            }
+            next_pump = Steady::now() + std::chrono::seconds(1);
+            guarded([this] { pump_all(); });
+        }
+    }
+
+    void guarded(const std::function<void()>& body) {
+        try {
+            body();
+        } catch (const std::exception& error) {
+            log::warn("dispatch: tried again", {{"error", error.what()}});
+            next_pump = Steady::now() + kStoreRetryMs;
+        }
+    }
+
+    // ---------------------------------------------------------------- lanes
+
+    // A lane that came: nothing is called before an old owner's calls can have begun no more.
+    void look_at_lanes() {
+        const auto now = Steady::now();
+        std::set<int> mine;
+        for (const int lane : owners.lanes()) {
+            mine.insert(lane);
+            const auto since = owners.since(lane);
+            const auto guard = owners.guard(lane);
+            if (!since || !guard) continue;
+            auto& known = lanes[lane];
+            if (known.epoch == guard->owner_epoch) continue;
+            if (now - *since < options.attempt_start_ms_max) {
+                next_pump = std::min(next_pump, *since + options.attempt_start_ms_max);
+                known.open = false;
+                continue;
+            }
+            // First what an old owner has left open, then the queues.
+            known.epoch = guard->owner_epoch;
+            known.open = false;
+            recover(lane, *guard);
+        }
+        std::erase_if(lanes, [&](const auto& lane) { return !mine.contains(lane.first); });
+    }
+
+    void recover(int lane, eventlog::OwnerGuard guard) {
+        reads.post([self = shared_from_this(), lane, guard] {
+            try {
+                self->declare_lost(lane, guard);
+            } catch (const std::exception& error) {
+                log::warn("open attempts are not settled yet",
+                          {{"lane", lane}, {"error", error.what()}});
+                self->post([self, lane] { self->lanes[lane].epoch = 0; });
+                return;
+            }
+            self->post([self, lane, guard] {
+                auto& known = self->lanes[lane];
+                if (known.epoch == guard.owner_epoch) known.open = true;
+            });
+        });
+    }
+
+    // On a reading thread.
+    void declare_lost(int lane, eventlog::OwnerGuard guard) {
+        const auto rows = store.pool().with([&](postgres::Session& s) {
+            return s.query("select key, ref from work where lane = $1 and kind = $2",
+                           postgres::Params().add(lane).add(kAttemptKind));
+        });
+        for (int row = 0; row < rows.rows(); ++row) {
+            const auto id = rows.text(row, 0);
+            const auto ref = read_ref(rows.text(row, 1));
+            if (!ref) continue;
+            {
+                const std::lock_guard lock(mutex);
+                if (open_attempts.contains(id)) continue;  // our own, still under way
+            }
+            for (int tries = 0; tries < kDecisionsMax; ++tries) {
+                const auto stream = message_stream(ref->tenant, id);
+                const auto folded = messages.load(stream);
+                const auto tenant = directory.tenant(ref->tenant);
+                const auto decision = decide(
+                    folded.state, DeclareLost{ref->attempt, policy_of(options.policy, tenant.get()),
+                                              clock.now()});
+                if (!decision.accepted() || decision.events().empty()) break;
+                auto command = command_for(ref->tenant, ref->customer_id, stream, folded.version,
+                                           decision.events());
+                command.id = "lost/" + id + "/" + std::to_string(ref->attempt);
+                command.owner_guard = guard;
+                const auto verdict = store.append(std::move(command));
+                if (verdict.outcome == eventlog::Outcome::wrong_version) continue;
+                if (verdict.accepted()) {
+                    unknown_total.add();
+                    log::warn("an attempt was left open by its sender: UNKNOWN",
+                              {{"message", id}, {"tenant", ref->tenant}});
+                }
+                break;
+            }
+        }
+    }
+
+    // ---------------------------------------------------------------- the queues
+
+    ChannelQueue& queue_of(const std::shared_ptr<const ChannelEntry>& entry) {
+        const auto key = entry->tenant + "/" + entry->channel.channel_id;
+        auto& queue = queues[key];
+        if (!queue) {
+            resilience::BreakerPolicy policy;
+            policy.failures_to_open = options.breaker_failures;
+            policy.open_for = options.breaker_open_ms;
+            queue = std::make_unique<ChannelQueue>(policy);
+            queue->tenant = entry->tenant;
+            queue->channel_id = entry->channel.channel_id;
+        }
+        if (queue->entry != entry) {
+            queue->entry = entry;
+            const auto& limits = entry->channel.limits;
+            if (!queue->number || !(queue->limits == limits)) {
+                queue->limits = limits;
+                const int rate =
+                    std::max(1, limits.per_second - limits.inbound_headroom_per_second);
+                queue->number.emplace(
+                    resilience::GcraLimit{static_cast<double>(rate), std::max(1, rate / 4)});
+                queue->pairs.clear();
+            }
+        }
+        return *queue;
+    }
+
+    bool stands_still(const ChannelQueue& queue) const {
+        if (queue.entry->paused) return true;
+        const auto tenant = directory.tenant(queue.tenant);
+        return tenant && tenant->tenant.status == TenantStatus::suspended;
+    }
+
+    void poll() {
+        if (stopping) return;
+        std::vector<std::int32_t> row_lanes;
+        std::vector<std::string> kinds;
+        std::vector<std::int32_t> rooms;
+        std::vector<std::string> held;
+        std::vector<std::pair<ChannelQueue*, int>> asked;
+        for (const auto& entry : directory.channels()) {
+            const auto lane = lanes.find(entry->lane);
+            if (lane == lanes.end() || !lane->second.open) continue;
+            auto& queue = queue_of(entry);
+            if (stands_still(queue)) continue;
+            for (int priority = 0; priority < kPriorities; ++priority) {
+                const int room =
+                    options.queued_in_memory_max - static_cast<int>(queue.held[priority].size());
+                if (room <= 0) continue;
+                row_lanes.push_back(entry->lane);
+                kinds.push_back(dispatch_kind(queue.channel_id, priority));
+                rooms.push_back(room);
+                asked.emplace_back(&queue, priority);
+                held.insert(held.end(), queue.held[priority].begin(), queue.held[priority].end());
+            }
+        }
+        if (asked.empty()) return;
+        const auto rows = session.query(
+            "select c.n, w.key, w.due_at, w.ref from unnest($1::int[], $2::text[], $3::int[]) "
+            "with ordinality c(lane, kind, room, n) cross join lateral (select key, due_at, ref "
+            "from work where lane = c.lane and kind = c.kind and due_at <= clock_timestamp() and "
+            "key <> all ($4::text[]) order by due_at, key limit c.room) w order by w.due_at, w.key",
+            postgres::Params()
+                .add_array(std::span<const std::int32_t>(row_lanes))
+                .add_array(std::span<const std::string>(kinds))
+                .add_array(std::span<const std::int32_t>(rooms))
+                .add_array(std::span<const std::string>(held)));
+        for (int row = 0; row < rows.rows(); ++row) {
+            auto& [queue, priority] = asked.at(static_cast<std::size_t>(rows.int8(row, 0) - 1));
+            const auto ref = read_ref(rows.text(row, 3));
+            if (!ref) continue;
+            auto job = std::make_shared<Job>();
+            job->tenant = ref->tenant;
+            job->message_id = rows.text(row, 1);
+            job->customer_id = ref->customer_id;
+            job->priority = priority;
+            job->due_at = rows.time(row, 2);
+            if (!queue->held[priority].insert(job->message_id).second) continue;
+            queue->chats[{job->customer_id, priority}].waiting.push_back(std::move(job));
+        }
+    }
+
+    void pump_all() {
+        std::size_t rows = 0;
+        for (auto& [key, queue] : queues) {
+            for (const auto& held : queue->held) rows += held.size();
+            pump(*queue);
+        }
+        queued_gauge.set(static_cast<double>(rows));
+    }
+
+    void pump(ChannelQueue& queue) {
+        const auto now = Steady::now();
+        // Rows that rested may be read from the table again.
+        for (auto rest = queue.resting.begin(); rest != queue.resting.end();) {
+            if (rest->second <= now) {
+                for (auto& held : queue.held) held.erase(rest->first);
+                rest = queue.resting.erase(rest);
+            } else {
+                next_pump = std::min(next_pump, rest->second);
+                ++rest;
+            }
+        }
+        if (stopping) return;
+        const auto lane = lanes.find(queue.entry->lane);
+        if (lane == lanes.end() || !lane->second.open) {
+            forget_waiting(queue);
+            return;
+        }
+        if (queue.chats.empty()) return;
+        if (stands_still(queue)) return;
+        for (int priority = 0; priority < kPriorities; ++priority) {
+            for (auto at = queue.chats.begin(); at != queue.chats.end();) {
+                auto& [chat_key, chat] = *at;
+                if (chat_key.second != priority) {
+                    ++at;
+                    continue;
+                }
+                if (chat.waiting.empty() && !chat.busy && chat.blocked_until <= now) {
+                    at = queue.chats.erase(at);
+                    continue;
+                }
+                ++at;
+                if (chat.busy || chat.waiting.empty()) continue;
+                if (chat.blocked_until > now) {
+                    next_pump = std::min(next_pump, chat.blocked_until);
+                    continue;
+                }
+                if (queue.in_flight >= options.in_flight_max) return;
+                const auto verdict = may_send(queue, chat_key.first);
+                if (verdict > milliseconds(0)) {
+                    next_pump = std::min(next_pump, now + verdict);
+                    if (number_is_out) return;
+                    continue;
+                }
+                auto job = chat.waiting.front();
+                chat.waiting.pop_front();
+                chat.busy = true;
+                ++queue.in_flight;
+                job->channel = queue.entry;
+                begin(queue, job);
+            }
+        }
+    }
+
+    void forget_waiting(ChannelQueue& queue) {
+        for (auto& [key, chat] : queue.chats) {
+            for (const auto& job : chat.waiting) queue.held[job->priority].erase(job->message_id);
+            chat.waiting.clear();
+        }
+    }
+
+    // Zero: takes the tokens. Else how long to wait, and whether nobody on this number may send.
+    milliseconds may_send(ChannelQueue& queue, const std::string& customer) {
+        number_is_out = false;
+        const auto now = resilience::Instant(clock.now());
+        const auto up = [](resilience::Duration wait) {
+            return std::chrono::ceil<milliseconds>(
+                       std::min<resilience::Duration>(wait, std::chrono::seconds(60))) +
+                   milliseconds(1);
+        };
+        if (const auto wait = queue.breaker.retry_after(now); wait.count() > 0) {
+            number_is_out = true;
+            return up(wait);
+        }
+        if (const auto number = queue.number->peek(now); !number) {
+            number_is_out = true;
+            return up(number.retry_after);
+        }
+        if (queue.pairs.size() > kPairsMax)
+            std::erase_if(queue.pairs, [&](const auto& pair) { return pair.second.rested(now); });
+        auto& pair = queue.pairs
+                         .try_emplace(customer,
+                                      resilience::GcraLimit{
+                                          1.0 / std::max(1, queue.limits.pair_interval_seconds),
+                                          std::max(1, queue.limits.pair_burst)})
+                         .first->second;
+        if (const auto verdict = pair.take(now); !verdict) return up(verdict.retry_after);
+        queue.number->take(now);
+        return milliseconds(0);
+    }
+
+    // ---------------------------------------------------------------- one message
+
+    void begin(ChannelQueue& queue, const JobPtr& job) {
+        if (!job->asked_breaker) {
+            const auto ticket = queue.breaker.ask(resilience::Instant(clock.now()));
+            if (!ticket) {
+                rest(queue, job, options.held_retry_ms);
+                return;
+            }
+            job->ticket = *ticket;
+            job->asked_breaker = true;
+        }
+        read(job);
+    }
+
+    ChannelQueue* queue_of(const JobPtr& job) {
+        const auto found =
+            queues.find(job->channel->tenant + "/" + job->channel->channel.channel_id);
+        return found == queues.end() ? nullptr : found->second.get();
+    }
+
+    void read(const JobPtr& job) {
+        const bool taken = reads.post([self = shared_from_this(), job] {
+            try {
+                self->fold(*job);
+                self->post([self, job] { self->attempt(job); });
+            } catch (const std::exception& error) {
+                log::warn("a message could not be read",
+                          {{"message", job->message_id}, {"error", error.what()}});
+                self->post([self, job] { self->give_back(job, self->options.held_retry_ms); });
+            }
+        });
+        if (!taken) give_back(job, options.held_retry_ms);
+    }
+
+    // On a reading thread.
+    void fold(Job& job) {
+        const auto message = messages.load(message_stream(job.tenant, job.message_id));
+        job.message = message.state;
+        job.version = message.version;
+        const auto contact = contacts.folds().load(contact_stream(job.tenant, job.customer_id));
+        job.contact_version = contact.version;
+        job.facts = {};
+        if (const auto* open = std::get_if<OpenContact>(&contact.state)) {
+            job.facts.marketing = open->marketing;
+            job.facts.utility = open->utility;
+            if (job.message.message.to.empty()) job.message.message.to = address_of(*open);
+        }
+        const auto& conditions = job.message.message.preconditions;
+        const bool asks_for_inbound =
+            conditions.nothing_inbound_since != Time{} ||
+            (conditions.needs_open_window &&
+             clock.now() >= window_end(conditions.window_evidence, options.window_margin_ms));
+        if (asks_for_inbound) {
+            const auto rows = store.pool().with([&](postgres::Session& s) {
+                return s.query(
+                    "select body from read_model where tenant = $1 and kind = 'contact' and id = "
+                    "$2",
+                    postgres::Params().add(job.tenant).add(job.customer_id));
+            });
+            v1::Contact resource;
+            if (rows.rows() != 0 && resource.ParseFromString(rows.text(0, 0)))
+                job.facts.last_inbound = time_of(resource.last_inbound_time());
+        }
+        const auto tenant = directory.tenant(job.tenant);
+        job.facts.tenant_suspended = tenant && tenant->tenant.status == TenantStatus::suspended;
+        job.facts.tenant_closed = tenant && tenant->tenant.status == TenantStatus::closed;
+        job.facts.channel_paused = job.channel->paused;
+        job.facts.window_margin = options.window_margin_ms;
+    }
+
+    eventlog::Command command_for(const std::string& tenant, const std::string& customer,
+                                  eventlog::StreamName stream, std::int64_t version,
+                                  const std::vector<MessageEvent>& events) {
+        eventlog::Command command;
+        command.tenant = tenant;
+        command.meta.routing = by_customer(customer);
+        command.meta.actor = "dispatcher:" + options.replica;
+        if (const auto entry = directory.tenant(tenant))
+            command.meta.settings_version = entry->version;
+        command.dedupe = eventlog::Dedupe::version;
+        command.parts.push_back({std::move(stream), version, encode_all(events, clock.now())});
+        return command;
+    }
+
+    void attempt(const JobPtr& job) {
+        auto decision =
+            decide(job->message, BeginAttempt{job->facts, options.replica, clock.now()});
+        if (!decision.accepted()) {
+            switch (decision.rejection()) {
+                case MessageRejection::not_due:
+                case MessageRejection::held:
+                    // Rested, or the clock of the database is ahead of ours.
+                    give_back(job, options.held_retry_ms);
+                    return;
+                default:
+                    // It is not in the queue any more: the row goes with the event that said so.
+                    give_back(job, options.held_retry_ms);
+                    return;
+            }
+        }
+        const auto guard = owners.guard(job->channel->lane);
+        if (stopping || !guard) {
+            give_back(job, options.held_retry_ms);
+            return;
+        }
+        auto command =
+            command_for(job->tenant, job->customer_id, message_stream(job->tenant, job->message_id),
+                        job->version, decision.events());
+        const auto* attempted = std::get_if<SendAttempted>(&decision.events().front());
+        if (attempted != nullptr) {
+            // The contact must still be what was judged: after STOP's commit nothing begins.
+            command.parts.push_back(
+                {contact_stream(job->tenant, job->customer_id), job->contact_version, {}});
+            command.owner_guard = *guard;
+            // Of this process and decision only: "already done" then means that we did it.
+            command.id = "attempt/" + job->message_id + "/" + std::to_string(attempted->attempt) +
+                         "/" + run_id + "/" + std::to_string(job->version) + "/" +
+                         std::to_string(job->contact_version);
+        } else {
+            command.id = "end/" + job->message_id + "/" + std::to_string(job->version);
+        }
+        const bool calls = attempted != nullptr;
+        if (calls) {
+            const std::lock_guard lock(mutex);
+            open_attempts.insert(job->message_id);
+        }
+        const auto events = decision.events();
+        append(command,
+               [self = shared_from_this(), job, events, calls](const eventlog::Verdict& verdict) {
+                   if (!verdict.accepted()) {
+                       if (calls) self->close(job);
+                       if (verdict.outcome == eventlog::Outcome::wrong_version &&
+                           ++job->decisions < kDecisionsMax)
+                           self->read(job);  // somebody wrote first: decide again on that
+                       else
+                           self->give_back(job, self->options.held_retry_ms);
+                       return;
+                   }
+                   for (const auto& event : events) job->message = evolve(job->message, event);
+                   job->version += static_cast<std::int64_t>(events.size());
+                   if (calls) {
+                       self->call(job);
+                   } else {
+                       self->suppressed_total.add();
+                       self->finish(job, std::nullopt);
+                   }
+               });
+    }
+
+    // Until the store has answered: a lost connection is asked again with the same command.
+    void append(const eventlog::Command& command,
+                std::function<void(const eventlog::Verdict&)> then) {
+        store.append_async(
+            command, [self = shared_from_this(), command, then = std::move(then)](
+                         const eventlog::Verdict& verdict, const std::exception_ptr& error) {
+                if (!error) {
+                    self->post([then, verdict] { then(verdict); });
+                    return;
+                }
+                try {
+                    std::rethrow_exception(error);
+                } catch (const eventlog::CommandRefused& refused) {
+                    log::error("an append of the dispatcher was refused",
+                               {{"command", command.id}, {"error", refused.what()}});
+                    eventlog::Verdict none;
+                    none.outcome = eventlog::Outcome::not_owner;
+                    self->post([then, none] { then(none); });
+                    return;
+                } catch (const std::exception& away) {
+                    log::warn("an append waits for the store", {{"error", away.what()}});
+                }
+                self->reads.post([self, command, then] {
+                    std::this_thread::sleep_for(kStoreRetryMs);
+                    self->append(command, then);
+                });
+            });
+    }
+
+    void call(const JobPtr& job) {
+        const auto& m = job->message.message;
+        common::v1::MessageContent content;
+        content.ParseFromString(m.content);
+        if (const auto faults = faults_of(content); !faults.empty()) {
+            settle(job, Refused{100, faults.front().field + ": " + faults.front().description});
+            return;
+        }
+        if (m.to.empty()) {
+            settle(job, Refused{100, "the customer has no address"});
+            return;
+        }
+        attempts_total.add();
+        http::ClientRequest request;
+        request.method = "POST";
+        request.url =
+            options.graph_base_url + "/" + job->channel->channel.external_id + "/messages";
+        request.headers.add("Content-Type", "application/json");
+        request.headers.add("Authorization", "Bearer " + job->channel->access_token.reveal());
+        request.body = render_send(
+            content, m.to, m.message_id,
+            keys.callback_data(job->tenant, {m.message_id, m.customer_id, job->message.attempts,
+                                             m.priority, m.origin}));
+        request.timeout_ms = static_cast<int>(options.send_timeout_ms.count());
+        request.not_after = Steady::now() + options.attempt_start_ms_max;
+        ++calls_open;
+        client.call(
+            std::move(request), [self = shared_from_this(), job](const http::ClientResult& result) {
+                Outcome outcome = Lost{result.error};
+                if (result.outcome == http::ClientResult::Outcome::answered)
+                    outcome = read_send_answer(result.response.status, result.response.body);
+                else if (result.outcome == http::ClientResult::Outcome::not_sent)
+                    outcome = NotSent{"not sent: " + result.error};
+                self->post([self, job, outcome] {
+                    --self->calls_open;
+                    self->settle(job, outcome);
+                });
+            });
+    }
+
+    // The outcome is written, whatever others wrote meanwhile.
+    void settle(const JobPtr& job, const Outcome& outcome) {
+        learn(job, outcome);
+        write_outcome(job, outcome);
+    }
+
+    void learn(const JobPtr& job, const Outcome& outcome) {
+        auto* queue = queue_of(job);
+        if (queue == nullptr) return;
+        const auto now = resilience::Instant(clock.now());
+        bool ill =
+            std::holds_alternative<Lost>(outcome) || std::holds_alternative<NotSent>(outcome);
+        if (const auto* refused = std::get_if<Refused>(&outcome)) {
+            const auto rule = rule_for(refused->error_code);
+            ill = rule.trips_breaker;
+            if (refused->error_code == 130429)
+                queue->number->block_until(now + std::chrono::seconds(1));
+            if (rule.pauses_channel) pause(job->channel, *refused);
+            failed_total.add();
+        } else if (std::holds_alternative<Accepted>(outcome)) {
+            accepted_total.add();
+        } else if (std::holds_alternative<Lost>(outcome)) {
+            unknown_total.add();
+        }
+        if (!job->asked_breaker) return;
+        job->asked_breaker = false;
+        if (ill)
+            queue->breaker.failed(job->ticket, now);
+        else
+            queue->breaker.succeeded(job->ticket, now);
+    }
+
+    void write_outcome(const JobPtr& job, const Outcome& outcome) {
+        const auto tenant = directory.tenant(job->tenant);
+        const auto decision = decide(
+            job->message,
+            RecordOutcome{job->message.attempts, outcome, policy_of(options.policy, tenant.get()),
+                          std::uniform_real_distribution<double>(0, 1)(random), clock.now()});
+        if (!decision.accepted() || decision.events().empty()) {
+            finish(job, std::nullopt);
+            return;
+        }
+        auto command =
+            command_for(job->tenant, job->customer_id, message_stream(job->tenant, job->message_id),
+                        job->version, decision.events());
+        command.id = "outcome/" + job->message_id + "/" + std::to_string(job->message.attempts) +
+                     "/" + run_id + "/" + std::to_string(job->version);
+        const auto events = decision.events();
+        append(command,
+               [self = shared_from_this(), job, outcome, events](const eventlog::Verdict& verdict) {
+                   if (verdict.outcome == eventlog::Outcome::wrong_version) {
+                       // A status was faster than the answer.
+                       self->read_again(job, outcome);
+                       return;
+                   }
+                   std::optional<Time> retry_at;
+                   for (const auto& event : events)
+                       if (const auto* failed = std::get_if<SendFailed>(&event))
+                           if (failed->retry_at != Time{}) retry_at = failed->retry_at;
+                   self->finish(job, retry_at);
+               });
+    }
+
+    void read_again(const JobPtr& job, const Outcome& outcome) {
+        const int attempt = job->message.attempts;
+        reads.post([self = shared_from_this(), job, outcome, attempt] {
+            try {
+                const auto folded =
+                    self->messages.load(message_stream(job->tenant, job->message_id));
+                self->post([self, job, outcome, folded, attempt] {
+                    job->message = folded.state;
+                    job->version = folded.version;
+                    if (job->message.attempts == attempt)
+                        self->write_outcome(job, outcome);
+                    else
+                        self->finish(job, std::nullopt);
+                });
+            } catch (const std::exception&) {
+                std::this_thread::sleep_for(kStoreRetryMs);
+                self->post([self, job, outcome] { self->read_again(job, outcome); });
+            }
+        });
+    }
+
+    void pause(const std::shared_ptr<const ChannelEntry>& channel, const Refused& refused) {
+        const auto reason =
+            "provider error " + std::to_string(refused.error_code) + ": " + refused.reason;
+        reads.post([self = shared_from_this(), channel, reason] {
+            try {
+                const auto stream = channel_stream(channel->tenant, channel->channel.channel_id);
+                const auto folded = self->directory.channel_folds().load(stream);
+                const auto decision = decide(folded.state, PauseChannel{reason});
+                if (!decision.accepted()) return;
+                eventlog::Command command;
+                command.id =
+                    "pause/" + channel->channel.channel_id + "/" + std::to_string(folded.version);
+                command.tenant = channel->tenant;
+                command.meta.routing = by_channel(channel->channel.channel_id);
+                command.meta.actor = "dispatcher:" + self->options.replica;
+                command.dedupe = eventlog::Dedupe::version;
+                command.parts.push_back(
+                    {stream, folded.expected(), encode_all(decision.events(), self->clock.now())});
+                self->store.append(std::move(command));
+                log::error("a channel was paused: its provider refuses everything",
+                           {{"tenant", channel->tenant},
+                            {"channel", channel->channel.channel_id},
+                            {"reason", reason}});
+            } catch (const std::exception& error) {
+                log::warn("a channel could not be paused", {{"error", error.what()}});
+            }
+        });
+    }
+
+    // ---------------------------------------------------------------- the end of a job
+
+    void close(const JobPtr& job) {
+        const std::lock_guard lock(mutex);
+        open_attempts.erase(job->message_id);
+    }
+
+    // The message was not sent: its row stays where it is, or is gone by another's event.
+    void give_back(const JobPtr& job, milliseconds wait) {
+        auto* queue = queue_of(job);
+        if (queue == nullptr) return;
+        if (job->asked_breaker) queue->breaker.abandoned(job->ticket);
+        job->asked_breaker = false;
+        rest(*queue, job, wait);
+    }
+
+    void rest(ChannelQueue& queue, const JobPtr& job, milliseconds wait) {
+        --queue.in_flight;
+        queue.chats[{job->customer_id, job->priority}].busy = false;
+        queue.resting[job->message_id] = Steady::now() + wait;
+        next_pump = Steady::now();
+    }
+
+    void finish(const JobPtr& job, std::optional<Time> retry_at) {
+        close(job);
+        auto* queue = queue_of(job);
+        if (queue == nullptr) return;
+        if (job->asked_breaker) queue->breaker.abandoned(job->ticket);
+        job->asked_breaker = false;
+        --queue->in_flight;
+        queue->held[job->priority].erase(job->message_id);
+        auto& chat = queue->chats[{job->customer_id, job->priority}];
+        chat.busy = false;
+        if (retry_at) {
+            const auto wait = *retry_at - clock.now();
+            // Later messages of this chat wait for it, so that they arrive in order.
+            if (wait > Micros(0) && wait < kChatWaitMax)
+                chat.blocked_until = Steady::now() + wait + options.poll_ms;
+        }
+        next_pump = Steady::now();
+    }
+
+    struct Lane {
+        std::int64_t epoch = 0;
+        bool open = false;
+    };
+
+    eventlog::Store& store;
+    eventlog::Owners& owners;
+    Directory& directory;
+    Contacts& contacts;
+    const DerivedKeys& keys;
+    http::Client& client;
+    const Clock& clock;
+    DispatcherOptions options;
+    eventlog::Folds<MessageCodec> messages;
+    postgres::Session session;
+    std::string run_id;
+    std::mt19937_64 random;
+
+    metrics::Counter attempts_total, accepted_total, failed_total, unknown_total, suppressed_total;
+    metrics::Gauge queued_gauge;
+
+    // Of the one thread.
+    std::map<std::string, std::unique_ptr<ChannelQueue>> queues;
+    std::map<int, Lane> lanes;
+    bool number_is_out = false;
+    Steady::time_point next_pump{};
+    int calls_open = 0;
+
+    std::mutex mutex;
+    std::condition_variable woken;
+    std::deque<std::function<void()>> inbox;
+    std::set<std::string> open_attempts;
+    bool wake_asked = false;
+    std::atomic<bool> stopping{false};
+    std::thread thread;
+    Pool reads;
+};
+
+Dispatcher::Dispatcher(eventlog::Store& store, eventlog::Owners& owners, Directory& directory,
+                       Contacts& contacts, const DerivedKeys& keys, http::Client& client,
+                       const Clock& clock, metrics::Registry& metrics, DispatcherOptions options)
+    : state_(std::make_shared<State>(store, owners, directory, contacts, keys, client, clock,
+                                     metrics, std::move(options))) {}
+
+Dispatcher::~Dispatcher() { stop(milliseconds(0)); }
+
+void Dispatcher::start() {
+    state_->thread = std::thread([state = state_.get()] { state->run(); });
+}
+
+void Dispatcher::stop(milliseconds) {
+    state_->stopping = true;
+    state_->woken.notify_one();
+    if (state_->thread.joinable()) state_->thread.join();
+    state_->reads.stop();
+}
+
+void Dispatcher::wake() {
+    {
+        const std::lock_guard lock(state_->mutex);
+        state_->wake_asked = true;
+    }
+    state_->woken.notify_one();
+}
+
+void Dispatcher::evidence_over(const eventlog::WorkRow& row,
+                               const eventlog::WorkRunner::Done& done) {
+    auto& s = *state_;
+    const auto ref = read_ref(row.ref);
+    if (ref) {
+        const auto stream = message_stream(ref->tenant, row.key);
+        const auto folded = s.messages.load(stream);
+        const auto decision = decide(folded.state, SendUnknownAgain{ref->attempt});
+        if (decision.accepted() && !decision.events().empty()) {
+            auto command = s.command_for(ref->tenant, ref->customer_id, stream, folded.version,
+                                         decision.events());
+            command.id = "send_again/" + row.key + "/" + std::to_string(ref->attempt);
+            command.owner_guard = row.guard;
+            s.store.append(std::move(command));
+        }
+    }
+    done();
+}
+
+}  // namespace flowstack::gateway

@@ -1,0 +1,65 @@
+#pragma once
+
+#include <chrono>
+#include <memory>
+#include <string>
+
+#include "common/core/clock.h"
+#include "common/eventlog/owners.h"
+#include "common/eventlog/store.h"
+#include "common/eventlog/work.h"
+#include "common/http/client.h"
+#include "common/observability/metrics.h"
+#include "services/gateway/adapters/contacts.h"
+#include "services/gateway/adapters/directory.h"
+#include "services/gateway/domain/message.h"
+
+// Sends what is queued, for the channels whose lanes this replica owns. It alone calls the provider
+// for such a number, so limits, priorities, order and the breaker are plain data of one thread.
+//
+//   queue row → fold message and contact → decide → append SendAttempted (guards: the contact's
+//   version, our ownership of the lane) → call → append the outcome
+//
+// One chat's messages of one priority leave in order, one at a time; different chats go in
+// parallel. A new owner of a lane first waits attempt_start_ms_max, in which an old one may still
+// begin a call, then turns every attempt without an outcome into UNKNOWN.
+namespace flowstack::gateway {
+
+struct DispatcherOptions {
+    std::string graph_base_url;  // "https://graph.facebook.com/v25.0"
+    std::string replica;
+    RetryPolicy policy;
+    std::chrono::milliseconds poll_ms{10};
+    std::chrono::milliseconds attempt_start_ms_max{2'000};
+    std::chrono::milliseconds send_timeout_ms{10'000};
+    std::chrono::milliseconds held_retry_ms{1'000};  // a held row is looked at again
+    std::chrono::milliseconds window_margin_ms{300'000};
+    int in_flight_max = 64;          // calls of one channel
+    int queued_in_memory_max = 256;  // rows of one channel and priority
+    int breaker_failures = 5;
+    std::chrono::milliseconds breaker_open_ms{5'000};
+    int read_threads = 4;
+};
+
+class Dispatcher {
+public:
+    Dispatcher(eventlog::Store& store, eventlog::Owners& owners, Directory& directory,
+               Contacts& contacts, const DerivedKeys& keys, http::Client& client,
+               const Clock& clock, metrics::Registry& metrics, DispatcherOptions options);
+    ~Dispatcher();
+
+    void start();
+    // No new attempts; those under way get their outcome within `grace`.
+    void stop(std::chrono::milliseconds grace);
+    // Something was queued.
+    void wake();
+
+    // Work of kind "evidence": the wait of an unknown message is over.
+    void evidence_over(const eventlog::WorkRow& row, const eventlog::WorkRunner::Done& done);
+
+private:
+    struct State;
+    std::shared_ptr<State> state_;
+};
+
+}  // namespace flowstack::gateway
