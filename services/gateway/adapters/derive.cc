@@ -106,9 +106,10 @@ struct Deriver {
         const auto& tenant = stream.tenant;
         const auto& id = stream.key;
         const auto put = [&](const Route& route, std::string kind, Time due, int attempt) {
-            out.work_put.push_back(
-                {channel_lane(tenant, route.channel_id), std::move(kind), id, due, route.priority,
-                 ref_text({tenant, route.channel_id, route.customer_id, attempt})});
+            out.work_put.push_back({channel_lane(tenant, route.channel_id), std::move(kind), id,
+                                    due, route.priority,
+                                    ref_text({tenant, route.channel_id, route.customer_id, attempt,
+                                              route.origin.id})});
         };
         const auto remove = [&](const Route& route, std::string kind) {
             out.work_del.push_back({channel_lane(tenant, route.channel_id), std::move(kind), id});
@@ -123,7 +124,7 @@ struct Deriver {
         std::visit(
             Overloaded{[&](const MessageQueued& e) {
                            const auto& m = e.message;
-                           put({m.channel_id, m.customer_id, {}, m.priority},
+                           put({m.channel_id, m.customer_id, m.origin, m.priority},
                                dispatch_kind(m.channel_id, m.priority),
                                std::max(event.occurred_at, m.not_before), 0);
                            if (!m.idempotency_key.empty())
@@ -251,15 +252,15 @@ std::string dispatch_kind(std::string_view channel_id, int priority) {
 
 std::string ref_text(const WorkRef& ref) {
     return ref.tenant + "\n" + ref.channel_id + "\n" + ref.customer_id + "\n" +
-           std::to_string(ref.attempt);
+           std::to_string(ref.attempt) + "\n" + ref.origin_id;
 }
 
 std::optional<WorkRef> read_ref(std::string_view text) {
     const auto parts = split(text, '\n');
-    if (parts.size() != 4) return std::nullopt;
+    if (parts.size() != 5) return std::nullopt;
     const auto attempt = number(parts[3]);
     if (!attempt) return std::nullopt;
-    return WorkRef{parts[0], parts[1], parts[2], *attempt};
+    return WorkRef{parts[0], parts[1], parts[2], *attempt, parts[4]};
 }
 
 eventlog::DeriveFn make_derive(int lanes, const DerivedKeys& keys) { return Deriver{lanes, &keys}; }

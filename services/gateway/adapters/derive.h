@@ -66,6 +66,7 @@ struct WorkRef {
     std::string channel_id;
     std::string customer_id;
     int attempt = 0;
+    std::string origin_id;  // campaign …; empty when the event does not say
 };
 std::string ref_text(const WorkRef& ref);
 std::optional<WorkRef> read_ref(std::string_view text);

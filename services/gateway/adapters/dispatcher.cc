@@ -134,7 +134,12 @@ struct Dispatcher::State : std::enable_shared_from_this<Dispatcher::State> {
                 std::unique_lock lock(mutex);
                 woken.wait_until(lock, std::min(next_poll, next_pump),
                                  [&] { return stopping || wake_asked || !inbox.empty(); });
-                if (stopping && inbox.empty() && calls_open == 0) return;
+                if (stopping) {
+                    // What was begun gets its outcome, as long as there is time.
+                    const bool idle = inbox.empty() && calls_open == 0 && appends_open == 0;
+                    if (idle || Steady::now() > give_up_at.load()) return;
+                    if (inbox.empty()) woken.wait_for(lock, milliseconds(5));
+                }
                 jobs.swap(inbox);
                 if (wake_asked) next_poll = Steady::now();
                 wake_asked = false;
@@ -469,7 +474,16 @@ struct Dispatcher::State : std::enable_shared_from_this<Dispatcher::State> {
         const auto contact = contacts.folds().load(contact_stream(job.tenant, job.customer_id));
         job.contact_version = contact.version;
         job.facts = {};
-        if (const auto* open = std::get_if<OpenContact>(&contact.state)) {
+        // The guard stays on the contact that the message was queued for; if that one closed, the
+        // survivor's words count.
+        std::string customer = job.customer_id;
+        auto state = contact.state;
+        if (std::holds_alternative<MergedContact>(state)) {
+            auto found = contacts.follow(job.tenant, customer);
+            customer = found.customer_id;
+            state = std::move(found.contact.state);
+        }
+        if (const auto* open = std::get_if<OpenContact>(&state)) {
             job.facts.marketing = open->marketing;
             job.facts.utility = open->utility;
             if (job.message.message.to.empty()) job.message.message.to = address_of(*open);
@@ -484,7 +498,7 @@ struct Dispatcher::State : std::enable_shared_from_this<Dispatcher::State> {
                 return s.query(
                     "select body from read_model where tenant = $1 and kind = 'contact' and id = "
                     "$2",
-                    postgres::Params().add(job.tenant).add(job.customer_id));
+                    postgres::Params().add(job.tenant).add(customer));
             });
             v1::Contact resource;
             if (rows.rows() != 0 && resource.ParseFromString(rows.text(0, 0)))
@@ -579,6 +593,15 @@ struct Dispatcher::State : std::enable_shared_from_this<Dispatcher::State> {
     // Until the store has answered: a lost connection is asked again with the same command.
     void append(const eventlog::Command& command,
                 std::function<void(const eventlog::Verdict&)> then) {
+        ++appends_open;
+        ask(command,
+            [self = shared_from_this(), then = std::move(then)](const eventlog::Verdict& verdict) {
+                --self->appends_open;
+                then(verdict);
+            });
+    }
+
+    void ask(const eventlog::Command& command, std::function<void(const eventlog::Verdict&)> then) {
         store.append_async(
             command, [self = shared_from_this(), command, then = std::move(then)](
                          const eventlog::Verdict& verdict, const std::exception_ptr& error) {
@@ -600,7 +623,7 @@ struct Dispatcher::State : std::enable_shared_from_this<Dispatcher::State> {
                 }
                 self->reads.post([self, command, then] {
                     std::this_thread::sleep_for(kStoreRetryMs);
-                    self->append(command, then);
+                    self->ask(command, then);
                 });
             });
     }
@@ -828,6 +851,8 @@ struct Dispatcher::State : std::enable_shared_from_this<Dispatcher::State> {
     Steady::time_point next_pump{};
     int calls_open = 0;
 
+    std::atomic<int> appends_open{0};
+    std::atomic<Steady::time_point> give_up_at{Steady::time_point::max()};
     std::mutex mutex;
     std::condition_variable woken;
     std::deque<std::function<void()>> inbox;
@@ -850,7 +875,8 @@ void Dispatcher::start() {
     state_->thread = std::thread([state = state_.get()] { state->run(); });
 }
 
-void Dispatcher::stop(milliseconds) {
+void Dispatcher::stop(milliseconds grace) {
+    state_->give_up_at = Steady::now() + grace;
     state_->stopping = true;
     state_->woken.notify_one();
     if (state_->thread.joinable()) state_->thread.join();

@@ -1,0 +1,525 @@
+#include <google/protobuf/timestamp.pb.h>
+#include <grpcpp/grpcpp.h>
+
+#include <algorithm>
+#include <condition_variable>
+#include <mutex>
+#include <set>
+
+#include "common/core/broken_world.h"
+#include "common/rpc/server.h"
+#include "flowstack/common/v1/error_reason.pb.h"
+#include "flowstack/common/v1/message_content.pb.h"
+#include "flowstack/gateway/v1/contact_service.grpc.pb.h"
+#include "flowstack/gateway/v1/message_service.grpc.pb.h"
+#include "services/gateway/adapters/derive.h"
+#include "services/gateway/adapters/meta_parser.h"
+#include "services/gateway/adapters/meta_renderer.h"
+#include "services/gateway/adapters/resources.h"
+#include "services/gateway/adapters/rpc.h"
+
+namespace flowstack::gateway {
+namespace {
+
+using eventlog::Command;
+using grpc::CallbackServerContext;
+using grpc::ServerUnaryReactor;
+
+constexpr int kBatchMax = 500;
+constexpr int kCancelPage = 500;
+constexpr std::size_t kReasonMax = 500;
+constexpr std::size_t kBsuidMax = 128;
+
+void check_tenant(const Doors& doors, const std::string& tenant) {
+    if (doors.directory.tenant(tenant)) return;
+    // Registered a moment ago, or not at all.
+    const auto folded = doors.directory.tenants().load(tenant_stream(tenant));
+    if (!std::holds_alternative<KnownTenant>(folded.state))
+        throw rpc::not_found("tenants/" + tenant);
+}
+
+eventlog::Folded<Message> fold_message(eventlog::Folds<MessageCodec>& folds,
+                                       const ResourceName& name) {
+    auto folded = folds.load(message_stream(name.tenant, name.id));
+    if (std::holds_alternative<stage::Absent>(folded.state.stage))
+        throw rpc::not_found("tenants/" + name.tenant + "/messages/" + name.id);
+    return folded;
+}
+
+std::string channel_for(const Doors& doors, const std::string& tenant,
+                        const std::string& channel_id) {
+    if (!channel_id.empty()) {
+        if (doors.directory.channel(tenant, channel_id)) return channel_id;
+        const auto folded =
+            doors.directory.channel_folds().load(channel_stream(tenant, channel_id));
+        if (!std::holds_alternative<KnownChannel>(folded.state))
+            throw rpc::invalid_field("channel_id", "must be a channel of this tenant");
+        return channel_id;
+    }
+    const auto channels = doors.directory.channels_of(tenant);
+    if (channels.size() == 1) return channels.front()->channel.channel_id;
+    if (channels.empty()) {
+        // Connected a moment ago: the tenant's first channel is in its own stream.
+        const auto folded = doors.directory.tenants().load(tenant_stream(tenant));
+        if (const auto* known = std::get_if<KnownTenant>(&folded.state))
+            return known->first_channel_id;
+    }
+    throw rpc::invalid_field("channel_id", "must be given, since the tenant has several channels");
+}
+
+std::string checked_purpose(const std::string& purpose) {
+    if (purpose.empty()) return std::string(kService);
+    if (purpose != kMarketing && purpose != kUtility && purpose != kService)
+        throw rpc::invalid_field("purpose", "must be marketing, utility or service");
+    return purpose;
+}
+
+const std::string& checked_reason(const std::string& reason) {
+    if (reason.size() > kReasonMax)
+        throw rpc::invalid_field("reason", "must have at most 500 characters");
+    return reason;
+}
+
+struct Page {
+    std::vector<std::string> bodies;
+    std::string next;
+};
+template <class Request>
+Page page_of(const Doors& doors, const Request& request, const std::string& kind,
+             const std::string& parent, const std::string& state) {
+    if (request.page_size() < 0) throw rpc::invalid_field("page_size", "must not be negative");
+    eventlog::ListQuery query;
+    query.tenant = tenant_in(request.parent());
+    query.kind = kind;
+    query.parent = parent;
+    query.state = state;
+    query.page_size = std::min(request.page_size(), eventlog::kPageSizeMax);
+    query.page_token = request.page_token();
+    try {
+        auto page = doors.read_model.list(query);
+        return {std::move(page.bodies), std::move(page.next_page_token)};
+    } catch (const eventlog::BadPageToken&) {
+        auto failure =
+            rpc::invalid_field("page_token", "must be the next_page_token of the same question");
+        failure.reason = common::v1::ERROR_REASON_PAGE_TOKEN_INVALID;
+        throw failure;
+    }
+}
+
+// Waits for many appends at once; what is asked together is committed together.
+class Appends {
+public:
+    explicit Appends(eventlog::Store& store) : store_(store) {}
+
+    void ask(Command command, std::size_t index) {
+        {
+            const std::lock_guard lock(shared_->mutex);
+            ++shared_->open;
+            if (shared_->verdicts.size() <= index) shared_->verdicts.resize(index + 1);
+        }
+        store_.append_async(std::move(command),
+                            [shared = shared_, index](const eventlog::Verdict& verdict,
+                                                      const std::exception_ptr& error) {
+                                const std::lock_guard lock(shared->mutex);
+                                shared->verdicts[index] = verdict;
+                                if (error) shared->error = error;
+                                if (--shared->open == 0) shared->all.notify_one();
+                            });
+    }
+    // Throws if the fate of one of them is not known: the caller asks again with the same ids.
+    const std::vector<eventlog::Verdict>& wait() {
+        std::unique_lock lock(shared_->mutex);
+        shared_->all.wait(lock, [&] { return shared_->open == 0; });
+        if (shared_->error) std::rethrow_exception(shared_->error);
+        return shared_->verdicts;
+    }
+
+private:
+    struct Shared {
+        std::mutex mutex;
+        std::condition_variable all;
+        int open = 0;
+        std::vector<eventlog::Verdict> verdicts;
+        std::exception_ptr error;
+    };
+    eventlog::Store& store_;
+    std::shared_ptr<Shared> shared_ = std::make_shared<Shared>();
+};
+
+class MessageRpc final : public v1::MessageService::CallbackService {
+public:
+    explicit MessageRpc(const Doors& doors) : doors_(doors), folds_(doors.store) {}
+
+    ServerUnaryReactor* SendMessage(CallbackServerContext* context,
+                                    const v1::SendMessageRequest* request,
+                                    v1::Message* response) override {
+        return doors_.rpc.unary(context,
+                                [=, this](rpc::Call& call) { send(call, *request, *response); });
+    }
+    ServerUnaryReactor* SendMessages(CallbackServerContext* context,
+                                     const v1::SendMessagesRequest* request,
+                                     v1::SendMessagesResponse* response) override {
+        return doors_.rpc.unary(
+            context, [=, this](rpc::Call& call) { send_batch(call, *request, *response); });
+    }
+    ServerUnaryReactor* GetMessage(CallbackServerContext* context,
+                                   const v1::GetMessageRequest* request,
+                                   v1::Message* response) override {
+        return doors_.rpc.unary(context, [=, this](rpc::Call&) {
+            show(name_in(request->name(), "messages"), *response);
+        });
+    }
+    ServerUnaryReactor* ListMessages(CallbackServerContext* context,
+                                     const v1::ListMessagesRequest* request,
+                                     v1::ListMessagesResponse* response) override {
+        return doors_.rpc.unary(context, [=, this](rpc::Call&) {
+            if (!request->origin_id().empty() && !request->customer_id().empty())
+                throw rpc::invalid_field("origin_id", "cannot be asked together with customer_id");
+            const bool by_origin = !request->origin_id().empty();
+            const auto page = page_of(doors_, *request, by_origin ? "origin_message" : "message",
+                                      by_origin ? request->origin_id() : request->customer_id(),
+                                      request->state());
+            for (const auto& body : page.bodies) response->add_messages()->ParseFromString(body);
+            response->set_next_page_token(page.next);
+        });
+    }
+    ServerUnaryReactor* CancelMessages(CallbackServerContext* context,
+                                       const v1::CancelMessagesRequest* request,
+                                       v1::CancelMessagesResponse* response) override {
+        return doors_.rpc.unary(context,
+                                [=, this](rpc::Call& call) { cancel(call, *request, *response); });
+    }
+    ServerUnaryReactor* ListDeadLetters(CallbackServerContext* context,
+                                        const v1::ListDeadLettersRequest* request,
+                                        v1::ListMessagesResponse* response) override {
+        return doors_.rpc.unary(context, [=, this](rpc::Call&) {
+            const auto page = page_of(doors_, *request, "dead_letter", "", "");
+            for (const auto& body : page.bodies) response->add_messages()->ParseFromString(body);
+            response->set_next_page_token(page.next);
+        });
+    }
+    ServerUnaryReactor* RetryMessage(CallbackServerContext* context,
+                                     const v1::RetryMessageRequest* request,
+                                     v1::Message* response) override {
+        return doors_.rpc.unary(context, [=, this](rpc::Call& call) {
+            change(call, *request, "RetryMessage",
+                   gateway::RetryMessage{actor_of(call), checked_reason(request->reason())},
+                   *response);
+        });
+    }
+    ServerUnaryReactor* DiscardMessage(CallbackServerContext* context,
+                                       const v1::DiscardMessageRequest* request,
+                                       v1::Message* response) override {
+        return doors_.rpc.unary(context, [=, this](rpc::Call& call) {
+            change(call, *request, "DiscardMessage",
+                   gateway::DiscardMessage{actor_of(call), checked_reason(request->reason())},
+                   *response);
+        });
+    }
+
+private:
+    void show(const ResourceName& name, v1::Message& out) {
+        const auto events = doors_.store.read_stream(message_stream(name.tenant, name.id));
+        if (events.empty() || events.front().type != v1::MessageQueued::descriptor()->full_name())
+            throw rpc::not_found("tenants/" + name.tenant + "/messages/" + name.id);
+        out.Clear();
+        for (const auto& event : events)
+            move_along(out, name.tenant, decode_message(event.type, event.payload),
+                       event.recorded_at, event.version);
+    }
+
+    void send(rpc::Call& call, const v1::SendMessageRequest& request, v1::Message& response) {
+        const auto tenant = tenant_in(request.parent());
+        check_tenant(doors_, tenant);
+        if (const auto faults = faults_of(request.content()); !faults.empty())
+            throw refused_fields(faults, "");
+        const bool by_customer_id = !request.customer_id().empty();
+        if (by_customer_id == !request.to().empty())
+            throw rpc::invalid_field("to", "exactly one of to and customer_id must be given");
+        Identity identity;
+        if (!by_customer_id) {
+            // E.164 with +, or a business-scoped user id (two letters, a dot, the rest).
+            const auto phone =
+                request.to().starts_with('+') ? phone_from_digits(request.to()) : std::string();
+            const bool bsuid = request.to().size() > 3 && request.to().size() <= kBsuidMax &&
+                               request.to()[2] == '.';
+            if (phone.empty() && !bsuid)
+                throw rpc::invalid_field("to", "must be E.164 with +, e.g. +254712345678");
+            identity = phone.empty() ? Identity{std::string(kBsuid), request.to()}
+                                     : Identity{std::string(kPhone), phone};
+        }
+
+        OneEffect effect(doors_, call, "SendMessage", tenant, request.request_id(),
+                         hash_of(request));
+        QueueMessage queue;
+        queue.message_id = effect.derived_id("message");
+        queue.channel_id = channel_for(doors_, tenant, request.channel_id());
+        queue.idempotency_key = request.request_id();
+        queue.origin = {"api", "", ""};
+        queue.priority = kPriorityFollowUp;
+        queue.preconditions.purpose = checked_purpose(request.purpose());
+        queue.preconditions.needs_open_window = !request.content().has_template_();
+        queue.content = request.content().SerializeAsString();
+        if (request.has_send_time()) queue.not_before = time_of(request.send_time());
+
+        const auto events = effect.run([&]() -> std::optional<Command> {
+            Command command;
+            std::optional<eventlog::Part> contact;
+            if (by_customer_id) {
+                const auto found = doors_.contacts.follow(tenant, request.customer_id());
+                const auto* open = std::get_if<OpenContact>(&found.contact.state);
+                if (open == nullptr)
+                    throw rpc::invalid_field("customer_id", "must be a customer of this tenant");
+                queue.customer_id = found.customer_id;
+                queue.to = address_of(*open);
+            } else {
+                auto plan = doors_.contacts.plan(tenant, queue.channel_id, {identity}, "");
+                queue.customer_id = plan.customer.customer_id;
+                queue.to = identity.value;
+                contact = std::move(plan.part);
+            }
+            const auto decision = decide(Message{}, queue);
+            command.meta.routing = by_customer(queue.customer_id);
+            command.parts.push_back({message_stream(tenant, queue.message_id), eventlog::kCreate,
+                                     encode_all(decision.events(), doors_.clock.now())});
+            if (contact) command.parts.push_back(std::move(*contact));
+            return command;
+        });
+        // A repeat shows the resource as the first append made it.
+        for (const auto& event : events)
+            if (event.stream.category == "message")
+                move_along(response, tenant, decode_message(event.type, event.payload),
+                           event.recorded_at, event.version);
+    }
+
+    void send_batch(rpc::Call& call, const v1::SendMessagesRequest& request,
+                    v1::SendMessagesResponse& response) {
+        const auto tenant = tenant_in(request.parent());
+        check_tenant(doors_, tenant);
+        if (request.items_size() == 0 || request.items_size() > kBatchMax)
+            throw rpc::invalid_field("items", "must be 1 to 500");
+        if (request.origin().kind().empty() || request.origin().id().empty())
+            throw rpc::invalid_field("origin", "must have a kind and an id");
+        const auto channel_id = channel_for(doors_, tenant, request.channel_id());
+        const auto purpose = checked_purpose(request.purpose());
+        const auto known = known_customers(tenant, request);
+        const auto actor = actor_of(call);
+        const auto entry = doors_.directory.tenant(tenant);
+
+        const auto base = "send/" + tenant + "/" + request.origin().kind() + "/" +
+                          request.origin().id() + "/" + std::to_string(request.round());
+        const auto origin_uuid = Uuid::parse(request.origin().id());
+        const auto at = origin_uuid ? flowstack::time_of(*origin_uuid) : Time{};
+        Appends appends(doors_.store);
+        std::vector<bool> asked(static_cast<std::size_t>(request.items_size()));
+        for (int i = 0; i < request.items_size(); ++i) {
+            const auto& item = request.items(i);
+            auto& verdict = *response.add_verdicts();
+            verdict.set_customer_id(item.customer_id());
+            verdict.set_verdict("REFUSED");
+            if (!faults_of(item.content()).empty()) {
+                verdict.set_reason("CONTENT_INVALID");
+                continue;
+            }
+            if (!known.contains(item.customer_id()) && !exists(tenant, item.customer_id())) {
+                verdict.set_reason("UNKNOWN_CUSTOMER");
+                continue;
+            }
+            QueueMessage queue;
+            queue.message_id =
+                eventlog::derive_id(base + "/" + item.customer_id(), at, "message", 0).text();
+            queue.channel_id = channel_id;
+            queue.customer_id = item.customer_id();
+            queue.origin = {request.origin().kind(), request.origin().id(), item.customer_id()};
+            queue.priority = kPriorityCampaign;
+            queue.preconditions.purpose = purpose;
+            queue.preconditions.needs_open_window = request.needs_open_window();
+            queue.content = item.content().SerializeAsString();
+            Command command;
+            command.id = "send/" + queue.message_id;
+            command.tenant = tenant;
+            command.meta.routing = by_customer(queue.customer_id);
+            command.meta.actor = actor;
+            if (entry) command.meta.settings_version = entry->version;
+            command.dedupe = eventlog::Dedupe::creation;
+            command.parts.push_back(
+                {message_stream(tenant, queue.message_id), eventlog::kCreate,
+                 encode_all(decide(Message{}, queue).events(), doors_.clock.now())});
+            verdict.set_message_id(queue.message_id);
+            asked[static_cast<std::size_t>(i)] = true;
+            appends.ask(std::move(command), static_cast<std::size_t>(i));
+        }
+        if (std::ranges::none_of(asked, [](bool yes) { return yes; })) return;
+        const auto& verdicts = appends.wait();
+        for (int i = 0; i < request.items_size(); ++i) {
+            if (!asked[static_cast<std::size_t>(i)]) continue;
+            if (verdicts[static_cast<std::size_t>(i)].accepted())
+                response.mutable_verdicts(i)->set_verdict("QUEUED");
+            else
+                response.mutable_verdicts(i)->set_reason("CONTENTION");
+        }
+    }
+
+    std::set<std::string> known_customers(const std::string& tenant,
+                                          const v1::SendMessagesRequest& request) {
+        std::vector<std::string> ids;
+        for (const auto& item : request.items()) ids.push_back(item.customer_id());
+        const auto rows = doors_.store.pool().with([&](postgres::Session& session) {
+            return session.query(
+                "select id from read_model where tenant = $1 and kind = 'contact' and id = "
+                "any($2::text[])",
+                postgres::Params().add(tenant).add_array(std::span<const std::string>(ids)));
+        });
+        std::set<std::string> known;
+        for (int row = 0; row < rows.rows(); ++row) known.insert(rows.text(row, 0));
+        return known;
+    }
+
+    // The read model may be a moment behind.
+    bool exists(const std::string& tenant, const std::string& customer_id) {
+        return doors_.contacts.folds().load(contact_stream(tenant, customer_id)).version > 0;
+    }
+
+    // What waits is what the queue says, not what a read model has heard of.
+    void cancel(rpc::Call& call, const v1::CancelMessagesRequest& request,
+                v1::CancelMessagesResponse& response) {
+        const auto tenant = tenant_in(request.parent());
+        check_tenant(doors_, tenant);
+        if (request.origin().id().empty())
+            throw rpc::invalid_field("origin.id", "must not be empty");
+        int cancelled = 0;
+        for (const auto& channel : doors_.directory.channels_of(tenant))
+            for (int priority = 0; priority < kPriorities; ++priority)
+                cancelled += cancel_queue(call, tenant, *channel, priority, request);
+        response.set_cancelled(cancelled);
+    }
+
+    int cancel_queue(rpc::Call& call, const std::string& tenant, const ChannelEntry& channel,
+                     int priority, const v1::CancelMessagesRequest& request) {
+        int cancelled = 0;
+        std::string after;
+        while (true) {
+            const auto rows = doors_.store.pool().with([&](postgres::Session& session) {
+                return session.query(
+                    "select key, ref from work where lane = $1 and kind = $2 and key > $3 order "
+                    "by key limit $4",
+                    postgres::Params()
+                        .add(channel.lane)
+                        .add(dispatch_kind(channel.channel.channel_id, priority))
+                        .add(after)
+                        .add(kCancelPage));
+            });
+            Appends appends(doors_.store);
+            std::size_t asked = 0;
+            for (int row = 0; row < rows.rows(); ++row) {
+                after = rows.text(row, 0);
+                const auto ref = read_ref(rows.text(row, 1));
+                if (!ref || (!ref->origin_id.empty() && ref->origin_id != request.origin().id()))
+                    continue;
+                const auto stream = message_stream(tenant, after);
+                const auto folded = folds_.load(stream);
+                const auto& origin = folded.state.message.origin;
+                if (origin.id != request.origin().id() ||
+                    (!request.origin().kind().empty() && origin.kind != request.origin().kind()))
+                    continue;
+                const auto decision = decide(
+                    folded.state,
+                    CancelMessage{request.reason().empty() ? "withdrawn" : request.reason()});
+                if (!decision.accepted()) continue;  // it left meanwhile
+                Command command;
+                command.id = "cancel/" + after + "/" + std::to_string(folded.version);
+                command.tenant = tenant;
+                command.meta.routing = by_customer(ref->customer_id);
+                command.meta.actor = actor_of(call);
+                command.dedupe = eventlog::Dedupe::version;
+                command.parts.push_back(
+                    {stream, folded.expected(), encode_all(decision.events(), doors_.clock.now())});
+                appends.ask(std::move(command), asked++);
+            }
+            if (asked > 0)
+                for (const auto& verdict : appends.wait()) cancelled += verdict.accepted();
+            if (rows.rows() < kCancelPage) return cancelled;
+        }
+    }
+
+    template <class Request>
+    void change(rpc::Call& call, const Request& request, const std::string& method,
+                const MessageCommand& wanted, v1::Message& response) {
+        const auto name = name_in(request.name(), "messages");
+        OneEffect effect(doors_, call, method, name.tenant, request.request_id(), hash_of(request));
+        effect.run([&]() -> std::optional<Command> {
+            const auto folded = fold_message(folds_, name);
+            const auto decision = decide(folded.state, wanted);
+            if (!decision.accepted())
+                throw rpc::wrong_state(
+                    request.name(),
+                    decision.rejection() == MessageRejection::already_reached
+                        ? "The provider took this message: sending it again would be twice."
+                        : "Only dead letters and UNKNOWN messages can be retried or discarded; "
+                          "this one is " +
+                              std::string(text_of(folded.state.view)) + ".");
+            Command command;
+            command.meta.routing = by_customer(folded.state.message.customer_id);
+            command.parts.push_back({message_stream(name.tenant, name.id), folded.expected(),
+                                     encode_all(decision.events(), doors_.clock.now())});
+            return command;
+        });
+        show(name, response);
+    }
+
+    Doors doors_;
+    eventlog::Folds<MessageCodec> folds_;
+};
+
+class ContactRpc final : public v1::ContactService::CallbackService {
+public:
+    explicit ContactRpc(const Doors& doors) : doors_(doors) {}
+
+    ServerUnaryReactor* GetContact(CallbackServerContext* context,
+                                   const v1::GetContactRequest* request,
+                                   v1::Contact* response) override {
+        return doors_.rpc.unary(context, [=, this](rpc::Call&) {
+            const auto name = name_in(request->name(), "contacts");
+            const auto folded = doors_.contacts.folds().load(contact_stream(name.tenant, name.id));
+            if (folded.version == 0) throw rpc::not_found(request->name());
+            *response = contact_resource(name.tenant, folded.state, folded.version);
+            // The window is not in the contact's own stream: as far as the read model knows.
+            v1::Contact seen;
+            if (const auto body = doors_.read_model.get(name.tenant, "contact", name.id);
+                body && seen.ParseFromString(*body)) {
+                *response->mutable_create_time() = seen.create_time();
+                if (seen.has_last_inbound_time()) {
+                    *response->mutable_last_inbound_time() = seen.last_inbound_time();
+                    set_time(
+                        *response->mutable_window_expire_time(),
+                        window_end(time_of(seen.last_inbound_time()), doors_.window_margin_ms));
+                }
+            }
+        });
+    }
+    ServerUnaryReactor* ListContacts(CallbackServerContext* context,
+                                     const v1::ListContactsRequest* request,
+                                     v1::ListContactsResponse* response) override {
+        return doors_.rpc.unary(context, [=, this](rpc::Call&) {
+            const auto page = page_of(doors_, *request, "contact", request->phone(), "");
+            for (const auto& body : page.bodies) response->add_contacts()->ParseFromString(body);
+            response->set_next_page_token(page.next);
+        });
+    }
+
+private:
+    Doors doors_;
+};
+
+}  // namespace
+
+std::vector<NamedService> make_message_services(const Doors& doors) {
+    std::vector<NamedService> services;
+    services.push_back(
+        {std::make_unique<MessageRpc>(doors), v1::MessageService::service_full_name()});
+    services.push_back(
+        {std::make_unique<ContactRpc>(doors), v1::ContactService::service_full_name()});
+    return services;
+}
+
+}  // namespace flowstack::gateway

@@ -1,0 +1,486 @@
+#include <google/protobuf/util/field_mask_util.h>
+#include <grpcpp/grpcpp.h>
+
+#include <algorithm>
+
+#include "common/crypto/encoding.h"
+#include "common/crypto/hash.h"
+#include "common/rpc/server.h"
+#include "flowstack/common/v1/error_reason.pb.h"
+#include "flowstack/gateway/v1/channel_service.grpc.pb.h"
+#include "flowstack/gateway/v1/tenant_service.grpc.pb.h"
+#include "services/gateway/adapters/resources.h"
+#include "services/gateway/adapters/rpc.h"
+
+namespace flowstack::gateway {
+namespace {
+
+using eventlog::Command;
+using grpc::CallbackServerContext;
+using grpc::ServerUnaryReactor;
+
+constexpr std::size_t kReasonMax = 500;
+constexpr std::size_t kTokenMax = 4096;
+constexpr std::size_t kKeyBytes = 32;
+
+eventlog::Folded<Tenant> fold_tenant(const Doors& doors, const std::string& tenant) {
+    auto folded = doors.directory.tenants().load(tenant_stream(tenant));
+    if (!std::holds_alternative<KnownTenant>(folded.state))
+        throw rpc::not_found("tenants/" + tenant);
+    return folded;
+}
+
+void show_tenant(const Doors& doors, const std::string& tenant, v1::Tenant& out) {
+    const auto folded = fold_tenant(doors, tenant);
+    out = tenant_resource(std::get<KnownTenant>(folded.state), folded.version);
+}
+
+eventlog::Folded<Channel> fold_channel(const Doors& doors, const ResourceName& name) {
+    auto folded = doors.directory.channel_folds().load(channel_stream(name.tenant, name.id));
+    if (!std::holds_alternative<KnownChannel>(folded.state))
+        throw rpc::not_found("tenants/" + name.tenant + "/channels/" + name.id);
+    return folded;
+}
+
+void show_channel(const Doors& doors, const ResourceName& name, v1::Channel& out) {
+    const auto folded = fold_channel(doors, name);
+    out = channel_resource(name.tenant, std::get<KnownChannel>(folded.state), folded.version);
+}
+
+const std::string& checked_reason(const std::string& reason) {
+    if (reason.size() > kReasonMax)
+        throw rpc::invalid_field("reason", "must have at most 500 characters");
+    return reason;
+}
+
+SealedCredentials sealed(const Doors& doors, const std::string& tenant,
+                         const std::string& channel_id, const v1::Credentials& credentials,
+                         const std::string& field) {
+    const auto& token = credentials.access_token();
+    if (token.empty() || token.size() > kTokenMax)
+        throw rpc::invalid_field(field + ".access_token", "must have 1 to 4096 characters");
+    const auto created = crypto::Envelope::create(doors.key_wrapper, tenant);
+    return {created.wrapped_key,
+            created.envelope.seal(Secret(token), credential_purpose(channel_id))};
+}
+
+ConnectChannel channel_from(const v1::ChannelSpec& spec, std::string channel_id) {
+    ConnectChannel channel;
+    channel.channel_id = std::move(channel_id);
+    channel.kind = spec.kind().empty() ? "META_CLOUD" : spec.kind();
+    channel.external_id = spec.external_id();
+    channel.waba_id = spec.waba_id();
+    channel.app_id = spec.app_id();
+    channel.display_phone_number = spec.display_phone_number();
+    channel.limits = with_defaults(from_proto(spec.limits()));
+    return channel;
+}
+
+void check_channel_id(const std::string& id, const std::string& field) {
+    if (!id.empty() && !valid_tenant_id(id))
+        throw rpc::invalid_field(field,
+                                 "must be lower-case letters, digits and inner dashes, at most 63");
+}
+
+// ChannelConnected at the channel's lane, once; idempotent by its id.
+void connect(const Doors& doors, rpc::Call& call, const std::string& tenant,
+             const ConnectChannel& channel, const std::string& command_id) {
+    const auto decision = decide(Channel{NoChannel{}}, channel);
+    if (!decision.accepted()) throw refused_fields(faults_of(channel), "channel");
+    Command command;
+    command.id = command_id;
+    command.tenant = tenant;
+    command.meta.routing = by_channel(channel.channel_id);
+    command.meta.actor = actor_of(call);
+    command.dedupe = eventlog::Dedupe::creation;
+    command.parts.push_back({channel_stream(tenant, channel.channel_id), eventlog::kCreate,
+                             encode_all(decision.events(), doors.clock.now())});
+    const auto verdict = doors.store.append(std::move(command));
+    if (verdict.accepted()) return;
+    auto failure = rpc::already_exists(
+        "This channel exists already, or its external id belongs to another tenant.");
+    if (verdict.outcome == eventlog::Outcome::claim_taken)
+        failure.reason = common::v1::ERROR_REASON_CHANNEL_TAKEN;
+    throw failure;
+}
+
+template <class Decision>
+Command command_on(const Doors& doors, eventlog::Routing routing, eventlog::StreamName stream,
+                   std::int64_t expected, const Decision& decision) {
+    Command command;
+    command.meta.routing = std::move(routing);
+    command.parts.push_back(
+        {std::move(stream), expected, encode_all(decision.events(), doors.clock.now())});
+    return command;
+}
+
+// The page of a list, its documents given to `add`.
+template <class Resource, class Request, class Add>
+std::string list(const Doors& doors, const Request& request, const std::string& tenant,
+                 const std::string& kind, Add add) {
+    if (request.page_size() < 0) throw rpc::invalid_field("page_size", "must not be negative");
+    eventlog::ListQuery query;
+    query.tenant = tenant;
+    query.kind = kind;
+    query.page_size = std::min(request.page_size(), eventlog::kPageSizeMax);
+    query.page_token = request.page_token();
+    try {
+        auto page = doors.read_model.list(query);
+        for (const auto& body : page.bodies) {
+            Resource resource;
+            if (!resource.ParseFromString(body)) throw rpc::internal();
+            add(std::move(resource));
+        }
+        return page.next_page_token;
+    } catch (const eventlog::BadPageToken&) {
+        auto failure =
+            rpc::invalid_field("page_token", "must be the next_page_token of the same question");
+        failure.reason = common::v1::ERROR_REASON_PAGE_TOKEN_INVALID;
+        throw failure;
+    }
+}
+
+class TenantRpc final : public v1::TenantService::CallbackService {
+public:
+    explicit TenantRpc(const Doors& doors) : doors_(doors) {}
+
+    ServerUnaryReactor* RegisterTenant(CallbackServerContext* context,
+                                       const v1::RegisterTenantRequest* request,
+                                       v1::Tenant* response) override {
+        return doors_.rpc.unary(
+            context, [=, this](rpc::Call& call) { register_tenant(call, *request, *response); });
+    }
+    ServerUnaryReactor* GetTenant(CallbackServerContext* context,
+                                  const v1::GetTenantRequest* request,
+                                  v1::Tenant* response) override {
+        return doors_.rpc.unary(context, [=, this](rpc::Call&) {
+            show_tenant(doors_, tenant_in(request->name()), *response);
+        });
+    }
+    ServerUnaryReactor* ListTenants(CallbackServerContext* context,
+                                    const v1::ListTenantsRequest* request,
+                                    v1::ListTenantsResponse* response) override {
+        return doors_.rpc.unary(context, [=, this](rpc::Call&) {
+            response->set_next_page_token(list<v1::Tenant>(
+                doors_, *request, "", "tenant",
+                [&](v1::Tenant tenant) { *response->add_tenants() = std::move(tenant); }));
+        });
+    }
+    ServerUnaryReactor* UpdateTenantSettings(CallbackServerContext* context,
+                                             const v1::UpdateTenantSettingsRequest* request,
+                                             v1::Tenant* response) override {
+        return doors_.rpc.unary(context,
+                                [=, this](rpc::Call& call) { update(call, *request, *response); });
+    }
+    ServerUnaryReactor* SuspendTenant(CallbackServerContext* context,
+                                      const v1::SuspendTenantRequest* request,
+                                      v1::Tenant* response) override {
+        return doors_.rpc.unary(context, [=, this](rpc::Call& call) {
+            change(call, *request, "SuspendTenant",
+                   gateway::SuspendTenant{checked_reason(request->reason())}, *response);
+        });
+    }
+    ServerUnaryReactor* ResumeTenant(CallbackServerContext* context,
+                                     const v1::ResumeTenantRequest* request,
+                                     v1::Tenant* response) override {
+        return doors_.rpc.unary(context, [=, this](rpc::Call& call) {
+            change(call, *request, "ResumeTenant",
+                   gateway::ResumeTenant{checked_reason(request->reason())}, *response);
+        });
+    }
+    ServerUnaryReactor* CreateApiKey(CallbackServerContext* context,
+                                     const v1::CreateApiKeyRequest* request,
+                                     v1::ApiKey* response) override {
+        return doors_.rpc.unary(
+            context, [=, this](rpc::Call& call) { create_key(call, *request, *response); });
+    }
+    ServerUnaryReactor* RevokeApiKey(CallbackServerContext* context,
+                                     const v1::RevokeApiKeyRequest* request,
+                                     v1::ApiKey* response) override {
+        return doors_.rpc.unary(
+            context, [=, this](rpc::Call& call) { revoke_key(call, *request, *response); });
+    }
+
+private:
+    void register_tenant(rpc::Call& call, const v1::RegisterTenantRequest& request,
+                         v1::Tenant& response) {
+        const auto settings = with_defaults(from_proto(request.settings()));
+        if (const auto faults = faults_of(settings); !faults.empty())
+            throw refused_fields(faults, "settings");
+        if (!request.tenant_id().empty() && !valid_tenant_id(request.tenant_id()))
+            throw rpc::invalid_field(
+                "tenant_id", "must be lower-case letters, digits and inner dashes, at most 63");
+        check_channel_id(request.channel().channel_id(), "channel.channel_id");
+        // Everything that the request names is made of its id, so that a repeat makes the same.
+        const auto request_id =
+            request.request_id().empty() ? doors_.ids.next().text() : request.request_id();
+        const auto caller = Uuid::parse(request_id);
+        const auto at = caller && (caller->bytes[6] >> 4) == 7 ? time_of(*caller) : Time{};
+        const auto made = [&](const char* what) {
+            return eventlog::derive_id("register/" + request_id, at, what, 0).text();
+        };
+        const auto tenant = request.tenant_id().empty() ? made("tenant") : request.tenant_id();
+        auto channel = channel_from(request.channel(), request.channel().channel_id().empty()
+                                                           ? made("channel")
+                                                           : request.channel().channel_id());
+        channel.credentials = sealed(doors_, tenant, channel.channel_id,
+                                     request.channel().credentials(), "channel.credentials");
+        if (const auto faults = faults_of(channel); !faults.empty())
+            throw refused_fields(faults, "channel");
+
+        OneEffect effect(doors_, call, "RegisterTenant", tenant, request_id, hash_of(request));
+        effect.run([&]() -> std::optional<Command> {
+            const auto folded = doors_.directory.tenants().load(tenant_stream(tenant));
+            const auto decision =
+                decide(folded.state, gateway::RegisterTenant{tenant, settings, channel.channel_id,
+                                                             channel.kind, channel.external_id});
+            if (!decision.accepted())
+                throw rpc::already_exists("Tenant " + tenant + " is registered already.");
+            return command_on(doors_, by_tenant(tenant), tenant_stream(tenant), folded.expected(),
+                              decision);
+        });
+        // The claim is held by the tenant from here on; a crash in between is mended by a repeat.
+        connect(doors_, call, tenant, channel, "connect/" + channel.channel_id);
+        show_tenant(doors_, tenant, response);
+    }
+
+    void update(rpc::Call& call, const v1::UpdateTenantSettingsRequest& request,
+                v1::Tenant& response) {
+        const auto tenant = tenant_in(request.name());
+        OneEffect effect(doors_, call, "UpdateTenantSettings", tenant, request.request_id(),
+                         hash_of(request));
+        effect.run([&]() -> std::optional<Command> {
+            const auto folded = fold_tenant(doors_, tenant);
+            if (!request.etag().empty() && request.etag() != std::to_string(folded.version)) {
+                rpc::Failure failure(grpc::StatusCode::ABORTED,
+                                     common::v1::ERROR_REASON_VERSION_MISMATCH,
+                                     "The settings were changed since they were read. Read them "
+                                     "again, then decide.");
+                throw failure;
+            }
+            v1::TenantSettings merged;
+            to_proto(std::get<KnownTenant>(folded.state).settings, merged);
+            if (request.update_mask().paths_size() == 0) {
+                merged = request.settings();
+            } else {
+                using google::protobuf::util::FieldMaskUtil;
+                if (!FieldMaskUtil::IsValidFieldMask<v1::TenantSettings>(request.update_mask()))
+                    throw rpc::invalid_field("update_mask", "must name fields of TenantSettings");
+                FieldMaskUtil::MergeOptions options;
+                options.set_replace_message_fields(true);
+                options.set_replace_repeated_fields(true);
+                FieldMaskUtil::MergeMessageTo(request.settings(), request.update_mask(), options,
+                                              &merged);
+            }
+            const auto settings = with_defaults(from_proto(merged));
+            const auto decision = decide(folded.state, ChangeSettings{settings});
+            if (!decision.accepted()) {
+                if (decision.rejection() == TenantRejection::invalid_settings)
+                    throw refused_fields(faults_of(settings), "settings");
+                throw rpc::wrong_state(request.name(), "The tenant is closed.");
+            }
+            if (decision.events().empty()) return std::nullopt;
+            return command_on(doors_, by_tenant(tenant), tenant_stream(tenant), folded.expected(),
+                              decision);
+        });
+        show_tenant(doors_, tenant, response);
+    }
+
+    template <class Request>
+    void change(rpc::Call& call, const Request& request, const std::string& method,
+                const TenantCommand& wanted, v1::Tenant& response) {
+        const auto tenant = tenant_in(request.name());
+        OneEffect effect(doors_, call, method, tenant, request.request_id(), hash_of(request));
+        effect.run([&]() -> std::optional<Command> {
+            const auto folded = fold_tenant(doors_, tenant);
+            const auto decision = decide(folded.state, wanted);
+            if (!decision.accepted())
+                throw rpc::wrong_state(
+                    request.name(),
+                    "The tenant is " +
+                        std::string(text_of(std::get<KnownTenant>(folded.state).status)) + ".");
+            return command_on(doors_, by_tenant(tenant), tenant_stream(tenant), folded.expected(),
+                              decision);
+        });
+        show_tenant(doors_, tenant, response);
+    }
+
+    void create_key(rpc::Call& call, const v1::CreateApiKeyRequest& request, v1::ApiKey& response) {
+        const auto tenant = tenant_in(request.parent());
+        fold_tenant(doors_, tenant);
+        OneEffect effect(doors_, call, "CreateApiKey", tenant, request.request_id(),
+                         hash_of(request));
+        const auto key_id = effect.derived_id("api_key");
+        // Only its hash is stored, so a repeat cannot show it again.
+        const auto key = "fsk_" + crypto::base64url_encode(crypto::random_bytes(kKeyBytes));
+        effect.run([&]() -> std::optional<Command> {
+            v1::ApiKeyCreated created;
+            created.set_key_id(key_id);
+            created.set_name(request.display_name());
+            created.set_key_sha256(std::string(crypto::bytes_of(crypto::sha256(key))));
+            return key_command(tenant, key_id, eventlog::kCreate, created);
+        });
+        response.set_name("tenants/" + tenant + "/apiKeys/" + key_id);
+        response.set_display_name(request.display_name());
+        if (!effect.replayed()) response.set_key(key);
+    }
+
+    void revoke_key(rpc::Call& call, const v1::RevokeApiKeyRequest& request, v1::ApiKey& response) {
+        const auto name = name_in(request.name(), "apiKeys");
+        eventlog::Folds<ApiKeyCodec> folds(doors_.store, 1);
+        OneEffect effect(doors_, call, "RevokeApiKey", name.tenant, request.request_id(),
+                         hash_of(request));
+        effect.run([&]() -> std::optional<Command> {
+            const auto folded = folds.load(api_key_stream(name.tenant, name.id));
+            if (folded.version == 0) throw rpc::not_found(request.name());
+            if (folded.state.revoked) return std::nullopt;
+            v1::ApiKeyRevoked revoked;
+            revoked.set_key_id(name.id);
+            revoked.set_reason(checked_reason(request.reason()));
+            return key_command(name.tenant, name.id, folded.expected(), revoked);
+        });
+        response.set_name(request.name());
+        response.set_display_name(folds.load(api_key_stream(name.tenant, name.id)).state.name);
+        response.set_revoked(true);
+    }
+
+    template <class Proto>
+    Command key_command(const std::string& tenant, const std::string& key_id, std::int64_t expected,
+                        const Proto& proto) {
+        eventlog::NewEvent event;
+        event.type = Proto::descriptor()->full_name();
+        event.payload = proto.SerializeAsString();
+        event.occurred_at = doors_.clock.now();
+        Command command;
+        command.meta.routing = by_tenant(tenant);
+        command.parts.push_back({api_key_stream(tenant, key_id), expected, {std::move(event)}});
+        return command;
+    }
+
+    Doors doors_;
+};
+
+class ChannelRpc final : public v1::ChannelService::CallbackService {
+public:
+    explicit ChannelRpc(const Doors& doors) : doors_(doors) {}
+
+    ServerUnaryReactor* ConnectChannel(CallbackServerContext* context,
+                                       const v1::ConnectChannelRequest* request,
+                                       v1::Channel* response) override {
+        return doors_.rpc.unary(context, [=, this](rpc::Call& call) {
+            const auto tenant = tenant_in(request->parent());
+            fold_tenant(doors_, tenant);
+            check_channel_id(request->channel().channel_id(), "channel.channel_id");
+            OneEffect effect(doors_, call, "ConnectChannel", tenant, request->request_id(),
+                             hash_of(*request));
+            auto channel = channel_from(request->channel(), request->channel().channel_id().empty()
+                                                                ? effect.derived_id("channel")
+                                                                : request->channel().channel_id());
+            channel.credentials = sealed(doors_, tenant, channel.channel_id,
+                                         request->channel().credentials(), "channel.credentials");
+            effect.run([&]() -> std::optional<Command> {
+                const auto folded = doors_.directory.channel_folds().load(
+                    channel_stream(tenant, channel.channel_id));
+                const auto decision = decide(folded.state, channel);
+                if (!decision.accepted()) {
+                    if (decision.rejection() == ChannelRejection::invalid)
+                        throw refused_fields(faults_of(channel), "channel");
+                    throw rpc::already_exists("This channel is connected already.");
+                }
+                return command_on(doors_, by_channel(channel.channel_id),
+                                  channel_stream(tenant, channel.channel_id), folded.expected(),
+                                  decision);
+            });
+            show_channel(doors_, {tenant, channel.channel_id}, *response);
+        });
+    }
+    ServerUnaryReactor* GetChannel(CallbackServerContext* context,
+                                   const v1::GetChannelRequest* request,
+                                   v1::Channel* response) override {
+        return doors_.rpc.unary(context, [=, this](rpc::Call&) {
+            show_channel(doors_, name_in(request->name(), "channels"), *response);
+        });
+    }
+    ServerUnaryReactor* ListChannels(CallbackServerContext* context,
+                                     const v1::ListChannelsRequest* request,
+                                     v1::ListChannelsResponse* response) override {
+        return doors_.rpc.unary(context, [=, this](rpc::Call&) {
+            const auto tenant = tenant_in(request->parent());
+            response->set_next_page_token(list<v1::Channel>(
+                doors_, *request, tenant, "channel",
+                [&](v1::Channel channel) { *response->add_channels() = std::move(channel); }));
+        });
+    }
+    ServerUnaryReactor* RotateCredentials(CallbackServerContext* context,
+                                          const v1::RotateCredentialsRequest* request,
+                                          v1::Channel* response) override {
+        return doors_.rpc.unary(context, [=, this](rpc::Call& call) {
+            const auto name = name_in(request->name(), "channels");
+            change(call, *request, "RotateCredentials",
+                   gateway::RotateCredentials{
+                       sealed(doors_, name.tenant, name.id, request->credentials(), "credentials")},
+                   *response);
+        });
+    }
+    ServerUnaryReactor* UpdateLimits(CallbackServerContext* context,
+                                     const v1::UpdateLimitsRequest* request,
+                                     v1::Channel* response) override {
+        return doors_.rpc.unary(context, [=, this](rpc::Call& call) {
+            const auto limits = with_defaults(from_proto(request->limits()));
+            if (const auto faults = faults_of(limits); !faults.empty())
+                throw refused_fields(faults, "");
+            change(call, *request, "UpdateLimits", ChangeLimits{limits}, *response);
+        });
+    }
+    ServerUnaryReactor* PauseChannel(CallbackServerContext* context,
+                                     const v1::PauseChannelRequest* request,
+                                     v1::Channel* response) override {
+        return doors_.rpc.unary(context, [=, this](rpc::Call& call) {
+            change(call, *request, "PauseChannel",
+                   gateway::PauseChannel{checked_reason(request->reason())}, *response);
+        });
+    }
+    ServerUnaryReactor* ResumeChannel(CallbackServerContext* context,
+                                      const v1::ResumeChannelRequest* request,
+                                      v1::Channel* response) override {
+        return doors_.rpc.unary(context, [=, this](rpc::Call& call) {
+            change(call, *request, "ResumeChannel",
+                   gateway::ResumeChannel{checked_reason(request->reason())}, *response);
+        });
+    }
+
+private:
+    template <class Request>
+    void change(rpc::Call& call, const Request& request, const std::string& method,
+                const ChannelCommand& wanted, v1::Channel& response) {
+        const auto name = name_in(request.name(), "channels");
+        OneEffect effect(doors_, call, method, name.tenant, request.request_id(), hash_of(request));
+        effect.run([&]() -> std::optional<Command> {
+            const auto folded = fold_channel(doors_, name);
+            const auto decision = decide(folded.state, wanted);
+            if (!decision.accepted())
+                throw rpc::wrong_state(request.name(), std::get<KnownChannel>(folded.state).paused
+                                                           ? "The channel is paused already."
+                                                           : "The channel is not paused.");
+            if (decision.events().empty()) return std::nullopt;
+            return command_on(doors_, by_channel(name.id), channel_stream(name.tenant, name.id),
+                              folded.expected(), decision);
+        });
+        show_channel(doors_, name, response);
+    }
+
+    Doors doors_;
+};
+
+}  // namespace
+
+std::vector<NamedService> make_tenant_services(const Doors& doors) {
+    std::vector<NamedService> services;
+    services.push_back(
+        {std::make_unique<TenantRpc>(doors), v1::TenantService::service_full_name()});
+    services.push_back(
+        {std::make_unique<ChannelRpc>(doors), v1::ChannelService::service_full_name()});
+    return services;
+}
+
+}  // namespace flowstack::gateway

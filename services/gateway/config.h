@@ -1,0 +1,48 @@
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "common/core/secret.h"
+#include "services/gateway/adapters/meta_signature.h"
+#include "services/gateway/domain/message.h"
+
+namespace flowstack::config {
+class Reader;
+}
+
+// gateway's own settings. Those that every service has are in common/service/host.h.
+namespace flowstack::gateway {
+
+struct GatewayConfig {
+    std::string http_address;
+    std::uint16_t http_port = 0;
+    int http_threads = 2;
+    std::size_t webhook_bytes_max = 0;
+    std::size_t body_bytes_max = 0;
+    Secret master_key;
+    Secret admin_key;
+    std::vector<MetaApp> meta_apps;
+    Secret meta_verify_token;
+    std::string graph_base_url;
+    std::string public_base_url;
+    int lookup_threads = 4;
+    std::size_t lookups_queued_max = 0;
+    std::size_t customers_cached_max = 0;
+    RetryPolicy retry;
+    std::chrono::milliseconds window_margin_ms{0};
+    std::chrono::milliseconds dispatch_poll_ms{0};
+    std::chrono::milliseconds attempt_start_ms_max{0};
+    std::chrono::milliseconds send_timeout_ms{0};
+    std::chrono::milliseconds held_retry_ms{0};
+    int sends_in_flight_max = 0;
+    int breaker_failures = 0;
+    std::chrono::milliseconds breaker_open_ms{0};
+    std::chrono::milliseconds rest_timeout_ms{0};
+};
+
+GatewayConfig gateway_config(config::Reader& reader);
+
+}  // namespace flowstack::gateway

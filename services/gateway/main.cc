@@ -1,0 +1,124 @@
+#include <grpcpp/impl/codegen/service_type.h>
+
+#include <cstdio>
+#include <exception>
+#include <memory>
+
+#include "common/config/config.h"
+#include "common/core/clock.h"
+#include "common/core/ids.h"
+#include "common/crypto/envelope.h"
+#include "common/http/client.h"
+#include "common/http/router.h"
+#include "common/http/server.h"
+#include "common/observability/log.h"
+#include "common/service/host.h"
+#include "services/gateway/adapters/contacts.h"
+#include "services/gateway/adapters/derive.h"
+#include "services/gateway/adapters/directory.h"
+#include "services/gateway/adapters/dispatcher.h"
+#include "services/gateway/adapters/door.h"
+#include "services/gateway/adapters/projections.h"
+#include "services/gateway/adapters/reactions.h"
+#include "services/gateway/adapters/rpc.h"
+#include "services/gateway/config.h"
+
+extern char** environ;
+
+// The gateway: tenants, channels, contacts, what comes in and what leaves. The wiring, top to
+// bottom.
+int main(int argc, char** argv) try {
+    using namespace flowstack;
+
+    config::Reader reader(argc, argv, environ);
+    const auto options =
+        service::host_options(reader, "gateway", {"conversation", "campaign", "payment"});
+    const auto config = gateway::gateway_config(reader);
+    auto master_key = crypto::MasterKey::from_hex(config.master_key);
+    if (!master_key && !config.master_key.empty())
+        reader.mistake("MASTER_KEY: must be 64 hex digits");
+    reader.finish();
+
+    const SystemClock clock;
+    IdSource ids(clock);
+    const gateway::DerivedKeys keys(config.master_key);
+    service::Host host(options, gateway::make_derive(options.store.lanes, keys));
+    auto& store = host.store();
+
+    gateway::Directory directory(store, *master_key);
+    gateway::Contacts contacts(store, keys, ids, clock);
+    gateway::Reactions reactions(store, directory, contacts, config.retry);
+    host.react([&](const auto& event, auto& turn) { reactions(event, turn); });
+    host.project(gateway::project);
+
+    http::Client client(
+        {.connections_per_host_max = 256, .connections_max = 1024, .user_agent = "FlowStack"});
+    gateway::Dispatcher dispatcher(store, host.owners(), directory, contacts, keys, client, clock,
+                                   host.metrics(),
+                                   {.graph_base_url = config.graph_base_url,
+                                    .replica = options.replica_id,
+                                    .policy = config.retry,
+                                    .poll_ms = config.dispatch_poll_ms,
+                                    .attempt_start_ms_max = config.attempt_start_ms_max,
+                                    .send_timeout_ms = config.send_timeout_ms,
+                                    .held_retry_ms = config.held_retry_ms,
+                                    .window_margin_ms = config.window_margin_ms,
+                                    .in_flight_max = config.sends_in_flight_max,
+                                    .breaker_failures = config.breaker_failures,
+                                    .breaker_open_ms = config.breaker_open_ms});
+    host.work(std::string(gateway::kEvidenceKind),
+              [&](const auto& row, auto done) { dispatcher.evidence_over(row, done); });
+
+    gateway::Door door(store, directory, contacts, keys, ids, clock, host.metrics(),
+                       {.apps = config.meta_apps,
+                        .verify_token = config.meta_verify_token,
+                        .lookup_threads = config.lookup_threads,
+                        .lookups_queued_max = config.lookups_queued_max,
+                        .customers_cached_max = config.customers_cached_max});
+    host.on_settings_change([&](const auto& change) { directory.apply(change); });
+
+    const gateway::Doors doors{host.rpc(), store,    host.read_model(),
+                               directory,  contacts, *master_key,
+                               clock,      ids,      config.window_margin_ms};
+    auto services = gateway::make_tenant_services(doors);
+    for (auto& named : gateway::make_message_services(doors)) services.push_back(std::move(named));
+    for (auto& named : services) host.serve(*named.service, named.full_name);
+
+    http::Router router;
+    for (const auto* path : {"/webhooks/whatsapp", "/whatsapp/webhook"}) {
+        router.add("GET", path, [&](http::Request request, http::Responder responder) {
+            door.handshake(request, responder);
+        });
+        router.add("POST", path, [&](http::Request request, http::Responder responder) {
+            door.webhook(std::move(request), std::move(responder));
+        });
+    }
+    router.add("GET", "/health", [](http::Request, http::Responder responder) {
+        responder.send(http::Response::json(200, R"({"ok":true})"));
+    });
+
+    http::Server http_door({.address = config.http_address,
+                            .port = config.http_port,
+                            .threads = config.http_threads,
+                            .body_bytes_max = config.body_bytes_max,
+                            .body_limit =
+                                [&](std::string_view, std::string_view path) {
+                                    return path.find("webhook") != std::string_view::npos
+                                               ? config.webhook_bytes_max
+                                               : config.body_bytes_max;
+                                }},
+                           router.handler());
+    host.also(
+        "dispatcher", [&] { dispatcher.start(); }, [&](auto grace) { dispatcher.stop(grace); });
+    host.also(
+        "http",
+        [&] {
+            http_door.start();
+            log::info("the door is open", {{"port", http_door.port()}});
+        },
+        [&](auto grace) { http_door.drain(grace); });
+    return host.run();
+} catch (const std::exception& error) {
+    std::fprintf(stderr, "flowstack-gateway: %s\n", error.what());
+    return 1;
+}
