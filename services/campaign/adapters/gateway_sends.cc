@@ -37,9 +37,12 @@ public:
         gateway::SendMessagesResponse answer;
         check(stub_->SendMessages(&context, request, &answer), "SendMessages");
         std::vector<Refused> refused;
-        for (const auto& verdict : answer.verdicts())
-            if (verdict.verdict() != "QUEUED")
-                refused.push_back({verdict.customer_id(), verdict.reason()});
+        for (const auto& verdict : answer.verdicts()) {
+            if (verdict.verdict() == "QUEUED") continue;
+            // No refusal: somebody else was writing. Asked again, nobody is queued twice.
+            if (verdict.reason() == "CONTENTION") throw Unavailable("SendMessages: contention");
+            refused.push_back({verdict.customer_id(), verdict.reason()});
+        }
         return refused;
     }
 

@@ -128,8 +128,8 @@ void Handlers::react(const Recorded& event, Turn& turn) {
         if (m.status() == "delivered") about(m.origin(), Disposition::delivered, "");
         if (m.status() == "read" || m.status() == "played")
             about(m.origin(), Disposition::read, "");
-        if (m.status() == "failed")
-            about(m.origin(), Disposition::failed, reason_of(m.error_code(), m.error_title()));
+        // A failure is judged by gateway: what follows is SendFailed, MessageSuppressed, or another
+        // attempt.
     } else if (is<gateway::MessageCancelled>(event)) {
         const auto m = parse<gateway::MessageCancelled>(event.payload);
         if (!of_campaign(m.origin())) return;

@@ -13,8 +13,8 @@ using Answer = Decision<ShardEvent, ShardRejection>;
 const std::vector<ShardEvent> kNothingToDo;
 
 constexpr std::array<std::string_view, kDispositions> kWords{
-    "waiting", "queued", "cancelled", "suppressed", "unknown",
-    "sent",    "failed", "delivered", "read",       "replied"};
+    "waiting",    "queued", "cancelled", "unknown", "sent",
+    "suppressed", "failed", "delivered", "read",    "replied"};
 
 // A reply to something that never left is a reply to something else.
 bool could_be_replied_to(Disposition d) {

@@ -19,16 +19,16 @@
 // matter.
 namespace flowstack::campaign {
 
-// In the order in which evidence outranks evidence. `failed` stands above `sent`, because a
-// provider first accepts a message and may report afterwards that it could not be delivered; a
-// delivery receipt outranks both.
+// In the order in which evidence outranks evidence. `suppressed` and `failed` stand above `sent`,
+// because a provider first accepts a message and may report afterwards that it would not or could
+// not deliver it; a delivery receipt outranks both.
 enum class Disposition {
-    waiting,     // not asked of gateway yet
-    queued,      // asked, without an outcome
-    cancelled,   // withdrawn before it left
-    suppressed,  // it might not leave (opted_out, …)
-    unknown,     // nobody knows whether it left
+    waiting,    // not asked of gateway yet
+    queued,     // asked, without an outcome
+    cancelled,  // withdrawn before it left
+    unknown,    // nobody knows whether it left
     sent,
+    suppressed,  // it might not leave (opted_out, window_closed, …)
     failed,
     delivered,
     read,

@@ -93,6 +93,12 @@ TEST(Shard, TakesAFailureAfterTheProviderAccepted) {
     EXPECT_TRUE(failed.when(RecordEvidence{"amina", D::delivered, ""}).accepted());
 }
 
+TEST(Shard, TakesAnOptOutThatTheProviderReportsAfterAccepting) {
+    const auto sent = given(kFrozen, kAsked, DispositionChanged{"amina", D::sent, ""});
+    EXPECT_EQ(sent.when(RecordEvidence{"amina", D::suppressed, "opted_out"}).events(),
+              events(DispositionChanged{"amina", D::suppressed, "opted_out"}));
+}
+
 TEST(Shard, CountsAReplyOnlyToWhatLeft) {
     EXPECT_TRUE(given(kFrozen).when(RecordEvidence{"amina", D::replied, ""}).events().empty());
     EXPECT_TRUE(
