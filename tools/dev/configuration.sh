@@ -11,8 +11,8 @@ WORK=$(mktemp -d)
 trap 'rm -rf "$WORK"' EXIT
 
 for program in "${SERVICES[@]}" sandbox; do
-    "$BIN/$program" --describe-config >"$WORK/$program" ||
-        { echo "configuration: $BIN/$program does not describe itself" >&2; exit 1; }
+    "$BIN/flowstack-$program" --describe-config >"$WORK/$program" ||
+        { echo "configuration: $BIN/flowstack-$program does not describe itself" >&2; exit 1; }
 done
 
 # Rows that all five services have in the same words, in the first one's order.
