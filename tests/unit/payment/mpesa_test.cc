@@ -125,7 +125,7 @@ TEST(MpesaPush, BodyHasEveryFieldOfTheSheet) {
     is("CallBackURL", "https://pay.example/hooks/pay/00ff", Kind::string);
     is("AccountReference", "ORD-7K2M9Q", Kind::string);
     is("TransactionDesc", "Order", Kind::string);
-    EXPECT_EQ(read->members.size(), 11U);
+    EXPECT_EQ(read->names.size(), 11U);
 }
 
 // ---- answers to the push

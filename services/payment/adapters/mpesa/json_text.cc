@@ -60,11 +60,11 @@ private:
     void place(JsonText value) {
         if (open_.empty()) {
             root_ = std::move(value);
-        } else if (open_.back().kind == JsonText::Kind::object) {
-            open_.back().members.emplace_back(keys_.back(), std::move(value));
-        } else {
-            open_.back().items.push_back(std::move(value));
+            return;
         }
+        auto& parent = open_.back();
+        if (parent.kind == JsonText::Kind::object) parent.names.push_back(keys_.back());
+        parent.items.push_back(std::move(value));
     }
 
     bool scalar(JsonText::Kind kind, View part) {
@@ -97,14 +97,13 @@ private:
 }  // namespace
 
 const JsonText* JsonText::member(std::string_view name) const {
-    const auto found = std::find_if(members.rbegin(), members.rend(),
-                                    [&](const auto& m) { return m.first == name; });
-    return found == members.rend() ? nullptr : &found->second;
+    for (auto i = names.size(); i > 0; --i)
+        if (names[i - 1] == name) return &items[i - 1];
+    return nullptr;
 }
 
 std::size_t JsonText::count(std::string_view name) const {
-    return static_cast<std::size_t>(std::count_if(members.begin(), members.end(),
-                                                  [&](const auto& m) { return m.first == name; }));
+    return static_cast<std::size_t>(std::count(names.begin(), names.end(), name));
 }
 
 std::optional<std::string> JsonText::scalar(std::string_view name) const {

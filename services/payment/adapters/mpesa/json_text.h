@@ -3,7 +3,6 @@
 #include <optional>
 #include <string>
 #include <string_view>
-#include <utility>
 #include <vector>
 
 // A small JSON document with its numbers kept as the text that was sent: an amount of 1.10 must
@@ -13,9 +12,9 @@ namespace flowstack::payment::mpesa {
 struct JsonText {
     enum class Kind { null, boolean, number, string, array, object };
     Kind kind = Kind::null;
-    std::string text;                                       // of a number, string or boolean
-    std::vector<JsonText> items;                            // of an array
-    std::vector<std::pair<std::string, JsonText>> members;  // of an object, in order, repeats kept
+    std::string text;             // of a number, string or boolean
+    std::vector<JsonText> items;  // of an array; of an object: the values, in order, repeats kept
+    std::vector<std::string> names;  // of an object: items[i] is the member names[i]
 
     // The member of that name; nothing if this is no object or has none. The last of several wins,
     // as most readers do; `count` tells.

@@ -96,7 +96,7 @@ Metadata metadata_of(const JsonText& callback) {
     Metadata found;
     const auto* metadata = callback.member("CallbackMetadata");
     const auto* items = metadata ? metadata->member("Item") : nullptr;
-    if (!items) return found;
+    if (!items || items->kind != JsonText::Kind::array) return found;
     for (const auto& item : items->items) {
         const auto name = item.scalar("Name");
         const auto value = item.scalar("Value");  // Balance has none
