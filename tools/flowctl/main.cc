@@ -23,9 +23,12 @@ int main(int argc, char** argv) {
     app.add_option("-o,--output", context.format, "table, json, jsonl or csv")
         ->transform(CLI::CheckedTransformer(formats, CLI::ignore_case))
         ->option_text("FORMAT");
+    add_status_commands(app, context);
     add_resource_commands(app, context);
     add_event_commands(app, context);
+    add_audit_commands(app, context);
     add_platform_commands(app, context);
+    add_completion_command(app, context);
 
     try {
         app.parse(argc, argv);
