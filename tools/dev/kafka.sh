@@ -67,13 +67,14 @@ write_kafka_properties() {
         >"$RUN_DIR/kafka/server.properties"
 }
 
-# Once a data folder. The cluster id may be any 16 bytes in URL-safe base64.
+# Once a data folder. The cluster id may be any 16 bytes in URL-safe base64;
+# it may begin with a dash, which must not make it an option.
 format_kafka() {
     local id log=$RUN_DIR/log/kafka.log
     [[ ! -f $RUN_DIR/kafka/data/meta.properties ]] || return 0
     id=$(head -c 16 /dev/urandom | base64 | tr '+/' '-_' | tr -d '=')
     java "${KAFKA_JAVA[@]}" -Xmx256m "-Dlog4j2.configurationFile=$ROOT/deploy/kafka/log4j2.properties" \
-        -cp "$KAFKA_HOME/libs/*" kafka.tools.StorageTool format --ignore-formatted -t "$id" \
+        -cp "$KAFKA_HOME/libs/*" kafka.tools.StorageTool format --ignore-formatted "--cluster-id=$id" \
         -c "$RUN_DIR/kafka/server.properties" </dev/null >>"$log" 2>&1 9>&- ||
         fail kafka "formatting $RUN_DIR/kafka/data did not succeed" "$log"
 }
