@@ -32,6 +32,8 @@ using std::chrono::milliseconds;
 
 // A retry that waits longer than this lets later messages of its chat pass.
 constexpr milliseconds kChatWaitMax{60'000};
+// … and if it does not come back so long after its time, they go on without it.
+constexpr milliseconds kChatPatience{5'000};
 constexpr milliseconds kStoreRetryMs{200};
 constexpr int kDecisionsMax = 5;  // how often a decision is made again on what others wrote first
 constexpr std::size_t kPairsMax = 50'000;
@@ -62,6 +64,9 @@ using JobPtr = std::shared_ptr<Job>;
 
 struct Chat {
     bool busy = false;
+    // A message that comes back for another attempt goes before the others of its chat; they wait
+    // for it, at the latest until then.
+    std::string awaited;
     Steady::time_point blocked_until{};
     std::deque<JobPtr> waiting;
 };
@@ -327,7 +332,14 @@ struct Dispatcher::State : std::enable_shared_from_this<Dispatcher::State> {
             job->priority = priority;
             job->due_at = rows.time(row, 2);
             if (!queue->held[priority].insert(job->message_id).second) continue;
-            queue->chats[{job->customer_id, priority}].waiting.push_back(std::move(job));
+            auto& chat = queue->chats[{job->customer_id, priority}];
+            if (chat.awaited == job->message_id) {
+                chat.awaited.clear();
+                chat.blocked_until = {};
+                chat.waiting.push_front(std::move(job));
+            } else {
+                chat.waiting.push_back(std::move(job));
+            }
         }
     }
 
@@ -816,9 +828,11 @@ struct Dispatcher::State : std::enable_shared_from_this<Dispatcher::State> {
         chat.busy = false;
         if (retry_at) {
             const auto wait = *retry_at - clock.now();
-            // Later messages of this chat wait for it, so that they arrive in order.
-            if (wait > Micros(0) && wait < kChatWaitMax)
-                chat.blocked_until = Steady::now() + wait + options.poll_ms;
+            if (wait < kChatWaitMax) {
+                chat.awaited = job->message_id;
+                chat.blocked_until =
+                    Steady::now() + std::max<Micros>(wait, Micros(0)) + kChatPatience;
+            }
         }
         next_pump = Steady::now();
     }

@@ -1,0 +1,508 @@
+#include <gtest/gtest.h>
+
+#include <chrono>
+#include <deque>
+#include <future>
+#include <mutex>
+#include <thread>
+
+#include "common/core/clock.h"
+#include "common/core/ids.h"
+#include "common/crypto/encoding.h"
+#include "common/crypto/hash.h"
+#include "common/eventlog/consumption.h"
+#include "common/eventlog/read_model.h"
+#include "common/http/client.h"
+#include "common/http/server.h"
+#include "flowstack/conversation/v1/conversation_events.pb.h"
+#include "flowstack/gateway/v1/contact_service.pb.h"
+#include "flowstack/gateway/v1/inbound_events.pb.h"
+#include "flowstack/gateway/v1/message_service.pb.h"
+#include "services/gateway/adapters/derive.h"
+#include "services/gateway/adapters/directory.h"
+#include "services/gateway/adapters/dispatcher.h"
+#include "services/gateway/adapters/door.h"
+#include "services/gateway/adapters/projections.h"
+#include "services/gateway/adapters/reactions.h"
+#include "tests/support/scripted_log.h"
+#include "tests/support/test_database.h"
+
+// gateway from a webhook's bytes to the call of the provider and back, on a real database. The bus
+// is read from the tables, the provider is a small HTTP server.
+namespace flowstack::gateway {
+namespace {
+
+using namespace std::chrono_literals;
+using eventlog::Recorded;
+using eventlog::RoutingKind;
+using std::chrono::milliseconds;
+
+constexpr int kLanes = 4;
+constexpr const char* kSecret = "flowstack_test_app_secret_0123456789";
+constexpr const char* kMasterKey =
+    "000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f";
+constexpr milliseconds kPatience{10'000};
+
+// Answers as Meta does, or as it was told to.
+class Provider {
+public:
+    struct Call {
+        std::string path;
+        std::string body;
+    };
+    Provider() : server_({}, [this](http::Request r, http::Responder to) { answer(r, to); }) {
+        server_.start();
+    }
+    std::string url() const { return "http://127.0.0.1:" + std::to_string(server_.port()); }
+    // The next answers; an empty body with status 0 never answers.
+    void script(int status, std::string body) {
+        const std::lock_guard lock(mutex_);
+        scripted_.push_back({status, std::move(body)});
+    }
+    void refuse(int code) {
+        script(400, R"({"error":{"message":"refused","code":)" + std::to_string(code) + "}}");
+    }
+    std::vector<Call> calls() const {
+        const std::lock_guard lock(mutex_);
+        return calls_;
+    }
+
+private:
+    void answer(const http::Request& request, const http::Responder& responder) {
+        const std::lock_guard lock(mutex_);
+        calls_.push_back({request.path, request.body});
+        if (scripted_.empty()) {
+            responder.send(http::Response::json(
+                200,
+                R"({"messages":[{"id":"wamid.out)" + std::to_string(calls_.size()) + R"("}]})"));
+            return;
+        }
+        const auto [status, body] = scripted_.front();
+        scripted_.pop_front();
+        if (status == 0)
+            silent_.push_back(responder);
+        else
+            responder.send(http::Response::json(status, body));
+    }
+
+    mutable std::mutex mutex_;
+    std::vector<Call> calls_;
+    std::deque<std::pair<int, std::string>> scripted_;
+    std::vector<http::Responder> silent_;
+    http::Server server_;
+};
+
+class Gateway : public ::testing::Test {
+protected:
+    Gateway() {
+        consumption.react([this](const Recorded& e, eventlog::Turn& t) { reactions(e, t); });
+        consumption.project(project);
+        consumption.assign({0, 1, 2, 3});
+        owners.assigned({0, 1, 2, 3});
+        connect("duka", "ch1", "P1", "app1");
+    }
+    ~Gateway() override {
+        if (dispatcher) dispatcher->stop(1s);
+    }
+
+    void connect(const std::string& tenant, const std::string& channel,
+                 const std::string& external_id, const std::string& app) {
+        TenantSettings settings;
+        settings.name = tenant;
+        settings = with_defaults(settings);
+        append(tenant, by_tenant(tenant), tenant_stream(tenant), 0,
+               encode(TenantEvent(
+                          TenantRegistered{{tenant, settings, channel, "META_CLOUD", external_id}}),
+                      clock.now()));
+        const auto created = crypto::Envelope::create(master, tenant);
+        ConnectChannel c{channel, "META_CLOUD", external_id, "", app, "", {}, {}};
+        c.credentials = {created.wrapped_key,
+                         created.envelope.seal(Secret("token"), credential_purpose(channel))};
+        append(tenant, by_channel(channel), channel_stream(tenant, channel), 0,
+               encode(ChannelEvent(ChannelConnected{c}), clock.now()));
+        read_settings();
+    }
+    void append(const std::string& tenant, eventlog::Routing routing, eventlog::StreamName stream,
+                std::int64_t expected, eventlog::NewEvent event) {
+        eventlog::Command command;
+        command.id = ids.next().text();
+        command.tenant = tenant;
+        command.meta.routing = std::move(routing);
+        command.parts.push_back({std::move(stream), expected, {std::move(event)}});
+        ASSERT_TRUE(store.append(std::move(command)).accepted());
+    }
+    void read_settings() {
+        const auto rows = store.pool().with([&](postgres::Session& s) {
+            return s.query(
+                "select seq, tenant, kind, key from settings_changes where seq > $1 order by seq",
+                postgres::Params().add(settings_seq));
+        });
+        for (int row = 0; row < rows.rows(); ++row) {
+            directory.apply({rows.text(row, 1), rows.text(row, 2), rows.text(row, 3)});
+            settings_seq = rows.int8(row, 0);
+        }
+    }
+
+    static std::string signature(const std::string& body, const std::string& secret = kSecret) {
+        return "sha256=" + crypto::hex_encode(crypto::bytes_of(crypto::hmac_sha256(secret, body)));
+    }
+    std::future<http::Response> post_async(std::string body, std::string header) {
+        http::Request request;
+        request.method = "POST";
+        request.path = "/webhooks/whatsapp";
+        request.headers.add("X-Hub-Signature-256", std::move(header));
+        request.body = std::move(body);
+        auto promise = std::make_shared<std::promise<http::Response>>();
+        auto future = promise->get_future();
+        door.webhook(std::move(request), http::Responder([promise](http::Response response) {
+                         promise->set_value(std::move(response));
+                     }));
+        return future;
+    }
+    int post(const std::string& body) { return post_async(body, signature(body)).get().status; }
+
+    std::string change(const std::string& lists, const std::string& phone_number_id = "P1") {
+        return R"({"object":"whatsapp_business_account","entry":[{"id":"W","changes":[{"field":"messages","value":{"metadata":{"phone_number_id":")" +
+               phone_number_id + R"("},)" + lists + "}}]}]}";
+    }
+    std::string text_json(const std::string& wamid, const std::string& who,
+                          const std::string& text) {
+        return R"({"id":")" + wamid + R"(","timestamp":")" +
+               std::to_string(unix_seconds(clock.now())) + R"(",)" + who +
+               R"(,"type":"text","text":{"body":")" + text + R"("}})";
+    }
+    std::string text_message(const std::string& wamid, const std::string& text,
+                             const std::string& who = R"("from":"255712345678")",
+                             const std::string& phone_number_id = "P1") {
+        return change(R"("messages":[)" + text_json(wamid, who, text) + "]", phone_number_id);
+    }
+
+    // Everything that is there is consumed, our own events too.
+    void consume() {
+        for (int i = 0; i < 3; ++i) consumption.apply({});
+        read_settings();
+    }
+    std::vector<Recorded> events(const std::string& type) {
+        std::vector<Recorded> found;
+        for (int lane = 0; lane < kLanes; ++lane)
+            for (auto& event : store.read_lane(lane, 1, 0, 10'000))
+                if (event.type.ends_with("." + type)) found.push_back(std::move(event));
+        return found;
+    }
+    // Consumes until it is so.
+    template <class Condition>
+    void until(Condition condition, const char* what) {
+        const auto end = std::chrono::steady_clock::now() + kPatience;
+        while (!condition()) {
+            ASSERT_LT(std::chrono::steady_clock::now(), end) << what;
+            consume();
+            std::this_thread::yield();
+        }
+    }
+    void until_events(const std::string& type, std::size_t count) {
+        until([&] { return events(type).size() >= count; }, type.c_str());
+    }
+
+    std::string only_customer() {
+        const auto seen = events("ContactSeen");
+        EXPECT_EQ(seen.size(), 1U);
+        return seen.empty() ? "" : seen.front().stream.key;
+    }
+    std::string reply(const std::string& customer, const std::string& text,
+                      const std::string& kind = "reply") {
+        conversation::v1::ReplyRequested m;
+        const auto id = ids.next().text();
+        m.set_message_id(id);
+        m.set_conversation_id("conv1");
+        m.set_customer_id(customer);
+        m.set_channel_id("ch1");
+        m.set_idempotency_key("auto-reply:" + id + ":0");
+        m.set_kind(kind);
+        m.set_purpose("service");
+        m.set_window_evidence_us(unix_micros(clock.now()));
+        m.mutable_personal()->mutable_content()->mutable_text()->set_body(text);
+        conversation->happened({"duka", "conversation", "conv1"}, by_customer(customer), m,
+                               clock.now());
+        return id;
+    }
+    void start_dispatcher(DispatcherOptions options = {}) {
+        options.graph_base_url = provider.url() + "/v25.0";
+        options.replica = "r1";
+        options.poll_ms = 2ms;
+        options.attempt_start_ms_max = 500ms;
+        if (options.send_timeout_ms == 10'000ms) options.send_timeout_ms = 2'000ms;
+        options.held_retry_ms = 20ms;
+        options.policy.backoff_base = 5ms;
+        dispatcher = std::make_unique<Dispatcher>(store, owners, directory, contacts, keys, client,
+                                                  clock, metrics, options);
+        dispatcher->start();
+    }
+    v1::Message message(const std::string& id) {
+        v1::Message resource;
+        if (const auto body = read_model.get("duka", "message", id))
+            resource.ParseFromString(*body);
+        return resource;
+    }
+    static std::string member(const std::string& json, const std::string& name) {
+        const auto at = json.find("\"" + name + "\":\"") + name.size() + 4;
+        return json.substr(at, json.find('"', at) - at);
+    }
+
+    testing::TestDatabase database{kLanes, "gateway"};
+    SystemClock clock;
+    IdSource ids{clock};
+    crypto::MasterKey master{*crypto::MasterKey::from_hex(Secret(kMasterKey))};
+    DerivedKeys keys{Secret(kMasterKey)};
+    eventlog::Store store{
+        {.service = "gateway", .database_url = database.service_url(), .lanes = kLanes},
+        make_derive(kLanes, keys)};
+    eventlog::ReadModel read_model{store, "key"};
+    eventlog::Owners owners{store, "r1"};
+    Directory directory{store, master};
+    Contacts contacts{store, keys, ids, clock};
+    metrics::Registry metrics;
+    Provider provider;
+    http::Client client;
+    std::int64_t settings_seq = 0;
+    Reactions reactions{store, directory, contacts, RetryPolicy{}};
+    std::shared_ptr<testing::ScriptedLog> conversation =
+        std::make_shared<testing::ScriptedLog>("conversation", kLanes);
+    eventlog::Consumption consumption{
+        store,
+        {{"conversation", conversation}, {"gateway", std::make_shared<testing::StoredLog>(store)}},
+        {.consumer = "gateway", .head_compare_ms = 0ms, .idle_cursor_ms = 0ms}};
+    Door door{
+        store, directory, contacts, keys, ids, clock, metrics, [] {
+            DoorOptions options;
+            options.apps = parse_meta_apps({std::string("app1:") + kSecret, "app2:another_secret"});
+            options.verify_token = Secret("verify");
+            return options;
+        }()};
+    std::unique_ptr<Dispatcher> dispatcher;
+};
+
+TEST_F(Gateway, AWebhookIsStoredRawAndByElementBeforeItsAnswer) {
+    const auto body = text_message("wamid.1", "Hi");
+    EXPECT_EQ(post(body), 200);
+    EXPECT_EQ(events("WebhookReceived").size(), 1U);
+    ASSERT_EQ(events("MessageReceived").size(), 1U);
+    const auto received = events("MessageReceived").front();
+    EXPECT_EQ(received.stream.key, "wamid.1");
+    EXPECT_EQ(received.meta.routing.key, only_customer());
+    v1::MessageReceived m;
+    ASSERT_TRUE(m.ParseFromString(received.payload));
+    EXPECT_EQ(m.personal().text(), "Hi");
+    EXPECT_EQ(m.personal().phone(), "+255712345678");
+    EXPECT_NE(body.find(m.personal().element_json()), std::string::npos);
+}
+
+TEST_F(Gateway, TheSameWebhookSixteenTimesAtOnceIsOneMessage) {
+    const auto body = text_message("wamid.1", "Hi");
+    std::vector<std::future<http::Response>> answers;
+    for (int i = 0; i < 16; ++i) answers.push_back(post_async(body, signature(body)));
+    for (auto& answer : answers) EXPECT_EQ(answer.get().status, 200);
+    EXPECT_EQ(events("MessageReceived").size(), 1U);
+    EXPECT_EQ(events("ContactSeen").size(), 1U);
+}
+
+TEST_F(Gateway, MessagesOfOneCustomerKeepTheirOrderInABatch) {
+    std::string messages;
+    for (int i = 0; i < 50; ++i)
+        messages += (i ? "," : "") +
+                    text_json("wamid." + std::to_string(i), R"("from":"255712345678")", "x");
+    EXPECT_EQ(post(change(R"("messages":[)" + messages + "]")), 200);
+    const auto received = events("MessageReceived");
+    ASSERT_EQ(received.size(), 50U);
+    for (int i = 0; i < 50; ++i)
+        EXPECT_EQ(received[static_cast<std::size_t>(i)].stream.key, "wamid." + std::to_string(i));
+}
+
+TEST_F(Gateway, BadSignaturesLeaveNothingBehind) {
+    const auto body = text_message("wamid.1", "Hi");
+    EXPECT_EQ(post_async(body, "").get().status, 401);
+    const auto wrong = post_async(body, signature(body, "wrong")).get();
+    EXPECT_EQ(wrong.status, 401);
+    EXPECT_EQ(wrong.body, "");
+    EXPECT_TRUE(events("WebhookReceived").empty());
+}
+
+TEST_F(Gateway, AnAppThatDoesNotOwnTheChannelIsQuarantined) {
+    const auto body = text_message("wamid.1", "Hi");
+    EXPECT_EQ(post_async(body, signature(body, "another_secret")).get().status, 200);
+    EXPECT_EQ(post(text_message("wamid.2", "Hi", R"("from":"255712345678")", "P9")), 200);
+    EXPECT_TRUE(events("MessageReceived").empty());
+    EXPECT_EQ(events("ElementQuarantined").size(), 2U);
+    EXPECT_EQ(events("WebhookReceived").size(), 2U);
+}
+
+TEST_F(Gateway, SignedNonsenseIsKeptRaw) {
+    EXPECT_EQ(post("{not json"), 200);
+    EXPECT_EQ(post("{}"), 200);
+    EXPECT_EQ(events("WebhookReceived").size(), 2U);
+}
+
+TEST_F(Gateway, ABsuidOnlyCustomerWhoShowsAPhoneStaysOneCustomer) {
+    EXPECT_EQ(post(text_message("wamid.1", "Hi", R"("from_user_id":"TZ.134")")), 200);
+    EXPECT_EQ(
+        post(text_message("wamid.2", "Hi", R"("from_user_id":"TZ.134","from":"255712345678")")),
+        200);
+    EXPECT_EQ(post(text_message("wamid.3", "Hi", R"("from":"255712345678")")), 200);
+    EXPECT_EQ(events("ContactSeen").size(), 1U);
+    EXPECT_EQ(events("IdentityAdded").size(), 1U);
+    const auto customer = only_customer();
+    for (const auto& received : events("MessageReceived"))
+        EXPECT_EQ(received.meta.routing.key, customer);
+}
+
+TEST_F(Gateway, TwoCustomersThatAreOnePersonAreLinkedToTheOlder) {
+    EXPECT_EQ(post(text_message("wamid.1", "Hi", R"("from_user_id":"TZ.134")")), 200);
+    const auto older = only_customer();
+    EXPECT_EQ(post(text_message("wamid.2", "Hi", R"("from":"255712345678")")), 200);
+    EXPECT_EQ(
+        post(text_message("wamid.3", "Hi", R"("from_user_id":"TZ.134","from":"255712345678")")),
+        200);
+    until_events("ContactsLinked", 1);
+    EXPECT_EQ(events("ContactMerged").size(), 1U);
+    EXPECT_EQ(events("ContactsLinked").front().stream.key, older);
+    consume();
+    EXPECT_EQ(post(text_message("wamid.4", "Hi", R"("from":"255712345678")")), 200);
+    for (const auto& received : events("MessageReceived")) {
+        if (received.stream.key == "wamid.2") continue;
+        EXPECT_EQ(received.meta.routing.key, older) << received.stream.key;
+    }
+}
+
+TEST_F(Gateway, AReplyLeavesAndItsStatusesClimb) {
+    EXPECT_EQ(post(text_message("wamid.1", "Hi")), 200);
+    start_dispatcher();
+    const auto id = reply(only_customer(), "Hello");
+    until_events("SendAccepted", 1);
+    ASSERT_EQ(provider.calls().size(), 1U);
+    const auto call = provider.calls().front();
+    EXPECT_EQ(call.path, "/v25.0/P1/messages");
+    EXPECT_EQ(member(call.body, "to"), "+255712345678");
+    const auto callback = member(call.body, "biz_opaque_callback_data");
+    for (const auto* status : {"read", "sent", "delivered", "read"})
+        EXPECT_EQ(post(change(R"("statuses":[{"id":"wamid.out1","status":")" + std::string(status) +
+                              R"(","timestamp":"1749416393","biz_opaque_callback_data":")" +
+                              callback + R"("}])")),
+                  200);
+    EXPECT_EQ(events("StatusReported").size(), 3U);
+    until([&] { return message(id).state() == "READ"; }, "READ");
+    EXPECT_EQ(message(id).provider_message_id(), "wamid.out1");
+}
+
+TEST_F(Gateway, AStatusWithoutOurDataFindsItsMessageAlsoWhenItComesFirst) {
+    EXPECT_EQ(post(text_message("wamid.1", "Hi")), 200);
+    EXPECT_EQ(post(change(
+                  R"("statuses":[{"id":"wamid.out1","status":"sent","timestamp":"1749416393"}])")),
+              200);
+    EXPECT_EQ(events("StatusParked").size(), 1U);
+    start_dispatcher();
+    const auto id = reply(only_customer(), "Hello");
+    until([&] { return message(id).state() == "SENT"; }, "SENT");
+    EXPECT_EQ(post(change(
+                  R"("statuses":[{"id":"wamid.out1","status":"read","timestamp":"1749416393"}])")),
+              200);
+    until([&] { return message(id).state() == "READ"; }, "READ");
+}
+
+TEST_F(Gateway, RepliesOfOneChatLeaveInOrder) {
+    EXPECT_EQ(post(text_message("wamid.1", "Hi")), 200);
+    start_dispatcher();
+    // The first one is tried again; the others wait for it.
+    provider.refuse(131016);
+    for (int i = 0; i < 5; ++i) reply(only_customer(), "reply " + std::to_string(i));
+    until_events("SendAccepted", 5);
+    std::vector<std::string> bodies;
+    for (const auto& call : provider.calls()) bodies.push_back(member(call.body, "body"));
+    EXPECT_EQ(bodies, (std::vector<std::string>{"reply 0", "reply 0", "reply 1", "reply 2",
+                                                "reply 3", "reply 4"}));
+}
+
+TEST_F(Gateway, ALostAnswerIsUnknownUntilAStatusTells) {
+    EXPECT_EQ(post(text_message("wamid.1", "Hi")), 200);
+    DispatcherOptions options;
+    options.send_timeout_ms = 100ms;
+    start_dispatcher(options);
+    provider.script(0, "");
+    const auto id = reply(only_customer(), "Hello");
+    until_events("SendUnknown", 1);
+    until([&] { return message(id).state() == "UNKNOWN"; }, "UNKNOWN");
+    EXPECT_TRUE(message(id).dead());
+    const auto callback = member(provider.calls().front().body, "biz_opaque_callback_data");
+    EXPECT_EQ(
+        post(change(
+            R"("statuses":[{"id":"wamid.x","status":"delivered","timestamp":"1749416393","biz_opaque_callback_data":")" +
+            callback + R"("}])")),
+        200);
+    until([&] { return message(id).state() == "DELIVERED"; }, "DELIVERED");
+    EXPECT_FALSE(message(id).dead());
+    EXPECT_EQ(provider.calls().size(), 1U);
+}
+
+TEST_F(Gateway, AFinalRefusalIsADeadLetter) {
+    EXPECT_EQ(post(text_message("wamid.1", "Hi")), 200);
+    start_dispatcher();
+    provider.refuse(131026);
+    const auto id = reply(only_customer(), "Hello");
+    until([&] { return message(id).dead(); }, "dead");
+    EXPECT_EQ(message(id).state(), "FAILED");
+    EXPECT_EQ(message(id).error_code(), 131026);
+    EXPECT_TRUE(read_model.get("duka", "dead_letter", id));
+}
+
+TEST_F(Gateway, NothingBeginsAfterStopsCommit) {
+    EXPECT_EQ(post(text_message("wamid.1", "Hi")), 200);
+    const auto customer = only_customer();
+    start_dispatcher();
+    EXPECT_EQ(post(text_message("wamid.2", "STOP")), 200);
+    EXPECT_EQ(events("ConsentChanged").size(), 2U);
+    QueueMessage queue;
+    queue.message_id = ids.next().text();
+    queue.channel_id = "ch1";
+    queue.customer_id = customer;
+    queue.origin = {"campaign", "camp1", customer};
+    queue.priority = kPriorityCampaign;
+    queue.preconditions.purpose = "marketing";
+    common::v1::MessageContent content;
+    content.mutable_text()->set_body("Offer");
+    queue.content = content.SerializeAsString();
+    append("duka", by_customer(customer), message_stream("duka", queue.message_id), 0,
+           encode(MessageEvent(MessageQueued{queue}), clock.now()));
+    until_events("MessageSuppressed", 1);
+    EXPECT_TRUE(events("SendAttempted").empty());
+    // A reply is no marketing.
+    reply(customer, "You will hear no more from us.");
+    until_events("SendAccepted", 1);
+}
+
+TEST_F(Gateway, ANewOwnerTurnsWhatWasLeftOpenIntoUnknown) {
+    EXPECT_EQ(post(text_message("wamid.1", "Hi")), 200);
+    const auto customer = only_customer();
+    const auto id = reply(customer, "Hello");
+    until_events("MessageQueued", 1);
+    append("duka", by_customer(customer), message_stream("duka", id), 1,
+           encode(MessageEvent(SendAttempted{1, "dead", {"ch1", customer, {}, 0}}), clock.now()));
+    start_dispatcher();
+    until_events("SendUnknown", 1);
+    until([&] { return message(id).state() == "UNKNOWN"; }, "UNKNOWN");
+    EXPECT_TRUE(provider.calls().empty());
+}
+
+TEST_F(Gateway, ASuspendedTenantsQueueIsHeldAndGoesOn) {
+    EXPECT_EQ(post(text_message("wamid.1", "Hi")), 200);
+    append("duka", by_tenant("duka"), tenant_stream("duka"), 1,
+           encode(TenantEvent(TenantSuspended{"unpaid"}), clock.now()));
+    read_settings();
+    start_dispatcher();
+    reply(only_customer(), "Hello");
+    until_events("MessageQueued", 1);
+    append("duka", by_tenant("duka"), tenant_stream("duka"), 2,
+           encode(TenantEvent(TenantResumed{"paid"}), clock.now()));
+    EXPECT_TRUE(provider.calls().empty());
+    until_events("SendAccepted", 1);
+}
+
+}  // namespace
+}  // namespace flowstack::gateway
