@@ -116,6 +116,7 @@ private:
     std::vector<std::shared_ptr<Connection>> connections_;
     Guarded<Inbox> inbox_;
     asio::steady_timer sweep_timer_{io};
+    bool closing_ = false;
     asio::executor_work_guard<asio::io_context::executor_type> guard_{io.get_executor()};
     std::string date_;
     std::time_t date_at_ = 0;
@@ -629,6 +630,7 @@ void Worker::start_draining() {
 void Worker::close_all() {
     const auto connections = connections_;
     for (const auto& connection : connections) connection->close();
+    closing_ = true;
     sweep_timer_.cancel();
     guard_.reset();
 }
@@ -647,7 +649,9 @@ void Worker::sweep() {
     }
     sweep_timer_.expires_after(sweep_every_);
     sweep_timer_.async_wait([this](const error_code& error) {
-        if (!error) sweep();
+        // A timer that had expired before close_all cancelled it arrives here without an error;
+        // sweeping on would keep the thread for ever.
+        if (!error && !closing_) sweep();
     });
 }
 
