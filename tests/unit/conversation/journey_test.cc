@@ -1,6 +1,9 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <map>
+#include <random>
+
 #include "tests/unit/conversation/chat.h"
 
 namespace flowstack::conversation {
@@ -647,6 +650,96 @@ TEST(Replies, ATenantsOwnTemplateComesFirst) {
     chat.says("coffee");
     EXPECT_EQ(chat.last<ReplyRequested>().content.body, "How many, Amina?");
     EXPECT_EQ(chat.last<ReplyRequested>().template_version, 3);
+}
+
+// Whatever a customer, the shelf and payment do in whatever order: every move is in the table
+// (evolve throws otherwise), one reservation is held at a time, and each that was made ends once at
+// most.
+TEST(JourneyProperty, NoOrderOfThingsBreaksTheRules) {
+    const std::vector<std::string> words{"hi",
+                                         "habari",
+                                         "2 coffee and 1 unicorn",
+                                         "coffee",
+                                         "3",
+                                         "0",
+                                         "skip",
+                                         "1",
+                                         "2",
+                                         "menu",
+                                         "LANG SW",
+                                         "no",
+                                         "cancel",
+                                         "soap x 2",
+                                         "lang en",
+                                         "mpesa",
+                                         "Moi Avenue 7",
+                                         "retry"};
+    for (unsigned seed = 1; seed <= 300; ++seed) {
+        SCOPED_TRACE("seed " + std::to_string(seed));
+        std::mt19937 random(seed);
+        const auto upto = [&](std::size_t n) {
+            return std::uniform_int_distribution<std::size_t>(0, n - 1)(random);
+        };
+        Chat chat;
+        chat.limit.per_minute = 10'000;
+        if (upto(3) == 0) chat.tenant.providers = {"mpesa"};
+        chat.says("hi");
+        for (int i = 0; i < 60; ++i) {
+            const auto& c = chat.now_in();
+            const auto order = c.order_id;
+            switch (upto(12)) {
+                case 0:
+                    if (!c.asked_reservation_id.empty())
+                        chat.hears(
+                            StockAnswered{c.asked_reservation_id, upto(4) != 0, "coffee", 0});
+                    break;
+                case 1:
+                    chat.hears(PaymentBegan{order, "mpesa", kes(1)});
+                    break;
+                case 2:
+                    chat.hears(PaymentPaid{order, "i", "r", kes(1)});
+                    break;
+                case 3:
+                    chat.hears(PaymentFailed{order, "cancelled"});
+                    break;
+                case 4:
+                    chat.hears(PaymentExpired{order});
+                    break;
+                case 5:
+                    chat.hears(FollowUpDue{"t", upto(2) ? "gentle" : "reminder", chat.now, ""});
+                    break;
+                case 6:
+                    chat.inbound("media", "", "");
+                    break;
+                case 7:
+                case 8:
+                case 9:
+                    if (!c.choices.empty()) {
+                        const auto& sent = c.choices[upto(c.choices.size())];
+                        const auto& tap = sent.taps[upto(sent.taps.size())];
+                        chat.inbound("button", tap.title,
+                                     sent.message_id + ":" + std::to_string(tap.n));
+                        break;
+                    }
+                    [[fallthrough]];
+                default:
+                    chat.says(words[upto(words.size())]);
+                    break;
+            }
+        }
+        std::map<std::string, int> ended;
+        for (const auto& event : chat.events) {
+            if (const auto* e = std::get_if<ReservationEndRequested>(&event))
+                ++ended[e->reservation_id];
+            if (const auto* e = std::get_if<ReplyRequested>(&event)) {
+                EXPECT_LE(e->content.titles.size(), kButtonsMax);
+                EXPECT_LE(e->content.rows.size(), kRowsMax);
+                EXPECT_FALSE(e->content.body.empty());
+                EXPECT_FALSE(has(e->content.body, "{{"));
+            }
+        }
+        for (const auto& [id, times] : ended) EXPECT_EQ(times, 1) << id;
+    }
 }
 
 }  // namespace
