@@ -55,6 +55,17 @@ Event decode(const std::string& type, const std::string& payload) {
     throw CorruptStream("campaign: unknown event " + type);
 }
 
+void set_time(google::protobuf::Timestamp& out, Time at) {
+    out.set_seconds(unix_seconds(at));
+    out.set_nanos(static_cast<int>(unix_micros(at) - unix_seconds(at) * 1'000'000) * 1000);
+}
+
+eventlog::NewEvent stored(const google::protobuf::Message& message, Time at) {
+    return {message.GetTypeName(), message.SerializeAsString(), at};
+}
+
+}  // namespace
+
 ShardEvent decode_shard(const std::string& type, const std::string& payload) {
     if (const auto m = parse<v1::MembersFrozen>(type, payload)) {
         MembersFrozen e{m->campaign_id(), m->chunk(),      {},
@@ -75,17 +86,6 @@ ShardEvent decode_shard(const std::string& type, const std::string& payload) {
     if (const auto m = parse<v1::ShardClosed>(type, payload)) return ShardClosed{m->reason()};
     throw CorruptStream("shard: unknown event " + type);
 }
-
-void set_time(google::protobuf::Timestamp& out, Time at) {
-    out.set_seconds(unix_seconds(at));
-    out.set_nanos(static_cast<int>(unix_micros(at) - unix_seconds(at) * 1'000'000) * 1000);
-}
-
-eventlog::NewEvent stored(const google::protobuf::Message& message, Time at) {
-    return {message.GetTypeName(), message.SerializeAsString(), at};
-}
-
-}  // namespace
 
 eventlog::StreamName campaign_stream(const std::string& tenant, const std::string& campaign_id) {
     return {tenant, kCampaignCategory, campaign_id};

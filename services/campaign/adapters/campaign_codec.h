@@ -47,6 +47,9 @@ struct ShardCodec {
                         Time occurred_at);
 };
 
+// Throws CorruptStream for an unknown type.
+ShardEvent decode_shard(const std::string& type, const std::string& payload);
+
 eventlog::NewEvent encode(const Event& event, const Draft& draft, Time occurred_at);
 eventlog::NewEvent encode(const ShardEvent& event, const std::string& campaign_id,
                           Time occurred_at);

@@ -87,7 +87,7 @@ void Handlers::record(const std::string& campaign_id, const std::string& custome
                       Disposition what, const std::string& reason, Turn& turn) {
     const auto& tenant = turn.event().stream.tenant;
     const int lane = store_.lane_of({eventlog::RoutingKind::customer, customer_id}, tenant);
-    const auto shard = shards_.load(shard_stream(tenant, campaign_id, lane), turn);
+    const auto shard = shards_.about(shard_stream(tenant, campaign_id, lane), customer_id, turn);
     append(campaign_id, lane, shard, RecordEvidence{customer_id, what, reason}, turn);
 }
 
@@ -95,7 +95,7 @@ void Handlers::withdrawn(const std::string& campaign_id, const std::string& cust
                          const std::string& reason, Turn& turn) {
     const auto& tenant = turn.event().stream.tenant;
     const int lane = store_.lane_of({eventlog::RoutingKind::customer, customer_id}, tenant);
-    const auto shard = shards_.load(shard_stream(tenant, campaign_id, lane), turn);
+    const auto shard = shards_.about(shard_stream(tenant, campaign_id, lane), customer_id, turn);
     const auto found = shard.state.recipients.find(customer_id);
     // A recipient has one message at a time: it is asked again only after this event was seen.
     const int round = found == shard.state.recipients.end() ? 0 : found->second.round;

@@ -5,6 +5,7 @@
 #include "common/eventlog/folds.h"
 #include "common/eventlog/turn.h"
 #include "services/campaign/adapters/campaign_codec.h"
+#include "services/campaign/adapters/shard_book.h"
 #include "services/campaign/config.h"
 
 // What campaign does about the facts of the other services, and what it remembers of them.
@@ -39,7 +40,7 @@ private:
                 const ShardCommand& command, eventlog::Turn& turn);
 
     eventlog::Store& store_;
-    eventlog::Folds<ShardCodec> shards_;
+    ShardBook shards_;
     Config config_;
 };
 

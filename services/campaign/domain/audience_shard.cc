@@ -169,6 +169,15 @@ Shard evolve(Shard shard, const ShardEvent& event) {
     return shard;
 }
 
+Shard only(const Shard& shard, const std::string& customer_id) {
+    Shard one{shard.campaign_id, shard.chunks, shard.frozen, shard.closed, {}, {}};
+    const auto found = shard.recipients.find(customer_id);
+    if (found == shard.recipients.end()) return one;
+    one.recipients.insert(*found);
+    one.counts[static_cast<std::size_t>(found->second.disposition)] = 1;
+    return one;
+}
+
 std::vector<std::pair<std::string, std::string>> next_waiting(const Shard& shard,
                                                               std::size_t limit) {
     if (shard.count(Disposition::waiting) == 0) return {};

@@ -159,6 +159,10 @@ Decision<ShardEvent, ShardRejection> decide(const Shard& shard, const ShardComma
 // Throws CorruptStream if no `decide` could have produced this history.
 Shard evolve(Shard shard, const ShardEvent& event);
 
+// The shard as rules about one member need it: without the others. What happens to others must not
+// be applied to it.
+Shard only(const Shard& shard, const std::string& customer_id);
+
 // Up to `limit` members who wait, in the order of their ids.
 std::vector<std::pair<std::string, std::string>> next_waiting(const Shard& shard,
                                                               std::size_t limit);

@@ -166,6 +166,17 @@ TEST(Shard, FindsWhatANewPacerMustAskAgain) {
     EXPECT_TRUE(asked_and_open(shard, 1).empty());
 }
 
+TEST(Shard, CutDownToOneMemberDecidesTheSameAboutThem) {
+    const auto whole = given(kFrozen, kAsked, DispositionChanged{"amina", D::sent, ""}).state();
+    const auto one = only(whole, "amina");
+    EXPECT_EQ(one.members(), 1);
+    for (const auto d : {D::unknown, D::sent, D::failed, D::read, D::replied})
+        EXPECT_EQ(decide(one, RecordEvidence{"amina", d, ""}).events(),
+                  decide(whole, RecordEvidence{"amina", d, ""}).events());
+    EXPECT_EQ(decide(only(whole, "carol"), RecordEvidence{"carol", D::sent, ""}).rejection(),
+              ShardRejection::no_member);
+}
+
 TEST(Shard, RefusesToReplayImpossibleHistory) {
     EXPECT_THROW(given(kFrozen, kFrozen).state(), CorruptStream);
     EXPECT_THROW(given(DispositionChanged{"amina", D::sent, ""}).state(), CorruptStream);
