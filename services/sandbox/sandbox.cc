@@ -35,6 +35,13 @@ Sandbox::Sandbox(World& world, Record& record) : world_(world), record_(record) 
     // Safaricom's public test number never answers.
     state_.payers["default"] = {};
     state_.payers["254708374149"].behaviour = "no_answer";
+    // Receipts never repeat on one day, not even after a restart: whoever remembers the ones from
+    // before would take a new payment for an old one. A millisecond is more than one receipt takes.
+    const auto now = world_.now();
+    state_.receipts =
+        static_cast<std::uint64_t>(std::chrono::duration_cast<std::chrono::milliseconds>(
+                                       now - std::chrono::floor<std::chrono::days>(now))
+                                       .count());
 }
 
 void Sandbox::handle(Call call, Answer answer) {

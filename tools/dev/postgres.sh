@@ -7,7 +7,7 @@
 # in /var/tmp/flowstack-<hash of the run dir> and RUN_DIR/pg is a link to it.
 
 POSTGRES_BIN=/usr/lib/postgresql/15/bin
-POSTGRES_START_SECONDS=60
+POSTGRES_START_SECONDS=120
 POSTGRES_STOP_SECONDS=20
 FLOWSTACK_SERVICES=(gateway conversation payment followup campaign)
 

@@ -48,20 +48,30 @@ start_process() {
     printf '%s %s %s %s\n' "$pid" "${start:--}" "$BOOT_ID" "$RUN_DIR" >"$RUN_DIR/pids/$name.pid"
 }
 
-# stop_process <name> [grace seconds] [signal]: asks, waits, then kills. True if nothing is left.
-stop_process() {
-    local name=$1 grace=${2:-10} signal=${3:-TERM} pid
-    if pid=$(process_pid "$name"); then
-        # A paused process does not hear a polite signal until it continues.
-        kill -s "$signal" "$pid" 2>/dev/null || true
-        kill -s CONT "$pid" 2>/dev/null || true
-        if ! wait_until "$grace" process_gone "$name"; then
-            say "$name" "still there ${grace} s after SIG$signal: SIGKILL"
-            kill -s KILL "$pid" 2>/dev/null || true
-            wait_until 10 process_gone "$name" || return 1
-        fi
+# ask_to_stop <name> [signal]: once. A service takes a second signal as `at once`.
+ask_to_stop() {
+    local pid
+    pid=$(process_pid "$1") || return 0
+    kill -s "${2:-TERM}" "$pid" 2>/dev/null || true
+    # A paused process does not hear a polite signal until it continues.
+    kill -s CONT "$pid" 2>/dev/null || true
+}
+
+# await_stop <name> <grace seconds>: waits, then kills. True if nothing is left.
+await_stop() {
+    local name=$1 grace=$2 pid
+    if ! wait_until "$grace" process_gone "$name"; then
+        say "$name" "still there after ${grace} s: SIGKILL"
+        pid=$(process_pid "$name") && kill -s KILL "$pid" 2>/dev/null
+        wait_until 10 process_gone "$name" || return 1
     fi
     rm -f "$RUN_DIR/pids/$name.pid"
+}
+
+# stop_process <name> [grace seconds] [signal]
+stop_process() {
+    ask_to_stop "$1" "${3:-TERM}"
+    await_stop "$1" "${2:-10}"
 }
 
 # signal_process <name> <signal without SIG>: fails with a word if it does not run.

@@ -3,7 +3,7 @@
 # looked at, hurt and stopped by name. An instance is `<service>-<replica>`; `gateway` alone means
 # gateway-0.
 
-SERVICE_START_SECONDS=60
+SERVICE_START_SECONDS=120
 SERVICE_STOP_SECONDS=20
 
 replica_count() {
@@ -258,16 +258,13 @@ check_settings() {
 
 # Asks all at once, then waits for each.
 stop_instances() {
-    local instance pid names
+    local instance names
     names=$(process_names | grep -vxE 'postgres|kafka' | tac)
     for instance in $names; do
-        if pid=$(process_pid "$instance"); then
-            kill -s TERM "$pid" 2>/dev/null || true
-            kill -s CONT "$pid" 2>/dev/null || true
-        fi
+        ask_to_stop "$instance"
     done
     for instance in $names; do
-        stop_process "$instance" "$SERVICE_STOP_SECONDS" || complain "$instance" "does not stop"
+        await_stop "$instance" "$SERVICE_STOP_SECONDS" || complain "$instance" "does not stop"
     done
 }
 
