@@ -38,6 +38,10 @@ struct Finding {
     std::string detail;
 };
 
+std::string count_of(std::int64_t problems) {
+    return std::to_string(problems) + (problems == 1 ? " problem" : " problems");
+}
+
 class Audit {
 public:
     Audit(Context& context, const Arguments& arguments) : context_(context), arguments_(arguments) {
@@ -81,7 +85,7 @@ private:
             service, "common:EventLog/VerifyDerived", v1::VerifyDerivedRequest(), kVerifyTimeoutMs);
         const auto found = take(service, derived.problems(), derived.more_problems());
         sheet_.add({service, "derived", std::to_string(derived.events()), "", "",
-                    found == 0 ? "ok" : std::to_string(found) + " problems",
+                    found == 0 ? "ok" : count_of(found),
                     std::to_string(derived.claims()) + " claims, " +
                         std::to_string(derived.work()) + " open works, " +
                         std::to_string(derived.settings()) + " settings changes"});
@@ -131,7 +135,7 @@ private:
             arguments_.notebook.empty() ? "" : std::to_string(marks.size()) + " marks compared";
         sheet_.add({service, std::to_string(lane), std::to_string(ours.events()),
                     ours.hex().substr(0, kDigestShown), same ? "same" : "DIFFERENT",
-                    found == 0 ? "ok" : std::to_string(found) + " problems", remembered});
+                    found == 0 ? "ok" : count_of(found), remembered});
     }
 
     template <class Each>
@@ -170,18 +174,29 @@ private:
     }
 
     void report() {
-        print(sheet_, context_.format, "lanes");
-        if (findings_.empty()) {
-            std::cerr << "every log is what was written, and two readers agree\n";
-            return;
-        }
-        Sheet sheet(
-            {{"SERVICE"}, {"LANE/POSITION"}, {"PROBLEM"}, {"WHAT"}, {"DETAIL", false, true}});
+        Sheet problems({{"SERVICE"}, {"PLACE"}, {"PROBLEM"}, {"WHAT"}, {"DETAIL", false, true}});
         for (const auto& f : findings_)
-            sheet.add({f.service, f.where, f.kind, f.subject, f.detail});
-        if (context_.format == Format::table) std::cout << "\n";
-        print(sheet, context_.format, "problems");
-        std::cerr << findings_.size() << " problems: the logs are not what was written\n";
+            problems.add({f.service, f.where, f.kind, f.subject, f.detail});
+        if (context_.format == Format::json) {
+            // One document.
+            std::cout << "{\"lanes\": ";
+            write(std::cout, sheet_, Format::json);
+            std::cout << ", \"problems\": ";
+            write(std::cout, problems, Format::json);
+            std::cout << "}\n";
+        } else {
+            print(sheet_, context_.format, "lanes");
+            if (problems.size() != 0) {
+                if (context_.format != Format::jsonl) std::cout << "\n";
+                print(problems, context_.format, "problems");
+            }
+        }
+        std::cout << std::flush;
+        if (findings_.empty())
+            std::cerr << "every log is what was written, and two readers agree\n";
+        else
+            std::cerr << findings_.size() << (findings_.size() == 1 ? " problem" : " problems")
+                      << ": the logs are not what was written\n";
     }
 
     void remember() {

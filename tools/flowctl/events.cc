@@ -21,6 +21,7 @@ using Place = std::tuple<std::string, int, std::int64_t>;
 
 constexpr std::chrono::milliseconds kTailPollMs{300};
 constexpr int kCausesMax = 100;
+constexpr std::int64_t kWebhookBeforeUs = 2'000'000;
 
 volatile std::sig_atomic_t interrupted = 0;
 
@@ -256,16 +257,58 @@ std::vector<RecordedEvent> history_of(Context& context, const std::string& typed
                    "'");
 }
 
+// The webhook whose bytes brought this message: the event names it by id, not by place. Looked for
+// where webhooks of that moment are, with a few reads in each lane.
+std::optional<RecordedEvent> webhook_of(Context& context, const RecordedEvent& event) {
+    const auto id = webhook_id(event);
+    if (id.empty()) return std::nullopt;
+    const auto from = event.recorded_at_us() - kWebhookBeforeUs;
+    int lane = 0;
+    for (const auto head : stack::heads_of(context.api(), "gateway")) {
+        // Times climb in a lane: the first position that is late enough, by halves.
+        std::int64_t low = 1;
+        std::int64_t high = head + 1;
+        common::v1::Position position;
+        position.set_service("gateway");
+        position.set_lane(lane++);
+        while (low < high) {
+            position.set_position(low + (high - low) / 2);
+            const auto middle = stack::event_at(context.api(), position);
+            if (!middle || middle->recorded_at_us() < from)
+                low = position.position() + 1;
+            else
+                high = position.position();
+        }
+        for (position.set_position(low); position.position() <= head;
+             position.set_position(position.position() + 1)) {
+            const auto candidate = stack::event_at(context.api(), position);
+            if (!candidate ||
+                candidate->recorded_at_us() > event.recorded_at_us() + kWebhookBeforeUs)
+                break;
+            if (candidate->event_id() == id) return candidate;
+        }
+    }
+    return std::nullopt;
+}
+
 // Each event with everything that led to it, and what it is a step of.
 int explain(Context& context, const std::string& typed, const std::string& tenant) {
     const auto history = history_of(context, typed, tenant);
     std::map<Place, RecordedEvent> known;
     std::map<Place, bool> own;
     for (const auto& event : history) own[place_of(event)] = true;
+    std::map<Place, std::string> because;
     for (const auto& event : history) {
         auto at = event;
         for (int i = 0; i < kCausesMax && known.emplace(place_of(at), at).second; ++i) {
-            if (!at.meta().has_causation()) break;
+            if (!at.meta().has_causation()) {
+                const auto webhook = webhook_of(context, at);
+                if (!webhook) break;
+                because[place_of(at)] = place(*webhook);
+                at = *webhook;
+                continue;
+            }
+            because[place_of(at)] = place(at.meta().causation());
             const auto cause = stack::event_at(context.api(), at.meta().causation());
             if (!cause) {
                 std::cerr << "the cause of " << place(at) << ", " << place(at.meta().causation())
@@ -279,14 +322,21 @@ int explain(Context& context, const std::string& typed, const std::string& tenan
     for (const auto& [where, event] : known) chain.push_back(event);
     sort_by_time(chain);
 
+    std::string before;
+
     Sheet sheet(
         {{"TIME (UTC)"}, {"EVENT"}, {"PLACE"}, {"BECAUSE OF"}, {"ACTOR"}, {"WHAT", false, true}});
     for (const auto& event : chain) {
-        std::string because = "–";
-        if (event.meta().has_causation()) because = place(event.meta().causation());
-        const auto mark = own.contains(place_of(event)) ? "● " : "  ";
+        const bool mine = own.contains(place_of(event));
+        auto& cause = because[place_of(event)];
+        // Its own work: what the step before left to be done.
+        if (cause.empty() && mine && !before.empty() && event.meta().actor().find("provider:") != 0)
+            cause = before + " (work)";
+        if (cause.empty()) cause = "outside";
+        if (mine) before = place(event);
+        const auto mark = mine ? "● " : "  ";
         sheet.add({utc(event.recorded_at_us()), mark + stack::short_type(event.type()),
-                   place(event), because, event.meta().actor(), summary(event)},
+                   place(event), cause, event.meta().actor(), summary(event)},
                   event_json(event));
     }
     print(sheet, context.format, "events");

@@ -17,6 +17,8 @@ namespace {
 
 constexpr std::size_t kGap = 2;
 constexpr std::size_t kFlexibleMin = 12;
+// Where there is no terminal to measure.
+constexpr std::size_t kFlexibleMax = 100;
 
 bool continues(char c) { return (static_cast<unsigned char>(c) & 0xc0) == 0x80; }
 
@@ -31,9 +33,10 @@ std::string one_line(const std::string& text) {
     return line;
 }
 
+// "PLACED (UTC)" → "placed".
 std::string key_of(const Column& column) {
     std::string key;
-    for (const char c : column.title)
+    for (const char c : column.title.substr(0, column.title.find(" (")))
         key += c == ' ' || c == '-' ? '_' : static_cast<char>(std::tolower(c));
     return key;
 }
@@ -74,7 +77,11 @@ std::vector<std::size_t> widths(const Sheet& sheet, std::size_t width) {
     for (const auto& row : sheet.rows())
         for (std::size_t i = 0; i < row.cells.size(); ++i)
             wanted[i] = std::max(wanted[i], width_of(one_line(row.cells[i])));
-    if (width == 0) return wanted;
+    if (width == 0) {
+        for (std::size_t i = 0; i < wanted.size(); ++i)
+            if (sheet.columns()[i].flexible) wanted[i] = std::min(wanted[i], kFlexibleMax);
+        return wanted;
+    }
     auto sum = kGap * (wanted.size() - 1);
     for (const auto w : wanted) sum += w;
     const auto shrink = [&](std::size_t i) {
@@ -158,9 +165,10 @@ void print_facts(const std::vector<Fact>& facts, const std::string& json, Format
         if (fact.value.empty()) continue;
         std::cout << fact.name << std::string(room - width_of(fact.name) + kGap, ' ');
         // Further lines of a value stand below its first.
-        for (const char c : fact.value) {
-            std::cout << c;
-            if (c == '\n') std::cout << std::string(room + kGap, ' ');
+        for (std::size_t i = 0; i < fact.value.size(); ++i) {
+            std::cout << fact.value[i];
+            if (fact.value[i] == '\n' && fact.value[i + 1] != '\n')
+                std::cout << std::string(room + kGap, ' ');
         }
         std::cout << "\n";
     }

@@ -13,9 +13,9 @@
 namespace flowstack::flowctl {
 
 struct Column {
-    std::string title;  // "STATE"; in csv and generic JSON its lower-case form, spaces as _
+    std::string title;  // "PAID (UTC)"; in csv and generic JSON "paid", spaces as _
     bool right = false;
-    bool flexible = false;  // may be cut when the terminal is narrow; else the last one is
+    bool flexible = false;  // in a table cut to what the line has room for, 100 off a terminal
 };
 
 struct Row {

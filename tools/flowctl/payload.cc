@@ -62,12 +62,11 @@ std::unique_ptr<pb::Message> decoded(const common::v1::RecordedEvent& event) {
 }
 
 // Fields that say what happened, in the order in which they are read out.
-const std::array<const char*, 27> kTelling{
-    "from_state",   "to_state", "state",       "status",     "kind",        "outcome",
-    "verdict",      "name",     "node",        "value",      "text",        "body",
-    "reason",       "detail",   "result_code", "error_code", "description", "number",
-    "order_number", "receipt",  "amount",      "total",      "evidence",    "disposition",
-    "display_name", "quantity", "provider"};
+constexpr const char* kTelling[] = {
+    "from_state",  "to_state",   "state",       "status",       "kind",         "outcome", "name",
+    "node",        "value",      "text",        "body",         "cause",        "reason",  "detail",
+    "result_code", "error_code", "description", "number",       "order_number", "receipt", "amount",
+    "total",       "evidence",   "disposition", "display_name", "on_hand",      "provider"};
 
 void tell(const pb::Message& message, std::string& words);
 
@@ -101,6 +100,19 @@ std::string value_of(const pb::Message& message, const pb::FieldDescriptor& fiel
     }
 }
 
+// "2 × Sisal Basket" of an order's line, "revenue KES -900.00" of a posting; empty for others.
+std::string line_of(const pb::Message& item) {
+    const auto part = [&](const char* name) {
+        const auto* field = item.GetDescriptor()->FindFieldByName(name);
+        return field ? value_of(item, *field) : std::string();
+    };
+    if (const auto account = part("account"); !account.empty())
+        return account + " " + part("amount");
+    if (const auto product = part("product_name"); !product.empty())
+        return part("quantity") + " × " + product;
+    return "";
+}
+
 void tell(const pb::Message& message, std::string& words) {
     const auto& reflection = *message.GetReflection();
     for (const char* name : kTelling) {
@@ -116,10 +128,15 @@ void tell(const pb::Message& message, std::string& words) {
         else
             words += (words.empty() ? "" : " · ") + value;
     }
-    // Parts that hold the words themselves, whatever their name.
     const auto* type = message.GetDescriptor();
     for (int i = 0; i < type->field_count(); ++i) {
         const auto* field = type->field(i);
+        if (field->is_repeated() && field->cpp_type() == pb::FieldDescriptor::CPPTYPE_MESSAGE)
+            for (int n = 0; n < reflection.FieldSize(message, field); ++n) {
+                const auto line = line_of(reflection.GetRepeatedMessage(message, field, n));
+                if (!line.empty()) words += (words.empty() ? "" : " · ") + line;
+            }
+        // Parts that hold the words themselves, whatever their name.
         if (field->is_repeated() || field->cpp_type() != pb::FieldDescriptor::CPPTYPE_MESSAGE ||
             !reflection.HasField(message, field))
             continue;
@@ -169,6 +186,14 @@ std::string summary(const common::v1::RecordedEvent& event) {
     std::string words;
     if (const auto message = decoded(event)) tell(*message, words);
     return words;
+}
+
+std::string webhook_id(const common::v1::RecordedEvent& event) {
+    const auto message = decoded(event);
+    if (!message) return "";
+    const auto* field = message->GetDescriptor()->FindFieldByName("webhook_event_id");
+    if (!field || field->type() != pb::FieldDescriptor::TYPE_BYTES) return "";
+    return message->GetReflection()->GetString(*message, field);
 }
 
 std::string place(const common::v1::Position& position) {

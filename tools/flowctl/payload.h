@@ -17,6 +17,9 @@ std::string payload_text(const common::v1::RecordedEvent& event);
 // A few words about an event: its state, amount, text … Empty when there is nothing to say.
 std::string summary(const common::v1::RecordedEvent& event);
 
+// Of a message that a webhook brought: the event id of that webhook. Empty for all others.
+std::string webhook_id(const common::v1::RecordedEvent& event);
+
 // "payment/2/17"
 std::string place(const common::v1::Position& position);
 std::string place(const common::v1::RecordedEvent& event);
