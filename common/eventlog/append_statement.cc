@@ -1,6 +1,7 @@
 #include <algorithm>
 #include <map>
 #include <set>
+#include <stdexcept>
 
 #include "common/crypto/encoding.h"
 #include "common/eventlog/envelope.h"
@@ -84,7 +85,12 @@ postgres::Session::Statement append_statement(std::span<const Command> commands,
         for (const auto& part : command.parts) {
             const auto id = stream_id(part.stream);
             part_stream.back().push_back(id);
-            auto& stream = streams[id];
+            const auto [at, fresh] = streams.try_emplace(id);
+            auto& stream = at->second;
+            // Two commands name one stream and two lanes (a newcomer's first message, delivered
+            // twice at once): one head row cannot serve both, so the batch is halved.
+            if (!fresh && stream.lane != lane)
+                throw std::invalid_argument("one stream in two lanes of one batch");
             stream.lane = lane;
             if (!part.events.empty() && part.expected <= kCreate)
                 stream.hint += size_of(part.events);

@@ -374,11 +374,14 @@ void Door::append_message(const std::shared_ptr<Delivery>& delivery,
             // Another append was first (the same webhook somewhere else, another identity of the
             // same person), or what we remembered is out of date: look again.
             bool look_again = !error;
+            std::string why = "verdict " + std::to_string(static_cast<int>(verdict.outcome)) + " " +
+                              verdict.claim_kind;
             if (error) {
                 try {
                     std::rethrow_exception(error);
-                } catch (const eventlog::CommandRefused&) {
+                } catch (const eventlog::CommandRefused& refused) {
                     look_again = true;
+                    why = refused.what();
                 } catch (const std::exception& e) {
                     log::warn("a webhook was not stored", {{"error", e.what()}});
                 }
@@ -388,6 +391,7 @@ void Door::append_message(const std::shared_ptr<Delivery>& delivery,
                 look_up(delivery, chain, index, tries, then_next);
                 return;
             }
+            if (look_again) log::warn("a webhook was refused again and again", {{"why", why}});
             refused_.add();
             delivery->done(false);
             if (then_next)
