@@ -25,7 +25,7 @@ play_demo() {
     [[ $build == no ]] || build_all
     require_programs flowstack-demo
 
-    if [[ -z $(running_names) ]]; then
+    if process_gone gateway-0; then
         trap end_demo EXIT
         trap 'exit 130' INT
         trap 'exit 143' TERM HUP
