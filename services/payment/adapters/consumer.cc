@@ -274,7 +274,9 @@ void Reactor::weigh_callback(const eventlog::Recorded& event, eventlog::Turn& tu
         mpesa::read_callback(raw.body));
     auto settled = settle(c, command, now);
     if (settled.rejection) return refused(event, text_of(*settled.rejection));
-    if (settled.command) turn.append(std::move(*settled.command), "weigh_callback");
+    if (!settled.command) return;
+    tie_to_purchase(turn.store(), c, false, *settled.command);
+    turn.append(std::move(*settled.command), "weigh_callback");
 }
 
 }  // namespace flowstack::payment

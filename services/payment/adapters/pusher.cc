@@ -173,6 +173,7 @@ bool Pusher::announce(const eventlog::WorkRow& row, const Case& c,
                               std::to_string(row.guard.owner_epoch));
     if (!settled.command) return false;
     settled.command->owner_guard = row.guard;
+    tie_to_purchase(store_, c, true, *settled.command);
     for (int attempt = 1;; ++attempt) {
         try {
             return store_.append(*settled.command).accepted();
@@ -336,10 +337,10 @@ void Pusher::learn(const std::string& tenant, const std::string& intent_id,
     for (int attempt = 0; attempt < kDecideTries;) {
         try {
             const auto c = load_case(books_, tenant, intent_id);
-            const auto settled =
-                settle(c, evidence(c, taken), clock_.now(),
-                       intent_id + "/" + what + "/" + std::to_string(c.intent.version));
+            auto settled = settle(c, evidence(c, taken), clock_.now(),
+                                  intent_id + "/" + what + "/" + std::to_string(c.intent.version));
             if (!settled.command) return;  // somebody was faster, or it is no news
+            tie_to_purchase(store_, c, true, *settled.command);
             const auto verdict = store_.append(*settled.command);
             if (verdict.accepted()) return;
             if (verdict.outcome == eventlog::Outcome::claim_taken)

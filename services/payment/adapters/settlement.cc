@@ -105,6 +105,20 @@ Settled settle(const Case& c, const std::vector<IntentCommand>& commands, Time n
     return {append, {}};
 }
 
+void tie_to_purchase(eventlog::Store& store, const Case& c, bool as_cause,
+                     eventlog::Command& command) {
+    const auto events = store.read_stream(intent_stream(c.tenant, c.intent_id));
+    if (events.empty()) return;
+    const auto& first = events.front();
+    command.meta.correlation_id =
+        first.meta.correlation_id.empty() ? first.event_id.text() : first.meta.correlation_id;
+    command.meta.traceparent = first.meta.traceparent;
+    command.meta.settings_version = first.meta.settings_version;
+    const auto place = static_cast<std::size_t>(c.intent.version);
+    if (as_cause && place >= 1 && place <= events.size())
+        command.meta.causation = events[place - 1].where();
+}
+
 std::string text_of(IntentRejection rejection) {
     switch (rejection) {
         case IntentRejection::exists_already:

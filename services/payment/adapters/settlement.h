@@ -59,6 +59,12 @@ Settled settle(const Case& c, const IntentCommand& command, Time now, std::strin
 Settled settle(const Case& c, const std::vector<IntentCommand>& commands, Time now,
                std::string id = {});
 
+// Ties a command about an intent to the purchase it belongs to: correlation, trace and settings
+// version of the intent's first event, and, where no event of the moment caused it (due work), the
+// intent's event `version` as its cause. Reads the stream.
+void tie_to_purchase(eventlog::Store& store, const Case& c, bool as_cause,
+                     eventlog::Command& command);
+
 std::string text_of(IntentRejection rejection);
 std::string text_of(OrderRejection rejection);
 

@@ -64,6 +64,16 @@ TEST(Purchase, IsOrderedInvoicedPushedPaidAndBooked) {
     EXPECT_EQ(shop.booked("revenue"), -100'000);
     EXPECT_EQ(shop.booked("tax"), -16'000);
     EXPECT_TRUE(shop.sums_to_zero());
+    // Every fact of the purchase names its cause, but for what came from outside, and all belong
+    // together.
+    std::set<std::string> correlations;
+    for (const auto& id : shop.payments_of(order_id))
+        for (const auto& event : shop.store.read_stream(intent_stream(kTenant, id))) {
+            if (event.type.ends_with("CallbackReceived")) continue;
+            EXPECT_TRUE(event.meta.causation) << event.type;
+            correlations.insert(event.meta.correlation_id);
+        }
+    EXPECT_EQ(correlations.size(), 1U);
     // Nothing is left to be done.
     const auto left = shop.store.pool().with(
         [](postgres::Session& session) { return session.query("select kind from work").rows(); });
