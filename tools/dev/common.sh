@@ -3,9 +3,9 @@
 
 STARTED_AT=$SECONDS
 if [[ -t 1 && -z ${NO_COLOR:-} ]]; then
-    BOLD=$'\e[1m' DIM=$'\e[2m' RED=$'\e[31m' GREEN=$'\e[32m' PLAIN=$'\e[0m'
+    BOLD=$'\e[1m' DIM=$'\e[2m' RED=$'\e[31m' PLAIN=$'\e[0m'
 else
-    BOLD='' DIM='' RED='' GREEN='' PLAIN=''
+    BOLD='' DIM='' RED='' PLAIN=''
 fi
 
 # A line of progress: `say kafka "ready on 127.0.0.1:18001"`.

@@ -142,8 +142,9 @@ remember_ports_set_by_hand() {
         by_hand="FLOWSTACK_$name"
         value=${!by_hand:-}
         [[ -n $value ]] || continue
-        [[ $value =~ ^[1-9][0-9]{0,4}$ ]] && ((value <= 65535)) ||
+        if [[ ! $value =~ ^[1-9][0-9]{0,4}$ ]] || ((value > 65535)); then
             fail ports "$by_hand=$value is not a port (1 to 65535)"
+        fi
         ! port_taken "$value" "$list" ||
             fail ports "$by_hand=$value was set by hand, and something listens on port $value already"
         printf '%s=%s\n' "$name" "$value" >>"$RUN_DIR/ports.by_hand"

@@ -83,9 +83,6 @@ signal_process() {
 
 # Every name that has a pid file, in the order of starting.
 process_names() {
-    local file
-    for file in $(ls -tr "$RUN_DIR"/pids/*.pid 2>/dev/null); do
-        file=${file##*/}
-        printf '%s\n' "${file%.pid}"
-    done
+    [[ -d $RUN_DIR/pids ]] || return 0
+    find "$RUN_DIR/pids" -name '*.pid' -printf '%T@ %f\n' | sort -n | sed 's/^[^ ]* //; s/\.pid$//'
 }

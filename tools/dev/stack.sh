@@ -47,6 +47,8 @@ missing_programs() {
     done
 }
 
+# require_programs [more…]
+# shellcheck disable=SC2120
 require_programs() {
     local missing
     missing=$(missing_programs "$@")
@@ -73,6 +75,7 @@ write_env() {
     local service i n
     n=$(replica_count)
     {
+        # shellcheck disable=SC2016
         printf '# Written by ./flowstack up. `set -a; . %s; set +a` gives a shell the whole stack.\n' "$RUN_DIR/env"
         printf '%s=%q\n' \
             FLOWSTACK_ROOT "$ROOT" FLOWSTACK_RUN_DIR "$RUN_DIR" FLOWSTACK_BIN_DIR "$BIN_DIR" \
@@ -131,7 +134,7 @@ instance_environment() {
         done
     )
     # Everything is on this machine: a proxy that the developer's shell knows is none of our business.
-    INSTANCE_ENV+=(NO_PROXY=127.0.0.1,localhost no_proxy=127.0.0.1,localhost)
+    INSTANCE_ENV+=("NO_PROXY=127.0.0.1,localhost" "no_proxy=127.0.0.1,localhost")
     if [[ $1 == sandbox ]]; then
         INSTANCE_ENV+=("HTTP_PORT=$SANDBOX_PORT" "RECORD_FILE=$RUN_DIR/sandbox.jsonl")
         return
@@ -334,6 +337,7 @@ process_state() {
 
 # tcp_open <host:port>
 tcp_open() {
+    # shellcheck disable=SC2016
     timeout 2 bash -c 'exec 3<>"/dev/tcp/$1/$2"' _ "${1%:*}" "${1##*:}" 2>/dev/null
 }
 
@@ -429,6 +433,19 @@ start_one() {
             ;;
     esac
     unlock_run_dir
+}
+
+# run <name> [arguments]: the program of an instance in the foreground, with its environment. For
+# what it does once and ends: `./flowstack run payment --rebuild`.
+run_one() {
+    local name
+    [[ -n ${1:-} ]] || usage_error "run wants a name"
+    load_stack run
+    name=$(instance_name "$1") || exit 1
+    shift
+    [[ $name != postgres && $name != kafka ]] || usage_error "run is for services and the sandbox"
+    instance_environment "$name"
+    exec env "${INSTANCE_ENV[@]}" "$BIN_DIR/flowstack-${name%-[0-9]*}" "$@"
 }
 
 stop_one() {
