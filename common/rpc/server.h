@@ -41,7 +41,7 @@ struct ServerOptions {
     int workers = 8;              // threads that run handlers, where blocking is allowed
     std::size_t queue_max = 256;  // calls waiting for a worker; beyond: RESOURCE_EXHAUSTED
     std::chrono::milliseconds overload_retry_after{250};  // RetryInfo of that answer
-    int streams_max = 32;  // open server streams, each with a thread of its own
+    int streams_max = 128;  // open server streams, each with a thread of its own
     std::size_t message_bytes_max = std::size_t{4} << 20;
     // flowstack_rpc_server_seconds{method,code}, _waiting_calls, _overloaded_total. Must outlive
     // the server.

@@ -10,6 +10,7 @@
 #include "common/rpc/channel.h"
 #include "common/rpc/error.h"
 #include "common/rpc/server.h"
+#include "common/rpc/stream.h"
 #include "flowstack/common/v1/event_log.grpc.pb.h"
 
 namespace flowstack::service {
@@ -20,6 +21,9 @@ using eventlog::Recorded;
 
 constexpr int kReadPageEventsMax = 1000;
 constexpr std::chrono::milliseconds kReadTimeoutMs{5000};
+// A subscriber sees an event so long after its commit; any replica may have made it.
+constexpr std::chrono::milliseconds kSubscribePollMs{50};
+constexpr int kSubscribePageEventsMax = 200;
 
 // An envelope with its payload, whatever its size: the bus leaves out what this door does not.
 void write(const Recorded& event, v1::RecordedEvent& proto) {
@@ -76,6 +80,29 @@ public:
                                  : store_.heads()[static_cast<std::size_t>(request->lane())];
             response->set_next_position(last < end ? last + 1 : 0);
         });
+    }
+
+    grpc::ServerWriteReactor<v1::RecordedEvent>* Subscribe(
+        grpc::CallbackServerContext* context, const v1::SubscribeRequest* request) override {
+        // Copied: the request need not live as long as the stream.
+        return rpc::stream<v1::RecordedEvent>(
+            door_, context,
+            [this, lane = request->lane(), position = request->from_position()](auto& out) mutable {
+                check_lane(lane);
+                if (position < 1) throw rpc::invalid_field("from_position", "must be 1 or more");
+                v1::RecordedEvent item;
+                while (out.open()) {
+                    const auto events =
+                        store_.read_lane(lane, position, 0, kSubscribePageEventsMax);
+                    for (const auto& event : events) {
+                        item.Clear();
+                        write(event, item);
+                        if (!out.write(item)) return;
+                        position = event.position + 1;
+                    }
+                    if (events.empty()) out.wait(kSubscribePollMs);
+                }
+            });
     }
 
     grpc::ServerUnaryReactor* ReadStream(grpc::CallbackServerContext* context,
