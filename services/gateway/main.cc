@@ -3,6 +3,7 @@
 #include <cstdio>
 #include <exception>
 #include <memory>
+#include <mutex>
 
 #include "common/config/config.h"
 #include "common/core/clock.h"
@@ -12,6 +13,8 @@
 #include "common/http/router.h"
 #include "common/http/server.h"
 #include "common/observability/log.h"
+#include "common/rpc/channel.h"
+#include "common/rpc/server.h"
 #include "common/service/host.h"
 #include "services/gateway/adapters/contacts.h"
 #include "services/gateway/adapters/derive.h"
@@ -20,6 +23,7 @@
 #include "services/gateway/adapters/door.h"
 #include "services/gateway/adapters/projections.h"
 #include "services/gateway/adapters/reactions.h"
+#include "services/gateway/adapters/rest.h"
 #include "services/gateway/adapters/rpc.h"
 #include "services/gateway/config.h"
 
@@ -93,9 +97,22 @@ int main(int argc, char** argv) try {
             door.webhook(std::move(request), std::move(responder));
         });
     }
-    router.add("GET", "/health", [](http::Request, http::Responder responder) {
-        responder.send(http::Response::json(200, R"({"ok":true})"));
-    });
+    std::shared_ptr<grpc::Channel> own_channel;
+    std::mutex own_channel_mutex;
+    gateway::Rest rest(directory,
+                       {.admin_key = config.admin_key,
+                        .timeout_ms = config.rest_timeout_ms,
+                        .channel = [&](const std::string& service) {
+                            const std::lock_guard lock(own_channel_mutex);
+                            if (service != "gateway") return host.channel(service);
+                            // Our own methods go through the same door as everybody's.
+                            if (!own_channel)
+                                own_channel = rpc::make_channel(
+                                    options.grpc_address + ":" + std::to_string(host.rpc().port()),
+                                    {.internal_key = options.internal_key});
+                            return own_channel;
+                        }});
+    rest.add_routes(router);
 
     http::Server http_door({.address = config.http_address,
                             .port = config.http_port,
