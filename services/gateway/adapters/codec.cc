@@ -485,11 +485,15 @@ MessageEvent decode_message(std::string_view type, std::string_view payload) {
     }
     if (is<v1::MessageSuppressed>(type)) {
         const auto p = parsed<v1::MessageSuppressed>(payload);
-        return MessageSuppressed{p.reason(), p.error_code(), route_of(p)};
+        auto route = route_of(p);
+        route.priority = p.priority();  // names the queue that it leaves
+        return MessageSuppressed{p.reason(), p.error_code(), std::move(route)};
     }
     if (is<v1::MessageCancelled>(type)) {
         const auto p = parsed<v1::MessageCancelled>(payload);
-        return MessageCancelled{p.reason(), route_of(p)};
+        auto route = route_of(p);
+        route.priority = p.priority();  // names the queue that it leaves
+        return MessageCancelled{p.reason(), std::move(route)};
     }
     if (is<v1::MessageRetried>(type)) {
         const auto p = parsed<v1::MessageRetried>(payload);

@@ -504,5 +504,22 @@ TEST_F(Gateway, ASuspendedTenantsQueueIsHeldAndGoesOn) {
     until_events("SendAccepted", 1);
 }
 
+TEST(Queue, IsLeftByWhateverEndsAMessageInItAtEveryPriority) {
+    const auto derive = make_derive(kLanes, DerivedKeys{Secret(kMasterKey)});
+    const eventlog::StreamName stream{"duka", "message", "0197708c-0000-7000-8000-000000000001"};
+    for (const int priority : {0, 1, 2}) {
+        const Route route{"channel-1", "amina", {"campaign", "c1", "amina"}, priority};
+        for (const MessageEvent& end : {MessageEvent{SendAttempted{1, "r1", route}},
+                                        MessageEvent{MessageSuppressed{"opted_out", 0, route}},
+                                        MessageEvent{MessageCancelled{"campaign_paused", route}}}) {
+            eventlog::Derived out;
+            derive(stream, 0, encode(end, Time{}), out);
+            EXPECT_TRUE(std::ranges::any_of(out.work_del, [&](const auto& row) {
+                return row.kind == dispatch_kind("channel-1", priority) && row.key == stream.key;
+            })) << priority;
+        }
+    }
+}
+
 }  // namespace
 }  // namespace flowstack::gateway
