@@ -21,12 +21,12 @@ namespace v1 = common::v1;
 
 // A service reads the whole lane while we wait.
 constexpr std::chrono::milliseconds kVerifyTimeoutMs{15 * 60 * 1000};
-constexpr std::int64_t kMarkEvery = 100;
 constexpr std::size_t kDigestShown = 16;
 
 struct Arguments {
     std::vector<std::string> services;
     std::string notebook;
+    std::int64_t mark_every = 16;
     bool dry_run = false;
 };
 
@@ -45,7 +45,7 @@ std::string count_of(std::int64_t problems) {
 class Audit {
 public:
     Audit(Context& context, const Arguments& arguments) : context_(context), arguments_(arguments) {
-        if (!arguments.notebook.empty()) before_ = Notebook::read(arguments.notebook);
+        if (!arguments.notebook.empty()) now_ = before_ = Notebook::read(arguments.notebook);
     }
 
     int run() {
@@ -105,7 +105,7 @@ private:
         bool changed = false;
         read(service, lane, theirs.to_position(), [&](const v1::RecordedEvent& event) {
             ours.add(event);
-            if (ours.events() % kMarkEvery == 0)
+            if (ours.events() % arguments_.mark_every == 0)
                 now_.note(service, lane, event.position(), ours.hex());
             const auto mark = marks.find(event.position());
             if (mark == marks.end() || changed) return;
@@ -243,6 +243,12 @@ void add_audit_commands(CLI::App& app, Context& context) {
                      "file with what the last audit saw: compared, then replaced. Finds payloads "
                      "that were exchanged since")
         ->option_text("FILE");
+    verify
+        ->add_option("--mark-every", a->mark_every,
+                     "events from one mark of the notebook to the next: the closer, the better a "
+                     "change is located")
+        ->check(CLI::PositiveNumber)
+        ->option_text("N [16]");
     verify->add_flag("--dry-run", a->dry_run, "leave the notebook as it is");
     verify->callback(
         [&context, a] { context.run = [&context, a] { return Audit(context, *a).run(); }; });

@@ -1,0 +1,272 @@
+#include <gmock/gmock.h>
+
+#include <cstdio>
+#include <filesystem>
+#include <fstream>
+#include <sstream>
+
+#include "common/crypto/encoding.h"
+#include "common/eventlog/integrity.h"
+#include "common/eventlog/store.h"
+#include "common/rpc/error.h"
+#include "flowstack/common/v1/error_reason.pb.h"
+#include "flowstack/payment/v1/intent_events.pb.h"
+#include "tools/flowctl/auditor.h"
+#include "tools/flowctl/names.h"
+#include "tools/flowctl/output.h"
+#include "tools/flowctl/payload.h"
+
+namespace flowstack::flowctl {
+namespace {
+
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
+using ::testing::SizeIs;
+
+// --- Output.
+
+Sheet two_orders() {
+    Sheet sheet({{"ORDER"}, {"TOTAL", true}, {"ITEMS", false, true}, {"PLACED (UTC)"}});
+    sheet.add({"1", "KES 5.00", "2 × Tea", "2026-11-21 06:00:00"});
+    sheet.add({"22", "KES 1,500.00", "a \"good\" coffee,\nground", ""}, R"({"name":"22"})");
+    return sheet;
+}
+
+std::string written(const Sheet& sheet, Format format, std::size_t width = 0) {
+    std::ostringstream out;
+    write(out, sheet, format, width);
+    return out.str();
+}
+
+TEST(Output, ATableIsAlignedAndKeepsToOneLineARow) {
+    EXPECT_EQ(written(two_orders(), Format::table),
+              "ORDER         TOTAL  ITEMS                    PLACED (UTC)\n"
+              "1          KES 5.00  2 × Tea                  2026-11-21 06:00:00\n"
+              "22     KES 1,500.00  a \"good\" coffee,⏎ground\n");
+}
+
+TEST(Output, ANarrowTerminalCutsTheColumnThatMayBeCut) {
+    const auto text = written(two_orders(), Format::table, 54);
+    EXPECT_THAT(text, HasSubstr("a \"good\" cof"));
+    EXPECT_THAT(text, HasSubstr("2026-11-21 06:00:00"));
+    std::istringstream lines(text);
+    for (std::string line; std::getline(lines, line);) EXPECT_LE(width_of(line), 54u) << line;
+}
+
+TEST(Output, CsvQuotesWhatMustBeQuotedAndLeavesNothingOut) {
+    EXPECT_EQ(written(two_orders(), Format::csv, 20),
+              "order,total,items,placed\n"
+              "1,KES 5.00,2 × Tea,2026-11-21 06:00:00\n"
+              "22,\"KES 1,500.00\",\"a \"\"good\"\" coffee,\nground\",\n");
+}
+
+TEST(Output, JsonIsTheResourceItselfWhereThereIsOne) {
+    EXPECT_EQ(written(two_orders(), Format::jsonl),
+              "{\"order\":\"1\",\"total\":\"KES 5.00\",\"items\":\"2 × Tea\",\"placed\":"
+              "\"2026-11-21 06:00:00\"}\n{\"name\":\"22\"}\n");
+    EXPECT_EQ(written(Sheet({{"A"}}), Format::json), "[]\n");
+    EXPECT_EQ(written(Sheet({{"A"}}), Format::table), "");
+}
+
+TEST(Output, TimesAndAmountsAreForPeople) {
+    EXPECT_EQ(utc(1'700'000'000'123'456), "2023-11-14 22:13:20.123");
+    EXPECT_EQ(utc(1'700'000'000'000'000), "2023-11-14 22:13:20.000");
+    EXPECT_EQ(utc(0), "");
+    EXPECT_EQ(utc_seconds(1'700'000'000), "2023-11-14 22:13:20");
+    EXPECT_EQ(amount_text(150'000, "KES"), "KES 1,500.00");
+    EXPECT_EQ(amount_text(2'000, "UGX"), "UGX 2,000");
+    EXPECT_EQ(amount_text(7, "XXX"), "XXX 7 minor units");
+}
+
+// --- Names.
+
+TEST(Names, AreTakenAsPeopleTypeThem) {
+    const auto demo = [] { return std::string("demo"); };
+    for (const auto* typed : {"tenants/demo/orders/7", "demo/orders/7", "demo/7", "orders/7", "7"})
+        EXPECT_EQ(resource_name(typed, "orders", demo), "tenants/demo/orders/7") << typed;
+    EXPECT_EQ(short_id("tenants/demo/orders/7"), "7");
+    EXPECT_EQ(tenant_id("tenants/demo"), "demo");
+    EXPECT_EQ(tenant_id("demo"), "demo");
+}
+
+TEST(Names, OthersAreAnErrorOfTheCaller) {
+    const auto demo = [] { return std::string("demo"); };
+    for (const auto* typed : {"", "/", "a//b", "tenants/demo/payments/7", "a/b/c/d"})
+        EXPECT_THROW(resource_name(typed, "orders", demo), UsageError) << typed;
+    EXPECT_THROW(tenant_id("a/b"), UsageError);
+}
+
+// --- Exit codes.
+
+int code_of(grpc::StatusCode code) {
+    return guarded([&]() -> int {
+        throw rpc::Failure(code, common::v1::ERROR_REASON_INTERNAL, "a refusal in a test");
+    });
+}
+
+TEST(ExitCodes, AreThoseOfTheManual) {
+    EXPECT_EQ(guarded([] { return kOk; }), 0);
+    EXPECT_EQ(code_of(grpc::INTERNAL), 1);
+    EXPECT_EQ(code_of(grpc::INVALID_ARGUMENT), 2);
+    EXPECT_EQ(guarded([]() -> int { throw UsageError("which?"); }), 2);
+    EXPECT_EQ(guarded([] { return kMismatch; }), 3);
+    EXPECT_EQ(code_of(grpc::NOT_FOUND), 4);
+    EXPECT_EQ(code_of(grpc::ALREADY_EXISTS), 5);
+    EXPECT_EQ(code_of(grpc::FAILED_PRECONDITION), 5);
+    EXPECT_EQ(code_of(grpc::PERMISSION_DENIED), 6);
+    EXPECT_EQ(code_of(grpc::UNAUTHENTICATED), 6);
+    EXPECT_EQ(code_of(grpc::UNAVAILABLE), 7);
+    EXPECT_EQ(code_of(grpc::DEADLINE_EXCEEDED), 7);
+    EXPECT_EQ(guarded([]() -> int { throw std::runtime_error("a surprise in a test"); }), 1);
+}
+
+// --- Payloads.
+
+common::v1::RecordedEvent paid() {
+    payment::v1::IntentPaid payload;
+    payload.set_intent_id("i-1");
+    payload.mutable_amount()->set_minor_units(104'400);
+    payload.mutable_amount()->set_currency_code("KES");
+    payload.set_receipt("TKLEFK8C1V");
+    common::v1::RecordedEvent event;
+    event.set_service("payment");
+    event.set_lane(1);
+    event.set_epoch(1);
+    event.set_position(1);
+    event.set_tenant("demo");
+    event.set_category("intent");
+    event.set_key("i-1");
+    event.set_version(1);
+    event.set_event_id(std::string(16, '\x01'));
+    event.set_type(payload.GetTypeName());
+    event.set_recorded_at_us(1'700'000'000'000'000);
+    event.set_occurred_at_us(1'699'999'999'000'000);
+    event.set_command_id("c-1");
+    event.mutable_meta()->set_routing_kind("customer");
+    event.mutable_meta()->set_routing_key("someone");
+    event.set_payload(payload.SerializeAsString());
+    return event;
+}
+
+TEST(Payload, IsToldInAFewWordsAndWholeAsJson) {
+    const auto event = paid();
+    EXPECT_EQ(summary(event), "TKLEFK8C1V · KES 1,044.00");
+    EXPECT_THAT(event_json(event), HasSubstr(R"("receipt":"TKLEFK8C1V")"));
+    EXPECT_EQ(place(event), "payment/1/1");
+    EXPECT_EQ(stream(event), "demo/intent/i-1");
+}
+
+TEST(Payload, OfAnUnknownTypeIsShownAsItIs) {
+    auto event = paid();
+    event.set_type("flowstack.payment.v9.FromTheFuture");
+    EXPECT_EQ(summary(event), "");
+    EXPECT_THAT(event_json(event), HasSubstr("payloadBase64"));
+    EXPECT_THAT(payload_text(event), HasSubstr("cannot decode"));
+}
+
+// --- The auditor.
+
+// The same event, with every field of the envelope set.
+common::v1::RecordedEvent full(int n) {
+    auto event = paid();
+    event.set_position(n);
+    event.set_version(n);
+    event.set_recorded_at_us(event.recorded_at_us() + n);
+    event.set_occurred_at_us(-n);
+    auto& meta = *event.mutable_meta();
+    meta.set_actor("operator:asha");
+    meta.set_request_hash(std::string("\0\xff hash", 7));
+    meta.set_correlation_id("corr");
+    meta.mutable_causation()->set_service("gateway");
+    meta.mutable_causation()->set_lane(3);
+    meta.mutable_causation()->set_position(77);
+    meta.set_settings_version(5);
+    meta.set_traceparent("00-aa-bb-01");
+    meta.set_build_id("dev");
+    meta.set_key_id("key-1");
+    meta.set_private_(n % 2 == 0);
+    return event;
+}
+
+TEST(Auditor, ReadsTheSameBytesAsTheServiceDoesThoughWithCodeOfItsOwn) {
+    for (const auto& event : {paid(), full(1), full(2)})
+        EXPECT_EQ(crypto::hex_encode(canonical_form(event)),
+                  crypto::hex_encode(
+                      eventlog::canonical_bytes(eventlog::from_bus(event.SerializeAsString()))));
+}
+
+TEST(Auditor, ComesToTheSameDigestAsTheService) {
+    LaneDigest ours("payment", 1);
+    eventlog::Chain theirs("payment", 1, 1);
+    for (int n = 1; n <= 20; ++n) {
+        ours.add(full(n));
+        theirs.add(eventlog::from_bus(full(n).SerializeAsString()));
+        EXPECT_EQ(ours.hex(), crypto::hex_encode(crypto::bytes_of(theirs.digest())));
+    }
+    EXPECT_THAT(ours.problems(), IsEmpty());
+    EXPECT_EQ(ours.events(), 20);
+}
+
+TEST(Auditor, EveryFieldOfAnEventCounts) {
+    const auto with = [](auto change) {
+        auto event = full(1);
+        change(event);
+        return canonical_form(event);
+    };
+    const auto plain = canonical_form(full(1));
+    EXPECT_NE(plain, with([](auto& e) { e.set_tenant("other"); }));
+    EXPECT_NE(plain, with([](auto& e) { e.set_payload("other"); }));
+    EXPECT_NE(plain, with([](auto& e) { e.set_occurred_at_us(1); }));
+    EXPECT_NE(plain, with([](auto& e) { e.mutable_meta()->set_actor("other"); }));
+    EXPECT_NE(plain, with([](auto& e) { e.mutable_meta()->clear_causation(); }));
+    // What one field loses the next cannot win: lengths are part of it.
+    EXPECT_NE(with([](auto& e) {
+                  e.set_category("ab");
+                  e.set_key("c");
+              }),
+              with([](auto& e) {
+                  e.set_category("a");
+                  e.set_key("bc");
+              }));
+}
+
+TEST(Auditor, SeesGapsBrokenStreamsAndTimesThatDoNotClimb) {
+    LaneDigest ours("payment", 1);
+    ours.add(full(1));
+    ours.add(full(3));
+    EXPECT_THAT(ours.problems(), ElementsAre(HasSubstr("position 3: came after position 1"),
+                                             HasSubstr("version 3 came after version 1")));
+    auto late = full(4);
+    late.set_recorded_at_us(1);
+    ours.add(late);
+    EXPECT_THAT(ours.problems(), SizeIs(3));
+}
+
+class NotebookFile : public ::testing::Test {
+protected:
+    void TearDown() override { std::filesystem::remove(path); }
+    const std::string path =
+        std::filesystem::temp_directory_path() / ("notebook-" + std::to_string(getpid()));
+};
+
+TEST_F(NotebookFile, IsReadAsItWasWritten) {
+    EXPECT_EQ(Notebook::read(path).size(), 0u);
+    Notebook notebook;
+    notebook.note("payment", 1, 16, std::string(64, 'a'));
+    notebook.note("payment", 1, 20, std::string(64, 'b'));
+    notebook.note("gateway", 0, 3, std::string(64, 'c'));
+    notebook.write(path);
+    const auto again = Notebook::read(path);
+    EXPECT_EQ(again.size(), 3u);
+    EXPECT_EQ(again.of("payment", 1).at(20), std::string(64, 'b'));
+    EXPECT_THAT(again.of("payment", 2), IsEmpty());
+}
+
+TEST_F(NotebookFile, ThatWasDamagedIsNoReasonToBelieveAnything) {
+    std::ofstream(path) << "payment one 16 abc\n";
+    EXPECT_THROW(Notebook::read(path), std::runtime_error);
+}
+
+}  // namespace
+}  // namespace flowstack::flowctl

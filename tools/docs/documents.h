@@ -1,0 +1,16 @@
+#pragma once
+
+#include <filesystem>
+#include <map>
+#include <string>
+
+// Documents that are made from the code: path below the root → text.
+namespace flowstack::docs {
+
+using Documents = std::map<std::string, std::string>;
+
+// docs/events.md from proto/flowstack/*/v1/*_events.proto and their comments. Throws
+// std::runtime_error for an event that no stream category is known of: see kCategories.
+void add_events(const std::filesystem::path& root, Documents& out);
+
+}  // namespace flowstack::docs

@@ -1,0 +1,231 @@
+#include <google/protobuf/descriptor.h>
+#include <google/protobuf/descriptor.pb.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cstdlib>
+#include <fstream>
+#include <set>
+#include <sstream>
+#include <stdexcept>
+#include <vector>
+
+#include "tools/docs/documents.h"
+
+namespace flowstack::docs {
+namespace {
+
+namespace pb = google::protobuf;
+
+const std::vector<std::string> kServices{"gateway", "conversation", "payment", "followup",
+                                         "campaign"};
+
+// The category of the streams that an event lives in, by file and, where a file holds several, by
+// the beginning of the event's name. The first that fits counts.
+struct Rule {
+    const char* file;  // "gateway/tenant"
+    const char* prefix;
+    const char* category;
+};
+constexpr Rule kCategories[] = {
+    {"gateway/tenant", "ApiKey", "api_key"},
+    {"gateway/tenant", "Tenant", "tenant"},
+    {"gateway/channel", "ElementQuarantined", "quarantine"},
+    {"gateway/channel", "SignatureRejected", "quarantine"},
+    {"gateway/channel", "Channel", "channel"},
+    {"gateway/channel", "CredentialsRotated", "channel"},
+    {"gateway/webhook", "", "webhook"},
+    {"gateway/contact", "", "contact"},
+    {"gateway/inbound", "MessageReceived", "inbound"},
+    {"gateway/inbound", "StatusParked", "delivery"},
+    {"gateway/message", "", "message"},
+    {"conversation/customer", "", "customer"},
+    {"conversation/conversation", "", "conversation"},
+    {"conversation/content", "Template", "template"},
+    {"conversation/content", "Flow", "flow"},
+    {"conversation/content", "Promotion", "promotion"},
+    {"conversation/content", "Product", "product"},
+    {"conversation/content", "StockSet", "product"},
+    {"conversation/content", "StockHeld", "product"},
+    {"conversation/content", "StockFreed", "product"},
+    {"conversation/content", "StockTaken", "product"},
+    {"conversation/content", "StockReserved", "reservation"},
+    {"conversation/content", "StockRefused", "reservation"},
+    {"conversation/content", "StockReleased", "reservation"},
+    {"conversation/content", "StockSold", "reservation"},
+    {"payment/order", "", "order"},
+    {"payment/invoice", "NumberAssigned", "invoice_register"},
+    {"payment/invoice", "JournalPosted", "invoice, intent"},
+    {"payment/invoice", "Invoice", "invoice"},
+    {"payment/intent", "", "intent"},
+    {"payment/provider_account", "", "provider_account"},
+    {"followup/task", "", "task"},
+    {"campaign/campaign", "Campaign", "campaign"},
+    {"campaign/campaign", "AudienceFrozen", "campaign"},
+    {"campaign/campaign", "MembersFrozen", "audience_shard"},
+    {"campaign/campaign", "SendAsked", "audience_shard"},
+    {"campaign/campaign", "SendWithdrawn", "audience_shard"},
+    {"campaign/campaign", "ShardClosed", "audience_shard"},
+    {"campaign/campaign", "DispositionChanged", "audience_shard"},
+};
+
+// Everything below proto/, with its comments, as protoc reads it.
+pb::FileDescriptorSet parsed(const std::filesystem::path& root) {
+    const auto file = std::filesystem::temp_directory_path() /
+                      ("flowstack-docs-" + std::to_string(getpid()) + ".binpb");
+    const auto proto = (root / "proto").string();
+    const auto command = "cd '" + proto +
+                         "' && " FLOWSTACK_PROTOC
+                         " --include_imports --include_source_info "
+                         "--descriptor_set_out='" +
+                         file.string() + "' flowstack/*/v1/*_events.proto";
+    if (std::system(command.c_str()) != 0)
+        throw std::runtime_error("protoc could not read " + proto);
+    pb::FileDescriptorSet set;
+    std::ifstream bytes(file, std::ios::binary);
+    const bool whole = set.ParseFromIstream(&bytes);
+    std::filesystem::remove(file);
+    if (!whole) throw std::runtime_error("protoc wrote nothing that can be read");
+    return set;
+}
+
+// The comment above something, as one paragraph.
+template <class Descriptor>
+std::string comment_of(const Descriptor& descriptor) {
+    pb::SourceLocation location;
+    if (!descriptor.GetSourceLocation(&location)) return "";
+    std::istringstream lines(location.leading_comments);
+    std::string text;
+    for (std::string line; std::getline(lines, line);) {
+        const auto begin = line.find_first_not_of(' ');
+        if (begin == std::string::npos) continue;
+        text += (text.empty() ? "" : " ") + line.substr(begin);
+    }
+    return text;
+}
+
+std::string cell(const std::string& text) {
+    std::string out;
+    for (const char c : text) out += c == '|' ? "\\|" : std::string(1, c);
+    return out;
+}
+
+std::string type_of(const pb::FieldDescriptor& field) {
+    std::string type =
+        field.cpp_type() == pb::FieldDescriptor::CPPTYPE_MESSAGE ? field.message_type()->name()
+        : field.cpp_type() == pb::FieldDescriptor::CPPTYPE_ENUM  ? field.enum_type()->name()
+                                                                 : field.type_name();
+    if (field.is_map()) return "map";
+    return (field.is_repeated() ? "repeated " : "") + type;
+}
+
+// "a, b (Money), personal {phone}"
+std::string fields_of(const pb::Descriptor& message) {
+    std::string text;
+    for (int i = 0; i < message.field_count(); ++i) {
+        const auto& field = *message.field(i);
+        text += i ? ", " : "";
+        text += "`" + field.name() + "`";
+        if (field.name() == "personal") {
+            text += " {";
+            for (int n = 0; n < field.message_type()->field_count(); ++n)
+                text += (n ? ", `" : "`") + field.message_type()->field(n)->name() + "`";
+            text += "}";
+        } else if (field.is_repeated() ||
+                   field.cpp_type() == pb::FieldDescriptor::CPPTYPE_MESSAGE) {
+            text += " (" + type_of(field) + ")";
+        }
+    }
+    return text.empty() ? "–" : text;
+}
+
+void add_referenced(const pb::Descriptor& message, std::set<std::string>& names) {
+    for (int i = 0; i < message.field_count(); ++i)
+        if (const auto* type = message.field(i)->message_type()) names.insert(type->full_name());
+    for (int i = 0; i < message.nested_type_count(); ++i)
+        add_referenced(*message.nested_type(i), names);
+}
+
+std::string category_of(const std::string& file, const std::string& event) {
+    for (const auto& rule : kCategories)
+        if (file == rule.file && event.starts_with(rule.prefix)) return rule.category;
+    throw std::runtime_error("which streams is " + event + " of " + file +
+                             "_events.proto in? Say it in kCategories of tools/docs/events.cc");
+}
+
+}  // namespace
+
+void add_events(const std::filesystem::path& root, Documents& out) {
+    pb::DescriptorPool pool;
+    // Imports come first.
+    const auto files_read = parsed(root);
+    for (const auto& file : files_read.file())
+        if (!pool.BuildFile(file)) throw std::runtime_error(file.name() + " is no good");
+    std::string text =
+        "# Events\n\n"
+        "Every fact that FlowStack records, by service. This file is made from the comments in\n"
+        "`proto/flowstack/*/v1/*_events.proto` by `flowstack-docs`; a test holds it equal to "
+        "them.\n\n"
+        "An event's type is the full name of its protobuf message. It is stored once, in one lane "
+        "of its\nservice's log, in the stream (tenant, category, key), and carries the envelope "
+        "of\n"
+        "`proto/flowstack/common/v1/recorded_event.proto`: who, when, caused by what, under which "
+        "command.\n"
+        "Fields never change their meaning; an incompatible successor is a new message "
+        "(`IntentPaidV2`).\n"
+        "What is about a person stands in `personal`, in one place. A **private** event travels on "
+        "the bus\nwithout its payload. Times end with `_us` (microseconds since 1970), amounts are "
+        "`Money` in the\ncurrency's smallest unit.\n\n"
+        "See them: `flowctl events list`, `flowctl events get <service>/<lane>/<position>`, "
+        "`flowctl events why <id>`.\n";
+    for (const auto& service : kServices) {
+        std::vector<const pb::FileDescriptor*> files;
+        std::set<std::string> referenced;
+        const auto folder = root / "proto/flowstack" / service / "v1";
+        std::set<std::string> names;
+        for (const auto& entry : std::filesystem::directory_iterator(folder)) {
+            const auto name = entry.path().filename().string();
+            if (name.ends_with("_events.proto")) names.insert(name);
+        }
+        for (const auto& name : names) {
+            const auto* file = pool.FindFileByName("flowstack/" + service + "/v1/" + name);
+            if (!file) throw std::runtime_error(name + " was not read");
+            files.push_back(file);
+            for (int i = 0; i < file->message_type_count(); ++i)
+                add_referenced(*file->message_type(i), referenced);
+        }
+        text += "\n## " + service + "\n\nTopic `flowstack." + service +
+                ".events`, types `flowstack." + service + ".v1.*`.\n";
+        std::string parts;
+        for (const auto* file : files) {
+            const auto base = std::filesystem::path(file->name()).filename().string();
+            const auto topic = base.substr(0, base.size() - std::string("_events.proto").size());
+            std::string rows;
+            for (int i = 0; i < file->message_type_count(); ++i) {
+                const auto& message = *file->message_type(i);
+                const auto words = comment_of(message);
+                if (words.empty())
+                    throw std::runtime_error(message.full_name() + " has no comment");
+                // What other messages are made of is no event by itself.
+                if (referenced.contains(message.full_name())) {
+                    parts += "| `" + message.name() + "` | " + cell(words) + " | " +
+                             cell(fields_of(message)) + " |\n";
+                    continue;
+                }
+                const bool is_private = words.find("Private:") != std::string::npos;
+                rows += "| `" + message.name() + "` | " +
+                        category_of(service + "/" + topic, message.name()) + " | " + cell(words) +
+                        (is_private ? " **Private.**" : "") + " | " + cell(fields_of(message)) +
+                        " |\n";
+            }
+            text += "\n### " + topic +
+                    "\n\n| event | stream | what happened | fields |\n|---|---|---|---|\n" + rows;
+        }
+        if (!parts.empty())
+            text += "\n### Parts of " + service +
+                    "'s events\n\n| part | what it is | fields |\n|---|---|---|\n" + parts;
+    }
+    out["docs/events.md"] = text;
+}
+
+}  // namespace flowstack::docs
