@@ -48,7 +48,7 @@ TEST(Output, ATableIsAlignedAndKeepsToOneLineARow) {
 
 TEST(Output, ANarrowTerminalCutsTheColumnThatMayBeCut) {
     const auto text = written(two_orders(), Format::table, 54);
-    EXPECT_THAT(text, HasSubstr("a \"good\" cof"));
+    EXPECT_THAT(text, HasSubstr("a \"good\" co…"));
     EXPECT_THAT(text, HasSubstr("2026-11-21 06:00:00"));
     std::istringstream lines(text);
     for (std::string line; std::getline(lines, line);) EXPECT_LE(width_of(line), 54u) << line;
