@@ -167,7 +167,7 @@ TEST_F(Journey, ACallbackBeforeThePushAnswerIsBound) {
 
 TEST_F(Journey, ASuccessAfterExpiryIsAcceptedLate) {
     open("callback-late");
-    fault(on_callback({{"delay_ms", 9000}}));
+    fault(on_callback({{"delay_ms", 15000}}));
     fault({{"provider", "daraja"},
            {"call", "stkquery"},
            {"shortcode", shop.shortcode},

@@ -5,6 +5,7 @@
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
+#include <iostream>
 #include <thread>
 
 namespace flowstack::e2e {
@@ -15,9 +16,9 @@ using Steady = std::chrono::steady_clock;
 // Every wait is a setting, so that no test sleeps: what takes minutes in life takes a second here.
 constexpr const char* kSettings =
     "GENTLE_AFTER_MS=2500\n"
-    "PUSH_POLL_FIRST_MS=1500\n"
+    "PUSH_POLL_FIRST_MS=5000\n"
     "PUSH_POLL_PLAN_MS=500,1000,1000,2000\n"
-    "INTENT_EXPIRY_MS=6000\n"
+    "INTENT_EXPIRY_MS=12000\n"
     "UNKNOWN_EVIDENCE_WAIT_MS=3000\n"
     "SEND_TIMEOUT_MS=3000\n"
     "HEAD_COMPARE_MS=1000\n"
@@ -30,8 +31,16 @@ std::string program_name() {
 }  // namespace
 
 Stack& Stack::get() {
-    static Stack stack;
-    return stack;
+    // Without a stack there is nothing to test: one failure, not one a test.
+    static const auto stack = [] {
+        try {
+            return std::make_unique<Stack>();
+        } catch (const std::exception& error) {
+            std::cerr << "no stack: " << error.what() << "\n";
+            std::exit(1);
+        }
+    }();
+    return *stack;
 }
 
 Stack::Stack() {

@@ -157,7 +157,7 @@ begin_instance() {
     ! process_alive "$instance" || return 0
     [[ -x $program ]] || fail "$instance" "$program is missing (./flowstack build makes it)"
     instance_environment "$instance"
-    start_process "$instance" env "${INSTANCE_ENV[@]}" "$program" "$@"
+    start_process "$instance" env -C "$ROOT" "${INSTANCE_ENV[@]}" "$program" "$@"
 }
 
 # The port and path that tell whether an instance is ready.
