@@ -1,0 +1,161 @@
+#include "services/gateway/adapters/codec.h"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <set>
+
+#include "common/core/corrupt_stream.h"
+#include "flowstack/common/v1/message_content.pb.h"
+#include "services/gateway/adapters/customers.h"
+#include "services/gateway/adapters/derive.h"
+
+namespace flowstack::gateway {
+namespace {
+
+constexpr int kLanes = 4;
+constexpr Time kNow = from_unix_seconds(1'750'000'000);
+const Secret kMaster{"000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f"};
+const DerivedKeys kKeys{kMaster};
+
+QueueMessage queue() {
+    QueueMessage m;
+    m.message_id = "01a1fcc6-e3cd-715f-960d-c8c64ab01822";
+    m.channel_id = "ch1";
+    m.customer_id = "01a1fcc6-ee59-781c-b815-4396c7edfd0e";
+    m.idempotency_key = "k1";
+    m.origin = {"campaign", "camp1", "01a1fcc6-ee59-781c-b815-4396c7edfd0e"};
+    m.priority = kPriorityCampaign;
+    m.preconditions = {"marketing", kNow, true, kNow};
+    m.not_before = kNow;
+    m.to = "+255712345678";
+    common::v1::MessageContent content;
+    content.mutable_text()->set_body("Hi");
+    m.content = content.SerializeAsString();
+    return m;
+}
+Route route() {
+    const auto m = queue();
+    return {m.channel_id, m.customer_id, m.origin, m.priority};
+}
+
+std::vector<MessageEvent> every_message_event() {
+    return {MessageQueued{queue()},
+            SendAttempted{1, "r1", route()},
+            SendAccepted{1, "wamid.1", route()},
+            SendFailed{1, 131016, "down", kNow, route()},
+            SendUnknown{1, "timeout", kNow, route()},
+            StatusReported{"sent", "wamid.1", kNow, 0, "", route(), 1},
+            MessageSuppressed{"opted_out", 131050, route()},
+            MessageCancelled{"paused", route()},
+            MessageRetried{"asha", "again", route()},
+            MessageDiscarded{"asha", "no use", route()}};
+}
+
+TEST(Codec, BringsBackWhatItStored) {
+    for (const auto& event : every_message_event()) {
+        const auto stored = encode(event, kNow);
+        const auto again = encode(decode_message(stored.type, stored.payload), kNow);
+        EXPECT_EQ(again.type, stored.type);
+        EXPECT_EQ(again.payload, stored.payload) << stored.type;
+        EXPECT_EQ(decode_message(stored.type, stored.payload).index(), event.index());
+    }
+    const ContactEvent seen = ContactSeen{"c1", "ch1", {{"phone", "+255712345678"}}, "Asha"};
+    const auto stored = encode(seen, kNow);
+    EXPECT_EQ(decode_contact(stored.type, stored.payload), seen);
+}
+
+TEST(Codec, EveryTypeThatIsWrittenIsInTheCatalogue) {
+    const auto& types = event_types();
+    EXPECT_EQ(std::set<std::string>(types.begin(), types.end()).size(), types.size());
+    for (const auto& event : every_message_event())
+        EXPECT_NE(std::ranges::find(types, encode(event, kNow).type), types.end());
+}
+
+TEST(Codec, StopsAtWhatItDoesNotKnow) {
+    EXPECT_THROW(decode_message("flowstack.gateway.v1.Strange", ""), CorruptStream);
+    EXPECT_THROW(decode_contact("flowstack.gateway.v1.ContactSeen", "\xFF\xFF"), CorruptStream);
+}
+
+eventlog::Derived derived(const MessageEvent& event) {
+    eventlog::Derived out;
+    make_derive(kLanes, kKeys)(message_stream("duka", queue().message_id), 0, encode(event, kNow),
+                               out);
+    return out;
+}
+
+TEST(Derive, AQueuedMessageIsOneRowOfItsChannelsQueue) {
+    const auto out = derived(MessageQueued{queue()});
+    ASSERT_EQ(out.work_put.size(), 1U);
+    EXPECT_EQ(out.work_put[0].kind, dispatch_kind("ch1", kPriorityCampaign));
+    EXPECT_EQ(out.work_put[0].lane, eventlog::lane_of(by_channel("ch1"), "duka", kLanes));
+    const auto ref = read_ref(out.work_put[0].ref);
+    ASSERT_TRUE(ref);
+    EXPECT_EQ(ref->customer_id, queue().customer_id);
+    EXPECT_EQ(ref->origin_id, "camp1");
+    ASSERT_EQ(out.claims.size(), 1U);
+    EXPECT_EQ(out.claims[0].key, "k1");
+}
+
+TEST(Derive, ACallIsOpenUntilItsOutcome) {
+    const auto attempted = derived(SendAttempted{1, "r1", route()});
+    ASSERT_EQ(attempted.work_put.size(), 1U);
+    EXPECT_EQ(attempted.work_put[0].kind, kAttemptKind);
+    EXPECT_EQ(attempted.work_del[0].kind, dispatch_kind("ch1", kPriorityCampaign));
+    for (const auto& outcome : every_message_event()) {
+        if (outcome.index() < 2) continue;
+        const auto out = derived(outcome);
+        if (std::holds_alternative<MessageCancelled>(outcome)) continue;  // it never left
+        EXPECT_TRUE(std::ranges::any_of(out.work_del, [](const auto& row) {
+            return row.kind == kAttemptKind;
+        })) << outcome.index();
+    }
+}
+
+TEST(Derive, AnAcceptedMessageIsFoundByTheProvidersId) {
+    const auto out = derived(SendAccepted{1, "wamid.1", route()});
+    ASSERT_EQ(out.claims.size(), 1U);
+    EXPECT_EQ(out.claims[0].key, "wamid.1");
+    const auto address = read_claim_value(out.claims[0].value);
+    ASSERT_TRUE(address);
+    EXPECT_EQ(address->message_id, queue().message_id);
+    EXPECT_EQ(address->customer_id, queue().customer_id);
+}
+
+TEST(CallbackData, IsOursOrNothing) {
+    const DerivedKeys::Callback callback{queue().message_id, queue().customer_id, 3, 2,
+                                         queue().origin};
+    const auto data = kKeys.callback_data("duka", callback);
+    EXPECT_LE(data.size(), 512U);  // Meta's limit
+    EXPECT_EQ(kKeys.read_callback("duka", data), callback);
+    EXPECT_EQ(kKeys.read_callback("other", data), std::nullopt);
+    EXPECT_EQ(kKeys.read_callback("duka", data + "A"), std::nullopt);
+    EXPECT_EQ(kKeys.read_callback("duka", "out-42"), std::nullopt);
+    EXPECT_EQ(kKeys.read_callback("duka", ""), std::nullopt);
+}
+
+TEST(IdentityClaims, ShowNoNumberAndDifferByTenant) {
+    const Identity phone{"phone", "+255712345678"};
+    const auto claim = kKeys.identity_claim("duka", phone);
+    EXPECT_EQ(claim.size(), 64U);
+    EXPECT_NE(claim, kKeys.identity_claim("other", phone));
+    EXPECT_NE(claim, kKeys.identity_claim("duka", {"bsuid", "+255712345678"}));
+}
+
+TEST(Customers, RemembersSoManyAndForgetsAMergedOne) {
+    Customers customers(2);
+    const auto id = [](int n) { return Identity{"phone", "+25571234567" + std::to_string(n)}; };
+    customers.remember("duka", {id(1)}, {"c1", ""});
+    customers.remember("duka", {id(2)}, {"c2", ""});
+    EXPECT_EQ(customers.find("duka", {id(1)})->customer_id, "c1");
+    customers.remember("duka", {id(3)}, {"c3", ""});
+    EXPECT_FALSE(customers.find("duka", {id(2)}));  // the least recently used
+    EXPECT_FALSE(customers.find("other", {id(1)}));
+    EXPECT_FALSE(customers.find("duka", {id(1), id(3)}));  // two people: somebody must look
+    customers.forget("duka", "c1");
+    EXPECT_FALSE(customers.find("duka", {id(1)}));
+    EXPECT_TRUE(customers.find("duka", {id(3)}));
+}
+
+}  // namespace
+}  // namespace flowstack::gateway
