@@ -245,7 +245,8 @@ bool GroupConsumer::topics_missing(std::chrono::milliseconds timeout) const {
     std::size_t there = 0;
     for (int i = 0; i < metadata->topic_cnt; ++i)
         for (const auto& topic : state_->options.topics)
-            if (topic == metadata->topics[i].topic && metadata->topics[i].partition_cnt > 0) ++there;
+            if (topic == metadata->topics[i].topic && metadata->topics[i].partition_cnt > 0)
+                ++there;
     rd_kafka_metadata_destroy(metadata);
     return there < state_->options.topics.size();
 }

@@ -82,7 +82,8 @@ public:
     void commit_async(const std::vector<Record>& applied);
     // False from when all brokers were down until one is heard again.
     bool connected() const;
-    // A subscribed topic is gone: the bus was wiped. Asks a broker; false when none answers in time.
+    // A subscribed topic is gone: the bus was wiped. Asks a broker; false when none answers in
+    // time.
     bool topics_missing(std::chrono::milliseconds timeout) const;
 
 private:

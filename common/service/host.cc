@@ -304,7 +304,8 @@ struct Host::State {
                 }
                 consumption->apply(std::move(batch));
                 if (!records.empty()) consumer->commit_async(records);
-                // A bus that was wiped has lost the topics too: nothing comes then, and nobody says why.
+                // A bus that was wiped has lost the topics too: nothing comes then, and nobody says
+                // why.
                 if (!records.empty()) topics_checked = Steady::now();
                 if (Steady::now() - topics_checked > kTopicsCheckMs) {
                     topics_checked = Steady::now();

@@ -73,7 +73,8 @@ TEST(Contact, MergedForwardsAndTakesNothingMore) {
 
 TEST(Contact, LinksAMergedOneOnce) {
     const ContactsLinked linked{"c1", "c2", {kAshaBsuid}};
-    EXPECT_EQ(given(kSeen).when(LinkMerged{"c2", {kAshaBsuid}}).events(), std::vector<ContactEvent>{linked});
+    EXPECT_EQ(given(kSeen).when(LinkMerged{"c2", {kAshaBsuid}}).events(),
+              std::vector<ContactEvent>{linked});
     EXPECT_TRUE(given(kSeen, linked).when(LinkMerged{"c2", {kAshaBsuid}}).events().empty());
     EXPECT_EQ(std::get<OpenContact>(given(kSeen, linked).state()).identities.size(), 2U);
 }
