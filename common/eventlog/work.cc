@@ -56,48 +56,55 @@ struct WorkRunner::State {
         const auto lanes = owners.lanes();
         if (lanes.empty()) return;
         const std::vector<std::int32_t> lane_ids(lanes.begin(), lanes.end());
-        for (auto& [name, kind] : kinds) {
-            int room = 0;
-            std::size_t known = 0;
-            {
-                const std::lock_guard lock(mutex);
-                room = kind.in_flight_max - kind.in_flight;
-                known = static_cast<std::size_t>(kind.in_flight) + resting.size();
+        // One query for all kinds: each gets as many rows as it has room for, and as many more as
+        // may be in flight or at rest already, since those come again.
+        std::vector<std::string> names;
+        std::vector<std::int64_t> limits;
+        std::map<std::string, int> room;
+        {
+            const std::lock_guard lock(mutex);
+            for (const auto& [name, kind] : kinds) {
+                room[name] = kind.in_flight_max - kind.in_flight;
+                if (room[name] <= 0) continue;
+                names.push_back(name);
+                limits.push_back(room[name] + kind.in_flight +
+                                 static_cast<std::int64_t>(resting.size()));
             }
-            if (room <= 0) continue;
-            // Rows that are already in flight come again: ask for so many more.
-            const auto result = session.query(
-                "select lane, key, due_at, priority, ref from work where kind = $1 and lane = "
-                "any($2) and "
-                "due_at <= clock_timestamp() order by priority, due_at limit $3",
-                postgres::Params()
-                    .add(name)
-                    .add_array(std::span<const std::int32_t>(lane_ids))
-                    .add(static_cast<std::int64_t>(room) + static_cast<std::int64_t>(known)));
-            const auto now = Steady::now();
-            for (int row = 0; row < result.rows() && room > 0; ++row) {
-                WorkRow work{result.int4(row, 0),
-                             name,
-                             result.text(row, 1),
-                             result.time(row, 2),
-                             result.int4(row, 3),
-                             result.text(row, 4),
-                             {}};
-                const auto guard = owners.guard(work.lane);
-                if (!guard) continue;
-                work.guard = *guard;
-                const RowKey key{work.lane, name, work.key};
-                const std::lock_guard lock(mutex);
-                if (const auto rest = resting.find(key); rest != resting.end()) {
-                    if (rest->second > now) continue;
-                    resting.erase(rest);
-                }
-                if (!in_flight.insert(key).second) continue;
-                ++kind.in_flight;
-                --room;
-                queue.push_back({std::move(work), &kind});
-                ready.notify_one();
+        }
+        if (names.empty()) return;
+        const auto result = session.query(
+            "select w.lane, w.key, w.due_at, w.priority, w.ref, k.kind from unnest($1::text[], "
+            "$2::bigint[]) "
+            "k(kind, n) cross join lateral (select * from work where kind = k.kind and lane = "
+            "any($3) and "
+            "due_at <= clock_timestamp() order by priority, due_at limit k.n) w",
+            postgres::Params().add_array(names).add_array(limits).add_array(
+                std::span<const std::int32_t>(lane_ids)));
+        const auto polled = Steady::now();
+        for (int row = 0; row < result.rows(); ++row) {
+            WorkRow work{result.int4(row, 0),
+                         result.text(row, 5),
+                         result.text(row, 1),
+                         result.time(row, 2),
+                         result.int4(row, 3),
+                         result.text(row, 4),
+                         {}};
+            if (room[work.kind] <= 0) continue;
+            const auto guard = owners.guard(work.lane);
+            if (!guard) continue;
+            work.guard = *guard;
+            const RowKey key{work.lane, work.kind, work.key};
+            const std::lock_guard lock(mutex);
+            if (const auto rest = resting.find(key); rest != resting.end()) {
+                if (rest->second > polled) continue;
+                resting.erase(rest);
             }
+            if (!in_flight.insert(key).second) continue;
+            auto& kind = kinds.at(work.kind);
+            ++kind.in_flight;
+            --room[work.kind];
+            queue.push_back({std::move(work), &kind});
+            ready.notify_one();
         }
         const auto now = Steady::now();
         const std::lock_guard lock(mutex);

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <atomic>
 #include <map>
+#include <utility>
 
 namespace flowstack::messaging {
 namespace {
@@ -134,7 +135,6 @@ struct GroupConsumer::State {
     Options options;
     Listener listener;
     std::unique_ptr<Client> client;
-    rd_kafka_queue_t* queue = nullptr;
     std::atomic<std::int64_t> brokers_up{1};
 
     std::vector<int> lanes_of(const rd_kafka_topic_partition_list_t* partitions) const {
@@ -196,12 +196,13 @@ GroupConsumer::GroupConsumer(Options options, Listener listener)
     const auto error = rd_kafka_subscribe(state_->client->handle, topics);
     rd_kafka_topic_partition_list_destroy(topics);
     if (error != RD_KAFKA_RESP_ERR_NO_ERROR) throw BusUnavailable(rd_kafka_err2str(error));
-    state_->queue = rd_kafka_queue_get_consumer(state_->client->handle);
 }
 
 GroupConsumer::~GroupConsumer() {
-    if (state_->queue) rd_kafka_queue_destroy(state_->queue);
-    rd_kafka_consumer_close(state_->client->handle);
+    // A static member does not leave its group when it closes; a close would only wait for a bus
+    // that may be away.
+    rd_kafka_destroy_flags(std::exchange(state_->client->handle, nullptr),
+                           RD_KAFKA_DESTROY_F_NO_CONSUMER_CLOSE);
 }
 
 std::vector<Record> GroupConsumer::poll(std::size_t max, std::chrono::milliseconds wait) {
