@@ -75,7 +75,7 @@ TEST_F(LifecycleDeathTest, StopsOnlyWhatStartedWhenAPartCannotStart) {
 TEST_F(LifecycleDeathTest, NamesThePartThatHangsWhenTheGraceIsOver) {
     EXPECT_EXIT(
         {
-            Lifecycle life{milliseconds{50}};
+            Lifecycle life{milliseconds{1000}};
             life.add("store", nullptr, [](milliseconds) { ::pause(); });
             life.add(
                 "signal", [] { ::kill(::getpid(), SIGTERM); }, nullptr);
@@ -161,9 +161,9 @@ TEST_F(LifecycleDeathTest, DrainsOnASignalAlsoWhenSomethingWasLoggedBefore) {
 TEST_F(LifecycleDeathTest, TellsEachPartHowMuchOfTheGraceIsLeft) {
     EXPECT_EXIT(
         {
-            Lifecycle life{milliseconds{500}};
+            Lifecycle life{kPlenty};
             life.add("one", nullptr, [](milliseconds left) {
-                say(left > milliseconds{0} && left <= milliseconds{500} ? "within" : "outside");
+                say(left > milliseconds{0} && left <= kPlenty ? "within" : "outside");
             });
             life.add(
                 "stop", [&] { life.request_stop("done"); }, nullptr);

@@ -3,6 +3,7 @@
 #include <grpcpp/grpcpp.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <atomic>
 #include <fstream>
 #include <future>
@@ -25,6 +26,9 @@ namespace flowstack::rpc {
 namespace {
 
 namespace v1 = common::v1;
+
+// Nothing here takes long; a machine that does other things as well must not fail a test.
+constexpr std::chrono::seconds kPatience{60};
 
 // One method whose body the test chooses.
 class Service final : public v1::EventLog::CallbackService {
@@ -66,7 +70,7 @@ protected:
     }
     grpc::Status heads(v1::EventLog::Stub& to, v1::HeadsResponse* response = nullptr) {
         grpc::ClientContext context;
-        set_timeout(context, std::chrono::seconds(5));
+        set_timeout(context, kPatience);
         v1::HeadsResponse own;
         return to.Heads(&context, {}, response ? response : &own);
     }
@@ -75,7 +79,7 @@ protected:
         grpc::GenericStub plain(grpc::CreateChannel("127.0.0.1:" + std::to_string(server->port()),
                                                     grpc::InsecureChannelCredentials()));
         grpc::ClientContext context;
-        context.set_deadline(std::chrono::system_clock::now() + std::chrono::seconds(5));
+        context.set_deadline(std::chrono::system_clock::now() + kPatience);
         grpc::Slice bytes(request);
         const grpc::ByteBuffer in(&bytes, 1);
         grpc::ByteBuffer out;
@@ -192,13 +196,20 @@ TEST_F(Rpc, WhenAllWorkersAreBusyAndTheQueueIsFullTheRestIsRefusedAtOnce) {
     service->body = [released](Call&, v1::HeadsResponse&) { released.wait(); };
     auto client = stub();
     std::vector<std::future<grpc::Status>> waiting;
-    for (int i = 0; i < 8; ++i)
+    const auto call = [&] {
         waiting.push_back(std::async(std::launch::async, [&] { return heads(*client); }));
+    };
+    call();
     while (service->calls == 0) std::this_thread::yield();
-    std::thread releaser([&] {
-        std::this_thread::sleep_for(std::chrono::milliseconds(200));
-        release.set_value();
-    });
+    for (int i = 0; i < 7; ++i) call();
+    // One runs, one waits; all others come back while those two are still there.
+    const auto answered_now = [&] {
+        return std::count_if(waiting.begin(), waiting.end(), [](const auto& one) {
+            return one.wait_for(std::chrono::milliseconds(1)) == std::future_status::ready;
+        });
+    };
+    while (answered_now() < 6) std::this_thread::yield();
+    release.set_value();
     int refused = 0, answered = 0;
     for (auto& one : waiting) {
         const auto status = one.get();
@@ -208,10 +219,8 @@ TEST_F(Rpc, WhenAllWorkersAreBusyAndTheQueueIsFullTheRestIsRefusedAtOnce) {
             EXPECT_TRUE(failure_of(status)->retry_after);
         }
     }
-    releaser.join();
-    EXPECT_EQ(answered + refused, 8);
-    EXPECT_GE(refused, 1);
-    EXPECT_GE(answered, 1);
+    EXPECT_EQ(answered, 2);
+    EXPECT_EQ(refused, 6);
 }
 
 TEST_F(Rpc, TheCallersTraceGoesOn) {
@@ -229,12 +238,12 @@ TEST_F(Rpc, ItsOwnChannelGivesEveryCallADeadlineThatTheServerSees) {
     open();
     std::chrono::system_clock::time_point seen;
     service->body = [&](Call& call, v1::HeadsResponse&) { seen = call.deadline(); };
-    auto client = stub({.internal_key = Secret("right key"), .deadline = std::chrono::seconds(3)});
+    auto client = stub({.internal_key = Secret("right key"), .deadline = kPatience});
     grpc::ClientContext context;  // no timeout of its own
     v1::HeadsResponse response;
     const auto status = client->Heads(&context, {}, &response);
     EXPECT_TRUE(status.ok()) << status.error_message();
-    EXPECT_LE(seen, std::chrono::system_clock::now() + std::chrono::seconds(4));
+    EXPECT_LE(seen, std::chrono::system_clock::now() + kPatience);
 }
 
 TEST_F(Rpc, HealthNeedsNoKeyAndFollowsReadiness) {
@@ -293,7 +302,7 @@ TEST_F(Rpc, AHandlerSeesThatItsCallerHasGone) {
     };
     auto client = stub();
     grpc::ClientContext context;
-    set_timeout(context, std::chrono::seconds(20));
+    set_timeout(context, kPatience);
     v1::HeadsResponse response;
     auto call =
         std::async(std::launch::async, [&] { return client->Heads(&context, {}, &response); });
@@ -307,7 +316,7 @@ class RpcStream : public Rpc {
 protected:
     std::unique_ptr<grpc::ClientReader<v1::RecordedEvent>> subscribe(v1::EventLog::Stub& to,
                                                                      grpc::ClientContext& context) {
-        set_timeout(context, std::chrono::seconds(20));
+        set_timeout(context, kPatience);
         return to.Subscribe(&context, {});
     }
 };
