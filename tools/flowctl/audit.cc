@@ -61,7 +61,7 @@ public:
             }
         }
         say("");
-        report();
+        report(away);
         if (!findings_.empty()) return kMismatch;
         if (away > 0) return away == static_cast<int>(services.size()) ? kUnavailable : kPartial;
         remember();
@@ -173,7 +173,7 @@ private:
         return problems.size() + more;
     }
 
-    void report() {
+    void report(int away) {
         Sheet problems({{"SERVICE"}, {"PLACE"}, {"PROBLEM"}, {"WHAT"}, {"DETAIL", false, true}});
         for (const auto& f : findings_)
             problems.add({f.service, f.where, f.kind, f.subject, f.detail});
@@ -192,7 +192,9 @@ private:
             }
         }
         std::cout << std::flush;
-        if (findings_.empty())
+        if (findings_.empty() && away > 0)
+            std::cerr << "nothing wrong was found, but not every service could be asked\n";
+        else if (findings_.empty())
             std::cerr << "every log is what was written, and two readers agree\n";
         else
             std::cerr << findings_.size() << (findings_.size() == 1 ? " problem" : " problems")

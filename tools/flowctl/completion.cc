@@ -59,7 +59,7 @@ void print_bash(const std::vector<Level>& levels) {
            "complete -F _flowctl flowctl\n";
 }
 
-std::string quoted(const std::string& text) {
+std::string in_quotes(const std::string& text) {
     std::string out = "'";
     for (const char c : text) out += c == '\'' ? "\\'" : std::string(1, c);
     return out + "'";
@@ -83,9 +83,9 @@ void print_fish(const std::vector<Level>& levels) {
         }
         for (const auto& [word, help] : level.words) {
             const bool option = word.starts_with("--");
-            std::cout << "complete -c flowctl -n " << quoted(seen)
+            std::cout << "complete -c flowctl -n " << in_quotes(seen)
                       << (option ? " -l " + word.substr(2) : " -a " + word) << " -d "
-                      << quoted(help) << "\n";
+                      << in_quotes(help) << "\n";
         }
     }
 }

@@ -20,6 +20,8 @@ using common::v1::RecordedEvent;
 using Place = std::tuple<std::string, int, std::int64_t>;
 
 constexpr std::chrono::milliseconds kTailPollMs{300};
+// A line of the tail, off a terminal.
+constexpr std::size_t kTailWidth = 160;
 constexpr int kCausesMax = 100;
 constexpr std::int64_t kWebhookBeforeUs = 2'000'000;
 
@@ -57,8 +59,9 @@ Place place_of(const RecordedEvent& event) {
     return {event.service(), event.lane(), event.position()};
 }
 
-const std::vector<Column> kListColumns{{"TIME (UTC)"}, {"PLACE"},         {"EVENT"},
-                                       {"STREAM"},     {"VERSION", true}, {"WHAT", false, true}};
+const std::vector<Column> kListColumns{{"TIME (UTC)"},    {"PLACE"},
+                                       {"EVENT"},         {"STREAM", false, true},
+                                       {"VERSION", true}, {"WHAT", false, true}};
 
 std::vector<std::string> list_cells(const RecordedEvent& event) {
     return {utc(event.recorded_at_us()),     place(event),
@@ -120,7 +123,7 @@ void print_tailed(Context& context, const RecordedEvent& event) {
         };
         const auto line = cells[0].substr(11) + "  " + padded(cells[1], 20) + " " +
                           padded(cells[2], 24) + " " + cells[5];
-        std::cout << (width == 0 ? line : fitted(line, width)) << "\n";
+        std::cout << fitted(line, width == 0 ? kTailWidth : width) << "\n";
     }
     std::cout << std::flush;
 }

@@ -460,6 +460,10 @@ int for_dead_letters(Context& context, const DeadLetterArguments& a, const std::
             const auto result = guarded([&] {
                 const auto m = context.api().call<gateway::v1::Message>(
                     "gateway", "MessageService/GetMessage", request);
+                if (!m.dead() && m.state() != "UNKNOWN") {
+                    std::cerr << "flowctl: " << name << " is " << m.state() << ", no dead letter\n";
+                    return kConflict;
+                }
                 sheet.add({m.message_id(), m.state()}, json_of(m));
                 return kOk;
             });
