@@ -125,6 +125,9 @@ int main(int argc, char** argv) try {
                                                : config.body_bytes_max;
                                 }},
                            router.handler());
+    // Stopped last of the three, before the store: what the others have begun is still written.
+    host.also(
+        "webhooks", [] {}, [&](auto) { door.stop(); });
     host.also(
         "dispatcher", [&] { dispatcher.start(); }, [&](auto grace) { dispatcher.stop(grace); });
     host.also(

@@ -35,6 +35,7 @@ constexpr milliseconds kChatWaitMax{60'000};
 // … and if it does not come back so long after its time, they go on without it.
 constexpr milliseconds kChatPatience{5'000};
 constexpr milliseconds kStoreRetryMs{200};
+constexpr milliseconds kStoreAwayRetryMs{1'000};
 constexpr int kDecisionsMax = 5;  // how often a decision is made again on what others wrote first
 constexpr std::size_t kPairsMax = 50'000;
 constexpr std::size_t kReadsQueuedMax = 100'000;
@@ -153,22 +154,24 @@ struct Dispatcher::State : std::enable_shared_from_this<Dispatcher::State> {
             guarded([this] { look_at_lanes(); });
             if (Steady::now() >= next_poll) {
                 const auto started = Steady::now();
-                guarded([this] { poll(); });
-                // A slow store is not asked more often than it can answer.
-                next_poll = Steady::now() +
-                            std::max<Steady::duration>(options.poll_ms, Steady::now() - started);
+                const bool worked = guarded([this] { poll(); });
+                // A slow store is not asked more often than it can answer, an absent one rarely.
+                const auto took =
+                    std::max<Steady::duration>(options.poll_ms, Steady::now() - started);
+                next_poll = Steady::now() + (worked ? took : Steady::duration(kStoreAwayRetryMs));
             }
             next_pump = Steady::now() + std::chrono::seconds(1);
             guarded([this] { pump_all(); });
         }
     }
 
-    void guarded(const std::function<void()>& body) {
+    bool guarded(const std::function<void()>& body) {
         try {
             body();
+            return true;
         } catch (const std::exception& error) {
             log::warn("dispatch: tried again", {{"error", error.what()}});
-            next_pump = Steady::now() + kStoreRetryMs;
+            return false;
         }
     }
 
@@ -184,7 +187,7 @@ struct Dispatcher::State : std::enable_shared_from_this<Dispatcher::State> {
             const auto guard = owners.guard(lane);
             if (!since || !guard) continue;
             auto& known = lanes[lane];
-            if (known.epoch == guard->owner_epoch) continue;
+            if (known.epoch == guard->owner_epoch || known.settle_again_at > now) continue;
             if (now - *since < options.attempt_start_ms_max) {
                 next_pump = std::min(next_pump, *since + options.attempt_start_ms_max);
                 known.open = false;
@@ -205,7 +208,11 @@ struct Dispatcher::State : std::enable_shared_from_this<Dispatcher::State> {
             } catch (const std::exception& error) {
                 log::warn("open attempts are not settled yet",
                           {{"lane", lane}, {"error", error.what()}});
-                self->post([self, lane] { self->lanes[lane].epoch = 0; });
+                self->post([self, lane] {
+                    auto& known = self->lanes[lane];
+                    known.epoch = 0;
+                    known.settle_again_at = Steady::now() + kStoreAwayRetryMs;
+                });
                 return;
             }
             self->post([self, lane, guard] {
@@ -840,6 +847,7 @@ struct Dispatcher::State : std::enable_shared_from_this<Dispatcher::State> {
     struct Lane {
         std::int64_t epoch = 0;
         bool open = false;
+        Steady::time_point settle_again_at{};
     };
 
     eventlog::Store& store;

@@ -22,6 +22,10 @@ using eventlog::Verdict;
 
 constexpr std::string_view kMetaChannel = "META_CLOUD";
 constexpr int kTriesMax = 3;
+// Wrong signatures: sources counted apart (the rest is one), and how often minutes are looked at.
+constexpr std::size_t kRejectedSourcesMax = 1000;
+constexpr std::chrono::seconds kRejectedWatch{5};
+constexpr std::int64_t kMinuteUs = 60'000'000;
 
 std::vector<Identity> identities_of(const WebhookElement& element) {
     std::vector<Identity> identities;
@@ -136,9 +140,76 @@ Door::Door(eventlog::Store& store, Directory& directory, Contacts& contacts,
     directory_.on_merge([this](const std::string& tenant, const std::string& customer) {
         customers_.forget(tenant, customer);
     });
+    rejected_watch_ = std::thread([this] { watch_rejected(); });
 }
 
 Door::~Door() { stop(); }
+
+void Door::stop() {
+    {
+        const std::lock_guard lock(rejected_mutex_);
+        if (stopping_) return;
+        stopping_ = true;
+    }
+    rejected_wake_.notify_one();
+    rejected_watch_.join();
+    write_rejected(true);
+    lookups_.stop();
+}
+
+void Door::count_rejected(const std::string& source) {
+    bad_signatures_.add();
+    const auto minute = unix_micros(clock_.now()) / kMinuteUs * kMinuteUs;
+    const std::lock_guard lock(rejected_mutex_);
+    const auto known = rejected_.find({source, minute});
+    if (known != rejected_.end())
+        ++known->second;
+    else
+        ++rejected_[{rejected_.size() < kRejectedSourcesMax ? source : "others", minute}];
+}
+
+void Door::watch_rejected() {
+    while (true) {
+        {
+            std::unique_lock lock(rejected_mutex_);
+            if (rejected_wake_.wait_for(lock, kRejectedWatch, [&] { return stopping_; })) return;
+        }
+        write_rejected(false);
+    }
+}
+
+void Door::write_rejected(bool all) {
+    const auto now = clock_.now();
+    std::vector<v1::SignatureRejected> minutes;
+    {
+        const std::lock_guard lock(rejected_mutex_);
+        for (auto at = rejected_.begin(); at != rejected_.end();) {
+            const auto& [key, count] = *at;
+            if (!all && key.second + kMinuteUs > unix_micros(now)) {
+                ++at;
+                continue;
+            }
+            auto& event = minutes.emplace_back();
+            event.set_source(key.first);
+            event.set_minute_us(key.second);
+            event.set_count(count);
+            at = rejected_.erase(at);
+        }
+    }
+    for (const auto& event : minutes) {
+        log::warn("webhooks with a wrong signature",
+                  {{"source", event.source()}, {"count", event.count()}});
+        Command command;
+        command.id = ids_.next().text();
+        command.tenant = kPlatform;
+        command.meta.routing = {eventlog::RoutingKind::named, "signatures"};
+        command.parts.push_back({{std::string(kPlatform), "quarantine", "signatures"},
+                                 eventlog::kAny,
+                                 {event_of(event, now)}});
+        // A count that the store does not take is lost: the log line above has it.
+        store_.append_async(std::move(command), [](const Verdict&, const std::exception_ptr&) {});
+    }
+}
 
 void Door::handshake(const http::Request& request, const http::Responder& responder) const {
     const auto mode = request.query_param("hub.mode").value_or("");
@@ -158,7 +229,7 @@ void Door::webhook(http::Request request, http::Responder responder) {
     const auto app =
         signing_app(options_.apps, request.body, request.headers.get("X-Hub-Signature-256"));
     if (!app) {
-        bad_signatures_.add();
+        count_rejected(request.remote_address);
         responder.send(http::Response{401, {}, ""});
         return;
     }

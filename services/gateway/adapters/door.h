@@ -1,9 +1,13 @@
 #pragma once
 
 #include <atomic>
+#include <condition_variable>
 #include <cstdint>
+#include <map>
 #include <memory>
+#include <mutex>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include "common/core/ids.h"
@@ -49,7 +53,7 @@ public:
     void webhook(http::Request request, http::Responder responder);
 
     Customers& customers() { return customers_; }
-    void stop() { lookups_.stop(); }
+    void stop();
 
 private:
     struct Delivery;  // one POST on its way
@@ -73,6 +77,11 @@ private:
     void next(const std::shared_ptr<Delivery>& delivery, const std::shared_ptr<Chain>& chain,
               std::size_t index);
 
+    // Wrong signatures, counted by source and minute; a minute that is over becomes one event.
+    void count_rejected(const std::string& source);
+    void write_rejected(bool all);
+    void watch_rejected();
+
     eventlog::Store& store_;
     Directory& directory_;
     Contacts& contacts_;
@@ -90,6 +99,12 @@ private:
     metrics::Counter oversized_;
     metrics::Counter quarantined_;
     metrics::Counter refused_;
+
+    std::mutex rejected_mutex_;
+    std::condition_variable rejected_wake_;
+    std::map<std::pair<std::string, std::int64_t>, std::int64_t> rejected_;
+    bool stopping_ = false;
+    std::thread rejected_watch_;
 
     Pool lookups_;  // last: its threads use everything above
 };

@@ -324,6 +324,9 @@ TEST_F(Gateway, BadSignaturesLeaveNothingBehind) {
     EXPECT_EQ(wrong.status, 401);
     EXPECT_EQ(wrong.body, "");
     EXPECT_TRUE(events("WebhookReceived").empty());
+    // One event a source and minute says that there was something.
+    door.stop();
+    until_events("SignatureRejected", 1);
 }
 
 TEST_F(Gateway, AnAppThatDoesNotOwnTheChannelIsQuarantined) {
