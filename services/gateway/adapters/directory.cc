@@ -41,7 +41,9 @@ void Directory::load_tenant(const std::string& tenant) {
     if (known == nullptr) return;
     auto entry = std::make_shared<TenantEntry>(TenantEntry{*known, folded.version});
     const std::unique_lock lock(mutex_);
-    tenants_[tenant] = std::move(entry);
+    // Two threads may have read: the newer one stays.
+    auto& kept = tenants_[tenant];
+    if (!kept || kept->version <= entry->version) kept = std::move(entry);
 }
 
 void Directory::load_channel(const std::string& tenant, const std::string& channel) {
@@ -66,7 +68,9 @@ void Directory::load_channel(const std::string& tenant, const std::string& chann
             "a channel's credentials do not open: is MASTER_KEY the one they were sealed under?",
             {{"tenant", tenant}, {"channel", channel}});
     const std::unique_lock lock(mutex_);
-    channels_[pair_key(tenant, channel)] = entry;
+    auto& kept = channels_[pair_key(tenant, channel)];
+    if (kept && kept->version > entry->version) return;
+    kept = entry;
     external_[channel_claim_key(known->channel.kind, known->channel.external_id)] = entry;
     auto& ids = of_tenant_[tenant];
     if (std::ranges::find(ids, channel) == ids.end()) ids.push_back(channel);

@@ -96,7 +96,13 @@ void connect(const Doors& doors, rpc::Call& call, const std::string& tenant,
     command.parts.push_back({channel_stream(tenant, channel.channel_id), eventlog::kCreate,
                              encode_all(decision.events(), doors.clock.now())});
     const auto verdict = doors.store.append(std::move(command));
-    if (verdict.accepted()) return;
+    if (verdict.accepted()) {
+        // This replica's door does not wait for the settings poll: the next webhook may be on its
+        // way.
+        doors.directory.apply({tenant, "tenant", tenant});
+        doors.directory.apply({tenant, "channel", channel.channel_id});
+        return;
+    }
     auto failure = rpc::already_exists(
         "This channel exists already, or its external id belongs to another tenant.");
     if (verdict.outcome == eventlog::Outcome::claim_taken)
