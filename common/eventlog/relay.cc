@@ -67,6 +67,7 @@ struct Relay::State {
                         producer = std::make_unique<messaging::Producer>(options.brokers);
                     for (auto& [number, lane] : lanes) more |= publish(number, lane);
                     acknowledge(more ? std::chrono::milliseconds(0) : std::chrono::milliseconds(1));
+                    if (failed || producer->fatal()) restart();
                     save(false);
                 }
                 if (!more && in_flight == 0) {
@@ -157,14 +158,13 @@ struct Relay::State {
             const auto value = to_bus(event);
             while (!producer->produce(options.topic, number, key, value, headers_of(event),
                                       event.position)) {
-                if (producer->fatal() || stopping) break;
+                if (failed || producer->fatal() || stopping) break;
                 acknowledge(std::chrono::milliseconds(10));
             }
-            if (producer->fatal() || stopping) break;
+            if (failed || producer->fatal() || stopping) break;
             lane.sent = event.position;
             ++in_flight;
         }
-        if (producer->fatal()) restart();
         return lane.sent < lane.head;
     }
 
@@ -184,7 +184,8 @@ struct Relay::State {
                 lane.acknowledged.erase(lane.acknowledged.begin());
             }
         }
-        if (failed || producer->fatal()) restart();
+        // Dropping the producer is the loop's business: others up the stack still hold it.
+        if (producer->fatal()) failed = true;
     }
 
     // The producer is no good any more: drop it, look at the partitions' ends, go on from there.
