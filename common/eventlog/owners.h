@@ -26,6 +26,10 @@ public:
 
     std::optional<OwnerGuard> guard(int lane) const;
     std::vector<int> lanes() const;
+    // How often to look for what others have written to our lanes. While every lane is ours nearly
+    // nobody else writes, and what we write ourselves is told by Store::on_commit: ten times as
+    // long then.
+    std::chrono::milliseconds poll_every(std::chrono::milliseconds shared) const;
     // When this lane was taken: a new owner waits attempt_start_ms_max before it calls anybody
     // outside.
     std::optional<std::chrono::steady_clock::time_point> since(int lane) const;

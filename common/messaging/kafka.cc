@@ -69,7 +69,17 @@ Record record_of(const rd_kafka_message_t* message) {
 struct Producer::State {
     std::vector<Acknowledged> acknowledged;
     std::atomic<bool> fatal{false};
-    std::unique_ptr<Client> client;  // last: its end still calls back into the rest
+    std::unique_ptr<Client> client;  // after the others: its end still calls back into them
+    std::map<std::string, rd_kafka_topic_t*, std::less<>> topics;
+
+    ~State() {
+        for (const auto& [name, topic] : topics) rd_kafka_topic_destroy(topic);
+    }
+    rd_kafka_topic_t* topic(const std::string& name) {
+        auto& known = topics[name];
+        if (!known) known = rd_kafka_topic_new(client->handle, name.c_str(), nullptr);
+        return known;
+    }
 };
 
 Producer::Producer(const std::string& brokers) : state_(std::make_unique<State>()) {
@@ -105,14 +115,16 @@ Producer::~Producer() {
 }
 
 bool Producer::produce(const std::string& topic, int partition, const std::string& key,
-                       const std::string& value, const RecordHeaders& headers, std::int64_t tag) {
+                       const std::string& value, std::span<const RecordHeader> headers,
+                       std::int64_t tag) {
     auto* list = rd_kafka_headers_new(headers.size());
     for (const auto& [name, content] : headers)
-        rd_kafka_header_add(list, name.c_str(), static_cast<ssize_t>(name.size()), content.data(),
+        rd_kafka_header_add(list, name.data(), static_cast<ssize_t>(name.size()), content.data(),
                             static_cast<ssize_t>(content.size()));
     const auto error = rd_kafka_producev(
-        state_->client->handle, RD_KAFKA_V_TOPIC(topic.c_str()), RD_KAFKA_V_PARTITION(partition),
-        RD_KAFKA_V_MSGFLAGS(RD_KAFKA_MSG_F_COPY), RD_KAFKA_V_KEY(key.data(), key.size()),
+        state_->client->handle, RD_KAFKA_V_RKT(state_->topic(topic)),
+        RD_KAFKA_V_PARTITION(partition), RD_KAFKA_V_MSGFLAGS(RD_KAFKA_MSG_F_COPY),
+        RD_KAFKA_V_KEY(key.data(), key.size()),
         RD_KAFKA_V_VALUE(const_cast<char*>(value.data()), value.size()), RD_KAFKA_V_HEADERS(list),
         RD_KAFKA_V_OPAQUE(reinterpret_cast<void*>(static_cast<std::intptr_t>(tag))),
         RD_KAFKA_V_END);

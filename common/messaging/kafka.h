@@ -5,8 +5,10 @@
 #include <functional>
 #include <memory>
 #include <optional>
+#include <span>
 #include <stdexcept>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -18,7 +20,8 @@ struct BusUnavailable : std::runtime_error {
     using std::runtime_error::runtime_error;
 };
 
-using RecordHeaders = std::vector<std::pair<std::string, std::string>>;
+// Views: copied by produce().
+using RecordHeader = std::pair<std::string_view, std::string_view>;
 
 // Idempotent, acks=all, no message timeout: a record waits until the bus is back or the producer is
 // dropped.
@@ -30,7 +33,7 @@ public:
     // False when the local queue is full: poll, then try again. `tag` comes back with the
     // acknowledgement.
     bool produce(const std::string& topic, int partition, const std::string& key,
-                 const std::string& value, const RecordHeaders& headers, std::int64_t tag);
+                 const std::string& value, std::span<const RecordHeader> headers, std::int64_t tag);
 
     struct Acknowledged {
         int partition;
