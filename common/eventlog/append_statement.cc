@@ -50,9 +50,8 @@ struct Stream {
 
 }  // namespace
 
-postgres::Session::Statement append_statement(std::span<const Command> commands,
-                                              const StoreOptions& options, const DeriveFn& derive,
-                                              bool strict) {
+AppendCall append_call(std::span<const Command> commands, const StoreOptions& options,
+                       const DeriveFn& derive, bool strict) {
     std::map<int, Int> lanes;                     // lane → its index
     std::map<Uuid, Stream> streams;               // sorted as PostgreSQL sorts
     std::map<Uuid, std::pair<Claim, Int>> names;  // claim id → what it is, its index
@@ -242,7 +241,9 @@ postgres::Session::Statement append_statement(std::span<const Command> commands,
     params.add_array(w_cmd).add_array(w_lane).add_array(w_kind).add_array(w_key).add_array(w_due);
     params.add_array(w_priority).add_bytes_array(w_ref);
     params.add_array(x_cmd).add_array(x_tenant).add_array(x_kind).add_array(x_key);
-    return {kAppendSql, std::move(params)};
+    const auto first_due = std::min_element(w_due.begin(), w_due.end());
+    return {{kAppendSql, std::move(params)},
+            first_due == w_due.end() ? std::nullopt : std::optional(*first_due)};
 }
 
 std::vector<Verdict> verdicts_from(const postgres::Result& result) {

@@ -72,6 +72,8 @@ struct Consumption::State {
 
     // What one attempt at a batch leads to.
     struct Attempt {
+        explicit Attempt(const DocumentCache* committed = nullptr) : pending(committed) {}
+
         Pending pending;
         std::vector<std::size_t> command_item;  // pending.commands[i] came from this item
         std::map<Where, std::int64_t> moved;
@@ -93,24 +95,32 @@ struct Consumption::State {
             attempt.command_item.push_back(index);
     }
 
-    std::vector<postgres::Session::Statement> statements_of(const Attempt& attempt) {
-        std::vector<postgres::Session::Statement> statements;
-        for (const auto& [where, to] : attempt.moved) {
-            const auto* lane = lane_of(where);
-            statements.push_back(
-                {"select move_cursor($1, $2, $3, $4, $5)", postgres::Params()
-                                                               .add(options.consumer)
-                                                               .add(where.first)
-                                                               .add(where.second)
-                                                               .add(lane->persisted)
-                                                               .add(to)});
+    // One transaction: what `begin` says, the documents, and the append last.
+    void run(const Pending& pending, std::vector<postgres::Session::Statement> begin) {
+        auto& statements = begin;
+        document_statements(pending, statements);
+        if (pending.commands.empty()) {
+            // A crash that loses this loses the cursor with it, and it is done again: nobody has to
+            // wait for the disk.
+            statements.insert(statements.begin(), {"set local synchronous_commit = off", {}});
+            session.transaction(statements);
+        } else {
+            auto call = append_call(pending.commands, store.options(), store.derive(), true);
+            statements.push_back(std::move(call.statement));
+            const auto results = session.transaction(statements);
+            store.committed(verdicts_from(results.back()), call.work_due);
         }
-        for (const auto& park : attempt.parks) statements.push_back(park_statement(park));
-        document_statements(attempt.pending, statements);
-        if (!attempt.pending.commands.empty())
-            statements.push_back(
-                append_statement(attempt.pending.commands, store.options(), store.derive(), true));
-        return statements;
+        for (const auto& [key, document] : pending.documents) documents.keep(document);
+    }
+
+    postgres::Session::Statement cursor_statement(const Where& where, std::int64_t from,
+                                                  std::int64_t to) const {
+        return {"select move_cursor($1, $2, $3, $4, $5)", postgres::Params()
+                                                              .add(options.consumer)
+                                                              .add(where.first)
+                                                              .add(where.second)
+                                                              .add(from)
+                                                              .add(to)};
     }
 
     postgres::Session::Statement park_statement(const Attempt::Park& park) {
@@ -197,7 +207,7 @@ struct Consumption::State {
         std::string reason;
         for (int attempts = 0; !items.empty(); ++attempts) {
             if (stopping || !still_ours(items)) return;
-            Attempt attempt;
+            Attempt attempt(&documents);
             try {
                 for (std::size_t i = 0; i < items.size(); ++i) {
                     const auto& item = items[i];
@@ -223,6 +233,7 @@ struct Consumption::State {
             } catch (const postgres::SqlError& error) {
                 if (error.sqlstate == "FS004") {
                     log::warn("a cursor was moved by another replica", {{"error", error.what()}});
+                    documents.clear();
                     for (const auto& [where, to] : attempt.moved)
                         if (auto* lane = lane_of(where)) load(where, *lane);
                     return;
@@ -274,8 +285,11 @@ struct Consumption::State {
         // A stretch that decided nothing needs no transaction of its own: it can be seen again
         // without harm.
         if (due) {
-            auto statements = statements_of(attempt);
-            session.transaction(statements);
+            std::vector<postgres::Session::Statement> statements;
+            for (const auto& [where, to] : attempt.moved)
+                statements.push_back(cursor_statement(where, lane_of(where)->persisted, to));
+            for (const auto& park : attempt.parks) statements.push_back(park_statement(park));
+            run(attempt.pending, std::move(statements));
         }
         for (const auto& [where, to] : attempt.moved) {
             auto* lane = lane_of(where);
@@ -308,24 +322,19 @@ struct Consumption::State {
                 continue;
             }
             if (now - lane.clean_since < options.idle_cursor_ms) continue;
-            statements.push_back(
-                {"select move_cursor($1, $2, $3, $4, $5)", postgres::Params()
-                                                               .add(options.consumer)
-                                                               .add(where.first)
-                                                               .add(where.second)
-                                                               .add(lane.persisted)
-                                                               .add(lane.applied)});
+            statements.push_back(cursor_statement(where, lane.persisted, lane.applied));
             moved.push_back(&lane);
         }
         if (statements.empty()) return;
         try {
-            session.transaction(statements);
+            run(Pending(), std::move(statements));
             for (auto* lane : moved) {
                 lane->persisted = lane->applied;
                 lane->clean_since = now;
             }
         } catch (const postgres::SqlError& error) {
             if (error.sqlstate != "FS004") throw;
+            documents.clear();
             for (auto& [where, lane] : lanes) load(where, lane);
         }
     }
@@ -416,6 +425,7 @@ struct Consumption::State {
     Handler react;
     Handler project;
     std::map<Where, Lane> lanes;
+    DocumentCache documents;
     std::map<Where, std::int64_t> last_behind;
     Steady::time_point compared = Steady::now();
     std::atomic<bool> stopping{false};
@@ -439,12 +449,14 @@ void Consumption::assign(const std::vector<int>& lanes) {
             state_->load(where, fresh);
             state_->lanes[where] = std::move(fresh);
         }
+    state_->documents.clear();
     state_->publish_progress();
 }
 
 void Consumption::unassign(const std::vector<int>& lanes) {
     for (const auto& [name, source] : state_->sources)
         for (const int lane : lanes) state_->lanes.erase({name, lane});
+    state_->documents.clear();
     state_->publish_progress();
 }
 
@@ -551,22 +563,17 @@ void Consumption::release(const std::string& source, int lane_number,
         if (next.rows() == 0) break;
         const auto position = next.int8(0, 0);
         const auto event = from_bus(next.bytes(0, 1));
-        State::Attempt attempt;
+        State::Attempt attempt(&state.documents);
         state.decide({event, "", ""}, 0, attempt,
                      std::nullopt);  // throws: it stays parked, and so do the later ones
-        std::vector<postgres::Session::Statement> statements{
-            {"delete from parked where consumer = $1 and source = $2 and lane = $3 and position = "
-             "$4",
-             postgres::Params()
-                 .add(state.options.consumer)
-                 .add(source)
-                 .add(lane_number)
-                 .add(position)}};
-        State::document_statements(attempt.pending, statements);
-        if (!attempt.pending.commands.empty())
-            statements.push_back(append_statement(attempt.pending.commands, state.store.options(),
-                                                  state.store.derive(), true));
-        state.session.transaction(statements);
+        state.run(attempt.pending,
+                  {{"delete from parked where consumer = $1 and source = $2 and lane = $3 and "
+                    "position = $4",
+                    postgres::Params()
+                        .add(state.options.consumer)
+                        .add(source)
+                        .add(lane_number)
+                        .add(position)}});
         --lane->parked;
     }
     lane->parked_keys.erase(routing_key);

@@ -2,6 +2,7 @@
 
 #include <condition_variable>
 #include <deque>
+#include <map>
 #include <mutex>
 #include <thread>
 
@@ -91,9 +92,9 @@ struct Store::Batcher {
     void commit(std::span<Waiting> batch) {
         std::vector<Command> commands;
         for (auto& waiting : batch) commands.push_back(waiting.command);
-        postgres::Session::Statement statement;
+        AppendCall call;
         try {
-            statement = append_statement(commands, store.options_, store.derive_, false);
+            call = append_call(commands, store.options_, store.derive_, false);
         } catch (const std::exception&) {
             // A command that cannot even be written down: find it.
             if (batch.size() == 1) return batch[0].answer({}, std::current_exception());
@@ -101,7 +102,11 @@ struct Store::Batcher {
         }
         for (int deadlocks = 0;;) {
             try {
-                answer(batch, verdicts_from(session.query(statement.sql, statement.params)));
+                auto verdicts =
+                    verdicts_from(session.query(call.statement.sql, call.statement.params));
+                store.committed(verdicts, call.work_due);
+                for (std::size_t i = 0; i < batch.size(); ++i)
+                    batch[i].answer(std::move(verdicts[i]), nullptr);
                 return;
             } catch (const postgres::StoreUnavailable&) {
                 // The commit may have counted. The same batch again gets "already done" if it did.
@@ -148,25 +153,6 @@ struct Store::Batcher {
 
     static void fail(std::span<Waiting> batch, const std::exception_ptr& error) {
         for (auto& waiting : batch) waiting.answer({}, error);
-    }
-
-    void answer(std::span<Waiting> batch, std::vector<Verdict> verdicts) {
-        std::vector<std::pair<int, std::int64_t>> heads;
-        for (const auto& verdict : verdicts) {
-            if (verdict.outcome != Outcome::ok || verdict.event_count == 0) continue;
-            const auto head = verdict.first_position + verdict.event_count - 1;
-            bool known = false;
-            for (auto& [lane, position] : heads)
-                if (lane == verdict.lane) {
-                    position = std::max(position, head);
-                    known = true;
-                }
-            if (!known) heads.emplace_back(verdict.lane, head);
-        }
-        for (const auto& [lane, head] : heads)
-            for (const auto& listener : store.listeners_) listener(lane, head);
-        for (std::size_t i = 0; i < batch.size(); ++i)
-            batch[i].answer(std::move(verdicts[i]), nullptr);
     }
 
     Store& store;
@@ -266,8 +252,20 @@ std::optional<Store::ClaimRow> Store::claim(std::string_view scope, std::string_
     return ClaimRow{result.text(0, 0), result.uuid(0, 1)};
 }
 
-void Store::on_commit(std::function<void(int, std::int64_t)> listener) {
+void Store::on_commit(std::function<void(const Commit&)> listener) {
     listeners_.push_back(std::move(listener));
+}
+
+void Store::committed(const std::vector<Verdict>& verdicts, std::optional<Time> work_due) {
+    std::map<int, std::int64_t> heads;
+    for (const auto& verdict : verdicts) {
+        if (verdict.outcome != Outcome::ok || verdict.event_count == 0) continue;
+        auto& head = heads[verdict.lane];
+        head = std::max(head, verdict.first_position + verdict.event_count - 1);
+    }
+    if (heads.empty()) return;
+    const Commit commit{{heads.begin(), heads.end()}, work_due};
+    for (const auto& listener : listeners_) listener(commit);
 }
 
 bool Store::ready(std::string& why) {

@@ -46,6 +46,12 @@ struct ClockAhead : std::runtime_error {
     using std::runtime_error::runtime_error;
 };
 
+// What a commit left behind.
+struct Commit {
+    std::vector<std::pair<int, std::int64_t>> heads;  // lane → its new head
+    std::optional<Time> work_due;                     // the earliest of the work rows put
+};
+
 class Store {
 public:
     Store(StoreOptions options, DeriveFn derive);
@@ -75,8 +81,11 @@ public:
     std::optional<ClaimRow> claim(std::string_view scope, std::string_view kind,
                                   std::string_view key);
 
-    // Called on a batcher's thread after a commit that wrote to `lane`, with its new head.
-    void on_commit(std::function<void(int lane, std::int64_t head)> listener);
+    // Called after each commit of this process that wrote something, on the thread that committed:
+    // keep it short.
+    void on_commit(std::function<void(const Commit&)> listener);
+    // For whoever runs append_call in a transaction of its own.
+    void committed(const std::vector<Verdict>& verdicts, std::optional<Time> work_due);
 
     int lane_of(const Routing& routing, std::string_view tenant) const {
         return eventlog::lane_of(routing, tenant, options_.lanes);
@@ -97,14 +106,17 @@ private:
     DeriveFn derive_;
     std::unique_ptr<postgres::Pool> pool_;
     std::vector<std::unique_ptr<Batcher>> batchers_;
-    std::vector<std::function<void(int, std::int64_t)>> listeners_;
+    std::vector<std::function<void(const Commit&)>> listeners_;
 };
 inline constexpr std::size_t kPageBytesMax = 3 << 20;
 
 // The one call of append(), for the batcher and for consumers' transactions.
-postgres::Session::Statement append_statement(std::span<const Command> commands,
-                                              const StoreOptions& options, const DeriveFn& derive,
-                                              bool strict);
+struct AppendCall {
+    postgres::Session::Statement statement;
+    std::optional<Time> work_due;  // the earliest of the work rows that it puts
+};
+AppendCall append_call(std::span<const Command> commands, const StoreOptions& options,
+                       const DeriveFn& derive, bool strict);
 std::vector<Verdict> verdicts_from(const postgres::Result& result);
 // Of the error that a strict append raises (FS002): which command (from 0), and its verdict.
 std::pair<std::size_t, Verdict> refusal_from(const postgres::SqlError& error);

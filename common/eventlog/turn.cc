@@ -2,6 +2,17 @@
 
 namespace flowstack::eventlog {
 
+const Document* DocumentCache::find(const std::string& tenant, const std::string& kind,
+                                    const std::string& id, int lane) const {
+    const auto found = documents_.find({tenant, kind, id});
+    return found == documents_.end() || found->second.lane != lane ? nullptr : &found->second;
+}
+
+void DocumentCache::keep(const Document& document) {
+    if (documents_.size() >= entries_max_) documents_.clear();
+    documents_[{document.tenant, document.kind, document.id}] = document;
+}
+
 void Pending::add(const Command& command) {
     commands.push_back(command);
     for (const auto& part : command.parts) {
@@ -46,6 +57,11 @@ std::optional<Document> Turn::get(const std::string& tenant, const std::string& 
         if (found->second.deleted) return std::nullopt;
         return found->second;
     }
+    if (pending_.cache != nullptr)
+        if (const auto* known = pending_.cache->find(tenant, kind, id, event_.lane)) {
+            if (known->deleted) return std::nullopt;
+            return *known;
+        }
     const auto result = store_.pool().with([&](postgres::Session& session) {
         return session.query(
             "select parent, state, sort_at, body from read_model where tenant = $1 and kind = $2 "

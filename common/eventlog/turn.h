@@ -35,16 +35,35 @@ struct Document {
     std::int64_t position = 0;
 };
 
+// Documents that this process has committed and whose lanes it still works on, so that they need
+// not be read again. A document is served only to events of the lane that wrote it last: nobody
+// else writes it then, and whoever takes the lane away makes our next commit fail.
+class DocumentCache {
+public:
+    explicit DocumentCache(std::size_t entries_max = 5'000) : entries_max_(entries_max) {}
+    const Document* find(const std::string& tenant, const std::string& kind, const std::string& id,
+                         int lane) const;
+    void keep(const Document& document);
+    void clear() { documents_.clear(); }
+
+private:
+    std::size_t entries_max_;
+    std::map<std::tuple<std::string, std::string, std::string>, Document> documents_;
+};
+
 // What a batch of consumed events has decided so far: later events of the batch see it before it is
 // committed.
 class Pending {
 public:
+    explicit Pending(const DocumentCache* committed = nullptr) : cache(committed) {}
+
     void add(const Command& command);
     // Events that the batch adds to a stream, in order.
     std::span<const NewEvent> events(const StreamName& stream) const;
 
     std::vector<Command> commands;
     std::map<std::tuple<std::string, std::string, std::string>, Document> documents;
+    const DocumentCache* cache;
 
 private:
     std::map<StreamName, std::vector<NewEvent>> events_;

@@ -27,7 +27,7 @@ struct WorkRow {
 };
 
 struct WorkOptions {
-    std::chrono::milliseconds poll_ms{10};
+    std::chrono::milliseconds poll_ms{10};  // while others may write to our lanes, see Owners
     std::chrono::milliseconds retry_delay_ms{1000};
     int in_flight_max = 256;  // a kind
     int threads = 2;          // that run the handlers
@@ -47,8 +47,9 @@ public:
     void handle(const std::string& kind, Handler handler, int in_flight_max = 0);
     void start();
     void stop();
-    // Something may be due now: do not wait for the next poll.
-    void wake();
+    // Something is due at that time of the wall clock, or was just now: do not wait for the next
+    // poll.
+    void wake(Time due_at);
 
 private:
     struct State;

@@ -31,6 +31,7 @@ constexpr milliseconds kOwnerCheckMs{500};
 constexpr milliseconds kStoreCheckMs{1000};
 constexpr milliseconds kTopicsCheckMs{3000};
 constexpr std::size_t kPollRecordsMax = 500;
+constexpr milliseconds kPollWaitMs{20};  // how soon it is seen that there is something else to do
 
 const std::vector<std::string> kServices{"gateway", "conversation", "payment", "followup",
                                          "campaign"};
@@ -90,6 +91,9 @@ HostOptions host_options(config::Reader& reader, const std::string& name,
     options.store.append_deadline_ms = reader.duration_ms(
         "APPEND_DEADLINE_MS", 10'000, "an append that is not answered by then has an unknown fate");
     options.brokers = reader.text("KAFKA_BROKERS", "127.0.0.1:9092", "Kafka bootstrap servers");
+    options.fetch_wait_ms = reader.duration_ms(
+        "KAFKA_FETCH_WAIT_MS", 100,
+        "how long a broker holds an empty fetch; it answers at once when something comes", 1);
     options.replica_id =
         reader.text("REPLICA_ID", "0", "name of this replica among those of its service");
     options.internal_key =
@@ -147,9 +151,11 @@ struct Host::State {
                 .metrics = &registry}),
           admin({.address = options.grpc_address, .port = options.admin_port}, health, registry) {
         event_log = make_event_log_service(door, store);
-        store.on_commit([this](int lane, std::int64_t head) {
-            relay.wake(lane, head);
-            runner.wake();
+        store.on_commit([this](const eventlog::Commit& commit) {
+            for (const auto& [lane, head] : commit.heads) relay.wake(lane, head);
+            if (!commit.work_due) return;
+            runner.wake(*commit.work_due);
+            for (const auto& listener : work_listeners) listener(*commit.work_due);
         });
         std::map<std::string, std::shared_ptr<eventlog::Source>> sources{
             {options.name, eventlog::own_source(store)}};
@@ -278,7 +284,8 @@ struct Host::State {
                             .brokers = options.brokers,
                             .group = "flowstack." + options.name,
                             .instance_id = options.name + "-" + options.replica_id,
-                            .topics = topics},
+                            .topics = topics,
+                            .fetch_wait_max = options.fetch_wait_ms},
                         messaging::GroupConsumer::Listener{
                             [&](const std::vector<int>& lanes) { take(lanes, assigned); },
                             [&](const std::vector<int>& lanes, bool lost) {
@@ -291,7 +298,7 @@ struct Host::State {
                                            lanes.end();
                                 });
                             }});
-                auto records = consumer->poll(kPollRecordsMax, milliseconds(10));
+                auto records = consumer->poll(kPollRecordsMax, kPollWaitMs);
                 const bool up = consumer->connected();
                 set_bus(up, up ? "" : "no broker answers; what is stored is sent on when one does");
                 drop_lost(assigned);
@@ -388,6 +395,7 @@ struct Host::State {
     std::map<std::string, std::shared_ptr<grpc::Channel>> channels;
     std::vector<Part> parts;
     std::vector<std::function<void(const eventlog::SettingsChange&)>> settings_listeners;
+    std::vector<std::function<void(Time)>> work_listeners;
     std::int64_t settings_seq = 0;
     Loop watching, settings, consuming;
 
@@ -418,7 +426,9 @@ void Host::project(eventlog::Consumption::Handler handler) {
 void Host::work(const std::string& kind, eventlog::WorkRunner::Handler handler, int in_flight_max) {
     state_->runner.handle(kind, std::move(handler), in_flight_max);
 }
-void Host::wake_work() { state_->runner.wake(); }
+void Host::on_work(std::function<void(Time)> listener) {
+    state_->work_listeners.push_back(std::move(listener));
+}
 void Host::on_settings_change(std::function<void(const eventlog::SettingsChange&)> listener) {
     state_->settings_listeners.push_back(std::move(listener));
 }

@@ -55,6 +55,7 @@ struct HostOptions {
     std::vector<std::string> sources;  // whom it reads besides itself
     eventlog::StoreOptions store;
     std::string brokers;
+    std::chrono::milliseconds fetch_wait_ms{100};
     std::string replica_id;
     Secret internal_key;
     std::string grpc_address = "127.0.0.1";
@@ -93,7 +94,9 @@ public:
     void project(eventlog::Consumption::Handler handler);
     void work(const std::string& kind, eventlog::WorkRunner::Handler handler,
               int in_flight_max = 0);
-    void wake_work();
+    // Told when this process has put a work row, with the time it is due: for a dispatcher that
+    // looks for its rows itself. Called on the thread that committed: keep it short.
+    void on_work(std::function<void(Time due_at)> listener);
     // Called for every settings change, from the first one on, in order, on one thread; before
     // `run` serves, all changes so far have been handed over.
     void on_settings_change(std::function<void(const eventlog::SettingsChange&)> listener);

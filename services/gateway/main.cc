@@ -70,6 +70,7 @@ int main(int argc, char** argv) try {
                                     .in_flight_max = config.sends_in_flight_max,
                                     .breaker_failures = config.breaker_failures,
                                     .breaker_open_ms = config.breaker_open_ms});
+    host.on_work([&](Time due_at) { dispatcher.wake(due_at); });
     host.work(std::string(gateway::kEvidenceKind),
               [&](const auto& row, auto done) { dispatcher.evidence_over(row, done); });
 

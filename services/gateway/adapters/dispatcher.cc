@@ -35,6 +35,7 @@ constexpr milliseconds kChatWaitMax{60'000};
 // … and if it does not come back so long after its time, they go on without it.
 constexpr milliseconds kChatPatience{5'000};
 constexpr milliseconds kStoreRetryMs{200};
+constexpr milliseconds kPollGap{2};  // however often it is woken
 constexpr milliseconds kStoreAwayRetryMs{1'000};
 constexpr int kDecisionsMax = 5;  // how often a decision is made again on what others wrote first
 constexpr std::size_t kPairsMax = 50'000;
@@ -134,6 +135,7 @@ struct Dispatcher::State : std::enable_shared_from_this<Dispatcher::State> {
 
     void run() {
         auto next_poll = Steady::now();
+        auto last_poll = next_poll - kPollGap;
         while (true) {
             std::deque<std::function<void()>> jobs;
             {
@@ -147,17 +149,18 @@ struct Dispatcher::State : std::enable_shared_from_this<Dispatcher::State> {
                     if (inbox.empty()) woken.wait_for(lock, milliseconds(5));
                 }
                 jobs.swap(inbox);
-                if (wake_asked) next_poll = Steady::now();
+                if (wake_asked) next_poll = std::min(next_poll, last_poll + kPollGap);
                 wake_asked = false;
             }
             for (auto& job : jobs) guarded(job);
             guarded([this] { look_at_lanes(); });
             if (Steady::now() >= next_poll) {
-                const auto started = Steady::now();
-                const bool worked = guarded([this] { poll(); });
+                last_poll = Steady::now();
+                bool found = false;
+                const bool worked = guarded([&] { found = poll(); });
                 // A slow store is not asked more often than it can answer, an absent one rarely.
-                const auto took =
-                    std::max<Steady::duration>(options.poll_ms, Steady::now() - started);
+                const auto pause = found ? options.poll_ms : owners.poll_every(options.poll_ms);
+                const auto took = std::max<Steady::duration>(pause, Steady::now() - last_poll);
                 next_poll = Steady::now() + (worked ? took : Steady::duration(kStoreAwayRetryMs));
             }
             next_pump = Steady::now() + std::chrono::seconds(1);
@@ -294,8 +297,9 @@ struct Dispatcher::State : std::enable_shared_from_this<Dispatcher::State> {
         return tenant && tenant->tenant.status == TenantStatus::suspended;
     }
 
-    void poll() {
-        if (stopping) return;
+    // True when there was something.
+    bool poll() {
+        if (stopping) return false;
         std::vector<std::int32_t> row_lanes;
         std::vector<std::string> kinds;
         std::vector<std::int32_t> rooms;
@@ -309,7 +313,8 @@ struct Dispatcher::State : std::enable_shared_from_this<Dispatcher::State> {
             for (int priority = 0; priority < kPriorities; ++priority) {
                 const int room =
                     options.queued_in_memory_max - static_cast<int>(queue.held[priority].size());
-                if (room <= 0) continue;
+                // Fetched by halves: a row more or less is not worth a question.
+                if (room < (options.queued_in_memory_max + 1) / 2) continue;
                 row_lanes.push_back(entry->lane);
                 kinds.push_back(dispatch_kind(queue.channel_id, priority));
                 rooms.push_back(room);
@@ -317,7 +322,7 @@ struct Dispatcher::State : std::enable_shared_from_this<Dispatcher::State> {
                 held.insert(held.end(), queue.held[priority].begin(), queue.held[priority].end());
             }
         }
-        if (asked.empty()) return;
+        if (asked.empty()) return false;
         const auto rows = session.query(
             "select c.n, w.key, w.due_at, w.ref from unnest($1::int[], $2::text[], $3::int[]) "
             "with ordinality c(lane, kind, room, n) cross join lateral (select key, due_at, ref "
@@ -348,6 +353,7 @@ struct Dispatcher::State : std::enable_shared_from_this<Dispatcher::State> {
                 chat.waiting.push_back(std::move(job));
             }
         }
+        return rows.rows() > 0;
     }
 
     void pump_all() {
@@ -905,9 +911,12 @@ void Dispatcher::stop(milliseconds grace) {
     state_->reads.stop();
 }
 
-void Dispatcher::wake() {
+void Dispatcher::wake(Time due_at) {
+    // What leaves later is found by a poll.
+    if (due_at > state_->clock.now()) return;
     {
         const std::lock_guard lock(state_->mutex);
+        if (state_->wake_asked) return;
         state_->wake_asked = true;
     }
     state_->woken.notify_one();

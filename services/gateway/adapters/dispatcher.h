@@ -29,7 +29,7 @@ struct DispatcherOptions {
     std::string graph_base_url;  // "https://graph.facebook.com/v25.0"
     std::string replica;
     RetryPolicy policy;
-    std::chrono::milliseconds poll_ms{10};
+    std::chrono::milliseconds poll_ms{10};  // while others may queue here, see eventlog::Owners
     std::chrono::milliseconds attempt_start_ms_max{2'000};
     std::chrono::milliseconds send_timeout_ms{10'000};
     std::chrono::milliseconds held_retry_ms{1'000};  // a held row is looked at again
@@ -51,8 +51,8 @@ public:
     void start();
     // No new attempts; those under way get their outcome within `grace`.
     void stop(std::chrono::milliseconds grace);
-    // Something was queued.
-    void wake();
+    // Something was queued, to leave at that time or at once.
+    void wake(Time due_at);
 
     // Work of kind "evidence": the wait of an unknown message is over.
     void evidence_over(const eventlog::WorkRow& row, const eventlog::WorkRunner::Done& done);

@@ -5,6 +5,7 @@
 
 #include "common/core/clock.h"
 #include "common/eventlog/store.h"
+#include "flowstack/common/v1/recorded_event.pb.h"
 #include "tests/support/test_database.h"
 
 namespace flowstack::eventlog {
@@ -79,6 +80,30 @@ TEST_F(Append, StoresAnEventWithItsWholeEnvelope) {
     EXPECT_EQ(from_bus(to_bus(events[0])).payload, "hello");
 }
 
+TEST_F(Append, TheEnvelopeOnTheBusIsProtobufToTheByte) {
+    auto full = command("c1", "a", kCreate, {event("hello")});
+    full.meta.actor = "operator:1";
+    full.meta.request_hash = std::string("\0\x80\xff", 3);
+    full.meta.causation = Position{"gateway", 2, 1'000'000'000'000};
+    full.meta.settings_version = 300;
+    full.meta.traceparent = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
+    full.parts[0].events[0].is_private = true;
+    auto large = command("c2", "a", 1, {event(std::string(kBusEventBytesMax + 1, 'x'))});
+    for (auto& c : {full, large, command("c3", "a", 2, {event("")})})
+        ASSERT_TRUE(store->append(c).accepted());
+    for (const auto& stored : store->read_stream({"t1", "thing", "a"})) {
+        const auto bytes = to_bus(stored);
+        common::v1::RecordedEvent proto;
+        ASSERT_TRUE(proto.ParseFromString(bytes));
+        EXPECT_TRUE(proto.GetReflection()->GetUnknownFields(proto).empty());
+        EXPECT_EQ(proto.SerializeAsString(), bytes);
+        EXPECT_EQ(proto.position(), stored.position);
+        EXPECT_EQ(proto.meta().SerializeAsString(), stored.meta_bytes);
+        EXPECT_EQ(proto.payload_omitted(), stored.version <= 2);
+        EXPECT_EQ(to_bus(from_bus(bytes)).size(), bytes.size());
+    }
+}
+
 TEST_F(Append, WrongVersionSaysTheActualOne) {
     ASSERT_TRUE(store->append(command("c1", "a", kCreate, {event("1"), event("2")})).accepted());
     const auto verdict = store->append(command("c2", "a", 1, {event("3")}));
@@ -146,7 +171,7 @@ TEST_F(Append, CommandsOfOneStreamInOneBatchAreJudgedInOrderEachSeeingTheOneBefo
                                      command("c6", "c", kCreate, {event("n", "test.v1.Named")}),
                                      command("c1", "a", kCreate, {event("1")}, Dedupe::creation)};
     postgres::Session session({.url = database->service_url()});
-    const auto statement = append_statement(batch, store->options(), derive, false);
+    const auto statement = append_call(batch, store->options(), derive, false).statement;
     const auto verdicts = verdicts_from(session.query(statement.sql, statement.params));
     ASSERT_EQ(verdicts.size(), 7u);
     EXPECT_EQ(verdicts[0].outcome, Outcome::ok);
@@ -313,7 +338,7 @@ TEST_F(Append, WorkThatALaterCommandOfTheBatchTakesAwayIsGone) {
         command("c4", "b", 1, {event("2", "test.v1.Untimed")}),
         command("c5", "b", 2, {event("3", "test.v1.Timed")}),
         command("c6", "b", 7, {event("4", "test.v1.Untimed")})};  // refused
-    const std::vector statements{append_statement(batch, store->options(), derive, false)};
+    const std::vector statements{append_call(batch, store->options(), derive, false).statement};
     store->pool().with([&](postgres::Session& s) { return s.transaction(statements); });
     EXPECT_EQ(count("select count(*) from work where key = 'a'"), 0);
     EXPECT_EQ(count("select count(*) from work where key = 'b'"), 1);

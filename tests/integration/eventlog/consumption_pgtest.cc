@@ -175,6 +175,30 @@ TEST_F(Consuming, I15_AConsumerStoppedInsideItsTransactionDoesNotHoldItsSuccesso
     EXPECT_EQ(count("select count(*) from events"), 1);
 }
 
+// A replica keeps the documents that it wrote; what another one wrote meanwhile must not be lost.
+TEST_F(Consuming, DocumentsKeptInMemoryAreForgottenWithTheLane) {
+    Replica first(*this);
+    Replica second(*this);
+    const auto apply = [&](Replica& replica, int events) {
+        for (int i = 0; i < events; ++i) happen("c1", "x");
+        replica.consumption.apply(bus());
+    };
+    const auto shown = [&] {
+        return count("select convert_from(body, 'utf8')::bigint from read_model where id = 'c1'");
+    };
+    apply(first, 3);
+    second.consumption.assign({0, 1, 2, 3});
+    apply(second, 4);
+    EXPECT_EQ(shown(), 7);
+    // Nobody told the first one that its lane went and came back.
+    apply(first, 2);
+    first.consumption.apply(bus());
+    EXPECT_EQ(shown(), 9);
+    second.consumption.assign({0, 1, 2, 3});
+    apply(second, 1);
+    EXPECT_EQ(shown(), 10);
+}
+
 TEST_F(Consuming, AnEventThatCannotBeAppliedIsParkedWithTheLaterOnesOfItsKeyOnly) {
     Replica replica(*this);
     happen("c1", "x");

@@ -37,7 +37,7 @@ protected:
         return c;
     }
     void append_in(postgres::Session& session, const Command& command) {
-        const auto statement = append_statement({&command, 1}, options, derive, true);
+        const auto statement = append_call({&command, 1}, options, derive, true).statement;
         session.query(statement.sql, statement.params);
     }
 
