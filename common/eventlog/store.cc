@@ -54,19 +54,25 @@ struct Store::Batcher {
         if (thread.joinable()) thread.join();
     }
 
-    void push(Command command, Answer answer) {
-        const auto bytes = bytes_of(command);
+    void push(std::vector<Asked> asked) {
+        std::vector<Asked> refused;
+        bool closing = false;
         {
             const std::lock_guard lock(mutex);
-            if (stopping || queue.size() >= store.options_.queue_commands_max) {
-                answer({}, std::make_exception_ptr(Overloaded(stopping ? "the store is closing"
-                                                                       : "append queue is full")));
-                return;
-            }
-            queue.push_back({std::move(command), std::move(answer),
-                             Clock::now() + store.options_.append_deadline_ms, bytes});
+            closing = stopping;
+            if (stopping || queue.size() + asked.size() > store.options_.queue_commands_max)
+                refused = std::move(asked);
+            else
+                for (auto& [command, answer] : asked) {
+                    const auto bytes = bytes_of(command);
+                    queue.push_back({std::move(command), std::move(answer),
+                                     Clock::now() + store.options_.append_deadline_ms, bytes});
+                }
         }
         wake.notify_one();
+        for (auto& [command, answer] : refused)
+            answer({}, std::make_exception_ptr(
+                           Overloaded(closing ? "the store is closing" : "append queue is full")));
     }
 
     void run() {
@@ -182,8 +188,20 @@ void Store::drain() {
 }
 
 void Store::append_async(Command command, Answer answer) {
-    const auto lane = static_cast<std::size_t>(lane_of(command.meta.routing, command.tenant));
-    batchers_[lane % batchers_.size()]->push(std::move(command), std::move(answer));
+    std::vector<Asked> asked;
+    asked.push_back({std::move(command), std::move(answer)});
+    append_async(std::move(asked));
+}
+
+void Store::append_async(std::vector<Asked> asked) {
+    std::vector<std::vector<Asked>> groups(batchers_.size());
+    for (auto& one : asked) {
+        const auto lane =
+            static_cast<std::size_t>(lane_of(one.command.meta.routing, one.command.tenant));
+        groups[lane % groups.size()].push_back(std::move(one));
+    }
+    for (std::size_t i = 0; i < groups.size(); ++i)
+        if (!groups[i].empty()) batchers_[i]->push(std::move(groups[i]));
 }
 
 Verdict Store::append(Command command) {

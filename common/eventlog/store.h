@@ -62,6 +62,12 @@ public:
     // (postgres::StoreUnavailable): ask again with the same command id then.
     using Answer = std::function<void(Verdict verdict, std::exception_ptr error)>;
     void append_async(Command command, Answer answer);
+    // Several that belong together: those of one lane group go in one commit, unless it is full.
+    struct Asked {
+        Command command;
+        Answer answer;
+    };
+    void append_async(std::vector<Asked> asked);
 
     // Waits. Throws what append_async would have handed over.
     Verdict append(Command command);

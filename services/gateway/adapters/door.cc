@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <map>
+#include <thread>
 
 #include "common/crypto/encoding.h"
 #include "common/crypto/hash.h"
@@ -82,6 +83,10 @@ struct Door::Delivery {
     Time received_at;
     std::atomic<int> pending{1};  // the starter holds one
     std::atomic<bool> failed{false};
+    // What the starter's own thread asks for is gathered and goes in one commit.
+    const std::thread::id starter = std::this_thread::get_id();
+    bool gathering = true;  // the starter's only
+    std::vector<eventlog::Store::Asked> gathered;
 
     Delivery(http::Request r, http::Responder to)
         : request(std::move(r)), responder(std::move(to)) {}
@@ -241,7 +246,6 @@ void Door::webhook(http::Request request, http::Responder responder) {
     delivery->traceparent =
         trace::continue_from(delivery->request.headers.get(trace::kHeader)).traceparent();
     if (delivery->parsed.shape == ParsedWebhook::Shape::malformed_json) malformed_.add();
-    store_raw(delivery);
 
     // Elements of one customer, in order; statuses each alone.
     std::map<std::pair<const ChannelEntry*, std::string>, std::shared_ptr<Chain>> chains;
@@ -278,7 +282,17 @@ void Door::webhook(http::Request request, http::Responder responder) {
         delivery->expect();
     }
     for (auto& chain : started) start(delivery, chain);
+    delivery->gathering = false;
+    store_raw(delivery);
     delivery->done(true);
+}
+
+void Door::ask(const std::shared_ptr<Delivery>& delivery, Command command,
+               eventlog::Store::Answer answer) {
+    if (std::this_thread::get_id() == delivery->starter && delivery->gathering)
+        delivery->gathered.push_back({std::move(command), std::move(answer)});
+    else
+        store_.append_async(std::move(command), std::move(answer));
 }
 
 void Door::store_raw(const std::shared_ptr<Delivery>& delivery) {
@@ -298,9 +312,12 @@ void Door::store_raw(const std::shared_ptr<Delivery>& delivery) {
     raw.set_app_id(delivery->app_id);
     raw.set_parse(std::string(text_of(delivery->parsed.shape)));
 
-    // Any lane will do; spread by the id. One stream a lane and hour.
-    const auto lanes = store_.options().lanes;
-    const int lane = delivery->webhook_id.bytes[15] % lanes;
+    // Any lane will do: that of the first element, so that both are one commit, else by the id. One
+    // stream a lane and hour.
+    auto gathered = std::move(delivery->gathered);
+    const int lane = gathered.empty() ? delivery->webhook_id.bytes[15] % store_.options().lanes
+                                      : store_.lane_of(gathered.front().command.meta.routing,
+                                                       gathered.front().command.tenant);
     const auto hour = unix_seconds(delivery->received_at) / 3600;
     Command command;
     command.id = delivery->webhook_id.text();
@@ -317,10 +334,12 @@ void Door::store_raw(const std::shared_ptr<Delivery>& delivery) {
          eventlog::kAny,
          {std::move(event)}});
     delivery->expect();
-    store_.append_async(std::move(command), [this, delivery](Verdict, std::exception_ptr error) {
-        if (error) refused_.add();
-        delivery->done(!error);
-    });
+    gathered.insert(gathered.begin(),
+                    {std::move(command), [this, delivery](Verdict, std::exception_ptr error) {
+                         if (error) refused_.add();
+                         delivery->done(!error);
+                     }});
+    store_.append_async(std::move(gathered));
 }
 
 void Door::start(const std::shared_ptr<Delivery>& delivery, std::shared_ptr<Chain> chain) {
@@ -432,9 +451,9 @@ void Door::append_message(const std::shared_ptr<Delivery>& delivery,
         command.parts.push_back(*plan.part);
     }
 
-    store_.append_async(
-        std::move(command), [this, delivery, chain, index, customer, tries, then_next](
-                                const Verdict& verdict, std::exception_ptr error) {
+    ask(delivery, std::move(command),
+        [this, delivery, chain, index, customer, tries, then_next](const Verdict& verdict,
+                                                                   std::exception_ptr error) {
             if (!error && verdict.accepted()) {
                 customers_.remember(chain->channel->tenant, identities_of(*chain->elements[index]),
                                     customer);
@@ -502,15 +521,16 @@ void Door::append_status(const std::shared_ptr<Delivery>& delivery,
          eventlog::kAny,
          {encode(MessageEvent(status), element.provider_time == Time{} ? delivery->received_at
                                                                        : element.provider_time)}});
-    store_.append_async(std::move(command), [this, delivery](const Verdict& verdict,
-                                                             std::exception_ptr error) {
-        if (error || (!verdict.accepted() && verdict.outcome != eventlog::Outcome::other_body)) {
-            refused_.add();
-            delivery->done(false);
-            return;
-        }
-        delivery->done(true);
-    });
+    ask(delivery, std::move(command),
+        [this, delivery](const Verdict& verdict, std::exception_ptr error) {
+            if (error ||
+                (!verdict.accepted() && verdict.outcome != eventlog::Outcome::other_body)) {
+                refused_.add();
+                delivery->done(false);
+                return;
+            }
+            delivery->done(true);
+        });
 }
 
 // A status without our callback data: found by the provider's id, or kept until its message comes.
@@ -572,9 +592,8 @@ void Door::quarantine(const std::shared_ptr<Delivery>& delivery, const WebhookEl
                              eventlog::kAny,
                              {event_of(event, delivery->received_at)}});
     delivery->expect();
-    store_.append_async(std::move(command), [delivery](const Verdict&, std::exception_ptr error) {
-        delivery->done(!error);
-    });
+    ask(delivery, std::move(command),
+        [delivery](const Verdict&, std::exception_ptr error) { delivery->done(!error); });
 }
 
 }  // namespace flowstack::gateway

@@ -59,7 +59,10 @@ private:
     struct Delivery;  // one POST on its way
     struct Chain;     // its elements of one customer, in order
 
+    // The raw webhook, and with it what its elements have asked for so far.
     void store_raw(const std::shared_ptr<Delivery>& delivery);
+    void ask(const std::shared_ptr<Delivery>& delivery, eventlog::Command command,
+             eventlog::Store::Answer answer);
     void start(const std::shared_ptr<Delivery>& delivery, std::shared_ptr<Chain> chain);
     void element(const std::shared_ptr<Delivery>& delivery, const std::shared_ptr<Chain>& chain,
                  std::size_t index, bool then_next);
