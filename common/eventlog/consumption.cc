@@ -95,32 +95,61 @@ struct Consumption::State {
             attempt.command_item.push_back(index);
     }
 
-    // One transaction: what `begin` says, the documents, and the append last.
-    void run(const Pending& pending, std::vector<postgres::Session::Statement> begin) {
-        auto& statements = begin;
-        document_statements(pending, statements);
-        if (pending.commands.empty()) {
-            // A crash that loses this loses the cursor with it, and it is done again: nobody has to
-            // wait for the disk.
+    // One transaction for all that is not written yet: every cursor that moved, the documents, what
+    // `attempt` decided, the append last.
+    void write(const Attempt& attempt, std::vector<postgres::Session::Statement> statements) {
+        std::vector<std::string> sources_moved;
+        std::vector<std::int32_t> lanes_moved;
+        std::vector<std::int64_t> from, to;
+        for (const auto& [where, lane] : lanes) {
+            const auto moved = attempt.moved.find(where);
+            const auto target = moved == attempt.moved.end() ? lane.applied : moved->second;
+            if (target == lane.persisted) continue;
+            sources_moved.push_back(where.first);
+            lanes_moved.push_back(where.second);
+            from.push_back(lane.persisted);
+            to.push_back(target);
+        }
+        if (!to.empty())
+            statements.push_back(
+                {"select move_cursor($1, c.s, c.l, c.f, c.t) from unnest($2::text[], $3::int[], "
+                 "$4::bigint[], $5::bigint[]) c(s, l, f, t)",
+                 postgres::Params()
+                     .add(options.consumer)
+                     .add_array(sources_moved)
+                     .add_array(lanes_moved)
+                     .add_array(from)
+                     .add_array(to)});
+        auto changed = documents.unsaved();
+        for (const auto& [key, document] : attempt.pending.documents) changed[key] = document;
+        document_statements(changed, statements);
+        if (attempt.pending.commands.empty()) {
+            // A crash that loses this loses the cursors with it, and it is done again: nobody has
+            // to wait for the disk.
+            if (statements.empty()) return;
             statements.insert(statements.begin(), {"set local synchronous_commit = off", {}});
             session.transaction(statements);
         } else {
-            auto call = append_call(pending.commands, store.options(), store.derive(), true);
+            auto call =
+                append_call(attempt.pending.commands, store.options(), store.derive(), true);
             statements.push_back(std::move(call.statement));
             const auto results = session.transaction(statements);
             store.committed(verdicts_from(results.back()), call.work_due);
         }
-        for (const auto& [key, document] : pending.documents) documents.keep(document);
+        documents.saved(attempt.pending.documents);
+        for (auto& [where, lane] : lanes) {
+            if (const auto moved = attempt.moved.find(where); moved != attempt.moved.end())
+                lane.applied = moved->second;
+            lane.persisted = lane.applied;
+        }
     }
 
-    postgres::Session::Statement cursor_statement(const Where& where, std::int64_t from,
-                                                  std::int64_t to) const {
-        return {"select move_cursor($1, $2, $3, $4, $5)", postgres::Params()
-                                                              .add(options.consumer)
-                                                              .add(where.first)
-                                                              .add(where.second)
-                                                              .add(from)
-                                                              .add(to)};
+    // Somebody else moved a cursor, or lanes came or went: what is in memory may be no longer true.
+    void reload() {
+        must_reload = true;
+        documents.clear();
+        for (auto& [where, lane] : lanes) load(where, lane);
+        must_reload = false;
     }
 
     postgres::Session::Statement park_statement(const Attempt::Park& park) {
@@ -139,14 +168,14 @@ struct Consumption::State {
                 .add_bytes(park.item->raw.empty() ? to_bus(event) : park.item->raw)};
     }
 
-    static void document_statements(const Pending& pending,
+    static void document_statements(const Documents& documents,
                                     std::vector<postgres::Session::Statement>& statements) {
         std::vector<std::string> tenant, kind, id, parent, state, gone_tenant, gone_kind, gone_id;
         std::vector<std::string_view> body;
         std::vector<Time> sort_at;
         std::vector<std::int32_t> lane;
         std::vector<std::int64_t> position;
-        for (const auto& [key, document] : pending.documents) {
+        for (const auto& [key, document] : documents) {
             if (document.deleted) {
                 gone_tenant.push_back(document.tenant);
                 gone_kind.push_back(document.kind);
@@ -194,23 +223,39 @@ struct Consumption::State {
                      .add_array(gone_id)});
     }
 
-    bool still_ours(std::span<const Item> items) {
-        return std::all_of(items.begin(), items.end(), [&](const Item& item) {
-            return lane_of({item.event.service, item.event.lane}) != nullptr;
-        });
+    // Of these, what comes next in its lane. What somebody else has applied meanwhile is not ours
+    // any more, and nothing is applied across the gap that it left.
+    std::vector<const Item*> next_of(std::span<const Item* const> items) {
+        std::vector<const Item*> next;
+        std::map<Where, std::int64_t> at;
+        for (const auto* item : items) {
+            const Where where{item->event.service, item->event.lane};
+            const auto* lane = lane_of(where);
+            if (!lane) continue;
+            auto& position = at.try_emplace(where, lane->applied).first->second;
+            if (item->event.position != position + 1) continue;
+            ++position;
+            next.push_back(item);
+        }
+        return next;
     }
 
     // Applies all of it, in halves when somebody refuses. Comes back when it counts, or when it is
     // not ours.
-    void apply(std::span<const Item> items) {
+    void apply(std::span<const Item* const> given) {
         std::optional<Verdict> refusal;
         std::string reason;
-        for (int attempts = 0; !items.empty(); ++attempts) {
-            if (stopping || !still_ours(items)) return;
+        for (int attempts = 0;; ++attempts) {
+            if (stopping) return;
             Attempt attempt(&documents);
+            std::vector<const Item*> items;
             try {
+                if (must_reload) reload();
+                save();  // while the store is away nothing more is taken into memory
+                items = next_of(given);
+                if (items.empty()) return;
                 for (std::size_t i = 0; i < items.size(); ++i) {
-                    const auto& item = items[i];
+                    const auto& item = *items[i];
                     const Where where{item.event.service, item.event.lane};
                     attempt.moved[where] = item.event.position;
                     if (!item.undecodable.empty())
@@ -233,10 +278,8 @@ struct Consumption::State {
             } catch (const postgres::SqlError& error) {
                 if (error.sqlstate == "FS004") {
                     log::warn("a cursor was moved by another replica", {{"error", error.what()}});
-                    documents.clear();
-                    for (const auto& [where, to] : attempt.moved)
-                        if (auto* lane = lane_of(where)) load(where, *lane);
-                    return;
+                    must_reload = true;
+                    continue;
                 }
                 if (items.size() > 1 && error.sqlstate != "FS002" && !error.retryable())
                     return halve(items);
@@ -270,34 +313,27 @@ struct Consumption::State {
         }
     }
 
-    void halve(std::span<const Item> items) {
+    void halve(std::span<const Item* const> items) {
         apply(items.first(items.size() / 2));
         apply(items.subspan(items.size() / 2));
     }
 
     void commit(const Attempt& attempt) {
-        const bool effects = !attempt.pending.commands.empty() ||
-                             !attempt.pending.documents.empty() || !attempt.parks.empty();
-        bool due = effects;
         const auto now = Steady::now();
-        for (const auto& [where, to] : attempt.moved)
-            if (now - lane_of(where)->clean_since > options.idle_cursor_ms) due = true;
-        // A stretch that decided nothing needs no transaction of its own: it can be seen again
-        // without harm.
-        if (due) {
-            std::vector<postgres::Session::Statement> statements;
-            for (const auto& [where, to] : attempt.moved)
-                statements.push_back(cursor_statement(where, lane_of(where)->persisted, to));
-            for (const auto& park : attempt.parks) statements.push_back(park_statement(park));
-            run(attempt.pending, std::move(statements));
-        }
-        for (const auto& [where, to] : attempt.moved) {
-            auto* lane = lane_of(where);
-            lane->applied = to;
-            if (due) {
-                lane->persisted = to;
-                lane->clean_since = now;
+        if (attempt.pending.commands.empty() && attempt.parks.empty()) {
+            // Nothing that anybody waits for: it is written with what comes next, or by save().
+            if (documents.unsaved().empty()) unsaved_since = now;
+            documents.put_unsaved(attempt.pending.documents);
+            for (const auto& [where, to] : attempt.moved) {
+                auto& lane = *lane_of(where);
+                if (lane.applied == lane.persisted) lane.clean_since = now;
+                lane.applied = to;
             }
+            save();
+        } else {
+            std::vector<postgres::Session::Statement> parks;
+            for (const auto& park : attempt.parks) parks.push_back(park_statement(park));
+            write(attempt, std::move(parks));
         }
         for (const auto& park : attempt.parks) {
             auto* lane = lane_of({park.item->event.service, park.item->event.lane});
@@ -312,30 +348,22 @@ struct Consumption::State {
         publish_progress();
     }
 
-    void flush_clean() {
-        std::vector<postgres::Session::Statement> statements;
-        std::vector<Lane*> moved;
+    // Writes what has waited long enough.
+    void save(bool now_or_never = false) {
         const auto now = Steady::now();
-        for (auto& [where, lane] : lanes) {
-            if (lane.applied == lane.persisted) {
-                lane.clean_since = now;
-                continue;
-            }
-            if (now - lane.clean_since < options.idle_cursor_ms) continue;
-            statements.push_back(cursor_statement(where, lane.persisted, lane.applied));
-            moved.push_back(&lane);
-        }
-        if (statements.empty()) return;
+        bool due = now_or_never;
+        if (!documents.unsaved().empty() && now - unsaved_since >= options.document_delay_ms)
+            due = true;
+        for (const auto& [where, lane] : lanes)
+            if (lane.applied != lane.persisted && now - lane.clean_since >= options.idle_cursor_ms)
+                due = true;
+        if (!due) return;
         try {
-            run(Pending(), std::move(statements));
-            for (auto* lane : moved) {
-                lane->persisted = lane->applied;
-                lane->clean_since = now;
-            }
+            write(Attempt(), {});
         } catch (const postgres::SqlError& error) {
             if (error.sqlstate != "FS004") throw;
-            documents.clear();
-            for (auto& [where, lane] : lanes) load(where, lane);
+            log::warn("a cursor was moved by another replica", {{"error", error.what()}});
+            must_reload = true;
         }
     }
 
@@ -365,10 +393,15 @@ struct Consumption::State {
         }
     }
 
-    void apply_in_batches(std::span<const Item> items) {
+    void apply_in_batches(const std::vector<Item>& items) {
         const auto size = static_cast<std::size_t>(options.batch_events_max);
-        for (std::size_t at = 0; at < items.size(); at += size)
-            apply(items.subspan(at, std::min(size, items.size() - at)));
+        std::vector<const Item*> batch;
+        for (std::size_t at = 0; at < items.size(); at += size) {
+            batch.clear();
+            for (auto i = at; i < std::min(items.size(), at + size); ++i)
+                batch.push_back(&items[i]);
+            apply(batch);
+        }
     }
 
     Item read(BusRecord record) {
@@ -410,6 +443,17 @@ struct Consumption::State {
         }
     }
 
+    // Lanes come or go: nothing is left in memory. What cannot be written now is applied again.
+    void put_away() {
+        try {
+            save(true);
+        } catch (const std::exception& error) {
+            log::warn("what was applied last is applied again", {{"error", error.what()}});
+            must_reload = true;
+        }
+        documents.clear();
+    }
+
     void publish_progress() {
         std::vector<Progress> now;
         for (const auto& [where, lane] : lanes)
@@ -426,6 +470,8 @@ struct Consumption::State {
     Handler project;
     std::map<Where, Lane> lanes;
     DocumentCache documents;
+    Steady::time_point unsaved_since{};
+    bool must_reload = false;
     std::map<Where, std::int64_t> last_behind;
     Steady::time_point compared = Steady::now();
     std::atomic<bool> stopping{false};
@@ -442,6 +488,7 @@ void Consumption::react(Handler handler) { state_->react = std::move(handler); }
 void Consumption::project(Handler handler) { state_->project = std::move(handler); }
 
 void Consumption::assign(const std::vector<int>& lanes) {
+    state_->put_away();
     for (const auto& [name, source] : state_->sources)
         for (const int lane : lanes) {
             const Where where{name, lane};
@@ -449,19 +496,24 @@ void Consumption::assign(const std::vector<int>& lanes) {
             state_->load(where, fresh);
             state_->lanes[where] = std::move(fresh);
         }
-    state_->documents.clear();
     state_->publish_progress();
 }
 
 void Consumption::unassign(const std::vector<int>& lanes) {
+    state_->put_away();
     for (const auto& [name, source] : state_->sources)
         for (const int lane : lanes) state_->lanes.erase({name, lane});
-    state_->documents.clear();
     state_->publish_progress();
 }
 
 void Consumption::apply(std::vector<BusRecord> records) {
     auto& state = *state_;
+    try {
+        if (state.must_reload) state.reload();
+    } catch (const Unavailable& error) {
+        log::warn("consumption waits", {{"error", error.what()}});
+        return;  // what these records say is fetched from their sources later
+    }
     std::vector<State::Item> ready;
     std::map<Where, std::int64_t> expected;
     const auto flush = [&] {
@@ -502,7 +554,7 @@ void Consumption::apply(std::vector<BusRecord> records) {
     flush();
     const auto now = Steady::now();
     try {
-        state.flush_clean();
+        state.save();
         if (now - state.compared >= state.options.head_compare_ms) {
             state.compared = now;
             state.compare_heads();
@@ -533,7 +585,7 @@ void Consumption::rebuild() {
                 at = event.position;
             }
             std::vector<postgres::Session::Statement> statements;
-            State::document_statements(pending, statements);
+            State::document_statements(pending.documents, statements);
             if (!statements.empty()) state.session.transaction(statements);
         }
     }
@@ -566,14 +618,14 @@ void Consumption::release(const std::string& source, int lane_number,
         State::Attempt attempt(&state.documents);
         state.decide({event, "", ""}, 0, attempt,
                      std::nullopt);  // throws: it stays parked, and so do the later ones
-        state.run(attempt.pending,
-                  {{"delete from parked where consumer = $1 and source = $2 and lane = $3 and "
-                    "position = $4",
-                    postgres::Params()
-                        .add(state.options.consumer)
-                        .add(source)
-                        .add(lane_number)
-                        .add(position)}});
+        state.write(attempt,
+                    {{"delete from parked where consumer = $1 and source = $2 and lane = $3 and "
+                      "position = $4",
+                      postgres::Params()
+                          .add(state.options.consumer)
+                          .add(source)
+                          .add(lane_number)
+                          .add(position)}});
         --lane->parked;
     }
     lane->parked_keys.erase(routing_key);

@@ -25,6 +25,8 @@ struct ConsumptionOptions {
     std::chrono::milliseconds retry_delay_ms{100};
     // A clean stretch (nothing decided) is written down at the latest after this.
     std::chrono::milliseconds idle_cursor_ms{250};
+    // Documents are written with the next append, or when they have waited so long.
+    std::chrono::milliseconds document_delay_ms{0};
     int attempts_before_parking = 5;
 };
 

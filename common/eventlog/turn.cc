@@ -2,15 +2,30 @@
 
 namespace flowstack::eventlog {
 
-const Document* DocumentCache::find(const std::string& tenant, const std::string& kind,
-                                    const std::string& id, int lane) const {
-    const auto found = documents_.find({tenant, kind, id});
-    return found == documents_.end() || found->second.lane != lane ? nullptr : &found->second;
+const Document* DocumentCache::find(const DocumentKey& key, int lane) const {
+    if (const auto found = unsaved_.find(key); found != unsaved_.end()) return &found->second;
+    const auto found = saved_.find(key);
+    return found == saved_.end() || found->second.lane != lane ? nullptr : &found->second;
 }
 
-void DocumentCache::keep(const Document& document) {
-    if (documents_.size() >= entries_max_) documents_.clear();
-    documents_[{document.tenant, document.kind, document.id}] = document;
+void DocumentCache::put_unsaved(const Documents& documents) {
+    for (const auto& [key, document] : documents) unsaved_[key] = document;
+}
+
+void DocumentCache::saved(const Documents& documents) {
+    keep(unsaved_);
+    unsaved_.clear();
+    keep(documents);
+}
+
+void DocumentCache::keep(const Documents& documents) {
+    if (saved_.size() + documents.size() > entries_max_) saved_.clear();
+    for (const auto& [key, document] : documents) saved_[key] = document;
+}
+
+void DocumentCache::clear() {
+    unsaved_.clear();
+    saved_.clear();
 }
 
 void Pending::add(const Command& command) {
@@ -58,7 +73,7 @@ std::optional<Document> Turn::get(const std::string& tenant, const std::string& 
         return found->second;
     }
     if (pending_.cache != nullptr)
-        if (const auto* known = pending_.cache->find(tenant, kind, id, event_.lane)) {
+        if (const auto* known = pending_.cache->find({tenant, kind, id}, event_.lane)) {
             if (known->deleted) return std::nullopt;
             return *known;
         }

@@ -35,20 +35,28 @@ struct Document {
     std::int64_t position = 0;
 };
 
-// Documents that this process has committed and whose lanes it still works on, so that they need
-// not be read again. A document is served only to events of the lane that wrote it last: nobody
-// else writes it then, and whoever takes the lane away makes our next commit fail.
+using DocumentKey = std::tuple<std::string, std::string, std::string>;  // tenant, kind, id
+using Documents = std::map<DocumentKey, Document>;
+
+// The documents that a consumer has in memory. Those it has yet to write, and those it has written
+// and whose lanes it still works on, so that they need not be read again. A written one is served
+// only to events of the lane that wrote it last: nobody else writes it then, and whoever takes the
+// lane away makes our next commit fail.
 class DocumentCache {
 public:
     explicit DocumentCache(std::size_t entries_max = 5'000) : entries_max_(entries_max) {}
-    const Document* find(const std::string& tenant, const std::string& kind, const std::string& id,
-                         int lane) const;
-    void keep(const Document& document);
-    void clear() { documents_.clear(); }
+    const Document* find(const DocumentKey& key, int lane) const;
+    const Documents& unsaved() const { return unsaved_; }
+    void put_unsaved(const Documents& documents);
+    void saved(const Documents& documents);  // these too; nothing is unsaved any more
+    void clear();
 
 private:
+    void keep(const Documents& documents);
+
     std::size_t entries_max_;
-    std::map<std::tuple<std::string, std::string, std::string>, Document> documents_;
+    Documents unsaved_;
+    Documents saved_;
 };
 
 // What a batch of consumed events has decided so far: later events of the batch see it before it is
@@ -62,7 +70,7 @@ public:
     std::span<const NewEvent> events(const StreamName& stream) const;
 
     std::vector<Command> commands;
-    std::map<std::tuple<std::string, std::string, std::string>, Document> documents;
+    Documents documents;
     const DocumentCache* cache;
 
 private:

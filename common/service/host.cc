@@ -115,6 +115,9 @@ HostOptions host_options(config::Reader& reader, const std::string& name,
         reader.duration_ms("WORK_POLL_MS", 10, "how often due work is looked for", 1);
     options.head_compare_ms = reader.duration_ms(
         "HEAD_COMPARE_MS", 2000, "how often cursors are compared with their sources' heads", 10);
+    options.read_model_delay_ms = reader.duration_ms(
+        "READ_MODEL_DELAY_MS", 20,
+        "how long changed documents may wait to be written together; lists are so late");
     options.settings_poll_ms = reader.duration_ms(
         "SETTINGS_POLL_MS", 100, "how often settings changes of other replicas are read", 1);
     options.grace_ms = reader.duration_ms("GRACE_MS", 10'000, "time to finish after SIGTERM");
@@ -163,7 +166,8 @@ struct Host::State {
         consumption = std::make_unique<eventlog::Consumption>(
             store, std::move(sources),
             eventlog::ConsumptionOptions{.consumer = options.name,
-                                         .head_compare_ms = options.head_compare_ms});
+                                         .head_compare_ms = options.head_compare_ms,
+                                         .document_delay_ms = options.read_model_delay_ms});
         health.add("postgres", [this] {
             const std::lock_guard lock(state_mutex);
             return observability::Check{

@@ -67,6 +67,7 @@ struct HostOptions {
     std::chrono::milliseconds relay_poll_ms{10};
     std::chrono::milliseconds work_poll_ms{10};
     std::chrono::milliseconds head_compare_ms{2000};
+    std::chrono::milliseconds read_model_delay_ms{20};
     std::chrono::milliseconds settings_poll_ms{100};
     std::chrono::milliseconds grace_ms{10'000};
     bool rebuild = false;

@@ -175,6 +175,21 @@ TEST_F(Consuming, I15_AConsumerStoppedInsideItsTransactionDoesNotHoldItsSuccesso
     EXPECT_EQ(count("select count(*) from events"), 1);
 }
 
+// More in hand than one batch holds, and all of it was applied by another replica meanwhile.
+TEST_F(Consuming, I13_WhatAnotherReplicaHasAppliedIsNotAppliedByTheBatchesBehind) {
+    Replica first(*this);
+    Replica second(*this);
+    for (int i = 0; i < 450; ++i) happen("c1", "x");
+    second.consumption.apply(bus());
+    first.consumption.apply(bus());
+    EXPECT_EQ(count("select count(*) from events"), 450);
+    EXPECT_EQ(total(first, "c1"), 450);
+    EXPECT_EQ(count("select sum(position)::bigint from cursors"), 450);
+    happen("c1", "x");
+    first.consumption.apply(bus());
+    EXPECT_EQ(total(first, "c1"), 451);
+}
+
 // A replica keeps the documents that it wrote; what another one wrote meanwhile must not be lost.
 TEST_F(Consuming, DocumentsKeptInMemoryAreForgottenWithTheLane) {
     Replica first(*this);
