@@ -454,6 +454,48 @@ struct Consumption::State {
         documents.clear();
     }
 
+    // Empty when it worked, else why not. The row is taken in the transaction of its effects, so
+    // that two who release the same event do it once.
+    std::string release_one(const Where& where, std::int64_t position) {
+        const auto page = sources.at(where.first)->read(where.second, position, position, 1);
+        if (page.empty()) return "its source has no event at this position";
+        const Item item{page.front(), "", ""};
+        std::optional<Verdict> refusal;
+        std::string why;
+        for (int tries = 0; tries < options.attempts_before_parking; ++tries) {
+            try {
+                Attempt attempt(&documents);
+                decide(item, 0, attempt, refusal);
+                write(attempt,
+                      {{"with taken as (delete from parked where consumer = $1 and source = $2 and "
+                        "lane = $3 and position = $4 returning 1) select 1 / count(*) from taken",
+                        postgres::Params()
+                            .add(options.consumer)
+                            .add(where.first)
+                            .add(where.second)
+                            .add(position)}});
+                return "";
+            } catch (const Unavailable&) {
+                throw;
+            } catch (const postgres::SqlError& error) {
+                why = error.what();
+                if (error.sqlstate == "22012") return "somebody else has released it";
+                if (error.sqlstate == "FS004") must_reload = true;
+                if (error.sqlstate == "FS002") {
+                    const auto verdict = refusal_from(error).second;
+                    if (verdict.outcome == Outcome::claim_taken ||
+                        verdict.outcome == Outcome::other_body)
+                        refusal = verdict;
+                } else if (!error.retryable()) {
+                    return why;
+                }
+            } catch (const std::exception& error) {
+                return error.what();
+            }
+        }
+        return why;
+    }
+
     void publish_progress() {
         std::vector<Progress> now;
         for (const auto& [where, lane] : lanes)
@@ -596,40 +638,32 @@ std::vector<Consumption::Progress> Consumption::progress() const {
     return state_->progress;
 }
 
-void Consumption::release(const std::string& source, int lane_number,
-                          const std::string& routing_key) {
+Consumption::Released Consumption::release(const std::string& source, int lane_number,
+                                           const std::string& routing_key) {
     auto& state = *state_;
-    const Where where{source, lane_number};
-    auto* lane = state.lane_of(where);
-    if (!lane) return;
-    while (true) {
-        const auto next = state.session.query(
-            "select position, event from parked where consumer = $1 and source = $2 and lane = $3 "
-            "and "
-            "routing_key = $4 order by position limit 1",
-            postgres::Params()
-                .add(state.options.consumer)
-                .add(source)
-                .add(lane_number)
-                .add(routing_key));
-        if (next.rows() == 0) break;
-        const auto position = next.int8(0, 0);
-        const auto event = from_bus(next.bytes(0, 1));
-        State::Attempt attempt(&state.documents);
-        state.decide({event, "", ""}, 0, attempt,
-                     std::nullopt);  // throws: it stays parked, and so do the later ones
-        state.write(attempt,
-                    {{"delete from parked where consumer = $1 and source = $2 and lane = $3 and "
-                      "position = $4",
-                      postgres::Params()
-                          .add(state.options.consumer)
-                          .add(source)
-                          .add(lane_number)
-                          .add(position)}});
-        --lane->parked;
+    auto* lane = state.lane_of({source, lane_number});
+    if (!lane)
+        throw std::out_of_range("lane " + std::to_string(lane_number) + " of " + source +
+                                " is not consumed here");
+    const auto parked = state.session.query(
+        "select position from parked where consumer = $1 and source = $2 and lane = $3 and "
+        "routing_key = $4 order by position",
+        postgres::Params()
+            .add(state.options.consumer)
+            .add(source)
+            .add(lane_number)
+            .add(routing_key));
+    Released done{.left = parked.rows()};
+    for (int row = 0; row < parked.rows(); ++row) {
+        done.why_left = state.release_one({source, lane_number}, parked.int8(row, 0));
+        if (!done.why_left.empty()) break;
+        ++done.released;
+        --done.left;
+        lane->parked = std::max<std::int64_t>(lane->parked - 1, 0);
     }
-    lane->parked_keys.erase(routing_key);
+    if (done.left == 0) lane->parked_keys.erase(routing_key);
     state.publish_progress();
+    return done;
 }
 
 }  // namespace flowstack::eventlog

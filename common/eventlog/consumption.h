@@ -77,8 +77,15 @@ public:
     };
     std::vector<Progress> progress() const;
 
-    // Tries the parked events of one key again, in order; those that work leave the car park.
-    void release(const std::string& source, int lane, const std::string& routing_key);
+    struct Released {
+        std::int64_t released = 0;
+        std::int64_t left = 0;
+        std::string why_left{};  // the first of those that are left could not be applied again
+    };
+    // Tries the parked events of one key again, in order, as their source's log has them; those
+    // that work leave the car park. On the thread of `apply`. Throws Unavailable when the source is
+    // away and std::out_of_range when the lane is not assigned here.
+    Released release(const std::string& source, int lane, const std::string& routing_key);
 
 private:
     struct State;

@@ -232,9 +232,58 @@ TEST_F(Consuming, AnEventThatCannotBeAppliedIsParkedWithTheLaterOnesOfItsKeyOnly
         replica.react(mended, turn);
     });
     const int lane = lane_of({RoutingKind::customer, "c1"}, "t1", 4);
-    replica.consumption.release("source", lane, "t1/c1");
+    const auto done = replica.consumption.release("source", lane, "t1/c1");
+    EXPECT_EQ(done.released, 2);
+    EXPECT_EQ(done.left, 0);
     EXPECT_EQ(total(replica, "c1"), 3);
     EXPECT_EQ(count("select count(*) from parked"), 0);
+    // And the key is free again.
+    happen("c1", "x");
+    replica.consumption.apply(bus());
+    EXPECT_EQ(total(replica, "c1"), 4);
+}
+
+TEST_F(Consuming, AReleaseThatFailsLeavesTheRestParkedAndSaysWhy) {
+    Replica replica(*this);
+    happen("c1", "poison");
+    happen("c1", "x");
+    replica.consumption.apply(bus());
+    const int lane = lane_of({RoutingKind::customer, "c1"}, "t1", 4);
+    const auto done = replica.consumption.release("source", lane, "t1/c1");
+    EXPECT_EQ(done.released, 0);
+    EXPECT_EQ(done.left, 2);
+    EXPECT_NE(done.why_left.find("poison"), std::string::npos) << done.why_left;
+    EXPECT_EQ(total(replica, "c1"), 0);
+    // Later events of the key still wait behind it.
+    happen("c1", "x");
+    replica.consumption.apply(bus());
+    EXPECT_EQ(count("select count(*) from parked"), 3);
+    EXPECT_THROW(replica.consumption.release("elsewhere", lane, "t1/c1"), std::out_of_range);
+}
+
+TEST_F(Consuming, TwoWhoReleaseTheSameEventDoItOnce) {
+    Replica one(*this);
+    happen("c1", "poison");
+    one.consumption.apply(bus());
+    Replica two(*this);
+    const auto mend = [](Replica& replica) {
+        replica.consumption.react([&replica](const Recorded& event, Turn& turn) {
+            auto mended = event;
+            mended.payload = "x";
+            replica.react(mended, turn);
+        });
+    };
+    mend(one);
+    mend(two);
+    const int lane = lane_of({RoutingKind::customer, "c1"}, "t1", 4);
+    // The other one is through while this one has decided and not yet written.
+    bool once = true;
+    one.after_decide = [&] {
+        if (!std::exchange(once, false)) return;
+        EXPECT_EQ(two.consumption.release("source", lane, "t1/c1").released, 1);
+    };
+    EXPECT_EQ(one.consumption.release("source", lane, "t1/c1").released, 0);
+    EXPECT_EQ(total(one, "c1"), 1);
 }
 
 TEST_F(Consuming, ANeighbourThatIsAwayOnlyDelays) {
