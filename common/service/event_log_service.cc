@@ -24,6 +24,7 @@ constexpr std::chrono::milliseconds kReadTimeoutMs{5000};
 // A subscriber sees an event so long after its commit; any replica may have made it.
 constexpr std::chrono::milliseconds kSubscribePollMs{50};
 constexpr int kSubscribePageEventsMax = 200;
+constexpr int kParkedPageMax = 500;
 
 // An envelope with its payload, whatever its size: the bus leaves out what this door does not.
 void write(const Recorded& event, v1::RecordedEvent& proto) {
@@ -37,7 +38,8 @@ void write(const Recorded& event, v1::RecordedEvent& proto) {
 
 class EventLogService final : public v1::EventLog::CallbackService {
 public:
-    EventLogService(rpc::Server& door, eventlog::Store& store) : door_(door), store_(store) {}
+    EventLogService(rpc::Server& door, eventlog::Store& store, ThisReplica replica)
+        : door_(door), store_(store), replica_(std::move(replica)) {}
 
     grpc::ServerUnaryReactor* Heads(grpc::CallbackServerContext* context, const v1::HeadsRequest*,
                                     v1::HeadsResponse* response) override {
@@ -159,7 +161,132 @@ public:
         });
     }
 
+    grpc::ServerUnaryReactor* LaneStatus(grpc::CallbackServerContext* context,
+                                         const v1::LaneStatusRequest*,
+                                         v1::LaneStatusResponse* response) override {
+        return door_.unary(context, [this, response](rpc::Call&) {
+            response->set_service(store_.options().service);
+            response->set_replica(replica_.id);
+            store_.pool().with([&](postgres::Session& session) {
+                const auto lanes = session.query(
+                    "select l.lane, l.position, r.published, o.replica, o.owner_epoch, "
+                    "coalesce(o.taken_at, 'epoch') from lanes l join lane_relay r using (lane) "
+                    "join lane_owner o using (lane) order by lane");
+                for (int row = 0; row < lanes.rows(); ++row) {
+                    auto& lane = *response->add_lanes();
+                    lane.set_lane(lanes.int4(row, 0));
+                    lane.set_position(lanes.int8(row, 1));
+                    lane.set_published(lanes.int8(row, 2));
+                    lane.set_owner(lanes.text(row, 3));
+                    lane.set_owner_epoch(lanes.int8(row, 4));
+                    lane.set_owned_since_us(unix_micros(lanes.time(row, 5)));
+                }
+                // A lane of which nothing was applied yet may have no cursor, and still be stuck.
+                const auto consumers = session.query(
+                    "select coalesce(c.source, p.source), coalesce(c.lane, p.lane), "
+                    "coalesce(c.position, 0), coalesce(p.events, 0) from (select source, lane, "
+                    "position from cursors where consumer = $1) c full join (select source, lane, "
+                    "count(*) events from parked where consumer = $1 group by 1, 2) p on p.source "
+                    "= c.source and p.lane = c.lane order by 1, 2",
+                    postgres::Params().add(store_.options().service));
+                for (int row = 0; row < consumers.rows(); ++row) {
+                    auto& consumer = *response->add_consumers();
+                    consumer.set_source(consumers.text(row, 0));
+                    consumer.set_lane(consumers.int4(row, 1));
+                    consumer.set_applied(consumers.int8(row, 2));
+                    consumer.set_parked(consumers.int8(row, 3));
+                }
+            });
+        });
+    }
+
+    grpc::ServerUnaryReactor* ListParked(grpc::CallbackServerContext* context,
+                                         const v1::ListParkedRequest* request,
+                                         v1::ListParkedResponse* response) override {
+        return door_.unary(context, [this, request, response](rpc::Call&) {
+            if (request->page_size() < 0)
+                throw rpc::invalid_field("page_size", "must not be negative");
+            const auto limit = request->page_size() == 0
+                                   ? kParkedPageMax
+                                   : std::min(request->page_size(), kParkedPageMax);
+            const auto rows = store_.pool().with([&](postgres::Session& session) {
+                return session.query(
+                    "select source, lane, position, routing_key, reason, parked_at, event from "
+                    "parked where consumer = $1 and (source, lane, position) > ($2, $3, $4) order "
+                    "by source, lane, position limit $5",
+                    postgres::Params()
+                        .add(store_.options().service)
+                        .add(request->after().source())
+                        .add(request->after().lane())
+                        .add(request->after().position())
+                        .add(static_cast<std::int64_t>(limit)));
+            });
+            for (int row = 0; row < rows.rows(); ++row) {
+                auto& event = *response->add_events();
+                event.set_source(rows.text(row, 0));
+                event.set_lane(rows.int4(row, 1));
+                event.set_position(rows.int8(row, 2));
+                event.set_routing_key(rows.text(row, 3));
+                event.set_reason(rows.text(row, 4));
+                event.set_parked_at_us(unix_micros(rows.time(row, 5)));
+                v1::RecordedEvent envelope;
+                const auto bytes = rows.bytes(row, 6);
+                if (envelope.ParseFromArray(bytes.data(), static_cast<int>(bytes.size())))
+                    event.set_type(envelope.type());
+            }
+        });
+    }
+
+    grpc::ServerUnaryReactor* ReleaseParked(grpc::CallbackServerContext* context,
+                                            const v1::ReleaseParkedRequest* request,
+                                            v1::ReleaseParkedResponse* response) override {
+        return door_.unary(context, [this, request, response](rpc::Call&) {
+            if (request->source().empty()) throw rpc::invalid_field("source", "must be a service");
+            if (request->routing_key().empty())
+                throw rpc::invalid_field("routing_key", "must be tenant/key");
+            check_lane(request->lane());
+            const auto parked = store_.pool().with([&](postgres::Session& session) {
+                return session.query(
+                    "select 1 from parked where consumer = $1 and source = $2 and lane = $3 and "
+                    "routing_key = $4 limit 1",
+                    postgres::Params()
+                        .add(store_.options().service)
+                        .add(request->source())
+                        .add(request->lane())
+                        .add(request->routing_key()));
+            });
+            if (parked.rows() == 0)
+                throw rpc::not_found("parked/" + request->source() + "/" +
+                                     std::to_string(request->lane()) + "/" +
+                                     request->routing_key());
+            eventlog::Consumption::Released done;
+            try {
+                if (!replica_.release) throw std::out_of_range("this process consumes nothing");
+                done = replica_.release(request->source(), request->lane(), request->routing_key());
+            } catch (const std::out_of_range&) {
+                throw elsewhere(request->lane());
+            }
+            response->set_released(done.released);
+            response->set_left(done.left);
+            response->set_why_left(done.why_left);
+        });
+    }
+
 private:
+    rpc::Failure elsewhere(int lane) {
+        const auto row = store_.pool().with([&](postgres::Session& session) {
+            return session.query("select replica from lane_owner where lane = $1",
+                                 postgres::Params().add(lane));
+        });
+        const auto owner = row.rows() == 0 ? std::string() : row.text(0, 0);
+        auto failure = rpc::wrong_state(
+            "lanes/" + std::to_string(lane),
+            "Replica " + replica_.id + " does not work on lane " + std::to_string(lane) +
+                (owner.empty() ? "; nobody does yet." : "; replica " + owner + " took it last."));
+        failure.metadata["owner"] = owner;
+        return failure;
+    }
+
     static void tell(const eventlog::Problem& problem, v1::IntegrityProblem& proto) {
         proto.set_kind(problem.kind);
         proto.set_lane(problem.lane);
@@ -180,6 +307,7 @@ private:
 
     rpc::Server& door_;
     eventlog::Store& store_;
+    ThisReplica replica_;
 };
 
 class RemoteSource final : public eventlog::Source {
@@ -222,8 +350,9 @@ private:
 
 }  // namespace
 
-std::unique_ptr<grpc::Service> make_event_log_service(rpc::Server& door, eventlog::Store& store) {
-    return std::make_unique<EventLogService>(door, store);
+std::unique_ptr<grpc::Service> make_event_log_service(rpc::Server& door, eventlog::Store& store,
+                                                      ThisReplica replica) {
+    return std::make_unique<EventLogService>(door, store, std::move(replica));
 }
 std::shared_ptr<eventlog::Source> make_remote_source(std::shared_ptr<grpc::Channel> channel) {
     return std::make_shared<RemoteSource>(std::move(channel));

@@ -1,9 +1,10 @@
 #pragma once
 
-#include <atomic>
+#include <functional>
 #include <memory>
 #include <string>
 
+#include "common/eventlog/consumption.h"
 #include "common/eventlog/source.h"
 #include "common/eventlog/store.h"
 
@@ -18,8 +19,18 @@ class Server;
 // flowstack.common.v1.EventLog: both ends of it.
 namespace flowstack::service {
 
+// What only the replica itself knows.
+struct ThisReplica {
+    std::string id{};
+    // Consumption::release on the thread that consumes; out_of_range when the lane is another's.
+    std::function<eventlog::Consumption::Released(const std::string& source, int lane,
+                                                  const std::string& routing_key)>
+        release{};
+};
+
 // Serves the log of `store`. `door` and `store` must outlive it.
-std::unique_ptr<grpc::Service> make_event_log_service(rpc::Server& door, eventlog::Store& store);
+std::unique_ptr<grpc::Service> make_event_log_service(rpc::Server& door, eventlog::Store& store,
+                                                      ThisReplica replica = {});
 
 // Another service's log over its channel; throws eventlog::TryLater when it cannot be had.
 std::shared_ptr<eventlog::Source> make_remote_source(std::shared_ptr<grpc::Channel> channel);

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <atomic>
 #include <condition_variable>
+#include <future>
 #include <mutex>
 #include <thread>
 
@@ -32,6 +33,8 @@ constexpr milliseconds kStoreCheckMs{1000};
 constexpr milliseconds kTopicsCheckMs{3000};
 constexpr std::size_t kPollRecordsMax = 500;
 constexpr milliseconds kPollWaitMs{20};  // how soon it is seen that there is something else to do
+constexpr milliseconds kErrandMs{5000};
+constexpr milliseconds kNeighbourPingMs{6000};  // servers take no more than one in 5 s
 
 const std::vector<std::string> kServices{"gateway", "conversation", "payment", "followup",
                                          "campaign"};
@@ -69,6 +72,48 @@ private:
     std::mutex mutex_;
     std::condition_variable wake_;
     std::thread thread_;
+};
+
+// What other threads want done by the one that consumes. They wait for it, but not for ever.
+class Errands {
+public:
+    template <class Result>
+    Result run(std::function<Result()> errand) {
+        auto task = std::make_shared<std::packaged_task<Result()>>(std::move(errand));
+        auto answer = task->get_future();
+        auto cancelled = std::make_shared<std::atomic<bool>>(false);
+        {
+            const std::lock_guard lock(mutex_);
+            if (closed_) throw Unavailable("this replica stops");
+            waiting_.push_back([task, cancelled] {
+                if (!cancelled->exchange(true)) (*task)();
+            });
+        }
+        if (answer.wait_for(kErrandMs) != std::future_status::ready && !cancelled->exchange(true))
+            throw Unavailable("the consumer is busy, nothing was done");
+        return answer.get();
+    }
+    // On the consuming thread.
+    void do_all() {
+        std::vector<std::function<void()>> now;
+        {
+            const std::lock_guard lock(mutex_);
+            now.swap(waiting_);
+        }
+        for (const auto& errand : now) errand();
+    }
+    void close() {
+        {
+            const std::lock_guard lock(mutex_);
+            closed_ = true;
+        }
+        do_all();
+    }
+
+private:
+    std::mutex mutex_;
+    bool closed_ = false;
+    std::vector<std::function<void()>> waiting_;
 };
 
 }  // namespace
@@ -120,6 +165,9 @@ HostOptions host_options(config::Reader& reader, const std::string& name,
         "how long changed documents may wait to be written together; lists are so late");
     options.settings_poll_ms = reader.duration_ms(
         "SETTINGS_POLL_MS", 100, "how often settings changes of other replicas are read", 1);
+    options.session_timeout_ms = reader.duration_ms(
+        "KAFKA_SESSION_TIMEOUT_MS", 10'000,
+        "a replica that is silent for so long loses its lanes to the others", 1000);
     options.grace_ms = reader.duration_ms("GRACE_MS", 10'000, "time to finish after SIGTERM");
     options.rebuild =
         reader.boolean("REBUILD", false, "make the read models again from position 0, then exit");
@@ -153,7 +201,15 @@ struct Host::State {
                 .internal_key = options.internal_key,
                 .metrics = &registry}),
           admin({.address = options.grpc_address, .port = options.admin_port}, health, registry) {
-        event_log = make_event_log_service(door, store);
+        event_log = make_event_log_service(
+            door, store,
+            {.id = options.replica_id,
+             .release = [this](const std::string& source, int lane, const std::string& key) {
+                 return errands.run<eventlog::Consumption::Released>([&] {
+                     if (!owners.guard(lane)) throw std::out_of_range("another replica's lane");
+                     return consumption->release(source, lane, key);
+                 });
+             }});
         store.on_commit([this](const eventlog::Commit& commit) {
             for (const auto& [lane, head] : commit.heads) relay.wake(lane, head);
             if (!commit.work_due) return;
@@ -187,7 +243,10 @@ struct Host::State {
             const auto address = options.peers.find(service);
             if (address == options.peers.end())
                 throw std::runtime_error(upper(service) + "_GRPC is not set");
-            known = rpc::make_channel(address->second, {.internal_key = options.internal_key});
+            // One of its replicas may stand still: its share of our calls waits until then.
+            known = rpc::make_channel(address->second, {.internal_key = options.internal_key,
+                                                        .keepalive = kNeighbourPingMs,
+                                                        .keepalive_timeout = kNeighbourPingMs / 2});
         }
         return known;
     }
@@ -274,6 +333,7 @@ struct Host::State {
         std::vector<int> assigned;
         bool topics_there = false;
         while (!loop.stopping()) {
+            errands.do_all();
             try {
                 if (!topics_there) {
                     messaging::ensure_topics(options.brokers, all, options.store.lanes,
@@ -289,6 +349,7 @@ struct Host::State {
                             .group = "flowstack." + options.name,
                             .instance_id = options.name + "-" + options.replica_id,
                             .topics = topics,
+                            .session_timeout = options.session_timeout_ms,
                             .fetch_wait_max = options.fetch_wait_ms},
                         messaging::GroupConsumer::Listener{
                             [&](const std::vector<int>& lanes) { take(lanes, assigned); },
@@ -334,6 +395,7 @@ struct Host::State {
             }
         }
         consumer.reset();
+        errands.close();
     }
 
     void take(const std::vector<int>& lanes, std::vector<int>& assigned) {
@@ -393,6 +455,7 @@ struct Host::State {
     eventlog::WorkRunner runner;
     eventlog::Relay relay;
     std::unique_ptr<eventlog::Consumption> consumption;
+    Errands errands;
     rpc::Server door;
     std::unique_ptr<grpc::Service> event_log;
     observability::AdminServer admin;

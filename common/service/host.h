@@ -69,6 +69,7 @@ struct HostOptions {
     std::chrono::milliseconds head_compare_ms{2000};
     std::chrono::milliseconds read_model_delay_ms{20};
     std::chrono::milliseconds settings_poll_ms{100};
+    std::chrono::milliseconds session_timeout_ms{10'000};
     std::chrono::milliseconds grace_ms{10'000};
     bool rebuild = false;
 };

@@ -1,6 +1,9 @@
 #include <grpcpp/grpcpp.h>
 #include <gtest/gtest.h>
 
+#include "common/core/corrupt_stream.h"
+#include "common/eventlog/consumption.h"
+#include "common/eventlog/owners.h"
 #include "common/eventlog/store.h"
 #include "common/rpc/channel.h"
 #include "common/rpc/error.h"
@@ -144,6 +147,130 @@ TEST_F(EventLogService, IsTheSameReadAsPagesOrAsASource) {
     ASSERT_TRUE(stub_->Read(&context, request, &page).ok());
     ASSERT_EQ(page.events_size(), 1);
     EXPECT_EQ(page.next_position(), 2);
+}
+
+TEST_F(EventLogService, SaysWhoOwnsEachLaneAndHowFarItsConsumerIs) {
+    append("one");
+    append("two");
+    eventlog::Owners owners(store_, "r7");
+    owners.assigned({lane_});
+    eventlog::Consumption consumption(store_, {{"test", eventlog::own_source(store_)}},
+                                      {.consumer = "test",
+                                       .head_compare_ms = std::chrono::milliseconds(0),
+                                       .idle_cursor_ms = std::chrono::milliseconds(0)});
+    consumption.assign({0, 1});
+    for (int i = 0; i < 3; ++i) consumption.apply({});
+    grpc::ClientContext context;
+    v1::LaneStatusResponse status;
+    ASSERT_TRUE(stub_->LaneStatus(&context, {}, &status).ok());
+    EXPECT_EQ(status.service(), "test");
+    ASSERT_EQ(status.lanes_size(), kLanes);
+    const auto& mine = status.lanes(lane_);
+    EXPECT_EQ(mine.position(), 2);
+    EXPECT_EQ(mine.published(), 0);
+    EXPECT_EQ(mine.owner(), "r7");
+    EXPECT_EQ(mine.owner_epoch(), 1);
+    EXPECT_GT(mine.owned_since_us(), 0);
+    EXPECT_EQ(status.lanes(1 - lane_).owner(), "");
+    ASSERT_EQ(status.consumers_size(), 1);
+    EXPECT_EQ(status.consumers(0).lane(), lane_);
+    EXPECT_EQ(status.consumers(0).applied(), 2);
+    EXPECT_EQ(status.consumers(0).parked(), 0);
+}
+
+// The same, with a consumer that cannot apply "poison" until it is mended.
+class Parked : public EventLogService {
+protected:
+    Parked()
+        : consumption_(store_, {{"test", eventlog::own_source(store_)}},
+                       {.consumer = "test",
+                        .head_compare_ms = std::chrono::milliseconds(0),
+                        .idle_cursor_ms = std::chrono::milliseconds(0)}),
+          owner_({.internal_key = Secret("key")}),
+          owner_service_(make_event_log_service(
+              owner_, store_,
+              {.id = "r7",
+               .release = [this](const std::string& source, int lane, const std::string& key) {
+                   return consumption_.release(source, lane, key);
+               }})) {
+        owner_.add(*owner_service_, v1::EventLog::service_full_name());
+        owner_.start();
+        owner_stub_ = v1::EventLog::NewStub(
+            rpc::make_channel("127.0.0.1:" + std::to_string(owner_.port()),
+                              {.internal_key = Secret("key"), .attempts_max = 1}));
+        eventlog::Owners(store_, "r7").assigned({0, 1});
+        consumption_.react([this](const eventlog::Recorded& event, eventlog::Turn&) {
+            if (event.payload == "poison" && !mended_) throw CorruptStream("no such product");
+            applied_.push_back(event.payload);
+        });
+        consumption_.assign({0, 1});
+        for (const auto* payload : {"one", "poison", "two"}) append(payload);
+        for (int i = 0; i < 3; ++i) consumption_.apply({});
+    }
+    std::vector<v1::ParkedEvent> parked(int page_size = 0) {
+        std::vector<v1::ParkedEvent> all;
+        while (true) {
+            v1::ListParkedRequest request;
+            request.set_page_size(page_size);
+            if (!all.empty()) *request.mutable_after() = all.back();
+            grpc::ClientContext context;
+            v1::ListParkedResponse page;
+            EXPECT_TRUE(stub_->ListParked(&context, request, &page).ok());
+            all.insert(all.end(), page.events().begin(), page.events().end());
+            if (page_size == 0 || page.events_size() < page_size) return all;
+        }
+    }
+    grpc::Status release(v1::EventLog::Stub& stub, v1::ReleaseParkedResponse& done) {
+        v1::ReleaseParkedRequest request;
+        request.set_source("test");
+        request.set_lane(lane_);
+        request.set_routing_key("t1/c");
+        grpc::ClientContext context;
+        return stub.ReleaseParked(&context, request, &done);
+    }
+
+    bool mended_ = false;
+    std::vector<std::string> applied_;
+    eventlog::Consumption consumption_;
+    rpc::Server owner_;
+    std::unique_ptr<grpc::Service> owner_service_;
+    std::unique_ptr<v1::EventLog::Stub> owner_stub_;
+};
+
+TEST_F(Parked, IsListedWithItsReasonAndReleasedInOrder) {
+    ASSERT_EQ(parked().size(), 2U);
+    EXPECT_EQ(parked(1).size(), 2U);
+    const auto first = parked().front();
+    EXPECT_EQ(first.source(), "test");
+    EXPECT_EQ(first.position(), 2);
+    EXPECT_EQ(first.routing_key(), "t1/c");
+    EXPECT_EQ(first.type(), "test.v1.Happened");
+    EXPECT_NE(first.reason().find("no such product"), std::string::npos);
+
+    v1::ReleaseParkedResponse done;
+    ASSERT_TRUE(release(*owner_stub_, done).ok());
+    EXPECT_EQ(done.released(), 0);
+    EXPECT_EQ(done.left(), 2);
+    EXPECT_NE(done.why_left().find("no such product"), std::string::npos);
+
+    mended_ = true;
+    ASSERT_TRUE(release(*owner_stub_, done).ok());
+    EXPECT_EQ(done.released(), 2);
+    EXPECT_EQ(done.left(), 0);
+    EXPECT_EQ(applied_, (std::vector<std::string>{"one", "poison", "two"}));
+    EXPECT_TRUE(parked().empty());
+    const auto failure = rpc::failure_of(release(*owner_stub_, done));
+    ASSERT_TRUE(failure);
+    EXPECT_EQ(failure->reason, v1::ERROR_REASON_NOT_FOUND);
+}
+
+TEST_F(Parked, AnotherReplicaNamesTheOwner) {
+    v1::ReleaseParkedResponse done;
+    const auto failure = rpc::failure_of(release(*stub_, done));
+    ASSERT_TRUE(failure);
+    EXPECT_EQ(failure->code, grpc::StatusCode::FAILED_PRECONDITION);
+    EXPECT_EQ(failure->metadata.at("owner"), "r7");
+    EXPECT_EQ(parked().size(), 2U);
 }
 
 }  // namespace
