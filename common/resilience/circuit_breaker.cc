@@ -34,6 +34,7 @@ std::optional<CircuitBreaker::Ticket> CircuitBreaker::ask(Instant now) {
 void CircuitBreaker::succeeded(Ticket ticket, Instant now) {
     if (ticket != generation_) return;
     failures_ = 0;
+    failures_in_a_row_ = 0;
     if (state_ != State::half_open) return;
     --probes_out_;
     if (++successes_ < policy_.successes_to_close) return;
@@ -43,6 +44,7 @@ void CircuitBreaker::succeeded(Ticket ticket, Instant now) {
 
 void CircuitBreaker::failed(Ticket ticket, Instant now) {
     if (ticket != generation_) return;
+    ++failures_in_a_row_;
     if (state_ == State::half_open) {
         pause_ = pause_ > policy_.open_for_max / 2 ? policy_.open_for_max : pause_ * 2;
         enter(State::open, now);
@@ -68,8 +70,13 @@ Duration CircuitBreaker::retry_after(Instant now) const {
     return Duration{0};
 }
 
+Instant CircuitBreaker::since(Instant now) const {
+    return state_ == State::open && now >= open_until_ ? open_until_ : since_;
+}
+
 void CircuitBreaker::enter(State state, Instant now) {
     state_ = state;
+    since_ = now;
     ++generation_;  // answers to earlier questions count no more
     failures_ = 0;
     successes_ = 0;

@@ -44,6 +44,10 @@ public:
     State state(Instant now) const;
     // 0 while calls may start; unknown (= open_for) while every probe is out.
     Duration retry_after(Instant now) const;
+    // When it came into its state; zero when it was never in another one.
+    Instant since(Instant now) const;
+    // Since the last call that went well.
+    int failures_in_a_row() const { return failures_in_a_row_; }
 
 private:
     void enter(State state, Instant now);
@@ -51,7 +55,9 @@ private:
     BreakerPolicy policy_;
     State state_ = State::closed;
     Ticket generation_ = 0;  // a ticket is the generation it was given in
+    Instant since_{};
     int failures_ = 0;
+    int failures_in_a_row_ = 0;
     int successes_ = 0;
     int probes_out_ = 0;
     Duration pause_;

@@ -82,9 +82,18 @@ int main(int argc, char** argv) try {
                         .customers_cached_max = config.customers_cached_max});
     host.on_settings_change([&](const auto& change) { directory.apply(change); });
 
-    const gateway::Doors doors{host.rpc(), store,    host.read_model(),
-                               directory,  contacts, *master_key,
-                               clock,      ids,      config.window_margin_ms};
+    const gateway::Doors doors{
+        host.rpc(),
+        store,
+        host.read_model(),
+        directory,
+        contacts,
+        *master_key,
+        clock,
+        ids,
+        config.window_margin_ms,
+        options.replica_id,
+        [&](const auto& tenant, const auto& channel) { return dispatcher.look(tenant, channel); }};
     auto services = gateway::make_tenant_services(doors);
     for (auto& named : gateway::make_message_services(doors)) services.push_back(std::move(named));
     for (auto& named : services) host.serve(*named.service, named.full_name);

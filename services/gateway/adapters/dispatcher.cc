@@ -4,6 +4,7 @@
 #include <atomic>
 #include <condition_variable>
 #include <deque>
+#include <future>
 #include <map>
 #include <mutex>
 #include <random>
@@ -11,8 +12,8 @@
 #include <thread>
 #include <unordered_map>
 
+#include "common/core/broken_world.h"
 #include "common/observability/log.h"
-#include "common/resilience/circuit_breaker.h"
 #include "common/resilience/gcra.h"
 #include "flowstack/common/v1/message_content.pb.h"
 #include "flowstack/gateway/v1/contact_service.pb.h"
@@ -37,6 +38,7 @@ constexpr milliseconds kChatPatience{5'000};
 constexpr milliseconds kStoreRetryMs{200};
 constexpr milliseconds kPollGap{2};  // however often it is woken
 constexpr milliseconds kStoreAwayRetryMs{1'000};
+constexpr milliseconds kLookMs{2'000};
 constexpr int kDecisionsMax = 5;  // how often a decision is made again on what others wrote first
 constexpr std::size_t kPairsMax = 50'000;
 constexpr std::size_t kReadsQueuedMax = 100'000;
@@ -61,6 +63,9 @@ struct Job {
     bool asked_breaker = false;
     int decisions = 0;
     std::string attempt_command_id;
+    // Counted from before the attempt is written: whoever stood still since must not call any more,
+    // the lane's next owner has waited that long and judged it lost.
+    Steady::time_point not_after{};
 };
 using JobPtr = std::shared_ptr<Job>;
 
@@ -589,6 +594,7 @@ struct Dispatcher::State : std::enable_shared_from_this<Dispatcher::State> {
         }
         const bool calls = attempted != nullptr;
         if (calls) {
+            job->not_after = Steady::now() + options.attempt_start_ms_max;
             const std::lock_guard lock(mutex);
             open_attempts.insert(job->message_id);
         }
@@ -677,7 +683,7 @@ struct Dispatcher::State : std::enable_shared_from_this<Dispatcher::State> {
             keys.callback_data(job->tenant, {m.message_id, m.customer_id, job->message.attempts,
                                              m.priority, m.origin}));
         request.timeout_ms = static_cast<int>(options.send_timeout_ms.count());
-        request.not_after = Steady::now() + options.attempt_start_ms_max;
+        request.not_after = job->not_after;
         ++calls_open;
         client.call(
             std::move(request), [self = shared_from_this(), job](const http::ClientResult& result) {
@@ -850,6 +856,25 @@ struct Dispatcher::State : std::enable_shared_from_this<Dispatcher::State> {
         next_pump = Steady::now();
     }
 
+    std::optional<ChannelView> look(const std::string& tenant, const std::string& channel_id) {
+        const auto entry = directory.channel(tenant, channel_id);
+        if (!entry) return std::nullopt;
+        const auto lane = lanes.find(entry->lane);
+        if (lane == lanes.end() || !lane->second.open || !owners.guard(entry->lane))
+            return std::nullopt;
+        ChannelView view;
+        const auto found = queues.find(tenant + "/" + channel_id);
+        if (found == queues.end()) return view;  // nothing was sent yet
+        const auto now = resilience::Instant(clock.now());
+        const auto& queue = *found->second;
+        view.breaker = queue.breaker.state(now);
+        view.breaker_since = Time(queue.breaker.since(now));
+        view.failures_in_a_row = queue.breaker.failures_in_a_row();
+        view.retry_after = std::chrono::ceil<milliseconds>(queue.breaker.retry_after(now));
+        view.in_flight = queue.in_flight;
+        return view;
+    }
+
     struct Lane {
         std::int64_t epoch = 0;
         bool open = false;
@@ -920,6 +945,18 @@ void Dispatcher::wake(Time due_at) {
         state_->wake_asked = true;
     }
     state_->woken.notify_one();
+}
+
+std::optional<Dispatcher::ChannelView> Dispatcher::look(const std::string& tenant,
+                                                        const std::string& channel_id) {
+    const auto answer = std::make_shared<std::promise<std::optional<ChannelView>>>();
+    auto future = answer->get_future();
+    state_->post([state = state_, answer, tenant, channel_id] {
+        answer->set_value(state->look(tenant, channel_id));
+    });
+    if (future.wait_for(kLookMs) != std::future_status::ready)
+        throw Unavailable("the dispatcher does not answer");
+    return future.get();
 }
 
 void Dispatcher::evidence_over(const eventlog::WorkRow& row,

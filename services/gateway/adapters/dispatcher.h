@@ -2,6 +2,7 @@
 
 #include <chrono>
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "common/core/clock.h"
@@ -10,6 +11,7 @@
 #include "common/eventlog/work.h"
 #include "common/http/client.h"
 #include "common/observability/metrics.h"
+#include "common/resilience/circuit_breaker.h"
 #include "services/gateway/adapters/contacts.h"
 #include "services/gateway/adapters/directory.h"
 #include "services/gateway/domain/message.h"
@@ -53,6 +55,17 @@ public:
     void stop(std::chrono::milliseconds grace);
     // Something was queued, to leave at that time or at once.
     void wake(Time due_at);
+
+    struct ChannelView {
+        resilience::CircuitBreaker::State breaker = resilience::CircuitBreaker::State::closed;
+        Time breaker_since{};  // zero: never in another state
+        int failures_in_a_row = 0;
+        std::chrono::milliseconds retry_after{};
+        int in_flight = 0;
+    };
+    // Nothing when another replica sends for this channel, or this one does not yet. Throws
+    // Unavailable when the dispatcher does not answer in time.
+    std::optional<ChannelView> look(const std::string& tenant, const std::string& channel_id);
 
     // Work of kind "evidence": the wait of an unknown message is over.
     void evidence_over(const eventlog::WorkRow& row, const eventlog::WorkRunner::Done& done);

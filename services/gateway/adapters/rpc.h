@@ -16,6 +16,7 @@
 #include "common/rpc/error.h"
 #include "services/gateway/adapters/contacts.h"
 #include "services/gateway/adapters/directory.h"
+#include "services/gateway/adapters/dispatcher.h"
 
 namespace grpc {
 class Service;
@@ -44,6 +45,11 @@ struct Doors {
     const Clock& clock;
     IdSource& ids;
     std::chrono::milliseconds window_margin_ms{300'000};
+    std::string replica{};
+    // Nothing when another replica sends for the channel.
+    std::function<std::optional<Dispatcher::ChannelView>(const std::string& tenant,
+                                                         const std::string& channel_id)>
+        dispatch{};
 };
 
 struct NamedService {

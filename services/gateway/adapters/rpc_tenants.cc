@@ -454,8 +454,65 @@ public:
                    gateway::ResumeChannel{checked_reason(request->reason())}, *response);
         });
     }
+    ServerUnaryReactor* GetChannelDispatch(CallbackServerContext* context,
+                                           const v1::GetChannelDispatchRequest* request,
+                                           v1::ChannelDispatch* response) override {
+        return doors_.rpc.unary(
+            context, [=, this](rpc::Call&) { show_dispatch(request->name(), *response); });
+    }
 
 private:
+    void show_dispatch(const std::string& name, v1::ChannelDispatch& out) {
+        const auto channel = name_in(name, "channels");
+        fold_channel(doors_, channel);
+        const int lane = doors_.store.lane_of(by_channel(channel.id), channel.tenant);
+        out.set_name(name);
+        out.set_lane(lane);
+        out.set_replica(doors_.replica);
+        std::vector<std::string> kinds;
+        for (int priority = 0; priority < kPriorities; ++priority)
+            kinds.push_back(dispatch_kind(channel.id, priority));
+        doors_.store.pool().with([&](postgres::Session& session) {
+            const auto owner = session.query(
+                "select replica, owner_epoch, taken_at from lane_owner where lane = $1",
+                postgres::Params().add(lane));
+            if (owner.rows() != 0 && owner.int8(0, 1) > 0) {
+                out.set_owner(owner.text(0, 0));
+                out.set_owner_epoch(owner.int8(0, 1));
+                set_time(*out.mutable_owned_since(), owner.time(0, 2));
+            }
+            const auto queued = session.query(
+                "select count(*), coalesce(min(due_at), 'epoch') from work where lane = $1 and "
+                "kind = any($2)",
+                postgres::Params().add(lane).add_array(kinds));
+            out.set_queued(queued.int8(0, 0));
+            if (queued.int8(0, 0) > 0) set_time(*out.mutable_oldest_due(), queued.time(0, 1));
+        });
+        // Whoever was the owner when the row was read may not be it now: only the dispatcher's own
+        // word makes a breaker's state.
+        if (!doors_.dispatch || out.owner() != doors_.replica) return;
+        const auto view = doors_.dispatch(channel.tenant, channel.id);
+        if (!view) return;
+        auto& breaker = *out.mutable_breaker();
+        breaker.set_state(text_of(view->breaker));
+        if (view->breaker_since != Time{}) set_time(*breaker.mutable_since(), view->breaker_since);
+        breaker.set_failures(view->failures_in_a_row);
+        breaker.set_retry_after_ms(view->retry_after.count());
+        out.set_in_flight(view->in_flight);
+    }
+
+    static std::string text_of(resilience::CircuitBreaker::State state) {
+        switch (state) {
+            case resilience::CircuitBreaker::State::closed:
+                return "CLOSED";
+            case resilience::CircuitBreaker::State::open:
+                return "OPEN";
+            case resilience::CircuitBreaker::State::half_open:
+                return "HALF_OPEN";
+        }
+        return "";
+    }
+
     template <class Request>
     void change(rpc::Call& call, const Request& request, const std::string& method,
                 const ChannelCommand& wanted, v1::Channel& response) {

@@ -156,6 +156,19 @@ TEST(CircuitBreaker, OpensAfterFailuresInARowOnly) {
     EXPECT_EQ(breaker.retry_after(kStart + seconds{3}), seconds{7});
 }
 
+TEST(CircuitBreaker, SaysSinceWhenItIsAsItIsAndHowManyFailuresLedToIt) {
+    CircuitBreaker breaker(kPolicy);
+    EXPECT_EQ(breaker.since(kStart), Instant{});
+    trip(breaker, kStart);
+    EXPECT_EQ(breaker.since(kStart + seconds{3}), kStart);
+    EXPECT_EQ(breaker.failures_in_a_row(), kPolicy.failures_to_open);
+    // Open for long enough: it is half open since then, whoever asks when.
+    const auto later = kStart + seconds{100};
+    EXPECT_EQ(breaker.since(later), kStart + seconds{10});
+    breaker.succeeded(*breaker.ask(later), later);
+    EXPECT_EQ(breaker.failures_in_a_row(), 0);
+}
+
 TEST(CircuitBreaker, LetsOneProbeThroughAndClosesAfterEnoughSuccesses) {
     CircuitBreaker breaker(kPolicy);
     trip(breaker, kStart);
