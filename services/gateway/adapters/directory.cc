@@ -105,6 +105,22 @@ std::shared_ptr<const ChannelEntry> Directory::by_external_id(std::string_view k
     return found == external_.end() ? nullptr : found->second;
 }
 
+std::shared_ptr<const ChannelEntry> Directory::find_external_id(std::string_view kind,
+                                                                std::string_view external_id) {
+    if (auto known = by_external_id(kind, external_id)) return known;
+    const auto claim = store_.claim("", kChannelClaim, channel_claim_key(kind, external_id));
+    if (!claim) return nullptr;
+    // The claim names the tenant; which of its channels it is, its own changes say.
+    const auto rows = store_.pool().with([&](postgres::Session& session) {
+        return session.query(
+            "select distinct key from settings_changes where tenant = $1 and kind = 'channel'",
+            postgres::Params().add(claim->value));
+    });
+    load_tenant(claim->value);
+    for (int row = 0; row < rows.rows(); ++row) load_channel(claim->value, rows.text(row, 0));
+    return by_external_id(kind, external_id);
+}
+
 std::vector<std::shared_ptr<const ChannelEntry>> Directory::channels_of(
     std::string_view tenant) const {
     const std::shared_lock lock(mutex_);

@@ -49,6 +49,10 @@ public:
     // By the provider's id (Meta: phone_number_id).
     std::shared_ptr<const ChannelEntry> by_external_id(std::string_view kind,
                                                        std::string_view external_id) const;
+    // The same, and for one that is not known here yet as the log has it: another replica may have
+    // connected it a moment ago. Reads the store: throws when it is away.
+    std::shared_ptr<const ChannelEntry> find_external_id(std::string_view kind,
+                                                         std::string_view external_id);
     // A tenant's channels, in the order in which they were connected.
     std::vector<std::shared_ptr<const ChannelEntry>> channels_of(std::string_view tenant) const;
     std::vector<std::shared_ptr<const ChannelEntry>> channels() const;

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <map>
+#include <set>
 #include <thread>
 
 #include "common/crypto/encoding.h"
@@ -63,6 +64,11 @@ std::optional<ChangeConsent> consent_of(const WebhookElement& element) {
                          element.text};
 }
 
+bool belongs_to_a_channel(const WebhookElement& element) {
+    return element.kind == Kind::message || element.kind == Kind::status ||
+           element.kind == Kind::preference;
+}
+
 std::string consent_change_of(const std::vector<ContactEvent>& events) {
     for (const auto& event : events)
         if (const auto* changed = std::get_if<ConsentChanged>(&event))
@@ -83,9 +89,9 @@ struct Door::Delivery {
     Time received_at;
     std::atomic<int> pending{1};  // the starter holds one
     std::atomic<bool> failed{false};
-    // What the starter's own thread asks for is gathered and goes in one commit.
-    const std::thread::id starter = std::this_thread::get_id();
-    bool gathering = true;  // the starter's only
+    // What is asked for on the thread that routes the elements is gathered and goes in one commit.
+    std::thread::id router;
+    bool gathering = true;  // that thread's only
     std::vector<eventlog::Store::Asked> gathered;
 
     Delivery(http::Request r, http::Responder to)
@@ -247,6 +253,32 @@ void Door::webhook(http::Request request, http::Responder responder) {
         trace::continue_from(delivery->request.headers.get(trace::kHeader)).traceparent();
     if (delivery->parsed.shape == ParsedWebhook::Shape::malformed_json) malformed_.add();
 
+    std::set<std::string> strangers;
+    for (const auto& element : delivery->parsed.elements)
+        if (belongs_to_a_channel(element) &&
+            !directory_.by_external_id(kMetaChannel, element.phone_number_id))
+            strangers.insert(element.phone_number_id);
+    if (strangers.empty()) return route(delivery);
+    // Another replica may have connected it a moment ago: the log knows, and reading it takes time.
+    const bool taken = lookups_.post([this, delivery, strangers = std::move(strangers)] {
+        try {
+            for (const auto& id : strangers) directory_.find_external_id(kMetaChannel, id);
+        } catch (const std::exception& error) {
+            log::warn("a channel could not be looked up", {{"error", error.what()}});
+            refused_.add();
+            delivery->done(false);
+            return;
+        }
+        route(delivery);
+    });
+    if (!taken) {
+        refused_.add();
+        delivery->done(false);
+    }
+}
+
+void Door::route(const std::shared_ptr<Delivery>& delivery) {
+    delivery->router = std::this_thread::get_id();
     // Elements of one customer, in order; statuses each alone.
     std::map<std::pair<const ChannelEntry*, std::string>, std::shared_ptr<Chain>> chains;
     std::vector<std::shared_ptr<Chain>> started;
@@ -255,9 +287,7 @@ void Door::webhook(http::Request request, http::Responder responder) {
         if (element.kind == Kind::unknown || element.kind == Kind::account ||
             element.kind == Kind::echo)
             unknown_.add();
-        if (element.kind != Kind::message && element.kind != Kind::status &&
-            element.kind != Kind::preference)
-            continue;
+        if (!belongs_to_a_channel(element)) continue;
         const auto channel = directory_.by_external_id(kMetaChannel, element.phone_number_id);
         if (!channel) {
             quarantine(delivery, element, "unknown_channel");
@@ -289,7 +319,7 @@ void Door::webhook(http::Request request, http::Responder responder) {
 
 void Door::ask(const std::shared_ptr<Delivery>& delivery, Command command,
                eventlog::Store::Answer answer) {
-    if (std::this_thread::get_id() == delivery->starter && delivery->gathering)
+    if (std::this_thread::get_id() == delivery->router && delivery->gathering)
         delivery->gathered.push_back({std::move(command), std::move(answer)});
     else
         store_.append_async(std::move(command), std::move(answer));

@@ -63,6 +63,8 @@ private:
     void store_raw(const std::shared_ptr<Delivery>& delivery);
     void ask(const std::shared_ptr<Delivery>& delivery, eventlog::Command command,
              eventlog::Store::Answer answer);
+    // Hands the elements to their channels' tenants; quarantines what nobody has.
+    void route(const std::shared_ptr<Delivery>& delivery);
     void start(const std::shared_ptr<Delivery>& delivery, std::shared_ptr<Chain> chain);
     void element(const std::shared_ptr<Delivery>& delivery, const std::shared_ptr<Chain>& chain,
                  std::size_t index, bool then_next);

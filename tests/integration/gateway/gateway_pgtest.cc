@@ -107,6 +107,12 @@ protected:
 
     void connect(const std::string& tenant, const std::string& channel,
                  const std::string& external_id, const std::string& app) {
+        connect_elsewhere(tenant, channel, external_id, app);
+        read_settings();
+    }
+    // As another replica does it: ours has not polled its settings since.
+    void connect_elsewhere(const std::string& tenant, const std::string& channel,
+                           const std::string& external_id, const std::string& app) {
         TenantSettings settings;
         settings.name = tenant;
         settings = with_defaults(settings);
@@ -120,7 +126,6 @@ protected:
                          created.envelope.seal(Secret("token"), credential_purpose(channel))};
         append(tenant, by_channel(channel), channel_stream(tenant, channel), 0,
                encode(ChannelEvent(ChannelConnected{c}), clock.now()));
-        read_settings();
     }
     void append(const std::string& tenant, eventlog::Routing routing, eventlog::StreamName stream,
                 std::int64_t expected, eventlog::NewEvent event) {
@@ -338,6 +343,17 @@ TEST_F(Gateway, AnAppThatDoesNotOwnTheChannelIsQuarantined) {
     EXPECT_EQ(events("WebhookReceived").size(), 2U);
 }
 
+TEST_F(Gateway, AChannelThatAnotherReplicaHasJustConnectedIsKnownAtTheDoor) {
+    connect_elsewhere("mpya", "ch9", "P9", "app1");
+    EXPECT_EQ(post(text_message("wamid.1", "Hi", R"("from":"255712345678")", "P9")), 200);
+    ASSERT_EQ(events("MessageReceived").size(), 1U);
+    EXPECT_EQ(events("MessageReceived").front().stream.tenant, "mpya");
+    EXPECT_TRUE(events("ElementQuarantined").empty());
+    // What nobody has connected is still nobody's.
+    EXPECT_EQ(post(text_message("wamid.2", "Hi", R"("from":"255712345678")", "P8")), 200);
+    EXPECT_EQ(events("ElementQuarantined").size(), 1U);
+}
+
 TEST_F(Gateway, SignedNonsenseIsKeptRaw) {
     EXPECT_EQ(post("{not json"), 200);
     EXPECT_EQ(post("{}"), 200);
@@ -453,6 +469,29 @@ TEST_F(Gateway, AFinalRefusalIsADeadLetter) {
     EXPECT_EQ(message(id).state(), "FAILED");
     EXPECT_EQ(message(id).error_code(), 131026);
     EXPECT_TRUE(read_model.get("duka", "dead_letter", id));
+}
+
+TEST_F(Gateway, TheBreakerIsToldByTheReplicaThatSendsAndByNoOther) {
+    post(text_message("wamid.1", "Hi"));
+    DispatcherOptions options;
+    options.breaker_failures = 1;
+    options.breaker_open_ms = 60'000ms;
+    start_dispatcher(options);
+    until([&] { return dispatcher->look("duka", "ch1").has_value(); }, "the lane is open");
+    const auto well = dispatcher->look("duka", "ch1");
+    EXPECT_EQ(well->breaker, resilience::CircuitBreaker::State::closed);
+    EXPECT_EQ(well->failures_in_a_row, 0);
+    provider.refuse(131016);
+    const auto before = clock.now();
+    reply(only_customer(), "one");
+    until([&] { return dispatcher->look("duka", "ch1")->failures_in_a_row == 1; }, "a failure");
+    const auto ill = dispatcher->look("duka", "ch1");
+    EXPECT_EQ(ill->breaker, resilience::CircuitBreaker::State::open);
+    EXPECT_GE(ill->breaker_since, before);
+    EXPECT_GT(ill->retry_after, 30s);
+    EXPECT_FALSE(dispatcher->look("duka", "no such channel"));
+    owners.revoked({0, 1, 2, 3});
+    EXPECT_FALSE(dispatcher->look("duka", "ch1"));
 }
 
 TEST_F(Gateway, NothingBeginsAfterStopsCommit) {
