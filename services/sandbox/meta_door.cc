@@ -392,10 +392,21 @@ void Sandbox::send_status(const StatusPlan& plan, const std::string& status,
     wake(fx);
 }
 
+namespace {
+
+// Of several doors with commas between them the one whose turn it is, as a balancer would do it.
+std::string next_door(std::string_view doors, std::uint64_t turn) {
+    const auto count = static_cast<std::uint64_t>(std::count(doors.begin(), doors.end(), ',')) + 1;
+    for (auto skip = turn % count; skip > 0; --skip) doors.remove_prefix(doors.find(',') + 1);
+    return std::string(doors.substr(0, doors.find(',')));
+}
+
+}  // namespace
+
 void Sandbox::deliver(Delivery delivery, std::function<void(PostResult, Effects&)> first,
                       Effects& fx) {
     Outgoing out;
-    out.url = delivery.url;
+    out.url = next_door(delivery.url, state_.deliveries++);
     out.headers = {{"Content-Type", "application/json"}, {"User-Agent", "facebookexternalua"}};
     if (!delivery.signature.empty()) {
         out.headers.emplace_back("X-Hub-Signature-256", delivery.signature);

@@ -23,7 +23,7 @@ struct Number {
     std::string waba_id;
     std::string token;
     std::string app_secret;
-    std::string webhook_url;
+    std::string webhook_url;           // several with commas: each delivery takes the next
     std::string display_phone_number;  // digits
     std::string name;                  // verified name, shown on the phone
     std::string country_code;          // put before a `to` that has no '+' and does not begin so
@@ -138,6 +138,7 @@ struct State {
     static constexpr std::size_t kPromptsOfPhoneMax = 20;  // shown; the rest is in the record
 
     std::map<std::string, Number> numbers;
+    std::uint64_t deliveries = 0;                               // of webhooks, repeats included
     std::map<std::string, Customer> customers;                  // by key
     std::map<std::string, std::string> customer_aliases;        // phone or user id → key
     std::map<std::pair<std::string, std::string>, Chat> chats;  // (number id, customer key)

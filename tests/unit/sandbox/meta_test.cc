@@ -465,6 +465,19 @@ TEST_F(CustomerSide, BatchesSeveralNumbersInOnePost) {
               "2");
 }
 
+TEST_F(CustomerSide, OfSeveralDoorsEveryDeliveryTakesTheNext) {
+    put("/control/numbers/106540352242922",
+        R"({"webhook_url":"http://a/hook,http://b/hook,http://c/hook"})");
+    for (int i = 0; i < 4; ++i)
+        ask(json_call("POST", "/control/webhooks",
+                      R"({"phone_number_id":"106540352242922","raw":"{}"})"));
+    ASSERT_EQ(world.posts.size(), 4U);
+    std::vector<std::string> doors;
+    for (const auto& post : world.posts) doors.push_back(post.url);
+    EXPECT_EQ(doors, (std::vector<std::string>{"http://a/hook", "http://b/hook", "http://c/hook",
+                                               "http://a/hook"}));
+}
+
 TEST_F(CustomerSide, PostsRawBytesAsGiven) {
     const Reply reply = ask(json_call(
         "POST", "/control/webhooks", R"({"phone_number_id":"106540352242922","raw":"{not json"})"));
