@@ -56,7 +56,7 @@ require_programs() {
         fail start "missing in $BIN_DIR: ${missing//$'\n'/, } (./flowstack build makes them)"
 }
 
-# The gRPC address of a service for its callers. With replicas it is a list that gRPC itself walks.
+# The gRPC address of a service for its callers: with replicas a list, over which gRPC spreads the calls.
 grpc_target() {
     local i n list=''
     n=$(replica_count)
@@ -122,7 +122,7 @@ load_stack() {
 
 # The environment of one instance, as arguments of env(1). Its own settings win over RUN_DIR/env.
 instance_environment() {
-    local service=${1%-*} replica=${1##*-} line
+    local service=${1%-*} replica=${1##*-} line replicas
     INSTANCE_ENV=()
     while IFS= read -r line; do
         [[ $line == \#* || -z $line ]] || INSTANCE_ENV+=("$line")
@@ -149,6 +149,13 @@ instance_environment() {
     if has_http_door "$service"; then
         INSTANCE_ENV+=("HTTP_PORT=$(service_port HTTP "$service" "$replica")")
     fi
+    replicas=$(replica_count)
+    ((replicas > 1)) || return 0
+    # A payment's callback comes to another replica than the one that pushed it, as it may behind a
+    # balancer.
+    INSTANCE_ENV+=(
+        "PAYMENT_PUBLIC_BASE_URL=http://127.0.0.1:$(service_port HTTP payment $(((replica + 1) % replicas)))"
+    )
 }
 
 # begin_instance <instance> [arguments…]: starts it unless it runs.
@@ -239,6 +246,7 @@ stack_up() {
     create_databases
     await_kafka
     write_env
+    stop_surplus
     say flowctl "migrate"
     run_flowctl migrate migrate
     while IFS= read -r instance; do
@@ -252,6 +260,18 @@ stack_up() {
         run_flowctl seed seed
     fi
     unlock_run_dir
+}
+
+# Replicas that an earlier `up` started and this one does not want.
+stop_surplus() {
+    local name known
+    known=" postgres kafka $(instances | tr '\n' ' ')"
+    for name in $(process_names); do
+        [[ $known != *" $name "* ]] || continue
+        process_alive "$name" || continue
+        stop_process "$name" "$SERVICE_STOP_SECONDS" || complain "$name" "does not stop"
+        say "$name" "stopped: there are $(replica_count) replicas now"
+    done
 }
 
 # Lines of NAME=value, so that a typing error is told here and not by a service that lacks it.

@@ -12,36 +12,48 @@
 namespace flowstack::stack {
 
 struct Api::State {
+    explicit State(Environment e) : environment(std::move(e)) {}
+
+    // "gateway", or one of its replicas: "gateway/1". Made when first asked for.
+    grpc::Channel& channel(const std::string& target) {
+        auto& known = channels[target];
+        if (known) return *known;
+        auto name = upper(target);
+        const auto slash = name.find('/');
+        if (slash != std::string::npos) name[slash] = '_';
+        const auto address = environment.get(name + "_GRPC");
+        if (address.empty()) {
+            channels.erase(target);
+            if (slash == std::string::npos) throw std::runtime_error(name + "_GRPC is not set");
+            throw NoSuchReplica(name + "_GRPC is not set: where is replica " +
+                                target.substr(slash + 1) + "?");
+        }
+        known =
+            rpc::make_channel(address, {.internal_key = Secret(environment.get("INTERNAL_KEY"))});
+        return *known;
+    }
+
+    Environment environment;
     std::map<std::string, std::shared_ptr<grpc::Channel>> channels;
 };
 
-Api::Api(const Environment& environment) : state_(std::make_unique<State>()) {
-    const Secret key(environment.get("INTERNAL_KEY"));
-    for (const auto& service : kServices) {
-        const auto address = environment.get(upper(service) + "_GRPC");
-        if (!address.empty())
-            state_->channels[service] = rpc::make_channel(address, {.internal_key = key});
-    }
-}
+Api::Api(const Environment& environment) : state_(std::make_unique<State>(environment)) {}
 Api::~Api() = default;
 
 std::string Api::call_bytes(const std::string& service, const std::string& method,
                             const std::string& request, std::chrono::milliseconds timeout) {
-    const auto channel = state_->channels.find(service);
-    if (channel == state_->channels.end())
-        throw std::runtime_error(upper(service) + "_GRPC is not set");
+    auto& channel = state_->channel(service);
     const bool common = method.starts_with("common:");
-    const auto path = "/flowstack." + (common ? "common" : service) + ".v1." +
-                      (common ? method.substr(7) : method);
+    const auto path = "/flowstack." + (common ? "common" : service.substr(0, service.find('/'))) +
+                      ".v1." + (common ? method.substr(7) : method);
     grpc::ClientContext context;
     rpc::set_timeout(context, timeout);
     const grpc::Slice slice(request);
     const grpc::ByteBuffer in(&slice, 1);
     grpc::ByteBuffer out;
     const auto status = grpc::internal::BlockingUnaryCall<grpc::ByteBuffer, grpc::ByteBuffer>(
-        channel->second.get(),
-        grpc::internal::RpcMethod(path.c_str(), grpc::internal::RpcMethod::NORMAL_RPC), &context,
-        in, &out);
+        &channel, grpc::internal::RpcMethod(path.c_str(), grpc::internal::RpcMethod::NORMAL_RPC),
+        &context, in, &out);
     if (const auto failure = rpc::failure_of(status)) throw *failure;
     grpc::Slice whole;
     if (!out.DumpToSingleSlice(&whole).ok()) throw std::runtime_error(method + ": no answer");

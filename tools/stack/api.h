@@ -5,6 +5,7 @@
 #include <chrono>
 #include <functional>
 #include <memory>
+#include <stdexcept>
 #include <string>
 
 #include "tools/stack/environment.h"
@@ -14,6 +15,10 @@
 namespace flowstack::stack {
 
 inline constexpr std::chrono::milliseconds kCallTimeoutMs{10'000};
+
+struct NoSuchReplica : std::runtime_error {
+    using std::runtime_error::runtime_error;
+};
 
 class Api {
 public:
@@ -31,6 +36,14 @@ public:
                 call_bytes(service, method, request.SerializeAsString(), timeout)))
             throw std::runtime_error(method + ": the answer does not decode");
         return response;
+    }
+
+    // At one of its replicas, by REPLICA_ID. Throws NoSuchReplica when its address is not known.
+    template <class Response>
+    Response call_at(const std::string& service, const std::string& replica,
+                     const std::string& method, const google::protobuf::MessageLite& request,
+                     std::chrono::milliseconds timeout = kCallTimeoutMs) {
+        return call<Response>(service + "/" + replica, method, request, timeout);
     }
 
 private:

@@ -25,15 +25,25 @@ std::string seed_id(const ShopSpec& spec, const std::string& what) {
     return "seed-" + spec.tenant + "-" + what;
 }
 
+// Of every replica of gateway: webhooks come to all of them.
+std::string webhook_doors(const Environment& environment) {
+    std::string doors;
+    for (int replica = 0;; ++replica) {
+        const auto http = environment.get("GATEWAY_" + std::to_string(replica) + "_HTTP");
+        if (http.empty()) break;
+        doors += (doors.empty() ? "http://" : ",http://") + http + "/webhooks/whatsapp";
+    }
+    return doors.empty() ? environment.required("PUBLIC_BASE_URL") + "/webhooks/whatsapp" : doors;
+}
+
 void register_with_sandbox(const ShopSpec& spec, const Environment& environment, Sandbox& sandbox) {
-    json::object number{
-        {"phone_number_id", spec.phone_number_id},
-        {"waba_id", "waba-" + spec.tenant},
-        {"token", "mock_token_" + spec.tenant},
-        {"app_secret", environment.required("META_APP_SECRET")},
-        {"webhook_url", environment.required("PUBLIC_BASE_URL") + "/webhooks/whatsapp"},
-        {"display_phone_number", spec.display_phone_number.substr(1)},
-        {"name", spec.name}};
+    json::object number{{"phone_number_id", spec.phone_number_id},
+                        {"waba_id", "waba-" + spec.tenant},
+                        {"token", "mock_token_" + spec.tenant},
+                        {"app_secret", environment.required("META_APP_SECRET")},
+                        {"webhook_url", webhook_doors(environment)},
+                        {"display_phone_number", spec.display_phone_number.substr(1)},
+                        {"name", spec.name}};
     if (!spec.limits) {
         number["throughput_per_s_max"] = 0;
         number["pair_interval_ms"] = 0;
