@@ -19,6 +19,31 @@ stack::Environment find_stack() {
     return stack::Environment::from_file(file);
 }
 
+constexpr int kLivingTimeoutMs = 700;
+constexpr int kReplicasMax = 9;
+
+// gRPC spreads calls over the replicas that take a connection, and a process that stands still
+// takes one too: of each service one that answers a probe is asked.
+stack::Environment with_living(stack::Environment environment) {
+    stack::Http http;
+    for (const auto& service : stack::kServices) {
+        const auto name = stack::upper(service);
+        if (environment.get(name + "_1_GRPC").empty()) continue;
+        for (int replica = 0; replica < kReplicasMax; ++replica) {
+            const auto number = std::to_string(replica);
+            const auto address = environment.get(name + "_" + number + "_GRPC");
+            const auto admin = environment.get(name + "_" + number + "_ADMIN");
+            if (address.empty() || admin.empty()) continue;
+            if (http.send("GET", "http://" + admin + "/livez", "", {}, kLivingTimeoutMs).status !=
+                200)
+                continue;
+            environment.set(name + "_GRPC", address);
+            break;
+        }
+    }
+    return environment;
+}
+
 int exit_code_of(grpc::StatusCode code) {
     switch (code) {
         case grpc::NOT_FOUND:
@@ -61,7 +86,7 @@ stack::Api& Context::api() {
             throw UsageError(
                 "which stack? GATEWAY_GRPC is not set and there is no .run/env here; "
                 "give --env-file <run directory>/env");
-        api_ = std::make_unique<stack::Api>(environment());
+        api_ = std::make_unique<stack::Api>(with_living(environment()));
     }
     return *api_;
 }
@@ -83,6 +108,9 @@ int guarded(const std::function<int()>& run) {
     } catch (const NotFound& error) {
         std::cerr << "flowctl: " << error.what() << "\n";
         return kNotFound;
+    } catch (const stack::NoSuchReplica& error) {
+        std::cerr << "flowctl: " << error.what() << "\n";
+        return kUnavailable;
     } catch (const stack::SandboxError& error) {
         std::cerr << "flowctl: " << error.what() << "\n";
         return kUnavailable;

@@ -7,6 +7,7 @@
 #include <thread>
 
 #include "flowstack/common/v1/event_log.pb.h"
+#include "tools/flowctl/causes.h"
 #include "tools/flowctl/names.h"
 #include "tools/flowctl/output.h"
 #include "tools/flowctl/payload.h"
@@ -16,14 +17,12 @@
 namespace flowstack::flowctl {
 namespace {
 
-using common::v1::RecordedEvent;
 using Place = std::tuple<std::string, int, std::int64_t>;
 
 constexpr std::chrono::milliseconds kTailPollMs{300};
 // A line of the tail, off a terminal.
 constexpr std::size_t kTailWidth = 160;
 constexpr int kCausesMax = 100;
-constexpr std::int64_t kWebhookBeforeUs = 2'000'000;
 
 volatile std::sig_atomic_t interrupted = 0;
 
@@ -260,40 +259,6 @@ std::vector<RecordedEvent> history_of(Context& context, const std::string& typed
                    "'");
 }
 
-// The webhook whose bytes brought this message: the event names it by id, not by place. Looked for
-// where webhooks of that moment are, with a few reads in each lane.
-std::optional<RecordedEvent> webhook_of(Context& context, const RecordedEvent& event) {
-    const auto id = webhook_id(event);
-    if (id.empty()) return std::nullopt;
-    const auto from = event.recorded_at_us() - kWebhookBeforeUs;
-    int lane = 0;
-    for (const auto head : stack::heads_of(context.api(), "gateway")) {
-        // Times climb in a lane: the first position that is late enough, by halves.
-        std::int64_t low = 1;
-        std::int64_t high = head + 1;
-        common::v1::Position position;
-        position.set_service("gateway");
-        position.set_lane(lane++);
-        while (low < high) {
-            position.set_position(low + (high - low) / 2);
-            const auto middle = stack::event_at(context.api(), position);
-            if (!middle || middle->recorded_at_us() < from)
-                low = position.position() + 1;
-            else
-                high = position.position();
-        }
-        for (position.set_position(low); position.position() <= head;
-             position.set_position(position.position() + 1)) {
-            const auto candidate = stack::event_at(context.api(), position);
-            if (!candidate ||
-                candidate->recorded_at_us() > event.recorded_at_us() + kWebhookBeforeUs)
-                break;
-            if (candidate->event_id() == id) return candidate;
-        }
-    }
-    return std::nullopt;
-}
-
 // Each event with everything that led to it, and what it is a step of.
 int explain(Context& context, const std::string& typed, const std::string& tenant) {
     const auto history = history_of(context, typed, tenant);
@@ -304,20 +269,15 @@ int explain(Context& context, const std::string& typed, const std::string& tenan
     for (const auto& event : history) {
         auto at = event;
         for (int i = 0; i < kCausesMax && known.emplace(place_of(at), at).second; ++i) {
-            if (!at.meta().has_causation()) {
-                const auto webhook = webhook_of(context, at);
-                if (!webhook) break;
-                because[place_of(at)] = place(*webhook);
-                at = *webhook;
-                continue;
+            std::optional<RecordedEvent> cause;
+            try {
+                cause = cause_of(context.api(), at);
+            } catch (const NotFound& error) {
+                std::cerr << error.what() << "\n";
+                because[place_of(at)] = place(at.meta().causation());
             }
-            because[place_of(at)] = place(at.meta().causation());
-            const auto cause = stack::event_at(context.api(), at.meta().causation());
-            if (!cause) {
-                std::cerr << "the cause of " << place(at) << ", " << place(at.meta().causation())
-                          << ", cannot be found\n";
-                break;
-            }
+            if (!cause) break;
+            because[place_of(at)] = place(*cause);
             at = *cause;
         }
     }

@@ -24,7 +24,9 @@ int main(int argc, char** argv) {
         ->transform(CLI::CheckedTransformer(formats, CLI::ignore_case))
         ->option_text("FORMAT");
     add_status_commands(app, context);
+    add_consumer_commands(app, context);
     add_resource_commands(app, context);
+    add_channel_commands(app, context);
     add_event_commands(app, context);
     add_audit_commands(app, context);
     add_platform_commands(app, context);

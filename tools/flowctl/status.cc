@@ -1,16 +1,15 @@
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <boost/json.hpp>
-#include <charconv>
 #include <iostream>
 #include <map>
 #include <sstream>
 
-#include "common/rpc/error.h"
+#include "tools/flowctl/lanes.h"
 #include "tools/flowctl/output.h"
-#include "tools/stack/logs.h"
 #include "tools/stack/sandbox.h"
 
-// status and consumers: how the processes are, from their admin doors.
+// status: how the processes are, from their admin doors, and what they own, from their logs.
 namespace flowstack::flowctl {
 namespace {
 
@@ -135,63 +134,37 @@ std::string state_of(const Replica& replica) {
     return degraded && degraded->is_bool() && degraded->as_bool() ? "degraded" : "ready";
 }
 
-// Heads of every lane of every service that answers.
-std::map<std::string, std::vector<std::int64_t>> all_heads(Context& context) {
-    std::map<std::string, std::vector<std::int64_t>> heads;
-    for (const auto& service : stack::kServices) {
-        try {
-            heads[service] = stack::heads_of(context.api(), service);
-        } catch (const std::exception&) {  // its own line says that it is away
-        }
-    }
-    return heads;
-}
-
-struct Progress {
-    std::string source;
-    int lane = 0;
-    std::int64_t applied = 0;
-    std::int64_t head = -1;  // not known
+// What a replica has to do, as the database knows it.
+struct Duties {
+    std::vector<int> lanes;
+    std::int64_t events = 0;
+    std::int64_t unpublished = 0;
+    std::int64_t behind = 0;
     std::int64_t parked = 0;
-    std::int64_t behind() const { return head < 0 ? 0 : std::max<std::int64_t>(head - applied, 0); }
 };
 
-std::vector<Progress> progress_of(const Replica& replica,
-                                  const std::map<std::string, std::vector<std::int64_t>>& heads) {
-    std::map<std::pair<std::string, int>, Progress> found;
-    const auto each = [&](const std::string& name, auto set) {
-        const auto [from, to] = replica.samples.equal_range(name);
-        for (auto it = from; it != to; ++it) {
-            const auto source = it->second.labels.find("source");
-            const auto lane = it->second.labels.find("lane");
-            if (source == it->second.labels.end() || lane == it->second.labels.end()) continue;
-            int number = 0;
-            std::from_chars(lane->second.data(), lane->second.data() + lane->second.size(), number);
-            auto& progress = found[{source->second, number}];
-            progress.source = source->second;
-            progress.lane = number;
-            set(progress, static_cast<std::int64_t>(it->second.value));
-        }
-    };
-    each("flowstack_consumer_position", [](Progress& p, std::int64_t v) { p.applied = v; });
-    each("flowstack_consumer_parked_events", [](Progress& p, std::int64_t v) { p.parked = v; });
-    std::vector<Progress> all;
-    for (auto& [key, progress] : found) {
-        const auto service = heads.find(progress.source);
-        if (service != heads.end() &&
-            static_cast<std::size_t>(progress.lane) < service->second.size())
-            progress.head = service->second[static_cast<std::size_t>(progress.lane)];
-        all.push_back(progress);
+Duties duties_of(const AllLanes& all, const std::string& service, const std::string& replica) {
+    Duties duties;
+    for (const auto& lane : all.at(service).status.lanes()) {
+        if (lane.owner() != replica) continue;
+        duties.lanes.push_back(lane.lane());
+        duties.events += lane.position();
+        duties.unpublished += std::max<std::int64_t>(lane.position() - lane.published(), 0);
     }
-    return all;
+    for (const auto& progress : progress_of(all)) {
+        if (progress.consumer != service || progress.owner != replica) continue;
+        duties.behind += progress.behind();
+        duties.parked += progress.parked;
+    }
+    return duties;
 }
 
 int show_status(Context& context) {
     const auto replicas = probe_all(context);
-    const auto heads = all_heads(context);
+    const auto all = lanes_of_all(context);
     Sheet sheet({{"SERVICE"},
                  {"STATE"},
-                 {"LANES", true},
+                 {"LANES"},
                  {"EVENTS", true},
                  {"UNPUBLISHED", true},
                  {"BEHIND", true},
@@ -203,68 +176,79 @@ int show_status(Context& context) {
     for (const auto& replica : replicas) {
         const auto state = state_of(replica);
         well += state == "ready" || state == "degraded";
-        const auto name = replica.service + "-" + std::to_string(replica.number);
-        if (replica.ready_status == 0) {
-            sheet.add({name, state, "", "", "", "", "", "", replica.address, "no answer"});
-            continue;
+        std::vector<std::string> cells{
+            replica.service + "-" + std::to_string(replica.number), state, "", "", "", "", ""};
+        if (all.at(replica.service).answered) {
+            const auto duties = duties_of(all, replica.service, std::to_string(replica.number));
+            cells[2] = ranges(duties.lanes);
+            cells[3] = std::to_string(duties.events);
+            cells[4] = std::to_string(duties.unpublished);
+            cells[5] = std::to_string(duties.behind);
+            cells[6] = std::to_string(duties.parked);
         }
-        std::int64_t behind = 0;
-        std::int64_t parked = 0;
-        for (const auto& progress : progress_of(replica, heads)) {
-            behind += progress.behind();
-            parked += progress.parked;
-        }
-        std::int64_t events = 0;
-        if (const auto found = heads.find(replica.service); found != heads.end())
-            for (const auto head : found->second) events += head;
-        sheet.add({name, state, whole(sum_of(replica.samples, "flowstack_lanes_owned")),
-                   std::to_string(events),
-                   whole(sum_of(replica.samples, "flowstack_relay_unpublished_events")),
-                   std::to_string(behind), std::to_string(parked),
-                   whole(sum_of(replica.samples, "flowstack_relay_mismatches")), replica.address,
-                   notes_of(replica)});
+        cells.push_back(replica.ready_status == 0
+                            ? ""
+                            : whole(sum_of(replica.samples, "flowstack_relay_mismatches")));
+        cells.push_back(replica.address);
+        cells.push_back(replica.ready_status == 0 ? "no answer" : notes_of(replica));
+        sheet.add(std::move(cells));
     }
     print(sheet, context.format, "services");
     if (well == replicas.size()) return kOk;
     return well == 0 ? kUnavailable : kPartial;
 }
 
-int list_consumers(Context& context, bool only_troubled) {
-    const auto heads = all_heads(context);
-    Sheet sheet({{"CONSUMER"},
-                 {"SOURCE"},
+int show_lanes(Context& context) {
+    const auto all = lanes_of_all(context);
+    Sheet sheet({{"SERVICE"},
                  {"LANE", true},
-                 {"APPLIED", true},
+                 {"REPLICA"},
+                 {"EPOCH", true},
+                 {"SINCE (UTC)"},
                  {"HEAD", true},
+                 {"UNPUBLISHED", true},
                  {"BEHIND", true},
                  {"PARKED", true}});
-    for (const auto& replica : probe_all(context))
-        for (const auto& p : progress_of(replica, heads)) {
-            if (only_troubled && p.behind() == 0 && p.parked == 0) continue;
-            sheet.add({replica.service + "-" + std::to_string(replica.number), p.source,
-                       std::to_string(p.lane), std::to_string(p.applied),
-                       p.head < 0 ? "?" : std::to_string(p.head), std::to_string(p.behind()),
-                       std::to_string(p.parked)});
-        }
-    print(sheet, context.format, only_troubled ? "consumers behind" : "consumers");
-    return kOk;
+    std::size_t answered = 0;
+    for (const auto& service : stack::kServices) {
+        const auto& lanes = all.at(service);
+        answered += lanes.answered;
+        if (!lanes.answered)
+            std::cerr << "flowctl: " << service << " does not answer: " << lanes.why_not << "\n";
+        std::map<int, std::pair<std::int64_t, std::int64_t>> consumed;  // behind, parked
+        for (const auto& progress : progress_of(all))
+            if (progress.consumer == service) {
+                consumed[progress.lane].first += progress.behind();
+                consumed[progress.lane].second += progress.parked;
+            }
+        for (const auto& lane : lanes.status.lanes())
+            sheet.add(
+                {service, std::to_string(lane.lane()), lane.owner(),
+                 std::to_string(lane.owner_epoch()), utc(lane.owned_since_us()),
+                 std::to_string(lane.position()),
+                 std::to_string(std::max<std::int64_t>(lane.position() - lane.published(), 0)),
+                 std::to_string(consumed[lane.lane()].first),
+                 std::to_string(consumed[lane.lane()].second)});
+    }
+    print(sheet, context.format, "lanes");
+    if (answered == all.size()) return kOk;
+    return answered == 0 ? kUnavailable : kPartial;
 }
 
 }  // namespace
 
 void add_status_commands(CLI::App& app, Context& context) {
-    app.add_subcommand("status",
-                       "the services: ready, what they own, how far they are. Exit code 8 "
-                       "if one is not ready, 7 if none is")
-        ->callback([&context] { context.run = [&context] { return show_status(context); }; });
-    auto* consumers = app.add_subcommand("consumers", "who reads whose log, and how far");
-    consumers->require_subcommand(1);
-    consumers->fallthrough();
-    const auto troubled = std::make_shared<bool>(false);
-    auto* list = consumers->add_subcommand("list", "every lane of every source, by replica");
-    list->add_flag("--behind", *troubled, "only those that are behind or have parked events");
-    list->callback([&context, troubled] {
-        context.run = [&context, troubled] { return list_consumers(context, *troubled); };
+    const auto lanes = std::make_shared<bool>(false);
+    auto* status = app.add_subcommand(
+        "status",
+        "the services: ready, what they own, how far they are. Exit code 8 if one is not ready, 7 "
+        "if none is");
+    status->add_flag("--lanes", *lanes,
+                     "by lane: which replica works on it, since when, how far it is");
+    status->callback([&context, lanes] {
+        context.run = [&context, lanes] {
+            return *lanes ? show_lanes(context) : show_status(context);
+        };
     });
 }
 

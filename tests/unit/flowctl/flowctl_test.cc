@@ -9,9 +9,12 @@
 #include "common/eventlog/integrity.h"
 #include "common/eventlog/store.h"
 #include "common/rpc/error.h"
+#include "flowstack/campaign/v1/campaign_events.pb.h"
 #include "flowstack/common/v1/error_reason.pb.h"
 #include "flowstack/payment/v1/intent_events.pb.h"
 #include "tools/flowctl/auditor.h"
+#include "tools/flowctl/causes.h"
+#include "tools/flowctl/lanes.h"
 #include "tools/flowctl/names.h"
 #include "tools/flowctl/output.h"
 #include "tools/flowctl/payload.h"
@@ -266,6 +269,63 @@ TEST_F(NotebookFile, IsReadAsItWasWritten) {
 TEST_F(NotebookFile, ThatWasDamagedIsNoReasonToBelieveAnything) {
     std::ofstream(path) << "payment one 16 abc\n";
     EXPECT_THROW(Notebook::read(path), std::runtime_error);
+}
+
+// --- Lanes.
+
+TEST(Lanes, AreShownAsRanges) {
+    EXPECT_EQ(ranges({}), "");
+    EXPECT_EQ(ranges({3}), "3");
+    EXPECT_EQ(ranges({0, 1, 2, 5, 7, 8}), "0-2,5,7-8");
+}
+
+TEST(Lanes, AConsumerIsBehindTheHeadOfItsSource) {
+    AllLanes all;
+    for (const auto* service : {"gateway", "payment"}) {
+        auto& lane = *all[service].status.add_lanes();
+        lane.set_lane(0);
+        lane.set_position(10);
+        lane.set_owner(service == std::string("gateway") ? "2" : "1");
+        all[service].answered = true;
+    }
+    auto& consumer = *all["payment"].status.add_consumers();
+    consumer.set_source("gateway");
+    consumer.set_lane(0);
+    consumer.set_applied(7);
+    consumer.set_parked(1);
+    auto& unknown = *all["payment"].status.add_consumers();
+    unknown.set_source("conversation");
+    unknown.set_lane(0);
+    const auto progress = progress_of(all);
+    ASSERT_THAT(progress, SizeIs(2));
+    EXPECT_EQ(progress[0].behind(), 3);
+    EXPECT_EQ(progress[0].parked, 1);
+    EXPECT_EQ(progress[0].owner, "1");
+    // A source that does not answer has no head: nobody says that all is well.
+    EXPECT_EQ(progress[1].head, -1);
+}
+
+// --- Why.
+
+TEST(Why, ACampaignsMessageIsThereBecauseOfTheLastAskForItsCustomer) {
+    std::vector<RecordedEvent> shard;
+    const auto ask = [&](std::int64_t at_us, const std::string& customer) {
+        campaign::v1::SendAsked asked;
+        asked.add_customer_ids(customer);
+        auto& event = shard.emplace_back();
+        event.set_type(campaign::v1::SendAsked::descriptor()->full_name());
+        event.set_payload(asked.SerializeAsString());
+        event.set_recorded_at_us(at_us);
+    };
+    ask(10, "a");
+    ask(20, "b");
+    ask(30, "a");
+    ask(40, "a");
+    ASSERT_NE(ask_for(shard, "a", 35), nullptr);
+    EXPECT_EQ(ask_for(shard, "a", 35)->recorded_at_us(), 30);
+    EXPECT_EQ(ask_for(shard, "b", 15), nullptr);
+    EXPECT_EQ(last_until(shard, 25)->recorded_at_us(), 20);
+    EXPECT_EQ(last_until(shard, 5), nullptr);
 }
 
 }  // namespace
