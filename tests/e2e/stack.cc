@@ -1,11 +1,13 @@
 #include "tests/e2e/stack.h"
 
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
 #include <iostream>
+#include <iterator>
 #include <thread>
 
 namespace flowstack::e2e {
@@ -28,7 +30,22 @@ std::string program_name() {
     return std::filesystem::read_symlink("/proc/self/exe").filename().string();
 }
 
+StackOptions& options() {
+    static StackOptions wanted;
+    return wanted;
+}
+
+std::string contents(const std::string& file) {
+    std::ifstream in(file);
+    return {std::istreambuf_iterator<char>(in), {}};
+}
+
 }  // namespace
+
+bool Stack::configure(StackOptions wanted) {
+    options() = std::move(wanted);
+    return true;
+}
 
 Stack& Stack::get() {
     // Without a stack there is nothing to test: one failure, not one a test.
@@ -50,9 +67,10 @@ Stack::Stack() {
         run_dir_ = std::string(FLOWSTACK_E2E_DIR) + "/" + program_name();
         std::filesystem::create_directories(run_dir_);
         const auto settings = run_dir_ + "/settings.in";
-        std::ofstream(settings) << kSettings;
+        std::ofstream(settings) << kSettings << options().settings;
         command("down --wipe");
-        command("up --no-build --no-seed --env " + settings);
+        command("up --no-build --no-seed --replicas " + std::to_string(options().replicas) +
+                " --env " + settings);
     }
     environment = stack::Environment::from_file(run_dir_ + "/env");
     api_ = std::make_unique<stack::Api>(environment);
@@ -70,6 +88,20 @@ Stack::~Stack() {
     }
 }
 
+void Stack::leave_out(const std::string& replica) {
+    auto others = environment;
+    for (const auto& service : stack::kServices) {
+        const auto name = stack::upper(service);
+        std::string list;
+        for (int i = 0; i < options().replicas; ++i)
+            if (std::to_string(i) != replica)
+                list += (list.empty() ? "ipv4:" : ",") +
+                        environment.required(name + "_" + std::to_string(i) + "_GRPC");
+        others.set(name + "_GRPC", list);
+    }
+    api_ = std::make_unique<stack::Api>(others);
+}
+
 void Stack::command(const std::string& arguments) {
     const auto line = std::string(FLOWSTACK_SOURCE_DIR) + "/flowstack " + arguments +
                       " --run-dir " + run_dir_ + " </dev/null >>" + run_dir_ + "/commands.log 2>&1";
@@ -79,11 +111,21 @@ void Stack::command(const std::string& arguments) {
                                  std::to_string(status) + "; see " + run_dir_ + "/commands.log");
 }
 
-stack::ShopSpec Stack::shop(const std::string& unique) {
+Stack::Said Stack::flowctl(const std::string& arguments) {
+    const auto out = run_dir_ + "/flowctl.out";
+    const auto err = run_dir_ + "/flowctl.err";
+    const auto line = environment.required("FLOWSTACK_BIN_DIR") + "/flowctl --env-file " +
+                      run_dir_ + "/env " + arguments + " </dev/null >" + out + " 2>" + err;
+    const int status = std::system(line.c_str());
+    return {WIFEXITED(status) ? WEXITSTATUS(status) : -1, contents(out), contents(err)};
+}
+
+stack::ShopSpec Stack::shop(const std::string& unique, bool limits) {
     // A stack that is kept gets new shops every time.
     static const auto run = std::to_string(
         std::chrono::system_clock::now().time_since_epoch().count() / 1'000'000'000 % 1'000'000);
     auto spec = stack::shop_for(unique + "-" + run);
+    spec.limits = limits;
     stack::make_shop(spec, environment, api(), sandbox());
     return spec;
 }

@@ -18,20 +18,36 @@
 // A tenant per scenario keeps them apart.
 namespace flowstack::e2e {
 
+struct StackOptions {
+    int replicas = 1;
+    std::string settings{};  // NAME=value lines for every service, beside those of every test
+};
+
 class Stack {
 public:
-    // `name`: its folder under the build's e2e directory.
+    // Its folder under the build's e2e directory has the program's name.
     static Stack& get();
+    // For the stack that is started later; from a test program's static initialisation.
+    static bool configure(StackOptions options);
 
     stack::Environment environment;
     stack::Api& api() { return *api_; }
     stack::Sandbox& sandbox() { return *sandbox_; }
+    // From now on api() does not ask this replica of any service; "": all are asked again.
+    void leave_out(const std::string& replica);
 
     // ./flowstack <arguments>, on this stack. Fails the test when it does not end with 0.
     void command(const std::string& arguments);
+    // flowctl <arguments>: its exit code, and what it wrote to stdout and stderr.
+    struct Said {
+        int code = 0;
+        std::string out;
+        std::string err;
+    };
+    Said flowctl(const std::string& arguments);
 
     // A shop of this test's own.
-    stack::ShopSpec shop(const std::string& unique);
+    stack::ShopSpec shop(const std::string& unique, bool limits = false);
 
     Stack();
     ~Stack();
