@@ -4,6 +4,7 @@
 #include "common/core/clock.h"
 #include "common/core/ids.h"
 #include "common/service/host.h"
+#include "common/service/tenants.h"
 #include "services/campaign/adapters/campaign_rpc.h"
 #include "services/campaign/adapters/derive.h"
 #include "services/campaign/adapters/freezer.h"
@@ -34,7 +35,8 @@ int main(int argc, char** argv) {
     const auto heads = campaign::make_heads([&](const auto& name) { return host.channel(name); });
     const auto sends = campaign::make_gateway_sends(host.channel("gateway"));
     campaign::Freezer freezer(host.store(), clock, heads, settings);
-    campaign::Pacer pacer(host.store(), host.read_model(), clock, *sends, settings);
+    service::GatewayTenants tenants(host.channel("gateway"));
+    campaign::Pacer pacer(host.store(), host.read_model(), tenants, clock, *sends, settings);
     host.work(campaign::kStartWork, [&](const auto& row, auto done) {
         pacer.start(row);
         done();
@@ -48,8 +50,8 @@ int main(int argc, char** argv) {
         done();
     });
 
-    const auto campaigns =
-        campaign::make_campaign_rpc({host.rpc(), host.store(), host.read_model(), clock, ids});
+    const auto campaigns = campaign::make_campaign_rpc(
+        {host.rpc(), host.store(), host.read_model(), tenants, clock, ids});
     host.serve(*campaigns, campaign::kCampaignServiceName);
     return host.run();
 }

@@ -4,6 +4,7 @@
 #include "common/core/clock.h"
 #include "common/core/ids.h"
 #include "common/service/host.h"
+#include "common/service/tenants.h"
 #include "services/followup/adapters/derive.h"
 #include "services/followup/adapters/handlers.h"
 #include "services/followup/adapters/task_rpc.h"
@@ -28,12 +29,14 @@ int main(int argc, char** argv) {
     host.react([&](const auto& event, auto& turn) { handlers.react(event, turn); });
     host.project([&](const auto& event, auto& turn) { handlers.project(event, turn); });
 
-    followup::Timer timer(host.store(), host.read_model(), clock, host.metrics(), settings);
+    service::GatewayTenants tenants(host.channel("gateway"));
+    followup::Timer timer(host.store(), host.read_model(), tenants, clock, host.metrics(),
+                          settings);
     host.work(followup::kTimerWork,
               [&](const auto& row, auto done) { timer.fire(row, std::move(done)); });
 
     const auto tasks =
-        followup::make_task_rpc({host.rpc(), host.store(), host.read_model(), clock, ids});
+        followup::make_task_rpc({host.rpc(), host.store(), host.read_model(), tenants, clock, ids});
     host.serve(*tasks, followup::kTaskServiceName);
     return host.run();
 }

@@ -21,9 +21,10 @@ std::vector<std::int64_t> heads_of(Api& api, const std::string& service) {
 }
 
 void read_lane(Api& api, const std::string& service, int lane, std::int64_t from,
-               const std::function<void(const RecordedEvent&)>& each) {
+               const std::function<void(const RecordedEvent&)>& each, const std::string& tenant) {
     v1::ReadRequest request;
     request.set_lane(lane);
+    request.set_tenant(tenant);
     for (auto next = std::max<std::int64_t>(from, 1); next != 0;) {
         request.set_from_position(next);
         const auto page = api.call<v1::ReadResponse>(service, "common:EventLog/Read", request);
@@ -37,9 +38,9 @@ std::vector<RecordedEvent> events_of(Api& api, const std::string& service,
     std::vector<RecordedEvent> events;
     const auto lanes = static_cast<int>(heads_of(api, service).size());
     for (int lane = 0; lane < lanes; ++lane)
-        read_lane(api, service, lane, 1, [&](const RecordedEvent& event) {
-            if (event.tenant() == tenant) events.push_back(event);
-        });
+        read_lane(
+            api, service, lane, 1, [&](const RecordedEvent& event) { events.push_back(event); },
+            tenant);
     std::stable_sort(events.begin(), events.end(), [](const auto& a, const auto& b) {
         return a.recorded_at_us() < b.recorded_at_us();
     });

@@ -16,9 +16,11 @@ using common::v1::RecordedEvent;
 // The head of every lane.
 std::vector<std::int64_t> heads_of(Api& api, const std::string& service);
 
-// Everything of one lane from a position to the head, page by page.
+// Everything of one lane from a position to the head, page by page; only one tenant's when it is
+// named.
 void read_lane(Api& api, const std::string& service, int lane, std::int64_t from,
-               const std::function<void(const RecordedEvent&)>& each);
+               const std::function<void(const RecordedEvent&)>& each,
+               const std::string& tenant = "");
 
 // All of a tenant's events in one service, or in all of them, by recorded time.
 std::vector<RecordedEvent> events_of(Api& api, const std::string& service,

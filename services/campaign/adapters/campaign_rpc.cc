@@ -9,10 +9,10 @@
 #include "common/rpc/error.h"
 #include "common/rpc/server.h"
 #include "flowstack/campaign/v1/campaign_service.grpc.pb.h"
-#include "flowstack/campaign/v1/views.pb.h"
 #include "flowstack/common/v1/error_reason.pb.h"
 #include "services/campaign/adapters/campaign_codec.h"
 #include "services/campaign/adapters/handlers.h"
+#include "services/campaign/adapters/tenants.h"
 
 namespace flowstack::campaign {
 namespace {
@@ -202,11 +202,12 @@ private:
     }
 
     void check_tenant(const std::string& tenant) {
-        v1::TenantView view;
-        const auto stored = p_.read_model.get(tenant, kTenantDocument, tenant);
-        if (!stored || !view.ParseFromString(*stored)) throw rpc::not_found("tenants/" + tenant);
-        if (view.status() == "CLOSED")
-            throw rpc::wrong_state("tenants/" + tenant, "the tenant is closed");
+        try {
+            if (tenant_status(p_.read_model, p_.tenants, tenant) == "CLOSED")
+                throw rpc::wrong_state("tenants/" + tenant, "the tenant is closed");
+        } catch (const service::NoSuchTenant&) {
+            throw rpc::not_found("tenants/" + tenant);
+        }
     }
 
     void create(const v1::CreateCampaignRequest& request, v1::Campaign& answer) {

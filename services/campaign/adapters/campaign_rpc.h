@@ -6,6 +6,7 @@
 #include "common/core/ids.h"
 #include "common/eventlog/read_model.h"
 #include "common/eventlog/store.h"
+#include "common/service/tenants.h"
 
 namespace grpc {
 class Service;
@@ -24,6 +25,7 @@ struct CampaignRpcParts {
     rpc::Server& door;
     eventlog::Store& store;
     eventlog::ReadModel& read_model;
+    service::Tenants& tenants;
     const Clock& clock;
     IdSource& ids;
 };

@@ -5,9 +5,9 @@
 
 #include "common/core/broken_world.h"
 #include "common/observability/log.h"
-#include "flowstack/campaign/v1/views.pb.h"
 #include "services/campaign/adapters/derive.h"
 #include "services/campaign/adapters/handlers.h"
+#include "services/campaign/adapters/tenants.h"
 
 namespace flowstack::campaign {
 namespace {
@@ -48,10 +48,11 @@ struct Pacer::View {
     }
 };
 
-Pacer::Pacer(eventlog::Store& store, eventlog::ReadModel& read_model, const Clock& clock,
-             Sends& sends, const Config& config)
+Pacer::Pacer(eventlog::Store& store, eventlog::ReadModel& read_model, service::Tenants& tenants,
+             const Clock& clock, Sends& sends, const Config& config)
     : store_(store),
       read_model_(read_model),
+      tenants_(tenants),
       clock_(clock),
       sends_(sends),
       config_(config),
@@ -124,15 +125,12 @@ void Pacer::withdraw(const View& view, const char* reason) {
 
 // Pauses or cancels the campaign of a tenant that may not send. True when it goes on as it is.
 bool Pacer::tenant_allows(const View& view) {
-    v1::TenantView tenant;
-    const auto body = read_model_.get(view.key.tenant, kTenantDocument, view.key.tenant);
-    if (body) tenant.ParseFromString(*body);
+    const auto status = tenant_status(read_model_, tenants_, view.key.tenant);
     const auto& state = view.campaign.state.campaign;
     const bool running = std::holds_alternative<Running>(state);
-    if (tenant.status() == "CLOSED" && (running || std::holds_alternative<Paused>(state)))
+    if (status == "CLOSED" && (running || std::holds_alternative<Paused>(state)))
         return !append(view, CancelCampaign{"tenant_closed"});
-    if (tenant.status() == "SUSPENDED" && running)
-        return !append(view, PauseCampaign{"tenant_suspended"});
+    if (status == "SUSPENDED" && running) return !append(view, PauseCampaign{"tenant_suspended"});
     return true;
 }
 

@@ -10,6 +10,7 @@
 #include "common/eventlog/folds.h"
 #include "common/eventlog/read_model.h"
 #include "common/eventlog/work.h"
+#include "common/service/tenants.h"
 #include "services/campaign/adapters/campaign_codec.h"
 #include "services/campaign/adapters/sends.h"
 #include "services/campaign/config.h"
@@ -31,8 +32,8 @@ namespace flowstack::campaign {
 
 class Pacer {
 public:
-    Pacer(eventlog::Store& store, eventlog::ReadModel& read_model, const Clock& clock, Sends& sends,
-          const Config& config);
+    Pacer(eventlog::Store& store, eventlog::ReadModel& read_model, service::Tenants& tenants,
+          const Clock& clock, Sends& sends, const Config& config);
 
     // Handlers for eventlog::WorkRunner.
     void start(const eventlog::WorkRow& row);  // a scheduled campaign's time came
@@ -63,6 +64,7 @@ private:
 
     eventlog::Store& store_;
     eventlog::ReadModel& read_model_;
+    service::Tenants& tenants_;
     const Clock& clock_;
     Sends& sends_;
     Config config_;

@@ -1,16 +1,11 @@
 #pragma once
 
 #include <cstdint>
-#include <map>
 #include <memory>
 #include <string>
 
-#include "common/core/guarded.h"
+#include "common/service/tenants.h"
 #include "services/conversation/domain/engine.h"
-
-namespace grpc {
-class Channel;
-}
 
 // What gateway says about a tenant, kept by settings version.
 namespace flowstack::conversation {
@@ -23,16 +18,15 @@ public:
     virtual TenantFacts at_least(const std::string& tenant, std::int64_t version) = 0;
 };
 
-// Asks gateway's TenantService, and again when an event names a newer version. Thread-safe.
+// As gateway says. Thread-safe.
 class GatewayTenants final : public Tenants {
 public:
-    explicit GatewayTenants(std::shared_ptr<grpc::Channel> gateway);
-    ~GatewayTenants() override;
+    explicit GatewayTenants(std::shared_ptr<grpc::Channel> gateway)
+        : tenants_(std::move(gateway)) {}
     TenantFacts at_least(const std::string& tenant, std::int64_t version) override;
 
 private:
-    std::shared_ptr<grpc::Channel> gateway_;
-    Guarded<std::map<std::string, TenantFacts>> known_;
+    service::GatewayTenants tenants_;
 };
 
 }  // namespace flowstack::conversation

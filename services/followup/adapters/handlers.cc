@@ -12,6 +12,7 @@
 #include "flowstack/gateway/v1/tenant_events.pb.h"
 #include "flowstack/payment/v1/intent_events.pb.h"
 #include "services/followup/adapters/derive.h"
+#include "services/followup/adapters/tenants.h"
 
 namespace flowstack::followup {
 namespace {
@@ -248,11 +249,7 @@ void project_task(const Recorded& event, Turn& turn) {
 void project_tenant(const Recorded& event, Turn& turn) {
     const auto& tenant = event.stream.tenant;
     auto view = document<v1::TenantView>(turn, tenant, kTenantDocument, tenant);
-    const auto settings = [&](const gateway::TenantSettings& s) {
-        view.set_time_zone(s.time_zone());
-        view.set_quiet_start_minute(s.quiet_hours().start_minute());
-        view.set_quiet_end_minute(s.quiet_hours().end_minute());
-    };
+    const auto settings = [&](const gateway::TenantSettings& s) { take_settings(view, s); };
     if (is<gateway::TenantRegistered>(event)) {
         view.set_status("ACTIVE");
         settings(parse<gateway::TenantRegistered>(event.payload).settings());

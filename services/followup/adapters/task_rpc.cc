@@ -14,6 +14,7 @@
 #include "flowstack/followup/v1/task_service.grpc.pb.h"
 #include "flowstack/followup/v1/views.pb.h"
 #include "services/followup/adapters/handlers.h"
+#include "services/followup/adapters/tenants.h"
 
 namespace flowstack::followup {
 namespace {
@@ -122,13 +123,18 @@ private:
         return folded;
     }
 
+    void check_tenant(const std::string& tenant) {
+        try {
+            if (tenant_view(p_.read_model, p_.tenants, tenant).status() == "CLOSED")
+                throw rpc::wrong_state("tenants/" + tenant, "the tenant is closed");
+        } catch (const service::NoSuchTenant&) {
+            throw rpc::not_found("tenants/" + tenant);
+        }
+    }
+
     void create(const v1::CreateTaskRequest& request, v1::Task& answer) {
         const auto tenant = tenant_of(request.parent());
-        v1::TenantView view;
-        const auto stored = p_.read_model.get(tenant, kTenantDocument, tenant);
-        if (!stored || !view.ParseFromString(*stored)) throw rpc::not_found("tenants/" + tenant);
-        if (view.status() == "CLOSED")
-            throw rpc::wrong_state("tenants/" + tenant, "the tenant is closed");
+        check_tenant(tenant);
 
         const Time now = p_.clock.now();
         Plan plan;

@@ -6,6 +6,7 @@
 #include "common/core/ids.h"
 #include "common/eventlog/folds.h"
 #include "common/eventlog/read_model.h"
+#include "common/service/tenants.h"
 #include "services/followup/adapters/task_codec.h"
 
 namespace grpc {
@@ -24,6 +25,7 @@ struct TaskRpcParts {
     rpc::Server& door;
     eventlog::Store& store;
     eventlog::ReadModel& read_model;
+    service::Tenants& tenants;
     const Clock& clock;
     IdSource& ids;
 };

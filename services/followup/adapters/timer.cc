@@ -4,10 +4,10 @@
 #include <utility>
 
 #include "common/observability/log.h"
-#include "flowstack/followup/v1/views.pb.h"
 #include "services/followup/adapters/derive.h"
 #include "services/followup/adapters/handlers.h"
 #include "services/followup/adapters/local_clock.h"
+#include "services/followup/adapters/tenants.h"
 
 namespace flowstack::followup {
 namespace {
@@ -28,10 +28,11 @@ std::string_view outcome_of(const Event& event) {
 
 }  // namespace
 
-Timer::Timer(eventlog::Store& store, eventlog::ReadModel& read_model, const Clock& clock,
-             metrics::Registry& metrics, const Config& config)
+Timer::Timer(eventlog::Store& store, eventlog::ReadModel& read_model, service::Tenants& tenants,
+             const Clock& clock, metrics::Registry& metrics, const Config& config)
     : store_(store),
       read_model_(read_model),
+      tenants_(tenants),
       clock_(clock),
       lateness_(metrics.histogram("flowstack_followup_lateness_seconds",
                                   "from a task's time to the append of what became of it")),
@@ -42,12 +43,7 @@ void Timer::fire(const eventlog::WorkRow& row, eventlog::WorkRunner::Done done) 
     const auto key = TimerKey::parse(row.key);
     if (!key) throw std::invalid_argument("a timer with the key " + row.key);
 
-    v1::TenantView tenant;
-    const auto stored = read_model_.get(key->tenant, kTenantDocument, key->tenant);
-    if (!stored || !tenant.ParseFromString(*stored)) {
-        log::warn("a timer is due and its tenant is not known yet", {{"tenant", key->tenant}});
-        return done();
-    }
+    const auto tenant = tenant_view(read_model_, tenants_, key->tenant);
 
     const auto stream = task_stream(key->tenant, key->task_id);
     const auto history = store_.read_stream(stream);

@@ -4,6 +4,7 @@
 #include "common/eventlog/read_model.h"
 #include "common/eventlog/work.h"
 #include "common/observability/metrics.h"
+#include "common/service/tenants.h"
 #include "services/followup/adapters/task_codec.h"
 #include "services/followup/config.h"
 
@@ -12,16 +13,18 @@ namespace flowstack::followup {
 
 class Timer {
 public:
-    Timer(eventlog::Store& store, eventlog::ReadModel& read_model, const Clock& clock,
-          metrics::Registry& metrics, const Config& config);
+    Timer(eventlog::Store& store, eventlog::ReadModel& read_model, service::Tenants& tenants,
+          const Clock& clock, metrics::Registry& metrics, const Config& config);
 
     // A handler for eventlog::WorkRunner: appends under the lane owner's guard and calls `done`
-    // when the answer is here. A timer whose tenant is not known yet stays and comes again.
+    // when the answer is here. Throws, and so comes again, while
+    // nobody can say how its tenant is.
     void fire(const eventlog::WorkRow& row, eventlog::WorkRunner::Done done);
 
 private:
     eventlog::Store& store_;
     eventlog::ReadModel& read_model_;
+    service::Tenants& tenants_;
     const Clock& clock_;
     metrics::Histogram lateness_;
     metrics::Registry& metrics_;

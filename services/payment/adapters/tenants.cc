@@ -1,17 +1,11 @@
 #include "services/payment/adapters/tenants.h"
 
 #include <absl/time/time.h>
-#include <grpcpp/grpcpp.h>
 
-#include "common/eventlog/turn.h"
-#include "common/rpc/channel.h"
-#include "flowstack/gateway/v1/tenant_service.grpc.pb.h"
+#include "flowstack/gateway/v1/tenant_service.pb.h"
 
 namespace flowstack::payment {
 namespace {
-
-constexpr std::chrono::milliseconds kCallTimeoutMs{3000};
-constexpr std::size_t kTenantsKept = 10'000;
 
 TenantView view_of(const gateway::v1::Tenant& tenant) {
     const auto& s = tenant.settings();
@@ -28,38 +22,8 @@ TenantView view_of(const gateway::v1::Tenant& tenant) {
 
 }  // namespace
 
-GatewayTenants::GatewayTenants(std::shared_ptr<grpc::Channel> gateway)
-    : gateway_(std::move(gateway)) {}
-GatewayTenants::~GatewayTenants() = default;
-
 TenantView GatewayTenants::at_least(const std::string& tenant, std::int64_t version) {
-    TenantView known;
-    const bool fresh = known_.with([&](const auto& all) {
-        const auto found = all.find(tenant);
-        if (found == all.end()) return false;
-        known = found->second;
-        return known.version >= version;
-    });
-    if (fresh) return known;
-
-    grpc::ClientContext context;
-    rpc::set_timeout(context, kCallTimeoutMs);
-    gateway::v1::GetTenantRequest request;
-    request.set_name("tenants/" + tenant);
-    gateway::v1::Tenant answer;
-    const auto status =
-        gateway::v1::TenantService::NewStub(gateway_)->GetTenant(&context, request, &answer);
-    if (status.error_code() == grpc::StatusCode::NOT_FOUND)
-        throw std::invalid_argument("gateway knows no tenant " + tenant);
-    if (!status.ok())
-        throw eventlog::TryLater("gateway does not tell about tenant " + tenant + ": " +
-                                 status.error_message());
-    const auto view = view_of(answer);
-    known_.with([&](auto& all) {
-        if (all.size() >= kTenantsKept) all.clear();
-        all[tenant] = view;
-    });
-    return view;
+    return view_of(*tenants_.at_least(tenant, version));
 }
 
 int year_in(const std::string& time_zone, Time at) {

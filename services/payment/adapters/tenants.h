@@ -1,17 +1,12 @@
 #pragma once
 
 #include <cstdint>
-#include <map>
 #include <memory>
 #include <string>
 
-#include "common/core/guarded.h"
 #include "common/core/money.h"
 #include "common/core/time.h"
-
-namespace grpc {
-class Channel;
-}
+#include "common/service/tenants.h"
 
 // What gateway says about a tenant, kept by version.
 namespace flowstack::payment {
@@ -34,16 +29,15 @@ public:
     virtual TenantView at_least(const std::string& tenant, std::int64_t version) = 0;
 };
 
-// Asks gateway's TenantService, and again only when an event names a newer version. Thread-safe.
+// As gateway says. Thread-safe.
 class GatewayTenants final : public Tenants {
 public:
-    explicit GatewayTenants(std::shared_ptr<grpc::Channel> gateway);
-    ~GatewayTenants() override;
+    explicit GatewayTenants(std::shared_ptr<grpc::Channel> gateway)
+        : tenants_(std::move(gateway)) {}
     TenantView at_least(const std::string& tenant, std::int64_t version) override;
 
 private:
-    std::shared_ptr<grpc::Channel> gateway_;
-    Guarded<std::map<std::string, TenantView>> known_;
+    service::GatewayTenants tenants_;
 };
 
 // The year in that time zone; in UTC if there is no such zone.

@@ -15,6 +15,7 @@
 #include "services/campaign/adapters/freezer.h"
 #include "services/campaign/adapters/handlers.h"
 #include "services/campaign/adapters/pacer.h"
+#include "tests/support/fake_tenants.h"
 #include "tests/support/scripted_log.h"
 #include "tests/support/test_database.h"
 
@@ -225,7 +226,8 @@ protected:
                                                    : conversation_log->heads();
                     },
                     config};
-    Pacer pacer{store, read_model, clock, sends, config};
+    testing::FakeTenants tenants;
+    Pacer pacer{store, read_model, tenants, clock, sends, config};
     eventlog::Folds<CampaignCodec> campaigns{store};
     eventlog::Folds<ShardCodec> shards{store};
     int wishes = 0;
@@ -433,7 +435,7 @@ TEST_F(Campaigning, IsTakenOverByAnotherPacerThatKnowsNothing) {
     started(50);
     sends.calls_until_away = 2;  // the first pacer dies with an ask that gateway never heard
     EXPECT_THROW(turn(), Unavailable);
-    Pacer successor{store, read_model, clock, sends, config};
+    Pacer successor{store, read_model, tenants, clock, sends, config};
     owners.assigned({0, 1, 2, 3});
     for (const auto& row : work(kPaceWork)) successor.turn(row);
     consume();

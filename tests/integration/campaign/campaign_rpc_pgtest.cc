@@ -11,6 +11,7 @@
 #include "services/campaign/adapters/campaign_rpc.h"
 #include "services/campaign/adapters/derive.h"
 #include "services/campaign/adapters/handlers.h"
+#include "tests/support/fake_tenants.h"
 #include "tests/support/test_database.h"
 
 namespace flowstack::campaign {
@@ -78,9 +79,10 @@ protected:
     eventlog::ReadModel read_model{store, "key"};
     ManualClock clock{kNow};
     IdSource ids{clock};
+    testing::FakeTenants tenants;
     rpc::Server door{{.deadline_required = true}};
     std::shared_ptr<grpc::Service> service =
-        make_campaign_rpc({door, store, read_model, clock, ids});
+        make_campaign_rpc({door, store, read_model, tenants, clock, ids});
     std::unique_ptr<Stub> stub;
     v1::Campaign campaign;
     std::optional<rpc::Failure> failure;
@@ -155,6 +157,19 @@ TEST_F(CampaignService, KnowsNothingOfOtherTenants) {
     ASSERT_EQ(create(new_year()), kOk);
     campaign.set_name("tenants/other/campaigns/" + campaign.campaign_id());
     EXPECT_EQ(change(&Stub::StartCampaign), common::v1::ERROR_REASON_NOT_FOUND);
+}
+
+TEST_F(CampaignService, AsksGatewayForATenantOfWhichItHasNotReadYet) {
+    auto request = new_year();
+    request.set_parent("tenants/fresh");
+    tenants.away = true;
+    EXPECT_EQ(create(request), common::v1::ERROR_REASON_STORE_UNAVAILABLE);
+    tenants.away = false;
+    tenants.all["fresh"].set_status("ACTIVE");
+    EXPECT_EQ(create(request), kOk);
+    tenants.all["shut"].set_status("CLOSED");
+    request.set_parent("tenants/shut");
+    EXPECT_EQ(create(request), common::v1::ERROR_REASON_WRONG_STATE);
 }
 
 TEST_F(CampaignService, MetricsSumToTheAudience) {

@@ -3,6 +3,7 @@
 #include <future>
 #include <thread>
 
+#include "common/core/broken_world.h"
 #include "common/core/clock.h"
 #include "common/eventlog/consumption.h"
 #include "flowstack/conversation/v1/conversation_events.pb.h"
@@ -15,6 +16,7 @@
 #include "services/followup/adapters/handlers.h"
 #include "services/followup/adapters/local_clock.h"
 #include "services/followup/adapters/timer.h"
+#include "tests/support/fake_tenants.h"
 #include "tests/support/scripted_log.h"
 #include "tests/support/test_database.h"
 
@@ -161,7 +163,8 @@ protected:
                                        .idle_cursor_ms = milliseconds{0}}};
     ManualClock clock{kNoon};
     metrics::Registry metrics;
-    Timer timer{store, read_model, clock, metrics, config};
+    testing::FakeTenants tenants;
+    Timer timer{store, read_model, tenants, clock, metrics, config};
 };
 
 TEST_F(FollowUp, ComesTwoHoursAfterAnUnansweredQuestionAndOnce) {
@@ -300,6 +303,30 @@ TEST_F(FollowUp, WaitsForTheEndOfQuietHours) {
     EXPECT_EQ(story()[2], "TaskFired");
 }
 
+TEST_F(FollowUp, OfATenantOfWhichItHasNotReadYetIsJudgedByWhatGatewaySays) {
+    Plan plan;
+    plan.task_id = "task-1";
+    plan.customer_id = "amina";
+    plan.due = kNoon;
+    plan.text = "Hello.";
+    eventlog::Command command;
+    command.id = "schedule";
+    command.tenant = "fresh";
+    command.meta.routing = customer();
+    command.parts.push_back({task_stream("fresh", plan.task_id),
+                             eventlog::kCreate,
+                             {encode(TaskScheduled{plan}, plan, kNoon)}});
+    ASSERT_TRUE(store.append(std::move(command)).accepted());
+    tenants.away = true;
+    EXPECT_THROW(timer.fire(timers().front(), [] {}), Unavailable);
+    tenants.away = false;
+    tenants.all["fresh"].set_status("SUSPENDED");
+    fire(timers().front());
+    EXPECT_TRUE(timers().empty());
+    const auto last = store.read_stream(task_stream("fresh", plan.task_id)).back();
+    EXPECT_TRUE(last.type.ends_with("TaskSkipped"));
+}
+
 TEST_F(FollowUp, OfASuspendedTenantIsSkipped) {
     asked(question("wamid.1", kNoon), kNoon);
     suspended();
@@ -370,7 +397,7 @@ TEST_F(FollowUp, AThousandTasksFireWithinASecondOfTheirTime) {
                                  {encode(TaskScheduled{plan}, plan, wall.now())}});
         store.append_async(std::move(command), [](const auto&, const auto&) {});
     }
-    Timer punctual{store, read_model, wall, metrics, config};
+    Timer punctual{store, read_model, tenants, wall, metrics, config};
     eventlog::WorkRunner runner{store, owners};
     runner.handle(kTimerWork, [&](const auto& row, auto done) { punctual.fire(row, done); });
     runner.start();

@@ -11,6 +11,7 @@
 #include "services/followup/adapters/derive.h"
 #include "services/followup/adapters/handlers.h"
 #include "services/followup/adapters/task_rpc.h"
+#include "tests/support/fake_tenants.h"
 #include "tests/support/test_database.h"
 
 namespace flowstack::followup {
@@ -90,8 +91,10 @@ protected:
     eventlog::ReadModel read_model{store, "key"};
     ManualClock clock{kNow};
     IdSource ids{clock};
+    testing::FakeTenants tenants;
     rpc::Server door{{.deadline_required = true}};
-    std::shared_ptr<grpc::Service> service = make_task_rpc({door, store, read_model, clock, ids});
+    std::shared_ptr<grpc::Service> service =
+        make_task_rpc({door, store, read_model, tenants, clock, ids});
     std::unique_ptr<v1::TaskService::Stub> stub;
     v1::Task task;
     std::optional<rpc::Failure> failure;
@@ -160,6 +163,21 @@ TEST_F(TaskService, KnowsNothingOfOtherTenants) {
     EXPECT_EQ(create(request), common::v1::ERROR_REASON_NOT_FOUND);
     ASSERT_EQ(create(cake()), kOk);
     EXPECT_EQ(get("tenants/other/tasks/" + task.task_id()), common::v1::ERROR_REASON_NOT_FOUND);
+}
+
+TEST_F(TaskService, AsksGatewayForATenantOfWhichItHasNotReadYet) {
+    auto request = cake();
+    request.set_parent("tenants/fresh");
+    tenants.away = true;
+    EXPECT_EQ(create(request), common::v1::ERROR_REASON_STORE_UNAVAILABLE);
+    tenants.away = false;
+    tenants.all["fresh"].set_status("ACTIVE");
+    // The tenant is there, and amina is a customer of another one.
+    EXPECT_EQ(create(request), common::v1::ERROR_REASON_FIELD_INVALID);
+    EXPECT_EQ(field(), "customer_id");
+    tenants.all["shut"].set_status("CLOSED");
+    request.set_parent("tenants/shut");
+    EXPECT_EQ(create(request), common::v1::ERROR_REASON_WRONG_STATE);
 }
 
 TEST_F(TaskService, CancelsATaskOnceAndAnswersEveryRepeat) {
