@@ -45,10 +45,11 @@ int main(int argc, char** argv) {
         freezer.freeze(row);
         done();
     });
-    host.work(campaign::kPaceWork, [&](const auto& row, auto done) {
-        pacer.turn(row);
-        done();
-    });
+    for (const auto* kind : {campaign::kPaceWork, campaign::kHaltWork})
+        host.work(kind, [&](const auto& row, auto done) {
+            pacer.turn(row);
+            done();
+        });
 
     const auto campaigns = campaign::make_campaign_rpc(
         {host.rpc(), host.store(), host.read_model(), tenants, clock, ids});

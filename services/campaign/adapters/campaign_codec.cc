@@ -50,7 +50,7 @@ Event decode(const std::string& type, const std::string& payload) {
     if (parse<v1::CampaignResumed>(type, payload)) return CampaignResumed{};
     if (parse<v1::CampaignCompleted>(type, payload)) return CampaignCompleted{};
     if (const auto m = parse<v1::CampaignCancelled>(type, payload))
-        return CampaignCancelled{m->reason()};
+        return CampaignCancelled{m->reason(), m->ran()};
     if (parse<v1::CampaignSettled>(type, payload)) return CampaignSettled{};
     throw CorruptStream("campaign: unknown event " + type);
 }
@@ -149,8 +149,9 @@ eventlog::NewEvent encode(const Event& event, const Draft& draft, Time occurred_
                               m.set_campaign_id(id);
                               m.set_lanes(e.lanes);
                               m.set_audience_kind(std::string(word(draft.audience.kind)));
-                              for (const auto& value : draft.audience.values)
-                                  m.add_audience_values(value);
+                              if (draft.audience.kind == AudienceKind::tag)
+                                  for (const auto& value : draft.audience.values)
+                                      m.add_audience_values(value);
                               m.set_type(std::string(word(draft.type)));
                               return stored(m, occurred_at);
                           },
@@ -180,6 +181,7 @@ eventlog::NewEvent encode(const Event& event, const Draft& draft, Time occurred_
                               v1::CampaignCancelled m;
                               m.set_campaign_id(id);
                               m.set_reason(e.reason);
+                              m.set_ran(e.ran);
                               return stored(m, occurred_at);
                           },
                           [&](const CampaignSettled&) {

@@ -2,6 +2,9 @@
 
 #include <grpcpp/grpcpp.h>
 
+#include <map>
+#include <set>
+
 #include "common/core/broken_world.h"
 #include "common/crypto/hash.h"
 #include "common/eventlog/folds.h"
@@ -9,6 +12,7 @@
 #include "common/rpc/error.h"
 #include "common/rpc/server.h"
 #include "flowstack/campaign/v1/campaign_service.grpc.pb.h"
+#include "flowstack/campaign/v1/views.pb.h"
 #include "flowstack/common/v1/error_reason.pb.h"
 #include "services/campaign/adapters/campaign_codec.h"
 #include "services/campaign/adapters/handlers.h"
@@ -49,6 +53,12 @@ CampaignName campaign_name(const std::string& name, const char* field = "name") 
     throw rpc::invalid_field(field, "must be tenants/{tenant}/campaigns/{campaign}");
 }
 
+// The state that did not allow it, for programs.
+rpc::Failure in_state(rpc::Failure failure, const std::string& state) {
+    failure.metadata["state"] = state;
+    return failure;
+}
+
 // The domain's rejections as the API's errors: in one place.
 rpc::Failure failure_of(Rejection rejection, const std::string& name, const Campaign& campaign) {
     const auto state = std::string(state_word(campaign));
@@ -64,18 +74,23 @@ rpc::Failure failure_of(Rejection rejection, const std::string& name, const Camp
         case Rejection::variable_unknown:
             return rpc::invalid_field("body", "may have no other variable than {{name}}");
         case Rejection::audience_values:
-            return rpc::invalid_field("audience.values",
-                                      "must be 1 to 50 tags for the kind tag, none for all");
+            return rpc::invalid_field(
+                "audience.values",
+                "must be 1 to 50 tags for the kind tag, 1 to 5000 customers for "
+                "list, none for all");
         case Rejection::per_second_range:
             return rpc::invalid_field("per_second", "must be from 0 to 1000");
         case Rejection::start_not_ahead:
             return rpc::invalid_field("start_time", "must lie in the future");
         case Rejection::wrong_state:
-            return rpc::wrong_state(name,
-                                    "the campaign is " + state + ", which does not allow this");
+            return in_state(
+                rpc::wrong_state(name, "the campaign is " + state + ", which does not allow this"),
+                state);
         case Rejection::audience_not_frozen:
         case Rejection::recipients_open:
-            return rpc::wrong_state(name, "the campaign still has recipients without an outcome");
+            return in_state(
+                rpc::wrong_state(name, "the campaign still has recipients without an outcome"),
+                state);
     }
     return rpc::internal();
 }
@@ -210,6 +225,42 @@ private:
         }
     }
 
+    // Who is listed by customer id or phone, as customer ids, each once.
+    std::vector<std::string> customers_of(const std::string& tenant,
+                                          const std::vector<std::string>& values) {
+        const auto rows = p_.store.pool().with([&](postgres::Session& session) {
+            return session.query(
+                "select id, parent, body from read_model where tenant = $1 and kind = $2 and "
+                "id = any($3::text[]) union select id, parent, body from read_model where "
+                "tenant = $1 and kind = $2 and parent <> '' and parent = any($3::text[])",
+                postgres::Params()
+                    .add(tenant)
+                    .add(kContactDocument)
+                    .add_array(std::span<const std::string>(values)));
+        });
+        std::map<std::string, std::string> known;  // id or phone → id, a survivor's if it merged
+        for (int row = 0; row < rows.rows(); ++row) {
+            v1::ContactView contact;
+            if (!contact.ParseFromString(rows.text(row, 2)))
+                throw std::runtime_error("contact " + rows.text(row, 0) + " cannot be read");
+            const bool merged = !contact.merged_into().empty();
+            const auto id = merged ? contact.merged_into() : rows.text(row, 0);
+            known[rows.text(row, 0)] = id;
+            if (const auto phone = rows.text(row, 1); !phone.empty())
+                if (!merged || !known.contains(phone)) known[phone] = id;
+        }
+        std::set<std::string> customers;
+        for (std::size_t i = 0; i < values.size(); ++i) {
+            const auto found = known.find(values[i]);
+            if (found == known.end())
+                throw rpc::invalid_field("audience.values[" + std::to_string(i) + "]",
+                                         "must be the id or the phone of one of the tenant's "
+                                         "contacts");
+            customers.insert(found->second);
+        }
+        return {customers.begin(), customers.end()};
+    }
+
     void create(const v1::CreateCampaignRequest& request, v1::Campaign& answer) {
         const auto tenant = tenant_of(request.parent());
         check_tenant(tenant);
@@ -222,9 +273,11 @@ private:
         draft.type = *type;
         const auto& kind = request.audience().kind();
         const auto audience = kind.empty() ? AudienceKind::all : audience_kind_of(kind);
-        if (!audience) throw rpc::invalid_field("audience.kind", "must be all or tag");
+        if (!audience) throw rpc::invalid_field("audience.kind", "must be all, tag or list");
         draft.audience = {*audience,
                           {request.audience().values().begin(), request.audience().values().end()}};
+        if (*audience == AudienceKind::list && draft.audience.values.size() <= kAudienceListMax)
+            draft.audience.values = customers_of(tenant, draft.audience.values);
         draft.default_name = request.default_name().empty() ? kDefaultName : request.default_name();
         draft.per_second = request.per_second();
         draft.channel_id = request.channel_id();

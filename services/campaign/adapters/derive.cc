@@ -37,13 +37,23 @@ void derive(const eventlog::StreamName& stream, int lane, const eventlog::NewEve
         out.work_put.push_back({lane, kPaceWork, key(*started), event.occurred_at, 0, ""});
         for (int n = 0; n < started->lanes(); ++n)
             out.work_put.push_back({n, kFreezeWork, key(*started), event.occurred_at, 0, ""});
+    } else if (const auto paused = parse<v1::CampaignPaused>(event)) {
+        out.work_del.push_back({lane, kPaceWork, key(*paused)});
+        out.work_put.push_back({lane, kHaltWork, key(*paused), event.occurred_at, 0, ""});
+    } else if (const auto resumed = parse<v1::CampaignResumed>(event)) {
+        out.work_del.push_back({lane, kHaltWork, key(*resumed)});
+        out.work_put.push_back({lane, kPaceWork, key(*resumed), event.occurred_at, 0, ""});
     } else if (const auto cancelled = parse<v1::CampaignCancelled>(event)) {
-        // The pacer stays until every recipient has a disposition.
         out.work_del.push_back({lane, kStartWork, key(*cancelled)});
+        if (!cancelled->ran()) return;
+        out.work_del.push_back({lane, kPaceWork, key(*cancelled)});
+        out.work_put.push_back({lane, kHaltWork, key(*cancelled), event.occurred_at, 0, ""});
     } else if (const auto completed = parse<v1::CampaignCompleted>(event)) {
         out.work_del.push_back({lane, kPaceWork, key(*completed)});
+        out.work_del.push_back({lane, kHaltWork, key(*completed)});
     } else if (const auto settled = parse<v1::CampaignSettled>(event)) {
         out.work_del.push_back({lane, kPaceWork, key(*settled)});
+        out.work_del.push_back({lane, kHaltWork, key(*settled)});
     } else if (const auto frozen = parse<v1::MembersFrozen>(event)) {
         if (frozen->last()) out.work_del.push_back({lane, kFreezeWork, key(*frozen)});
     }

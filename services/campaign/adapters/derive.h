@@ -11,7 +11,10 @@ namespace flowstack::campaign {
 
 inline constexpr const char* kStartWork = "start";    // campaign's lane: it starts at its time
 inline constexpr const char* kFreezeWork = "freeze";  // every lane: its part of the audience
-inline constexpr const char* kPaceWork = "pace";  // campaign's lane: while it has anything to do
+inline constexpr const char* kPaceWork = "pace";      // campaign's lane: while it runs
+// campaign's lane: while it is paused, and cancelled until its last recipient has a disposition. A
+// kind of its own, because a new row is done at once and a row that was just done rests a second.
+inline constexpr const char* kHaltWork = "halt";
 
 // Key of all of them: "<tenant>/<campaign>".
 struct CampaignKey {

@@ -12,6 +12,7 @@ namespace flowstack::campaign {
 namespace {
 
 constexpr const char* kOptedOut = "opted_out";
+constexpr const char* kMerged = "merged";
 
 bool has_one_of(const v1::CustomerView& customer, const std::vector<std::string>& tags) {
     return std::any_of(tags.begin(), tags.end(), [&](const auto& tag) {
@@ -59,6 +60,8 @@ bool Freezer::caught_up(const eventlog::WorkRow& row, const Draft& draft, std::i
 std::vector<Member> Freezer::next_members(const std::string& tenant, int lane, const Draft& draft,
                                           const std::string& after, bool& more) {
     const auto page = static_cast<std::int64_t>(config_.chunk_members_max);
+    const bool listed = draft.audience.kind == AudienceKind::list;
+    const auto& values = draft.audience.values;
     std::vector<Member> members;
     std::string from = after;
     more = true;
@@ -68,8 +71,11 @@ std::vector<Member> Freezer::next_members(const std::string& tenant, int lane, c
                 "select c.id, c.body, coalesce(k.body, ''::bytea) from read_model c "
                 "left join read_model k on k.tenant = c.tenant and k.kind = 'customer' and k.id = "
                 "c.id where c.tenant = $1 and c.kind = 'contact' and c.lane = $2 and "
-                "c.id collate \"C\" > $3 order by c.id collate \"C\" limit $4",
-                postgres::Params().add(tenant).add(lane).add(from).add(page));
+                "c.id collate \"C\" > $3 and (not $5::bool or c.id = any($6::text[])) "
+                "order by c.id collate \"C\" limit $4",
+                postgres::Params().add(tenant).add(lane).add(from).add(page).add(listed).add_array(
+                    listed ? std::span<const std::string>(values)
+                           : std::span<const std::string>()));
         });
         more = rows.rows() == page;
         for (int row = 0; row < rows.rows(); ++row) {
@@ -83,7 +89,9 @@ std::vector<Member> Freezer::next_members(const std::string& tenant, int lane, c
             if (!contact.ParseFromString(rows.text(row, 1)) ||
                 !customer.ParseFromString(rows.text(row, 2)))
                 throw std::runtime_error("contact " + from + " cannot be read: rebuild");
-            if (!contact.merged_into().empty()) continue;
+            // Of a list each is a member; elsewhere the survivor stands for both.
+            const bool merged = !contact.merged_into().empty();
+            if (merged && !listed) continue;
             if (draft.audience.kind == AudienceKind::tag &&
                 !has_one_of(customer, draft.audience.values))
                 continue;
@@ -91,7 +99,9 @@ std::vector<Member> Freezer::next_members(const std::string& tenant, int lane, c
                                                                  : contact.utility_refused();
             members.push_back({from,
                                customer.name().empty() ? contact.profile_name() : customer.name(),
-                               refused ? kOptedOut : ""});
+                               merged    ? kMerged
+                               : refused ? kOptedOut
+                                         : ""});
         }
     }
     return members;

@@ -177,8 +177,12 @@ void change_contact(const std::string& customer_id, const Recorded& event, Turn&
     auto view = document<v1::ContactView>(turn, tenant, kContactDocument, customer_id);
     view.set_customer_id(customer_id);
     change(view);
-    turn.put({tenant, kContactDocument, customer_id, "", "", event.occurred_at,
+    turn.put({tenant, kContactDocument, customer_id, view.phone(), "", event.occurred_at,
               view.SerializeAsString()});
+}
+
+void note_phone(v1::ContactView& view, const gateway::Identity& identity) {
+    if (identity.kind() == "phone") view.set_phone(identity.value());
 }
 
 void project_gateway(const Recorded& event, Turn& turn) {
@@ -189,12 +193,14 @@ void project_gateway(const Recorded& event, Turn& turn) {
         change_contact(m.customer_id(), event, turn, [&](v1::ContactView& view) {
             view.set_channel_id(m.channel_id());
             view.set_profile_name(m.personal().profile_name());
+            for (const auto& identity : m.personal().identities()) note_phone(view, identity);
         });
     } else if (is<gateway::IdentityAdded>(event)) {
         const auto m = parse<gateway::IdentityAdded>(event.payload);
-        if (m.personal().profile_name().empty()) return;
         change_contact(m.customer_id(), event, turn, [&](v1::ContactView& view) {
-            view.set_profile_name(m.personal().profile_name());
+            if (!m.personal().profile_name().empty())
+                view.set_profile_name(m.personal().profile_name());
+            note_phone(view, m.personal().identity());
         });
     } else if (is<gateway::ConsentChanged>(event)) {
         const auto m = parse<gateway::ConsentChanged>(event.payload);
@@ -258,6 +264,9 @@ void project_campaign(const Recorded& event, Turn& turn) {
     if (is<v1::CampaignDrafted>(event)) {
         const auto folded = CampaignCodec::evolve({}, event.type, event.payload, event.occurred_at);
         fill(view, tenant, folded, event.version);
+        // Fifty of them are a page, and a page must stay below 4 MiB.
+        if (view.audience().kind() == word(AudienceKind::list))
+            view.mutable_audience()->clear_values();
     } else if (is<v1::CampaignScheduled>(event)) {
         view.set_state("SCHEDULED");
         const auto m = parse<v1::CampaignScheduled>(event.payload);

@@ -16,8 +16,9 @@ namespace flowstack::campaign {
 inline constexpr const char* kCampaignDocument = "campaign";    // v1.Campaign
 inline constexpr const char* kRecipientDocument = "recipient";  // v1.Recipient; parent: campaign
 inline constexpr const char* kTenantDocument = "tenant";        // v1.TenantView
-inline constexpr const char* kContactDocument = "contact";      // v1.ContactView, of gateway
-inline constexpr const char* kCustomerDocument = "customer";    // v1.CustomerView, of conversation
+inline constexpr const char* kContactDocument =
+    "contact";  // v1.ContactView, of gateway; parent: phone
+inline constexpr const char* kCustomerDocument = "customer";  // v1.CustomerView, of conversation
 
 // The newest sends of campaigns that a contact remembers, to tell replies.
 inline constexpr int kRecentSendsMax = 5;

@@ -13,7 +13,8 @@ namespace flowstack::campaign {
 namespace {
 
 constexpr std::size_t kCloseAtOnceMax = 500;
-constexpr int kWithdrawalsMax = 100;  // calls of one turn
+constexpr int kWithdrawalsMax = 100;     // calls of one turn
+constexpr int kPauseWithdrawalsMax = 5;  // turns of one pause
 
 std::string purpose_of(Type type) { return type == Type::promotional ? "marketing" : "utility"; }
 
@@ -140,22 +141,30 @@ void Pacer::start(const eventlog::WorkRow& row) {
 }
 
 void Pacer::turn(const eventlog::WorkRow& row) {
-    auto view = look(row);
-    auto memory = memories_.with([&](auto& all) {
-        auto found = all[row.key];
-        // A new ownership: whatever was remembered, somebody else may have worked in between.
-        if (found.owner_epoch != row.guard.owner_epoch)
-            found = {.owner_epoch = row.guard.owner_epoch};
-        return found;
+    const auto hand = hands_.with([&](auto& all) {
+        auto& known = all[row.key];
+        if (!known) known = std::make_shared<Hand>();
+        return known;
     });
-    const auto keep = [&] { memories_.with([&](auto& all) { all[row.key] = memory; }); };
+    const std::lock_guard lock(hand->turn);
+    auto& memory = hand->memory;
+    // A new ownership: whatever was remembered, somebody else may have worked in between.
+    if (memory.owner_epoch != row.guard.owner_epoch)
+        memory = {.owner_epoch = row.guard.owner_epoch};
 
+    auto view = look(row);
+    const auto* cancelled = std::get_if<Cancelled>(&view.campaign.state.campaign);
+    if (!run_of(view.campaign.state.campaign) || (cancelled && cancelled->settled) ||
+        std::holds_alternative<Completed>(view.campaign.state.campaign)) {
+        hands_.with([&](auto& all) { all.erase(row.key); });  // a row that was taken up late
+        return;
+    }
     if (!tenant_allows(view)) view = look(row);
     if (!view.run().audience && view.frozen() && append(view, RecordFrozen{view.members()}))
         view = look(row);
     if (view.run().audience && view.settled() == *view.run().audience &&
         append(view, RecordSettled{view.settled()})) {
-        memories_.with([&](auto& all) { all.erase(row.key); });
+        hands_.with([&](auto& all) { all.erase(row.key); });
         return;
     }
     try {
@@ -163,11 +172,7 @@ void Pacer::turn(const eventlog::WorkRow& row) {
         if (std::holds_alternative<Running>(state)) {
             if (view.run().audience) run(view, memory);
         } else if (std::holds_alternative<Paused>(state)) {
-            memory.ask_again = true;
-            if (memory.withdrawn_round != view.run().round) {
-                withdraw(view, kPausedReason);
-                memory.withdrawn_round = view.run().round;
-            }
+            pause(view, memory);
         } else if (std::holds_alternative<Cancelled>(state)) {
             wind_down(view, memory);
         }
@@ -175,11 +180,21 @@ void Pacer::turn(const eventlog::WorkRow& row) {
         log::warn("gateway refuses a campaign's sends",
                   {{"campaign", view.key.campaign_id}, {"error", error.what()}});
         append(view, PauseCampaign{error.what()});
-    } catch (...) {
-        keep();
-        throw;
     }
-    keep();
+}
+
+// What waits in gateway is withdrawn. Once more, while somebody is without an outcome: an owner
+// before us may have asked last.
+void Pacer::pause(const View& view, Memory& memory) {
+    memory.ask_again = true;
+    const int round = view.run().round;
+    if (memory.withdrawn_round == round &&
+        (view.queued() == 0 || memory.withdrawals >= kPauseWithdrawalsMax))
+        return;
+    if (memory.withdrawn_round != round) memory.withdrawals = 0;
+    withdraw(view, kPausedReason);
+    memory.withdrawn_round = round;
+    ++memory.withdrawals;
 }
 
 void Pacer::run(View& view, Memory& memory) {

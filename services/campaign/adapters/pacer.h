@@ -1,6 +1,8 @@
 #pragma once
 
 #include <map>
+#include <memory>
+#include <mutex>
 #include <string>
 #include <utility>
 #include <vector>
@@ -26,8 +28,9 @@
 //
 // An ask is written down (SendAsked) before gateway is called. Whether the call came through, a
 // successor cannot know: it asks again for those without an outcome, and gateway queues nobody
-// twice in one round. A pause or cancellation is carried out by the same hand, so its withdrawal
-// never overtakes an ask. Thread-safe.
+// twice in one round. A campaign has one turn at a time, and a pause or cancellation gets its turn
+// at once: it waits for the batch that is being asked, so its withdrawal never overtakes an ask.
+// Thread-safe.
 namespace flowstack::campaign {
 
 class Pacer {
@@ -37,7 +40,7 @@ public:
 
     // Handlers for eventlog::WorkRunner.
     void start(const eventlog::WorkRow& row);  // a scheduled campaign's time came
-    void turn(const eventlog::WorkRow& row);
+    void turn(const eventlog::WorkRow& row);   // kPaceWork, kHaltWork
 
 private:
     // What the pacer knows of one campaign under one ownership.
@@ -45,9 +48,14 @@ private:
         std::int64_t owner_epoch = 0;
         Pace pace;
         bool ask_again = true;     // somebody may have been asked without gateway hearing of it
-        int withdrawn_round = -1;  // the pause of this round is through
+        int withdrawn_round = -1;  // the pause of this round has been carried out
+        int withdrawals = 0;       // … so often
         bool cancel_through = false;
         Time closed_at{};  // cancelled: when nobody waited any more
+    };
+    struct Hand {
+        std::mutex turn;
+        Memory memory;
     };
     struct View;  // the folds of one turn
     void withdraw(const View& view, const char* reason);
@@ -58,6 +66,7 @@ private:
     bool append(const View& view, int lane, const ShardCommand& command);
     bool tenant_allows(const View& view);
     void run(View& view, Memory& memory);
+    void pause(const View& view, Memory& memory);
     void ask(View& view, int lane, int round,
              const std::vector<std::pair<std::string, std::string>>& members);
     void wind_down(View& view, Memory& memory);
@@ -70,7 +79,7 @@ private:
     Config config_;
     eventlog::Folds<CampaignCodec> campaigns_;
     eventlog::Folds<ShardCodec> shards_;
-    Guarded<std::map<std::string, Memory>> memories_;
+    Guarded<std::map<std::string, std::shared_ptr<Hand>>> hands_;
 };
 
 }  // namespace flowstack::campaign

@@ -44,6 +44,18 @@ bool only_known_variables(std::string_view body) {
     return known;
 }
 
+std::size_t audience_values_max(AudienceKind kind) {
+    switch (kind) {
+        case AudienceKind::all:
+            return 0;
+        case AudienceKind::tag:
+            return kAudienceTagsMax;
+        case AudienceKind::list:
+            return kAudienceListMax;
+    }
+    return 0;
+}
+
 // The rulebook: one function per legal (stage, command) pair.
 
 Answer on(const Absent&, const DraftCampaign& c) {
@@ -54,8 +66,8 @@ Answer on(const Absent&, const DraftCampaign& c) {
     if (draft.per_second < 0 || draft.per_second > kPerSecondMax)
         return Rejection::per_second_range;
     const auto& values = draft.audience.values;
-    const bool by_tag = draft.audience.kind == AudienceKind::tag;
-    if (by_tag ? values.empty() || values.size() > kAudienceValuesMax : !values.empty())
+    const auto values_max = audience_values_max(draft.audience.kind);
+    if (values.empty() != (values_max == 0) || values.size() > values_max)
         return Rejection::audience_values;
     if (std::any_of(values.begin(), values.end(), [](const auto& v) { return v.empty(); }))
         return Rejection::audience_values;
@@ -84,8 +96,8 @@ Answer on(const Running&, const ResumeCampaign&) { return kNothingToDo; }
 
 Answer on(const Drafted&, const CancelCampaign& c) { return CampaignCancelled{c.reason}; }
 Answer on(const Scheduled&, const CancelCampaign& c) { return CampaignCancelled{c.reason}; }
-Answer on(const Running&, const CancelCampaign& c) { return CampaignCancelled{c.reason}; }
-Answer on(const Paused&, const CancelCampaign& c) { return CampaignCancelled{c.reason}; }
+Answer on(const Running&, const CancelCampaign& c) { return CampaignCancelled{c.reason, true}; }
+Answer on(const Paused&, const CancelCampaign& c) { return CampaignCancelled{c.reason, true}; }
 Answer on(const Cancelled&, const CancelCampaign&) { return kNothingToDo; }
 
 // The lanes go on freezing while a campaign is paused: who is in the audience was decided by its
@@ -246,14 +258,24 @@ const Run* run_of(const Campaign& campaign) {
 std::string_view word(Type type) {
     return type == Type::promotional ? "PROMOTIONAL" : "TRANSACTIONAL";
 }
-std::string_view word(AudienceKind kind) { return kind == AudienceKind::all ? "all" : "tag"; }
+std::string_view word(AudienceKind kind) {
+    switch (kind) {
+        case AudienceKind::all:
+            return "all";
+        case AudienceKind::tag:
+            return "tag";
+        case AudienceKind::list:
+            return "list";
+    }
+    return "";
+}
 std::optional<Type> type_of(std::string_view wanted) {
     for (const auto type : {Type::promotional, Type::transactional})
         if (word(type) == wanted) return type;
     return std::nullopt;
 }
 std::optional<AudienceKind> audience_kind_of(std::string_view wanted) {
-    for (const auto kind : {AudienceKind::all, AudienceKind::tag})
+    for (const auto kind : {AudienceKind::all, AudienceKind::tag, AudienceKind::list})
         if (word(kind) == wanted) return kind;
     return std::nullopt;
 }

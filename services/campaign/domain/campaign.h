@@ -18,11 +18,11 @@
 namespace flowstack::campaign {
 
 enum class Type { promotional, transactional };
-enum class AudienceKind { all, tag };
+enum class AudienceKind { all, tag, list };
 
 struct Audience {
     AudienceKind kind = AudienceKind::all;
-    std::vector<std::string> values;  // tag: any of these
+    std::vector<std::string> values;  // tag: any of these; list: customer ids
     bool operator==(const Audience&) const = default;
 };
 
@@ -42,7 +42,8 @@ struct Draft {
 inline constexpr std::size_t kNameMax = 200;
 inline constexpr std::size_t kBodyMax =
     4096;  // WhatsApp's limit for a text, before names are put in
-inline constexpr std::size_t kAudienceValuesMax = 50;
+inline constexpr std::size_t kAudienceTagsMax = 50;
+inline constexpr std::size_t kAudienceListMax = 5000;  // one event, below the bus's limit
 inline constexpr int kPerSecondMax = 1000;
 
 // --- Commands ------------------------------------------------------------------------------------
@@ -106,6 +107,7 @@ struct CampaignCompleted {
 };
 struct CampaignCancelled {
     std::string reason;
+    bool ran = false;  // it had been started
     bool operator==(const CampaignCancelled&) const = default;
 };
 // A cancelled campaign whose recipients all have a disposition: nothing is left to do for it.
@@ -161,7 +163,7 @@ enum class Rejection {
     name_length,          // 1 to kNameMax bytes
     body_length,          // 1 to kBodyMax bytes
     variable_unknown,     // {{name}} is the only one there is
-    audience_values,      // tag: 1 to kAudienceValuesMax tags, none of them empty
+    audience_values,      // tag, list: 1 to the limit of the kind, none of them empty; all: none
     per_second_range,     // 0 to kPerSecondMax
     start_not_ahead,      // a schedule must lie in the future
     wrong_state,          // e.g. pausing what does not run

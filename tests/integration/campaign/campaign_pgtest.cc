@@ -79,10 +79,15 @@ protected:
     void tenant_says(const Message& m) {
         gateway_log->happened({"duka", "tenant", "duka"}, {RoutingKind::tenant, "duka"}, m, kNow);
     }
-    void contact(const std::string& id, const std::string& name) {
+    void contact(const std::string& id, const std::string& name, const std::string& phone = "") {
         gateway::v1::ContactSeen m;
         m.set_customer_id(id);
         m.mutable_personal()->set_profile_name(name);
+        if (!phone.empty()) {
+            auto& identity = *m.mutable_personal()->add_identities();
+            identity.set_kind("phone");
+            identity.set_value(phone);
+        }
         gateway_log->happened({"duka", "contact", id}, customer(id), m, kNow);
     }
     void contacts(int count) {
@@ -164,8 +169,13 @@ protected:
     // A second goes by; the pacer has its turn, then everything is consumed.
     void turn() {
         clock.advance(seconds{1});
+        halt();
         for (const auto& row : work(kPaceWork)) pacer.turn(row);
         consume();
+    }
+    // What a pause or a cancellation puts is due at once.
+    void halt() {
+        for (const auto& row : work(kHaltWork)) pacer.turn(row);
     }
     void started(int people) {
         contacts(people);
@@ -313,6 +323,31 @@ TEST_F(Campaigning, GoesToThoseWhoHaveATag) {
     EXPECT_EQ(sends.queued.count({id_of(4), 0}), 1u);
 }
 
+TEST_F(Campaigning, GoesToThoseWhoAreListed) {
+    contacts(6);
+    stops(id_of(4));
+    gateway::v1::ContactMerged merged;
+    merged.set_customer_id(id_of(5));
+    merged.set_into(id_of(0));
+    gateway_log->happened({"duka", "contact", id_of(5)}, customer(id_of(5)), merged, kNow);
+    consume();
+    auto listed = draft();
+    listed.audience = {AudienceKind::list, {id_of(1), id_of(3), id_of(4), id_of(5)}};
+    wish(DraftCampaign{listed});
+    wish(StartCampaign{kLanes});
+    freeze();
+    turn();
+    EXPECT_EQ(run_of(state())->audience, 4);
+    EXPECT_EQ(sends.queued.size(), 2u);
+    EXPECT_TRUE(sends.queued.contains({id_of(3), 0}));
+    EXPECT_EQ(count(D::suppressed), 2);  // opted out; merged into somebody who is not listed
+
+    v1::Campaign in_lists;
+    in_lists.ParseFromString(*read_model.get("duka", kCampaignDocument, "campaign-1"));
+    EXPECT_EQ(in_lists.audience().kind(), "list");
+    EXPECT_EQ(in_lists.audience().values_size(), 0);
+}
+
 TEST_F(Campaigning, OfNobodyCompletes) {
     started(0);
     turn();
@@ -379,6 +414,42 @@ TEST_F(Campaigning, PausesAndGoesOnWhereItStoppedWithNobodyAskedTwice) {
     EXPECT_EQ(second_round, 160);
 }
 
+TEST_F(Campaigning, CarriesAPauseOutAtOnceAndNotAtThePacersNextTurn) {
+    started(300);
+    turn();
+    wish(PauseCampaign{"by api"});
+    EXPECT_TRUE(work(kPaceWork).empty());
+    ASSERT_EQ(work(kHaltWork).size(), 1u);
+    EXPECT_LE(work(kHaltWork).front().due_at, clock.now());
+    halt();
+    EXPECT_EQ(sends.withdrawals, std::vector<std::string>{"campaign_paused"});
+    wish(ResumeCampaign{});
+    EXPECT_TRUE(work(kHaltWork).empty());
+    EXPECT_EQ(work(kPaceWork).size(), 1u);
+}
+
+TEST_F(Campaigning, WithdrawsAgainWhatAnEarlierOwnerAskedLast) {
+    started(50);
+    turn();
+    wish(PauseCampaign{"by api"});
+    for (int i = 0; i < 10; ++i) turn();
+    // Nobody of the fifty has an outcome: it tries a few times and not for ever.
+    EXPECT_EQ(sends.withdrawals.size(), 5u);
+}
+
+TEST_F(Campaigning, TakenUpAfterItsEndDoesNothing) {
+    started(3);
+    turn();
+    const auto rows = work(kPaceWork);
+    for (int i = 0; i < 3; ++i) accepted(id_of(i));
+    consume();
+    turn();
+    ASSERT_EQ(state_word(state()), "COMPLETED");
+    const auto asked = sends.texts.size();
+    pacer.turn(rows.front());
+    EXPECT_EQ(sends.texts.size(), asked);
+}
+
 TEST_F(Campaigning, CancelledEndsEveryRecipient) {
     started(300);
     turn();
@@ -393,12 +464,13 @@ TEST_F(Campaigning, CancelledEndsEveryRecipient) {
     EXPECT_EQ(count(D::sent), 100);
     EXPECT_EQ(count(D::cancelled), 199);
     EXPECT_EQ(count(D::queued), 1);  // gateway has not said what became of it
-    EXPECT_EQ(work(kPaceWork).size(), 1u);
+    EXPECT_TRUE(work(kPaceWork).empty());
+    EXPECT_EQ(work(kHaltWork).size(), 1u);
     clock.advance(minutes{11});
     turn();
     turn();
     EXPECT_EQ(count(D::unknown), 1);
-    EXPECT_TRUE(work(kPaceWork).empty());
+    EXPECT_TRUE(work(kHaltWork).empty());
     EXPECT_EQ(listed("CANCELLED"), 199);
 }
 

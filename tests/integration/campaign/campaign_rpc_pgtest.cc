@@ -95,6 +95,8 @@ TEST_F(CampaignService, GoesThroughItsStates) {
     EXPECT_EQ(campaign.audience().kind(), "all");
     EXPECT_EQ(campaign.default_name(), "there");
     EXPECT_EQ(change(&Stub::PauseCampaign), common::v1::ERROR_REASON_WRONG_STATE);
+    EXPECT_EQ(failure->metadata["state"], "DRAFT");
+    EXPECT_EQ(change(&Stub::ResumeCampaign), common::v1::ERROR_REASON_WRONG_STATE);
     ASSERT_EQ(change(&Stub::StartCampaign), kOk);
     EXPECT_EQ(campaign.state(), "RUNNING");
     ASSERT_EQ(change(&Stub::PauseCampaign), kOk);
@@ -102,7 +104,45 @@ TEST_F(CampaignService, GoesThroughItsStates) {
     ASSERT_EQ(change(&Stub::ResumeCampaign), kOk);
     ASSERT_EQ(change(&Stub::CancelCampaign), kOk);
     EXPECT_EQ(campaign.state(), "CANCELLED");
-    EXPECT_EQ(change(&Stub::StartCampaign), common::v1::ERROR_REASON_WRONG_STATE);
+    for (const auto refused : {change(&Stub::StartCampaign), change(&Stub::PauseCampaign),
+                               change(&Stub::ResumeCampaign)}) {
+        EXPECT_EQ(refused, common::v1::ERROR_REASON_WRONG_STATE);
+        EXPECT_EQ(failure->metadata["state"], "CANCELLED");
+    }
+}
+
+TEST_F(CampaignService, TakesAListOfCustomersByIdAndByPhone) {
+    const auto know = [&](const std::string& id, const std::string& phone,
+                          const std::string& merged_into = "") {
+        v1::ContactView contact;
+        contact.set_customer_id(id);
+        contact.set_phone(phone);
+        contact.set_merged_into(merged_into);
+        store.pool().with([&](postgres::Session& s) {
+            return s.query(
+                "insert into read_model (tenant, kind, id, parent, sort_at, lane, position, body) "
+                "values ('duka', $1, $2, $3, now(), 0, 1, $4)",
+                postgres::Params()
+                    .add(kContactDocument)
+                    .add(id)
+                    .add(phone)
+                    .add_bytes(contact.SerializeAsString()));
+        });
+    };
+    know("amina", "+254700000001");
+    know("baraka", "+254700000002");
+    know("old-baraka", "", "baraka");
+    auto request = new_year();
+    request.mutable_audience()->set_kind("list");
+    for (const auto* value : {"+254700000002", "amina", "old-baraka", "amina"})
+        request.mutable_audience()->add_values(value);
+    ASSERT_EQ(create(request), kOk) << failure->message;
+    EXPECT_EQ(std::vector<std::string>(campaign.audience().values().begin(),
+                                       campaign.audience().values().end()),
+              (std::vector<std::string>{"amina", "baraka"}));
+    request.mutable_audience()->set_values(1, "+254799999999");
+    EXPECT_EQ(create(request), common::v1::ERROR_REASON_FIELD_INVALID);
+    EXPECT_EQ(field(), "audience.values[1]");
 }
 
 TEST_F(CampaignService, GivesARepeatItsFirstAnswerEvenAfterTheStateMovedOn) {
