@@ -56,6 +56,7 @@ void Reactor::react(const eventlog::Recorded& event, eventlog::Turn& turn) {
         {name_of<payment::v1::IntentFailed>(), &Reactor::on_intent_failed},
         {name_of<payment::v1::IntentExpired>(), &Reactor::on_intent_expired},
         {name_of<followup::v1::TaskFired>(), &Reactor::on_task_fired},
+        {name_of<followup::v1::TaskSkipped>(), &Reactor::on_task_skipped},
     };
     const auto found = kHandlers.find(event.type);
     if (found != kHandlers.end()) (this->*found->second)(event, turn);
@@ -319,9 +320,15 @@ void Reactor::on_task_fired(const Recorded& event, LogTurn& turn) {
                 .load(stream(event.stream.tenant, category::kCustomer, m.customer_id()), turn)
                 .state.conversation_id;
     if (conversation_id.empty()) return led_to_nothing(event, "this customer never wrote");
-    advance(
-        event, turn, conversation_id, m.customer_id(),
-        FollowUpDue{m.task_id(), m.kind(), from_unix_micros(m.since_us()), m.personal().text()});
+    advance(event, turn, conversation_id, m.customer_id(),
+            FollowUpDue{m.task_id(), m.kind(), from_unix_micros(m.since_us()), m.personal().text(),
+                        m.template_key()});
+}
+
+void Reactor::on_task_skipped(const Recorded& event, LogTurn& turn) {
+    const auto m = parsed<followup::v1::TaskSkipped>(event);
+    advance(event, turn, m.conversation_id(), m.customer_id(),
+            FollowUpSkipped{m.kind(), from_unix_micros(m.since_us())});
 }
 
 }  // namespace flowstack::conversation

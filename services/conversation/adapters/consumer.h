@@ -34,6 +34,7 @@ private:
     void on_intent_failed(const Recorded& event, LogTurn& turn);    // payment
     void on_intent_expired(const Recorded& event, LogTurn& turn);   // payment
     void on_task_fired(const Recorded& event, LogTurn& turn);       // followup
+    void on_task_skipped(const Recorded& event, LogTurn& turn);     // followup
 
     // What the engine has to know, and what has to live as long as it looks at it.
     struct Scene {

@@ -892,6 +892,7 @@ private:
     void on(const FollowUpDue& input) {
         const auto occasion = "follow_up_" + input.kind;
         if (input.kind != "gentle" && input.kind != "reminder") {
+            if (!input.template_key.empty()) return reply(input.template_key, {}, nullptr, &input);
             // Asked for by a person or the flow, with its own words.
             if (!input.text.empty()) {
                 Rendered rendered;
@@ -902,9 +903,20 @@ private:
         }
         // The customer answered meanwhile, or a person is talking: silence is the right follow-up.
         if (c_.state != Lifecycle::awaiting_customer || c_.last_inbound_at > input.since) return;
-        say_on(occasion, {}, &input);
+        if (input.template_key.empty())
+            say_on(occasion, {}, &input);
+        else
+            reply(input.template_key, {}, nullptr, &input);
         if (input.kind == "reminder")
             advance(Lifecycle::dormant, "no answer to the last follow-up");
+    }
+
+    // The reminder is the last one, whether it could be said or not.
+    void on(const FollowUpSkipped& input) {
+        if (input.kind != "reminder" || c_.state != Lifecycle::awaiting_customer ||
+            c_.last_inbound_at > input.since)
+            return;
+        advance(Lifecycle::dormant, "no answer to the last follow-up");
     }
 
     Conversation c_;

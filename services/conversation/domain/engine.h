@@ -104,9 +104,16 @@ struct FollowUpDue {
     std::string kind;
     Time since{};
     std::string text;
+    std::string template_key = {};  // not empty: this is said, and nothing else
 };
-using Input = std::variant<Said, Tapped, SentMedia, StockAnswered, PaymentBegan, PaymentPaid,
-                           PaymentFailed, PaymentExpired, InvoiceSent, FollowUpDue>;
+// A follow-up that is not said after all: its time came outside the service window, or too late.
+struct FollowUpSkipped {
+    std::string kind;
+    Time since{};
+};
+using Input =
+    std::variant<Said, Tapped, SentMedia, StockAnswered, PaymentBegan, PaymentPaid, PaymentFailed,
+                 PaymentExpired, InvoiceSent, FollowUpDue, FollowUpSkipped>;
 
 struct Step {
     std::vector<Event> events;

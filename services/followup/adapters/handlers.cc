@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "common/observability/log.h"
+#include "flowstack/conversation/v1/content_events.pb.h"
 #include "flowstack/conversation/v1/conversation_events.pb.h"
 #include "flowstack/followup/v1/task_service.pb.h"
 #include "flowstack/followup/v1/views.pb.h"
@@ -206,11 +207,10 @@ void Handlers::react(const Recorded& event, Turn& turn) {
         schedule(std::move(plan), &asked_again, turn);
     } else if (is<conversation::FollowUpRequested>(event)) {
         const auto m = parse<conversation::FollowUpRequested>(event.payload);
-        const auto kind = kind_of(m.kind());
-        if (!kind) throw std::invalid_argument("FollowUpRequested of unknown kind " + m.kind());
         Plan plan;
         plan.task_id = m.task_id();
-        plan.kind = *kind;
+        // A tenant's flow may call its follow-ups what it likes: the words come with the wish.
+        plan.kind = kind_of(m.kind()).value_or(Kind::custom);
         plan.customer_id = m.customer_id();
         plan.conversation_id = m.conversation_id();
         plan.channel_id = m.channel_id();
@@ -268,6 +268,23 @@ void project_tenant(const Recorded& event, Turn& turn) {
               view.SerializeAsString()});
 }
 
+void project_template(const Recorded& event, Turn& turn) {
+    bool approved = false;
+    if (is<conversation::TemplateSaved>(event)) {
+        const auto m = parse<conversation::TemplateSaved>(event.payload);
+        approved = m.active() && m.kind() == "whatsapp_template";
+    } else if (!is<conversation::TemplateDeleted>(event)) {
+        return;
+    }
+    const auto& tenant = event.stream.tenant;
+    const auto& key = event.stream.key;
+    v1::TemplateView view;
+    view.set_template_key(key);
+    if (approved || turn.get(tenant, kTemplateDocument, key))
+        turn.put({tenant, kTemplateDocument, key, "", "", event.occurred_at,
+                  view.SerializeAsString(), !approved});
+}
+
 void put_customer(const v1::CustomerView& view, const Recorded& event, Turn& turn) {
     turn.put({event.stream.tenant, kCustomerDocument, view.customer_id(), "", "", event.occurred_at,
               view.SerializeAsString()});
@@ -280,6 +297,7 @@ void Handlers::project(const Recorded& event, Turn& turn) {
         if (event.stream.category == kTaskCategory) project_task(event, turn);
         return;
     }
+    if (event.stream.category == "template") return project_template(event, turn);
     if (event.service != "gateway") return;
     const auto& tenant = event.stream.tenant;
     if (is<gateway::ContactSeen>(event)) {

@@ -15,6 +15,7 @@ namespace flowstack::followup {
 inline constexpr const char* kTaskDocument = "task";          // v1.Task; parent: the customer
 inline constexpr const char* kTenantDocument = "tenant";      // v1.TenantView
 inline constexpr const char* kCustomerDocument = "customer";  // v1.CustomerView
+inline constexpr const char* kTemplateDocument = "template";  // v1.TemplateView
 
 class Handlers {
 public:

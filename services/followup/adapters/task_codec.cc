@@ -41,6 +41,7 @@ Plan plan_from(const v1::TaskScheduled& m) {
     plan.reminder_after = Micros{m.reminder_after_us()};
     plan.language = m.language();
     plan.text = m.personal().text();
+    plan.template_key = m.template_key();
     return plan;
 }
 
@@ -60,6 +61,7 @@ void plan_to(const Plan& plan, v1::TaskScheduled& m) {
     m.set_reminder_after_us(plan.reminder_after.count());
     m.set_language(plan.language);
     if (!plan.text.empty()) m.mutable_personal()->set_text(plan.text);
+    m.set_template_key(plan.template_key);
 }
 
 Event decode(const std::string& type, const std::string& payload, const Task& before) {
@@ -71,7 +73,7 @@ Event decode(const std::string& type, const std::string& payload, const Task& be
     }
     if (type == name_of<v1::TaskFired>()) {
         const auto* plan = plan_of(before);
-        return TaskFired{plan ? *plan : Plan{}};
+        return TaskFired{plan ? *plan : Plan{}, parse<v1::TaskFired>(payload).template_key()};
     }
     if (type == name_of<v1::TaskCancelled>()) {
         const auto m = parse<v1::TaskCancelled>(payload);
@@ -103,6 +105,7 @@ void fill_plan(v1::Task& out, const std::string& tenant, const Plan& plan) {
     out.set_channel_id(plan.channel_id);
     set_time(*out.mutable_due_time(), plan.due);
     out.set_text(plan.text);
+    out.set_template_key(plan.template_key);
     out.set_language(plan.language);
     out.set_late_after_seconds(std::chrono::ceil<std::chrono::seconds>(plan.late_after).count());
 }
@@ -163,6 +166,7 @@ eventlog::NewEvent encode(const Event& event, const Plan& plan, Time occurred_at
                                   m.set_since_us(unix_micros(e.plan.since));
                               m.set_language(e.plan.language);
                               if (!e.plan.text.empty()) m.mutable_personal()->set_text(e.plan.text);
+                              m.set_template_key(e.template_key);
                               return stored(m);
                           },
                           [&](const TaskCancelled& e) {
@@ -178,6 +182,9 @@ eventlog::NewEvent encode(const Event& event, const Plan& plan, Time occurred_at
                               m.set_task_id(plan.task_id);
                               m.set_reason(std::string(word(e.reason)));
                               m.set_customer_id(plan.customer_id);
+                              m.set_kind(std::string(word(plan.kind)));
+                              m.set_conversation_id(plan.conversation_id);
+                              if (plan.waits_for_answer()) m.set_since_us(unix_micros(plan.since));
                               return stored(m);
                           },
                       },

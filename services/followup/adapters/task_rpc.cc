@@ -22,6 +22,7 @@ namespace {
 namespace reason = flowstack::common::v1;
 constexpr int kDecideAttempts = 3;
 constexpr std::size_t kRequestIdMax = 128;
+constexpr std::size_t kTemplateKeyMax = 128;
 
 std::string tenant_of(const std::string& parent) {
     constexpr std::string_view kPrefix = "tenants/";
@@ -64,9 +65,11 @@ rpc::Failure failure_of(Rejection rejection, const std::string& name) {
         case Rejection::kind_automatic:
             return rpc::invalid_field(
                 "kind",
-                "must be one of payment_due, abandoned_cart, order_follow_up, restock, custom");
+                "must be one of payment_due, abandoned_cart, order_follow_up, restock, "
+                "overdue_invoice, booking, custom");
         case Rejection::text_missing:
-            return rpc::invalid_field("text", "must not be empty for a custom task");
+            return rpc::invalid_field(
+                "text", "must not be empty for a custom task or a booking without template_key");
         case Rejection::text_too_long:
             return rpc::invalid_field("text", "must have at most 4096 bytes");
         case Rejection::due_in_the_past:
@@ -152,6 +155,9 @@ private:
         plan.due = from_unix_seconds(request.due_time().seconds()) +
                    Micros{request.due_time().nanos() / 1000};
         plan.text = request.text();
+        plan.template_key = request.template_key();
+        if (plan.template_key.size() > kTemplateKeyMax)
+            throw rpc::invalid_field("template_key", "must have at most 128 bytes");
         plan.language = request.language();
         plan.late_after = std::chrono::seconds{request.late_after_seconds()};
 

@@ -39,6 +39,22 @@ Timer::Timer(eventlog::Store& store, eventlog::ReadModel& read_model, service::T
       metrics_(metrics),
       config_(config) {}
 
+// Of somebody who never wrote it never began.
+Time Timer::window_end(const std::string& tenant, const std::string& customer_id) {
+    v1::CustomerView customer;
+    const auto stored = read_model_.get(tenant, kCustomerDocument, customer_id);
+    if (!stored || !customer.ParseFromString(*stored) || customer.last_inbound_us() == 0)
+        return Time{};
+    return from_unix_micros(customer.last_inbound_us()) + config_.window_ms -
+           config_.window_margin_ms;
+}
+
+std::string Timer::approved_template(const std::string& tenant, const Plan& plan) {
+    const auto template_key =
+        plan.template_key.empty() ? "follow_up_" + std::string(word(plan.kind)) : plan.template_key;
+    return read_model_.get(tenant, kTemplateDocument, template_key) ? template_key : "";
+}
+
 void Timer::fire(const eventlog::WorkRow& row, eventlog::WorkRunner::Done done) {
     const auto key = TimerKey::parse(row.key);
     if (!key) throw std::invalid_argument("a timer with the key " + row.key);
@@ -51,17 +67,22 @@ void Timer::fire(const eventlog::WorkRow& row, eventlog::WorkRunner::Done done) 
     for (const auto& event : history)
         state = TaskCodec::evolve(std::move(state), event.type, event.payload, event.occurred_at);
 
+    const Plan* known = plan_of(state.task);
+    if (!known) throw std::runtime_error("a timer without its task: " + row.key);
+    const Plan plan = *known;
+
     // The row is due by the database's clock; ours may be a little behind.
     const Time now = std::max(clock_.now(), row.due_at);
     const QuietHours quiet{tenant.quiet_start_minute(), tenant.quiet_end_minute()};
     const auto decision =
         decide(state.task, FireTask{.now = now,
                                     .tenant = status_of(tenant),
-                                    .quiet_until = quiet_until(quiet, tenant.time_zone(), now)});
+                                    .quiet_until = quiet_until(quiet, tenant.time_zone(), now),
+                                    .window_until = window_end(key->tenant, key->customer_id),
+                                    .approved_template = approved_template(key->tenant, plan)});
     // Not due: it was moved after the row was read. Over: somebody was faster.
     if (!decision.accepted()) return done();
 
-    const Plan plan = *plan_of(state.task);
     const auto& last = history.back();
     eventlog::Command command;
     command.id = eventlog::derive_id(row.key, plan.due, "timer", 0).text();

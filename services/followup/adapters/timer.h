@@ -22,6 +22,9 @@ public:
     void fire(const eventlog::WorkRow& row, eventlog::WorkRunner::Done done);
 
 private:
+    Time window_end(const std::string& tenant, const std::string& customer_id);
+    std::string approved_template(const std::string& tenant, const Plan& plan);
+
     eventlog::Store& store_;
     eventlog::ReadModel& read_model_;
     service::Tenants& tenants_;

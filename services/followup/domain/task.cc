@@ -1,5 +1,6 @@
 #include "services/followup/domain/task.h"
 
+#include <algorithm>
 #include <array>
 #include <utility>
 
@@ -28,13 +29,15 @@ std::optional<Enum> find_value(const std::array<std::pair<Enum, std::string_view
     return std::nullopt;
 }
 
-constexpr std::array<std::pair<Kind, std::string_view>, 7> kKinds{{
+constexpr std::array<std::pair<Kind, std::string_view>, 9> kKinds{{
     {Kind::gentle, "gentle"},
     {Kind::reminder, "reminder"},
     {Kind::payment_due, "payment_due"},
     {Kind::abandoned_cart, "abandoned_cart"},
     {Kind::order_follow_up, "order_follow_up"},
     {Kind::restock, "restock"},
+    {Kind::overdue_invoice, "overdue_invoice"},
+    {Kind::booking, "booking"},
     {Kind::custom, "custom"},
 }};
 
@@ -48,10 +51,11 @@ constexpr std::array<std::pair<CancelReason, std::string_view>, 7> kCancelReason
     {CancelReason::tenant_closed, "tenant_closed"},
 }};
 
-constexpr std::array<std::pair<SkipReason, std::string_view>, 3> kSkipReasons{{
+constexpr std::array<std::pair<SkipReason, std::string_view>, 4> kSkipReasons{{
     {SkipReason::suspended, "suspended"},
     {SkipReason::too_late, "too_late"},
     {SkipReason::window_closed, "window_closed"},
+    {SkipReason::template_missing, "template_missing"},
 }};
 
 // The rulebook: one function per legal (stage, command) pair.
@@ -65,7 +69,8 @@ Answer on(const Absent&, const CreateTask& c) {
     const Plan& plan = c.plan;
     if (plan.customer_id.empty()) return Rejection::customer_missing;
     if (plan.kind == Kind::gentle || plan.kind == Kind::reminder) return Rejection::kind_automatic;
-    if (plan.kind == Kind::custom && plan.text.empty()) return Rejection::text_missing;
+    const bool own_words = plan.kind == Kind::custom || plan.kind == Kind::booking;
+    if (own_words && plan.text.empty() && plan.template_key.empty()) return Rejection::text_missing;
     if (plan.text.size() > kTextMax) return Rejection::text_too_long;
     if (plan.due < c.now - kDuePastTolerance) return Rejection::due_in_the_past;
     if (plan.due > c.now + kDueAheadMax) return Rejection::due_too_far;
@@ -82,11 +87,15 @@ Answer on(const Scheduled& t, const FireTask& c) {
     if (c.tenant == TenantStatus::suspended) return TaskSkipped{SkipReason::suspended};
     if (plan.late_after > Micros{0} && c.now > plan.due + plan.late_after)
         return TaskSkipped{SkipReason::too_late};
-    if (plan.window_until && c.now >= *plan.window_until)
-        return TaskSkipped{SkipReason::window_closed};
+    const auto window_until = std::max(plan.window_until, c.window_until);  // nothing is the least
+    const bool outside = window_until && c.now >= *window_until;
+    if (outside && c.approved_template.empty())
+        return TaskSkipped{plan.template_key.empty() ? SkipReason::window_closed
+                                                     : SkipReason::template_missing};
     if (c.quiet_until && *c.quiet_until > c.now)
         return TaskPostponed{*c.quiet_until, "quiet_hours"};
-    return TaskFired{plan};
+    if (outside) return TaskFired{plan, c.approved_template};
+    return TaskFired{plan, plan.text.empty() ? plan.template_key : ""};
 }
 
 Answer on(const Scheduled&, const CancelTask& c) { return TaskCancelled{c.reason, c.note}; }

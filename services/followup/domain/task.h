@@ -22,7 +22,9 @@ enum class Kind {
     abandoned_cart,
     order_follow_up,
     restock,
-    custom,  // the caller's own words
+    overdue_invoice,
+    booking,  // of an appointment; the caller's own words
+    custom,   // the caller's own words
 };
 
 // The word of a kind in events and in the API, and back. Nothing for any other word.
@@ -49,14 +51,20 @@ struct Plan {
     std::optional<Time> window_until;  // end of the customer's service window, when it is known
     Micros reminder_after{0};          // gentle: the reminder's distance from `since`; 0 = none
     std::string language;
-    std::string text;  // custom: the words
+    std::string text;          // custom, booking: the words
+    std::string template_key;  // said instead of the text where only an approved template may leave
 
     bool operator==(const Plan&) const = default;
     bool waits_for_answer() const { return !about_message_id.empty(); }
 };
 
 enum class CancelReason { answered, closed, escalated, paid, replaced, by_api, tenant_closed };
-enum class SkipReason { suspended, too_late, window_closed };
+enum class SkipReason {
+    suspended,
+    too_late,
+    window_closed,     // and no template is there that might leave outside of it
+    template_missing,  // the template that was named is not there, or is no approved one
+};
 std::string_view word(CancelReason reason);
 std::string_view word(SkipReason reason);
 std::optional<CancelReason> cancel_reason_of(std::string_view word);
@@ -79,6 +87,12 @@ struct FireTask {
     Time now;
     TenantStatus tenant = TenantStatus::active;
     std::optional<Time> quiet_until = {};  // set while the tenant's quiet hours last
+    // What is known now of the end of the customer's service window; the later one of this and the
+    // plan's counts.
+    std::optional<Time> window_until = {};
+    // The template that may leave outside the window: the plan's, or the tenant's own for the kind.
+    // Empty: there is none.
+    std::string approved_template = {};
 };
 struct CancelTask {
     CancelReason reason = CancelReason::by_api;
@@ -99,6 +113,7 @@ struct TaskPostponed {
 };
 struct TaskFired {
     Plan plan;
+    std::string template_key = {};  // not empty: only this may be said
     bool operator==(const TaskFired&) const = default;
 };
 struct TaskCancelled {
@@ -140,7 +155,7 @@ enum class Rejection {
     not_due,           // its time has not come (it was postponed meanwhile)
     customer_missing,  // nobody to say it to
     kind_automatic,    // gentle: FlowStack schedules it by itself
-    text_missing,      // custom without words
+    text_missing,      // custom or booking without words or a template
     text_too_long,     // more than kTextMax bytes
     due_in_the_past,
     due_too_far,  // more than kDueAheadMax ahead

@@ -6,7 +6,9 @@
 #include "common/core/broken_world.h"
 #include "common/core/clock.h"
 #include "common/eventlog/consumption.h"
+#include "flowstack/conversation/v1/content_events.pb.h"
 #include "flowstack/conversation/v1/conversation_events.pb.h"
+#include "flowstack/followup/v1/task_events.pb.h"
 #include "flowstack/followup/v1/task_service.pb.h"
 #include "flowstack/gateway/v1/contact_events.pb.h"
 #include "flowstack/gateway/v1/inbound_events.pb.h"
@@ -39,7 +41,9 @@ constexpr Time kNoon = from_unix_seconds(1'749'989'200);
 
 class FollowUp : public ::testing::Test {
 protected:
-    FollowUp() {
+    // WhatsApp's window is closed after a day: a reminder that is said comes earlier.
+    explicit FollowUp(milliseconds reminder_after = hours{20})
+        : config{.reminder_after_ms = reminder_after} {
         consumption.react([this](const Recorded& e, eventlog::Turn& t) { handlers.react(e, t); });
         consumption.project(
             [this](const Recorded& e, eventlog::Turn& t) { handlers.project(e, t); });
@@ -91,6 +95,35 @@ protected:
         m.mutable_settings()->mutable_quiet_hours()->set_start_minute(from);
         m.mutable_settings()->mutable_quiet_hours()->set_end_minute(to);
         gateway->happened({"duka", "tenant", "duka"}, {RoutingKind::tenant, "duka"}, m, kNoon);
+    }
+
+    void template_saved(const std::string& key, const std::string& kind) {
+        conversation::v1::TemplateSaved m;
+        m.set_template_key(key);
+        m.set_kind(kind);
+        m.set_active(true);
+        conversation->happened({"duka", "template", key}, {RoutingKind::tenant, "duka"}, m, kNoon);
+    }
+    // What the API does.
+    void booked(const std::string& id, Time due, const std::string& template_key = "") {
+        Plan plan;
+        plan.task_id = id;
+        plan.customer_id = "amina";
+        plan.due = due;
+        plan.text = "Hello.";
+        plan.template_key = template_key;
+        eventlog::Command command;
+        command.id = id;
+        command.tenant = "duka";
+        command.meta.routing = customer();
+        command.parts.push_back({task_stream("duka", id),
+                                 eventlog::kCreate,
+                                 {encode(TaskScheduled{plan}, plan, kNoon)}});
+        ASSERT_TRUE(store.append(std::move(command)).accepted());
+    }
+    // The last one of a task.
+    Recorded event_of(const std::string& id) {
+        return store.read_stream(task_stream("duka", id)).back();
     }
 
     // Everything that is there is consumed, our own events too.
@@ -151,7 +184,7 @@ protected:
         std::make_shared<testing::ScriptedLog>("conversation", kLanes);
     std::shared_ptr<testing::ScriptedLog> payment =
         std::make_shared<testing::ScriptedLog>("payment", kLanes);
-    Config config{.reminder_after_ms = hours{20}};
+    Config config;
     Handlers handlers{store, config};
     eventlog::Consumption consumption{store,
                                       {{"gateway", gateway},
@@ -361,6 +394,75 @@ TEST_F(FollowUp, IsNotFiredByAReplicaThatLostItsLane) {
     EXPECT_EQ(story(), (Story{"TaskScheduled gentle", "TaskFired", "TaskScheduled reminder"}));
 }
 
+TEST_F(FollowUp, ThatIsBookedIsSaidInsideTheWindowAndSkippedOutsideOfIt) {
+    wrote("wamid.1", kNoon);
+    booked("task-1", kNoon + hours{23});
+    booked("task-2", kNoon + hours{24});
+    consume();
+    at(kNoon + hours{23});
+    EXPECT_EQ(event_of("task-1").type, v1::TaskFired::descriptor()->full_name());
+    at(kNoon + hours{24});
+    v1::TaskSkipped skipped;
+    ASSERT_TRUE(skipped.ParseFromString(event_of("task-2").payload));
+    EXPECT_EQ(skipped.reason(), "window_closed");
+    EXPECT_EQ(skipped.kind(), "custom");
+    // The customer's next message opens it again.
+    booked("task-3", kNoon + hours{30});
+    wrote("wamid.2", kNoon + hours{25});
+    consume();
+    at(kNoon + hours{30});
+    EXPECT_EQ(event_of("task-3").type, v1::TaskFired::descriptor()->full_name());
+}
+
+TEST_F(FollowUp, OutsideTheWindowIsSaidAsTheApprovedTemplate) {
+    template_saved("visit", "whatsapp_template");
+    template_saved("words", "text");
+    booked("task-1", kNoon + hours{1}, "visit");
+    booked("task-2", kNoon + hours{2}, "words");
+    consume();
+    at(kNoon + hours{1});
+    v1::TaskFired fired;
+    ASSERT_TRUE(fired.ParseFromString(event_of("task-1").payload));
+    EXPECT_EQ(fired.template_key(), "visit");
+    at(kNoon + hours{2});
+    v1::TaskSkipped skipped;
+    ASSERT_TRUE(skipped.ParseFromString(event_of("task-2").payload));
+    EXPECT_EQ(skipped.reason(), "template_missing");
+
+    booked("task-3", kNoon + hours{3}, "visit");
+    conversation->happened({"duka", "template", "visit"}, {RoutingKind::tenant, "duka"},
+                           conversation::v1::TemplateDeleted{}, kNoon);
+    consume();
+    at(kNoon + hours{3});
+    EXPECT_EQ(event_of("task-3").type, v1::TaskSkipped::descriptor()->full_name());
+}
+
+struct DayLater : FollowUp {
+    DayLater() : FollowUp(hours{24}) {}
+};
+TEST_F(DayLater, TheReminderNeedsAnApprovedTemplateOfTheTenant) {
+    const auto day_later = [&](const std::string& inbound, Time asked_at) {
+        asked(question(inbound, asked_at), asked_at);
+        consume();
+        at(asked_at + hours{2});
+        const auto rows = timers();
+        at(rows.front().due_at);
+        return event_of(TimerKey::parse(rows.front().key)->task_id);
+    };
+    const auto without = day_later("wamid.1", kNoon);
+    v1::TaskSkipped skipped;
+    ASSERT_TRUE(skipped.ParseFromString(without.payload));
+    EXPECT_EQ(skipped.reason(), "window_closed");
+    EXPECT_EQ(skipped.kind(), "reminder");
+    EXPECT_EQ(skipped.conversation_id(), "conversation-1");
+    EXPECT_EQ(skipped.since_us(), unix_micros(kNoon));
+
+    template_saved("follow_up_reminder", "whatsapp_template");
+    v1::TaskFired fired;
+    ASSERT_TRUE(fired.ParseFromString(day_later("wamid.2", kNoon + hours{48}).payload));
+    EXPECT_EQ(fired.template_key(), "follow_up_reminder");
+}
+
 TEST_F(FollowUp, OfAFlowsWishFiresAtItsTimeWhateverTheCustomerWrites) {
     conversation::v1::FollowUpRequested m;
     m.set_task_id("0197708c-0000-7000-8000-000000000001");
@@ -376,10 +478,28 @@ TEST_F(FollowUp, OfAFlowsWishFiresAtItsTimeWhateverTheCustomerWrites) {
     EXPECT_EQ(story(), (Story{"TaskScheduled order_follow_up", "TaskFired"}));
 }
 
-TEST_F(FollowUp, AThousandTasksFireWithinASecondOfTheirTime) {
+TEST_F(FollowUp, OfAFlowsOwnNameIsACustomOne) {
+    conversation::v1::FollowUpRequested m;
+    m.set_task_id("0197708c-0000-7000-8000-000000000001");
+    m.set_kind("weekly_hello");
+    m.set_customer_id("amina");
+    m.set_due_at_us(unix_micros(kNoon + hours{1}));
+    m.mutable_personal()->set_text("Hello.");
+    conversation->happened({"duka", "conversation", "conversation-1"}, customer(), m, kNoon);
     consume();
+    EXPECT_EQ(story(), (Story{"TaskScheduled custom"}));
+}
+
+TEST_F(FollowUp, AThousandTasksFireWithinASecondOfTheirTime) {
     constexpr int kTasks = 1000;
     const SystemClock wall;
+    for (int i = 0; i < kTasks; ++i) {
+        gateway::v1::MessageReceived m;
+        m.set_customer_id("customer-" + std::to_string(i));
+        gateway->happened({"duka", "inbound", m.customer_id()}, customer(m.customer_id()), m,
+                          wall.now());
+    }
+    consume();
     const Time due = wall.now() + milliseconds{1500};
     for (int i = 0; i < kTasks; ++i) {
         Plan plan;

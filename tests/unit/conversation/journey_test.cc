@@ -624,6 +624,38 @@ TEST(FollowUp, AfterTheLastOneTheConversationSleepsUntilTheCustomerWrites) {
     EXPECT_EQ(chat.state(), "AWAITING_CUSTOMER");
 }
 
+TEST(FollowUp, TheLastOneThatCouldNotBeSaidPutsTheConversationToSleepToo) {
+    Chat chat;
+    chat.says("hi");
+    const auto since = chat.now;
+    EXPECT_THAT(chat.hears(FollowUpSkipped{"gentle", since}), IsEmpty());
+    EXPECT_EQ(chat.state(), "AWAITING_CUSTOMER");
+    EXPECT_THAT(chat.hears(FollowUpSkipped{"reminder", since}), IsEmpty());
+    EXPECT_EQ(chat.state(), "DORMANT");
+    chat.says("hi");
+    chat.hears(FollowUpSkipped{"reminder", since});  // of before the customer wrote
+    EXPECT_EQ(chat.state(), "AWAITING_CUSTOMER");
+}
+
+TEST(FollowUp, OutsideTheWindowOnlyTheApprovedTemplateIsSaid) {
+    Chat chat;
+    Template approved;
+    approved.key = "come_back";
+    approved.kind = TemplateKind::whatsapp_template;
+    approved.variants["en"].body = "{{name}}";
+    approved.variants["en"].whatsapp_template = "come_back_v1";
+    approved.variants["en"].whatsapp_language_code = "en";
+    chat.own_templates["come_back"] = approved;
+    chat.says("hi");
+    chat.hears(FollowUpDue{"t1", "custom", chat.now, "Dear {{name}}, come by", "come_back"});
+    EXPECT_EQ(chat.last<ReplyRequested>().content.whatsapp_template, "come_back_v1");
+    EXPECT_THAT(chat.last<ReplyRequested>().content.parameters, ElementsAre("Amina"));
+    chat.hears(FollowUpDue{"t2", "reminder", chat.now, "", "come_back"});
+    EXPECT_EQ(chat.last<ReplyRequested>().task_id, "t2");
+    EXPECT_EQ(chat.last<ReplyRequested>().content.whatsapp_template, "come_back_v1");
+    EXPECT_EQ(chat.state(), "DORMANT");
+}
+
 TEST(FollowUp, OwnWordsAreFilled) {
     Chat chat;
     chat.says("hi");

@@ -119,6 +119,58 @@ TEST(Task, IsSkippedOutsideTheServiceWindow) {
               std::vector<Event>{TaskSkipped{SkipReason::window_closed}});
 }
 
+TEST(Task, TakesTheLaterOfTheWindowsThatItAndTheTimerKnowOf) {
+    Plan plan = gentle();
+    plan.late_after = Micros{0};
+    const Time closed = *plan.window_until;
+    const auto scheduled = given(TaskScheduled{plan});
+    const auto fires = [&](Given task, std::optional<Time> known) {
+        return std::holds_alternative<TaskFired>(
+            task.when(FireTask{.now = closed, .window_until = known}).events().front());
+    };
+    EXPECT_TRUE(fires(scheduled, closed + hours{1}));
+    EXPECT_FALSE(fires(scheduled, Time{}));
+    // A custom task knows of none: the customer may have written since it was booked, or never.
+    EXPECT_TRUE(fires(given(TaskScheduled{custom()}), closed + hours{1}));
+    EXPECT_FALSE(fires(given(TaskScheduled{custom()}), Time{}));
+}
+
+TEST(Task, LeavesTheServiceWindowAsItsApprovedTemplateOnly) {
+    Plan plan = custom();
+    const FireTask outside{.now = plan.due, .window_until = Time{}, .approved_template = "visit"};
+    EXPECT_EQ(given(TaskScheduled{plan}).when(outside).events(),
+              std::vector<Event>(1, TaskFired{plan, "visit"}));
+    // Inside it has its own words.
+    const FireTask inside{
+        .now = plan.due, .window_until = plan.due + hours{1}, .approved_template = "visit"};
+    EXPECT_EQ(given(TaskScheduled{plan}).when(inside).events(),
+              std::vector<Event>(1, TaskFired{plan, ""}));
+    // The template that was asked for is gone, or was never approved.
+    plan.template_key = "gone";
+    EXPECT_EQ(
+        given(TaskScheduled{plan}).when(FireTask{.now = plan.due, .window_until = Time{}}).events(),
+        std::vector<Event>{TaskSkipped{SkipReason::template_missing}});
+}
+
+TEST(Task, WithoutWordsOfItsOwnSaysItsTemplateInsideTheWindowToo) {
+    Plan plan = custom();
+    plan.text.clear();
+    plan.template_key = "visit";
+    EXPECT_EQ(given(TaskScheduled{plan})
+                  .when(FireTask{.now = plan.due, .window_until = plan.due + hours{1}})
+                  .events(),
+              std::vector<Event>(1, TaskFired{plan, "visit"}));
+}
+
+TEST(Task, AsATemplateKeepsQuietHoursToo) {
+    const FireTask night{.now = custom().due,
+                         .quiet_until = custom().due + hours{8},
+                         .window_until = Time{},
+                         .approved_template = "visit"};
+    EXPECT_EQ(given(TaskScheduled{custom()}).when(night).events(),
+              std::vector<Event>(1, TaskPostponed{custom().due + hours{8}, "quiet_hours"}));
+}
+
 TEST(Task, OfASuspendedTenantIsSkippedAndOfAClosedOneCancelled) {
     const auto scheduled = given(kScheduled);
     EXPECT_EQ(scheduled.when(FireTask{.now = kDue, .tenant = TenantStatus::suspended}).events(),
@@ -161,6 +213,15 @@ TEST(Task, AskedForByAPersonHasLimits) {
     EXPECT_TRUE(create([](Plan& p) {
                     p.kind = Kind::payment_due;
                     p.text.clear();
+                }).accepted());
+    EXPECT_EQ(create([](Plan& p) {
+                  p.kind = Kind::booking;
+                  p.text.clear();
+              }).rejection(),
+              Rejection::text_missing);
+    EXPECT_TRUE(create([](Plan& p) {
+                    p.text.clear();
+                    p.template_key = "visit";
                 }).accepted());
 }
 
@@ -237,15 +298,16 @@ TEST(Reminder, IsOffWhenItsDistanceIsNothing) {
 }
 
 TEST(Words, OfKindsAndReasonsReadBack) {
-    for (const auto kind : {Kind::gentle, Kind::reminder, Kind::payment_due, Kind::abandoned_cart,
-                            Kind::order_follow_up, Kind::restock, Kind::custom})
+    for (const auto kind :
+         {Kind::gentle, Kind::reminder, Kind::payment_due, Kind::abandoned_cart,
+          Kind::order_follow_up, Kind::restock, Kind::overdue_invoice, Kind::booking, Kind::custom})
         EXPECT_EQ(kind_of(word(kind)), kind);
     for (const auto reason :
          {CancelReason::answered, CancelReason::closed, CancelReason::escalated, CancelReason::paid,
           CancelReason::replaced, CancelReason::by_api, CancelReason::tenant_closed})
         EXPECT_EQ(cancel_reason_of(word(reason)), reason);
-    for (const auto reason :
-         {SkipReason::suspended, SkipReason::too_late, SkipReason::window_closed})
+    for (const auto reason : {SkipReason::suspended, SkipReason::too_late,
+                              SkipReason::window_closed, SkipReason::template_missing})
         EXPECT_EQ(skip_reason_of(word(reason)), reason);
     EXPECT_EQ(kind_of("weekly"), std::nullopt);
 }
