@@ -1,10 +1,5 @@
 #include <boost/json.hpp>
 
-#include "flowstack/campaign/v1/campaign_events.pb.h"
-#include "flowstack/campaign/v1/campaign_service.pb.h"
-#include "flowstack/gateway/v1/contact_events.pb.h"
-#include "flowstack/gateway/v1/inbound_events.pb.h"
-#include "flowstack/gateway/v1/message_events.pb.h"
 #include "tests/e2e/stack.h"
 #include "tools/stack/logs.h"
 
@@ -210,83 +205,6 @@ TEST_F(Door, ABusinessScopedCustomerIsServedAndTheLaterPhoneIsTheSamePerson) {
     phone.send({{"text", "Hi"}, {"phone", number}});
     EXPECT_TRUE(eventually([&] { return count(shop, "gateway", "IdentityAdded") >= 1; }));
     EXPECT_EQ(count(shop, "gateway", "ContactSeen"), 1);
-    expect_right(shop);
-}
-
-TEST_F(Door, StopInTheMiddleOfABroadcastEndsItForThatCustomerAtOnce) {
-    const auto shop = stack.shop("broadcast");
-    // A thousand customers who once said hello.
-    json::array updates;
-    const auto number = [](int i) { return "+25478" + std::to_string(1'000'000 + i); };
-    for (int i = 0; i < 1000; ++i) updates.push_back(text_from(shop, number(i), "START"));
-    ASSERT_EQ(statuses(webhook(shop, {{"updates", updates}})).at(0).to_number<int>(), 200);
-    // Slow sends, so that there is a middle.
-    stack.sandbox().post("/control/faults", json::object{{"provider", "meta"},
-                                                         {"call", "messages"},
-                                                         {"number", shop.phone_number_id},
-                                                         {"times", 0},
-                                                         {"effect", {{"latency_ms", 100}}}});
-    campaign::v1::CreateCampaignRequest request;
-    request.set_parent("tenants/" + shop.tenant);
-    request.set_display_name("New year");
-    request.set_body("Happy New Year {{name}}!");
-    request.set_type("PROMOTIONAL");
-    request.mutable_audience()->set_kind("all");
-    request.set_per_second(200);
-    request.set_start_immediately(true);
-    request.set_request_id("broadcast");
-    // The audience is what campaign has seen: wait until it has seen all.
-    campaign::v1::Campaign made;
-    EXPECT_TRUE(eventually([&] { return count(shop, "gateway", "ContactSeen") == 1000; }));
-    std::this_thread::sleep_for(std::chrono::seconds(2));
-    made = stack.api().call<campaign::v1::Campaign>("campaign", "CampaignService/CreateCampaign",
-                                                    request);
-    EXPECT_TRUE(eventually([&] { return count(shop, "gateway", "SendAccepted") > 100; },
-                           std::chrono::seconds(90)));
-    // Two hundred people at the end of the list have had enough.
-    json::array stops;
-    for (int i = 800; i < 1000; ++i) stops.push_back(text_from(shop, number(i), "STOP"));
-    ASSERT_EQ(statuses(webhook(shop, {{"updates", stops}})).at(0).to_number<int>(), 200);
-
-    campaign::v1::GetCampaignMetricsRequest ask;
-    ask.set_name(made.name());
-    campaign::v1::CampaignMetrics metrics;
-    EXPECT_TRUE(eventually(
-        [&] {
-            metrics = stack.api().call<campaign::v1::CampaignMetrics>(
-                "campaign", "CampaignService/GetCampaignMetrics", ask);
-            return metrics.state() == "COMPLETED";
-        },
-        std::chrono::seconds(90)))
-        << metrics.DebugString();
-    EXPECT_EQ(metrics.audience(), 1000);
-    EXPECT_EQ(metrics.waiting() + metrics.queued() + metrics.sent() + metrics.delivered() +
-                  metrics.read() + metrics.replied() + metrics.suppressed() + metrics.failed() +
-                  metrics.unknown() + metrics.cancelled(),
-              1000);
-    // No SendAttempted of a marketing message stands behind the customer's STOP in the lane.
-    std::map<std::string, std::int64_t> stopped_us;
-    std::map<std::string, std::string> customer_of;
-    for (const auto& event : events_of(stack.api(), "gateway", shop.tenant)) {
-        const auto type = short_type(event.type());
-        if (type == "ConsentChanged") {
-            gateway::v1::ConsentChanged consent;
-            ASSERT_TRUE(consent.ParseFromString(event.payload()));
-            if (!consent.granted()) stopped_us[consent.customer_id()] = event.recorded_at_us();
-        } else if (type == "MessageQueued") {
-            gateway::v1::MessageQueued queued;
-            ASSERT_TRUE(queued.ParseFromString(event.payload()));
-            if (queued.origin().kind() == "campaign")
-                customer_of[event.key()] = queued.customer_id();
-        } else if (type == "SendAttempted" && customer_of.contains(event.key())) {
-            const auto stopped = stopped_us.find(customer_of[event.key()]);
-            if (stopped != stopped_us.end()) {
-                EXPECT_LT(event.recorded_at_us(), stopped->second)
-                    << "sent after STOP: " << event.key();
-            }
-        }
-    }
-    EXPECT_EQ(stopped_us.size(), 200u);
     expect_right(shop);
 }
 

@@ -1,6 +1,8 @@
 #include <boost/json.hpp>
 #include <thread>
 
+#include "common/rpc/error.h"
+#include "tests/e2e/campaigns.h"
 #include "tests/e2e/stack.h"
 #include "tools/stack/logs.h"
 
@@ -56,6 +58,39 @@ class Outage : public ::testing::Test {
 protected:
     Stack& stack = Stack::get();
 };
+
+TEST_F(Outage, ACampaignGoesOnWhereItStoppedWhateverOfItIsKilled) {
+    const auto shop = stack.shop("campaign-killed");
+    constexpr int kPeople = 400;
+    make_audience(shop, kPeople);
+    campaign::v1::CreateCampaignRequest request;
+    request.set_per_second(40);
+    request.set_start_immediately(true);
+    const Broadcast broadcast(shop, request);
+    // Who was killed does not answer at once.
+    const auto comes_to = [&](const std::function<bool(const campaign::v1::CampaignMetrics&)>& it) {
+        return eventually(
+            [&] {
+                try {
+                    return it(broadcast.metrics());
+                } catch (const rpc::Failure&) {
+                    return false;
+                }
+            },
+            std::chrono::seconds(60));
+    };
+    std::int64_t left = 0;
+    for (const auto* service : {"campaign", "gateway", "campaign"}) {
+        left += 40;
+        EXPECT_TRUE(comes_to([&](const auto& m) { return Broadcast::left(m) >= left; }));
+        stack.command(std::string("kill ") + service + "-0 -9");
+        stack.command(std::string("start ") + service + "-0");
+    }
+    EXPECT_TRUE(comes_to([&](const auto& m) { return m.state() == "COMPLETED"; }))
+        << broadcast.metrics().DebugString();
+    broadcast.expect_right(kPeople);
+    expect_right(shop);
+}
 
 TEST_F(Outage, KafkaRestartedAndWipedInMidJourney) {
     const auto shop = stack.shop("kafka-wiped");

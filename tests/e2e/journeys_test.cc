@@ -1,6 +1,7 @@
 #include <boost/json.hpp>
 
 #include "flowstack/common/v1/recorded_event.pb.h"
+#include "flowstack/conversation/v1/conversation_events.pb.h"
 #include "flowstack/payment/v1/intent_events.pb.h"
 #include "flowstack/payment/v1/payment_service.pb.h"
 #include "tests/e2e/stack.h"
@@ -251,6 +252,30 @@ TEST_F(Journey, AnUnansweredQuestionIsFollowedUpGentlyAndAnAnswerCancelsIt) {
     phone->wait_text("quantity");
     phone->say("2");
     EXPECT_TRUE(eventually([&] { return count("followup", "TaskCancelled") >= 1; }));
+}
+
+TEST_F(Journey, TheReminderFollowsTheGentleOneAndThenTheConversationSleeps) {
+    open("reminder");
+    view_products(*phone, greet(*phone, "Hi"));
+    phone->wait_text("still there");
+    phone->wait_text("still waiting");
+    const auto dormant = [&] {
+        int times = 0;
+        for (const auto& event : events_of(stack.api(), "conversation", shop.tenant)) {
+            conversation::v1::ConversationAdvanced advanced;
+            if (short_type(event.type()) != "ConversationAdvanced") continue;
+            EXPECT_TRUE(advanced.ParseFromString(event.payload()));
+            if (advanced.to_state() == "DORMANT") ++times;
+        }
+        return times;
+    };
+    EXPECT_TRUE(eventually([&] { return dormant() == 1; }));
+    // The customer wakes it, and nobody begins at the beginning.
+    phone->pick("Premium Coffee");
+    phone->wait_text("quantity");
+    phone->say("2");
+    EXPECT_TRUE(eventually([&] { return count("followup", "TaskCancelled") >= 1; }));
+    EXPECT_EQ(dormant(), 1);
 }
 
 }  // namespace

@@ -18,6 +18,7 @@ using Steady = std::chrono::steady_clock;
 // Every wait is a setting, so that no test sleeps: what takes minutes in life takes a second here.
 constexpr const char* kSettings =
     "GENTLE_AFTER_MS=2500\n"
+    "REMINDER_AFTER_MS=6000\n"
     "PUSH_POLL_FIRST_MS=5000\n"
     "PUSH_POLL_PLAN_MS=500,1000,1000,2000\n"
     "INTENT_EXPIRY_MS=12000\n"

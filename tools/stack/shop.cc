@@ -88,6 +88,13 @@ void register_tenant(const ShopSpec& spec, const Environment& environment, Api& 
         limits.set_inbound_headroom_per_second(20);
         limits.set_pair_interval_seconds(6);
         limits.set_pair_burst(45);
+    } else {
+        // gateway takes a zero for its default.
+        auto& limits = *channel.mutable_limits();
+        limits.set_per_second(1000);
+        limits.set_inbound_headroom_per_second(1);
+        limits.set_pair_interval_seconds(1);
+        limits.set_pair_burst(1000);
     }
     api.call<gateway::v1::Tenant>("gateway", "TenantService/RegisterTenant", request);
 }

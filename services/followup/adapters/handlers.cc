@@ -297,7 +297,8 @@ void Handlers::project(const Recorded& event, Turn& turn) {
         if (event.stream.category == kTaskCategory) project_task(event, turn);
         return;
     }
-    if (event.stream.category == "template") return project_template(event, turn);
+    if (event.service == "conversation" && event.stream.category == "template")
+        return project_template(event, turn);
     if (event.service != "gateway") return;
     const auto& tenant = event.stream.tenant;
     if (is<gateway::ContactSeen>(event)) {
