@@ -55,6 +55,9 @@ bool digits_only(std::string_view text) {
 // the same bytes (a proxy in front and we) could come to different ends of a request.
 std::optional<Refusal> judge(Request& request, Framing& framing) {
     const Headers& headers = request.headers;
+    // What a header says ends up in events and answers, and both are UTF-8.
+    for (const auto& header : headers)
+        if (!valid_utf8(header.value)) return malformed("A header is not UTF-8.");
     if (headers.count("Host") != 1) return malformed("Exactly one Host header is required.");
 
     std::string_view target = request.target;

@@ -36,8 +36,8 @@ struct RequestHead {
 
 // `head` is everything up to and with the empty line. Stricter than RFC 9112 wherever a proxy in
 // front of us could read the same bytes differently: two lengths, a length and a coding, folded
-// headers, a transfer coding that is not just "chunked", other than one Host, a path that is not
-// UTF-8.
+// headers, a transfer coding that is not just "chunked", other than one Host, a path or a header
+// that is not UTF-8.
 std::variant<RequestHead, Refusal> parse_head(std::string_view head);
 
 // Can this byte begin a request (RFC 9110 tchar)?

@@ -4,9 +4,11 @@
 #include <sys/resource.h>
 #include <sys/socket.h>
 
+#include <algorithm>
 #include <chrono>
 #include <condition_variable>
 #include <cstdlib>
+#include <fstream>
 #include <mutex>
 #include <optional>
 #include <random>
@@ -107,20 +109,66 @@ TEST_F(Abuse, IdleConnectionsAreClosedInSilence) {
     expect_open();
 }
 
-TEST_F(Abuse, TwoThousandIdleConnectionsDoNotKeepOthersOut) {
+// Resident memory of this process, which is the door's and the strangers' together.
+std::size_t resident_bytes() {
+    std::ifstream statm("/proc/self/statm");
+    std::size_t pages = 0;
+    statm >> pages >> pages;
+    return pages * static_cast<std::size_t>(::sysconf(_SC_PAGESIZE));
+}
+
+TEST_F(Abuse, FiveThousandIdleConnectionsDoNotKeepOthersOutAndCostLittle) {
+    constexpr std::size_t kIdle = 5000;
+    // Most of it is the kernel's; what we keep for each is far below this.
+    constexpr std::size_t kBytesEach = 8192;
     auto with = options();
-    with.read_timeout_ms = testing::kPatienceMs;
-    with.connections_max = 1000;
+    with.read_timeout_ms = with.idle_timeout_ms = 10 * testing::kPatienceMs;
+    with.threads = 2;
     open(with);
+    // Both ends are ours.
     rlimit files{};
     getrlimit(RLIMIT_NOFILE, &files);
+    const rlimit before = files;
+    files.rlim_max = std::max<rlim_t>(files.rlim_max, 2 * kIdle + 200);
     files.rlim_cur = files.rlim_max;
-    setrlimit(RLIMIT_NOFILE, &files);
-    std::vector<RawPeer> idle;
-    idle.reserve(2000);
-    for (int i = 0; i < 2000; ++i) idle.emplace_back(port());
+    ASSERT_EQ(setrlimit(RLIMIT_NOFILE, &files), 0) << "raise the hard limit of open files";
     expect_open();
-    EXPECT_LE(server_->open_connections(), 1000u);
+    const auto memory_before = resident_bytes();
+    std::vector<RawPeer> idle;
+    idle.reserve(kIdle);
+    for (std::size_t i = 0; i < kIdle; ++i) {
+        idle.emplace_back(port());
+        // Every second one has begun to say something.
+        if (i % 2 == 0) idle.back().send("GET / HTTP/1.1\r\nHost: x\r\nX-Slow: ");
+        if (i % 1000 == 0) expect_open();
+    }
+    expect_open();
+    while (server_->open_connections() < kIdle) std::this_thread::yield();
+#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
+    EXPECT_LT(resident_bytes(), memory_before + kIdle * kBytesEach);
+#else
+    (void)memory_before;
+    (void)kBytesEach;
+#endif
+    // All of them are alive: the last and the first go on where they stopped.
+    idle.front().send("1\r\n\r\n");
+    EXPECT_EQ(status_of(idle.front().read_response()), 200);
+    idle.back().send("GET /late HTTP/1.1\r\nHost: x\r\n\r\n");
+    EXPECT_EQ(body_of(idle.back().read_response()), "GET/late");
+    idle.clear();
+    setrlimit(RLIMIT_NOFILE, &before);
+}
+
+TEST_F(Abuse, AboveTheLimitTheLongestIdleMakeRoom) {
+    auto with = options();
+    with.read_timeout_ms = testing::kPatienceMs;
+    with.connections_max = 500;
+    open(with);
+    std::vector<RawPeer> idle;
+    idle.reserve(1000);
+    for (int i = 0; i < 1000; ++i) idle.emplace_back(port());
+    expect_open();
+    EXPECT_LE(server_->open_connections(), 500u);
     // The newest were not the ones to go.
     idle.back().send("GET / HTTP/1.1\r\nHost: x\r\n\r\n");
     EXPECT_EQ(status_of(idle.back().read_response()), 200);
@@ -295,6 +343,57 @@ TEST_F(Abuse, OverlongHeadsAreRefusedBeforeTheyEnd) {
     fits += std::string(8192 - fits.size() - 4, 'a') + "\r\n\r\n";
     EXPECT_EQ(status_after(fits), 200);
     expect_open();
+}
+
+TEST_F(Abuse, WhatIsNotUtf8IsRefusedWhereItWouldBeKept) {
+    open();
+    // In a path or a header: what it says goes into events and answers.
+    for (const std::string_view wrong : {
+             std::string_view("GET /caf%e9 HTTP/1.1\r\nHost: x\r\n\r\n"),
+             std::string_view("GET /%c0%af HTTP/1.1\r\nHost: x\r\n\r\n"),        // overlong '/'
+             std::string_view("GET /%ed%a0%80 HTTP/1.1\r\nHost: x\r\n\r\n"),     // half a pair
+             std::string_view("GET /%f5%80%80%80 HTTP/1.1\r\nHost: x\r\n\r\n"),  // no such
+             std::string_view("GET / HTTP/1.1\r\nHost: x\r\nIdempotency-Key: caf\xe9\r\n\r\n"),
+             std::string_view("GET / HTTP/1.1\r\nHost: x\r\ntraceparent: \xff\r\n\r\n"),
+             std::string_view("GET / HTTP/1.1\r\nHost: x\r\nA: \xc3\r\n\r\n"),  // cut short
+         })
+        EXPECT_EQ(status_after(wrong), 400) << wrong;
+    // Right UTF-8 goes through, and a body is bytes: its reader judges it.
+    EXPECT_EQ(status_after("GET /caf%c3%a9 HTTP/1.1\r\nHost: x\r\nA: caf\xc3\xa9\r\n\r\n"), 200);
+    EXPECT_EQ(status_after("POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\n\xff\xfe"), 200);
+    expect_open();
+}
+
+// Each of many connections sends as much of a request as it may and then no more: what is held for
+// them is bounded by the limits of one, and all are cut in their time.
+TEST_F(Abuse, HalfRequestsOfManyAreHeldWithinTheirLimitsAndThenCut) {
+    auto with = options();
+    with.header_bytes_max = 4096;
+    open(with);
+    std::vector<RawPeer> many;
+    for (int i = 0; i < 300; ++i) {
+        many.emplace_back(port());
+        std::string head = "GET / HTTP/1.1\r\nHost: x\r\n";
+        while (head.size() < 4000) head += "A" + std::to_string(head.size()) + ": b\r\n";
+        many.back().send(head);
+    }
+    expect_open();
+    for (auto& peer : many) EXPECT_EQ(status_of(peer.read_response()), 408);
+    expect_open();
+}
+
+TEST_F(Abuse, AResponseIsNeverSplitByWhatARequestSays) {
+    server_.emplace(options(), [](const Request& request, const Responder& responder) {
+        auto response = Response::text(200, "");
+        response.headers.add("X-Echo", *request.query_param("x"));
+        responder.send(response);
+    });
+    server_->start();
+    RawPeer peer(port());
+    peer.send("GET /?x=a%0d%0aSet-Cookie:%20b%0d%0a%0d%0abody HTTP/1.1\r\nHost: x\r\n\r\n");
+    const auto response = peer.read_response();
+    EXPECT_EQ(status_of(response), 200);
+    EXPECT_EQ(response.find("Set-Cookie"), std::string::npos);
 }
 
 TEST_F(Abuse, OversizeBodiesAreRefusedBeforeTheyCome) {
