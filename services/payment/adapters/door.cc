@@ -3,6 +3,7 @@
 #include "common/crypto/encoding.h"
 #include "common/crypto/hash.h"
 #include "common/observability/log.h"
+#include "common/observability/trace.h"
 #include "services/payment/adapters/codec.h"
 #include "services/payment/adapters/settlement.h"
 
@@ -58,7 +59,8 @@ void Door::receive(const http::Request& request, http::Responder responder) {
     command.meta.routing = {eventlog::RoutingKind::lane, std::to_string(target->lane)};
     command.meta.actor = "provider:mpesa";
     command.meta.request_hash = hash;
-    command.meta.traceparent = std::string(request.headers.get("traceparent"));
+    command.meta.traceparent =
+        trace::continue_from(request.headers.get(trace::kHeader)).traceparent();
     command.parts.push_back(
         {intent_stream(target->tenant, intent),
          eventlog::kAny,

@@ -20,6 +20,15 @@ bool is_letter(char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z')
 
 std::string json(std::string_view text) { return http::json_string(text); }
 
+// At most kDescriptionKept, never in the middle of a character: half of one would be stored and
+// could not be read again.
+std::string cut(std::string_view text) {
+    auto end = std::min(text.size(), kDescriptionKept);
+    while (end < text.size() && end > 0 && (static_cast<unsigned char>(text[end]) & 0xC0) == 0x80)
+        --end;
+    return std::string(text.substr(0, end));
+}
+
 bool contains(std::string_view text, std::string_view part) {
     return text.find(part) != std::string_view::npos;
 }
@@ -286,7 +295,7 @@ std::variant<Callback, Malformed> read_callback(std::string_view body) {
     if (!code) return Malformed{"no readable ResultCode"};
     callback.code = *code;
     callback.merchant_request_id = said->scalar("MerchantRequestID").value_or("");
-    callback.text = said->scalar("ResultDesc").value_or("").substr(0, kDescriptionKept);
+    callback.text = cut(said->scalar("ResultDesc").value_or(""));
     if (callback.code != "0") return callback;
 
     const auto metadata = metadata_of(*said);
@@ -320,14 +329,14 @@ QueryAnswer read_query_answer(int status, std::string_view body, std::string_vie
     if (status == 401) return {TokenRefused{"401"}, "401", ""};
     // 500.001.1001 comes with HTTP 500 and 200, with and without a message, also for payments that
     // went through: no error answer is ever a result.
-    if (error) return nothing(error->code, error->message.substr(0, kDescriptionKept));
+    if (error) return nothing(error->code, cut(error->message));
     if (!answer || status != 200) return nothing(std::to_string(status), "");
     const auto code = code_of(*answer);
     if (answer->scalar("ResponseCode").value_or("") != "0" || !code)
         return nothing(code.value_or(""), "no result in it");
     if (const auto about = answer->scalar("CheckoutRequestID"); about && *about != checkout_id)
         return nothing(*code, "about another checkout id");
-    const auto description = answer->scalar("ResultDesc").value_or("").substr(0, kDescriptionKept);
+    const auto description = cut(answer->scalar("ResultDesc").value_or(""));
     const auto meaning = meaning_of(*code);
     if (!meaning.known) return {QuerySaysNothing{*code}, *code, description};
     if (!meaning.is_final) return nothing(*code, description);
