@@ -136,6 +136,14 @@ dom::parser& scratch() {
     return parser;
 }
 
+// What becomes the name of a stream or a claim. A name with a zero byte in it cannot be stored, and
+// would be delivered again for ever: the element stays in the raw event.
+std::string id_at(const dom::element& object, std::string_view name) {
+    const auto text = text_at(object, name);
+    if (text.find('\0') != std::string_view::npos) return {};
+    return std::string(text);
+}
+
 bool is_media(std::string_view type) {
     return type == "image" || type == "document" || type == "audio" || type == "video" ||
            type == "sticker";
@@ -155,8 +163,7 @@ std::vector<Contact> contacts_of(std::string_view value) {
         if (scratch().parse(raw.data(), raw.size()).get(contact) != simdjson::SUCCESS ||
             !contact.is_object())
             continue;
-        Contact found{
-            std::string(text_at(contact, "wa_id")), std::string(text_at(contact, "user_id")), {}};
+        Contact found{id_at(contact, "wa_id"), id_at(contact, "user_id"), {}};
         if (const auto profile = object_at(contact, "profile"))
             found.name = cut(text_at(*profile, "name"));
         contacts.push_back(std::move(found));
@@ -182,9 +189,9 @@ void identify(WebhookElement& element, std::string_view wa_id, std::string_view 
 void read_message(WebhookElement& out, const dom::element& message,
                   const std::vector<Contact>& contacts) {
     out.kind = WebhookElement::Kind::message;
-    out.provider_message_id = text_at(message, "id");
+    out.provider_message_id = id_at(message, "id");
     out.provider_time = seconds_at(message, "timestamp");
-    identify(out, text_at(message, "from"), text_at(message, "from_user_id"), contacts);
+    identify(out, id_at(message, "from"), id_at(message, "from_user_id"), contacts);
     if (const auto context = object_at(message, "context"))
         out.context_provider_message_id = text_at(*context, "id");
 
@@ -234,11 +241,11 @@ void read_message(WebhookElement& out, const dom::element& message,
 void read_status(WebhookElement& out, const dom::element& status,
                  const std::vector<Contact>& contacts) {
     out.kind = WebhookElement::Kind::status;
-    out.provider_message_id = text_at(status, "id");
+    out.provider_message_id = id_at(status, "id");
     out.value = text_at(status, "status");
     out.provider_time = seconds_at(status, "timestamp");
     out.callback_data = text_at(status, "biz_opaque_callback_data");
-    identify(out, text_at(status, "recipient_id"), text_at(status, "recipient_user_id"), contacts);
+    identify(out, id_at(status, "recipient_id"), id_at(status, "recipient_user_id"), contacts);
     if (const auto error = first_of(status, "errors")) {
         std::int64_t code = 0;
         if ((*error)["code"].get(code) == simdjson::SUCCESS)
@@ -254,14 +261,14 @@ void read_preference(WebhookElement& out, const dom::element& preference,
     out.kind = WebhookElement::Kind::preference;
     out.value = text_at(preference, "value");
     out.provider_time = seconds_at(preference, "timestamp");
-    identify(out, text_at(preference, "wa_id"), text_at(preference, "user_id"), contacts);
+    identify(out, id_at(preference, "wa_id"), id_at(preference, "user_id"), contacts);
     if (out.value.empty() || (out.phone.empty() && out.bsuid.empty()))
         out.kind = WebhookElement::Kind::unknown;
 }
 
 void read_echo(WebhookElement& out, const dom::element& echo, const std::vector<Contact>&) {
     out.kind = WebhookElement::Kind::echo;
-    out.provider_message_id = text_at(echo, "id");
+    out.provider_message_id = id_at(echo, "id");
     out.provider_time = seconds_at(echo, "timestamp");
     out.phone = phone_from_digits(text_at(echo, "to"));
 }
@@ -283,7 +290,7 @@ std::string text_of_member(std::string_view object, std::string_view name) {
     dom::element element;
     std::string_view text;
     if (scratch().parse(raw.data(), raw.size()).get(element) != simdjson::SUCCESS ||
-        element.get(text) != simdjson::SUCCESS)
+        element.get(text) != simdjson::SUCCESS || text.find('\0') != std::string_view::npos)
         return {};
     return std::string(text);
 }
