@@ -20,6 +20,16 @@ std::string key_of(const Recorded& event) {
     return event.stream.tenant + "/" + event.meta.routing.key;
 }
 
+// An exception's words as a column takes them. They may quote anything; a reason that cannot be
+// stored would hold its lane up for ever.
+std::string readable(std::string_view reason) {
+    constexpr std::size_t kReasonBytesMax = 1000;
+    std::string text(reason.substr(0, kReasonBytesMax));
+    std::replace_if(
+        text.begin(), text.end(), [](char c) { return c < ' ' || c > '~'; }, '?');
+    return text;
+}
+
 }  // namespace
 
 struct Consumption::State {
@@ -164,7 +174,7 @@ struct Consumption::State {
                 .add(event.lane)
                 .add(event.position)
                 .add(key_of(event))
-                .add(park.reason.substr(0, 1000))
+                .add(readable(park.reason))
                 .add_bytes(park.item->raw.empty() ? to_bus(event) : park.item->raw)};
     }
 
