@@ -160,6 +160,9 @@ struct Piece {
     std::string separator;  // that follows it
 };
 
+// Each piece is compared with the whole catalog: what comes after so many stays in one.
+constexpr std::size_t kPiecesMax = 4 * kOrderTextLinesMax;
+
 std::vector<Piece> split(std::string_view text) {
     constexpr std::array<std::string_view, 4> kWords{" and ", " na ", " plus ", " pamoja na "};
     constexpr std::string_view kSigns = ",;\n&+";
@@ -171,6 +174,10 @@ std::vector<Piece> split(std::string_view text) {
         return result;
     }();
     for (std::size_t i = 0; i < flat.size();) {
+        if (pieces.size() == kPiecesMax) {
+            pieces.back().text += flat.substr(i);
+            break;
+        }
         const auto word = std::find_if(kWords.begin(), kWords.end(), [&](std::string_view w) {
             return std::string_view(flat).substr(i).starts_with(w);
         });
@@ -252,11 +259,15 @@ OrderText parse_order(std::string_view text, const std::vector<Product>& catalog
     }
 
     OrderText order;
-    for (const auto& piece : pieces) {
-        if (static_cast<std::size_t>(order.items) == kOrderTextLinesMax) {
+    for (std::size_t i = 0; i < pieces.size(); ++i) {
+        const auto& piece = pieces[i];
+        if (static_cast<std::size_t>(order.items) == kOrderTextLinesMax ||
+            order.unclear.size() == kOrderTextLinesMax) {
             // Said to be too much rather than dropped: the rest is asked about in one go.
-            order.unclear.push_back({trim(piece.text), 0});
-            continue;
+            std::string rest;
+            for (; i < pieces.size(); ++i) rest += pieces[i].text + pieces[i].separator;
+            if (rest = trim(rest); !rest.empty()) order.unclear.push_back({std::move(rest), 0});
+            break;
         }
         const auto item = read_item(piece.text, catalog);
         if (item.words.empty()) {

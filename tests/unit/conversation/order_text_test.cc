@@ -80,6 +80,22 @@ TEST(OrderText, QuantitiesOutsideTheLimitAreUnclear) {
     EXPECT_EQ(parse_order("999 coffee, 1 coffee", products).unclear.size(), 1u);
 }
 
+TEST(OrderText, WhatComesAfterTenThingsIsOneThingToAskAbout) {
+    const auto products = catalog();
+    std::string things, numbers;
+    for (int i = 0; i < 1000; ++i) {
+        things += "2 unicorns, ";
+        numbers += std::to_string(i % 10) + ",";
+    }
+    const auto strange = parse_order(things, products);
+    ASSERT_EQ(strange.unclear.size(), kOrderTextLinesMax + 1);
+    EXPECT_TRUE(strange.unclear.back().words.starts_with("2 unicorns"));
+    EXPECT_EQ(parse_order(numbers, products).unclear.size(), kOrderTextLinesMax + 1);
+    const auto mixed = parse_order("2 coffee, " + things + "3 soap", products);
+    EXPECT_EQ(mixed.lines, (std::vector<OrderedLine>{{"coffee", 2}}));
+    EXPECT_TRUE(mixed.unclear.back().words.ends_with("3 soap"));
+}
+
 TEST(OrderText, SentencesAreNoOrders) {
     const auto products = catalog();
     for (const std::string text :
