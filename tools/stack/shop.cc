@@ -12,13 +12,28 @@ namespace flowstack::stack {
 namespace {
 
 namespace json = boost::json;
-constexpr const char* kPasskey = "bfb279f9aa9bdbcf158e97dd71a467cd2e0c893059b10f78e6b72ada1ed2c919";
+const std::string kPasskey = "bfb279f9aa9bdbcf158e97dd71a467cd2e0c893059b10f78e6b72ada1ed2c919";
 
 // FNV-1a: a small number from a name, the same every time.
 std::uint32_t number_of(const std::string& text) {
     std::uint32_t hash = 2166136261u;
     for (const char c : text) hash = (hash ^ static_cast<unsigned char>(c)) * 16777619u;
     return hash;
+}
+
+// Its own credentials, or those made of its names.
+std::string or_else(const std::string& own, const std::string& made) {
+    return own.empty() ? made : own;
+}
+std::string access_token(const ShopSpec& spec) {
+    return or_else(spec.access_token, "mock_token_" + spec.tenant);
+}
+std::string passkey(const ShopSpec& spec) { return or_else(spec.passkey, kPasskey); }
+std::string consumer_key(const ShopSpec& spec) {
+    return or_else(spec.consumer_key, "key-" + spec.shortcode);
+}
+std::string consumer_secret(const ShopSpec& spec) {
+    return or_else(spec.consumer_secret, "secret-" + spec.shortcode);
 }
 
 std::string seed_id(const ShopSpec& spec, const std::string& what) {
@@ -37,13 +52,14 @@ std::string webhook_doors(const Environment& environment) {
 }
 
 void register_with_sandbox(const ShopSpec& spec, const Environment& environment, Sandbox& sandbox) {
-    json::object number{{"phone_number_id", spec.phone_number_id},
-                        {"waba_id", "waba-" + spec.tenant},
-                        {"token", "mock_token_" + spec.tenant},
-                        {"app_secret", environment.required("META_APP_SECRET")},
-                        {"webhook_url", webhook_doors(environment)},
-                        {"display_phone_number", spec.display_phone_number.substr(1)},
-                        {"name", spec.name}};
+    json::object number{
+        {"phone_number_id", spec.phone_number_id},
+        {"waba_id", "waba-" + spec.tenant},
+        {"token", access_token(spec)},
+        {"app_secret", environment.required("META_APP_SECRET")},
+        {"webhook_url", webhook_doors(environment)},
+        {"display_phone_number", spec.display_phone_number.substr(1)},
+        {"name", spec.name}};
     if (!spec.limits) {
         number["throughput_per_s_max"] = 0;
         number["pair_interval_ms"] = 0;
@@ -52,9 +68,9 @@ void register_with_sandbox(const ShopSpec& spec, const Environment& environment,
     sandbox.put("/control/shortcodes",
                 json::object{{"shortcode", spec.shortcode},
                              {"name", spec.name},
-                             {"passkey", kPasskey},
-                             {"consumer_key", "key-" + spec.shortcode},
-                             {"consumer_secret", "secret-" + spec.shortcode},
+                             {"passkey", passkey(spec)},
+                             {"consumer_key", consumer_key(spec)},
+                             {"consumer_secret", consumer_secret(spec)},
                              {"same_amount_window_ms", spec.limits ? 120'000 : 0}});
 }
 
@@ -81,7 +97,7 @@ void register_tenant(const ShopSpec& spec, const Environment& environment, Api& 
     channel.set_waba_id("waba-" + spec.tenant);
     channel.set_app_id(environment.required("META_APP_ID"));
     channel.set_display_phone_number(spec.display_phone_number);
-    channel.mutable_credentials()->set_access_token("mock_token_" + spec.tenant);
+    channel.mutable_credentials()->set_access_token(access_token(spec));
     if (spec.limits) {
         auto& limits = *channel.mutable_limits();
         limits.set_per_second(80);
@@ -136,9 +152,9 @@ void connect_mpesa(const ShopSpec& spec, Api& api) {
     request.set_request_id(seed_id(spec, "mpesa"));
     auto& mpesa = *request.mutable_mpesa();
     mpesa.set_short_code(spec.shortcode);
-    mpesa.set_passkey(kPasskey);
-    mpesa.set_consumer_key("key-" + spec.shortcode);
-    mpesa.set_consumer_secret("secret-" + spec.shortcode);
+    mpesa.set_passkey(passkey(spec));
+    mpesa.set_consumer_key(consumer_key(spec));
+    mpesa.set_consumer_secret(consumer_secret(spec));
     api.call<payment::v1::ProviderAccount>(
         "payment", "ProviderAccountService/ConnectProviderAccount", request);
 }

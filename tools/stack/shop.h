@@ -35,6 +35,11 @@ struct ShopSpec {
     bool limits = true;
     std::string payer_behaviour = "manual";
     std::string unknown_text_policy = "hold";
+    // Credentials as the providers issue them; empty: made of the names above.
+    std::string access_token{};
+    std::string consumer_key{};
+    std::string consumer_secret{};
+    std::string passkey{};
 };
 
 std::vector<ProductSpec> demo_products();
