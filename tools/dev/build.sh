@@ -2,14 +2,16 @@
 # Compiling and testing: the one everyday build.
 
 BUILD_DIR=$ROOT/build/everyday
+CMAKE_PRESET=everyday
+CTEST_WRAPPER=() # what ctest is run by, if anything
 
 build_all() {
     local log=$RUN_DIR/log/build.log began=$SECONDS status jobs
     install_packages "$ROOT/tools/dev/packages.txt"
     mkdir -p "$RUN_DIR/log"
     if [[ ! -f $BUILD_DIR/build.ninja ]]; then
-        say build "configuring (preset everyday)"
-        (cd "$ROOT" && cmake --preset everyday) </dev/null >"$log" 2>&1 ||
+        say build "configuring (preset $CMAKE_PRESET)"
+        (cd "$ROOT" && cmake --preset "$CMAKE_PRESET") </dev/null >"$log" 2>&1 ||
             fail build "cmake could not configure" "$log"
     fi
     jobs=$(compile_jobs)
@@ -112,7 +114,7 @@ run_ctest() {
     local name=$1 jobs=$2
     shift 2
     say test "ctest ($name)"
-    (cd "$BUILD_DIR" && ctest --output-on-failure --no-tests=ignore -j "$jobs" \
+    (cd "$BUILD_DIR" && "${CTEST_WRAPPER[@]}" ctest --output-on-failure --no-tests=ignore -j "$jobs" \
         --output-junit "$RUN_DIR/results/ctest-$name.xml" "$@") </dev/null 9>&-
 }
 

@@ -1,0 +1,138 @@
+# shellcheck shell=bash
+# shellcheck disable=SC2034  # BUILD_DIR, CMAKE_PRESET and CTEST_WRAPPER are build.sh's
+# What takes longer than a push should wait: sanitizers over everything, fuzzing, chaos.
+
+NIGHTLY_PARTS=(asan tsan fuzz chaos)
+
+# nightly [--only part,part] [--fuzz-seconds N] [--chaos-minutes N] [--seed N]
+run_nightly() {
+    local parts=("${NIGHTLY_PARTS[@]}") part began status verdict=0 words
+    FUZZ_SECONDS=60
+    CHAOS_MINUTES=60
+    CHAOS_SEED=''
+    while (($# > 0)); do
+        case $1 in
+            --only) IFS=, read -ra parts <<<"${2:-}"; shift
+                [[ ${#parts[@]} -gt 0 ]] || usage_error "--only wants parts: ${NIGHTLY_PARTS[*]}" ;;
+            --fuzz-seconds) FUZZ_SECONDS=${2:-}; shift
+                [[ $FUZZ_SECONDS =~ ^[1-9][0-9]*$ ]] || usage_error "--fuzz-seconds wants a number" ;;
+            --chaos-minutes) CHAOS_MINUTES=${2:-}; shift
+                [[ $CHAOS_MINUTES =~ ^[1-9][0-9]*$ ]] || usage_error "--chaos-minutes wants a number" ;;
+            --seed) CHAOS_SEED=${2:-}; shift
+                [[ $CHAOS_SEED =~ ^[0-9]+$ ]] || usage_error "--seed wants a number" ;;
+            *) usage_error "nightly does not know '$1'" ;;
+        esac
+        (($# == 0)) || shift
+    done
+    for part in "${parts[@]}"; do
+        [[ " ${NIGHTLY_PARTS[*]} " == *" $part "* ]] ||
+            usage_error "nightly has no part '$part'; there are: ${NIGHTLY_PARTS[*]}"
+    done
+
+    NIGHTLY_DIR=$RUN_DIR/nightly
+    mkdir -p "$NIGHTLY_DIR"
+    local summary=$NIGHTLY_DIR/summary.txt
+    : >"$summary"
+    for part in "${parts[@]}"; do
+        say nightly "$part"
+        began=$SECONDS
+        status=0
+        # In a shell of its own, so that one part's failure leaves the others to run.
+        ( set -Eeuo pipefail; "nightly_$part" ) || status=$?
+        words=$(cat "$NIGHTLY_DIR/$part.words" 2>/dev/null) || words='it did not come to an end'
+        rm -f "$NIGHTLY_DIR/$part.words"
+        if ((status == 0)); then
+            printf '%-6s %-7s %4d min  %s\n' "$part" clean $(((SECONDS - began + 59) / 60)) "$words"
+        else
+            verdict=1
+            printf '%-6s %-7s %4d min  %s\n' "$part" FAILED $(((SECONDS - began + 59) / 60)) "$words"
+        fi >>"$summary"
+    done
+    printf '\n'
+    cat "$summary"
+    printf 'reports, logs and findings are in %s\n' "$NIGHTLY_DIR"
+    return "$verdict"
+}
+
+# What a part has to say in the summary's line.
+nightly_words() {
+    printf '%s\n' "$2" >"$NIGHTLY_DIR/$1.words"
+}
+
+nightly_asan() { sanitized_suites asan asan-ubsan; }
+nightly_tsan() { sanitized_suites tsan tsan; }
+
+# sanitized_suites <part> <preset>: unit and integration tests with instruments. A report anywhere
+# fails it, also when the test itself passed.
+sanitized_suites() {
+    local part=$1 preset=$2 status=0 reports counted
+    build_all flowstack_proto flowstack_proto_grpc # everyday's: see proto/CMakeLists.txt
+    BUILD_DIR=$ROOT/build/$preset
+    CMAKE_PRESET=$preset
+    build_all tests_unit tests_integration
+    RUN_DIR=$NIGHTLY_DIR/$part
+    local results=$RUN_DIR/results
+    lock_run_dir
+    rm -rf "$results" "$RUN_DIR/reports"
+    mkdir -p "$results/gtest" "$RUN_DIR/reports"
+    trap 'stop_test_servers' EXIT
+    start_test_servers
+    export GTEST_OUTPUT="xml:$results/gtest/" FLOWSTACK_ROOT=$ROOT FLOWSTACK_NO_BUILD=1
+    sanitizer_options "$RUN_DIR/reports"
+    # ThreadSanitizer of GCC 12 knows only the address space that kernels had then.
+    [[ $preset != tsan ]] || CTEST_WRAPPER=(setarch "$(uname -m)" -R)
+    run_ctest sanitized 1 -L '^(unit|integration)$' || status=1
+    stop_test_servers
+    trap - EXIT
+    unlock_run_dir
+    reports=$(find "$RUN_DIR/reports" -type f | wc -l)
+    counted=$(count_results "$results") || status=1
+    ((reports == 0)) || status=1
+    nightly_words "$part" "$counted, $reports reports"
+    return "$status"
+}
+
+# sanitizer_options <folder>: where reports go, one file a process.
+sanitizer_options() {
+    local suppressions=$ROOT/tests/sanitizers
+    export ASAN_OPTIONS="log_path=$1/asan:detect_stack_use_after_return=1:strict_string_checks=1:abort_on_error=0"
+    export LSAN_OPTIONS="suppressions=$suppressions/lsan.supp:print_suppressions=0"
+    export UBSAN_OPTIONS="log_path=$1/ubsan:print_stacktrace=1"
+    export TSAN_OPTIONS="log_path=$1/tsan:suppressions=$suppressions/tsan.supp:second_deadlock_stack=1:ignore_noninstrumented_modules=0"
+}
+
+# Every fuzz target for FUZZ_SECONDS, two at a time or as many as there are cores.
+nightly_fuzz() {
+    local log=$NIGHTLY_DIR/fuzz.log targets target found=0 status=0 bin
+    install_packages "$ROOT/tools/dev/packages.txt" "$ROOT/tools/dev/packages-nightly.txt"
+    build_all flowstack_proto
+    BUILD_DIR=$ROOT/build/fuzz
+    CMAKE_PRESET=fuzz
+    build_all fuzz
+    bin=$BUILD_DIR/bin/fuzz
+    mkdir -p "$NIGHTLY_DIR/findings"
+    rm -f "$NIGHTLY_DIR"/findings/*
+    mapfile -t targets < <(FUZZ=list "$bin")
+    [[ ${#targets[@]} -gt 0 ]] || fail fuzz "the program knows no target" "$log"
+    say fuzz "${#targets[@]} targets, $FUZZ_SECONDS s each"
+    printf '%s\n' "${targets[@]}" |
+        xargs -P "$(nproc)" -I{} "$ROOT/tools/dev/fuzz_one.sh" "$bin" {} "$FUZZ_SECONDS" "$NIGHTLY_DIR" \
+            >"$log" 2>&1 || status=1
+    for target in "${targets[@]}"; do
+        if compgen -G "$NIGHTLY_DIR/findings/$target-*" >/dev/null; then
+            say fuzz "$target: ${RED}a finding${PLAIN}: $(find "$NIGHTLY_DIR/findings" -name "$target-*" -size -1M | head -1)"
+            ((++found))
+        fi
+    done
+    ((status == 0)) || grep -aE 'ERROR|SUMMARY|Broken|\.cc:[0-9]+:' "$log" | head -20
+    nightly_words fuzz "${#targets[@]} targets for $FUZZ_SECONDS s each, $found with findings"
+    ((status == 0 && found == 0))
+}
+
+nightly_chaos() {
+    local seed=${CHAOS_SEED:-$(od -An -N3 -tu4 /dev/urandom | tr -d ' ')} status=0
+    nightly_words chaos "seed $seed, $CHAOS_MINUTES minutes"
+    "$ROOT/flowstack" chaos --minutes "$CHAOS_MINUTES" --seed "$seed" \
+        --run-dir "$NIGHTLY_DIR/chaos" </dev/null 2>&1 | tee "$NIGHTLY_DIR/chaos.log" || status=1
+    return "$status"
+}
