@@ -58,6 +58,10 @@ PaymentConfig payment_config(config::Reader& reader) {
             c.poll_plan_ms.emplace_back(std::stol(wait));
     }
     if (c.poll_plan_ms.empty()) c.poll_plan_ms.emplace_back(60'000);
+    c.late_poll_ms = reader.duration_ms(
+        "LATE_POLL_MS", 900'000, "between queries of a payment that expired without an answer", 1);
+    c.late_polls_for_ms = reader.duration_ms("LATE_POLLS_FOR_MS", 86'400'000,
+                                             "so long after its expiry it is asked about, 0 = not");
     c.query_interval_ms = reader.duration_ms("QUERY_INTERVAL_MS", 1'000,
                                              "between two queries of one short code, all replicas");
     c.intent_expiry_ms =
@@ -81,6 +85,12 @@ std::optional<Time> next_poll(const PaymentConfig& config, int polls, Time now, 
         config.poll_plan_ms[std::min(static_cast<std::size_t>(std::max(polls, 0)), last)];
     const auto at = now + wait;
     if (at >= expires_at) return {};
+    return at;
+}
+
+std::optional<Time> next_late_poll(const PaymentConfig& config, Time now, Time expires_at) {
+    const auto at = now + config.late_poll_ms;
+    if (at > expires_at + config.late_polls_for_ms) return {};
     return at;
 }
 

@@ -32,6 +32,8 @@ struct PaymentConfig {
     std::chrono::milliseconds push_retry_ms{};
     std::chrono::milliseconds poll_first_ms{};
     std::vector<std::chrono::milliseconds> poll_plan_ms;
+    std::chrono::milliseconds late_poll_ms{};
+    std::chrono::milliseconds late_polls_for_ms{};
     std::chrono::milliseconds query_interval_ms{};
     std::chrono::milliseconds intent_expiry_ms{};
     std::chrono::milliseconds invoice_due_ms{};
@@ -44,5 +46,8 @@ PaymentConfig payment_config(config::Reader& reader);
 
 // When to ask again after `polls` queries, or nothing when that would be after the end.
 std::optional<Time> next_poll(const PaymentConfig& config, int polls, Time now, Time expires_at);
+
+// The same for a payment that expired while nobody could say what became of it.
+std::optional<Time> next_late_poll(const PaymentConfig& config, Time now, Time expires_at);
 
 }  // namespace flowstack::payment

@@ -1,3 +1,5 @@
+#include <unistd.h>
+
 #include <boost/json.hpp>
 
 #include "tests/e2e/stack.h"
@@ -86,6 +88,81 @@ TEST_F(Door, BadSignaturesAreRefusedWithAnEmptyBodyAndStoreNothing) {
         EXPECT_EQ(statuses(answer).at(0).to_number<int>(), 401) << bad;
     }
     EXPECT_EQ(count(shop, "gateway", "MessageReceived"), 0);
+}
+
+TEST_F(Door, ASignatureOfAStrangersAppIsRefusedAndOneOfAnAppThatOwnsNotTheChannelIsQuarantined) {
+    const auto shop = stack.shop("foreign-app");
+    const auto from = phone_for("foreign-app");
+    const auto signed_with = [&](const std::string& secret) {
+        return statuses(webhook(shop, {{"updates", json::array{text_from(shop, from, "Hi")}},
+                                       {"signature", "secret:" + secret}}))
+            .at(0)
+            .to_number<int>();
+    };
+    EXPECT_EQ(signed_with("secret-of-nobody-here"), 401);
+    // Known to us, so it is kept and acknowledged; not its channel, so nobody is answered.
+    const auto quarantined = [&] {
+        int found = 0;
+        for (const auto& event : events_of(stack.api(), "gateway", ""))
+            if (short_type(event.type()) == "ElementQuarantined" &&
+                event.payload().find(shop.phone_number_id) != std::string::npos)
+                ++found;
+        return found;
+    };
+    EXPECT_EQ(signed_with("secret-of-another-app"), 200);
+    EXPECT_TRUE(eventually([&] { return quarantined() == 1; }));
+    EXPECT_EQ(count(shop, "gateway", "MessageReceived"), 0);
+    // The owner's app is heard all the same.
+    EXPECT_EQ(signed_with(stack.environment.required("META_APP_SECRET")), 200);
+    EXPECT_EQ(count(shop, "gateway", "MessageReceived"), 1);
+    EXPECT_TRUE(eventually([&] { return count(shop, "gateway", "SendAccepted") == 1; }));
+}
+
+TEST_F(Door, EveryRestRouteNamesTheFieldThatIsWrongAndKeepsNothing) {
+    const auto shop = stack.shop("bad-fields");
+    const std::vector<std::pair<std::string, std::string>> headers{
+        {"Authorization", "Bearer " + stack.environment.required("ADMIN_KEY")},
+        {"Content-Type", "application/json"}};
+    struct Case {
+        std::string path;
+        std::string body;
+        int status;
+        std::string named;
+    };
+    const std::vector<Case> cases{
+        {"messages", "{", 400, "MALFORMED"},
+        {"messages", R"({"to":7})", 400, "to"},
+        {"messages", R"({"no_such_field":1})", 400, "no_such_field"},
+        {"messages", R"({"to":"+254712345678"})", 422, "content"},
+        {"messages", R"({"content":{"text":{"body":"hello"}}})", 422, "to"},
+        {"messages", R"({"to":"+254712345678","content":{"text":{"body":""}}})", 422, "body"},
+        {"payments", R"({"customer_id":"c"})", 422, "amount.minor_units"},
+        {"payments", R"({"customer_id":"c","amount":{"minor_units":"100","currency_code":"XXX"}})",
+         422, "amount.currency_code"},
+        {"payments", R"({"amount":{"minor_units":"100","currency_code":"KES"}})", 422,
+         "customer_id"},
+        {"payments",
+         R"({"customer_id":"c","phone":"12","amount":{"minor_units":"100","currency_code":"KES"}})",
+         422, "phone"},
+        {"providerAccounts", R"({"mpesa":{"short_code":"1"}})", 422, "mpesa.short_code"},
+        {"products", R"({"product":{"product_id":"x"}})", 422, "display_name"},
+        {"templates", R"({"template":{"kind":"interactive_button"}})", 422, "variants"},
+        {"flows", R"({"flow_key":"own"})", 422, "document"},
+        {"campaigns", R"({"display_name":"x"})", 422, "body"},
+        {"tasks", R"({"kind":"custom"})", 422, "customer_id"},
+    };
+    for (const auto& bad : cases) {
+        const auto answer =
+            http("POST", "/v1/tenants/" + shop.tenant + "/" + bad.path, bad.body, headers);
+        EXPECT_EQ(answer.status, bad.status) << bad.path << " " << bad.body << answer.body;
+        EXPECT_NE(answer.body.find(bad.named), std::string::npos)
+            << bad.path << " " << bad.body << " does not name " << bad.named << ": " << answer.body;
+        EXPECT_NE(answer.body.find("\"reason\""), std::string::npos) << answer.body;
+    }
+    EXPECT_EQ(count(shop, "gateway", "MessageQueued"), 0);
+    EXPECT_EQ(count(shop, "payment", "IntentCreated"), 0);
+    EXPECT_EQ(count(shop, "campaign", "CampaignDrafted"), 0);
+    EXPECT_EQ(count(shop, "followup", "TaskScheduled"), 0);
 }
 
 TEST_F(Door, AnUnknownNumberIsQuarantinedAndAcknowledged) {
@@ -207,6 +284,124 @@ TEST_F(Door, ABusinessScopedCustomerIsServedAndTheLaterPhoneIsTheSamePerson) {
     EXPECT_EQ(count(shop, "gateway", "ContactSeen"), 1);
     expect_right(shop);
 }
+
+// A dialogue that no line of ours knows: a clinic's front desk, in its own words and states.
+json::object clinic_flow(const std::string& greeting) {
+    return json::parse(R"({
+      "key": "CLINIC", "name": "Front desk", "languages": ["en"], "start": "door",
+      "globals": [{"id": "help", "match": {"type": "contains", "values": ["bleeding", "emergency"]},
+                   "do": [{"goto": "nurse"}]}],
+      "nodes": {
+        "door": {"rules": [{"id": "card", "match": {"type": "regex", "values": ["^card\\s*#?[0-9]{4}$"]},
+                            "do": [{"set": "card", "value": "{{text}}"}, {"goto": "age"}]}],
+                 "otherwise": [{"goto": "desk"}]},
+        "desk": {"enter": [{"send": "desk"}],
+                 "rules": [{"id": "doctor", "match": {"type": "button", "values": ["doctor"]},
+                            "do": [{"goto": "age"}]},
+                           {"id": "hours", "match": {"type": "button", "values": ["hours"]},
+                            "do": [{"send": "hours"}, {"goto": "desk"}]}],
+                 "otherwise": [{"goto": "desk"}]},
+        "age": {"enter": [{"send": "ask_age"}],
+                "ask": {"variable": "age", "type": "integer", "min": 0, "max": 120, "attempts": 1,
+                        "again": "age_again", "then": [{"goto": "kin"}],
+                        "give_up": [{"goto": "nurse"}]}},
+        "kin": {"enter": [{"send": "ask_kin"}],
+                "ask": {"variable": "kin", "type": "phone", "attempts": 3, "again": "kin_again",
+                        "skip": ["nobody"], "then": [{"goto": "pain"}],
+                        "give_up": [{"goto": "nurse"}]}},
+        "pain": {"enter": [{"send": "ask_pain"}],
+                 "rules": [{"id": "bad", "match": {"type": "list", "values": ["bad"]},
+                            "do": [{"set": "when", "value": "today at four"}, {"goto": "booked"}]},
+                           {"id": "mild", "match": {"type": "list", "values": ["mild"]},
+                            "do": [{"set": "when", "value": "on Monday"}, {"goto": "booked"}]}],
+                 "otherwise": [{"goto": "pain"}]},
+        "booked": {"enter": [{"send": "booked"}, {"close": "booked"}]},
+        "nurse": {"enter": [{"send": "nurse"}, {"escalate": "a nurse is wanted"}]}
+      },
+      "templates": {
+        "desk": {"kind": "interactive_button",
+                 "buttons": [{"action": "doctor"}, {"action": "hours"}],
+                 "variants": {"en": {"body": ")" +
+                       greeting + R"(", "buttons": ["See a doctor", "Opening hours"]}}},
+        "hours": {"kind": "text", "variants": {"en": "We are here from seven to seven."}},
+        "ask_age": {"kind": "text", "variants": {"en": "How old is the patient?"}},
+        "age_again": {"kind": "text", "variants": {"en": "In whole years, please."}},
+        "ask_kin": {"kind": "text", "variants": {"en": "Whom may we call? Write a number, or nobody."}},
+        "kin_again": {"kind": "text", "variants": {"en": "That is no phone number."}},
+        "ask_pain": {"kind": "interactive_list",
+                     "rows": [{"action": "mild"}, {"action": "bad"}],
+                     "variants": {"en": {"body": "How much does it hurt?", "list_button": "Choose",
+                                         "rows": ["A little", "Very much"]}}},
+        "booked": {"kind": "text", "variants": {"en": "Patient of {{age}}: come {{when}}.{{#kin}} We may call {{kin}}.{{/kin}}{{#card}} Bring {{card}}.{{/card}}"}},
+        "nurse": {"kind": "text", "variants": {"en": "A nurse will write to you now."}}
+      }
+    })")
+        .as_object();
+}
+
+TEST_F(Door, ATenantsOwnFlowIsPostedAsJsonAndRuns) {
+    auto shop = shop_for("clinic-" + std::to_string(::getpid()));
+    shop.pack = "CLINIC";
+    shop.languages = {"en"};
+    make_shop(shop, stack.environment, stack.api(), stack.sandbox());
+    const std::vector<std::pair<std::string, std::string>> headers{
+        {"Authorization", "Bearer " + stack.environment.required("ADMIN_KEY")},
+        {"Content-Type", "application/json"}};
+    const auto publish = [&](json::object document) {
+        return http("POST", "/v1/tenants/" + shop.tenant + "/flows",
+                    json::serialize(
+                        json::object{{"flow_key", "CLINIC"}, {"document", std::move(document)}}),
+                    headers);
+    };
+    // What cannot work is refused, and names its places.
+    auto broken = clinic_flow("Hello");
+    broken["nodes"].as_object()["desk"].as_object()["rules"].as_array()[0].as_object()["do"] =
+        json::array{json::object{{"goto", "surgery"}}};
+    broken["templates"].as_object()["hours"].as_object()["variants"] = json::object{};
+    const auto refused = publish(broken);
+    EXPECT_EQ(refused.status, 422) << refused.body;
+    EXPECT_NE(refused.body.find("surgery"), std::string::npos) << refused.body;
+    EXPECT_NE(refused.body.find("nodes.desk.rules"), std::string::npos) << refused.body;
+    EXPECT_NE(refused.body.find("templates.hours"), std::string::npos) << refused.body;
+    const auto made = publish(clinic_flow("This is the clinic's desk."));
+    ASSERT_EQ(made.status / 100, 2) << made.body;
+
+    Phone phone(stack.sandbox(), shop.phone_number_id, phone_for(shop.tenant), "Neema");
+    phone.say("good morning");
+    phone.wait_text("This is the clinic's desk.");
+    phone.tap("Opening hours");
+    phone.wait_text("seven to seven");
+    // While this dialogue runs, the desk changes its words: it keeps the version it began with.
+    ASSERT_EQ(publish(clinic_flow("Welcome to the new desk.")).status / 100, 2);
+    phone.wait_text("This is the clinic's desk.");
+    phone.tap("See a doctor");
+    phone.wait_text("How old");
+    phone.say("quite old");
+    phone.wait_text("whole years");
+    phone.say("71");
+    phone.wait_text("Whom may we call");
+    phone.say("my son");
+    phone.wait_text("no phone number");
+    phone.say("0733 111 222");
+    const auto pain = phone.wait_text("How much does it hurt");
+    EXPECT_EQ(pain.rows.size(), 2u);
+    phone.pick("Very much");
+    const auto booked = phone.wait_text("Patient of 71");
+    EXPECT_EQ(booked.text, "Patient of 71: come today at four. We may call +254733111222.");
+    // The next message begins afresh, with the desk of now.
+    phone.say("and for me?");
+    phone.wait_text("Welcome to the new desk.");
+    phone.say("this is an EMERGENCY");
+    phone.wait_text("A nurse will write");
+    EXPECT_TRUE(
+        eventually([&] { return count(shop, "conversation", "ConversationEscalated") == 1; }));
+    EXPECT_EQ(count(shop, "conversation", "ConversationOpened"), 2);
+    EXPECT_EQ(count(shop, "payment", "OrderPlaced"), 0);
+    expect_right(shop);
+}
+
+// The last of all: it looks at what every scenario above has left.
+TEST(ReadModels, OfEveryScenarioEqualARebuild) { expect_read_models_equal_a_rebuild(); }
 
 }  // namespace
 }  // namespace flowstack::e2e

@@ -1,13 +1,15 @@
 #include <boost/json.hpp>
-#include <thread>
+#include <fstream>
+#include <sstream>
 
 #include "common/rpc/error.h"
 #include "tests/e2e/campaigns.h"
 #include "tests/e2e/stack.h"
 #include "tools/stack/logs.h"
 
-// The stack under fire: every process killed once in the middle of a customer's journey, the bus
-// wiped, the store restarted. Afterwards the sandbox's record and the logs agree.
+// The stack under fire: every service killed in the middle of a customer's journey, the bus wiped,
+// the store restarted, services started while store or bus are away. Afterwards the sandbox's
+// record and the logs agree.
 namespace flowstack::e2e {
 namespace {
 
@@ -18,8 +20,8 @@ protected:
     Stack& stack = Stack::get();
 };
 
-// Kills `instance` right after each step of a journey that tolerates it, and the journey still ends
-// with a receipt.
+// Killed while an answer is on its way and while a payment is: the journey still ends with a
+// receipt.
 TEST_P(Fire, AServiceKilledInMidJourneyLosesAndDoublesNothing) {
     const std::string instance = std::string(GetParam()) + "-0";
     const auto shop = stack.shop(std::string("kill-") + GetParam());
@@ -29,9 +31,7 @@ TEST_P(Fire, AServiceKilledInMidJourneyLosesAndDoublesNothing) {
         stack.command("kill " + instance + " -9");
         stack.command("start " + instance);
     };
-    const auto greeting = greet(phone, "Hi");
-    strike();
-    view_products(phone, greeting);
+    view_products(phone, greet(phone, "Hi"));
     choose_product(phone, "Premium Coffee");
     give_quantity(phone, "2");
     phone.say("Kilimani");
@@ -43,9 +43,7 @@ TEST_P(Fire, AServiceKilledInMidJourneyLosesAndDoublesNothing) {
         "the summary");
     phone.tap("M-Pesa");
     strike();
-    const auto prompt = phone.wait_prompt();
-    strike();
-    finish(phone, stack.sandbox(), prompt, "1234");
+    finish(phone, stack.sandbox(), phone.wait_prompt(), "1234");
     expect_right(shop);
 }
 
@@ -56,6 +54,32 @@ INSTANTIATE_TEST_SUITE_P(EachService, Fire,
 
 class Outage : public ::testing::Test {
 protected:
+    // What the service's admin door says about its readiness: the HTTP status and the report.
+    std::pair<int, std::string> readiness(const std::string& service) {
+        const auto address = stack.environment.required(upper(service) + "_0_ADMIN");
+        const auto answer =
+            stack.sandbox().http().send("GET", "http://" + address + "/readyz", "", {});
+        return {answer.status, answer.body};
+    }
+    bool says(const std::string& service, int status, const std::string& words) {
+        return eventually([&] {
+            try {
+                const auto [now, body] = readiness(service);
+                return now == status && body.find(words) != std::string::npos;
+            } catch (const std::exception&) {
+                return false;  // its door is not open yet
+            }
+        });
+    }
+    // What it logged since it was started last.
+    std::string log_of(const std::string& service) {
+        std::ifstream file(stack.environment.required("FLOWSTACK_RUN_DIR") + "/log/" + service +
+                           "-0.log");
+        std::ostringstream text;
+        text << file.rdbuf();
+        return text.str();
+    }
+
     Stack& stack = Stack::get();
 };
 
@@ -89,6 +113,56 @@ TEST_F(Outage, ACampaignGoesOnWhereItStoppedWhateverOfItIsKilled) {
     EXPECT_TRUE(comes_to([&](const auto& m) { return m.state() == "COMPLETED"; }))
         << broadcast.metrics().DebugString();
     broadcast.expect_right(kPeople);
+}
+
+TEST_F(Outage, AServiceStartedWithoutPostgresWaitsSaysSoAndGoesOn) {
+    const auto shop = stack.shop("no-postgres");
+    for (const auto* service : {"gateway", "payment"})
+        stack.command("stop " + std::string(service));
+    stack.command("postgres stop");
+    for (const auto* service : {"gateway", "payment"})
+        stack.command("start " + std::string(service) + " --no-wait");
+    for (const auto* service : {"gateway", "payment"}) {
+        EXPECT_TRUE(says(service, 503, R"("ready":false)")) << service;
+        EXPECT_TRUE(eventually([&] {
+            return log_of(service).find("waiting for the store") != std::string::npos;
+        })) << service;
+        EXPECT_NE(readiness(service).second.find(R"("postgres":{"state":"failed")"),
+                  std::string::npos)
+            << readiness(service).second;
+    }
+    stack.command("postgres start");
+    for (const auto* service : {"gateway", "conversation", "payment", "followup", "campaign"})
+        EXPECT_TRUE(says(service, 200, R"("ready":true)")) << service;
+    Phone phone(stack.sandbox(), shop.phone_number_id, phone_for("no-postgres"), "Amina",
+                std::chrono::seconds(60));
+    buy(phone, stack.sandbox(), {});
+    expect_right(shop);
+}
+
+TEST_F(Outage, AServiceStartedWithoutKafkaIsReadyDegradedAndGoesOn) {
+    const auto shop = stack.shop("no-kafka");
+    for (const auto* service : {"gateway", "conversation"})
+        stack.command("stop " + std::string(service));
+    stack.command("kafka stop");
+    for (const auto* service : {"gateway", "conversation"})
+        stack.command("start " + std::string(service));
+    for (const auto* service : {"gateway", "conversation"}) {
+        EXPECT_TRUE(says(service, 200, R"("degraded":true)")) << service;
+        EXPECT_NE(readiness(service).second.find(R"("kafka":{"state":"degraded")"),
+                  std::string::npos)
+            << readiness(service).second;
+    }
+    // What can be stored is not refused, and answered when the bus is back.
+    Phone phone(stack.sandbox(), shop.phone_number_id, phone_for("no-kafka"), "Amina",
+                std::chrono::seconds(60));
+    EXPECT_EQ(phone.say("Hi"), 200);
+    stack.command("kafka start");
+    for (const auto* service : {"gateway", "conversation"})
+        EXPECT_TRUE(says(service, 200, R"("degraded":false)")) << service;
+    const auto greeting =
+        phone.wait_for([](const ChatMessage& m) { return m.buttons.size() >= 2; }, "the greeting");
+    view_products(phone, greeting);
     expect_right(shop);
 }
 
@@ -125,6 +199,9 @@ TEST_F(Outage, PostgresRestartedInMidJourney) {
     finish(phone, stack.sandbox(), prompt, "1234");
     expect_right(shop);
 }
+
+// The last of all: it looks at what every scenario above has left.
+TEST(ReadModels, OfEveryScenarioEqualARebuild) { expect_read_models_equal_a_rebuild(); }
 
 }  // namespace
 }  // namespace flowstack::e2e

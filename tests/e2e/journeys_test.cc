@@ -147,6 +147,23 @@ TEST_F(Journey, WithEveryCallbackLostTheQueryFindsOut) {
     EXPECT_EQ(pushes(), 1u);
 }
 
+TEST_F(Journey, AReceiptThatComesAfterAQuerySaidPaidIsSentAgainComplete) {
+    open("receipt-later");
+    fault(on_callback({{"delay_ms", 9000}}));
+    payer({{"behaviour", "pay"}});
+    to_summary(*phone, {});
+    phone->tap("M-Pesa");
+    const auto first = phone->wait_text("Thank you");
+    const auto made = record_of(stack.sandbox(), "payment_made", phone->number());
+    ASSERT_EQ(made.size(), 1u);
+    const auto receipt = text_at(made.front(), "receipt");
+    EXPECT_EQ(first.text.find(receipt), std::string::npos) << first.text;
+    const auto again = phone->wait_text(receipt);
+    EXPECT_NE(again.text.find("Premium Coffee"), std::string::npos) << again.text;
+    EXPECT_EQ(count("payment", "IntentPaid"), 1);
+    EXPECT_EQ(count("payment", "ReceiptLearned"), 1);
+}
+
 TEST_F(Journey, ACallbackThatComesTwiceBooksOnce) {
     open("callback-twice");
     fault(on_callback({{"duplicates", 3}}));
@@ -277,6 +294,9 @@ TEST_F(Journey, TheReminderFollowsTheGentleOneAndThenTheConversationSleeps) {
     EXPECT_TRUE(eventually([&] { return count("followup", "TaskCancelled") >= 1; }));
     EXPECT_EQ(dormant(), 1);
 }
+
+// The last of all: it looks at what every scenario above has left.
+TEST(ReadModels, OfEveryScenarioEqualARebuild) { expect_read_models_equal_a_rebuild(); }
 
 }  // namespace
 }  // namespace flowstack::e2e

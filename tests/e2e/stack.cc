@@ -25,6 +25,8 @@ constexpr const char* kSettings =
     "UNKNOWN_EVIDENCE_WAIT_MS=3000\n"
     "SEND_TIMEOUT_MS=3000\n"
     "HEAD_COMPARE_MS=1000\n"
+    // A second app, whose signatures are good and which owns no channel.
+    "META_APPS=$META_APP_ID:$META_APP_SECRET,100000000000002:secret-of-another-app\n"
     "LOG_LEVEL=info\n";
 
 std::string program_name() {
@@ -143,6 +145,11 @@ bool eventually(const std::function<bool()>& holds, std::chrono::milliseconds pa
         if (Steady::now() > until) return false;
         std::this_thread::sleep_for(std::chrono::milliseconds(100));
     }
+}
+
+void expect_read_models_equal_a_rebuild() {
+    // It names the service and shows the first documents that differ, in commands.log.
+    EXPECT_NO_THROW(Stack::get().command("compare-read-models"));
 }
 
 void expect_right(const stack::ShopSpec& shop) {

@@ -65,6 +65,10 @@ std::string phone_for(const std::string& unique);
 bool eventually(const std::function<bool()>& holds,
                 std::chrono::milliseconds patience = std::chrono::seconds(30));
 
+// Every document of every service is what a rebuild makes of the logs: whatever the scenarios
+// before this did.
+void expect_read_models_equal_a_rebuild();
+
 // Waits until the shop's books are right and stay so; adds a failure for each problem that is left.
 void expect_right(const stack::ShopSpec& shop);
 

@@ -101,7 +101,7 @@ run_tests() {
     else
         # Unit tests share nothing and run side by side; the others measure time and own servers.
         run_ctest unit "$(nproc)" -L '^unit$' || status=1
-        run_ctest rest 1 -LE '^(unit|faults|open)$' || status=1
+        run_ctest rest 1 -LE '^(unit|open)$' || status=1
     fi
     stop_test_servers
     trap - EXIT

@@ -53,6 +53,7 @@ constexpr Rule kCategories[] = {
     {"conversation/content", "StockRefused", "reservation"},
     {"conversation/content", "StockReleased", "reservation"},
     {"conversation/content", "StockSold", "reservation"},
+    {"payment/order", "CheckoutRefused", "checkout"},
     {"payment/order", "", "order"},
     {"payment/invoice", "NumberAssigned", "invoice_register"},
     {"payment/invoice", "JournalPosted", "invoice, intent"},

@@ -24,6 +24,14 @@ Message decode(const RecordedEvent& event) {
     return message;
 }
 
+// The amount of a line about money: a number, or the digits that the provider was sent.
+std::int64_t shillings_in(const json::value& line) {
+    const auto* amount = line.as_object().if_contains("amount");
+    if (!amount) return 0;
+    if (amount->is_string()) return std::stoll(std::string(amount->as_string()));
+    return amount->to_number<std::int64_t>();
+}
+
 class Problems {
 public:
     void add(const std::string& text) { all.push_back(text); }
@@ -56,7 +64,7 @@ void check_sends(const std::vector<RecordedEvent>& gateway, const CheckOptions& 
     struct Sent {
         int queued = 0, accepted = 0, unknown = 0;
         std::set<std::string> provider_ids;
-        bool retried = false;
+        bool ended = false;  // suppressed, cancelled, refused for good: it never leaves
     };
     std::map<std::string, Sent> messages;
     for (const auto& event : gateway) {
@@ -65,7 +73,10 @@ void check_sends(const std::vector<RecordedEvent>& gateway, const CheckOptions& 
         const auto type = short_type(event.type());
         if (type == "MessageQueued") ++message.queued;
         if (type == "SendUnknown") ++message.unknown;
-        if (type == "MessageRetried") message.retried = true;
+        if (type == "MessageSuppressed" || type == "MessageCancelled") message.ended = true;
+        if (type == "SendFailed")
+            message.ended = decode<gateway::v1::SendFailed>(event).retry_at_us() == 0;
+        if (type == "MessageRetried") message.ended = false;
         if (type == "SendAccepted") {
             ++message.accepted;
             message.provider_ids.insert(
@@ -93,6 +104,9 @@ void check_sends(const std::vector<RecordedEvent>& gateway, const CheckOptions& 
         if (message.accepted > 1)
             problems.add("message " + id + " has " + std::to_string(message.accepted) +
                          " SendAccepted");
+        if (!message.ended && message.accepted == 0 && message.unknown == 0 &&
+            message.provider_ids.empty())
+            problems.add("message " + id + " was queued and nothing became of it");
         for (const auto& wamid : message.provider_ids) {
             known.insert(wamid);
             if (!wamid.empty() && !by_provider.contains(wamid))
@@ -113,7 +127,10 @@ void check_sends(const std::vector<RecordedEvent>& gateway, const CheckOptions& 
 
 void check_money(const std::vector<RecordedEvent>& payment, const CheckOptions& options,
                  Sandbox& sandbox, Problems& problems) {
-    std::map<std::string, int> booked;  // receipt → times
+    std::map<std::string, int> booked;            // receipt → times
+    std::map<std::string, std::int64_t> amounts;  // receipt or pending checkout → minor units
+    std::int64_t taken = 0;                       // by intents, in minor units
+    std::int64_t cleared = 0;                     // what the books say that providers hold
     std::map<std::string, int> paid_intents;
     std::set<std::string> pending_checkouts;
     std::map<std::string, std::int64_t> ledger;
@@ -124,6 +141,8 @@ void check_money(const std::vector<RecordedEvent>& payment, const CheckOptions& 
         if (type == "IntentPaid") {
             const auto paid = decode<payment::v1::IntentPaid>(event);
             ++paid_intents[paid.intent_id()];
+            taken += paid.amount().minor_units();
+            amounts[paid.receipt()] = amounts[paid.checkout_id()] = paid.amount().minor_units();
             if (paid.receipt().empty())
                 pending_checkouts.insert(paid.checkout_id());
             else
@@ -138,6 +157,8 @@ void check_money(const std::vector<RecordedEvent>& payment, const CheckOptions& 
             for (const auto& posting : journal.postings()) {
                 sum[posting.amount().currency_code()] += posting.amount().minor_units();
                 ledger[posting.amount().currency_code()] += posting.amount().minor_units();
+                if (posting.account().starts_with("clearing:"))
+                    cleared += posting.amount().minor_units();
             }
             for (const auto& [currency, amount] : sum)
                 if (amount != 0)
@@ -160,6 +181,9 @@ void check_money(const std::vector<RecordedEvent>& payment, const CheckOptions& 
         if (amount != 0)
             problems.add("the ledger in " + currency + " sums to " + std::to_string(amount));
 
+    if (cleared != taken)
+        problems.add("payments took " + std::to_string(taken) + " and the books have " +
+                     std::to_string(cleared));
     std::set<std::string> made;
     int unbooked = 0;
     for (const auto& line : record_of(sandbox, "payment_made")) {
@@ -168,6 +192,12 @@ void check_money(const std::vector<RecordedEvent>& payment, const CheckOptions& 
             std::string(shortcode->as_string()) != options.shortcode)
             continue;
         made.insert(text_at(line, "receipt"));
+        // Whole shillings in the provider's record, minor units in ours.
+        for (const auto& known : {text_at(line, "receipt"), text_at(line, "checkout_request_id")})
+            if (amounts.contains(known) && amounts[known] != shillings_in(line) * 100)
+                problems.add("payment " + known + " was made over " +
+                             std::to_string(shillings_in(line)) + " shillings and is booked with " +
+                             std::to_string(amounts[known]) + " cents");
         if (booked.contains(text_at(line, "receipt"))) continue;
         if (!pending_checkouts.contains(text_at(line, "checkout_request_id"))) ++unbooked;
     }

@@ -21,9 +21,10 @@ struct CheckOptions {
 //  - no message was accepted twice by the provider; each has exactly one accepted send, or ended
 //  without one
 //    (suppressed, cancelled, failed for good) or is UNKNOWN and listed as such;
-//  - every payment that was made is booked exactly once (paid, or quarantined with its reason), and
-//  nothing else is;
-//  - every journal transaction sums to zero, and so does the whole ledger;
+//  - every payment that was made is booked exactly once (paid, or quarantined with its reason) with
+//  the amount that was paid, and nothing else is;
+//  - every journal transaction sums to zero, and so does the whole ledger; what it says that
+//  providers hold is what payments took;
 //  - invoice numbers are 1..n without a gap.
 std::vector<std::string> check_shop(const CheckOptions& options, Api& api, Sandbox& sandbox);
 

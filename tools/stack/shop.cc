@@ -85,7 +85,7 @@ void register_tenant(const ShopSpec& spec, const Environment& environment, Api& 
     settings.set_time_zone("Africa/Nairobi");
     settings.set_currency_code(spec.currency);
     for (const auto& language : spec.languages) settings.add_languages(language);
-    settings.set_pack("ECOMMERCE");
+    settings.set_pack(spec.pack);
     settings.set_tax_rate_bp(spec.tax_rate_bp);
     settings.set_order_prefix("ORD");
     settings.set_invoice_prefix("INV");

@@ -26,6 +26,7 @@ struct ShopSpec {
     std::vector<std::string> languages{"en", "sw"};
     std::string currency = "KES";
     int tax_rate_bp = 1600;
+    std::string pack = "ECOMMERCE";
     std::string phone_number_id = "106540352242922";
     std::string display_phone_number = "+254700000001";
     std::string shortcode = "174379";

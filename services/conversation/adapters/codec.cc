@@ -151,6 +151,7 @@ v1::StockRequested message_of(const StockRequested& e) {
     m.set_conversation_id(e.conversation_id);
     m.set_customer_id(e.customer_id);
     set_cart(e.lines, m.mutable_lines());
+    m.set_paid_order_id(e.paid_order_id);
     return m;
 }
 v1::CheckoutRequested message_of(const CheckoutRequested& e) {
@@ -252,7 +253,7 @@ Event event_of(const v1::ReplyRequested& m) {
 }
 Event event_of(const v1::StockRequested& m) {
     return StockRequested{m.reservation_id(), m.conversation_id(), m.customer_id(),
-                          cart_of(m.lines())};
+                          cart_of(m.lines()), m.paid_order_id()};
 }
 Event event_of(const v1::CheckoutRequested& m) {
     return CheckoutRequested{m.order_id(),          m.conversation_id(), m.customer_id(),

@@ -53,6 +53,8 @@ void Reactor::react(const eventlog::Recorded& event, eventlog::Turn& turn) {
         {name_of<payment::v1::PaymentStarted>(), &Reactor::on_payment_started},
         {name_of<payment::v1::InvoiceIssued>(), &Reactor::on_invoice_issued},
         {name_of<payment::v1::IntentPaid>(), &Reactor::on_intent_paid},
+        {name_of<payment::v1::ReceiptLearned>(), &Reactor::on_receipt_learned},
+        {name_of<payment::v1::CheckoutRefused>(), &Reactor::on_checkout_refused},
         {name_of<payment::v1::IntentFailed>(), &Reactor::on_intent_failed},
         {name_of<payment::v1::IntentExpired>(), &Reactor::on_intent_expired},
         {name_of<followup::v1::TaskFired>(), &Reactor::on_task_fired},
@@ -168,18 +170,11 @@ void Reactor::advance(const Recorded& event, LogTurn& turn, const std::string& c
     // What has to be told is told with the base's words when the flow is gone.
     scene.context.flow = flow ? flow.get() : &content_.packs().base;
 
-    Step result;
-    try {
-        result = step(conversation.state, customer.state, input, scene.context);
-    } catch (const FlowProblem& problem) {
+    const auto result = step(conversation.state, customer.state, input, scene.context);
+    if (!result.problem.empty())
         log::error(
             "a flow misbehaved and its conversation was given to a person",
-            {{"tenant", tenant}, {"conversation", conversation_id}, {"problem", problem.what()}});
-        const auto escalated =
-            decide(conversation.state, Escalate{std::string("flow: ") + problem.what()});
-        if (!escalated.accepted()) return;
-        result = {escalated.events(), {}};
-    }
+            {{"tenant", tenant}, {"conversation", conversation_id}, {"problem", result.problem}});
     if (result.events.empty()) return;
 
     eventlog::Command command;
@@ -292,10 +287,23 @@ void Reactor::on_invoice_issued(const Recorded& event, LogTurn& turn) {
 
 void Reactor::on_intent_paid(const Recorded& event, LogTurn& turn) {
     const auto m = parsed<payment::v1::IntentPaid>(event);
-    // The order was paid before and its receipt sent: this money waits for a person to refund it.
-    if (m.second_success()) return;
     advance(event, turn, m.conversation_id(), m.customer_id(),
-            PaymentPaid{m.order_id(), m.intent_id(), m.receipt(), money_of(m.amount())});
+            PaymentPaid{m.order_id(), m.intent_id(), m.receipt(), money_of(m.amount()),
+                        m.order_number(), m.second_success()});
+}
+
+void Reactor::on_receipt_learned(const Recorded& event, LogTurn& turn) {
+    const auto m = parsed<payment::v1::ReceiptLearned>(event);
+    // Of money that goes back, the customer was told without a receipt.
+    if (m.second_success() || m.conversation_id().empty()) return;
+    advance(event, turn, m.conversation_id(), m.customer_id(),
+            ReceiptCame{m.order_id(), m.receipt(), money_of(m.amount()), m.order_number()});
+}
+
+void Reactor::on_checkout_refused(const Recorded& event, LogTurn& turn) {
+    const auto m = parsed<payment::v1::CheckoutRefused>(event);
+    advance(event, turn, m.conversation_id(), m.customer_id(),
+            CheckoutRefused{m.order_id(), m.reservation_id(), m.reason()});
 }
 
 void Reactor::on_intent_failed(const Recorded& event, LogTurn& turn) {

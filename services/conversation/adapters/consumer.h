@@ -28,13 +28,15 @@ private:
     void on_stock_requested(const Recorded& event, LogTurn& turn);  // own, to the tenant's lane
     void on_reservation_end(const Recorded& event, LogTurn& turn);  // own, to the tenant's lane
     void on_stock_answer(const Recorded& event, LogTurn& turn);  // own, back to the customer's lane
-    void on_payment_started(const Recorded& event, LogTurn& turn);  // payment
-    void on_invoice_issued(const Recorded& event, LogTurn& turn);   // payment
-    void on_intent_paid(const Recorded& event, LogTurn& turn);      // payment
-    void on_intent_failed(const Recorded& event, LogTurn& turn);    // payment
-    void on_intent_expired(const Recorded& event, LogTurn& turn);   // payment
-    void on_task_fired(const Recorded& event, LogTurn& turn);       // followup
-    void on_task_skipped(const Recorded& event, LogTurn& turn);     // followup
+    void on_payment_started(const Recorded& event, LogTurn& turn);   // payment
+    void on_invoice_issued(const Recorded& event, LogTurn& turn);    // payment
+    void on_intent_paid(const Recorded& event, LogTurn& turn);       // payment
+    void on_receipt_learned(const Recorded& event, LogTurn& turn);   // payment
+    void on_checkout_refused(const Recorded& event, LogTurn& turn);  // payment
+    void on_intent_failed(const Recorded& event, LogTurn& turn);     // payment
+    void on_intent_expired(const Recorded& event, LogTurn& turn);    // payment
+    void on_task_fired(const Recorded& event, LogTurn& turn);        // followup
+    void on_task_skipped(const Recorded& event, LogTurn& turn);      // followup
 
     // What the engine has to know, and what has to live as long as it looks at it.
     struct Scene {

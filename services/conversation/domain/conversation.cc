@@ -101,7 +101,8 @@ Conversation evolve(Conversation c, const Event& event) {
             },
             [&](const StockRequested& e) {
                 must_be_open(c);
-                c.asked_reservation_id = e.reservation_id;
+                (e.paid_order_id.empty() ? c.asked_reservation_id : c.late_reservation_id) =
+                    e.reservation_id;
             },
             [&](const CheckoutRequested& e) {
                 must_be_open(c);
@@ -116,6 +117,7 @@ Conversation evolve(Conversation c, const Event& event) {
             [&](const ReservationEndRequested& e) {
                 if (c.asked_reservation_id == e.reservation_id) c.asked_reservation_id.clear();
                 if (c.held_reservation_id == e.reservation_id) c.held_reservation_id.clear();
+                if (c.late_reservation_id == e.reservation_id) c.late_reservation_id.clear();
             },
         },
         event);

@@ -103,6 +103,7 @@ struct StockRequested {
     std::string conversation_id;
     std::string customer_id;
     std::vector<CartLine> lines;
+    std::string paid_order_id;  // paid late: taken again, nobody is asked to pay
     bool operator==(const StockRequested&) const = default;
 };
 struct CheckoutRequested {
@@ -189,6 +190,8 @@ struct Conversation {
     std::deque<SentChoices> choices;  // the last messages that can be tapped, oldest first
     // Asked for and not answered yet; empty when nothing is asked.
     std::string asked_reservation_id;
+    // The same for an order that was paid late.
+    std::string late_reservation_id;
     // What the checkout holds, until it is sold or given back.
     std::string held_reservation_id;
     std::string order_id;

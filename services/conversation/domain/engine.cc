@@ -47,6 +47,9 @@ public:
         : c_(conversation), customer_(customer), x_(context) {}
 
     Step run(const Input& input) {
+        of_the_world_ = !std::holds_alternative<Said>(input) &&
+                        !std::holds_alternative<Tapped>(input) &&
+                        !std::holds_alternative<SentMedia>(input);
         std::visit([&](const auto& i) { on(i); }, input);
         if (c_.state == Lifecycle::engaged && node_waits() && !c_.paying() && spoke_)
             advance(Lifecycle::awaiting_customer, "node " + c_.node);
@@ -482,8 +485,8 @@ private:
             return Go::left;
         }
         const auto failed = c_.value(variable::kFailedOrder);
-        if (!c_.order_id.empty() && c_.value(variable::kPaidOrder) == c_.order_id &&
-            action.with.contains("paid"))
+        // An old button of what is paid. A cart filled since then is another order.
+        if (order_is_paid() && c_.cart.empty() && action.with.contains("paid"))
             return go(action, "paid");
         const bool retry = !failed.empty() && failed == c_.order_id;
         const auto& lines = retry && c_.cart.empty() ? c_.order_lines : c_.cart;
@@ -500,8 +503,12 @@ private:
         capture(variable::kProvider, provider);
         if (provider == "mpesa" && phone().empty()) return go(action, "phone");
 
-        emit(StockRequested{x_.make_id("reservation", 1), c_.id, c_.customer_id, lines});
+        emit(StockRequested{x_.make_id("reservation", 1), c_.id, c_.customer_id, lines, ""});
         return Go::left;
+    }
+
+    bool order_is_paid() const {
+        return !c_.order_id.empty() && c_.value(variable::kPaidOrder) == c_.order_id;
     }
 
     std::string phone() const {
@@ -762,7 +769,22 @@ private:
         const auto found = x_.flow->on.find(occasion);
         if (found == x_.flow->on.end()) return;
         for (const auto& [name, value] : extra) capture(name, value);
-        run(found->second);
+        const auto before = c_;
+        const auto facts = result_;
+        try {
+            run(found->second);
+        } catch (const FlowProblem& problem) {
+            // Who wrote is told so by the pipeline. Money and stock do not wait for a better flow.
+            if (!of_the_world_) throw;
+            c_ = before;
+            result_ = facts;
+            result_.problem = problem.what();
+            if (occasion == "payment_paid") reply("receipt", {});
+            const auto reason = "flow: " + result_.problem;
+            if (!may_advance(c_.state, Lifecycle::escalated)) return;
+            emit(Escalated{reason});
+            advance(Lifecycle::escalated, reason);
+        }
     }
 
     // Only its messages: the conversation is with a person or closed, and nothing may move.
@@ -778,6 +800,17 @@ private:
         const bool asked = c_.asked_reservation_id == input.reservation_id;
         const bool usable =
             asked && c_.state != Lifecycle::escalated && c_.state != Lifecycle::closed;
+        // Asked for an order whose money came meanwhile, or came late: there is nothing to pay.
+        if (c_.late_reservation_id == input.reservation_id ||
+            (asked && order_is_paid() && c_.cart.empty())) {
+            emit(ReservationEndRequested{input.reservation_id, input.reserved,
+                                         input.reserved ? "paid" : "refused"});
+            if (input.reserved) return;
+            for (const auto& line : c_.order_lines)
+                if (line.product_id == input.product_id) capture("product_name", line.product_name);
+            if (may_advance(c_.state, Lifecycle::escalated)) return run_on("paid_sold_out");
+            return say_on("paid_sold_out", {});
+        }
         if (!input.reserved) {
             if (!asked) return;
             emit(ReservationEndRequested{input.reservation_id, false, "refused"});
@@ -823,15 +856,40 @@ private:
         if (advance(Lifecycle::waiting_for_payment, "payment started")) run_on("payment_started");
     }
 
+    // What a receipt says of the money. The dialogue may have gone on to another order since: then
+    // the receipt names its own order and none of the other one's lines.
+    Values receipt_values(const std::string& order_id, const std::string& order_number,
+                          const std::string& transaction, Money amount) const {
+        const auto total = format_money(amount);
+        Values all{{"transaction", transaction}, {"paid_total", total}};
+        if (order_id == c_.order_id) return all;
+        all["order_id"] = order_number.empty() ? order_id : order_number;
+        all["total"] = total;
+        for (const auto* other : {"lines", "subtotal", "tax", "rounding", "address"})
+            all[other] = "";
+        return all;
+    }
+
     void on(const PaymentPaid& input) {
-        const auto total = format_money(input.amount);
-        Values extra{{"transaction", input.receipt.empty() ? input.intent_id : input.receipt},
-                     {"paid_total", total}};
-        if (input.order_id == c_.order_id) {
+        const auto extra =
+            receipt_values(input.order_id, input.order_number,
+                           input.receipt.empty() ? input.intent_id : input.receipt, input.amount);
+        if (input.second_success) return say_on("payment_second", extra);
+        if (!input.order_id.empty() && input.order_id == c_.order_id) {
+            // Also when it came late: a retry of what is paid is refused, and what failed before
+            // did not fail.
+            capture(variable::kPaidOrder, input.order_id);
+            if (!c_.value(variable::kFailedOrder).empty()) capture(variable::kFailedOrder, "");
             if (!c_.held_reservation_id.empty())
                 emit(ReservationEndRequested{c_.held_reservation_id, true, "paid"});
-            // Also when it came late: a retry of what is paid is refused.
-            capture(variable::kPaidOrder, input.order_id);
+            else if (c_.asked_reservation_id.empty() && c_.state != Lifecycle::closed &&
+                     !c_.order_lines.empty())
+                // Given back when its time was over: taken again, now that it is sold.
+                emit(StockRequested{x_.make_id("reservation", 1), c_.id, c_.customer_id,
+                                    c_.order_lines, input.order_id});
+            if (c_.state != Lifecycle::waiting_for_payment && c_.state != Lifecycle::closed &&
+                !c_.cart.empty() && c_.cart == c_.order_lines)
+                emit(CartChanged{});
         }
         if (c_.state == Lifecycle::waiting_for_payment && input.order_id == c_.order_id) {
             for (const auto& [name, value] : extra) capture(name, value);
@@ -855,6 +913,29 @@ private:
         }
         advance(Lifecycle::engaged, reason);
         run_on(occasion, {{"reason", plain_words}});
+    }
+
+    // Learnt after a query had said "paid": the receipt again, now complete.
+    void on(const ReceiptCame& input) {
+        say_on("receipt_learned",
+               receipt_values(input.order_id, input.order_number, input.receipt, input.amount));
+    }
+
+    void on(const CheckoutRefused& input) {
+        if (input.order_id != c_.order_id) return;
+        // Another payment of this order is open, started by a person: what is held is held for it.
+        if (input.reason == "payment_pending") return say_on("paying", {});
+        if (c_.held_reservation_id == input.reservation_id)
+            emit(ReservationEndRequested{input.reservation_id, false, "refused"});
+        if (input.reason == "already_paid") return say_or_run("order_already_paid", {});
+        auto words = phrase("refusal_" + input.reason);
+        if (words.empty()) words = phrase("refusal_other");
+        say_or_run("checkout_refused", {{"reason", words}});
+    }
+
+    void say_or_run(const std::string& occasion, const Values& extra) {
+        if (c_.state == Lifecycle::engaged) return run_on(occasion, extra);
+        if (c_.state != Lifecycle::closed) say_on(occasion, extra);
     }
 
     void on(const PaymentFailed& input) {
@@ -927,6 +1008,7 @@ private:
     int tasks_ = 0;
     int actions_run_ = 0;
     bool spoke_ = false;
+    bool of_the_world_ = false;  // not said or done by the customer
     std::string said_;
     std::string tap_action_;
     std::string tap_argument_;

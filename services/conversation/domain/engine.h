@@ -76,11 +76,27 @@ struct PaymentPaid {
     std::string intent_id;
     std::string receipt;
     Money amount;
+    std::string order_number;
+    // The order had been paid before: this money goes back.
+    bool second_success = false;
+};
+// The receipt of a payment that was known paid without one.
+struct ReceiptCame {
+    std::string order_id;
+    std::string receipt;
+    Money amount;
+    std::string order_number;
 };
 struct PaymentFailed {
     std::string order_id;
-    std::string reason;  // cancelled | insufficient_funds | no_answer | wrong_pin | limit | busy |
-                         // refused | other
+    std::string reason;  // cancelled | withdrawn | insufficient_funds | no_answer | wrong_pin |
+                         // limit | busy | refused | other
+};
+// Payment made no order of a checkout, or no new payment of its order.
+struct CheckoutRefused {
+    std::string order_id;
+    std::string reservation_id;
+    std::string reason;  // already_paid | order_cancelled | payment_pending | no_order | not_priced
 };
 struct PaymentExpired {
     std::string order_id;
@@ -111,13 +127,16 @@ struct FollowUpSkipped {
     std::string kind;
     Time since{};
 };
-using Input =
-    std::variant<Said, Tapped, SentMedia, StockAnswered, PaymentBegan, PaymentPaid, PaymentFailed,
-                 PaymentExpired, InvoiceSent, FollowUpDue, FollowUpSkipped>;
+using Input = std::variant<Said, Tapped, SentMedia, StockAnswered, PaymentBegan, PaymentPaid,
+                           ReceiptCame, PaymentFailed, PaymentExpired, CheckoutRefused, InvoiceSent,
+                           FollowUpDue, FollowUpSkipped>;
 
 struct Step {
     std::vector<Event> events;
     std::vector<CustomerEvent> customer_events;
+    // Of the flow, when it misbehaved on a fact of the world: the fact counts all the same, and a
+    // person takes over.
+    std::string problem;
 };
 
 // A flow did what no published flow should: it moved without end, or to a node that is not there.
@@ -128,7 +147,7 @@ inline constexpr int kStepActionsMax = 60;
 inline constexpr std::size_t kCartLinesMax = 10;
 inline constexpr std::size_t kVariableLengthMax = 1000;
 
-// The conversation must exist. Throws FlowProblem.
+// The conversation must exist. Throws FlowProblem for what a customer said or did.
 Step step(const Conversation& conversation, const Customer& customer, const Input& input,
           const Context& context);
 

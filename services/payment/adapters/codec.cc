@@ -332,6 +332,8 @@ v1::IntentFailed wire(const IntentFailed& e) {
     m.set_reason(e.reason);
     m.set_reservation_id(e.reservation_id);
     m.set_checkout_id(e.checkout_id);
+    m.mutable_personal()->set_note(e.note);
+    if (e.note.empty()) m.clear_personal();
     return m;
 }
 v1::IntentExpired wire(const IntentExpired& e) {
@@ -341,11 +343,19 @@ v1::IntentExpired wire(const IntentExpired& e) {
     m.set_customer_id(e.customer_id);
     m.set_conversation_id(e.conversation_id);
     m.set_reservation_id(e.reservation_id);
+    m.set_next_poll_at_us(micros(e.next_poll_at));
     return m;
 }
 v1::ReceiptLearned wire(const ReceiptLearned& e) {
     v1::ReceiptLearned m;
     m.set_receipt(e.receipt);
+    m.set_intent_id(e.intent_id);
+    m.set_order_id(e.order_id);
+    m.set_customer_id(e.customer_id);
+    m.set_conversation_id(e.conversation_id);
+    set(m.mutable_amount(), e.amount);
+    m.set_order_number(e.order_number);
+    m.set_second_success(e.second_success);
     return m;
 }
 v1::IntentQuarantined wire(const IntentQuarantined& e) {
@@ -401,16 +411,24 @@ IntentEvent intent_event(const std::string& type, const std::string& payload) {
     }
     if (is<v1::IntentFailed>(type)) {
         const auto m = parsed<v1::IntentFailed>(payload);
-        return IntentFailed{m.intent_id(),   m.order_id(), m.customer_id(),    m.conversation_id(),
-                            m.result_code(), m.reason(),   m.reservation_id(), m.checkout_id()};
+        return IntentFailed{m.intent_id(),       m.order_id(),    m.customer_id(),
+                            m.conversation_id(), m.result_code(), m.reason(),
+                            m.reservation_id(),  m.checkout_id(), m.personal().note()};
     }
     if (is<v1::IntentExpired>(type)) {
         const auto m = parsed<v1::IntentExpired>(payload);
-        return IntentExpired{m.intent_id(), m.order_id(), m.customer_id(), m.conversation_id(),
-                             m.reservation_id()};
+        return IntentExpired{m.intent_id(),      m.order_id(),
+                             m.customer_id(),    m.conversation_id(),
+                             m.reservation_id(), optional_time(m.next_poll_at_us())};
     }
-    if (is<v1::ReceiptLearned>(type))
-        return ReceiptLearned{parsed<v1::ReceiptLearned>(payload).receipt()};
+    if (is<v1::ReceiptLearned>(type)) {
+        const auto m = parsed<v1::ReceiptLearned>(payload);
+        // Older ones name the receipt only.
+        return ReceiptLearned{m.receipt(),         m.intent_id(),
+                              m.order_id(),        m.customer_id(),
+                              m.conversation_id(), m.has_amount() ? money_of(m.amount()) : Money{},
+                              m.order_number(),    m.second_success()};
+    }
     if (is<v1::IntentQuarantined>(type)) {
         const auto m = parsed<v1::IntentQuarantined>(payload);
         return IntentQuarantined{m.reason(), m.detail()};
@@ -429,6 +447,18 @@ eventlog::NewEvent encode(const InvoiceEvent& event, Time at) {
 }
 eventlog::NewEvent encode(const IntentEvent& event, Time at) {
     return std::visit([&](const auto& e) { return stored(wire(e), at); }, event);
+}
+
+eventlog::NewEvent encode(const CheckoutRefused& event, Time at) {
+    v1::CheckoutRefused m;
+    m.set_order_id(event.order_id);
+    m.set_conversation_id(event.conversation_id);
+    m.set_customer_id(event.customer_id);
+    m.set_reservation_id(event.reservation_id);
+    m.set_reason(event.reason);
+    m.set_detail(event.detail);
+    m.set_retry(event.retry);
+    return stored(m, at);
 }
 
 eventlog::NewEvent encode(const NumberAssigned& event, Time at) {

@@ -17,6 +17,7 @@ namespace category {
 inline const std::string kOrder = "order";
 inline const std::string kInvoice = "invoice";
 inline const std::string kIntent = "intent";
+inline const std::string kCheckout = "checkout";                 // key = the order's id
 inline const std::string kRegister = "invoice_register";         // key = the year
 inline const std::string kProviderAccount = "provider_account";  // key = the provider
 }  // namespace category
@@ -25,6 +26,7 @@ eventlog::NewEvent encode(const OrderEvent& event, Time at);
 eventlog::NewEvent encode(const InvoiceEvent& event, Time at);
 eventlog::NewEvent encode(const IntentEvent& event, Time at);
 eventlog::NewEvent encode(const NumberAssigned& event, Time at);
+eventlog::NewEvent encode(const CheckoutRefused& event, Time at);
 // InvoiceIssued carries what the invoice says, for readers who have no invoice: taken from its
 // draft.
 eventlog::NewEvent encode_issued(const InvoiceIssued& event, const InvoiceDrafted& drafted,

@@ -22,12 +22,12 @@ constexpr int kLongNumberCharacters = 10;
 
 using conversation::v1::CheckoutRequested;
 
+// Empty when a currency is none of ours: such a cart has no price.
 std::vector<OrderLine> lines_of(const CheckoutRequested& request) {
     std::vector<OrderLine> lines;
     for (const auto& line : request.lines()) {
         const auto currency = parse_currency(line.unit_price().currency_code());
-        if (!currency)
-            throw std::invalid_argument("unknown currency " + line.unit_price().currency_code());
+        if (!currency) return {};
         lines.push_back({line.product_id(),
                          line.product_name(),
                          line.quantity(),
@@ -139,6 +139,24 @@ void Reactor::check_out(const eventlog::Recorded& event, eventlog::Turn& turn) {
     const auto order = books_.orders.load(order_stream(tenant, order_id), turn);
     const auto intent_id = turn.derived_id("intent", 0).text();
 
+    // Conversation holds stock for this checkout and its customer waits: a refusal is a fact, too.
+    const auto refuse = [&](const std::string& reason, const std::string& detail) {
+        refused(event, detail);
+        eventlog::Command command;
+        command.tenant = tenant;
+        command.meta = routed_to(request.customer_id());
+        const CheckoutRefused fact{order_id,
+                                   request.conversation_id(),
+                                   request.customer_id(),
+                                   request.reservation_id(),
+                                   reason,
+                                   detail,
+                                   retry};
+        command.parts.push_back(
+            {checkout_stream(tenant, order_id), eventlog::kAny, {encode(fact, now)}});
+        turn.append(std::move(command), "refuse");
+    };
+
     eventlog::Command command;
     command.tenant = tenant;
     command.meta = routed_to(request.customer_id());
@@ -166,7 +184,7 @@ void Reactor::check_out(const eventlog::Recorded& event, eventlog::Turn& turn) {
     } else {
         const auto settings = tenants_.at_least(tenant, event.meta.settings_version);
         const auto priced = price(lines_of(request), settings.tax_rate_bp);
-        if (!priced) return refused(event, "its lines cannot be priced");
+        if (!priced) return refuse(refusal::kNotPriced, "its lines cannot be priced");
         const auto number =
             order_number(settings.order_prefix, turn.derived_id("order_number", 0),
                          turn.refusal() ? kLongNumberCharacters : kNumberCharacters);
@@ -183,19 +201,20 @@ void Reactor::check_out(const eventlog::Recorded& event, eventlog::Turn& turn) {
             request.language(),
             {request.personal().name(), request.personal().address(), request.personal().phone()},
             invoice_id};
-        if (const auto no = decide_order(PlaceOrder{placed})) return refused(event, text_of(*no));
+        if (const auto no = decide_order(PlaceOrder{placed}))
+            return refuse(refusal_of(*no), text_of(*no));
         const DraftInvoice draft{{invoice_id, order_id, request.customer_id(),
                                   year_in(settings.time_zone, now), settings.invoice_prefix,
                                   priced->lines, priced->totals, request.conversation_id(), number,
                                   now + config_.invoice_due_ms, request.language()}};
         const auto drafted = decide(Invoice{}, draft);
-        if (!drafted.accepted()) return refused(event, "its invoice does not add up");
+        if (!drafted.accepted()) return refuse(refusal::kNotPriced, "its invoice does not add up");
         eventlog::Part invoice_part{invoice_stream(tenant, invoice_id), eventlog::kCreate, {}};
         for (const auto& fact : drafted.events()) invoice_part.events.push_back(encode(fact, now));
         command.parts.push_back(std::move(invoice_part));
     }
     if (const auto no = decide_order(StartPayment{intent_id, provider_of(request), previous}))
-        return refused(event, text_of(*no));
+        return refuse(refusal_of(*no), text_of(*no));
 
     const auto& placed = std::get<OpenOrder>(order_state).placed;
     const IntentCreated made{intent_id,
@@ -212,7 +231,7 @@ void Reactor::check_out(const eventlog::Recorded& event, eventlog::Turn& turn) {
                              placed.number,
                              request.personal().phone()};
     const auto created = decide(Intent{}, CreateIntent{made});
-    if (!created.accepted()) return refused(event, text_of(created.rejection()));
+    if (!created.accepted()) return refuse(refusal::kNotPriced, text_of(created.rejection()));
     eventlog::Part intent_part{intent_stream(tenant, intent_id), eventlog::kCreate, {}};
     for (const auto& fact : created.events()) intent_part.events.push_back(encode(fact, now));
 

@@ -93,8 +93,9 @@ const std::map<std::string, Rule>& rules() {
             rows.remove({kPush, kAttempt, kPoll, kExpiry});
             rows.take("", claim::kCheckout, e.checkout_id());
         }),
-        rule<v1::IntentExpired>([](const auto&, const Rows& rows) {
+        rule<v1::IntentExpired>([](const auto& e, const Rows& rows) {
             rows.remove({kPush, kAttempt, kPoll, kExpiry});
+            rows.put(kPoll, e.next_poll_at_us());
         }),
         rule<v1::ReceiptLearned>(
             [](const auto& e, const Rows& rows) { rows.take("", claim::kReceipt, e.receipt()); }),

@@ -133,7 +133,9 @@ Line failed(v1::Payment& p, const Recorded& event) {
     p.set_result_code(e.result_code());
     p.set_failure_reason(e.reason());
     if (!e.checkout_id().empty()) p.set_checkout_id(e.checkout_id());
-    return {"failed", e.result_code() + " " + e.reason()};
+    p.set_failure_note(e.personal().note());
+    return {"failed", e.result_code() + " " + e.reason() +
+                          (e.personal().note().empty() ? "" : ": " + e.personal().note())};
 }
 Line expired(v1::Payment& p, const Recorded&) {
     p.set_state(v1::PAYMENT_STATE_EXPIRED);

@@ -279,8 +279,11 @@ Pusher::Query Pusher::ask(const std::string& tenant, const std::string& intent_i
                 answer.code, answer.description, SaysNothing{}, {}, standing_of(now_case)};
             if (!std::holds_alternative<NoIntent>(now_case.intent.state)) {
                 const auto& story = story_of(now_case.intent.state);
+                const auto expires_at = story.made.expires_at;
                 learned.next_poll_at =
-                    next_poll(config_, story.polls, clock_.now(), story.made.expires_at);
+                    std::holds_alternative<Expired>(now_case.intent.state)
+                        ? next_late_poll(config_, clock_.now(), expires_at)
+                        : next_poll(config_, story.polls, clock_.now(), expires_at);
             }
             std::visit(
                 Overloaded{[&](const mpesa::QuerySaysPaid&) { learned.says = SaysPaidOnly{}; },
@@ -303,11 +306,17 @@ bool can_be_asked_about(const Intent& intent) {
     const auto* asked = std::get_if<Asked>(&intent);
     return asked && asked->story.checkout_id && !asked->story.contradicted;
 }
+bool can_be_asked_about_late(const Intent& intent) {
+    const auto* expired = std::get_if<Expired>(&intent);
+    return expired && expired->was_asked && expired->story.checkout_id &&
+           !expired->story.contradicted;
+}
 }  // namespace
 
 void Pusher::poll(const eventlog::WorkRow& row) {
     const auto c = load_case(books_, row.ref, row.key);
-    if (!can_be_asked_about(c.intent.state)) return drop(row);
+    if (!can_be_asked_about(c.intent.state) && !can_be_asked_about_late(c.intent.state))
+        return drop(row);
     if (ask(row.ref, row.key, c) == Query::no_account) {
         log::error("a payment cannot be asked about: its account is gone",
                    {{"tenant", row.ref}, {"intent", row.key}});
@@ -327,7 +336,16 @@ void Pusher::expire(const eventlog::WorkRow& row) {
     }
     learn(
         row.ref, row.key,
-        [&](const Case&, Taken) -> IntentCommand { return ExpireIntent{clock_.now()}; }, "expiry");
+        [&](const Case& c_now, Taken) -> IntentCommand {
+            // Asked in vain, or not asked at all: still so after its time.
+            const auto now = clock_.now();
+            ExpireIntent expire{now, {}};
+            if (can_be_asked_about(c_now.intent.state))
+                expire.next_poll_at =
+                    next_late_poll(config_, now, story_of(c_now.intent.state).made.expires_at);
+            return expire;
+        },
+        "expiry");
 }
 
 void Pusher::learn(const std::string& tenant, const std::string& intent_id,

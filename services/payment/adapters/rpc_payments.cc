@@ -24,6 +24,7 @@ using grpc::ServerUnaryReactor;
 constexpr int kPageSizeMax = 200;
 constexpr int kDecideTries = 3;
 constexpr std::size_t kRequestIdBytesMax = 200;
+constexpr std::size_t kReasonBytesMax = 500;
 constexpr std::chrono::milliseconds kLookAgainMs{25};
 
 std::string hash_of(const google::protobuf::Message& request) {
@@ -308,7 +309,10 @@ private:
 
     void cancel(const v1::CancelPaymentRequest& request, v1::Payment& response) {
         const auto name = parse_name(request.name(), "payments");
-        change("cancel", request.name(), request.request_id(), request, CancelIntent{});
+        if (request.reason().size() > kReasonBytesMax)
+            throw rpc::invalid_field("reason", "must have at most 500 characters");
+        change("cancel", request.name(), request.request_id(), request,
+               CancelIntent{request.reason()});
         show(doors_, name.tenant, name.id, response);
     }
 

@@ -18,6 +18,9 @@ StreamName intent_stream(const std::string& tenant, const std::string& intent_id
 StreamName account_stream(const std::string& tenant, const std::string& provider) {
     return {tenant, category::kProviderAccount, provider};
 }
+StreamName checkout_stream(const std::string& tenant, const std::string& order_id) {
+    return {tenant, category::kCheckout, order_id};
+}
 StreamName register_stream(const std::string& tenant, int year) {
     return {tenant, category::kRegister, std::to_string(year)};
 }

@@ -26,6 +26,7 @@ eventlog::StreamName order_stream(const std::string& tenant, const std::string& 
 eventlog::StreamName invoice_stream(const std::string& tenant, const std::string& invoice_id);
 eventlog::StreamName intent_stream(const std::string& tenant, const std::string& intent_id);
 eventlog::StreamName account_stream(const std::string& tenant, const std::string& provider);
+eventlog::StreamName checkout_stream(const std::string& tenant, const std::string& order_id);
 eventlog::StreamName register_stream(const std::string& tenant, int year);
 
 struct Case {

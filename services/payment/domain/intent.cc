@@ -25,9 +25,21 @@ IntentQuarantined mismatch(const Story& s, const std::string& checkout_id) {
 
 IntentFailed failed(const Story& s, const std::string& code, const std::string& reason,
                     const std::string& checkout_id) {
-    return {
-        s.made.intent_id, s.made.order_id,       s.made.customer_id, s.made.conversation_id, code,
-        reason,           s.made.reservation_id, checkout_id};
+    return {s.made.intent_id,
+            s.made.order_id,
+            s.made.customer_id,
+            s.made.conversation_id,
+            code,
+            reason,
+            s.made.reservation_id,
+            checkout_id,
+            ""};
+}
+
+IntentExpired expired(const Story& s, const std::optional<Time>& next_poll_at) {
+    const auto& m = s.made;
+    return {m.intent_id,       m.order_id,       m.customer_id,
+            m.conversation_id, m.reservation_id, next_poll_at};
 }
 
 // The money is here. Where it is booked depends on what the order still wants.
@@ -157,14 +169,14 @@ Answer on(const Waiting& i, const BeginPush& c) {
 }
 
 Answer on(const Waiting& i, const ExpireIntent& c) {
-    const auto& m = i.story.made;
-    if (c.now < m.expires_at) return IntentRejection::not_due;
-    return IntentExpired{m.intent_id, m.order_id, m.customer_id, m.conversation_id,
-                         m.reservation_id};
+    if (c.now < i.story.made.expires_at) return IntentRejection::not_due;
+    return expired(i.story, {});
 }
 
-Answer on(const Waiting& i, const CancelIntent&) {
-    return failed(i.story, "", failure::kCancelled, "");
+Answer on(const Waiting& i, const CancelIntent& c) {
+    auto fact = failed(i.story, "", failure::kWithdrawn, "");
+    fact.note = c.reason;
+    return fact;
 }
 
 // Waiting means: never asked, or definitely refused. A callback cannot be an answer to anything.
@@ -248,7 +260,10 @@ Answer on(const Paid& i, const LearnCallback& c) {
         return IntentQuarantined{
             quarantine::kOtherAmount,
             format_money(paid->amount) + " instead of " + format_money(s.made.amount)};
-    if (i.receipt.empty()) return ReceiptLearned{paid->receipt};
+    if (i.receipt.empty())
+        return ReceiptLearned{paid->receipt,       s.made.intent_id,       s.made.order_id,
+                              s.made.customer_id,  s.made.conversation_id, s.made.amount,
+                              s.made.order_number, i.second_success};
     if (i.receipt != paid->receipt)
         return IntentQuarantined{quarantine::kOtherReceipt,
                                  paid->receipt + " besides " + i.receipt};
@@ -284,11 +299,26 @@ Answer on(const Asked& i, const LearnQuery& c) {
 }
 
 Answer on(const Asked& i, const ExpireIntent& c) {
-    const auto& m = i.story.made;
     if (!i.story.checkout_id || i.story.contradicted) return IntentRejection::outcome_unknown;
-    if (c.now < m.expires_at) return IntentRejection::not_due;
-    return IntentExpired{m.intent_id, m.order_id, m.customer_id, m.conversation_id,
-                         m.reservation_id};
+    if (c.now < i.story.made.expires_at) return IntentRejection::not_due;
+    return expired(i.story, c.next_poll_at);
+}
+
+// Nobody could say at the end of its time what became of the prompt. Money that moved is late, and
+// found also when its callback never comes.
+Answer on(const Expired& i, const LearnQuery& c) {
+    const auto& s = i.story;
+    if (!i.was_asked || !s.checkout_id) return IntentRejection::settled;
+    const auto answered = [&](bool is_final) {
+        return QueryAnswered{c.code, c.description, is_final,
+                             is_final ? std::nullopt : c.next_poll_at};
+    };
+    if (s.contradicted) return answered(true);
+    if (!std::holds_alternative<SaysPaidOnly>(c.says))
+        return answered(std::holds_alternative<SaysFailed>(c.says));
+    Events events{answered(true)};
+    pay(events, s, c.order, true, *s.checkout_id, "", "query");
+    return events;
 }
 Answer on(const Asking&, const LearnQuery&) { return IntentRejection::outcome_unknown; }
 Answer on(const Asking&, const ExpireIntent&) { return IntentRejection::outcome_unknown; }
@@ -376,17 +406,20 @@ Intent after(const Asked& i, const PushRefused& e) {
 
 Intent after(const Asking& i, const PushUnknown&) { return Asked{i.story}; }
 
-Intent after(Asked i, const QueryAnswered& e) {
-    ++i.story.polls;
-    i.story.doubtful_code = e.is_final ? "" : e.result_code;
-    return i;
+template <class Stage>
+Stage asked_about(Stage stage, const QueryAnswered& e) {
+    ++stage.story.polls;
+    stage.story.doubtful_code = e.is_final ? "" : e.result_code;
+    return stage;
 }
+Intent after(const Asked& i, const QueryAnswered& e) { return asked_about(i, e); }
+Intent after(const Expired& i, const QueryAnswered& e) { return asked_about(i, e); }
 
 Intent paid(Story story, const IntentPaid& e) {
     if (story.checkout_id && *story.checkout_id != e.checkout_id)
         throw CorruptStream("intent: paid by another checkout");
     story.checkout_id = e.checkout_id;
-    return Paid{std::move(story), e.receipt, e.late};
+    return Paid{std::move(story), e.receipt, e.late, e.second_success};
 }
 Intent after(const Asking& i, const IntentPaid& e) { return paid(i.story, e); }
 Intent after(const Asked& i, const IntentPaid& e) { return paid(i.story, e); }

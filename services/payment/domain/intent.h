@@ -17,7 +17,7 @@
 //     └────── refused ─────────┘                      │
 //                                                     ├── success ──▶ Paid
 //   Seen from outside: Waiting and Asking are INITIATED,  └── failure ──▶ Failed
-//   Asked is PENDING.
+//   Asked is PENDING. Expired with nobody's last word is still asked about, for a while.
 //
 // What the rules protect
 //  - Nobody is asked twice: a push begins only in Waiting, and only a definite refusal leads back
@@ -117,6 +117,7 @@ struct IntentFailed {
     std::string reason;  // see failure::
     std::string reservation_id;
     std::string checkout_id;  // bound by this evidence or before; empty if nobody was asked
+    std::string note;         // words of the person who took it back
     bool operator==(const IntentFailed&) const = default;
 };
 struct IntentExpired {
@@ -125,10 +126,18 @@ struct IntentExpired {
     std::string customer_id;
     std::string conversation_id;
     std::string reservation_id;
+    std::optional<Time> next_poll_at;  // it was asked about in vain: asked again then
     bool operator==(const IntentExpired&) const = default;
 };
 struct ReceiptLearned {
     std::string receipt;
+    std::string intent_id;
+    std::string order_id;
+    std::string customer_id;
+    std::string conversation_id;
+    Money amount;
+    std::string order_number;
+    bool second_success = false;
     bool operator==(const ReceiptLearned&) const = default;
 };
 struct IntentQuarantined {
@@ -143,7 +152,8 @@ using IntentEvent =
 
 // Words that customers' texts and reports are chosen by.
 namespace failure {
-inline const std::string kCancelled = "cancelled";
+inline const std::string kCancelled = "cancelled";  // by the payer, on the phone
+inline const std::string kWithdrawn = "withdrawn";  // by the shop, before anyone was asked
 inline const std::string kInsufficientFunds = "insufficient_funds";
 inline const std::string kNoAnswer = "no_answer";
 inline const std::string kWrongPin = "wrong_pin";
@@ -238,8 +248,11 @@ struct LearnQuery {
 };
 struct ExpireIntent {
     Time now;
+    std::optional<Time> next_poll_at;  // while nobody has said what became of the prompt
 };
-struct CancelIntent {};
+struct CancelIntent {
+    std::string reason;  // a person's words; may be empty
+};
 using IntentCommand = std::variant<CreateIntent, RequestPush, BeginPush, LearnPushAccepted,
                                    LearnPushRefused, LearnPushLost, LearnCallback, LearnMalformed,
                                    LearnQuery, ExpireIntent, CancelIntent>;
@@ -288,6 +301,7 @@ struct Paid {
     Story story;
     std::string receipt;  // empty: pending
     bool late = false;
+    bool second_success = false;
     bool operator==(const Paid&) const = default;
 };
 struct Failed {

@@ -95,6 +95,25 @@ Answer decide(const Order& order, const OrderCommand& command) {
     return std::visit([](const auto& o, const auto& c) { return on(o, c); }, order, command);
 }
 
+std::string refusal_of(OrderRejection rejection) {
+    switch (rejection) {
+        case OrderRejection::already_paid:
+            return refusal::kAlreadyPaid;
+        case OrderRejection::cancelled:
+            return refusal::kOrderCancelled;
+        // An order of that id that was placed before has its payment.
+        case OrderRejection::exists_already:
+        case OrderRejection::payment_pending:
+            return refusal::kPaymentPending;
+        case OrderRejection::not_placed:
+            return refusal::kNoOrder;
+        case OrderRejection::not_priced:
+        case OrderRejection::reason_missing:
+            break;
+    }
+    return refusal::kNotPriced;
+}
+
 Order evolve(const Order& order, const OrderEvent& event) {
     return std::visit([](const auto& o, const auto& e) { return after(o, e); }, order, event);
 }

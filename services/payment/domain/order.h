@@ -65,6 +65,27 @@ struct OrderCancelled {
 using OrderEvent =
     std::variant<OrderPlaced, OrderConfirmed, PaymentStarted, OrderPaid, OrderCancelled>;
 
+// A fact of its own stream: a checkout that led to no order, or to no new payment of one.
+struct CheckoutRefused {
+    std::string order_id;
+    std::string conversation_id;
+    std::string customer_id;
+    std::string reservation_id;
+    std::string reason;  // see refusal::
+    std::string detail;
+    bool retry = false;
+    bool operator==(const CheckoutRefused&) const = default;
+};
+
+// Words that the customer's text is chosen by.
+namespace refusal {
+inline const std::string kAlreadyPaid = "already_paid";
+inline const std::string kOrderCancelled = "order_cancelled";
+inline const std::string kPaymentPending = "payment_pending";  // another one of the same order
+inline const std::string kNoOrder = "no_order";
+inline const std::string kNotPriced = "not_priced";
+}  // namespace refusal
+
 // What the order's latest intent is doing, as its own stream says. The caller folds it and guards
 // the append with its version, so that this is still so when the order changes.
 enum class PreviousIntent {
@@ -128,6 +149,9 @@ struct CancelledOrder {
 using Order = std::variant<NoOrder, OpenOrder, PaidOrder, CancelledOrder>;
 
 Decision<OrderEvent, OrderRejection> decide(const Order& order, const OrderCommand& command);
+
+// The word for a checkout that this rule refused.
+std::string refusal_of(OrderRejection rejection);
 
 // Throws CorruptStream if no `decide` could have written this history.
 Order evolve(const Order& order, const OrderEvent& event);

@@ -1,5 +1,10 @@
 #include <gmock/gmock.h>
 
+#include <atomic>
+#include <iterator>
+#include <random>
+#include <thread>
+
 #include "flowstack/conversation/v1/content_events.pb.h"
 #include "flowstack/followup/v1/task_events.pb.h"
 #include "flowstack/payment/v1/intent_events.pb.h"
@@ -31,6 +36,15 @@ protected:
         Message m;
         m.set_order_id(checkout.order_id());
         m.set_intent_id("intent-" + checkout.order_id());
+        m.set_conversation_id(checkout.conversation_id());
+        m.set_customer_id(checkout.customer_id());
+        return m;
+    }
+    // The same without an intent: there is none.
+    template <class Message>
+    Message about_order(const v1::CheckoutRequested& checkout) {
+        Message m;
+        m.set_order_id(checkout.order_id());
         m.set_conversation_id(checkout.conversation_id());
         m.set_customer_id(checkout.customer_id());
         return m;
@@ -218,6 +232,195 @@ TEST_F(Walk, AnUnknownTenantsMessageParksAndOthersGoOn) {
     for (int i = 0; i < 10; ++i) consume();
     writes("amina", "Hi");
     EXPECT_THAT(heard("amina"), HasSubstr("Welcome"));
+}
+
+TEST_F(Walk, ACheckoutThatPaymentRefusesGivesTheShelfBackAndIsTold) {
+    orders("amina", "3");
+    const auto checkout = all<v1::CheckoutRequested>().at(0);
+    EXPECT_EQ(product("coffee").reserved(), 3);
+    auto refused = about_order<payment::v1::CheckoutRefused>(checkout);
+    refused.set_reservation_id(checkout.reservation_id());
+    refused.set_reason("not_priced");
+    payment_says(refused);
+    EXPECT_THAT(heard("amina"), HasSubstr("cannot take this order"));
+    EXPECT_EQ(product("coffee").reserved(), 0);
+    EXPECT_EQ(product("coffee").on_hand(), 10);
+    EXPECT_EQ(conversation_of("amina").state(), "ESCALATED");
+}
+
+TEST_F(Walk, ALateSuccessTakesItsGoodsFromTheShelfAgain) {
+    orders("amina", "3");
+    const auto checkout = all<v1::CheckoutRequested>().at(0);
+    starts(checkout, 75'000);
+    payment_says(about<payment::v1::IntentExpired>(checkout));
+    EXPECT_EQ(product("coffee").reserved(), 0);
+    pays(checkout, 75'000);
+    consume();
+    EXPECT_THAT(heard("amina"), HasSubstr("QKX7"));
+    EXPECT_EQ(product("coffee").on_hand(), 7);
+    EXPECT_EQ(product("coffee").reserved(), 0);
+    EXPECT_EQ(all<v1::CheckoutRequested>().size(), 1u);
+}
+
+TEST_F(Walk, AReceiptThatIsLearntLaterIsSentAgain) {
+    orders("amina", "1");
+    const auto checkout = all<v1::CheckoutRequested>().at(0);
+    starts(checkout, 25'000);
+    auto paid = about<payment::v1::IntentPaid>(checkout);
+    paid.mutable_amount()->set_minor_units(25'000);
+    paid.mutable_amount()->set_currency_code("KES");
+    payment_says(paid);
+    EXPECT_EQ(conversation_of("amina").state(), "CLOSED");
+    auto learned = about<payment::v1::ReceiptLearned>(checkout);
+    *learned.mutable_amount() = paid.amount();
+    learned.set_receipt("QKX8AB12CD");
+    payment_says(learned);
+    EXPECT_THAT(heard("amina"), HasSubstr("Transaction: QKX8AB12CD"));
+    EXPECT_EQ(product("coffee").on_hand(), 9);
+    // As it was stored before it named its order: nobody can say whose it is.
+    payment::v1::ReceiptLearned old;
+    old.set_receipt("OLD");
+    const auto said = replies("amina").size();
+    payment_says(old);
+    EXPECT_EQ(replies("amina").size(), said);
+}
+
+// What one process has of its own: connections, folds, cursors in memory.
+struct Replica {
+    Replica(const std::string& database_url, const Packs& packs, Tenants& tenants,
+            std::map<std::string, std::shared_ptr<eventlog::Source>> sources)
+        : store({.service = "conversation", .database_url = database_url, .lanes = kLanes}, derive),
+          content(store, books, packs),
+          reactor(books, tenants, content, RateLimit{}),
+          consumption(store, with_own(std::move(sources)),
+                      {.consumer = "conversation",
+                       .head_compare_ms = seconds{1},
+                       .idle_cursor_ms = milliseconds{50}}) {
+        consumption.react([this](const auto& event, auto& turn) { reactor.react(event, turn); });
+        consumption.project(project);
+    }
+    std::map<std::string, std::shared_ptr<eventlog::Source>> with_own(
+        std::map<std::string, std::shared_ptr<eventlog::Source>> sources) {
+        sources["conversation"] = std::make_shared<testing::StoredLog>(store);
+        return sources;
+    }
+
+    eventlog::Store store;
+    Books books{store};
+    ContentCache content;
+    Reactor reactor;
+    eventlog::Consumption consumption;
+};
+
+TEST_F(Walk, TwoHundredChatsAreAnsweredInOrderWhateverTheBusRepeatsAndWhoeverOwnsTheLanes) {
+    constexpr int kChats = 200;
+    constexpr int kMessages = 50;
+    constexpr std::size_t kChunk = 37;
+    std::vector<std::vector<eventlog::BusRecord>> bus(kLanes);
+    for (int n = 1; n <= kMessages; ++n) {
+        now += seconds{10};
+        for (int chat = 0; chat < kChats; ++chat) {
+            const auto who = "chat-" + std::to_string(chat);
+            gateway::v1::MessageReceived m;
+            m.set_provider_message_id(who + "/" + std::to_string(n));
+            m.set_channel_id("ch1");
+            m.set_customer_id(who);
+            m.set_kind("text");
+            m.mutable_personal()->set_text("Hi");
+            m.mutable_personal()->set_phone("+254712345678");
+            const auto& event = gateway->happened({"duka", "inbound", m.provider_message_id()},
+                                                  customer(who), m, now);
+            bus[static_cast<std::size_t>(event.lane)].push_back(
+                {"gateway", event.lane, "duka/" + who, eventlog::to_bus(event)});
+        }
+    }
+    std::vector<std::unique_ptr<Replica>> replicas;
+    for (int i = 0; i < 3; ++i)
+        replicas.push_back(std::make_unique<Replica>(
+            database.service_url(), packs, tenants,
+            std::map<std::string, std::shared_ptr<eventlog::Source>>{
+                {"gateway", gateway}, {"payment", payment}, {"followup", followup}}));
+    const auto handled = [&] {
+        return store.pool().with([](postgres::Session& session) {
+            return session
+                .query(
+                    "select count(*) from events where type = "
+                    "'flowstack.conversation.v1.CustomerSpoke'")
+                .int8(0, 0);
+        });
+    };
+    // Who owns a lane changes every second; for a moment the old owner goes on beside the new one.
+    std::atomic<int> generation = 0;
+    std::atomic<bool> done = false;
+    std::vector<std::thread> threads;
+    for (int mine = 0; mine < 3; ++mine)
+        threads.emplace_back([&, mine] {
+            auto& consumption = replicas[static_cast<std::size_t>(mine)]->consumption;
+            std::mt19937 random(static_cast<unsigned>(mine));
+            std::vector<std::size_t> next(kLanes, 0);
+            std::vector<int> lanes;
+            int known = -1;
+            while (!done) {
+                if (const int now_is = generation; now_is != known) {
+                    known = now_is;
+                    consumption.unassign(lanes);
+                    lanes.clear();
+                    for (int lane = 0; lane < kLanes; ++lane)
+                        if ((lane + known) % 3 == mine) lanes.push_back(lane);
+                    consumption.assign(lanes);
+                }
+                std::vector<eventlog::BusRecord> batch;
+                for (const int lane : lanes) {
+                    const auto& records = bus[static_cast<std::size_t>(lane)];
+                    auto& at = next[static_cast<std::size_t>(lane)];
+                    const auto end = std::min(at + kChunk, records.size());
+                    // A stretch, often twice, sometimes with its beginning missing.
+                    for (int times = 1 + static_cast<int>(random() % 2); times > 0; --times)
+                        for (auto i = at + random() % 3; i < end; ++i) batch.push_back(records[i]);
+                    at = end == records.size() ? 0 : end;
+                }
+                consumption.apply(std::move(batch));
+            }
+        });
+    const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(150);
+    while (handled() < kChats * kMessages && std::chrono::steady_clock::now() < deadline) {
+        std::this_thread::sleep_for(seconds{1});
+        ++generation;
+    }
+    done = true;
+    for (auto& thread : threads) thread.join();
+
+    std::map<std::string, std::vector<std::string>> heard_of, answered;
+    const auto whole_lane = [&](int lane) {
+        std::vector<eventlog::Recorded> events;
+        while (true) {  // a page has a limit in bytes, too
+            auto page = store.read_lane(lane, std::ssize(events) + 1, 0, 10'000);
+            if (page.empty()) return events;
+            std::ranges::move(page, std::back_inserter(events));
+        }
+    };
+    for (int lane = 0; lane < kLanes; ++lane)
+        for (const auto& event : whole_lane(lane)) {
+            if (event.type == v1::CustomerSpoke::descriptor()->full_name()) {
+                v1::CustomerSpoke m;
+                ASSERT_TRUE(m.ParseFromString(event.payload));
+                heard_of[event.meta.routing.key].push_back(m.inbound_id());
+            } else if (event.type == v1::ReplyRequested::descriptor()->full_name()) {
+                v1::ReplyRequested m;
+                ASSERT_TRUE(m.ParseFromString(event.payload));
+                answered[m.customer_id()].push_back(m.idempotency_key());
+            }
+        }
+    ASSERT_EQ(heard_of.size(), static_cast<std::size_t>(kChats));
+    for (const auto& [who, inbound_ids] : heard_of) {
+        std::vector<std::string> expected, keys;
+        for (int n = 1; n <= kMessages; ++n) {
+            expected.push_back(who + "/" + std::to_string(n));
+            keys.push_back("auto-reply:" + expected.back() + ":1");
+        }
+        ASSERT_EQ(inbound_ids, expected);
+        ASSERT_EQ(answered[who], keys);
+    }
 }
 
 TEST_F(Walk, ReadModelsAreTheSameAfterARebuild) {

@@ -3,6 +3,7 @@
 #include <set>
 
 #include "flowstack/payment/v1/intent_events.pb.h"
+#include "flowstack/payment/v1/order_events.pb.h"
 #include "tests/integration/payment/shop.h"
 
 namespace flowstack::payment::testing {
@@ -330,6 +331,86 @@ TEST(Payment, OfAnOrderThatWasPaidMeanwhileGoesToSuspense) {
     EXPECT_EQ(shop.booked("clearing:mpesa"), 232'000);
     EXPECT_EQ(shop.booked("receivable"), 0);
     EXPECT_TRUE(shop.sums_to_zero());
+}
+
+TEST(Payment, ThatExpiredUnansweredAndLostItsCallbackIsStillFound) {
+    auto config = quick_config();
+    config.intent_expiry_ms = 400ms;
+    config.late_poll_ms = 100ms;
+    config.late_polls_for_ms = 10min;
+    Shop shop(config);
+    shop.payer({{"behaviour", "pay"}, {"delay_ms", 0}, {"balance", 100'000'000}});
+    shop.fault("stkpush", {{"callback", {{"lose", true}}}});
+    shop.fault("stkquery",
+               {{"error", {{"code", "500.003.02"}, {"http", 500}, {"message", "System is busy"}}}},
+               3);
+    const auto order_id = shop.check_out("amina");
+    ASSERT_TRUE(shop.until([&] { return has_evidence(shop.last_payment(order_id), "expired"); }));
+    ASSERT_TRUE(shop.reaches(order_id, v1::PAYMENT_STATE_PAID));
+    EXPECT_TRUE(shop.last_payment(order_id).late());
+    EXPECT_TRUE(shop.last_payment(order_id).receipt_pending());
+    EXPECT_EQ(shop.booked("clearing:mpesa"), 116'000);
+    EXPECT_EQ(shop.booked("receivable"), 0);
+    EXPECT_EQ(shop.booked("suspense"), 0);
+    const auto left = shop.store.pool().with(
+        [](postgres::Session& session) { return session.query("select kind from work").rows(); });
+    EXPECT_EQ(left, 0);
+}
+
+TEST(Payment, ThatExpiredIsAskedAboutNoLongerThanItIsSaid) {
+    auto config = quick_config();
+    config.intent_expiry_ms = 200ms;
+    config.late_poll_ms = 20ms;
+    config.late_polls_for_ms = 200ms;
+    Shop shop(config);
+    shop.payer({{"behaviour", "manual"}});
+    const auto order_id = shop.check_out("amina");
+    ASSERT_TRUE(shop.reaches(order_id, v1::PAYMENT_STATE_EXPIRED));
+    ASSERT_TRUE(shop.until([&] {
+        return shop.store.pool().with([](postgres::Session& session) {
+            return session.query("select kind from work").rows();
+        }) == 0;
+    }));
+    EXPECT_EQ(shop.last_payment(order_id).state(), v1::PAYMENT_STATE_EXPIRED);
+}
+
+TEST(Checkout, ThatIsRefusedIsAFactThatNamesItsReason) {
+    Shop shop;
+    const auto refusals = [&](const std::string& order_id) {
+        std::vector<std::string> reasons;
+        for (const auto& event : shop.store.read_stream(checkout_stream(kTenant, order_id))) {
+            v1::CheckoutRefused m;
+            EXPECT_TRUE(m.ParseFromString(event.payload)) << event.type;
+            EXPECT_EQ(m.customer_id(), "amina");
+            EXPECT_EQ(m.conversation_id(), "conversation-amina");
+            EXPECT_FALSE(m.reservation_id().empty());
+            EXPECT_TRUE(event.meta.causation);
+            reasons.push_back(m.reason() + (m.retry() ? ", retry" : ""));
+        }
+        return reasons;
+    };
+    // Nothing to pay: no order.
+    const auto free = shop.check_out("amina", 0);
+    shop.consume();
+    EXPECT_EQ(refusals(free), std::vector<std::string>{"not_priced"});
+    EXPECT_EQ(shop.order(free).state(), v1::ORDER_STATE_UNSPECIFIED);
+    // An order that nobody placed cannot be tried again.
+    shop.check_out("amina", 1000, "nobody's");
+    shop.consume();
+    EXPECT_EQ(refusals("nobody's"), std::vector<std::string>{"no_order, retry"});
+    // One payment at a time, and none of what is paid.
+    shop.payer({{"behaviour", "pay"}, {"delay_ms", 500}, {"balance", 100'000'000}});
+    const auto order_id = shop.check_out("amina");
+    shop.consume();
+    shop.check_out("amina", 1000, order_id);
+    shop.consume();
+    ASSERT_TRUE(shop.reaches(order_id, v1::PAYMENT_STATE_PAID));
+    shop.check_out("amina", 1000, order_id);
+    shop.consume();
+    EXPECT_EQ(refusals(order_id),
+              (std::vector<std::string>{"payment_pending, retry", "already_paid, retry"}));
+    EXPECT_EQ(shop.payments_of(order_id).size(), 1U);
+    EXPECT_EQ(shop.booked("clearing:mpesa"), 116'000);
 }
 
 TEST(Evidence, OfAnotherAmountIsQuarantined) {

@@ -184,8 +184,17 @@ TEST_F(PaymentDoors, CancelWhatNobodyWasAskedFor) {
     const auto made = create(free_reference("r1"));
     v1::CancelPaymentRequest cancel;
     cancel.set_name(made.name());
-    EXPECT_EQ(ok<v1::Payment>(*payments, &v1::PaymentService::Stub::CancelPayment, cancel).state(),
-              v1::PAYMENT_STATE_FAILED);
+    cancel.set_reason(std::string(501, 'x'));
+    const auto failure =
+        refused<v1::Payment>(*payments, &v1::PaymentService::Stub::CancelPayment, cancel);
+    EXPECT_EQ(failure.reason, common::v1::ERROR_REASON_FIELD_INVALID);
+    cancel.set_reason("she paid in cash");
+    const auto given_up =
+        ok<v1::Payment>(*payments, &v1::PaymentService::Stub::CancelPayment, cancel);
+    EXPECT_EQ(given_up.state(), v1::PAYMENT_STATE_FAILED);
+    EXPECT_EQ(given_up.failure_reason(), "withdrawn");
+    EXPECT_EQ(given_up.failure_note(), "she paid in cash");
+    EXPECT_NE(given_up.evidence().rbegin()->detail().find("she paid in cash"), std::string::npos);
 }
 
 TEST_F(PaymentDoors, KnowNothingOfOtherTenants) {

@@ -32,6 +32,8 @@ PaymentConfig quick_config() {
     c.push_retry_ms = 10ms;
     c.poll_first_ms = 30s;
     c.poll_plan_ms = {20ms};
+    c.late_poll_ms = 15min;
+    c.late_polls_for_ms = 0ms;
     c.query_interval_ms = 0ms;
     c.intent_expiry_ms = 30min;
     c.invoice_due_ms = 24h;

@@ -64,7 +64,8 @@ TEST(Codec, EveryFactOfAConversationComesBackAsItWas) {
         }
         round_trip(reply);
     }
-    round_trip(StockRequested{"r", "c", "cu", cart});
+    round_trip(StockRequested{"r", "c", "cu", cart, ""});
+    round_trip(StockRequested{"r", "c", "cu", cart, "o"});
     round_trip(CheckoutRequested{"o", "c", "cu", "ch", "r", cart, "KES", "mpesa", "en", "old",
                                  "Amina", "Moi Avenue", "+254712345678"});
     round_trip(Escalated{"angry"});

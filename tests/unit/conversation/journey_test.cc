@@ -212,8 +212,9 @@ TEST(Journey, AFailedPaymentIsToldInPlainWordsAndTriedAgainForTheSameOrder) {
 }
 
 TEST(Journey, EveryReasonHasPlainWordsInBothLanguages) {
-    for (const std::string reason : {"cancelled", "insufficient_funds", "no_answer", "wrong_pin",
-                                     "limit", "busy", "refused", "other", "something new"}) {
+    for (const std::string reason :
+         {"cancelled", "withdrawn", "insufficient_funds", "no_answer", "wrong_pin", "limit", "busy",
+          "refused", "other", "something new"}) {
         Ordered chat;
         chat.stock_is_there();
         chat.payment_starts();
@@ -242,10 +243,176 @@ TEST(Journey, ALateSuccessChangesNoStateButSendsTheReceiptAndCannotBePaidTwice) 
     chat.hears(PaymentExpired{chat.now_in().order_id});
     EXPECT_THAT(chat.payment_pays(50'000), ElementsAre(HasSubstr("Payment received")));
     EXPECT_EQ(chat.state(), "AWAITING_CUSTOMER");
+    // Its goods had gone back to the shelf: they are taken again, and nobody is asked to pay.
+    const auto taken = chat.last<StockRequested>();
+    EXPECT_EQ(taken.paid_order_id, chat.now_in().order_id);
     const auto stock = chat.count<StockRequested>();
     EXPECT_THAT(chat.taps("Try again"),
                 ElementsAre(HasSubstr("already paid"), HasSubstr("Welcome")));
     EXPECT_EQ(chat.count<StockRequested>(), stock);
+    EXPECT_THAT(chat.hears(StockAnswered{taken.reservation_id, true, "", 0}), IsEmpty());
+    EXPECT_EQ(chat.last<ReservationEndRequested>(),
+              (ReservationEndRequested{taken.reservation_id, true, "paid"}));
+    EXPECT_EQ(chat.count<CheckoutRequested>(), 1);
+}
+
+TEST(Journey, AfterALateSuccessAnotherOrderCanBeMadeInTheSameDialogue) {
+    Ordered chat;
+    chat.stock_is_there();
+    chat.payment_starts();
+    const auto first = chat.now_in().order_id;
+    chat.hears(PaymentExpired{first});
+    chat.payment_pays(50'000);
+    chat.hears(StockAnswered{chat.last<StockRequested>().reservation_id, true, "", 0});
+    // The same things once more are a new order.
+    chat.says("menu");
+    chat.taps("View Products");
+    chat.taps("Coffee");
+    chat.says("2");
+    chat.says("skip");
+    chat.taps("M-Pesa");
+    chat.stock_is_there();
+    const auto second = chat.last<CheckoutRequested>();
+    EXPECT_NE(second.order_id, first);
+    EXPECT_EQ(second.retry_of_order_id, "");
+}
+
+TEST(Journey, WhatSoldOutBeforeALateSuccessGoesToAPersonAndIsTold) {
+    Ordered chat;
+    chat.stock_is_there();
+    chat.payment_starts();
+    chat.hears(PaymentExpired{chat.now_in().order_id});
+    chat.payment_pays(50'000);
+    EXPECT_THAT(
+        chat.hears(StockAnswered{chat.last<StockRequested>().reservation_id, false, "coffee", 0}),
+        ElementsAre(::testing::AllOf(HasSubstr("Coffee sold out"), HasSubstr("money is safe"))));
+    EXPECT_EQ(chat.state(), "ESCALATED");
+}
+
+TEST(Journey, MoneyThatComesWhileARetryAsksTheShelfIsNotAskedForAgain) {
+    Ordered chat;
+    chat.stock_is_there();
+    chat.payment_starts();
+    chat.hears(PaymentExpired{chat.now_in().order_id});
+    chat.taps("Try again");
+    const auto retry = chat.last<StockRequested>().reservation_id;
+    chat.payment_pays(50'000);
+    EXPECT_EQ(chat.last<StockRequested>().reservation_id, retry);
+    EXPECT_THAT(chat.stock_is_there(), IsEmpty());
+    EXPECT_EQ(chat.count<CheckoutRequested>(), 1);
+    EXPECT_EQ(chat.last<ReservationEndRequested>(), (ReservationEndRequested{retry, true, "paid"}));
+}
+
+TEST(Journey, AReceiptThatIsLearntLaterIsSentAgainComplete) {
+    Ordered chat;
+    chat.stock_is_there();
+    chat.payment_starts();
+    EXPECT_THAT(chat.payment_pays(50'000, ""), ElementsAre(HasSubstr("Transaction: intent1")));
+    EXPECT_EQ(chat.state(), "CLOSED");
+    EXPECT_THAT(chat.hears(ReceiptCame{chat.now_in().order_id, "QKX7AB12", kes(50'000), "ORD-1"}),
+                ElementsAre(::testing::AllOf(HasSubstr("Transaction: QKX7AB12"),
+                                             HasSubstr("Coffee × 2"), HasSubstr("KES 500.00"))));
+    EXPECT_EQ(chat.state(), "CLOSED");
+}
+
+TEST(Journey, AReceiptForAnEarlierOrderOfTheDialogueNamesThatOrder) {
+    Ordered chat;
+    chat.stock_is_there();
+    chat.payment_starts();
+    const auto first = chat.now_in().order_id;
+    chat.hears(PaymentExpired{first});
+    chat.says("menu");
+    chat.says("3 soap");
+    chat.says("1");
+    chat.taps("Card");
+    chat.stock_is_there();
+    ASSERT_NE(chat.now_in().order_id, first);
+    const auto receipt = chat.hears(PaymentPaid{first, "intent1", "OLD1", kes(50'000), "ORD-OLD"});
+    ASSERT_EQ(receipt.size(), 1u);
+    EXPECT_TRUE(has(receipt[0], "ORD-OLD") && has(receipt[0], "OLD1")) << receipt[0];
+    EXPECT_FALSE(has(receipt[0], "Soap")) << receipt[0];
+    // The order in hand still waits for its own money.
+    EXPECT_NE(chat.now_in().value("paid_order"), chat.now_in().order_id);
+}
+
+TEST(Journey, ASecondPaymentOfOneOrderIsToldToComeBack) {
+    Ordered chat;
+    chat.stock_is_there();
+    chat.payment_starts();
+    const auto order = chat.now_in().order_id;
+    chat.payment_pays(50'000);
+    EXPECT_THAT(chat.hears(PaymentPaid{order, "intent2", "TWICE1", kes(50'000), "ORD-1", true}),
+                ElementsAre(::testing::AllOf(HasSubstr("TWICE1"), HasSubstr("send it back"))));
+    EXPECT_EQ(chat.state(), "CLOSED");
+}
+
+TEST(Journey, ARefusedCheckoutGivesTheShelfBackTellsTheCustomerAndCallsAPerson) {
+    for (const std::string reason :
+         {"not_priced", "order_cancelled", "no_order", "something new"}) {
+        Ordered chat;
+        chat.stock_is_there();
+        const auto checkout = chat.last<CheckoutRequested>();
+        const auto words =
+            chat.hears(CheckoutRefused{checkout.order_id, checkout.reservation_id, reason});
+        ASSERT_EQ(words.size(), 1u) << reason;
+        EXPECT_TRUE(has(words[0], "cannot take this order. ")) << words[0];
+        EXPECT_FALSE(has(words[0], "_")) << words[0];
+        EXPECT_FALSE(has(words[0], "order.  One")) << words[0];
+        EXPECT_EQ(chat.last<ReservationEndRequested>(),
+                  (ReservationEndRequested{checkout.reservation_id, false, "refused"}));
+        EXPECT_EQ(chat.state(), "ESCALATED");
+        EXPECT_FALSE(chat.now_in().paying());
+    }
+}
+
+TEST(Journey, AFlowThatMisbehavesOnAPaymentLosesNeitherItsReceiptNorItsStock) {
+    Chat chat;
+    // A shop of its own whose words after the payment go round in circles.
+    const auto packs = read_packs(PACKS_DIR);
+    auto flow = packs.flows.at("ECOMMERCE");
+    Action round;
+    round.verb = Verb::go;
+    round.target = "round";
+    flow.nodes["round"].enter = {round};
+    flow.on["payment_paid"] = {round};
+    chat.own_flows[{"ECOMMERCE", 0}] = flow;
+    chat.says("Coffee x 2");
+    chat.says("1");
+    chat.taps("M-Pesa");
+    chat.stock_is_there();
+    chat.payment_starts();
+    EXPECT_THAT(chat.payment_pays(50'000), ElementsAre(HasSubstr("Transaction: RCP123")));
+    EXPECT_TRUE(chat.last<ReservationEndRequested>().sold);
+    EXPECT_EQ(chat.now_in().value("paid_order"), chat.now_in().order_id);
+    EXPECT_EQ(chat.state(), "ESCALATED");
+}
+
+TEST(Journey, ARetryOfWhatIsPaidIsToldSoAndTheDialogueGoesOn) {
+    Ordered chat;
+    chat.stock_is_there();
+    chat.payment_starts();
+    const auto order = chat.now_in().order_id;
+    chat.hears(PaymentExpired{order});
+    chat.taps("Try again");
+    chat.stock_is_there();
+    const auto retry = chat.last<CheckoutRequested>();
+    EXPECT_THAT(chat.hears(CheckoutRefused{order, retry.reservation_id, "already_paid"}),
+                ElementsAre(HasSubstr("already paid"), HasSubstr("Welcome")));
+    EXPECT_FALSE(chat.now_in().paying());
+    EXPECT_EQ(chat.state(), "AWAITING_CUSTOMER");
+}
+
+TEST(Journey, ARetryWhileAPersonHasStartedAPaymentKeepsWhatIsHeld) {
+    Ordered chat;
+    chat.stock_is_there();
+    const auto checkout = chat.last<CheckoutRequested>();
+    chat.payment_starts();
+    EXPECT_THAT(
+        chat.hears(CheckoutRefused{checkout.order_id, checkout.reservation_id, "payment_pending"}),
+        ElementsAre(HasSubstr("being processed")));
+    EXPECT_EQ(chat.now_in().held_reservation_id, checkout.reservation_id);
+    EXPECT_THAT(chat.payment_pays(50'000), ElementsAre(HasSubstr("Payment received")));
+    EXPECT_TRUE(chat.last<ReservationEndRequested>().sold);
 }
 
 TEST(Journey, AReceiptIsSentAlsoWhenAPersonTookOver) {

@@ -294,11 +294,12 @@ TEST(Intent, IsPaidByAQueryWithItsReceiptPending) {
               (std::vector<IntentEvent>{QueryAnswered{"0", "ok", true, {}}, paid,
                                         booked("intent_paid", "receivable")}));
     const auto later = given(kCreated, kAttempted, kAccepted, paid);
-    EXPECT_EQ(later.when(success()).events(), std::vector<IntentEvent>{ReceiptLearned{kReceipt}});
-    EXPECT_TRUE(given(kCreated, kAttempted, kAccepted, paid, ReceiptLearned{kReceipt})
-                    .when(success())
-                    .events()
-                    .empty());
+    // With all that its reader needs to send the receipt again.
+    const ReceiptLearned learned{kReceipt, "i1",        "o1",         "c1",
+                                 "conv",   kes(100000), "ORD-7K2M9Q", false};
+    EXPECT_EQ(later.when(success()).events(), std::vector<IntentEvent>{learned});
+    EXPECT_TRUE(
+        given(kCreated, kAttempted, kAccepted, paid, learned).when(success()).events().empty());
 }
 
 TEST(Intent, FailsByAQueryThatSaysSo) {
@@ -348,10 +349,46 @@ TEST(Intent, ExpiresWhenNobodyPaidInTime) {
               IntentRejection::settled);
 }
 
+TEST(Intent, ThatExpiredInDoubtIsAskedAboutUntilSomebodyKnows) {
+    const auto again = kExpiry + 15min;
+    auto doubtful = kExpired;
+    doubtful.next_poll_at = again;
+    EXPECT_EQ(given(kCreated, kAttempted, kAccepted).when(ExpireIntent{kExpiry, again}).events(),
+              std::vector<IntentEvent>{doubtful});
+    const auto expired = given(kCreated, kAttempted, kAccepted, doubtful);
+    EXPECT_EQ(expired.when(query_nothing("4999")).events(),
+              (std::vector<IntentEvent>{QueryAnswered{"4999", "", false, kPoll}}));
+    EXPECT_EQ(expired
+                  .when(LearnQuery{"1032", "cancelled", SaysFailed{"1032", "cancelled"}, kPoll,
+                                   OrderStanding::open})
+                  .events(),
+              (std::vector<IntentEvent>{QueryAnswered{"1032", "cancelled", true, {}}}));
+    // Its callback was lost, and the money is here all the same.
+    auto late = kPaid;
+    late.receipt = "";
+    late.evidence = "query";
+    late.late = true;
+    EXPECT_EQ(expired.when(query_paid()).events(),
+              (std::vector<IntentEvent>{QueryAnswered{"0", "ok", true, {}}, late,
+                                        booked("late_success", "suspense"),
+                                        late_applied_journal("i1", kes(100000))}));
+    // Nobody was asked, so there is nothing to ask about.
+    EXPECT_EQ(given(kCreated, kExpired).when(query_paid()).rejection(), IntentRejection::settled);
+}
+
+TEST(Intent, ThatExpiredAndIsSaidToBePaidInAnotherAmountWaitsForAPerson) {
+    auto doubtful = kExpired;
+    doubtful.next_poll_at = kExpiry + 15min;
+    const auto contradicted = given(kCreated, kAttempted, kAccepted, doubtful,
+                                    IntentQuarantined{quarantine::kOtherAmount, "KES 1.00"});
+    EXPECT_EQ(contradicted.when(query_paid()).events(),
+              (std::vector<IntentEvent>{QueryAnswered{"0", "ok", true, {}}}));
+}
+
 TEST(Intent, IsCancelledOnlyWhileNobodyWasAsked) {
-    EXPECT_EQ(given(kCreated).when(CancelIntent{}).events(),
-              (std::vector<IntentEvent>{
-                  IntentFailed{"i1", "o1", "c1", "conv", "", "cancelled", "res", ""}}));
+    EXPECT_EQ(given(kCreated).when(CancelIntent{"the customer came to the shop"}).events(),
+              (std::vector<IntentEvent>{IntentFailed{"i1", "o1", "c1", "conv", "", "withdrawn",
+                                                     "res", "", "the customer came to the shop"}}));
     EXPECT_EQ(given(kCreated, kAttempted).when(CancelIntent{}).rejection(),
               IntentRejection::payment_pending);
     EXPECT_EQ(given(kCreated, kAttempted, kAccepted).when(CancelIntent{}).rejection(),
