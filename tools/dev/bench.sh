@@ -1,0 +1,114 @@
+# shellcheck shell=bash
+# The bench: PostgreSQL and Kafka of its own in .run/bench, the peers from npm and Maven, then
+# flowstack-bench. See docs/performance.md.
+
+PEERS_DIR=$ROOT/.cache/bench-peers
+# Debezium as of this version of its pom; the first download is 100 MB.
+PEERS_FETCH_SECONDS=900
+
+# bench [name…] [-o json] [--rounds N] [--seconds S] [--quick] [--no-peers] [--no-build]
+run_bench() {
+    local build=yes peers=yes args=() status=0 settings
+    while (($# > 0)); do
+        case $1 in
+            --no-build) build=no ;;
+            --no-peers) peers=no; args+=("$1") ;;
+            *) args+=("$1") ;;
+        esac
+        shift
+    done
+    # Figures go to stdout; everything else is talk.
+    exec 3>&1 1>&2
+    [[ $build == no ]] || build_all
+    require_programs flowstack-bench flowstack-bench-http flowstack-bench-relay
+
+    RUN_DIR=$RUN_DIR/bench
+    lock_run_dir
+    trap stop_bench EXIT
+    trap 'exit 130' INT
+    trap 'exit 143' TERM HUP
+    export BENCH_PEERS_DIR=$PEERS_DIR BENCH_NPM_MISSING='' BENCH_MAVEN_MISSING=''
+    if [[ $peers == yes ]]; then
+        install_npm_peers || BENCH_NPM_MISSING='npm could not install it; see log/bench-npm.log'
+        install_maven_peers || BENCH_MAVEN_MISSING='Maven could not fetch it; see log/bench-maven.log'
+    fi
+    settings=$RUN_DIR/settings
+    printf 'LOG_LEVEL=warn\n' >"$settings"
+    [[ -z $(running_names) ]] || stop_instances
+    wipe_kafka
+    wipe_postgres
+    rm -f "$RUN_DIR/sandbox.jsonl"
+    load_secrets
+    # shellcheck disable=SC2034  # written to RUN_DIR/env
+    META_APP_ID=100000000000001
+    ensure_ports 1
+    choose_broker
+    begin_kafka
+    start_postgres
+    create_databases
+    await_kafka
+    write_env
+    run_flowctl migrate migrate
+    unlock_run_dir
+
+    instance_environment gateway-0
+    # shellcheck disable=SC2154  # BIN_DIR and RUN_DIR reach the program by RUN_DIR/env
+    env -u HTTP_PORT -u GRPC_PORT -u ADMIN_PORT -u DATABASE_URL "${INSTANCE_ENV[@]}" \
+        "$BIN_DIR/flowstack-bench" "${args[@]}" </dev/null >&3 || status=$?
+    return "$status"
+}
+
+stop_bench() {
+    trap '' INT TERM HUP
+    trap - EXIT
+    [[ -z $(running_names) ]] || stop_instances || true
+    stop_process kafka "$KAFKA_STOP_SECONDS" || true
+    stop_process postgres "$POSTGRES_STOP_SECONDS" INT || true
+}
+
+# Node.js, and what peers/package.json names, beside a copy of our scripts.
+install_npm_peers() {
+    local from=$ROOT/tests/bench/peers home=$PEERS_DIR/npm log=$RUN_DIR/log/bench-npm.log stamp
+    if ! command -v node >/dev/null || ! command -v npm >/dev/null; then
+        (install_packages "$ROOT/tools/dev/packages-bench.txt") || return 1
+    fi
+    stamp=$(sha256sum <"$from/package.json")
+    mkdir -p "$home"
+    cp "$from"/*.mjs "$from/package.json" "$home/"
+    [[ $(cat "$home/stamp" 2>/dev/null) != "$stamp" ]] || return 0
+    say bench "npm: Express, message-db, Emmett, kafkajs"
+    (cd "$home" && timeout "$PEERS_FETCH_SECONDS" npm install --no-audit --no-fund --no-package-lock) \
+        </dev/null >"$log" 2>&1 9>&- || {
+        complain bench "npm could not install the peers; the bench says so and goes on" "$log"
+        return 1
+    }
+    printf '%s\n' "$stamp" >"$home/stamp"
+}
+
+# Kafka Connect, and Debezium as a plugin without what the worker brings.
+install_maven_peers() {
+    local from=$ROOT/tests/bench/peers log=$RUN_DIR/log/bench-maven.log stamp
+    stamp=$(cat "$from"/*-pom.xml | sha256sum)
+    mkdir -p "$PEERS_DIR"
+    [[ $(cat "$PEERS_DIR/maven.stamp" 2>/dev/null) != "$stamp" ]] || return 0
+    say bench "Maven: Kafka Connect, Debezium"
+    rm -rf "$PEERS_DIR/connect" "$PEERS_DIR/plugins"
+    {
+        fetch_bench_jars "$from/connect-pom.xml" "$PEERS_DIR/connect" &&
+            fetch_bench_jars "$from/debezium-pom.xml" "$PEERS_DIR/plugins/debezium-connector-postgres" \
+                -DexcludeGroupIds=org.apache.kafka,org.slf4j
+    } >"$log" 2>&1 || {
+        complain bench "Maven could not fetch Debezium; the bench says so and goes on" "$log"
+        return 1
+    }
+    printf '%s\n' "$stamp" >"$PEERS_DIR/maven.stamp"
+}
+
+# fetch_bench_jars <pom> <folder> [more…]
+fetch_bench_jars() {
+    local pom=$1 folder=$2
+    shift 2
+    timeout "$PEERS_FETCH_SECONDS" mvn --batch-mode --strict-checksums --quiet -Dstyle.color=never -f "$pom" \
+        org.apache.maven.plugins:maven-dependency-plugin:2.8:copy-dependencies \
+        -DincludeScope=runtime "-DoutputDirectory=$folder" "$@" </dev/null 9>&-
+}
