@@ -214,4 +214,14 @@ Handler Router::handler() const {
     };
 }
 
+std::string routes_json(const std::vector<Router::Route>& routes) {
+    std::string json = "[";
+    for (const auto& route : routes) {
+        if (json.size() > 1) json += ',';
+        json += "{\"method\":" + json_string(route.method) +
+                ",\"path\":" + json_string(route.pattern) + "}";
+    }
+    return json + "]";
+}
+
 }  // namespace flowstack::http

@@ -46,4 +46,7 @@ private:
     std::shared_ptr<Table> table_;
 };
 
+// [{"method":"GET","path":"/v1/tenants"},…], as the admin door shows it.
+std::string routes_json(const std::vector<Router::Route>& routes);
+
 }  // namespace flowstack::http

@@ -1,14 +1,20 @@
 #include "common/observability/admin.h"
 
+#include <map>
+
 #include "common/http/server.h"
 
 namespace flowstack::observability {
 namespace {
 
+using Pages = std::map<std::string, std::function<std::string()>>;
+
 http::Response answer(const http::Request& request, const Health& health,
-                      const metrics::Registry& registry) {
+                      const metrics::Registry& registry, const Pages& pages) {
+    const auto page = pages.find(request.path);
     const bool known = request.path == "/metrics" || request.path == "/livez" ||
-                       request.path == "/readyz" || request.path == "/health";
+                       request.path == "/readyz" || request.path == "/health" ||
+                       page != pages.end();
     if (!known) {
         return http::Response::problem(
             404, "Not found", "this door has /metrics, /livez, /readyz and /health", "NOT_FOUND");
@@ -19,6 +25,7 @@ http::Response answer(const http::Request& request, const Health& health,
         refusal.headers.set("Allow", "GET, HEAD");
         return refusal;
     }
+    if (page != pages.end()) return http::Response::json(200, page->second());
     if (request.path == "/metrics") {
         http::Response text;
         text.headers.set("Content-Type", "text/plain; version=0.0.4; charset=utf-8");
@@ -37,6 +44,7 @@ http::Response answer(const http::Request& request, const Health& health,
 }  // namespace
 
 struct AdminServer::Impl {
+    std::shared_ptr<Pages> pages;
     http::Server server;
 };
 
@@ -47,15 +55,20 @@ AdminServer::AdminServer(AdminOptions options, const Health& health,
     door.port = options.port;
     door.connections_max = 64;
     door.body_bytes_max = 1024;
-    impl_.reset(new Impl{http::Server{
-        std::move(door),
-        [&health, &registry](const http::Request& request, const http::Responder& responder) {
-            responder.send(answer(request, health, registry));
-        }}});
+    const auto pages = std::make_shared<Pages>();
+    impl_.reset(
+        new Impl{pages, http::Server{std::move(door),
+                                     [&health, &registry, pages](const http::Request& request,
+                                                                 const http::Responder& responder) {
+                                         responder.send(answer(request, health, registry, *pages));
+                                     }}});
 }
 
 AdminServer::~AdminServer() = default;
 
+void AdminServer::add_page(std::string path, std::function<std::string()> json) {
+    impl_->pages->insert_or_assign(std::move(path), std::move(json));
+}
 void AdminServer::start() { impl_->server.start(); }
 std::uint16_t AdminServer::port() const { return impl_->server.port(); }
 void AdminServer::drain(std::chrono::milliseconds grace) { impl_->server.drain(grace); }

@@ -2,6 +2,7 @@
 
 #include <chrono>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
 
@@ -24,6 +25,9 @@ public:
     ~AdminServer();
     AdminServer(const AdminServer&) = delete;
     AdminServer& operator=(const AdminServer&) = delete;
+
+    // Another page of JSON, for people and tools: before `start`.
+    void add_page(std::string path, std::function<std::string()> json);
 
     void start();  // throws std::runtime_error if the port cannot be had
     std::uint16_t port() const;

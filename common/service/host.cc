@@ -505,6 +505,9 @@ observability::Health& Host::health() { return state_->health; }
 void Host::serve(grpc::Service& service, const std::string& full_name) {
     state_->door.add(service, full_name);
 }
+void Host::admin_page(const std::string& path, std::function<std::string()> json) {
+    state_->admin.add_page(path, std::move(json));
+}
 void Host::also(std::string name, std::function<void()> start,
                 std::function<void(milliseconds)> stop) {
     state_->parts.push_back({std::move(name), std::move(start), std::move(stop)});

@@ -106,6 +106,8 @@ public:
     metrics::Registry& metrics();
     observability::Health& health();
     void serve(grpc::Service& service, const std::string& full_name);
+    // A page of JSON at the admin door, e.g. the routes of a door of this service.
+    void admin_page(const std::string& path, std::function<std::string()> json);
     // Started after the store and before readiness; stopped in reverse order, within what is left
     // of the grace.
     void also(std::string name, std::function<void()> start,

@@ -78,10 +78,12 @@ int main(int argc, char** argv) try {
     for (auto& named : services) host.serve(*named.service, named.full_name);
 
     payment::Door door(store, callback_tokens, clock, host.metrics());
+    const auto router = door.router();
+    host.admin_page("/routes", [&] { return http::routes_json(router.routes()); });
     http::Server http_door({.address = config.http_address,
                             .port = config.http_port,
                             .body_bytes_max = config.callback_bytes_max},
-                           door.handler());
+                           router.handler());
     host.also(
         "callbacks",
         [&] {

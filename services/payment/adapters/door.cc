@@ -85,7 +85,7 @@ void Door::receive(const http::Request& request, http::Responder responder) {
     }
 }
 
-http::Handler Door::handler() {
+http::Router Door::router() {
     http::Router router;
     const auto keep = [this](http::Request request, http::Responder responder) {
         receive(request, std::move(responder));
@@ -103,7 +103,7 @@ http::Handler Door::handler() {
     router.add("GET", "/health", [](http::Request, http::Responder responder) {
         responder.send(http::Response::json(200, R"({"ok":true})"));
     });
-    return router.handler();
+    return router;
 }
 
 }  // namespace flowstack::payment

@@ -21,7 +21,7 @@ public:
     Door(eventlog::Store& store, const CallbackTokens& tokens, const Clock& clock,
          metrics::Registry& metrics);
 
-    http::Handler handler();
+    http::Router router();
 
 private:
     void receive(const http::Request& request, http::Responder responder);

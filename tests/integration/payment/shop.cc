@@ -53,7 +53,7 @@ Shop::Shop(PaymentConfig given)
                   {.consumer = "payment", .head_compare_ms = kNoWait, .idle_cursor_ms = kNoWait}),
       callback_tokens(config.master_key),
       door(store, callback_tokens, clock, metrics),
-      http_door({.body_bytes_max = config.callback_bytes_max}, door.handler()) {
+      http_door({.body_bytes_max = config.callback_bytes_max}, door.router().handler()) {
     http_door.start();
     stand_in_door.start();
     config.public_base_url = "http://127.0.0.1:" + std::to_string(http_door.port());
