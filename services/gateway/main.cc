@@ -1,5 +1,6 @@
 #include <grpcpp/impl/codegen/service_type.h>
 
+#include <algorithm>
 #include <cstdio>
 #include <exception>
 #include <memory>
@@ -99,7 +100,8 @@ int main(int argc, char** argv) try {
     for (auto& named : services) host.serve(*named.service, named.full_name);
 
     http::Router router;
-    for (const auto* path : {"/webhooks/whatsapp", "/whatsapp/webhook"}) {
+    for (const auto meta_path : gateway::kMetaPaths) {
+        const std::string path(meta_path);
         router.add("GET", path, [&](http::Request request, http::Responder responder) {
             door.handshake(request, responder);
         });
@@ -123,6 +125,7 @@ int main(int argc, char** argv) try {
                             return own_channel;
                         }});
     rest.add_routes(router);
+    host.admin_page("/routes", [&] { return http::routes_json(router.routes()); });
 
     http::Server http_door({.address = config.http_address,
                             .port = config.http_port,
@@ -130,7 +133,7 @@ int main(int argc, char** argv) try {
                             .body_bytes_max = config.body_bytes_max,
                             .body_limit =
                                 [&](std::string_view, std::string_view path) {
-                                    return path.find("webhook") != std::string_view::npos
+                                    return std::ranges::count(gateway::kMetaPaths, path) > 0
                                                ? config.webhook_bytes_max
                                                : config.body_bytes_max;
                                 }},

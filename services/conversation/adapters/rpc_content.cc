@@ -111,7 +111,41 @@ public:
         return doors_.rpc.unary(context, [=, this](rpc::Call&) { remove(*request, *response); });
     }
 
+    ServerUnaryReactor* RenderTemplate(CallbackServerContext* context,
+                                       const v1::RenderTemplateRequest* request,
+                                       v1::RenderTemplateResponse* response) override {
+        return doors_.rpc.unary(context, [=, this](rpc::Call&) { render(*request, *response); });
+    }
+
 private:
+    void render(const v1::RenderTemplateRequest& request, v1::RenderTemplateResponse& response) {
+        const auto name = parse_name(request.name(), "templates");
+        const auto facts = tenant_facts(doors_, name.tenant);
+        const auto stored =
+            doors_.books.templates.load(stream(name.tenant, category::kTemplate, name.id)).state;
+        const auto* t = &stored.current;
+        if (!stored.exists()) {
+            // Of the pack that the tenant's conversations begin with, or of the base.
+            t = nullptr;
+            const auto& packs = doors_.content.packs();
+            if (const auto flow = packs.flows.find(facts.pack); flow != packs.flows.end())
+                if (const auto found = flow->second.templates.find(name.id);
+                    found != flow->second.templates.end())
+                    t = &found->second;
+            if (const auto found = packs.base.templates.find(name.id);
+                t == nullptr && found != packs.base.templates.end())
+                t = &found->second;
+        }
+        if (t == nullptr || t->variants.empty()) throw rpc::not_found(request.name());
+        if (!t->active) throw rpc::wrong_state(request.name(), "The template is switched off.");
+        std::map<std::string, std::string> values{{"business_name", facts.display_name}};
+        for (const auto& [key, value] : request.variables()) values[key] = value;
+        const auto language = request.language().empty() && !facts.languages.empty()
+                                  ? facts.languages.front()
+                                  : request.language();
+        set(response.mutable_content(), conversation::render(*t, language, values).content);
+    }
+
     eventlog::Folded<StoredTemplate> existing(const ResourceName& name,
                                               const std::string& resource) {
         auto folded =

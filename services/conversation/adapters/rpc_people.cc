@@ -266,6 +266,9 @@ public:
             response->set_next_page_token(list<v1::Customer>(
                 doors_, *request, std::move(query),
                 [&](v1::Customer c) { *response->add_customers() = std::move(c); }));
+            if (request->count_all())
+                response->set_total_size(doors_.read_model.count(
+                    {.tenant = parse_parent(request->parent()), .kind = document::kCustomer}));
         });
     }
 

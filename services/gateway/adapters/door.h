@@ -7,6 +7,7 @@
 #include <memory>
 #include <mutex>
 #include <string>
+#include <string_view>
 #include <thread>
 #include <vector>
 
@@ -32,6 +33,10 @@
 //   bad or no signature             401, empty body
 //   the store is away or full       503   (Meta sends it again)
 namespace flowstack::gateway {
+
+// Where Meta may send: one door, with the names that older systems gave it.
+inline constexpr std::string_view kMetaPaths[] = {"/webhooks/whatsapp", "/whatsapp/webhook",
+                                                  "/api/messages/incoming"};
 
 struct DoorOptions {
     std::vector<MetaApp> apps;

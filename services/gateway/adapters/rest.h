@@ -14,8 +14,8 @@ class Channel;
 }
 
 // REST for every service, made of the google.api.http annotations of their gRPC methods: the JSON
-// is the protobuf JSON of the same messages. And the short paths of older systems
-// (docs/coming_from.md).
+// is the protobuf JSON of the same messages. And the short paths of older systems (aliases.h,
+// docs/coming_from.md).
 //
 // Who may: `Authorization: Bearer <ADMIN_KEY>` everything; a tenant's API key its own tenant, and
 // other tenants are NOT_FOUND. `Idempotency-Key` is request_id, `If-Match` is etag. Errors are

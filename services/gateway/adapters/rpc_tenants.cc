@@ -289,6 +289,7 @@ private:
             return command_on(doors_, by_tenant(tenant), tenant_stream(tenant), folded.expected(),
                               decision);
         });
+        doors_.directory.apply({tenant, "tenant", tenant});
         show_tenant(doors_, tenant, response);
     }
 
@@ -308,6 +309,7 @@ private:
             return command_on(doors_, by_tenant(tenant), tenant_stream(tenant), folded.expected(),
                               decision);
         });
+        doors_.directory.apply({tenant, "tenant", tenant});
         show_tenant(doors_, tenant, response);
     }
 
@@ -326,6 +328,7 @@ private:
             created.set_key_sha256(std::string(crypto::bytes_of(crypto::sha256(key))));
             return key_command(tenant, key_id, eventlog::kCreate, created);
         });
+        doors_.directory.apply({tenant, "api_key", key_id});
         response.set_name("tenants/" + tenant + "/apiKeys/" + key_id);
         response.set_display_name(request.display_name());
         if (!effect.replayed()) response.set_key(key);
@@ -345,6 +348,7 @@ private:
             revoked.set_reason(checked_reason(request.reason()));
             return key_command(name.tenant, name.id, folded.expected(), revoked);
         });
+        doors_.directory.apply({name.tenant, "api_key", name.id});
         response.set_name(request.name());
         response.set_display_name(folds.load(api_key_stream(name.tenant, name.id)).state.name);
         response.set_revoked(true);

@@ -85,6 +85,12 @@ public:
                 doors_, *request, document::kOrder, request->customer_id(),
                 any ? "" : state_of(wanted),
                 [&](v1::Order order) { *response->add_orders() = std::move(order); }));
+            if (request->count_all())
+                response->set_total_size(
+                    doors_.read_model.count({.tenant = parse_parent(request->parent()),
+                                             .kind = document::kOrder,
+                                             .parent = request->customer_id(),
+                                             .state = any ? "" : state_of(wanted)}));
         });
     }
 

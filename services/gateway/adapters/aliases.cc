@@ -1,0 +1,229 @@
+#include "services/gateway/adapters/aliases.h"
+
+#include <algorithm>
+
+#include "flowstack/gateway/v1/message_service.pb.h"
+#include "flowstack/gateway/v1/tenant_service.pb.h"
+#include "services/gateway/adapters/alias_json.h"
+
+namespace flowstack::gateway {
+namespace {
+
+using http::Request;
+using http::Responder;
+using http::Response;
+
+constexpr int kLogMessages = 50;
+
+// What belongs to a provider or a part that is not built yet: said, never faked.
+Response not_yet(const char* what) {
+    return Response::problem(501, "Not built yet", what, "UNIMPLEMENTED");
+}
+void no_twilio(const RestCalls&, const VisitPtr& visit) {
+    visit->answer(not_yet(
+        "FlowStack does not speak to Twilio yet, so nothing that it sends is taken here. Meta's "
+        "Cloud API is at /webhooks/whatsapp."));
+}
+void no_ghala(const RestCalls&, const VisitPtr& visit) {
+    visit->answer(not_yet(
+        "FlowStack does not speak to Ghala yet, so nothing that it sends is taken here. Meta's "
+        "Cloud API is at /webhooks/whatsapp."));
+}
+void no_orders(const RestCalls&, const VisitPtr& visit) {
+    visit->answer(not_yet(
+        "A shop's own site cannot place orders yet: they arise in the chat, where the customer "
+        "chooses how to pay. What there is, is at GET /api/orders."));
+}
+void no_console(const RestCalls&, const VisitPtr& visit) {
+    visit->answer(not_yet(
+        "There is no console yet. The API behind it is /v1; tenants are listed at /admin/tenants "
+        "with the operator's key."));
+}
+void no_worker(const RestCalls&, const VisitPtr& visit) {
+    visit->answer(not_yet(
+        "Linked devices do not exist yet: there is no worker to start or stop and no code to "
+        "scan. Channels of Meta's Cloud API are at /v1/tenants/{tenant}/channels."));
+}
+
+void health(const RestCalls&, const VisitPtr& visit) {
+    visit->answer(Response::json(200, R"({"ok":true})"));
+}
+
+void where_callbacks_go(const RestCalls&, const VisitPtr& visit) {
+    visit->answer(Response::problem(
+        404, "Not found",
+        "Daraja does not sign its callbacks, so each payment has an unguessable path of its own: "
+        "/hooks/pay/{token}, at the payment service's address. FlowStack names it in every push; "
+        "nothing has to be configured here.",
+        "NOT_FOUND"));
+}
+
+std::string tenant_json(const v1::Tenant& tenant) {
+    const auto& settings = tenant.settings();
+    return JsonObject()
+        .text("id", tenant.tenant_id())
+        .text("name", settings.name())
+        .text("displayName", settings.display_name())
+        .text("status", tenant.status())
+        .text("channelId", tenant.channel_id())
+        .text("currency", settings.currency_code())
+        .text("pack", settings.pack())
+        .time("createdAt", tenant.create_time())
+        .text("tenantId", tenant.tenant_id())
+        .str();
+}
+
+// {"name","phoneNumberId","accessToken","wabaId"?} → 201; the token is never shown.
+void register_tenant(const RestCalls& calls, const VisitPtr& visit) {
+    const JsonBody body(visit->request.body);
+    visit->field_names = {{"settings.name", "name"},
+                          {"channel.external_id", "phoneNumberId"},
+                          {"channel.waba_id", "wabaId"},
+                          {"channel.credentials.access_token", "accessToken"},
+                          {"tenant_id", "id"}};
+    v1::RegisterTenantRequest request;
+    request.set_tenant_id(body.text("id"));
+    request.mutable_settings()->set_name(body.required("name"));
+    auto& channel = *request.mutable_channel();
+    channel.set_external_id(body.required("phoneNumberId"));
+    channel.set_waba_id(body.text("wabaId"));
+    channel.set_app_id(body.text("appId"));
+    channel.set_display_phone_number(body.text("displayPhoneNumber"));
+    channel.mutable_credentials()->set_access_token(body.required("accessToken"));
+    take_headers(request, visit->request);
+    calls.ask<v1::Tenant>(visit, "gateway.v1.TenantService.RegisterTenant", request,
+                          [visit](const v1::Tenant& tenant, bool) {
+                              visit->answer(Response::json(201, tenant_json(tenant)));
+                          });
+}
+
+void list_tenants(const RestCalls& calls, const VisitPtr& visit) {
+    v1::ListTenantsRequest request;
+    request.set_page_token(visit->request.query_param("pageToken").value_or(""));
+    calls.ask<v1::ListTenantsResponse>(
+        visit, "gateway.v1.TenantService.ListTenants", request,
+        [visit](const v1::ListTenantsResponse& page, bool) {
+            JsonArray tenants;
+            for (const auto& tenant : page.tenants()) tenants.add(tenant_json(tenant));
+            visit->answer(Response::json(200, JsonObject()
+                                                  .json("tenants", tenants.str())
+                                                  .text("nextPageToken", page.next_page_token())
+                                                  .str()));
+        });
+}
+
+// What was sent, the latest first.
+void message_log(const RestCalls& calls, const VisitPtr& visit) {
+    v1::ListMessagesRequest request;
+    request.set_parent("tenants/" + visit->tenant);
+    request.set_page_size(page_size_of(visit->request, kLogMessages));
+    calls.ask<v1::ListMessagesResponse>(
+        visit, "gateway.v1.MessageService.ListMessages", request,
+        [visit](const v1::ListMessagesResponse& page, bool) {
+            JsonArray logs;
+            for (const auto& message : page.messages())
+                logs.add(JsonObject()
+                             .text("id", message.message_id())
+                             .text("direction", "out")
+                             .text("to", message.to())
+                             .text("text", words_of(message.content()))
+                             .text("status", message.state())
+                             .text("reason", message.reason())
+                             .time("createdAt", message.create_time())
+                             .str());
+            visit->answer(Response::json(200, JsonObject().json("logs", logs.str()).str()));
+        });
+}
+
+// The tenant that a request means, or a refusal. With the operator's key it is named.
+std::string tenant_of(const RestCalls& calls, const Visit& visit, AliasScope scope) {
+    std::string named;
+    if (scope == AliasScope::tenant_in_path) {
+        named = visit.request.params.at("tenant");
+    } else if (const auto business = visit.request.query_param("businessId")) {
+        named = *business;
+    } else if (visit.request.method == "POST") {
+        named = JsonBody(visit.request.body).text("businessId");
+    }
+    if (visit.caller.operates_platform) {
+        if (named.empty())
+            throw rpc::invalid_field("businessId", "must name a tenant with the operator's key");
+        if (!calls.directory().tenant(named)) throw rpc::not_found("tenants/" + named);
+        return named;
+    }
+    if (!named.empty() && named != visit.caller.tenant) throw rpc::not_found("tenants/" + named);
+    return visit.caller.tenant;
+}
+
+}  // namespace
+
+std::string words_of(const common::v1::MessageContent& content) {
+    switch (content.content_case()) {
+        case common::v1::MessageContent::kText:
+            return content.text().body();
+        case common::v1::MessageContent::kButtons:
+            return content.buttons().body();
+        case common::v1::MessageContent::kList:
+            return content.list().body();
+        case common::v1::MessageContent::kTemplate:
+            return "template " + content.template_().name();
+        case common::v1::MessageContent::kMedia:
+            return content.media().caption();
+        case common::v1::MessageContent::CONTENT_NOT_SET:
+            break;
+    }
+    return {};
+}
+
+int page_size_of(const Request& request, int otherwise) {
+    const auto limit = request.query_param("limit");
+    if (!limit) return otherwise;
+    if (limit->empty() || limit->size() > 4 ||
+        limit->find_first_not_of("0123456789") != std::string::npos || *limit == "0")
+        throw rpc::invalid_field("limit", "must be a number from 1 to 200");
+    return std::min(std::stoi(*limit), kAliasPageMax);
+}
+
+const std::vector<Alias> kPlatformAliases{
+    {"GET", "/health", AliasScope::anybody, health},
+    {"GET", "/whatsapp/health", AliasScope::anybody, health},
+    {"GET", "/webhooks/mpesa", AliasScope::anybody, where_callbacks_go},
+    {"POST", "/webhooks/mpesa", AliasScope::anybody, where_callbacks_go},
+    {"POST", "/tenants/register", AliasScope::platform, register_tenant},
+    {"GET", "/admin/tenants", AliasScope::platform, list_tenants},
+    {"POST", "/admin/tenants", AliasScope::platform, register_tenant},
+    {"GET", "/admin/tenants/{tenant}/logs", AliasScope::tenant_in_path, message_log},
+    {"POST", "/webhooks/twilio", AliasScope::anybody, no_twilio},
+    {"POST", "/webhooks/ghala", AliasScope::anybody, no_ghala},
+    {"POST", "/api/webhooks/ghala", AliasScope::anybody, no_ghala},
+    {"POST", "/api/orders", AliasScope::tenant_of_key, no_orders},
+    {"GET", "/admin", AliasScope::anybody, no_console},
+    {"POST", "/admin/tenants/{tenant}/worker/start", AliasScope::tenant_in_path, no_worker},
+    {"POST", "/admin/tenants/{tenant}/worker/stop", AliasScope::tenant_in_path, no_worker},
+    {"POST", "/admin/tenants/{tenant}/worker/restart", AliasScope::tenant_in_path, no_worker},
+    {"GET", "/admin/tenants/{tenant}/qr", AliasScope::tenant_in_path, no_worker},
+};
+
+void Aliases::add_routes(http::Router& router) const {
+    for (const auto* part : {&kPlatformAliases, &kMessageAliases, &kShopAliases})
+        for (const auto& alias : *part)
+            router.add(
+                alias.method, alias.pattern,
+                [&calls = calls_, &alias](Request request, Responder responder) {
+                    const auto visit = calls.visit(std::move(request), std::move(responder));
+                    visit->guarded([&] {
+                        RestCalls::refuse_secrets(visit->request);
+                        if (alias.scope != AliasScope::anybody)
+                            visit->caller = calls.caller_of(visit->request);
+                        if (alias.scope == AliasScope::platform && !visit->caller.operates_platform)
+                            throw rpc::permission_denied(
+                                "Only the platform's operators may do this.");
+                        if (alias.scope == AliasScope::tenant_in_path ||
+                            alias.scope == AliasScope::tenant_of_key)
+                            visit->tenant = tenant_of(calls, *visit, alias.scope);
+                        alias.serve(calls, visit);
+                    });
+                });
+}
+
+}  // namespace flowstack::gateway

@@ -1,0 +1,252 @@
+#include "services/gateway/adapters/rest_calls.h"
+
+#include <grpcpp/generic/generic_stub.h>
+#include <grpcpp/grpcpp.h>
+
+#include <algorithm>
+#include <cctype>
+#include <set>
+
+#include "common/crypto/encoding.h"
+#include "common/crypto/hash.h"
+#include "common/rpc/channel.h"
+#include "flowstack/common/v1/error_reason.pb.h"
+#include "services/gateway/adapters/rpc.h"
+
+namespace flowstack::gateway {
+namespace {
+
+namespace pb = google::protobuf;
+
+constexpr std::size_t kRequestIdMax = 128;
+constexpr std::string_view kBearer = "Bearer ";
+// Metadata of an answer that was given before.
+constexpr const char* kReplayedHeader = "x-flowstack-replayed";
+// Query parameters in which people put secrets.
+constexpr const char* kSecrets[] = {"password", "key",          "api_key",
+                                    "apiKey",   "access_token", "token"};
+
+// Only for platform operators, also where the path names a tenant.
+const std::set<std::string> kOperatorMethods{"RegisterTenant", "ListTenants", "SuspendTenant",
+                                             "ResumeTenant"};
+
+std::string title_of(const std::string& reason) {
+    std::string title;
+    for (const char c : reason)
+        title += c == '_' ? ' ' : title.empty() ? c : static_cast<char>(std::tolower(c));
+    return title;
+}
+
+// "buttons[0].next_template_key" → "buttons[0].nextTemplateKey"
+std::string camel(const std::string& field) {
+    std::string made;
+    bool up = false;
+    for (const char c : field) {
+        if (c != '_') made += up ? static_cast<char>(std::toupper(c)) : c;
+        up = c == '_';
+    }
+    return made;
+}
+
+std::unique_ptr<pb::Message> new_message(const pb::Descriptor* descriptor) {
+    return std::unique_ptr<pb::Message>(
+        pb::MessageFactory::generated_factory()->GetPrototype(descriptor)->New());
+}
+
+// A call under way: all of it lives until the answer is there.
+struct Flight {
+    grpc::ClientContext context;
+    grpc::ByteBuffer sent;
+    grpc::ByteBuffer received;
+    std::unique_ptr<grpc::GenericStub> stub;
+
+    std::string bytes() const {
+        std::vector<grpc::Slice> slices;
+        std::string whole;
+        if (received.Dump(&slices).ok())
+            for (const auto& part : slices)
+                whole.append(reinterpret_cast<const char*>(part.begin()), part.size());
+        return whole;
+    }
+    bool replayed() const {
+        const auto& metadata = context.GetServerInitialMetadata();
+        const auto found = metadata.find(kReplayedHeader);
+        return found != metadata.end() && found->second == "true";
+    }
+};
+
+}  // namespace
+
+void Visit::answer(http::Response response) const {
+    response.headers.set("X-Request-Id", request_id);
+    responder.send(std::move(response));
+}
+
+void Visit::refuse(rpc::Failure failure) const {
+    for (auto& field : failure.fields)
+        for (const auto& [theirs, ours] : field_names)
+            if (field.field.starts_with(theirs)) {
+                field.field = camel(ours + field.field.substr(theirs.size()));
+                break;
+            }
+    answer(problem_of(failure, context.trace_id_text()));
+}
+
+void Visit::guarded(const std::function<void()>& body) const {
+    const trace::Scope scope(context);
+    try {
+        body();
+    } catch (const rpc::Failure& failure) {
+        refuse(failure);
+    } catch (const std::exception&) {
+        refuse(rpc::failure_of_current_exception());
+    }
+}
+
+RestCalls::RestCalls(const Directory& directory, RestOptions options)
+    : directory_(directory), options_(std::move(options)) {}
+
+void RestCalls::refuse_secrets(const http::Request& request) {
+    for (const auto* secret : kSecrets)
+        if (request.query_param(secret))
+            throw rpc::unauthenticated(
+                "Secrets do not belong into an address. Send `Authorization: Bearer <key>`.");
+}
+
+Caller RestCalls::caller_of(const http::Request& request) const {
+    refuse_secrets(request);
+    const auto header = request.headers.get("Authorization");
+    if (!header.starts_with(kBearer))
+        throw rpc::unauthenticated("Send `Authorization: Bearer <key>`.");
+    const auto key = header.substr(kBearer.size());
+    // Hashes are compared, so that lengths tell nothing either.
+    const auto given = crypto::sha256(key);
+    const auto admin = crypto::sha256(options_.admin_key.reveal());
+    if (crypto::constant_time_equal(crypto::bytes_of(given), crypto::bytes_of(admin)))
+        return {true, {}};
+    if (const auto tenant = directory_.tenant_of_key(crypto::bytes_of(given)))
+        return {false, *tenant};
+    throw rpc::unauthenticated("This key opens nothing.");
+}
+
+void RestCalls::admit(const Caller& caller, const pb::MethodDescriptor& method,
+                      const std::string& resource) {
+    if (caller.operates_platform) return;
+    if (!resource.empty()) {
+        const auto prefix = "tenants/" + caller.tenant;
+        if (resource != prefix && !resource.starts_with(prefix + "/"))
+            throw rpc::not_found(resource);
+    }
+    if (resource.empty() || kOperatorMethods.contains(method.name()))
+        throw rpc::permission_denied("Only the platform's operators may do this.");
+}
+
+VisitPtr RestCalls::visit(http::Request request, http::Responder responder) const {
+    auto context = trace::continue_from(request.headers.get(trace::kHeader));
+    std::string request_id(request.headers.get("X-Request-Id"));
+    if (request_id.empty() || request_id.size() > kRequestIdMax)
+        request_id = context.trace_id_text();
+    return std::make_shared<Visit>(Visit{.request = std::move(request),
+                                         .responder = std::move(responder),
+                                         .context = context,
+                                         .caller = {},
+                                         .tenant = {},
+                                         .request_id = std::move(request_id),
+                                         .field_names = {}});
+}
+
+void RestCalls::call(const VisitPtr& visit, const pb::MethodDescriptor& method,
+                     const pb::Message& request, Done done) const {
+    // flowstack.payment.v1.PaymentService → payment
+    const auto& name = method.service()->full_name();
+    const auto from = name.find('.') + 1;
+    const auto channel = options_.channel(name.substr(from, name.find('.', from) - from));
+
+    auto flight = std::make_shared<Flight>();
+    rpc::set_timeout(flight->context, options_.timeout_ms);
+    flight->context.AddMetadata(std::string(kActorHeader), visit->caller.actor());
+    const auto bytes = request.SerializeAsString();
+    const grpc::Slice slice(bytes);
+    flight->sent = grpc::ByteBuffer(&slice, 1);
+    flight->stub = std::make_unique<grpc::GenericStub>(channel);
+    const auto path = "/" + name + "/" + method.name();
+    flight->stub->UnaryCall(&flight->context, path, grpc::StubOptions(), &flight->sent,
+                            &flight->received,
+                            [flight, visit, answer_type = method.output_type(),
+                             done = std::move(done)](const grpc::Status& status) {
+                                visit->guarded([&] {
+                                    if (const auto failure = rpc::failure_of(status))
+                                        throw *failure;
+                                    const auto answer = new_message(answer_type);
+                                    if (!answer->ParseFromString(flight->bytes()))
+                                        throw rpc::internal();
+                                    done(*answer, flight->replayed());
+                                });
+                            });
+}
+
+const pb::MethodDescriptor& RestCalls::method_named(const char* name) {
+    const auto* method =
+        pb::DescriptorPool::generated_pool()->FindMethodByName(std::string("flowstack.") + name);
+    if (method == nullptr) throw std::logic_error(std::string("no such method: ") + name);
+    return *method;
+}
+
+http::Response problem_of(const rpc::Failure& failure, const std::string& trace_id) {
+    http::Problem problem;
+    problem.status = rpc::http_status_of(failure);
+    problem.reason = rpc::reason_text(failure.reason);
+    problem.title = title_of(problem.reason);
+    problem.detail = failure.message;
+    for (const auto& field : failure.fields)
+        problem.violations.push_back({field.field, field.description});
+    for (const auto& condition : failure.preconditions)
+        problem.violations.push_back({condition.subject, condition.description});
+    problem.trace_id = trace_id;
+    auto response = http::Response::problem(problem);
+    if (failure.retry_after) {
+        const auto seconds = std::chrono::ceil<std::chrono::seconds>(*failure.retry_after).count();
+        response.headers.set("Retry-After", std::to_string(std::max<long long>(1, seconds)));
+    }
+    if (problem.status == 401) response.headers.set("WWW-Authenticate", "Bearer");
+    return response;
+}
+
+rpc::Failure malformed(const std::string& what) {
+    return {grpc::StatusCode::INVALID_ARGUMENT, common::v1::ERROR_REASON_MALFORMED,
+            "The body is not the JSON that is expected here: " + what};
+}
+
+std::string string_in(const pb::Message& message, const char* name) {
+    const auto* field = message.GetDescriptor()->FindFieldByName(name);
+    if (field == nullptr || field->cpp_type() != pb::FieldDescriptor::CPPTYPE_STRING ||
+        field->is_repeated())
+        return {};
+    return message.GetReflection()->GetString(message, field);
+}
+
+bool set_string(pb::Message& message, const char* name, const std::string& value) {
+    const auto* field = message.GetDescriptor()->FindFieldByName(name);
+    if (field == nullptr || field->cpp_type() != pb::FieldDescriptor::CPPTYPE_STRING ||
+        field->is_repeated())
+        return false;
+    message.GetReflection()->SetString(&message, field, value);
+    return true;
+}
+
+void take_headers(pb::Message& message, const http::Request& request) {
+    const auto key = std::string(request.headers.get("Idempotency-Key"));
+    if (!key.empty()) {
+        const auto in_body = string_in(message, "request_id");
+        if (!in_body.empty() && in_body != key)
+            throw rpc::Failure(grpc::StatusCode::INVALID_ARGUMENT,
+                               common::v1::ERROR_REASON_IDEMPOTENCY_KEY_MISMATCH,
+                               "Idempotency-Key and requestId name different keys.");
+        set_string(message, "request_id", key);
+    }
+    auto etag = std::string(request.headers.get("If-Match"));
+    if (etag.size() >= 2 && etag.front() == '"') etag = etag.substr(1, etag.size() - 2);
+    if (!etag.empty()) set_string(message, "etag", etag);
+}
+
+}  // namespace flowstack::gateway

@@ -1,0 +1,100 @@
+#pragma once
+
+#include <google/protobuf/descriptor.h>
+#include <google/protobuf/message.h>
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "common/http/server.h"
+#include "common/observability/trace.h"
+#include "common/rpc/error.h"
+#include "services/gateway/adapters/directory.h"
+#include "services/gateway/adapters/rest.h"
+
+// What every route of the REST door shares: who asks, what they may, the call to a service, and how
+// a refusal is told. The routes of /v1 (rest.cc) and the aliases (aliases.cc) are made of this.
+namespace flowstack::gateway {
+
+// What the caller may: everything, or one tenant.
+struct Caller {
+    bool operates_platform = false;
+    std::string tenant;
+    std::string actor() const { return operates_platform ? "admin" : "key:" + tenant; }
+};
+
+// One request on its way. The first answer counts; a visit that is forgotten is answered with 500.
+struct Visit {
+    http::Request request;
+    http::Responder responder;
+    trace::Context context;
+    Caller caller;
+    // The tenant that is meant; empty where the route names none.
+    std::string tenant;
+    std::string request_id;  // X-Request-Id
+    // What the caller calls the fields of the RPC: ("template.variants[0].", ""), in this order.
+    std::vector<std::pair<std::string, std::string>> field_names;
+
+    void answer(http::Response response) const;
+    void refuse(rpc::Failure failure) const;
+    // Runs `body`; what it throws is the answer.
+    void guarded(const std::function<void()>& body) const;
+};
+using VisitPtr = std::shared_ptr<Visit>;
+
+class RestCalls {
+public:
+    RestCalls(const Directory& directory, RestOptions options);
+
+    // Throws UNAUTHENTICATED when the address carries a secret.
+    static void refuse_secrets(const http::Request& request);
+    // Who asks. Throws a Failure: no key, a wrong one, or one in the address.
+    Caller caller_of(const http::Request& request) const;
+    // Throws unless the caller may call this method for this resource ("" = none).
+    static void admit(const Caller& caller, const google::protobuf::MethodDescriptor& method,
+                      const std::string& resource);
+
+    VisitPtr visit(http::Request request, http::Responder responder) const;
+
+    // One call. `done` runs on another thread, also for a refusal; what it throws is the answer.
+    using Done = std::function<void(const google::protobuf::Message& answer, bool replayed)>;
+    void call(const VisitPtr& visit, const google::protobuf::MethodDescriptor& method,
+              const google::protobuf::Message& request, Done done) const;
+
+    // The same by name and type, for aliases: "payment.v1.OrderService.GetOrder". A refusal is the
+    // visit's answer.
+    template <class Answer>
+    void ask(const VisitPtr& visit, const char* method, const google::protobuf::Message& request,
+             std::function<void(const Answer& answer, bool replayed)> then) const {
+        call(visit, method_named(method), request,
+             [then = std::move(then)](const google::protobuf::Message& answer, bool replayed) {
+                 then(dynamic_cast<const Answer&>(answer), replayed);
+             });
+    }
+
+    const Directory& directory() const { return directory_; }
+
+private:
+    static const google::protobuf::MethodDescriptor& method_named(const char* name);
+
+    const Directory& directory_;
+    RestOptions options_;
+};
+
+// problem+json of a refusal.
+http::Response problem_of(const rpc::Failure& failure, const std::string& trace_id);
+
+// The body is not what is expected here.
+rpc::Failure malformed(const std::string& what);
+
+// A member of a message by its name, when it is a text; otherwise nothing happens.
+std::string string_in(const google::protobuf::Message& message, const char* name);
+bool set_string(google::protobuf::Message& message, const char* name, const std::string& value);
+
+// Idempotency-Key → request_id, If-Match → etag. Throws when header and body name different keys.
+void take_headers(google::protobuf::Message& message, const http::Request& request);
+
+}  // namespace flowstack::gateway

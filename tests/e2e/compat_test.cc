@@ -1,0 +1,554 @@
+#include <boost/json.hpp>
+#include <fstream>
+#include <sstream>
+#include <tuple>
+
+#include "common/http/client.h"
+#include "tests/e2e/stack.h"
+
+// The paths, bodies and answers of older systems, over HTTP, as docs/coming_from.md says.
+namespace flowstack::e2e {
+namespace {
+
+namespace json = boost::json;
+using namespace stack;
+using Headers = std::vector<std::pair<std::string, std::string>>;
+
+// A shop with a key of its own, and one customer who wrote.
+struct Business {
+    ShopSpec shop;
+    std::string key;
+    Phone customer;
+};
+
+class Compat : public ::testing::Test {
+protected:
+    std::string door() { return stack.environment.required("PUBLIC_BASE_URL"); }
+    HttpAnswer http(const std::string& method, const std::string& path, const std::string& key,
+                    const std::string& body = "", Headers headers = {}) {
+        if (!key.empty()) headers.emplace_back("Authorization", "Bearer " + key);
+        headers.emplace_back("Content-Type", "application/json");
+        return stack.sandbox().http().send(method, door() + path, body, headers);
+    }
+    // The same with the answer's headers.
+    http::Response whole(const std::string& method, const std::string& path, const std::string& key,
+                         const std::string& body = "", const Headers& headers = {}) {
+        http::ClientRequest request{.method = method, .url = door() + path, .body = body};
+        if (!key.empty()) request.headers.set("Authorization", "Bearer " + key);
+        request.headers.set("Content-Type", "application/json");
+        for (const auto& [name, value] : headers) request.headers.set(name, value);
+        return client.call_and_wait(std::move(request)).response;
+    }
+    std::string operator_key() { return stack.environment.required("ADMIN_KEY"); }
+
+    // The answer's JSON; fails the test when the status is another one.
+    json::value ask(int status, const std::string& method, const std::string& path,
+                    const std::string& key, const std::string& body = "", Headers headers = {}) {
+        const auto answer = http(method, path, key, body, std::move(headers));
+        EXPECT_EQ(answer.status, status) << method << " " << path << ": " << answer.body;
+        return answer.body.empty() ? json::value() : json::parse(answer.body);
+    }
+    std::string field_of(const json::value& problem) {
+        const auto* violations = problem.as_object().if_contains("violations");
+        if (!violations || violations->as_array().empty()) return "none";
+        return text_at(violations->as_array().front(), "field");
+    }
+
+    std::string key_of(const std::string& tenant) {
+        const auto made = ask(201, "POST", "/v1/tenants/" + tenant + "/apiKeys", operator_key(),
+                              R"({"displayName":"compat"})");
+        const auto key = text_at(made, "key");
+        EXPECT_TRUE(
+            eventually([&] { return http("GET", "/v1/tenants/" + tenant, key).status == 200; }));
+        return key;
+    }
+    Business business(const std::string& unique) {
+        auto shop = stack.shop(unique);
+        Phone phone(stack.sandbox(), shop.phone_number_id, phone_for(unique), "Amina");
+        return {shop, key_of(shop.tenant), std::move(phone)};
+    }
+    std::string customer_of(const Business& b) {
+        std::string id;
+        EXPECT_TRUE(eventually([&] {
+            const auto page = ask(200, "GET", "/api/customers?limit=5", b.key);
+            const auto& data = page.at("data").as_array();
+            if (!data.empty()) id = text_at(data.front(), "id");
+            return !id.empty();
+        }));
+        return id;
+    }
+
+    Stack& stack = Stack::get();
+    http::Client client;
+};
+
+TEST_F(Compat, ATenantIsRegisteredAndItsTokenIsNeverShown) {
+    const auto spec = stack.shop("compat-register");  // another owner of a number
+    const std::string number = "30" + spec.phone_number_id.substr(2);
+    const auto body = [](const std::string& name, const std::string& phone) {
+        return R"({"name":")" + name + R"(","phoneNumberId":")" + phone +
+               R"(","accessToken":"mock_secret_token"})";
+    };
+    const auto first =
+        http("POST", "/tenants/register", operator_key(), body("Duka la Juma", number));
+    ASSERT_EQ(first.status, 201) << first.body;
+    EXPECT_EQ(first.body.find("mock_secret_token"), std::string::npos);
+    EXPECT_EQ(text_at(json::parse(first.body), "name"), "Duka la Juma");
+    const auto taken = ask(409, "POST", "/tenants/register", operator_key(), body("Other", number));
+    EXPECT_EQ(text_at(taken, "reason"), "CHANNEL_TAKEN");
+    const auto nameless = ask(422, "POST", "/tenants/register", operator_key(), body("", number));
+    EXPECT_EQ(field_of(nameless), "name");
+    EXPECT_EQ(http("POST", "/tenants/register", "", body("X", "1")).status, 401);
+    EXPECT_EQ(http("POST", "/tenants/register", key_of(spec.tenant), body("X", "1")).status, 403);
+
+    const auto second =
+        ask(201, "POST", "/admin/tenants", operator_key(), body("Duka la Neema", "31" + number));
+    std::string all;
+    EXPECT_TRUE(eventually([&] {
+        all = json::serialize(ask(200, "GET", "/admin/tenants", operator_key()));
+        return all.find(text_at(second, "id")) != std::string::npos;
+    })) << all;
+    EXPECT_EQ(all.find("mock_"), std::string::npos);
+    EXPECT_EQ(http("GET", "/admin/tenants", key_of(spec.tenant)).status, 403);
+}
+
+TEST_F(Compat, TemplatesAreMadeChangedListedAndDeleted) {
+    const auto shop = stack.shop("compat-templates");
+    const auto key = key_of(shop.tenant);
+    const auto other = stack.shop("compat-templates-other");
+    const auto path = "/tenants/" + shop.tenant + "/templates";
+
+    const auto text = ask(201, "POST", path, key,
+                          R"({"kind":"text","body":"Open {{hours}}","description":"hours"})");
+    EXPECT_TRUE(text.at("ok").as_bool());
+    const auto text_key = text_at(text.at("template"), "key");
+    EXPECT_TRUE(text_key.starts_with("tmpl_")) << text_key;
+    EXPECT_EQ(number_at(text.at("template"), "version"), 1);
+    EXPECT_TRUE(text.at("template").at("isActive").as_bool());
+
+    const auto buttons = ask(201, "POST", path, key,
+                             R"({"kind":"interactive_button","body":"Which?","buttons":[
+                                 {"title":"Hours","nextTemplateKey":")" +
+                                 text_key + R"(","nextState":"asked"},{"title":"Bye"}]})");
+    const auto& made = buttons.at("template").at("buttons").as_array();
+    ASSERT_EQ(made.size(), 2u);
+    EXPECT_FALSE(text_at(made[0], "id").empty());
+    EXPECT_EQ(text_at(made[0], "nextTemplateKey"), text_key);
+    EXPECT_EQ(text_at(made[0], "nextState"), "asked");
+    const auto buttons_key = text_at(buttons.at("template"), "key");
+
+    // What does not fit, with the field as the caller wrote it.
+    const auto with_buttons = [&](const std::string& list) {
+        return ask(422, "POST", path, key,
+                   R"({"kind":"interactive_button","body":"b","buttons":[)" + list + "]}");
+    };
+    EXPECT_EQ(field_of(with_buttons(R"({"title":"1"},{"title":"2"},{"title":"3"},{"title":"4"})")),
+              "buttons");
+    EXPECT_EQ(field_of(with_buttons(R"({"title":"one"},{"title":""})")), "buttons[1].title");
+    EXPECT_EQ(field_of(with_buttons(R"({"title":"twenty-one characters"})")), "buttons[0].title");
+    const auto foreign = text_at(ask(201, "POST", "/tenants/" + other.tenant + "/templates",
+                                     operator_key(), R"({"kind":"text","body":"theirs"})")
+                                     .at("template"),
+                                 "key");
+    EXPECT_EQ(field_of(with_buttons(R"({"title":"x","nextTemplateKey":")" + foreign + R"("})")),
+              "buttons[0].nextTemplateKey");
+    EXPECT_EQ(field_of(ask(422, "POST", path, key, R"({"kind":"text","body":7})")), "body");
+    EXPECT_EQ(http("POST", path, key, "not json").status, 400);
+
+    const auto changed =
+        ask(200, "PUT", path + "/" + text_key, key, R"({"body":"Open 8 to 6","isActive":false})");
+    EXPECT_EQ(number_at(changed.at("template"), "version"), 2);
+    EXPECT_EQ(text_at(changed.at("template"), "body"), "Open 8 to 6");
+    EXPECT_EQ(text_at(changed.at("template"), "description"), "hours");
+    EXPECT_FALSE(changed.at("template").at("isActive").as_bool());
+
+    const auto list = ask(200, "GET", path, key);
+    EXPECT_EQ(list.at("templates").as_array().size(), 2u);
+
+    // Refused while a button leads to it.
+    EXPECT_EQ(http("DELETE", path + "/" + text_key, key).status, 409);
+    ask(200, "DELETE", path + "/" + buttons_key, key);
+    ask(200, "DELETE", path + "/" + text_key, key);
+    EXPECT_EQ(ask(200, "GET", path, key).at("templates").as_array().size(), 0u);
+    EXPECT_EQ(http("PUT", path + "/tmpl_nothing", key, "{}").status, 404);
+    EXPECT_EQ(http("GET", "/tenants/" + other.tenant + "/templates", key).status, 404);
+}
+
+TEST_F(Compat, AFlowThatIsPostedRuns) {
+    auto b = business("compat-flows");
+    const auto path = "/tenants/" + b.shop.tenant;
+    const auto made = [&](const std::string& body) {
+        return text_at(ask(201, "POST", path + "/templates", b.key, body).at("template"), "key");
+    };
+    const auto hours = made(R"({"kind":"text","body":"We are open 8 to 6"})");
+    const auto fallback = made(R"({"kind":"text","body":"Ask us about our hours"})");
+    const auto flow = ask(201, "POST", path + "/flows", b.key,
+                          R"({"flows":[{"id":"hours","match":{"type":"contains","values":["hours"]},
+                              "action":{"type":"send_template","templateKey":")" +
+                              hours + R"("}}],"fallbackTemplateKey":")" + fallback + R"("})");
+    EXPECT_TRUE(flow.at("ok").as_bool());
+    EXPECT_EQ(number_at(flow.at("flow"), "version"), 1);
+    b.customer.say("what are your hours?");
+    b.customer.wait_text("We are open 8 to 6");
+    b.customer.say("something else");
+    b.customer.wait_text("Ask us about our hours");
+    const auto broken = ask(422, "POST", path + "/flows", b.key,
+                            R"({"flows":[{"id":"x","match":{"type":"equals","values":["a"]},
+                                "action":{"type":"send_template","templateKey":"tmpl_none"}}]})");
+    EXPECT_NE(field_of(broken), "none");
+    expect_right(b.shop);
+}
+
+TEST_F(Compat, ASendIsQueuedOnceAndARepeatedKeyNamesTheFirstMessage) {
+    auto b = business("compat-send");
+    greet(b.customer, "Hi");
+    const auto path = "/tenants/" + b.shop.tenant;
+    const auto text = [&](const std::string& words, const std::string& key) {
+        return R"({"to":")" + b.customer.number() + R"(","text":")" + words +
+               R"(","idempotency_key":")" + key + R"("})";
+    };
+    const auto first = ask(202, "POST", path + "/send", b.key, text("hello by alias", "k-1"));
+    b.customer.wait_text("hello by alias");
+    const auto again = ask(409, "POST", path + "/send", b.key, text("hello by alias", "k-1"));
+    EXPECT_EQ(text_at(again, "error"), "Conflict");
+    EXPECT_FALSE(text_at(again, "message").empty());
+    EXPECT_EQ(text_at(again, "messageId"), text_at(first, "messageId"));
+    const auto other = ask(409, "POST", path + "/send", b.key, text("another text", "k-1"));
+    EXPECT_EQ(text_at(other, "reason"), "IDEMPOTENCY_KEY_REUSED");
+    EXPECT_EQ(field_of(ask(422, "POST", path + "/send", b.key, R"({"to":"+254712345678"})")),
+              "text");
+    EXPECT_EQ(field_of(ask(422, "POST", path + "/send", b.key, R"({"to":"abc","text":"x"})")),
+              "to");
+
+    const auto key =
+        text_at(ask(201, "POST", path + "/templates", b.key,
+                    R"({"kind":"text","body":"{{business_name}}: parcel {{number}} is here"})")
+                    .at("template"),
+                "key");
+    const auto parcel = R"({"to":")" + b.customer.number() + R"(","templateKey":")" + key +
+                        R"(","variables":{"number":17},"idempotency_key":"k-2"})";
+    const auto sent = ask(202, "POST", path + "/send/template", b.key, parcel);
+    b.customer.wait_text(b.shop.name + ": parcel 17 is here");
+    const auto repeat = ask(409, "POST", path + "/send/template", b.key, parcel);
+    EXPECT_EQ(text_at(repeat, "messageId"), text_at(sent, "messageId"));
+    EXPECT_EQ(http("POST", path + "/send/template", b.key,
+                   R"({"to":"+254712345678","templateKey":"tmpl_none"})")
+                  .status,
+              404);
+    EXPECT_TRUE(eventually([&] {
+        const auto log =
+            json::serialize(ask(200, "GET", "/admin/tenants/" + b.shop.tenant + "/logs", b.key));
+        return log.find("parcel 17") != std::string::npos;
+    }));
+    expect_right(b.shop);
+}
+
+TEST_F(Compat, APurchaseIsSeenByTheShopsPaths) {
+    auto b = business("compat-shop");
+    const auto purchase = buy(b.customer, stack.sandbox(), {});
+    json::value stats;
+    EXPECT_TRUE(eventually([&] {
+        stats = ask(200, "GET", "/api/admin/stats", b.key);
+        return number_at(stats, "completedOrders") == 1;
+    })) << json::serialize(stats);
+    EXPECT_EQ(number_at(stats, "totalOrders"), 1);
+    EXPECT_EQ(number_at(stats, "pendingOrders"), 0);
+    EXPECT_EQ(number_at(stats, "totalCustomers"), 1);
+    EXPECT_EQ(std::to_string(number_at(stats, "totalRevenue")), purchase.amount_on_prompt);
+
+    const auto orders = ask(200, "GET", "/api/orders?limit=10", b.key);
+    EXPECT_TRUE(orders.at("success").as_bool());
+    EXPECT_EQ(number_at(orders, "total"), 1);
+    const auto& listed = orders.at("data").as_array().at(0);
+    EXPECT_EQ(text_at(listed, "productName"), "Premium Coffee");
+    EXPECT_EQ(number_at(listed, "quantity"), 2);
+    EXPECT_EQ(text_at(listed, "currency"), "KES");
+    EXPECT_EQ(text_at(listed, "paymentStatus"), "PAID");
+    EXPECT_EQ(std::to_string(number_at(listed, "totalAmount")), purchase.amount_on_prompt);
+    const auto order =
+        ask(200, "GET", "/whatsapp/orders/" + text_at(listed, "id"), b.key).at("data");
+    EXPECT_EQ(text_at(order, "orderNumber"), text_at(listed, "orderNumber"));
+    EXPECT_EQ(order.at("items").as_array().at(0).at("unitPrice").to_number<double>(), 1500.0);
+
+    const auto invoices = ask(200, "GET", "/v1/tenants/" + b.shop.tenant + "/invoices", b.key);
+    auto invoice_id = text_at(invoices.at("invoices").as_array().at(0), "name");
+    invoice_id = invoice_id.substr(invoice_id.rfind('/') + 1);
+    const auto invoice = ask(200, "GET", "/whatsapp/invoices/" + invoice_id, b.key).at("data");
+    EXPECT_EQ(text_at(invoice, "status"), "PAID");
+    EXPECT_EQ(text_at(invoice, "orderId"), text_at(listed, "id"));
+    EXPECT_TRUE(text_at(invoice, "invoiceNumber").starts_with("INV-"));
+
+    const auto customers = ask(200, "GET", "/api/customers", b.key);
+    EXPECT_EQ(number_at(customers, "total"), 1);
+    const auto& customer = customers.at("data").as_array().at(0);
+    EXPECT_EQ(text_at(customer, "name"), "Amina");
+    EXPECT_EQ(text_at(customer, "phoneNumber"), b.customer.number());
+
+    std::string conversation;
+    EXPECT_TRUE(eventually([&] {
+        const auto page = ask(200, "GET", "/api/conversations", b.key);
+        const auto& data = page.at("data").as_array();
+        if (!data.empty()) conversation = text_at(data.front(), "id");
+        return !conversation.empty();
+    }));
+    const auto closed = ask(200, "GET", "/api/conversations?state=CLOSED&limit=50", b.key);
+    EXPECT_EQ(closed.at("data").as_array().size(), 1u);
+    // The operator's key names the business; a tenant's key cannot name another.
+    const auto by_operator =
+        ask(200, "GET", "/api/conversations?businessId=" + b.shop.tenant, operator_key());
+    EXPECT_EQ(by_operator.at("data").as_array().size(), 1u);
+    EXPECT_EQ(http("GET", "/api/conversations", operator_key()).status, 422);
+    EXPECT_EQ(http("GET", "/api/orders?businessId=nobody", b.key).status, 404);
+    EXPECT_EQ(http("GET", "/api/orders?businessId=nobody", operator_key()).status, 404);
+    EXPECT_EQ(http("GET", "/api/conversations/no-such", b.key).status, 404);
+    EXPECT_EQ(http("GET", "/whatsapp/orders/no-such", b.key).status, 404);
+    EXPECT_EQ(field_of(ask(422, "GET", "/api/orders?limit=many", b.key)), "limit");
+    expect_right(b.shop);
+}
+
+TEST_F(Compat, APaymentIsOpenedAndThePhoneIsAsked) {
+    auto b = business("compat-payments");
+    greet(b.customer, "Hi");
+    const auto conversation =
+        text_at(ask(200, "GET", "/api/conversations", b.key).at("data").as_array().at(0), "id");
+    const auto create = [&](const std::string& amount) {
+        return R"({"conversationId":")" + conversation + R"(","amount":)" + amount + "}";
+    };
+    const auto intent =
+        ask(201, "POST", "/api/payments/create", b.key, create("1000"), {{"Idempotency-Key", "p"}})
+            .at("data");
+    EXPECT_EQ(text_at(intent, "status"), "INITIATED");
+    EXPECT_EQ(intent.at("amount").to_number<double>(), 1000.0);
+    EXPECT_EQ(text_at(intent, "currency"), "KES");
+    const auto repeated =
+        ask(201, "POST", "/api/payments/create", b.key, create("1000"), {{"Idempotency-Key", "p"}});
+    EXPECT_EQ(text_at(repeated.at("data"), "id"), text_at(intent, "id"));
+    for (const auto* bad : {"0", "-5", "\"1e3\"", "10.001", "true"})
+        EXPECT_EQ(field_of(ask(422, "POST", "/api/payments/create", b.key, create(bad))), "amount")
+            << bad;
+    EXPECT_EQ(
+        http("POST", "/api/payments/create", b.key, R"({"conversationId":"no-such","amount":10})")
+            .status,
+        404);
+
+    const auto push = ask(200, "POST", "/api/payments/stk-push", b.key,
+                          R"({"paymentIntentId":")" + text_at(intent, "paymentIntentId") +
+                              R"(","phoneNumber":")" + b.customer.number() + R"("})")
+                          .at("data");
+    EXPECT_EQ(text_at(push, "status"), "PENDING");
+    const auto prompt = b.customer.wait_prompt();
+    EXPECT_EQ(prompt.amount, "1000");
+    b.customer.answer_prompt(prompt.id, "1234");
+    EXPECT_TRUE(eventually([&] {
+        return http("GET", "/v1/tenants/" + b.shop.tenant + "/payments/" + text_at(intent, "id"),
+                    b.key)
+                   .body.find("PAYMENT_STATE_PAID") != std::string::npos;
+    }));
+    expect_right(b.shop);
+}
+
+TEST_F(Compat, RemindersAndCampaignsReachThePhone) {
+    auto b = business("compat-outreach");
+    b.customer.say("START");  // who hears of offers has said so
+    greet(b.customer, "Hi");
+    customer_of(b);
+    // Ahead by as little as the API's whole seconds allow.
+    const auto soon = std::chrono::system_clock::to_time_t(std::chrono::system_clock::now() +
+                                                           std::chrono::seconds(2));
+    char at[32];
+    std::strftime(at, sizeof at, "%Y-%m-%dT%H:%M:%SZ", std::gmtime(&soon));
+    const auto reminder = [&](const std::string& to, const std::string& when) {
+        return R"({"type":"CUSTOM","message":"Remember the milk","scheduledFor":")" + when +
+               R"(","to":")" + to + R"("})";
+    };
+    json::value made;
+    EXPECT_TRUE(eventually([&] {
+        const auto answer =
+            http("POST", "/whatsapp/reminders", b.key, reminder(b.customer.number(), at));
+        if (answer.status == 201) made = json::parse(answer.body).at("data");
+        return answer.status == 201;
+    }));
+    EXPECT_EQ(text_at(made, "type"), "custom");
+    EXPECT_EQ(text_at(made, "status"), "SCHEDULED");
+    EXPECT_EQ(
+        field_of(ask(422, "POST", "/whatsapp/reminders", b.key, reminder("+254799000111", at))),
+        "to");
+    EXPECT_EQ(field_of(ask(422, "POST", "/whatsapp/reminders", b.key,
+                           reminder(b.customer.number(), "tomorrow"))),
+              "scheduledFor");
+    b.customer.wait_text("Remember the milk");
+
+    const auto campaign = [](const std::string& audience) {
+        return R"({"name":"New year","message":"Happy New Year {{name}}!","type":"PROMOTIONAL",
+                   "targetAudience":)" +
+               audience + R"(,"startImmediately":true})";
+    };
+    const auto started =
+        ask(201, "POST", "/whatsapp/campaigns", b.key, campaign(R"({"type":"all"})")).at("data");
+    b.customer.wait_text("Happy New Year Amina!");
+    json::value metrics;
+    EXPECT_TRUE(eventually([&] {
+        metrics =
+            ask(200, "GET", "/whatsapp/campaigns/" + text_at(started, "id") + "/metrics", b.key)
+                .at("data");
+        return text_at(metrics, "status") == "COMPLETED";
+    })) << json::serialize(metrics);
+    EXPECT_EQ(number_at(metrics, "audience"), 1);
+    EXPECT_EQ(field_of(ask(422, "POST", "/whatsapp/campaigns", b.key,
+                           campaign(R"({"type":"list","numbers":["+254712345678"]})"))),
+              "targetAudience.type");
+    EXPECT_EQ(http("GET", "/whatsapp/campaigns/no-such/metrics", b.key).status, 404);
+    expect_right(b.shop);
+}
+
+TEST_F(Compat, MetaMayUseTheOlderPaths) {
+    auto b = business("compat-webhooks");
+    for (const auto* path : {"/whatsapp/webhook", "/api/messages/incoming"}) {
+        const auto sent = b.customer.send({{"text", "Hi"}, {"url", door() + path}});
+        EXPECT_EQ(number_at(sent, "http_status"), 200) << path;
+        EXPECT_EQ(http("POST", path, "", "{}").status, 401) << path;
+        const auto shake =
+            http("GET",
+                 std::string(path) + "?hub.mode=subscribe&hub.challenge=42&hub.verify_token=" +
+                     stack.environment.required("META_VERIFY_TOKEN"),
+                 "");
+        EXPECT_EQ(shake.body, "42") << path;
+    }
+    b.customer.wait_for([](const ChatMessage& m) { return m.buttons.size() >= 2; }, "the greeting");
+    expect_right(b.shop);
+}
+
+TEST_F(Compat, WhatIsNotBuiltYetSaysSo) {
+    const auto shop = stack.shop("compat-later");
+    const auto key = key_of(shop.tenant);
+    const auto tenant = "/admin/tenants/" + shop.tenant;
+    struct Case {
+        const char* method;
+        std::string path;
+        int status;
+    };
+    for (const auto& c : {Case{"POST", "/webhooks/twilio", 501},
+                          {"POST", "/webhooks/ghala", 501},
+                          {"POST", "/api/webhooks/ghala", 501},
+                          {"POST", "/api/orders", 501},
+                          {"GET", "/admin", 501},
+                          {"POST", tenant + "/worker/start", 501},
+                          {"POST", tenant + "/worker/stop", 501},
+                          {"POST", tenant + "/worker/restart?force=true", 501},
+                          {"GET", tenant + "/qr", 501},
+                          {"POST", "/webhooks/mpesa", 404},
+                          {"GET", "/webhooks/mpesa", 404}}) {
+        const auto answer = whole(c.method, c.path, key);
+        EXPECT_EQ(answer.status, c.status) << c.method << " " << c.path;
+        EXPECT_TRUE(answer.headers.get("Content-Type").starts_with("application/problem+json"))
+            << c.path;
+        EXPECT_FALSE(text_at(json::parse(answer.body), "detail").empty()) << c.path;
+    }
+    EXPECT_NE(http("POST", "/webhooks/mpesa", "").body.find("/hooks/pay/"), std::string::npos);
+    EXPECT_EQ(http("GET", tenant + "/qr", "").status, 401);
+    EXPECT_EQ(http("GET", "/health", "").body, R"({"ok":true})");
+    EXPECT_EQ(http("GET", "/whatsapp/health", "").body, R"({"ok":true})");
+}
+
+TEST_F(Compat, AKeyOrPasswordInTheAddressIsRefused) {
+    const auto shop = stack.shop("compat-passwords");
+    for (const auto& path :
+         {std::string("/admin"), std::string("/admin/tenants"), std::string("/api/orders"),
+          "/tenants/" + shop.tenant + "/templates", "/v1/tenants/" + shop.tenant}) {
+        const auto answer = ask(401, "GET", path + "?password=" + operator_key(), operator_key());
+        EXPECT_NE(text_at(answer, "detail").find("Authorization: Bearer"), std::string::npos);
+    }
+}
+
+// What api.md asks of the edge.
+TEST_F(Compat, TheEdgeHasItsManners) {
+    const auto shop = stack.shop("compat-manners");
+    const auto key = key_of(shop.tenant);
+    const auto tenant = "/v1/tenants/" + shop.tenant;
+
+    const auto wrong_method = whole("DELETE", "/api/orders", key);
+    EXPECT_EQ(wrong_method.status, 405);
+    EXPECT_EQ(wrong_method.headers.get("Allow"), "GET, HEAD, POST");
+    for (const auto& [answer, status, reason] :
+         {std::tuple{wrong_method, 405, "METHOD_NOT_ALLOWED"},
+          std::tuple{whole("GET", "/v1/nothing", key), 404, "PATH_NOT_FOUND"},
+          std::tuple{whole("GET", tenant + "/orders/none", key), 404, "NOT_FOUND"},
+          std::tuple{whole("GET", tenant, ""), 401, "UNAUTHENTICATED"},
+          std::tuple{whole("POST", tenant + "/messages", key, "{"), 400, "MALFORMED"},
+          std::tuple{whole("POST", tenant + "/messages", key, "{}"), 422, "FIELD_INVALID"},
+          std::tuple{whole("GET", tenant + "/orders?nonsense=1", key), 422, "FIELD_INVALID"}}) {
+        EXPECT_EQ(answer.status, status) << reason;
+        EXPECT_TRUE(answer.headers.get("Content-Type").starts_with("application/problem+json"))
+            << reason;
+        const auto problem = json::parse(answer.body);
+        EXPECT_EQ(text_at(problem, "reason"), reason) << answer.body;
+        EXPECT_FALSE(text_at(problem, "detail").empty()) << reason;
+    }
+    EXPECT_EQ(whole("GET", tenant, "").headers.get("WWW-Authenticate"), "Bearer");
+    EXPECT_EQ(
+        whole("GET", tenant, key, "", {{"X-Request-Id", "mine-1"}}).headers.get("X-Request-Id"),
+        "mine-1");
+    EXPECT_EQ(whole("POST", tenant + "/messages", key, std::string((1 << 20) + 1, ' ')).status,
+              413);
+    EXPECT_EQ(whole("GET", "/" + std::string(9000, 'a'), key).status, 414);
+    EXPECT_EQ(whole("GET", tenant, key, "", {{"X-Long", std::string(9000, 'a')}}).status, 431);
+
+    // One key, one effect: the first answer again, another body 409, two keys at once 400; a
+    // refusal uses up no key.
+    const auto path = tenant + "/messages";
+    const auto body = [](const std::string& text, const std::string& more = "") {
+        return R"({"to":"+254712345678","content":{"text":{"body":")" + text + "\"}}" + more + "}";
+    };
+    const Headers once{{"Idempotency-Key", "key-1"}};
+    EXPECT_EQ(whole("POST", path, key, body(""), once).status, 422);
+    const auto first = whole("POST", path, key, body("x"), once);
+    EXPECT_EQ(first.status, 202) << first.body;
+    const auto again = whole("POST", path, key, body("x"), once);
+    EXPECT_EQ(again.status, 202);
+    EXPECT_EQ(again.body, first.body);
+    EXPECT_EQ(first.headers.get("Idempotent-Replayed"), "");
+    EXPECT_EQ(again.headers.get("Idempotent-Replayed"), "true");
+    const auto other = whole("POST", path, key, body("y"), once);
+    EXPECT_EQ(other.status, 409);
+    EXPECT_EQ(text_at(json::parse(other.body), "reason"), "IDEMPOTENCY_KEY_REUSED");
+    const auto two = whole("POST", path, key, body("x", R"(,"requestId":"key-2")"), once);
+    EXPECT_EQ(two.status, 400);
+    EXPECT_EQ(text_at(json::parse(two.body), "reason"), "IDEMPOTENCY_KEY_MISMATCH");
+
+    // ETag and If-Match.
+    const auto shown = whole("GET", tenant, key);
+    EXPECT_FALSE(shown.headers.get("ETag").empty());
+    const auto settings = R"({"settings":{"taxRateBp":800},"updateMask":"taxRateBp"})";
+    const Headers current{{"If-Match", std::string(shown.headers.get("ETag"))}};
+    EXPECT_EQ(whole("PATCH", tenant + "/settings", key, settings, current).status, 200);
+    const auto stale = whole("PATCH", tenant + "/settings", key,
+                             R"({"settings":{"taxRateBp":900},"updateMask":"taxRateBp"})", current);
+    EXPECT_EQ(stale.status, 409);
+    EXPECT_EQ(text_at(json::parse(stale.body), "reason"), "VERSION_MISMATCH");
+}
+
+// docs/coming_from.md names every route that is none of /v1.
+TEST_F(Compat, TheBookNamesEveryAlias) {
+    const auto admin = stack.environment.required("GATEWAY_0_ADMIN");
+    const auto answer = stack.sandbox().http().send("GET", "http://" + admin + "/routes");
+    ASSERT_EQ(answer.status, 200);
+    std::ifstream file(stack.environment.required("FLOWSTACK_ROOT") + "/docs/coming_from.md");
+    std::stringstream book;
+    book << file.rdbuf();
+    ASSERT_FALSE(book.str().empty());
+    int aliases = 0;
+    const auto routes = json::parse(answer.body);
+    for (const auto& route : routes.as_array()) {
+        auto path = text_at(route, "path");
+        if (path.starts_with("/v1/")) continue;
+        ++aliases;
+        // The book says {id} for the tenant, as the older systems did.
+        if (const auto at = path.find("{tenant}"); at != std::string::npos)
+            path.replace(at, 8, "{id}");
+        EXPECT_NE(book.str().find("`" + path + "`"), std::string::npos) << path;
+    }
+    EXPECT_GT(aliases, 30);
+}
+
+}  // namespace
+}  // namespace flowstack::e2e
