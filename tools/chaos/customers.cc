@@ -1,0 +1,321 @@
+#include "tools/chaos/customers.h"
+
+#include <atomic>
+#include <boost/json.hpp>
+#include <chrono>
+#include <fstream>
+#include <mutex>
+#include <random>
+#include <thread>
+
+#include "flowstack/campaign/v1/campaign_service.pb.h"
+#include "tools/stack/api.h"
+#include "tools/stack/journey.h"
+#include "tools/stack/phone.h"
+#include "tools/stack/sandbox.h"
+#include "tools/stack/shop.h"
+
+namespace flowstack::chaos {
+namespace {
+
+namespace json = boost::json;
+using namespace stack;
+using std::chrono::milliseconds;
+using Steady = std::chrono::steady_clock;
+
+constexpr int kTriesMax = 3;
+// A shop's first customers make its audience.
+constexpr int kAudienceMin = 8;
+constexpr milliseconds kBroadcastEvery{8000};
+constexpr milliseconds kBroadcastPatience{180'000};
+constexpr milliseconds kAgain{500};
+
+struct Shop {
+    ShopSpec spec;
+    std::atomic<int> customers{0};
+};
+
+}  // namespace
+
+struct Customers::State {
+    State(const Environment& where, Shared& page, CustomerOptions wanted)
+        : environment(where), shared(page), options(std::move(wanted)) {}
+
+    const Environment environment;
+    Shared& shared;
+    const CustomerOptions options;
+    std::atomic<bool> stop{false};
+    std::atomic<int> begun{0};
+    std::vector<std::thread> threads;
+
+    mutable std::mutex mutex;
+    std::vector<std::shared_ptr<Shop>> shops;
+    std::map<std::string, Tally> tallies;
+    std::ofstream chats;
+
+    using Random = std::mt19937_64;
+    static std::int64_t below(Random& random, std::int64_t n) {
+        return std::uniform_int_distribution<std::int64_t>(0, n - 1)(random);
+    }
+    void sleep(milliseconds time) const {
+        const auto until = Steady::now() + time;
+        while (!stop && Steady::now() < until) std::this_thread::sleep_for(milliseconds(50));
+    }
+
+    // Tries until it works or everything stops: a shop opens in the middle of an outage too.
+    template <class Function>
+    bool again(const Function& function) {
+        while (true) {
+            try {
+                function();
+                return true;
+            } catch (const std::exception&) {
+                if (stop) return false;
+                std::this_thread::sleep_for(kAgain);
+            }
+        }
+    }
+
+    std::shared_ptr<Shop> open_shop(Api& api, Sandbox& sandbox, int number, bool must) {
+        auto shop = std::make_shared<Shop>();
+        shop->spec =
+            shop_for("chaos-" + std::to_string(options.seed) + "-" + std::to_string(number));
+        shop->spec.unknown_text_policy = options.unknown_text_policy;
+        for (auto& product : shop->spec.products = demo_products()) product.stock = -1;
+        const auto make = [&] { make_shop(shop->spec, environment, api, sandbox); };
+        if (must)
+            make();
+        else if (!again(make))
+            return nullptr;
+        const std::lock_guard lock(mutex);
+        shops.push_back(shop);
+        return shop;
+    }
+    std::shared_ptr<Shop> newest() const {
+        const std::lock_guard lock(mutex);
+        return shops.back();
+    }
+
+    // One of the customers who are there at the same time: journey after journey, a phone each.
+    void be_customers(int thread) {
+        Random random(options.seed * 1'000'003 + static_cast<std::uint64_t>(thread));
+        Sandbox sandbox(environment);
+        while (!stop) {
+            const int n = begun++;
+            if (options.journeys_max != 0 && n >= options.journeys_max) return;
+            const auto shop = newest();
+            ++shop->customers;
+            play(sandbox, shop->spec, n, random);
+            sleep(milliseconds(below(random, 400)));
+        }
+    }
+
+    void play(Sandbox& sandbox, const ShopSpec& shop, int n, Random& random) {
+        static const std::vector<std::pair<const char*, int>> kKinds{{"buy", 28},
+                                                                     {"buy in Swahili", 14},
+                                                                     {"cancel, then pay", 10},
+                                                                     {"too poor, then pay", 8},
+                                                                     {"free text", 14},
+                                                                     {"STOP and START", 8},
+                                                                     {"leave and be asked", 6},
+                                                                     {"several at once", 8},
+                                                                     {"never enters the PIN", 4}};
+        std::vector<double> weights;
+        for (const auto& [name, weight] : kKinds) weights.push_back(weight);
+        const std::string kind =
+            kKinds[std::discrete_distribution<std::size_t>(weights.begin(), weights.end())(random)]
+                .first;
+        // Numbers of their own in every run: the sandbox and the logs remember people.
+        const auto digits = "2541" + std::to_string(10'000'000 + n);
+        Phone phone(sandbox, shop.phone_number_id, "+" + digits, n % 5 == 0 ? "" : "Amina",
+                    milliseconds(options.patience_ms));
+        bool ended = false;
+        std::string expected;
+        {
+            const std::lock_guard lock(mutex);
+            ++tallies[kind].begun;
+        }
+        for (int attempt = 0; attempt < kTriesMax && !ended; ++attempt) {
+            try {
+                const InFlight waits(shared.waiting);
+                walk(kind, sandbox, phone, random);
+                ended = true;
+            } catch (const std::exception& error) {
+                expected = error.what();
+                if (stop && attempt > 0) break;
+            }
+        }
+        const std::lock_guard lock(mutex);
+        ++(ended ? tallies[kind].ended : tallies[kind].short_of_end);
+        chats << json::serialize(json::object{{"phone", digits},
+                                              {"phone_number_id", shop.phone_number_id},
+                                              {"kind", kind},
+                                              {"ended", ended},
+                                              {"expected", expected}})
+              << "\n"
+              << std::flush;
+    }
+
+    void pay(Sandbox& sandbox, Phone& phone) {
+        const InFlight money(shared.paying);
+        const auto prompt = pay_by_mpesa(phone);
+        stack::finish(phone, sandbox, prompt, "1234");
+    }
+    // The first attempt fails, the second one pays.
+    void pay_again(Sandbox& sandbox, Phone& phone, bool cancel) {
+        const InFlight money(shared.paying);
+        if (!cancel)
+            sandbox.put(
+                "/control/payers/" + phone.number().substr(1),
+                json::object{{"behaviour", "manual"}, {"script", json::array{"insufficient"}}});
+        if (cancel) {
+            const auto prompt = pay_by_mpesa(phone);
+            phone.cancel_prompt(prompt.id);
+        } else {
+            phone.tap("M-Pesa");
+        }
+        const auto failed = phone.wait_for(
+            [](const ChatMessage& m) { return m.buttons.size() == 2; }, "\"try again\"");
+        phone.tap(failed.buttons.at(0));
+        stack::finish(phone, sandbox, phone.wait_prompt(), "1234");
+    }
+
+    void walk(const std::string& kind, Sandbox& sandbox, Phone& phone, Random& random) {
+        static const std::vector<std::string> kProducts{"Premium Coffee", "Kericho Gold Tea",
+                                                        "Wild Honey", "Shea Soap"};
+        PurchaseSpec spec;
+        spec.product = kProducts[below(random, static_cast<std::int64_t>(kProducts.size()))];
+        spec.quantity = 1 + static_cast<int>(below(random, 4));
+        if (kind == "buy in Swahili") spec.greeting = "Habari";
+        if (kind == "buy" || kind == "buy in Swahili") {
+            to_summary(phone, spec);
+            pay(sandbox, phone);
+        } else if (kind == "cancel, then pay") {
+            to_summary(phone, spec);
+            pay_again(sandbox, phone, true);
+        } else if (kind == "too poor, then pay") {
+            to_summary(phone, spec);
+            pay_again(sandbox, phone, false);
+        } else if (kind == "free text") {
+            phone.say("Coffee x " + std::to_string(spec.quantity));
+            phone.wait_text("Confirm? 1=Yes, 2=No");
+            phone.say("1");
+            phone.wait_for([](const ChatMessage& m) { return !m.buttons.empty(); }, "a way to pay");
+            pay(sandbox, phone);
+        } else if (kind == "STOP and START") {
+            greet(phone, "Hi");
+            phone.say("STOP");
+            sleep(milliseconds(below(random, 3000)));
+            if (below(random, 2) == 0) phone.say("START");
+            greet(phone, "Hi");
+        } else if (kind == "leave and be asked") {
+            view_products(phone, greet(phone, "Hi"));
+            phone.wait_text("are you still there");
+        } else if (kind == "several at once") {
+            // Words that tumble over each other, some of them delivered twice.
+            for (const auto* words : {"Hi", "what?", "Hi", "hello"})
+                phone.send({{"text", words}, {"copies", 1 + below(random, 3)}});
+            for (int i = 0; i < 2; ++i)
+                phone.wait_for([](const ChatMessage& m) { return m.buttons.size() >= 2; },
+                               "a greeting");
+        } else {
+            to_summary(phone, spec);
+            const InFlight money(shared.paying);
+            sandbox.put("/control/payers/" + phone.number().substr(1),
+                        json::object{{"behaviour", "no_answer"}});
+            phone.tap("M-Pesa");
+            phone.wait_for([](const ChatMessage& m) { return m.buttons.size() == 2; },
+                           "\"try again\"");
+        }
+    }
+
+    // Opens shops as they fill up, and broadcasts to everybody they know.
+    void keep_shops() {
+        Api api(environment);
+        Sandbox sandbox(environment);
+        int broadcasts = 0;
+        while (!stop) {
+            const auto shop = newest();
+            if (shop->customers >= options.customers_per_shop) {
+                int number = 0;
+                {
+                    const std::lock_guard lock(mutex);
+                    number = static_cast<int>(shops.size());
+                }
+                open_shop(api, sandbox, number, false);
+            } else if (shop->customers >= kAudienceMin) {
+                broadcast(api, shop->spec, ++broadcasts);
+            }
+            sleep(kBroadcastEvery);
+        }
+    }
+
+    void broadcast(Api& api, const ShopSpec& shop, int number) {
+        const InFlight sends(shared.broadcasting);
+        {
+            const std::lock_guard lock(mutex);
+            ++tallies["broadcast"].begun;
+        }
+        campaign::v1::CreateCampaignRequest request;
+        request.set_parent("tenants/" + shop.tenant);
+        request.set_display_name("News " + std::to_string(number));
+        request.set_body("Good news no. " + std::to_string(number) + ", {{name}}!");
+        request.set_type("PROMOTIONAL");
+        request.mutable_audience()->set_kind("all");
+        request.set_per_second(20);
+        request.set_start_immediately(true);
+        request.set_request_id("chaos-" + std::to_string(number));
+        campaign::v1::Campaign made;
+        bool ended = again([&] {
+            made = api.call<campaign::v1::Campaign>("campaign", "CampaignService/CreateCampaign",
+                                                    request);
+        });
+        campaign::v1::GetCampaignRequest ask;
+        ask.set_name(made.name());
+        const auto until = Steady::now() + kBroadcastPatience;
+        while (ended && made.state() != "COMPLETED") {
+            if (Steady::now() > until) ended = false;
+            std::this_thread::sleep_for(kAgain);
+            try {
+                made = api.call<campaign::v1::Campaign>("campaign", "CampaignService/GetCampaign",
+                                                        ask);
+            } catch (const std::exception&) {  // it is being killed; ask again
+            }
+        }
+        const std::lock_guard lock(mutex);
+        ++(ended ? tallies["broadcast"].ended : tallies["broadcast"].short_of_end);
+    }
+};
+
+Customers::Customers(const Environment& environment, Shared& shared, CustomerOptions options)
+    : state_(std::make_unique<State>(environment, shared, std::move(options))) {
+    state_->chats.open(chats_file(), std::ios::trunc);
+}
+Customers::~Customers() { finish(); }
+
+void Customers::open() {
+    Api api(state_->environment);
+    Sandbox sandbox(state_->environment);
+    state_->open_shop(api, sandbox, 0, true);
+}
+
+void Customers::start() {
+    for (int i = 0; i < state_->options.customers; ++i)
+        state_->threads.emplace_back([this, i] { state_->be_customers(i); });
+    state_->threads.emplace_back([this] { state_->keep_shops(); });
+}
+
+void Customers::finish() {
+    state_->stop = true;
+    for (auto& thread : state_->threads) thread.join();
+    state_->threads.clear();
+}
+
+std::map<std::string, Tally> Customers::tallies() const {
+    const std::lock_guard lock(state_->mutex);
+    return state_->tallies;
+}
+
+std::string Customers::chats_file() const { return state_->options.run_dir + "/chaos/chats.jsonl"; }
+
+}  // namespace flowstack::chaos
