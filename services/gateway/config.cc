@@ -82,7 +82,7 @@ GatewayConfig gateway_config(config::Reader& reader) {
     c.held_retry_ms = reader.duration_ms("HELD_RETRY_MS", 1'000,
                                          "a message that may not leave yet is looked at again", 1);
     c.sends_in_flight_max = static_cast<int>(
-        reader.integer("SENDS_IN_FLIGHT_MAX", 64, 1, 10'000, "calls of one channel at once"));
+        reader.integer("SENDS_IN_FLIGHT_MAX", 256, 1, 10'000, "calls of one channel at once"));
     c.breaker_failures = static_cast<int>(
         reader.integer("BREAKER_FAILURES", 5, 1, 1000, "in a row open a channel's breaker"));
     c.breaker_open_ms =
