@@ -11,7 +11,7 @@
 // with the services; the stack is known by its environment (`set -a; . .run/env`).
 //
 //   check [--chats FILE]           every check; JSON on stdout; status 1 when one finds something
-//   documents FILE                 writes the read models' documents, to be compared
+//   documents SERVICE FILE         appends its read models' documents, to be compared
 //   compare FILE FILE              two of those
 //   settled                        status 0 when everything is read, published and done
 namespace flowstack::chaos {
@@ -45,8 +45,8 @@ int answer(const std::vector<Check>& checks, json::object more = {}) {
     return right ? 0 : 1;
 }
 
-void write(const Documents& documents, const std::string& path) {
-    std::ofstream file(path, std::ios::binary);
+void append(const Documents& documents, const std::string& path) {
+    std::ofstream file(path, std::ios::app);
     for (const auto& [key, body] : documents) {
         const auto& [service, tenant, kind, id] = key;
         file << json::serialize(json::array{service, tenant, kind, id, body}) << "\n";
@@ -76,8 +76,8 @@ int run(const std::vector<std::string>& arguments) {
                                          {"record_lines", facts.record.size()},
                                          {"unknown", std::move(unknown)}});
     }
-    if (verb == "documents" && arguments.size() == 2) {
-        write(read_documents(setting), arguments[1]);
+    if (verb == "documents" && arguments.size() == 3) {
+        append(read_documents(setting, arguments[1]), arguments[2]);
         return 0;
     }
     if (verb == "compare" && arguments.size() == 3)
@@ -87,7 +87,7 @@ int run(const std::vector<std::string>& arguments) {
         std::cout << words << "\n";
         return words.empty() ? 0 : 1;
     }
-    std::cerr << "usage: flowstack-chaos-check check [--chats FILE] | documents FILE | "
+    std::cerr << "usage: flowstack-chaos-check check [--chats FILE] | documents SERVICE FILE | "
                  "compare FILE FILE | settled\n";
     return 2;
 }

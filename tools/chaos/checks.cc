@@ -476,6 +476,19 @@ Check money(const Facts& facts) {
         if (times != 1)
             find.wrong("receipt " + receipt + " is booked " + std::to_string(times) + " times");
 
+    // A push whose answer was lost and of whose end no callback told either: its outcome is unknown
+    // and listed as that, until a person looks into the provider's statement.
+    std::set<std::string> heard, unknown_pushes, unknown_references;
+    for (const auto* line : lines(facts, "callback_sent"))
+        if (number(*line, "http_status") == 200 && text(*line, "what") != "forged")
+            heard.insert(text(*line, "checkout_request_id"));
+    each<payment::v1::PushUnknown>(
+        facts, [&](const auto& event, const auto&) { unknown_pushes.insert(event.key); });
+    each<payment::v1::IntentCreated>(facts, [&](const auto& event, const auto& created) {
+        if (unknown_pushes.contains(event.key))
+            unknown_references.insert(created.account_reference());
+    });
+
     std::set<std::string> made;
     for (const auto* line : lines(facts, "payment_made")) {
         find.looked();
@@ -483,6 +496,9 @@ Check money(const Facts& facts) {
         made.insert(checkout);
         const auto booked = by_checkout.find(checkout);
         if (booked == by_checkout.end()) {
+            if (!heard.contains(checkout) &&
+                unknown_references.contains(text(*line, "account_reference")))
+                continue;
             const auto intent = intent_of_checkout.find(checkout);
             if (intent == intent_of_checkout.end() || quarantined[intent->second] == 0)
                 find.wrong("payment " + text(*line, "receipt") + " of " + text(*line, "phone") +

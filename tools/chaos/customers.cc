@@ -23,12 +23,13 @@ using namespace stack;
 using std::chrono::milliseconds;
 using Steady = std::chrono::steady_clock;
 
-constexpr int kTriesMax = 3;
+constexpr const char* kLongChat = "long chat";
 // A shop's first customers make its audience.
 constexpr int kAudienceMin = 8;
 constexpr milliseconds kBroadcastEvery{8000};
 constexpr milliseconds kBroadcastPatience{180'000};
 constexpr milliseconds kAgain{500};
+constexpr milliseconds kPromptTimeout{15'000};
 
 struct Shop {
     ShopSpec spec;
@@ -46,6 +47,7 @@ struct Customers::State {
     const CustomerOptions options;
     std::atomic<bool> stop{false};
     std::atomic<int> begun{0};
+    std::atomic<int> over{0};
     std::vector<std::thread> threads;
 
     mutable std::mutex mutex;
@@ -82,7 +84,13 @@ struct Customers::State {
             shop_for("chaos-" + std::to_string(options.seed) + "-" + std::to_string(number));
         shop->spec.unknown_text_policy = options.unknown_text_policy;
         for (auto& product : shop->spec.products = demo_products()) product.stock = -1;
-        const auto make = [&] { make_shop(shop->spec, environment, api, sandbox); };
+        const auto make = [&] {
+            make_shop(shop->spec, environment, api, sandbox);
+            // A prompt that nobody answers ends while somebody still looks.
+            sandbox.put("/control/shortcodes",
+                        json::object{{"shortcode", shop->spec.shortcode},
+                                     {"prompt_timeout_ms", kPromptTimeout.count()}});
+        };
         if (must)
             make();
         else if (!again(make))
@@ -106,6 +114,7 @@ struct Customers::State {
             const auto shop = newest();
             ++shop->customers;
             play(sandbox, shop->spec, n, random);
+            ++over;
             sleep(milliseconds(below(random, 400)));
         }
     }
@@ -122,9 +131,11 @@ struct Customers::State {
                                                                      {"never enters the PIN", 4}};
         std::vector<double> weights;
         for (const auto& [name, weight] : kKinds) weights.push_back(weight);
-        const std::string kind =
-            kKinds[std::discrete_distribution<std::size_t>(weights.begin(), weights.end())(random)]
-                .first;
+        const std::string kind = options.chat_messages > 0
+                                     ? kLongChat
+                                     : kKinds[std::discrete_distribution<std::size_t>(
+                                                  weights.begin(), weights.end())(random)]
+                                           .first;
         // Numbers of their own in every run: the sandbox and the logs remember people.
         const auto digits = "2541" + std::to_string(10'000'000 + n);
         Phone phone(sandbox, shop.phone_number_id, "+" + digits, n % 5 == 0 ? "" : "Amina",
@@ -135,15 +146,12 @@ struct Customers::State {
             const std::lock_guard lock(mutex);
             ++tallies[kind].begun;
         }
-        for (int attempt = 0; attempt < kTriesMax && !ended; ++attempt) {
-            try {
-                const InFlight waits(shared.waiting);
-                walk(kind, sandbox, phone, random);
-                ended = true;
-            } catch (const std::exception& error) {
-                expected = error.what();
-                if (stop && attempt > 0) break;
-            }
+        try {
+            const InFlight waits(shared.waiting);
+            walk(kind, sandbox, phone, random);
+            ended = true;
+        } catch (const std::exception& error) {
+            expected = error.what();
         }
         const std::lock_guard lock(mutex);
         ++(ended ? tallies[kind].ended : tallies[kind].short_of_end);
@@ -156,10 +164,14 @@ struct Customers::State {
               << std::flush;
     }
 
-    void pay(Sandbox& sandbox, Phone& phone) {
+    void pay(Phone& phone) {
         const InFlight money(shared.paying);
-        const auto prompt = pay_by_mpesa(phone);
-        stack::finish(phone, sandbox, prompt, "1234");
+        enter_pin(phone, pay_by_mpesa(phone));
+    }
+    // The receipt says what the shop knows: M-Pesa's number, or its own while a callback is lost.
+    static void enter_pin(Phone& phone, const PromptView& prompt) {
+        phone.answer_prompt(prompt.id, "1234");
+        phone.wait_text("✅");
     }
     // The first attempt fails, the second one pays.
     void pay_again(Sandbox& sandbox, Phone& phone, bool cancel) {
@@ -177,7 +189,7 @@ struct Customers::State {
         const auto failed = phone.wait_for(
             [](const ChatMessage& m) { return m.buttons.size() == 2; }, "\"try again\"");
         phone.tap(failed.buttons.at(0));
-        stack::finish(phone, sandbox, phone.wait_prompt(), "1234");
+        enter_pin(phone, phone.wait_prompt());
     }
 
     void walk(const std::string& kind, Sandbox& sandbox, Phone& phone, Random& random) {
@@ -187,9 +199,15 @@ struct Customers::State {
         spec.product = kProducts[below(random, static_cast<std::int64_t>(kProducts.size()))];
         spec.quantity = 1 + static_cast<int>(below(random, 4));
         if (kind == "buy in Swahili") spec.greeting = "Habari";
-        if (kind == "buy" || kind == "buy in Swahili") {
+        if (kind == kLongChat) {
+            for (int i = 0; i < options.chat_messages; ++i)
+                phone.send({{"text", "Hi"}, {"copies", 2}});
+            for (int i = 0; i < options.chat_messages; ++i)
+                phone.wait_for([](const ChatMessage& m) { return m.buttons.size() >= 2; },
+                               "greeting " + std::to_string(i + 1));
+        } else if (kind == "buy" || kind == "buy in Swahili") {
             to_summary(phone, spec);
-            pay(sandbox, phone);
+            pay(phone);
         } else if (kind == "cancel, then pay") {
             to_summary(phone, spec);
             pay_again(sandbox, phone, true);
@@ -201,7 +219,7 @@ struct Customers::State {
             phone.wait_text("Confirm? 1=Yes, 2=No");
             phone.say("1");
             phone.wait_for([](const ChatMessage& m) { return !m.buttons.empty(); }, "a way to pay");
-            pay(sandbox, phone);
+            pay(phone);
         } else if (kind == "STOP and START") {
             greet(phone, "Hi");
             phone.say("STOP");
@@ -309,6 +327,10 @@ void Customers::finish() {
     state_->stop = true;
     for (auto& thread : state_->threads) thread.join();
     state_->threads.clear();
+}
+
+bool Customers::done() const {
+    return state_->options.journeys_max != 0 && state_->over >= state_->options.journeys_max;
 }
 
 std::map<std::string, Tally> Customers::tallies() const {

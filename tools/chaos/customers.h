@@ -17,11 +17,14 @@ namespace flowstack::chaos {
 struct CustomerOptions {
     std::string run_dir;
     std::uint64_t seed = 0;
-    int customers = 6;                  // at the same time
-    int journeys_max = 0;               // 0 = until told to stop
-    std::int64_t patience_ms = 60'000;  // for one answer; then they begin again, twice
-    int customers_per_shop = 40;        // then a new shop opens
+    int customers = 6;                   // at the same time
+    int journeys_max = 0;                // 0 = until told to stop
+    std::int64_t patience_ms = 150'000;  // for one answer
+    int customers_per_shop = 40;         // then a new shop opens
     std::string unknown_text_policy = "hold";
+    // Not 0: the only journey is a chat of so many messages, each of them delivered twice, and all
+    // of them have to be answered.
+    int chat_messages = 0;
 };
 
 // How many journeys of a kind were begun, reached their end, or stopped short.
@@ -37,6 +40,8 @@ public:
     // Opens the first shop; throws when that cannot be done.
     void open();
     void start();
+    // All journeys that were wanted have ended.
+    bool done() const;
     // No new journeys; waits until those under way have ended.
     void finish();
 

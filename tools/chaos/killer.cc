@@ -25,6 +25,7 @@ using Steady = std::chrono::steady_clock;
 
 // A round waits so long for something to be in flight, and is void then.
 constexpr milliseconds kInFlightWait{3000};
+constexpr int kPicks = 20;
 
 struct Round {
     std::string kind;
@@ -55,11 +56,16 @@ public:
         for (int n = 0; !stopped() && (options_.rounds_max == 0 || n < options_.rounds_max); ++n) {
             const auto& kind = kinds_[choose(random_)];
             Round round{.kind = kind.name};
-            round.target = kind.of_service ? services_[below(services_.size())] : kind.target;
+            round.target = kind.of_service ? any_service() : kind.target;
             const bool in_flight = await_work(round.target);
             const auto began = Steady::now();
             if (in_flight) {
-                kind.strike(round);
+                try {
+                    kind.strike(round);
+                } catch (const std::exception& error) {  // the sandbox did not take a fault
+                    round.hit = false;
+                    round.target += std::string(": ") + error.what();
+                }
                 heal();
             }
             note(n, round, in_flight && round.hit,
@@ -67,6 +73,7 @@ public:
             rest(below(2 * options_.pause_ms + 1));
         }
         heal();
+        sandbox_.remove("/control/faults");
         return 0;
     }
 
@@ -94,6 +101,15 @@ private:
         if (target.starts_with("payment") || target == "daraja") return shared_.paying.load();
         if (target.starts_with("campaign")) return shared_.broadcasting.load();
         return shared_.waiting.load() + shared_.paying.load();
+    }
+    // Rather one that has something to do.
+    std::string any_service() {
+        std::string service;
+        for (int i = 0; i < kPicks; ++i) {
+            service = services_[below(static_cast<std::int64_t>(services_.size()))];
+            if (in_flight_of(service) > 0) break;
+        }
+        return service;
     }
     // True in the middle of something: after a random moment there is still work.
     bool await_work(const std::string& target) {

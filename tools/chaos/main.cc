@@ -89,17 +89,20 @@ public:
                  ? "a small file system of its own"
                  : "shared (limits on its processes stand in for a full and a slow disk)"));
         auto& shared = map_shared(notes_ + "/shared");
-        Customers customers(environment_, shared,
-                            {.run_dir = run_dir_,
-                             .seed = seed_,
-                             .customers = static_cast<int>(options_.number("customers", 6)),
-                             .patience_ms = options_.number("patience-ms", 60'000)});
+        Customers customers(
+            environment_, shared,
+            {.run_dir = run_dir_,
+             .seed = seed_,
+             .customers = static_cast<int>(options_.number("customers", 6)),
+             .journeys_max = static_cast<int>(options_.number("chats", 0)),
+             .patience_ms = options_.number("patience-ms", 150'000),
+             .chat_messages = static_cast<int>(options_.number("chat-messages", 0))});
         customers.open();
         customers.start();
         const pid_t killer = start_killer();
         const auto until = Steady::now() + milliseconds(run_ms());
         auto told = Steady::now();
-        while (Steady::now() < until && !ended(killer)) {
+        while (Steady::now() < until && !ended(killer) && !customers.done()) {
             std::this_thread::sleep_for(milliseconds(200));
             if (Steady::now() - told < kProgressEvery) continue;
             told = Steady::now();
@@ -213,19 +216,19 @@ private:
         if (options_.number("rebuild", 1) == 0) return;
         const Victims stack(options_.text("script"), run_dir_);
         const auto replicas = options_.number("replicas", 1);
-        // Everything is settled: what the lists show now must come out of the logs again. One
-        // service at a time, since a rebuild asks the others for their events.
-        checker("documents " + notes_ + "/documents.before");
+        // What the lists show must come out of the logs again. One service at a time, since a
+        // rebuild asks the others for their events; between the two looks it writes nothing.
         for (const auto& service : stack::kServices) {
             for (int i = 0; i < replicas; ++i)
                 stack.command("stop " + service + "-" + std::to_string(i));
+            checker("documents " + service + " " + notes_ + "/documents.before");
             if (!stack.command("run " + service + " --rebuild"))
                 findings_.push_back("the rebuild of " + service + " failed, see " + notes_ +
                                     "/commands.log");
+            checker("documents " + service + " " + notes_ + "/documents.after");
             for (int i = 0; i < replicas; ++i)
                 stack.command("start " + service + "-" + std::to_string(i));
         }
-        checker("documents " + notes_ + "/documents.after");
         check("compare " + notes_ + "/documents.before " + notes_ + "/documents.after");
     }
 

@@ -160,17 +160,16 @@ Facts read_facts(const Setting& setting, const std::string& chats_file) {
     return facts;
 }
 
-Documents read_documents(const Setting& setting) {
+Documents read_documents(const Setting& setting, const std::string& service) {
     Documents documents;
-    for (const auto& service : kLogs)
-        Database(setting, service)
-            .rows("select tenant, kind, id, parent, state, sort_at, body from read_model",
-                  [&](PGresult* r, int row) {
-                      std::string all;
-                      for (int column = 3; column < 7; ++column) all += text(r, row, column) + "\n";
-                      documents[{service, text(r, row, 0), text(r, row, 1), text(r, row, 2)}] =
-                          std::move(all);
-                  });
+    Database(setting, service)
+        .rows("select tenant, kind, id, parent, state, sort_at, body from read_model",
+              [&](PGresult* r, int row) {
+                  std::string all;
+                  for (int column = 3; column < 7; ++column) all += text(r, row, column) + "\n";
+                  documents[{service, text(r, row, 0), text(r, row, 1), text(r, row, 2)}] =
+                      std::move(all);
+              });
     return documents;
 }
 

@@ -17,8 +17,8 @@ using Setting = std::function<std::string(const std::string& name)>;
 // Reads everything. Throws std::runtime_error that says what cannot be read.
 Facts read_facts(const Setting& setting, const std::string& chats_file);
 
-// The read models of all services as their lists show them.
-Documents read_documents(const Setting& setting);
+// The read models of one service as its lists show them.
+Documents read_documents(const Setting& setting, const std::string& service);
 
 // What is not done yet, in words; empty: everything is read, published and done.
 std::string unfinished(const Setting& setting);

@@ -5,13 +5,13 @@
 CHAOS_DISK_SIZE=2G
 
 # chaos [--minutes N] [--seed S] [--replicas R] [--customers N] [--rounds N] [--only KINDS]
-#       [--settle-seconds N] [--keep] [-o json] [--no-build]
+#       [--chats N --chat-messages M] [--settle-seconds N] [--keep] [-o json] [--no-build]
 run_chaos() {
     local minutes=1 seed='' replicas=1 build=yes keep=no args=() status=0
     while (($# > 0)); do
         case $1 in
             --minutes | --seed | --replicas | --customers | --rounds | --only | --settle-seconds | \
-                --pause-ms | --patience-ms)
+                --pause-ms | --patience-ms | --chats | --chat-messages)
                 [[ -n ${2:-} ]] || usage_error "chaos $1 wants a value"
                 case $1 in
                     --minutes) minutes=$2 ;;
@@ -74,7 +74,7 @@ SEND_BACKOFF_MAX_MS=4000
 SEND_ATTEMPTS_MAX=8
 BREAKER_OPEN_MS=1000
 HEAD_COMPARE_MS=1000
-CUSTOMER_MESSAGES_PER_MINUTE_MAX=200
+CUSTOMER_MESSAGES_PER_MINUTE_MAX=10000
 TEXT
 }
 

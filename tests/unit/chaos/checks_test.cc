@@ -506,6 +506,22 @@ TEST(Checks, SeeMoneyThatIsNotBooked) {
                 Contains(HasSubstr("was paid nothing, in clearing stand 174000")));
 }
 
+TEST(Checks, ExcuseAPaymentOnlyWhileItsPushIsUnknownAndNobodyWasTold) {
+    World world;
+    payment::v1::IntentCreated created;
+    created.set_account_reference("ORD-2");
+    world.add("payment", "intent", "intent-2", created);
+    world.add("payment", "intent", "intent-2", payment::v1::PushUnknown());
+    world.record("payment_made", {{"checkout_request_id", "ws_2"},
+                                  {"receipt", "RCPT2"},
+                                  {"amount", 10},
+                                  {"account_reference", "ORD-2"}});
+    EXPECT_THAT(found_by(world, "money booked once"), ::testing::IsEmpty());
+    world.record("callback_sent", {{"checkout_request_id", "ws_2"}, {"http_status", 200}});
+    EXPECT_THAT(found_by(world, "money booked once"),
+                Contains(HasSubstr("payment RCPT2 of  (ws_2) was made and is neither")));
+}
+
 TEST(Checks, SeeMoneyThatIsBookedTwiceOrWithoutAPayment) {
     {
         World world;
