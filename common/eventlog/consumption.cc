@@ -15,6 +15,7 @@ namespace {
 using Steady = std::chrono::steady_clock;
 using Where = std::pair<std::string, int>;  // source, lane
 constexpr int kRefillPageEvents = 500;
+constexpr std::chrono::milliseconds kRebuildRetryMs{500};
 
 std::string key_of(const Recorded& event) {
     return event.stream.tenant + "/" + event.meta.routing.key;
@@ -618,14 +619,30 @@ void Consumption::apply(std::vector<BusRecord> records) {
 
 void Consumption::stop() { state_->stopping = true; }
 
+namespace {
+
+// The documents are gone already: a source that is away is waited for.
+std::vector<Recorded> read_patiently(Source& source, int lane, std::int64_t from, std::int64_t to) {
+    while (true) {
+        try {
+            return source.read(lane, from, to, kRefillPageEvents);
+        } catch (const TryLater& away) {
+            log::warn("rebuild waits", {{"error", away.what()}});
+            std::this_thread::sleep_for(kRebuildRetryMs);
+        }
+    }
+}
+
+}  // namespace
+
 void Consumption::rebuild() {
     auto& state = *state_;
     state.session.run("delete from read_model");
     for (auto& [where, lane] : state.lanes) {
         std::int64_t at = 0;
         while (at < lane.applied) {
-            const auto page = state.sources.at(where.first)
-                                  ->read(where.second, at + 1, lane.applied, kRefillPageEvents);
+            const auto page =
+                read_patiently(*state.sources.at(where.first), where.second, at + 1, lane.applied);
             if (page.empty())
                 throw std::runtime_error("rebuild: " + where.first + " has no events after " +
                                          std::to_string(at));

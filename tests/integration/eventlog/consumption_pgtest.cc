@@ -29,6 +29,18 @@ struct TotalCodec {
     }
 };
 
+// A source that is away for the next calls.
+struct Away final : Source {
+    explicit Away(std::shared_ptr<Source> real) : inner(std::move(real)) {}
+    std::vector<std::int64_t> heads() override { return inner->heads(); }
+    std::vector<Recorded> read(int lane, std::int64_t from, std::int64_t to, int limit) override {
+        if (times-- > 0) throw TryLater("away");
+        return inner->read(lane, from, to, limit);
+    }
+    std::shared_ptr<Source> inner;
+    int times = 0;
+};
+
 class Consuming : public ::testing::Test {
 protected:
     struct Replica {
@@ -36,7 +48,8 @@ protected:
             : store({.service = "sums", .database_url = test.target_db.service_url(), .lanes = 4},
                     derive),
               totals(store),
-              consumption(store, {{"source", own_source(test.source)}},
+              source(std::make_shared<Away>(own_source(test.source))),
+              consumption(store, {{"source", source}},
                           {.consumer = "sums",
                            .head_compare_ms = std::chrono::milliseconds(0),
                            .idle_cursor_ms = std::chrono::milliseconds(0)}) {
@@ -74,6 +87,7 @@ protected:
 
         Store store;
         Folds<TotalCodec> totals;
+        std::shared_ptr<Away> source;
         Consumption consumption;
         int times_away = 3;
         std::function<void()> after_decide;
@@ -344,6 +358,15 @@ TEST_F(Consuming, I16_ReadModelsFromTheBusEqualARebuild) {
     replica.consumption.rebuild();
     EXPECT_EQ(count(digest), before);
     EXPECT_EQ(count("select count(*) from read_model"), 7);
+}
+
+TEST_F(Consuming, ARebuildWaitsForASourceThatIsAwayAndLosesNoDocument) {
+    Replica replica(*this);
+    for (int i = 0; i < 10; ++i) happen("c" + std::to_string(i), "x");
+    replica.consumption.apply(bus());
+    replica.source->times = 1;
+    replica.consumption.rebuild();
+    EXPECT_EQ(count("select count(*) from read_model"), 10);
 }
 
 }  // namespace
