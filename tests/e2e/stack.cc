@@ -22,7 +22,7 @@ constexpr const char* kSettings =
     "PUSH_POLL_FIRST_MS=5000\n"
     "PUSH_POLL_PLAN_MS=500,1000,1000,2000\n"
     "INTENT_EXPIRY_MS=12000\n"
-    "UNKNOWN_EVIDENCE_WAIT_MS=3000\n"
+    "UNKNOWN_EVIDENCE_WAIT_MS=8000\n"
     "SEND_TIMEOUT_MS=3000\n"
     "HEAD_COMPARE_MS=1000\n"
     // A second app, whose signatures are good and which owns no channel.
