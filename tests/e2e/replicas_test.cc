@@ -46,12 +46,9 @@ protected:
     // lane → replica, as the service's database has it.
     std::map<int, std::string> owners(const std::string& service) {
         std::map<int, std::string> owners;
-        for (const auto& lane :
-             stack.api()
-                 .call<common::v1::LaneStatusResponse>(service, "common:EventLog/LaneStatus",
-                                                       common::v1::LaneStatusRequest())
-                 .lanes())
-            owners[lane.lane()] = lane.owner();
+        const auto status = stack.api().call<common::v1::LaneStatusResponse>(
+            service, "common:EventLog/LaneStatus", common::v1::LaneStatusRequest());
+        for (const auto& lane : status.lanes()) owners[lane.lane()] = lane.owner();
         return owners;
     }
     std::set<std::string> who_owns(const std::string& service) {
@@ -418,7 +415,8 @@ TEST_F(Replicas, AReplicaThatStoodStillDoesNothingTwice) {
             << service;
     const auto status = stack.flowctl("status -o json");
     EXPECT_EQ(status.code, 8) << status.err;
-    for (const auto& row : json::parse(status.out).as_array()) {
+    const auto rows = json::parse(status.out);
+    for (const auto& row : rows.as_array()) {
         const bool it = text_at(row, "service").ends_with("-" + replica);
         EXPECT_EQ(text_at(row, "state"), it ? "away" : "ready") << text_at(row, "service");
         if (it) {

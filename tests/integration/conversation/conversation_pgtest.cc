@@ -355,7 +355,7 @@ TEST_F(Walk, TwoHundredChatsAreAnsweredInOrderWhateverTheBusRepeatsAndWhoeverOwn
     std::vector<std::thread> threads;
     for (int mine = 0; mine < 3; ++mine)
         threads.emplace_back([&, mine] {
-            auto& consumption = replicas[static_cast<std::size_t>(mine)]->consumption;
+            auto& own = replicas[static_cast<std::size_t>(mine)]->consumption;
             std::mt19937 random(static_cast<unsigned>(mine));
             std::vector<std::size_t> next(kLanes, 0);
             std::vector<int> lanes;
@@ -363,11 +363,11 @@ TEST_F(Walk, TwoHundredChatsAreAnsweredInOrderWhateverTheBusRepeatsAndWhoeverOwn
             while (!done) {
                 if (const int now_is = generation; now_is != known) {
                     known = now_is;
-                    consumption.unassign(lanes);
+                    own.unassign(lanes);
                     lanes.clear();
                     for (int lane = 0; lane < kLanes; ++lane)
                         if ((lane + known) % 3 == mine) lanes.push_back(lane);
-                    consumption.assign(lanes);
+                    own.assign(lanes);
                 }
                 std::vector<eventlog::BusRecord> batch;
                 for (const int lane : lanes) {
@@ -379,7 +379,7 @@ TEST_F(Walk, TwoHundredChatsAreAnsweredInOrderWhateverTheBusRepeatsAndWhoeverOwn
                         for (auto i = at + random() % 3; i < end; ++i) batch.push_back(records[i]);
                     at = end == records.size() ? 0 : end;
                 }
-                consumption.apply(std::move(batch));
+                own.apply(std::move(batch));
             }
         });
     const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(150);
