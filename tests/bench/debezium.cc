@@ -44,9 +44,9 @@ LogicalWal::~LogicalWal() {
 // The fastest of the settings that were tried: tuned batches, poll.interval.ms=1 (500 as it comes),
 // linger.ms=0 (5 as it comes).
 std::unique_ptr<Child> start_debezium(const Context& context, const std::string& database,
-                                      const std::string& slot) {
+                                      const std::string& slot, bool go_on) {
     const auto folder = context.run_file("debezium");
-    std::filesystem::remove_all(folder);
+    if (!go_on) std::filesystem::remove_all(folder);
     std::filesystem::create_directories(folder);
     const auto server = server_of(context.environment.required("POSTGRES_URL"));
     const int port = free_port();

@@ -19,7 +19,8 @@ private:
     const Context& context_;
 };
 
+// `go_on`: from where the last one that was stopped had come.
 std::unique_ptr<Child> start_debezium(const Context& context, const std::string& database,
-                                      const std::string& slot);
+                                      const std::string& slot, bool go_on);
 
 }  // namespace flowstack::bench

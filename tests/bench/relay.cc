@@ -249,11 +249,22 @@ public:
         }
     }
     std::string topic() const override { return "outbox.event." + name_; }
+    // Without an offset of its own Debezium begins at the end of the WAL, so it must have seen
+    // something before there can be a backlog.
     void fill(std::int64_t count) override {
+        start();
+        if (!ready()) throw std::runtime_error("Debezium does not start: " + process_->log());
+        database_.run("insert into outbox values (gen_random_uuid(), '" + name_ +
+                      "', 'a0', 'Created', 'x')");
+        std::this_thread::sleep_for(std::chrono::seconds(2));
+        process_->stop();
+        database_.run("truncate outbox");
         writer_.fill(count);
         database_.run("analyze outbox");
     }
-    void start() override { process_ = start_debezium(context_, "bench_outbox", "bench_outbox"); }
+    void start() override {
+        process_ = start_debezium(context_, "bench_outbox", "bench_outbox", process_ != nullptr);
+    }
     bool ready() override {
         for (int i = 0; i < 600 && process_->alive(); ++i) {
             if (database_.count(
@@ -336,10 +347,20 @@ Run run_drain(Context& context, const std::string& who, const Make& make) {
     if (!reader.wait_all(kSilence)) context.say(who + ": events are missing");
     run.cpu_s = cpu_seconds(subject->pid());
     run.memory_mb = resident_mb(subject->pid());
-    run.rate = static_cast<double>(reader.came()) * 1e6 /
-               static_cast<double>(reader.last_at() - reader.first_at());
+    const auto took = reader.last_at() - reader.first_at();
+    run.rate = took > 0 ? static_cast<double>(reader.came()) * 1e6 / static_cast<double>(took) : 0;
     check_arrivals(who, reader, count, subject->stored(), run.checks);
     return run;
+}
+
+// A peer that lost or disordered events has no figure.
+void add_peer(Peer& peer, double value, const std::vector<Check>& checks) {
+    for (const auto& check : checks)
+        if (!check.ok) peer.missing = check.name + ": " + check.value;
+    if (peer.missing.empty())
+        peer.samples.push_back(value);
+    else
+        peer.samples.clear();
 }
 
 // One entry for each figure of the runs.
@@ -360,9 +381,12 @@ std::vector<Entry> entries_of(const Context& context, const std::string& prefix,
         entry.checks = durability(admin_url(context, "postgres"));
         for (const auto& [who, all] : runs)
             for (const auto& run : all) {
-                (who.empty() ? entry.samples : entry.peers[who].samples)
-                    .push_back(run.*figure.value);
-                entry.checks.insert(entry.checks.end(), run.checks.begin(), run.checks.end());
+                if (who.empty()) {
+                    entry.samples.push_back(run.*figure.value);
+                    entry.checks.insert(entry.checks.end(), run.checks.begin(), run.checks.end());
+                } else {
+                    add_peer(entry.peers[who], run.*figure.value, run.checks);
+                }
             }
         for (const auto& [who, why] : missing)
             if (!why.empty()) entry.peers[who].missing = why;

@@ -55,8 +55,11 @@ json::object json_of(const Entry& entry) {
     for (const auto& [name, peer] : entry.peers) {
         json::object theirs;
         if (!peer.samples.empty()) theirs = spread_json(peer.samples);
-        if (!peer.samples.empty() && !entry.samples.empty())
-            theirs["ratio"] = rounded(ratio_of(entry.samples, peer.samples));
+        if (!peer.samples.empty() && !entry.samples.empty()) {
+            const auto ratio = ratio_of(entry.samples, peer.samples);
+            theirs["ratio"] =
+                std::isfinite(ratio) ? json::value(rounded(ratio)) : json::value(nullptr);
+        }
         if (!peer.missing.empty()) theirs["missing"] = peer.missing;
         peers[name] = std::move(theirs);
     }
