@@ -67,9 +67,10 @@ show_build_lines() {
 # test [--label L] [--no-build] [ctest arguments]
 #
 # Integration tests need PostgreSQL and Kafka: both run fresh in .run/test for the time of the tests.
+# All of it includes common/'s unit tests once more with AddressSanitizer and UBSan (nightly.sh).
 # The last line is `N passed, N failed`, counted in test cases, not in executables.
 run_tests() {
-    local label='' build=yes ctest_args=() results status=0
+    local label='' build=yes ctest_args=() results status=0 counted=() sanitized=no
     while (($# > 0)); do
         case $1 in
             --label) [[ -n ${2:-} ]] || usage_error "test --label wants a label"
@@ -80,9 +81,18 @@ run_tests() {
     done
     [[ $build == no ]] || build_all
     [[ -f $BUILD_DIR/CTestTestfile.cmake ]] || fail test "nothing is built: ./flowstack build"
+    if [[ -z $label && ${#ctest_args[@]} -eq 0 ]]; then
+        [[ $build == no ]] || build_sanitized_common
+        if [[ -f $ROOT/build/asan-ubsan/CTestTestfile.cmake ]]; then
+            sanitized=yes
+        else
+            say test "common is not built with sanitizers, so it is tested without them only"
+        fi
+    fi
 
     RUN_DIR=$RUN_DIR/test
     results=$RUN_DIR/results
+    counted=("$results")
     lock_run_dir
     rm -rf "$results"
     mkdir -p "$results/gtest"
@@ -101,11 +111,15 @@ run_tests() {
     else
         # Unit tests share nothing and run side by side; the others measure time and own servers.
         run_ctest unit "$(nproc)" -L '^unit$' || status=1
-        run_ctest rest 1 -LE '^(unit|open)$' || status=1
+        if [[ $sanitized == yes ]]; then
+            run_sanitized_common "$results/sanitized" || status=1
+            counted+=("$results/sanitized")
+        fi
+        run_ctest rest 1 -LE '^unit$' || status=1
     fi
     stop_test_servers
     trap - EXIT
-    count_results "$results" || status=1
+    count_results "${counted[@]}" || status=1
     return "$status"
 }
 
@@ -145,29 +159,31 @@ stop_test_servers() {
 }
 
 # Sums gtest's cases. An executable that failed without naming a failed case (a crash, a timeout) and
-# one that is no gtest count as one.
+# one that is no gtest count as one. `count_results <folder…>`
 count_results() {
-    local results=$1 passed=0 failed=0 file name state head bad tests failures skipped
-    while IFS='|' read -r name state; do
-        [[ -n $name ]] || continue
-        file=$results/gtest/$name.xml
-        bad=0
-        if [[ -s $file ]]; then
-            head=$(grep -m 1 '<testsuites' "$file" || true)
-            tests=$(attribute tests "$head")
-            failures=$(( $(attribute failures "$head") + $(attribute errors "$head") ))
-            skipped=$(( $(attribute disabled "$head") + $(grep -c 'result="skipped"' "$file" || true) ))
-            bad=$failures
-            ((passed += tests - failures - skipped, failed += failures)) || true
-        elif [[ $state == run ]]; then
-            ((++passed))
-        fi
-        if [[ $state != run && $state != notrun && $state != disabled && $bad -eq 0 ]]; then
-            ((++failed))
-        elif [[ $state == notrun ]]; then
-            ((++failed)) # its executable is missing
-        fi
-    done < <(sed -n 's/.*<testcase name="\([^"]*\)".* status="\([^"]*\)".*/\1|\2/p' "$results"/ctest-*.xml)
+    local results passed=0 failed=0 file name state head bad tests failures skipped
+    for results in "$@"; do
+        while IFS='|' read -r name state; do
+            [[ -n $name ]] || continue
+            file=$results/gtest/$name.xml
+            bad=0
+            if [[ -s $file ]]; then
+                head=$(grep -m 1 '<testsuites' "$file" || true)
+                tests=$(attribute tests "$head")
+                failures=$(( $(attribute failures "$head") + $(attribute errors "$head") ))
+                skipped=$(( $(attribute disabled "$head") + $(grep -c 'result="skipped"' "$file" || true) ))
+                bad=$failures
+                ((passed += tests - failures - skipped, failed += failures)) || true
+            elif [[ $state == run ]]; then
+                ((++passed))
+            fi
+            if [[ $state != run && $state != notrun && $state != disabled && $bad -eq 0 ]]; then
+                ((++failed))
+            elif [[ $state == notrun ]]; then
+                ((++failed)) # its executable is missing
+            fi
+        done < <(sed -n 's/.*<testcase name="\([^"]*\)".* status="\([^"]*\)".*/\1|\2/p' "$results"/ctest-*.xml)
+    done
     ((passed + failed > 0)) || complain test "no test was found"
     printf '%d passed, %d failed\n' "$passed" "$failed"
     ((failed == 0 && passed > 0))

@@ -4,6 +4,10 @@
 
 NIGHTLY_PARTS=(asan tsan fuzz chaos)
 
+# common/'s unit tests, which `test` also runs under AddressSanitizer and UBSan.
+COMMON_TESTS=(config_test core_test crypto_test http_test lifecycle_test observability_test
+              resilience_test rpc_test)
+
 # nightly [--only part,part] [--fuzz-seconds N] [--chaos-minutes N] [--seed N]
 run_nightly() {
     local parts=("${NIGHTLY_PARTS[@]}") part began status verdict=0 words
@@ -100,6 +104,26 @@ sanitizer_options() {
     export UBSAN_OPTIONS="log_path=$1/ubsan:print_stacktrace=1"
     export TSAN_OPTIONS="log_path=$1/tsan:suppressions=$suppressions/tsan.supp:second_deadlock_stack=1:ignore_noninstrumented_modules=0"
 }
+
+# common/'s unit tests with ASan and UBSan, as a part of `test`: only these programs are compiled.
+build_sanitized_common() {
+    build_all flowstack_proto flowstack_proto_grpc
+    local BUILD_DIR=$ROOT/build/asan-ubsan CMAKE_PRESET=asan-ubsan
+    build_all "${COMMON_TESTS[@]}"
+}
+
+# run_sanitized_common <folder of results>
+run_sanitized_common() (
+    BUILD_DIR=$ROOT/build/asan-ubsan
+    mkdir -p "$1/gtest"
+    export GTEST_OUTPUT="xml:$1/gtest/"
+    export UBSAN_OPTIONS=print_stacktrace=1
+    export LSAN_OPTIONS="suppressions=$ROOT/tests/sanitizers/lsan.supp:print_suppressions=0"
+    say test "ctest (common, sanitized)"
+    cd "$BUILD_DIR" && ctest --output-on-failure --no-tests=error -j "$(nproc)" \
+        --output-junit "$1/ctest-common.xml" \
+        -R "^($(IFS='|'; printf '%s' "${COMMON_TESTS[*]}"))\$" </dev/null 9>&-
+)
 
 # Every fuzz target for FUZZ_SECONDS, two at a time or as many as there are cores.
 nightly_fuzz() {
