@@ -145,11 +145,11 @@ TEST_F(Door, EveryRestRouteNamesTheFieldThatIsWrongAndKeepsNothing) {
          R"({"customer_id":"c","phone":"12","amount":{"minor_units":"100","currency_code":"KES"}})",
          422, "phone"},
         {"providerAccounts", R"({"mpesa":{"short_code":"1"}})", 422, "mpesa.short_code"},
-        {"products", R"({"product":{"product_id":"x"}})", 422, "display_name"},
+        {"products", R"({"product":{"product_id":"x"}})", 422, "product.price.currency_code"},
         {"templates", R"({"template":{"kind":"interactive_button"}})", 422, "variants"},
         {"flows", R"({"flow_key":"own"})", 422, "document"},
         {"campaigns", R"({"display_name":"x"})", 422, "body"},
-        {"tasks", R"({"kind":"custom"})", 422, "customer_id"},
+        {"tasks", R"({"kind":"custom"})", 422, "due_time"},
     };
     for (const auto& bad : cases) {
         const auto answer =

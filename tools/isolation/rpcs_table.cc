@@ -29,6 +29,8 @@ const std::vector<Attack>& attacks() {
              "credentials":{"accessToken":"mock_probe"}}})"},
         {"gateway.v1.ChannelService/GetChannel", not_found,
          R"({"name":"tenants/$attacker/channels/$victim.channel"})", true},
+        {"gateway.v1.ChannelService/GetChannelDispatch", not_found,
+         R"({"name":"tenants/$attacker/channels/$victim.channel"})"},
         {"gateway.v1.ChannelService/ListChannels", nothing, R"({"parent":"tenants/$attacker"})"},
         {"gateway.v1.ChannelService/RotateCredentials", not_found,
          R"({"name":"tenants/$attacker/channels/$victim.channel",
@@ -204,6 +206,10 @@ const std::vector<Attack>& attacks() {
          R"({"tenant":"$attacker","category":"conversation","key":"$victim.conversation"})"},
         {"common.v1.EventLog/Verify", platform, R"({"lane":0})"},
         {"common.v1.EventLog/VerifyDerived", platform, "{}"},
+        {"common.v1.EventLog/LaneStatus", platform, "{}"},
+        {"common.v1.EventLog/ListParked", platform, "{}"},
+        {"common.v1.EventLog/ReleaseParked", platform,
+         R"({"source":"gateway","lane":0,"routingKey":"$victim/$victim.customer"})"},
     };
     return kAttacks;
 }
