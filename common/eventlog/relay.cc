@@ -34,6 +34,13 @@ struct Relay::State {
         std::set<std::int64_t> acknowledged;  // above published
     };
 
+    // A record of the own topic, as it came.
+    struct OnTopic {
+        int lane = 0;
+        int stretch = 0;
+        std::string value;
+    };
+
     State(Store& s, Owners& o, RelayOptions r)
         : store(s),
           owners(o),
@@ -41,7 +48,12 @@ struct Relay::State {
           session({.url = s.options().database_url,
                    .application_name = s.options().service + "-relay"}),
           verify_session({.url = s.options().database_url,
-                          .application_name = s.options().service + "-verify"}) {}
+                          .application_name = s.options().service + "-verify"}) {
+        owners.on_gain([this](int lane) {
+            const std::lock_guard lock(verify_mutex);
+            ++stretch[lane];
+        });
+    }
 
     void run() {
         auto next_poll = Steady::now();
@@ -88,8 +100,6 @@ struct Relay::State {
             if (std::find(owned.begin(), owned.end(), entry.first) != owned.end()) return false;
             in_flight -= entry.second.sent - entry.second.published -
                          static_cast<std::int64_t>(entry.second.acknowledged.size());
-            const std::lock_guard lock(verify_mutex);
-            verify_forget.insert(entry.first);
             return true;
         });
         if (owned.empty()) return;
@@ -233,44 +243,43 @@ struct Relay::State {
     // The topic must be the lane: contiguous but for repeats, and equal to the table byte for byte.
     void verify_loop() {
         while (true) {
-            std::vector<std::pair<int, std::string>> batch;
-            std::set<int> forget;
+            std::vector<OnTopic> batch;
             {
                 std::unique_lock lock(verify_mutex);
                 verify_ready.wait(lock, [&] { return stopping || !verify_queue.empty(); });
                 if (stopping) return;
                 batch.swap(verify_queue);
-                forget.swap(verify_forget);
             }
             try {
                 verify_batch(batch);
             } catch (const std::exception& error) {
                 log::warn("verifier skipped a batch", {{"error", error.what()}});
-                for (const auto& [lane, value] : batch) forget.insert(lane);
+                const std::lock_guard lock(verify_mutex);
+                for (const auto& record : batch) ++stretch[record.lane];
             }
-            for (const int lane : forget) verified.erase(lane);
         }
     }
 
     // The table is asked once for each stretch of a lane.
-    void verify_batch(const std::vector<std::pair<int, std::string>>& batch) {
+    void verify_batch(const std::vector<OnTopic>& batch) {
         std::map<int, std::map<std::int64_t, std::string_view>> stretches;
-        for (const auto& [lane, value] : batch) {
+        for (const auto& [lane, number, value] : batch) {
             const auto position = from_bus(value).position;
-            auto& seen = verified[lane];
+            auto& [known, seen] = verified[lane];
+            if (known != number) seen = 0;
+            known = number;
             if (seen != 0 && position > seen + 1) mismatch("the topic has a gap", lane, position);
             seen = std::max(seen, position);
-            auto& stretch = stretches[lane];
             // The same place twice is a repeat: each must equal the table.
-            if (const auto [at, fresh] = stretch.try_emplace(position, value);
+            if (const auto [at, fresh] = stretches[lane].try_emplace(position, value);
                 !fresh && at->second != value)
                 mismatch("the topic has two events at one place", lane, position);
         }
-        for (const auto& [lane, stretch] : stretches)
-            for (auto at = stretch.begin(); at != stretch.end();) {
+        for (const auto& [lane, records] : stretches)
+            for (auto at = records.begin(); at != records.end();) {
                 auto end = at;
                 std::int64_t last = 0;
-                for (int n = 0; end != stretch.end() && n < options.page_events; ++end, ++n) {
+                for (int n = 0; end != records.end() && n < options.page_events; ++end, ++n) {
                     if (last != 0 && end->first != last + 1) break;
                     last = end->first;
                 }
@@ -318,11 +327,11 @@ struct Relay::State {
     postgres::Session verify_session;
     std::mutex verify_mutex;
     std::condition_variable verify_ready;
-    std::vector<std::pair<int, std::string>> verify_queue;
-    // Lanes whose next record need not follow the last one seen here: others had the lane, or a
-    // record was not looked at.
-    std::set<int> verify_forget;
-    std::map<int, std::int64_t> verified;
+    std::vector<OnTopic> verify_queue;
+    // A new stretch of a lane begins where its next record need not follow the last one seen here:
+    // others had the lane, or a record was not looked at.
+    std::map<int, int> stretch;
+    std::map<int, std::pair<int, std::int64_t>> verified;  // lane → its stretch, the last position
     std::atomic<std::int64_t> mismatches{0};
 
     std::vector<std::thread> threads;
@@ -360,11 +369,12 @@ void Relay::wake(int lane, std::int64_t head) {
 
 void Relay::verify(int lane, std::string value) {
     const std::lock_guard lock(state_->verify_mutex);
+    auto& stretch = state_->stretch[lane];
     if (state_->verify_queue.size() >= kVerifyQueueMax) {  // sampled under a flood
-        state_->verify_forget.insert(lane);
+        ++stretch;
         return;
     }
-    state_->verify_queue.emplace_back(lane, std::move(value));
+    state_->verify_queue.push_back({lane, stretch, std::move(value)});
     state_->verify_ready.notify_one();
 }
 
