@@ -467,7 +467,7 @@ run_one() {
     shift
     [[ $name != postgres && $name != kafka ]] || usage_error "run is for services and the sandbox"
     instance_environment "$name"
-    exec env "${INSTANCE_ENV[@]}" "$BIN_DIR/flowstack-${name%-[0-9]*}" "$@"
+    exec env -C "$ROOT" "${INSTANCE_ENV[@]}" "$BIN_DIR/flowstack-${name%-[0-9]*}" "$@"
 }
 
 stop_one() {
