@@ -206,6 +206,7 @@ protected:
         consumption_.assign({0, 1});
         for (const auto* payload : {"one", "poison", "two"}) append(payload);
         for (int i = 0; i < 3; ++i) consumption_.apply({});
+        applied_.clear();  // a batch is halved to find the poison: handlers are asked again
     }
     std::vector<v1::ParkedEvent> parked(int page_size = 0) {
         std::vector<v1::ParkedEvent> all;
@@ -257,7 +258,7 @@ TEST_F(Parked, IsListedWithItsReasonAndReleasedInOrder) {
     ASSERT_TRUE(release(*owner_stub_, done).ok());
     EXPECT_EQ(done.released(), 2);
     EXPECT_EQ(done.left(), 0);
-    EXPECT_EQ(applied_, (std::vector<std::string>{"one", "poison", "two"}));
+    EXPECT_EQ(applied_, (std::vector<std::string>{"poison", "two"}));
     EXPECT_TRUE(parked().empty());
     const auto failure = rpc::failure_of(release(*owner_stub_, done));
     ASSERT_TRUE(failure);
