@@ -30,10 +30,10 @@ using std::chrono::milliseconds;
 
 constexpr int kReplicas = 3;
 // Longer than KAFKA_SESSION_TIMEOUT_MS: a replica that stands still loses its lanes.
-constexpr auto kPause = 8s;
+constexpr auto kPause = 10s;
 
-const bool kConfigured =
-    Stack::configure({.replicas = kReplicas, .settings = "KAFKA_SESSION_TIMEOUT_MS=3000\n"});
+const bool kConfigured = Stack::configure(
+    {.replicas = kReplicas, .settings = "KAFKA_SESSION_TIMEOUT_MS=6000\nWORK_POLL_MS=50\n"});
 
 // FLOWSTACK_REPLICAS_SENDS=10000 is the whole of it; the plain suite has less time.
 int queued_sends() {
@@ -266,7 +266,7 @@ TEST_F(Replicas, AnOwnerSeesWhatOtherReplicasAppendAtOnce) {
               << median(own).count() << " ms for " << own.size() << " of the owner\n";
     EXPECT_GT(foreign.size(), 10u);
     // A bound for a machine that is busy with other things; the figure above is what counts.
-    EXPECT_LT(median(foreign), 250ms);
+    EXPECT_LT(median(foreign), 1s);
 }
 
 TEST_F(Replicas, OneDispatcherAChannelKeepsTheNumbersLimitAndLetsRepliesOvertake) {
@@ -336,7 +336,16 @@ TEST_F(Replicas, OneDispatcherAChannelKeepsTheNumbersLimitAndLetsRepliesOvertake
     std::cout << "a reply past " << left << " queued sends: " << median(waited_us).count()
               << " ms median in the queue, " << median(whole_us).count()
               << " ms from the customer's word to the provider\n";
-    EXPECT_LT(median(waited_us), 1s);
+    // The queue is overtaken when no more of it left meanwhile than one second takes away: the same
+    // on a machine that has no time for us, where the clock above says nothing.
+    std::vector<std::int64_t> queue_us;
+    for (const auto& line : accepted(shop))
+        if (!text_at(line, "phone").starts_with("254778"))
+            queue_us.push_back(number_at(line, "at_us"));
+    for (std::size_t i = 0; i < sent_us.size(); ++i)
+        EXPECT_LT(std::ranges::count_if(
+                      queue_us, [&](auto at) { return at > queued_us[i] && at < sent_us[i]; }),
+                  80);
 
     // The sender dies in the middle. Its lanes go to the others, which wait out what it may have
     // begun.
