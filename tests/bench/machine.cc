@@ -116,7 +116,8 @@ Child::Child(const std::vector<std::string>& command, const std::map<std::string
         const std::string line = *entry;
         if (!env.contains(line.substr(0, line.find('=')))) settings.push_back(line);
     }
-    for (const auto& [name, value] : env) settings.push_back(name + "=" + value);
+    for (const auto& [name, value] : env)
+        settings.push_back(std::string(name).append("=").append(value));
     std::vector<char*> argv, envp;
     for (const auto& word : command) argv.push_back(const_cast<char*>(word.c_str()));
     for (const auto& line : settings) envp.push_back(const_cast<char*>(line.c_str()));

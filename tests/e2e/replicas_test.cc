@@ -149,7 +149,9 @@ protected:
                             json::object{{"window", "off"}});
     }
     void hurt(const std::string& verb, const std::string& replica) {
-        for (const auto& service : kServices) stack.command(verb + " " + service + "-" + replica);
+        for (const auto& service : kServices)
+            stack.command(
+                std::string(verb).append(" ").append(service).append("-").append(replica));
     }
 
     // Rows of flowctl's answer, with -o jsonl.

@@ -52,14 +52,13 @@ std::string webhook_doors(const Environment& environment) {
 }
 
 void register_with_sandbox(const ShopSpec& spec, const Environment& environment, Sandbox& sandbox) {
-    json::object number{
-        {"phone_number_id", spec.phone_number_id},
-        {"waba_id", "waba-" + spec.tenant},
-        {"token", access_token(spec)},
-        {"app_secret", environment.required("META_APP_SECRET")},
-        {"webhook_url", webhook_doors(environment)},
-        {"display_phone_number", spec.display_phone_number.substr(1)},
-        {"name", spec.name}};
+    json::object number{{"phone_number_id", spec.phone_number_id},
+                        {"waba_id", "waba-" + spec.tenant},
+                        {"token", access_token(spec)},
+                        {"app_secret", environment.required("META_APP_SECRET")},
+                        {"webhook_url", webhook_doors(environment)},
+                        {"display_phone_number", spec.display_phone_number.substr(1)},
+                        {"name", spec.name}};
     if (!spec.limits) {
         number["throughput_per_s_max"] = 0;
         number["pair_interval_ms"] = 0;

@@ -604,7 +604,7 @@ struct Dispatcher::State : std::enable_shared_from_this<Dispatcher::State> {
             const std::lock_guard lock(mutex);
             open_attempts.insert(job->message_id);
         }
-        const auto events = decision.events();
+        const auto& events = decision.events();
         append(command,
                [self = shared_from_this(), job, events, calls](const eventlog::Verdict& verdict) {
                    if (!verdict.accepted()) {
@@ -778,7 +778,7 @@ struct Dispatcher::State : std::enable_shared_from_this<Dispatcher::State> {
                         job->version, decision.events());
         command.id = "outcome/" + job->message_id + "/" + std::to_string(job->message.attempts) +
                      "/" + run_id + "/" + std::to_string(job->version);
-        const auto events = decision.events();
+        const auto& events = decision.events();
         append(command,
                [self = shared_from_this(), job, outcome, events](const eventlog::Verdict& verdict) {
                    if (verdict.outcome == eventlog::Outcome::wrong_version) {

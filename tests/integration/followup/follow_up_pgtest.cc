@@ -167,7 +167,7 @@ protected:
                     task.ParseFromString(*body);
                 if (type == "TaskScheduled") more = task.kind();
                 if (type == "TaskCancelled" || type == "TaskSkipped") more = task.reason();
-                told.push_back(more.empty() ? type : type + " " + more);
+                told.push_back(more.empty() ? type : std::string(type).append(" ").append(more));
             }
         return told;
     }

@@ -34,7 +34,6 @@ namespace {
 
 using namespace std::chrono_literals;
 using eventlog::Recorded;
-using eventlog::RoutingKind;
 using std::chrono::milliseconds;
 
 constexpr int kLanes = 4;

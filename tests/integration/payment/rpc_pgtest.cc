@@ -17,7 +17,6 @@ namespace flowstack::payment::testing {
 namespace {
 
 using namespace std::chrono_literals;
-using common::v1::ErrorReason;
 
 class PaymentDoors : public ::testing::Test {
 protected:
