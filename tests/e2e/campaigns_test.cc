@@ -50,18 +50,18 @@ protected:
 TEST_F(Speaking, StopInTheMiddleOfABroadcastEndsItForThatCustomerAtOnce) {
     const auto shop = stack.shop("broadcast");
     make_audience(shop, 1000);
-    // Slow answers, so that there is a middle.
+    // Slow answers and a slow pace, so that there is a middle on a fast machine too.
     stack.sandbox().post("/control/faults", json::object{{"provider", "meta"},
                                                          {"call", "messages"},
                                                          {"number", shop.phone_number_id},
                                                          {"times", 0},
                                                          {"effect", {{"latency_ms", 100}}}});
     campaign::v1::CreateCampaignRequest request;
-    request.set_per_second(200);
+    request.set_per_second(60);
     request.set_start_immediately(true);
     // Everybody who was a contact by now is in it: nobody waits for the campaign service here.
     const Broadcast broadcast(shop, request);
-    EXPECT_TRUE(eventually([&] { return Broadcast::left(broadcast.metrics()) > 100; }))
+    EXPECT_TRUE(eventually([&] { return Broadcast::left(broadcast.metrics()) > 50; }))
         << broadcast.metrics().DebugString();
 
     // Two hundred people have had enough.
