@@ -39,6 +39,8 @@ constexpr milliseconds kStoreRetryMs{200};
 constexpr milliseconds kPollGap{2};  // however often it is woken
 constexpr milliseconds kStoreAwayRetryMs{1'000};
 constexpr milliseconds kLookMs{2'000};
+constexpr milliseconds kInboundRetryMs{20};       // the read model is asked again what came in
+constexpr milliseconds kInboundPatience{10'000};  // … as long as a message stays in memory for that
 constexpr int kDecisionsMax = 5;  // how often a decision is made again on what others wrote first
 constexpr std::size_t kPairsMax = 50'000;
 constexpr std::size_t kReadsQueuedMax = 100'000;
@@ -59,6 +61,11 @@ struct Job {
     std::int64_t version = 0;
     std::int64_t contact_version = 0;
     DispatchFacts facts;
+    // What came in from this customer is judged by the read model once it shows this position of
+    // the customer's lane: the head when it was first asked. Zero: not asked yet.
+    std::int64_t inbound_head = 0;
+    bool inbound_known = true;
+    Steady::time_point inbound_asked{};
     CircuitBreaker::Ticket ticket = 0;
     bool asked_breaker = false;
     int decisions = 0;
@@ -367,6 +374,11 @@ struct Dispatcher::State : std::enable_shared_from_this<Dispatcher::State> {
     }
 
     void pump_all() {
+        while (!read_later.empty() && read_later.begin()->first <= Steady::now()) {
+            read(read_later.begin()->second);
+            read_later.erase(read_later.begin());
+        }
+        if (!read_later.empty()) next_pump = std::min(next_pump, read_later.begin()->first);
         std::size_t rows = 0;
         for (auto& [key, queue] : queues) {
             for (const auto& held : queue->held) rows += held.size();
@@ -529,22 +541,37 @@ struct Dispatcher::State : std::enable_shared_from_this<Dispatcher::State> {
             conditions.nothing_inbound_since != Time{} ||
             (conditions.needs_open_window &&
              clock.now() >= window_end(conditions.window_evidence, options.window_margin_ms));
-        if (asks_for_inbound) {
-            const auto rows = store.pool().with([&](postgres::Session& s) {
-                return s.query(
-                    "select body from read_model where tenant = $1 and kind = 'contact' and id = "
-                    "$2",
-                    postgres::Params().add(job.tenant).add(customer));
-            });
-            v1::Contact resource;
-            if (rows.rows() != 0 && resource.ParseFromString(rows.text(0, 0)))
-                job.facts.last_inbound = time_of(resource.last_inbound_time());
-        }
+        if (asks_for_inbound) look_for_inbound(job, customer);
         const auto tenant = directory.tenant(job.tenant);
         job.facts.tenant_suspended = tenant && tenant->tenant.status == TenantStatus::suspended;
         job.facts.tenant_closed = tenant && tenant->tenant.status == TenantStatus::closed;
         job.facts.channel_paused = job.channel->paused;
         job.facts.window_margin = options.window_margin_ms;
+    }
+
+    // When the customer wrote last, as the read model knows it, and whether it knows what was
+    // committed when it was first asked. Document, cursor and head are of one snapshot.
+    void look_for_inbound(Job& job, const std::string& customer) {
+        const auto& service = store.options().service;
+        const auto rows = store.pool().with([&](postgres::Session& s) {
+            return s.query(
+                "select l.position, coalesce((select position from cursors where consumer = $4 and "
+                "source = $4 and lane = l.lane), 0), coalesce((select body from read_model where "
+                "tenant = $1 and kind = 'contact' and id = $2), '') from lanes l where l.lane = $3",
+                postgres::Params()
+                    .add(job.tenant)
+                    .add(customer)
+                    .add(store.lane_of(by_customer(customer), job.tenant))
+                    .add(service));
+        });
+        if (job.inbound_head == 0) {
+            job.inbound_head = rows.int8(0, 0);
+            job.inbound_asked = Steady::now();
+        }
+        job.inbound_known = rows.int8(0, 1) >= job.inbound_head;
+        v1::Contact resource;
+        if (resource.ParseFromString(rows.text(0, 2)))
+            job.facts.last_inbound = time_of(resource.last_inbound_time());
     }
 
     eventlog::Command command_for(const std::string& tenant, const std::string& customer,
@@ -562,6 +589,15 @@ struct Dispatcher::State : std::enable_shared_from_this<Dispatcher::State> {
     }
 
     void attempt(const JobPtr& job) {
+        if (!job->inbound_known) {
+            // Suppressing on what is not known yet would be a guess, and so would be sending.
+            const auto now = Steady::now();
+            if (now - job->inbound_asked >= kInboundPatience)
+                give_back(job, options.held_retry_ms);
+            else
+                read_later.emplace(now + kInboundRetryMs, job);
+            return;
+        }
         auto decision =
             decide(job->message, BeginAttempt{job->facts, options.replica, clock.now()});
         if (!decision.accepted()) {
@@ -932,6 +968,7 @@ struct Dispatcher::State : std::enable_shared_from_this<Dispatcher::State> {
     // Of the one thread.
     std::map<std::string, std::unique_ptr<ChannelQueue>> queues;
     std::map<int, Lane> lanes;
+    std::multimap<Steady::time_point, JobPtr> read_later;
     bool number_is_out = false;
     Steady::time_point next_pump{};
     int calls_open = 0;

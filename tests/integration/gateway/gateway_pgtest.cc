@@ -410,6 +410,29 @@ TEST_F(Gateway, AReplyLeavesAndItsStatusesClimb) {
     EXPECT_EQ(message(id).provider_message_id(), "wamid.out1");
 }
 
+TEST_F(Gateway, AWindowIsJudgedByWhatIsCommittedNotByWhatTheReadModelShows) {
+    EXPECT_EQ(post(text_message("wamid.1", "Hi")), 200);
+    QueueMessage queue;
+    queue.message_id = ids.next().text();
+    queue.channel_id = "ch1";
+    queue.customer_id = only_customer();
+    queue.idempotency_key = queue.message_id;
+    queue.preconditions = {.purpose = std::string(kService), .needs_open_window = true};
+    queue.to = "+255712345678";
+    common::v1::MessageContent content;
+    content.mutable_text()->set_body("Hello");
+    queue.content = content.SerializeAsString();
+    append("duka", by_customer(queue.customer_id), message_stream("duka", queue.message_id), 0,
+           encode(MessageEvent(MessageQueued{queue}), clock.now()));
+    start_dispatcher();
+    // Nothing is consumed yet: the read model knows of no word of this customer.
+    std::this_thread::sleep_for(150ms);
+    EXPECT_EQ(provider.calls().size(), 0U);
+    EXPECT_EQ(events("MessageSuppressed").size(), 0U);
+    until_events("SendAccepted", 1);
+    EXPECT_EQ(events("MessageSuppressed").size(), 0U);
+}
+
 TEST_F(Gateway, AStatusWithoutOurDataFindsItsMessageAlsoWhenItComesFirst) {
     EXPECT_EQ(post(text_message("wamid.1", "Hi")), 200);
     EXPECT_EQ(post(change(
