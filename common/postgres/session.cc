@@ -260,7 +260,11 @@ void Session::connect() {
     const std::string settings =
         "-c statement_timeout=" + std::to_string(options_.statement_timeout.count()) +
         " -c idle_in_transaction_session_timeout=" +
-        std::to_string(options_.idle_in_transaction_timeout.count()) + " -c timezone=UTC";
+        std::to_string(options_.idle_in_transaction_timeout.count()) +
+        (options_.synchronous_commit ? "" : " -c synchronous_commit=off") +
+        // Every statement on these paths asks by a key. A plan that was made while its table was
+        // small must serve when it has grown: the next statistics may be minutes away.
+        " -c enable_seqscan=off -c plan_cache_mode=force_generic_plan -c timezone=UTC";
     const char* keys[] = {"dbname",          "application_name", "connect_timeout",     "options",
                           "keepalives_idle", "tcp_user_timeout", "keepalives_interval", nullptr};
     const char* values[] = {options_.url.c_str(),

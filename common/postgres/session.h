@@ -117,6 +117,8 @@ public:
         std::chrono::milliseconds statement_timeout{10'000};
         std::chrono::milliseconds idle_in_transaction_timeout{5'000};
         std::chrono::milliseconds connect_timeout{3'000};
+        // False: a commit does not wait for the disk, and a crash of the server may lose it.
+        bool synchronous_commit = true;
     };
     explicit Session(Options options);
     ~Session();
