@@ -46,7 +46,10 @@ struct Relay::State {
           owners(o),
           options(std::move(r)),
           session({.url = s.options().database_url,
-                   .application_name = s.options().service + "-relay"}),
+                   .application_name = s.options().service + "-relay",
+                   // A place that is lost costs a repeat on the topic, waiting for the disk a share
+                   // of every append's.
+                   .synchronous_commit = false}),
           verify_session({.url = s.options().database_url,
                           .application_name = s.options().service + "-verify"}) {
         owners.on_gain([this](int lane) {
@@ -68,7 +71,8 @@ struct Relay::State {
                 if (!lanes.empty()) {
                     if (!producer)
                         producer = std::make_unique<messaging::Producer>(options.brokers);
-                    for (auto& [number, lane] : lanes) more |= publish(number, lane);
+                    const bool quiet = in_flight == 0;
+                    for (auto& [number, lane] : lanes) more |= publish(number, lane, quiet);
                     acknowledge(more ? std::chrono::milliseconds(0) : std::chrono::milliseconds(1));
                     if (failed) restart();
                     save(false);
@@ -142,9 +146,13 @@ struct Relay::State {
     }
 
     // True when there is more to publish than one page.
-    bool publish(int number, Lane& lane) {
+    //
+    // What is committed while an acknowledgement is under way goes together when it comes, unless
+    // it fills a page: the bus and each consumer pay by the request.
+    bool publish(int number, Lane& lane, bool quiet) {
         if (!lane.begun || lane.sent >= lane.head || in_flight >= options.in_flight_max)
             return false;
+        if (!quiet && lane.head - lane.sent < options.page_events) return false;
         static const std::string sql =
             std::string("select ") + kEventColumns +
             " from events where lane = $1 and position > $2 order by position limit $3";

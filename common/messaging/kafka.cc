@@ -10,6 +10,8 @@
 namespace flowstack::messaging {
 namespace {
 
+constexpr std::chrono::milliseconds kOffsetsEvery{1'000};
+
 using Config = std::vector<std::pair<std::string, std::string>>;
 
 rd_kafka_conf_t* conf_of(const Config& config) {
@@ -87,7 +89,10 @@ Producer::Producer(const std::string& brokers) : state_(std::make_unique<State>(
     config.insert(config.end(), {{"enable.idempotence", "true"},
                                  {"acks", "all"},
                                  {"message.timeout.ms", "0"},
-                                 {"linger.ms", "1"},
+                                 // The relay gathers while an acknowledgement is under way. And
+                                 // librdkafka 2.0 polls without a pause while less than 1 ms of its
+                                 // linger is left.
+                                 {"linger.ms", "0"},
                                  {"batch.size", "1000000"},
                                  {"message.max.bytes", "4000000"},
                                  {"queue.buffering.max.messages", "50000"}});
@@ -148,6 +153,8 @@ struct GroupConsumer::State {
     Listener listener;
     std::unique_ptr<Client> client;
     std::atomic<std::int64_t> brokers_up{1};
+    std::map<std::pair<std::string, int>, std::int64_t> applied;  // and not told yet: next offsets
+    std::chrono::steady_clock::time_point told{};
 
     std::vector<int> lanes_of(const rd_kafka_topic_partition_list_t* partitions) const {
         std::vector<int> lanes;
@@ -188,6 +195,7 @@ GroupConsumer::GroupConsumer(Options options, Listener listener)
                    {"enable.auto.offset.store", "false"},
                    {"enable.partition.eof", "false"},
                    {"fetch.wait.max.ms", std::to_string(o.fetch_wait_max.count())},
+                   {"fetch.min.bytes", std::to_string(o.fetch_bytes_min)},
                    {"fetch.message.max.bytes", "4000000"},
                    {"queued.max.messages.kbytes", "16384"}});
     auto* conf = conf_of(config);
@@ -234,12 +242,14 @@ std::vector<Record> GroupConsumer::poll(std::size_t max, std::chrono::millisecon
 }
 
 void GroupConsumer::commit_async(const std::vector<Record>& applied) {
-    std::map<std::pair<std::string, int>, std::int64_t> next;
     for (const auto& record : applied) {
-        auto& offset = next[{record.topic, record.partition}];
+        auto& offset = state_->applied[{record.topic, record.partition}];
         offset = std::max(offset, record.offset + 1);
     }
-    if (next.empty()) return;
+    const auto now = std::chrono::steady_clock::now();
+    if (state_->applied.empty() || now - state_->told < kOffsetsEvery) return;
+    state_->told = now;
+    const auto next = std::exchange(state_->applied, {});
     auto* list = rd_kafka_topic_partition_list_new(static_cast<int>(next.size()));
     for (const auto& [where, offset] : next)
         rd_kafka_topic_partition_list_add(list, where.first.c_str(), where.second)->offset = offset;

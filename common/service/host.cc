@@ -350,7 +350,8 @@ struct Host::State {
                             .instance_id = options.name + "-" + options.replica_id,
                             .topics = topics,
                             .session_timeout = options.session_timeout_ms,
-                            .fetch_wait_max = options.fetch_wait_ms},
+                            .fetch_wait_max = options.fetch_wait_ms,
+                            .fetch_bytes_min = options.fetch_bytes_min},
                         messaging::GroupConsumer::Listener{
                             [&](const std::vector<int>& lanes) { take(lanes, assigned); },
                             [&](const std::vector<int>& lanes, bool lost) {
@@ -375,7 +376,7 @@ struct Host::State {
                     batch.push_back({source, record.partition, record.key, record.value});
                 }
                 consumption->apply(std::move(batch));
-                if (!records.empty()) consumer->commit_async(records);
+                consumer->commit_async(records);
                 // A bus that was wiped has lost the topics too: nothing comes then, and nobody says
                 // why.
                 if (!records.empty()) topics_checked = Steady::now();

@@ -56,6 +56,7 @@ struct HostOptions {
     eventlog::StoreOptions store;
     std::string brokers;
     std::chrono::milliseconds fetch_wait_ms{100};
+    int fetch_bytes_min = 1;
     std::string replica_id;
     Secret internal_key;
     std::string grpc_address = "127.0.0.1";
@@ -73,6 +74,10 @@ struct HostOptions {
     std::chrono::milliseconds grace_ms{10'000};
     bool rebuild = false;
 };
+
+// Of a service that nobody waits for from one event to the next: the bus lets so many bytes gather
+// (HostOptions::fetch_bytes_min), at most KAFKA_FETCH_WAIT_MS.
+inline constexpr int kGatherBytes = 64 << 10;
 
 // Reads the settings that every service has: DATABASE_URL, KAFKA_BROKERS, LANES, REPLICA_ID,
 // GRPC_PORT, ADMIN_PORT, INTERNAL_KEY, <SERVICE>_GRPC, the waits, and --rebuild.

@@ -23,6 +23,7 @@ int main(int argc, char** argv) {
         service::host_options(reader, "campaign", {"gateway", "conversation", "payment"});
     const auto settings = campaign::read_config(reader);
     reader.finish();
+    options.fetch_bytes_min = service::kGatherBytes;
 
     service::Host host(std::move(options), campaign::derive);
     const SystemClock clock;

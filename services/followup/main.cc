@@ -20,6 +20,7 @@ int main(int argc, char** argv) {
         service::host_options(reader, "followup", {"gateway", "conversation", "payment"});
     const auto settings = followup::read_config(reader);
     reader.finish();
+    options.fetch_bytes_min = service::kGatherBytes;
 
     service::Host host(std::move(options), followup::derive);
     const SystemClock clock;
