@@ -3,8 +3,10 @@
 #include <algorithm>
 #include <list>
 #include <mutex>
+#include <span>
 #include <string>
 #include <unordered_map>
+#include <vector>
 
 #include "common/eventlog/store.h"
 #include "common/eventlog/turn.h"
@@ -40,22 +42,35 @@ public:
         : store_(store), entries_max_(entries_max) {}
 
     // As committed.
-    Folded<State> load(const StreamName& stream) {
-        const auto id = stream_id(stream);
-        Folded<State> folded = cached(id);
-        const auto tail = store_.read_stream(stream, folded.version + 1);
-        for (const auto& event : tail) {
-            folded.state = Codec::evolve(std::move(folded.state), event.type, event.payload,
-                                         event.occurred_at);
-            folded.version = event.version;
+    Folded<State> load(const StreamName& stream) { return load(stream, stream_id(stream)); }
+
+    // Several, by one question to the store.
+    std::vector<Folded<State>> load_all(std::span<const StreamName> streams) {
+        std::vector<Folded<State>> folded;
+        std::vector<Store::StreamTail> tails;
+        for (const auto& stream : streams) {
+            folded.push_back(cached(stream_id(stream)));
+            tails.push_back({stream, folded.back().version + 1});
         }
-        if (!tail.empty()) keep(id, folded);
+        const auto read = store_.read_streams(tails);
+        for (std::size_t i = 0; i < read.size(); ++i)
+            follow(stream_id(streams[i]), folded[i], read[i]);
         return folded;
     }
 
     // As this batch of consumed events sees it: committed, and what the batch has decided before.
-    Folded<State> load(const StreamName& stream, const Turn& turn) {
-        auto folded = load(stream);
+    Folded<State> load(const StreamName& stream, Turn& turn) {
+        const auto id = stream_id(stream);
+        auto& read = turn.pending().streams_read;
+        Folded<State> folded;
+        // Read for this batch already: what others append since is found by the append.
+        if (const auto known = read.find(id); known != read.end()) {
+            if (known->second > 0) folded = cached(id);
+            if (folded.version < known->second) folded = load(stream, id);
+        } else {
+            folded = load(stream, id);
+        }
+        read[id] = folded.version;
         for (const auto& event : turn.pending().events(stream)) {
             folded.state = Codec::evolve(std::move(folded.state), event.type, event.payload,
                                          event.occurred_at);
@@ -65,6 +80,21 @@ public:
     }
 
 private:
+    Folded<State> load(const StreamName& stream, const Uuid& id) {
+        Folded<State> folded = cached(id);
+        follow(id, folded, store_.read_stream(stream, folded.version + 1));
+        return folded;
+    }
+
+    void follow(const Uuid& id, Folded<State>& folded, const std::vector<Recorded>& tail) {
+        for (const auto& event : tail) {
+            folded.state = Codec::evolve(std::move(folded.state), event.type, event.payload,
+                                         event.occurred_at);
+            folded.version = event.version;
+        }
+        if (!tail.empty()) keep(id, folded);
+    }
+
     struct Entry {
         Uuid id;
         Folded<State> folded;

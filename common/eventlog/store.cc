@@ -229,6 +229,29 @@ std::vector<Recorded> Store::read_stream(const StreamName& stream, std::int64_t 
     return events;
 }
 
+std::vector<std::vector<Recorded>> Store::read_streams(std::span<const StreamTail> tails) {
+    static const std::string sql =
+        std::string("select ") + kEventColumns +
+        ", s.n from unnest($1::uuid[], $2::bigint[]) with ordinality s(id, from_version, n) "
+        "cross join lateral (select * from events where stream = s.id and version >= "
+        "s.from_version) e order by s.n, e.version";
+    constexpr int kNumberColumn = 14;
+    std::vector<Uuid> ids;
+    std::vector<std::int64_t> from;
+    for (const auto& tail : tails) {
+        ids.push_back(stream_id(tail.stream));
+        from.push_back(tail.from_version);
+    }
+    const auto result = pool_->with([&](postgres::Session& session) {
+        return session.query(sql, postgres::Params().add_array(ids).add_array(from));
+    });
+    std::vector<std::vector<Recorded>> events(tails.size());
+    for (int row = 0; row < result.rows(); ++row)
+        events[static_cast<std::size_t>(result.int8(row, kNumberColumn) - 1)].push_back(
+            recorded_from(result, row, options_.service));
+    return events;
+}
+
 std::vector<Recorded> Store::read_lane(int lane, std::int64_t from, std::int64_t to, int limit) {
     static const std::string sql =
         std::string("select ") + kEventColumns +

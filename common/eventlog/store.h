@@ -74,6 +74,12 @@ public:
 
     // Versions from_version and up, in order.
     std::vector<Recorded> read_stream(const StreamName& stream, std::int64_t from_version = 1);
+    struct StreamTail {
+        StreamName stream;
+        std::int64_t from_version = 1;
+    };
+    // The same of several at once, in the order in which they were asked for.
+    std::vector<std::vector<Recorded>> read_streams(std::span<const StreamTail> tails);
     // Positions from..to of a lane, at most `limit` events and kPageBytesMax bytes; to = 0 is the
     // head.
     std::vector<Recorded> read_lane(int lane, std::int64_t from, std::int64_t to, int limit);

@@ -65,18 +65,22 @@ Uuid Turn::derived_id(std::string_view handler, int n) const {
     return derive_id(event_.event_id, handler, n);
 }
 
+// In memory, deleted ones too.
+const Document* Turn::known(const DocumentKey& key) const {
+    if (const auto found = pending_.documents.find(key); found != pending_.documents.end())
+        return &found->second;
+    return pending_.cache == nullptr ? nullptr : pending_.cache->find(key, event_.lane);
+}
+
 std::optional<Document> Turn::get(const std::string& tenant, const std::string& kind,
                                   const std::string& id) {
-    const auto found = pending_.documents.find({tenant, kind, id});
-    if (found != pending_.documents.end()) {
-        if (found->second.deleted) return std::nullopt;
-        return found->second;
+    const DocumentKey key{tenant, kind, id};
+    if (const auto* document = known(key)) {
+        if (document->deleted) return std::nullopt;
+        return *document;
     }
-    if (pending_.cache != nullptr)
-        if (const auto* known = pending_.cache->find({tenant, kind, id}, event_.lane)) {
-            if (known->deleted) return std::nullopt;
-            return *known;
-        }
+    if (const auto read = pending_.documents_read.find(key); read != pending_.documents_read.end())
+        return read->second;
     const auto result = store_.pool().with([&](postgres::Session& session) {
         return session.query(
             "select parent, state, sort_at, body from read_model where tenant = $1 and kind = $2 "
@@ -84,10 +88,19 @@ std::optional<Document> Turn::get(const std::string& tenant, const std::string& 
             "id = $3",
             postgres::Params().add(tenant).add(kind).add(id));
     });
-    if (result.rows() == 0) return std::nullopt;
-    return Document{
-        tenant,           kind, id, result.text(0, 0), result.text(0, 1), result.time(0, 2),
-        result.text(0, 3)};
+    auto& document = pending_.documents_read[key];
+    if (result.rows() != 0)
+        document = Document{
+            tenant,           kind, id, result.text(0, 0), result.text(0, 1), result.time(0, 2),
+            result.text(0, 3)};
+    return document;
+}
+
+std::optional<Document> Turn::own(const std::string& kind) {
+    const auto& stream = event_.stream;
+    if (event_.version == 1 && known({stream.tenant, kind, stream.key}) == nullptr)
+        return std::nullopt;
+    return get(stream.tenant, kind, stream.key);
 }
 
 void Turn::put(Document document) {

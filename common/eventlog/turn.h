@@ -72,6 +72,9 @@ public:
     std::vector<Command> commands;
     Documents documents;
     const DocumentCache* cache;
+    // What the batch has read from the store: it is not asked twice for the same.
+    std::map<DocumentKey, std::optional<Document>> documents_read;
+    std::map<Uuid, std::int64_t> streams_read;  // stream id → the version that it had
 
 private:
     std::map<StreamName, std::vector<NewEvent>> events_;
@@ -101,11 +104,17 @@ public:
     std::optional<Document> get(const std::string& tenant, const std::string& kind,
                                 const std::string& id);
     void put(Document document);
+    // The document of the event's own stream, for kinds that only this stream's events put: before
+    // its first event there is none, and the store is not asked.
+    std::optional<Document> own(const std::string& kind);
 
     Store& store() { return store_; }
     const Pending& pending() const { return pending_; }
+    Pending& pending() { return pending_; }
 
 private:
+    const Document* known(const DocumentKey& key) const;
+
     Store& store_;
     Pending& pending_;
     const Recorded& event_;

@@ -106,7 +106,7 @@ namespace {
 template <class Resource>
 Resource moved(const Recorded& event, eventlog::Turn& turn, const std::string& kind) {
     Resource resource;
-    const auto row = turn.get(event.stream.tenant, kind, event.stream.key);
+    const auto row = turn.own(kind);
     if (row && !resource.ParseFromString(row->body))
         throw std::invalid_argument("read model: bad row");
     apply(resource, event);

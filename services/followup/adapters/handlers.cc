@@ -237,8 +237,7 @@ namespace {
 void project_task(const Recorded& event, Turn& turn) {
     const auto& tenant = event.stream.tenant;
     std::optional<v1::Task> task;
-    if (const auto before = turn.get(tenant, kTaskDocument, event.stream.key))
-        task = parse<v1::Task>(before->body);
+    if (const auto before = turn.own(kTaskDocument)) task = parse<v1::Task>(before->body);
     project(task, event);
     const auto due = Time{std::chrono::seconds{task->due_time().seconds()} +
                           Micros{task->due_time().nanos() / 1000}};

@@ -18,6 +18,14 @@ using eventlog::Document;
 using eventlog::Recorded;
 using eventlog::Turn;
 
+// Of the event's own stream.
+template <class Resource>
+Resource own_resource(Turn& turn, const std::string& kind) {
+    Resource resource;
+    if (const auto document = turn.own(kind)) resource.ParseFromString(document->body);
+    return resource;
+}
+
 template <class Resource>
 Resource resource_of(Turn& turn, const std::string& tenant, const std::string& kind,
                      const std::string& id) {
@@ -43,7 +51,7 @@ Document document_of(const std::string& tenant, std::string kind, std::string id
 // A tenant's document is the fold's own shape, moved along by building the domain state again from
 // the resource: the settings are whole in every event that changes them.
 void project_tenant(const Recorded& event, Turn& turn) {
-    auto resource = resource_of<v1::Tenant>(turn, event.stream.tenant, "tenant", event.stream.key);
+    auto resource = own_resource<v1::Tenant>(turn, "tenant");
     const auto fact = decode_tenant(event.type, event.payload);
     if (const auto* e = std::get_if<TenantRegistered>(&fact)) {
         resource = tenant_resource(
@@ -66,8 +74,7 @@ void project_tenant(const Recorded& event, Turn& turn) {
 }
 
 void project_channel(const Recorded& event, Turn& turn) {
-    auto resource =
-        resource_of<v1::Channel>(turn, event.stream.tenant, "channel", event.stream.key);
+    auto resource = own_resource<v1::Channel>(turn, "channel");
     const auto fact = decode_channel(event.type, event.payload);
     if (const auto* e = std::get_if<ChannelConnected>(&fact)) {
         resource = channel_resource(event.stream.tenant, {e->channel, false, {}}, event.version);
@@ -125,7 +132,7 @@ void project_inbound(const Recorded& event, Turn& turn) {
 void project_message(const Recorded& event, Turn& turn) {
     const auto& tenant = event.stream.tenant;
     const auto& id = event.stream.key;
-    auto resource = resource_of<v1::Message>(turn, tenant, "message", id);
+    auto resource = own_resource<v1::Message>(turn, "message");
     const bool was_dead = resource.dead();
     move_along(resource, tenant, decode_message(event.type, event.payload), event.recorded_at,
                event.version);

@@ -157,9 +157,9 @@ Line quarantined(v1::Payment& p, const Recorded& event) {
 }
 
 template <class Resource>
-Resource resource_in(eventlog::Turn& turn, const Recorded& event, const char* kind) {
+Resource resource_in(eventlog::Turn& turn, const char* kind) {
     Resource resource;
-    if (const auto found = turn.get(event.stream.tenant, kind, event.stream.key))
+    if (const auto found = turn.own(kind))
         if (!resource.ParseFromString(found->body))
             throw std::invalid_argument(std::string("a broken document of kind ") + kind);
     return resource;
@@ -324,15 +324,15 @@ void project(const Recorded& event, eventlog::Turn& turn) {
     if (event.service != "payment") return;
     if (is<v1::JournalPosted>(event)) project_journal(event, turn);
     if (event.stream.category == category::kOrder) {
-        auto order = resource_in<v1::Order>(turn, event, document::kOrder);
+        auto order = resource_in<v1::Order>(turn, document::kOrder);
         apply(order, event);
         put(turn, event, document::kOrder, order, order.create_time());
     } else if (event.stream.category == category::kInvoice) {
-        auto invoice = resource_in<v1::Invoice>(turn, event, document::kInvoice);
+        auto invoice = resource_in<v1::Invoice>(turn, document::kInvoice);
         apply(invoice, event);
         put(turn, event, document::kInvoice, invoice, invoice.create_time());
     } else if (event.stream.category == category::kIntent) {
-        auto payment = resource_in<v1::Payment>(turn, event, document::kPayment);
+        auto payment = resource_in<v1::Payment>(turn, document::kPayment);
         apply(payment, event, false);
         put(turn, event, document::kPayment, payment, payment.create_time());
     }

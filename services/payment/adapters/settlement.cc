@@ -26,7 +26,7 @@ StreamName register_stream(const std::string& tenant, int year) {
 }
 
 Case load_case(Books& books, const std::string& tenant, const std::string& intent_id,
-               const eventlog::Turn* turn) {
+               eventlog::Turn* turn) {
     const auto load = [&](auto& folds, const StreamName& stream) {
         return turn ? folds.load(stream, *turn) : folds.load(stream);
     };

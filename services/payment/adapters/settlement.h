@@ -39,7 +39,7 @@ struct Case {
 
 // As committed, or (with `turn`) as the batch of consumed events sees it.
 Case load_case(Books& books, const std::string& tenant, const std::string& intent_id,
-               const eventlog::Turn* turn = nullptr);
+               eventlog::Turn* turn = nullptr);
 
 OrderStanding standing_of(const Case& c);
 
