@@ -44,6 +44,8 @@ constexpr milliseconds kInboundPatience{10'000};  // … as long as a message st
 constexpr int kDecisionsMax = 5;  // how often a decision is made again on what others wrote first
 constexpr std::size_t kPairsMax = 50'000;
 constexpr std::size_t kReadsQueuedMax = 100'000;
+constexpr std::size_t kReadTogetherMax = 64;
+constexpr int kReadsOpenMax = 2;
 
 using ChatKey = std::pair<std::string, int>;  // customer, priority
 
@@ -74,6 +76,12 @@ struct Job {
     Steady::time_point not_after{};
 };
 using JobPtr = std::shared_ptr<Job>;
+
+// Whose last word a job asks for.
+struct Inbound {
+    Job* job = nullptr;
+    std::string customer;
+};
 
 struct Chat {
     bool busy = false;
@@ -181,6 +189,7 @@ struct Dispatcher::State : std::enable_shared_from_this<Dispatcher::State> {
             }
             next_pump = Steady::now() + std::chrono::seconds(1);
             guarded([this] { pump_all(); });
+            guarded([this] { read_gathered(); });
         }
     }
 
@@ -500,26 +509,59 @@ struct Dispatcher::State : std::enable_shared_from_this<Dispatcher::State> {
         return found == queues.end() ? nullptr : found->second.get();
     }
 
-    void read(const JobPtr& job) {
-        const bool taken = reads.post([self = shared_from_this(), job] {
-            try {
-                self->fold(*job);
-                self->post([self, job] { self->attempt(job); });
-            } catch (const std::exception& error) {
-                log::warn("a message could not be read",
-                          {{"message", job->message_id}, {"error", error.what()}});
-                self->post([self, job] { self->give_back(job, self->options.held_retry_ms); });
-            }
-        });
-        if (!taken) give_back(job, options.held_retry_ms);
+    void read(const JobPtr& job) { to_read.push_back(job); }
+
+    // What gathers while the readers are busy is asked for together.
+    void read_gathered() {
+        while (!to_read.empty() && reads_open < kReadsOpenMax) {
+            const auto count = std::min(to_read.size(), kReadTogetherMax);
+            std::vector<JobPtr> jobs(to_read.begin(),
+                                     to_read.begin() + static_cast<std::ptrdiff_t>(count));
+            const bool taken = reads.post([self = shared_from_this(), jobs] {
+                std::string error;
+                try {
+                    self->fold(jobs);
+                } catch (const std::exception& e) {
+                    error = e.what();
+                    log::warn("messages could not be read",
+                              {{"messages", jobs.size()}, {"error", error}});
+                }
+                self->post([self, jobs, read = error.empty()] {
+                    --self->reads_open;
+                    for (const auto& job : jobs)
+                        if (read)
+                            self->attempt(job);
+                        else
+                            self->give_back(job, self->options.held_retry_ms);
+                });
+            });
+            if (!taken) return;  // as many wait already as may
+            ++reads_open;
+            to_read.erase(to_read.begin(), to_read.begin() + static_cast<std::ptrdiff_t>(count));
+        }
     }
 
     // On a reading thread.
-    void fold(Job& job) {
-        const auto message = messages.load(message_stream(job.tenant, job.message_id));
-        job.message = message.state;
-        job.version = message.version;
-        const auto contact = contacts.folds().load(contact_stream(job.tenant, job.customer_id));
+    void fold(const std::vector<JobPtr>& jobs) {
+        std::vector<eventlog::StreamName> names, customers;
+        for (const auto& job : jobs) {
+            names.push_back(message_stream(job->tenant, job->message_id));
+            customers.push_back(contact_stream(job->tenant, job->customer_id));
+        }
+        const auto read = messages.load_all(names);
+        const auto known = contacts.folds().load_all(customers);
+        std::vector<Inbound> inbound;
+        for (std::size_t i = 0; i < jobs.size(); ++i) {
+            jobs[i]->message = read[i].state;
+            jobs[i]->version = read[i].version;
+            learn_facts(*jobs[i], known[i], inbound);
+        }
+        look_for_inbound(inbound);
+    }
+
+    // What is left to look for goes to `inbound`.
+    void learn_facts(Job& job, const eventlog::Folded<Contact>& contact,
+                     std::vector<Inbound>& inbound) {
         job.contact_version = contact.version;
         job.facts = {};
         // The guard stays on the contact that the message was queued for; if that one closed, the
@@ -541,7 +583,7 @@ struct Dispatcher::State : std::enable_shared_from_this<Dispatcher::State> {
             conditions.nothing_inbound_since != Time{} ||
             (conditions.needs_open_window &&
              clock.now() >= window_end(conditions.window_evidence, options.window_margin_ms));
-        if (asks_for_inbound) look_for_inbound(job, customer);
+        if (asks_for_inbound) inbound.push_back({&job, customer});
         const auto tenant = directory.tenant(job.tenant);
         job.facts.tenant_suspended = tenant && tenant->tenant.status == TenantStatus::suspended;
         job.facts.tenant_closed = tenant && tenant->tenant.status == TenantStatus::closed;
@@ -549,29 +591,47 @@ struct Dispatcher::State : std::enable_shared_from_this<Dispatcher::State> {
         job.facts.window_margin = options.window_margin_ms;
     }
 
-    // When the customer wrote last, as the read model knows it, and whether it knows what was
-    // committed when it was first asked. Document, cursor and head are of one snapshot.
-    void look_for_inbound(Job& job, const std::string& customer) {
-        const auto& service = store.options().service;
+    // When a customer wrote last, as the read model knows it, and whether it knows what was
+    // committed when it was first asked. Documents, cursors and heads are of one snapshot.
+    void look_for_inbound(const std::vector<Inbound>& asked) {
+        if (asked.empty()) return;
+        std::vector<std::string> tenants, customers;
+        std::vector<std::int32_t> on;
+        for (const auto& [job, customer] : asked) {
+            tenants.push_back(job->tenant);
+            customers.push_back(customer);
+            on.push_back(store.lane_of(by_customer(customer), job->tenant));
+        }
         const auto rows = store.pool().with([&](postgres::Session& s) {
             return s.query(
-                "select l.position, coalesce((select position from cursors where consumer = $4 and "
-                "source = $4 and lane = l.lane), 0), coalesce((select body from read_model where "
-                "tenant = $1 and kind = 'contact' and id = $2), '') from lanes l where l.lane = $3",
+                "select l.position, coalesce(c.position, 0), coalesce(r.body, '') from "
+                "unnest($1::text[], $2::text[], $3::int[]) with ordinality a(tenant, customer, "
+                "lane, n) join lanes l on l.lane = a.lane left join cursors c on c.consumer = $4 "
+                "and c.source = $4 and c.lane = a.lane left join read_model r on r.tenant = "
+                "a.tenant and r.kind = 'contact' and r.id = a.customer order by a.n",
                 postgres::Params()
-                    .add(job.tenant)
-                    .add(customer)
-                    .add(store.lane_of(by_customer(customer), job.tenant))
-                    .add(service));
+                    .add_array(std::span<const std::string>(tenants))
+                    .add_array(std::span<const std::string>(customers))
+                    .add_array(std::span<const std::int32_t>(on))
+                    .add(store.options().service));
         });
-        if (job.inbound_head == 0) {
-            job.inbound_head = rows.int8(0, 0);
-            job.inbound_asked = Steady::now();
+        for (int row = 0; row < rows.rows(); ++row) {
+            auto& job = *asked[static_cast<std::size_t>(row)].job;
+            if (job.inbound_head == 0) {
+                job.inbound_head = rows.int8(row, 0);
+                job.inbound_asked = Steady::now();
+            }
+            v1::Contact resource;
+            if (resource.ParseFromString(rows.text(row, 2)))
+                job.facts.last_inbound = time_of(resource.last_inbound_time());
+            // What comes in later only keeps a window open for longer.
+            const bool open =
+                clock.now() < window_end(job.facts.last_inbound, options.window_margin_ms);
+            const bool asks_for_silence =
+                job.message.message.preconditions.nothing_inbound_since != Time{};
+            job.inbound_known =
+                rows.int8(row, 1) >= job.inbound_head || (open && !asks_for_silence);
         }
-        job.inbound_known = rows.int8(0, 1) >= job.inbound_head;
-        v1::Contact resource;
-        if (resource.ParseFromString(rows.text(0, 2)))
-            job.facts.last_inbound = time_of(resource.last_inbound_time());
     }
 
     eventlog::Command command_for(const std::string& tenant, const std::string& customer,
@@ -968,6 +1028,8 @@ struct Dispatcher::State : std::enable_shared_from_this<Dispatcher::State> {
     // Of the one thread.
     std::map<std::string, std::unique_ptr<ChannelQueue>> queues;
     std::map<int, Lane> lanes;
+    std::deque<JobPtr> to_read;
+    int reads_open = 0;
     std::multimap<Steady::time_point, JobPtr> read_later;
     bool number_is_out = false;
     Steady::time_point next_pump{};
