@@ -9,6 +9,8 @@
 #include <array>
 #include <deque>
 #include <future>
+#include <list>
+#include <map>
 #include <memory>
 #include <set>
 #include <stdexcept>
@@ -41,6 +43,12 @@ ClientResult not_sent(std::string error) {
     return {.outcome = Outcome::not_sent, .response = {}, .error = std::move(error)};
 }
 
+// "https://graph.facebook.com"
+std::string_view host_of(std::string_view url) {
+    const auto scheme = url.find("://");
+    return url.substr(0, url.find('/', scheme == std::string_view::npos ? 0 : scheme + 3));
+}
+
 struct Call {
     ClientRequest request;
     std::function<void(ClientResult)> done;
@@ -56,6 +64,15 @@ struct Call {
     bool head_complete = false;  // up to the empty line; libcurl is content with less
     std::array<char, CURL_ERROR_SIZE> error = {};
 
+    // While it waits for a connection of its host, and at the latest until then.
+    SteadyClock::time_point asked_at = SteadyClock::now();
+    std::list<std::unique_ptr<Call>>::iterator place = {};
+
+    std::string_view host() const { return host_of(request.url); }
+    SteadyClock::time_point given_up_at() const {
+        const auto timeout = asked_at + std::chrono::milliseconds(request.timeout_ms);
+        return request.not_after ? std::min(*request.not_after, timeout) : timeout;
+    }
     bool late() const { return request.not_after && SteadyClock::now() > *request.not_after; }
 };
 
@@ -158,6 +175,7 @@ struct Client::Impl {
             curl_multi_perform(multi, &running_count);
             finish_answered();
             drop_late();
+            start_waiting();
             curl_multi_poll(multi, nullptr, 0, poll_ms(), nullptr);
         }
         while (!running.empty())
@@ -177,9 +195,49 @@ struct Client::Impl {
             if (taken.closed)
                 end(std::move(call), not_sent("the client is closing"));
             else
-                start(std::move(call));
+                wait_or_start(std::move(call));
         }
+        if (taken.closed)
+            for (auto& [name, host] : hosts) {
+                for (auto& call : host.waiting)
+                    end(std::move(call), not_sent("the client is closing"));
+                host.waiting.clear();
+            }
         return taken.closed;
+    }
+
+    // libcurl looks at every transfer that it has, at every turn: it gets no more than there are
+    // connections.
+    void wait_or_start(std::unique_ptr<Call> call) {
+        auto& host = hosts[std::string(call->host())];
+        if (host.running < options.connections_per_host_max && host.waiting.empty()) {
+            start(std::move(call));
+            return;
+        }
+        Call& waits = *call;
+        waits.place = host.waiting.insert(host.waiting.end(), std::move(call));
+        given_up.emplace(waits.given_up_at(), &waits);
+    }
+
+    void start_waiting() {
+        const auto now = SteadyClock::now();
+        while (!given_up.empty() && given_up.begin()->first <= now) {
+            Call& call = *given_up.begin()->second;
+            given_up.erase(given_up.begin());
+            auto owned = std::move(*call.place);
+            hosts[std::string(call.host())].waiting.erase(call.place);
+            end(std::move(owned), not_sent("too late to start"));
+        }
+        for (auto at = hosts.begin(); at != hosts.end();) {
+            auto& host = at->second;
+            while (host.running < options.connections_per_host_max && !host.waiting.empty()) {
+                auto call = std::move(host.waiting.front());
+                host.waiting.pop_front();
+                given_up.erase({call->given_up_at(), call.get()});
+                start(std::move(call));
+            }
+            at = host.running == 0 && host.waiting.empty() ? hosts.erase(at) : std::next(at);
+        }
     }
 
     void start(std::unique_ptr<Call> owned) {
@@ -195,6 +253,7 @@ struct Client::Impl {
         }
         if (call.request.not_after) not_started.emplace(*call.request.not_after, call.handle);
         CURL* const handle = call.handle;
+        ++hosts[std::string(call.host())].running;
         running.emplace(handle, std::move(owned));
         curl_multi_add_handle(multi, handle);
     }
@@ -222,8 +281,11 @@ struct Client::Impl {
         curl_easy_setopt(h, CURLOPT_FOLLOWLOCATION, 0L);
         curl_easy_setopt(h, CURLOPT_NOSIGNAL, 1L);
         curl_easy_setopt(h, CURLOPT_TCP_KEEPALIVE, 1L);
+        // What it has waited for a connection is part of its time.
+        const auto waited = std::chrono::duration_cast<std::chrono::milliseconds>(
+            SteadyClock::now() - call.asked_at);
         curl_easy_setopt(h, CURLOPT_TIMEOUT_MS,
-                         std::max(1L, static_cast<long>(request.timeout_ms)));
+                         std::max(1L, static_cast<long>(request.timeout_ms - waited.count())));
         curl_easy_setopt(h, CURLOPT_CONNECTTIMEOUT_MS,
                          std::max(1L, static_cast<long>(request.connect_timeout_ms)));
         curl_easy_setopt(h, CURLOPT_MAXAGE_CONN, options.connection_idle_s_max);
@@ -304,9 +366,10 @@ struct Client::Impl {
     }
 
     int poll_ms() const {
-        if (not_started.empty()) return kPollMsMax;
-        const auto left = std::chrono::ceil<std::chrono::milliseconds>(not_started.begin()->first -
-                                                                       SteadyClock::now());
+        auto next = SteadyClock::now() + std::chrono::milliseconds(kPollMsMax);
+        if (!not_started.empty()) next = std::min(next, not_started.begin()->first);
+        if (!given_up.empty()) next = std::min(next, given_up.begin()->first);
+        const auto left = std::chrono::ceil<std::chrono::milliseconds>(next - SteadyClock::now());
         return static_cast<int>(std::clamp<std::int64_t>(left.count(), 0, kPollMsMax));
     }
 
@@ -333,6 +396,7 @@ struct Client::Impl {
         }
         if (call.request.not_after) not_started.erase({*call.request.not_after, call.handle});
         auto owned = std::move(running.extract(call.handle).mapped());
+        --hosts[std::string(call.host())].running;
         curl_multi_remove_handle(multi, call.handle);
         release(call);
         end(std::move(owned), std::move(result));
@@ -359,6 +423,12 @@ struct Client::Impl {
     CURLM* multi = nullptr;
     Guarded<Inbox> inbox;
     // Below: the client's thread only.
+    struct Host {
+        long running = 0;
+        std::list<std::unique_ptr<Call>> waiting;  // for one of its connections
+    };
+    std::map<std::string, Host, std::less<>> hosts;
+    std::set<std::pair<SteadyClock::time_point, Call*>> given_up;  // those that wait, by their time
     std::unordered_map<CURL*, std::unique_ptr<Call>> running;
     std::set<std::pair<SteadyClock::time_point, CURL*>> not_started;  // by not_after
     std::vector<CURL*> kept_handles;
