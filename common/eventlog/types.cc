@@ -1,15 +1,14 @@
 #include "common/eventlog/types.h"
 
-#include <openssl/sha.h>
-
-#include <array>
 #include <cstring>
 #include <initializer_list>
+
+#include "common/crypto/hash.h"
 
 namespace flowstack::eventlog {
 namespace {
 
-using Digest = std::array<unsigned char, SHA256_DIGEST_LENGTH>;
+using crypto::Digest;
 
 // Parts joined by a zero byte, which none of them may hold.
 Digest digest_of(std::initializer_list<std::string_view> parts) {
@@ -20,9 +19,7 @@ Digest digest_of(std::initializer_list<std::string_view> parts) {
         text.append(part);
         first = false;
     }
-    Digest digest;
-    SHA256(reinterpret_cast<const unsigned char*>(text.data()), text.size(), digest.data());
-    return digest;
+    return crypto::sha256(text);
 }
 
 Uuid first_16(const Digest& digest) {
