@@ -55,6 +55,11 @@ GatewayUnderLoad::GatewayUnderLoad(Context& context, bool with_sandbox) : contex
     channel.set_waba_id("waba-" + shop_.tenant);
     channel.set_app_id(context.environment.required("META_APP_ID"));
     channel.set_display_phone_number(shop_.display_phone_number);
+    auto& limits = *channel.mutable_limits();
+    limits.set_per_second(10'000);
+    limits.set_inbound_headroom_per_second(1);
+    limits.set_pair_interval_seconds(1);
+    limits.set_pair_burst(1000);
     channel.mutable_credentials()->set_access_token("mock_token_" + shop_.tenant);
     channel_id_ =
         api_->call<gateway::v1::Tenant>("gateway", "TenantService/RegisterTenant", request)

@@ -106,7 +106,7 @@ void register_tenant(const ShopSpec& spec, const Environment& environment, Api& 
     } else {
         // gateway takes a zero for its default.
         auto& limits = *channel.mutable_limits();
-        limits.set_per_second(1000);
+        limits.set_per_second(10'000);
         limits.set_inbound_headroom_per_second(1);
         limits.set_pair_interval_seconds(1);
         limits.set_pair_burst(1000);

@@ -9,7 +9,8 @@ namespace {
 
 using Answer = Decision<ChannelEvent, ChannelRejection>;
 
-constexpr int kPerSecondMax = 1000;  // what Meta grants after its upgrade
+// Meta grants 1,000 after its upgrade; a provider of another kind may have no limit at all.
+constexpr int kPerSecondMax = 10'000;
 
 Answer on(const NoChannel&, const ConnectChannel& c) {
     if (!faults_of(c).empty()) return ChannelRejection::invalid;
@@ -82,7 +83,7 @@ ChannelLimits with_defaults(ChannelLimits limits) {
 std::vector<FieldError> faults_of(const ChannelLimits& limits) {
     std::vector<FieldError> faults;
     if (limits.per_second < 1 || limits.per_second > kPerSecondMax)
-        faults.push_back({"limits.per_second", "must be from 1 to 1000"});
+        faults.push_back({"limits.per_second", "must be from 1 to 10000"});
     if (limits.inbound_headroom_per_second < 0 ||
         limits.inbound_headroom_per_second >= limits.per_second)
         faults.push_back(
