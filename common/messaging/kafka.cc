@@ -170,6 +170,8 @@ struct GroupConsumer::State {
             listener.assigned(lanes_of(partitions));
             rd_kafka_assign(rk, partitions);
         } else {
+            // What is told after this would be told under a name that may be another's by now.
+            applied.clear();
             listener.revoked(lanes_of(partitions), rd_kafka_assignment_lost(rk) != 0);
             rd_kafka_assign(rk, nullptr);
         }
@@ -226,6 +228,10 @@ GroupConsumer::~GroupConsumer() {
 }
 
 std::vector<Record> GroupConsumer::poll(std::size_t max, std::chrono::milliseconds wait) {
+    char reason[256];
+    if (rd_kafka_fatal_error(state_->client->handle, reason, sizeof reason) !=
+        RD_KAFKA_RESP_ERR_NO_ERROR)
+        throw MemberLost(reason);
     std::vector<Record> records;
     auto timeout = static_cast<int>(wait.count());
     while (records.size() < max) {

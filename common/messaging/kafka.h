@@ -59,6 +59,12 @@ struct Record {
     std::string value;
 };
 
+// The broker does not take this member any more, for instance because another one came under its
+// name while it stood still: a new one must be made.
+struct MemberLost : BusUnavailable {
+    using BusUnavailable::BusUnavailable;
+};
+
 // One member of the group, subscribed to several topics with equal partition counts; `range`
 // assignment, so that partition p of all of them is here or not here.
 class GroupConsumer {
@@ -81,6 +87,7 @@ public:
     GroupConsumer(Options options, Listener listener);
     ~GroupConsumer();
 
+    // Throws MemberLost.
     std::vector<Record> poll(std::size_t max, std::chrono::milliseconds wait);
     // Hints for lag tools: told to Kafka about once a second. Errors are not.
     void commit_async(const std::vector<Record>& applied);

@@ -384,6 +384,10 @@ struct Host::State {
                     topics_checked = Steady::now();
                     if (consumer->topics_missing(kBusTimeoutMs)) topics_there = false;
                 }
+            } catch (const messaging::MemberLost& error) {
+                // Its lanes stay ours until a newer owner shows (Owners::check).
+                log::warn("joins its group anew", {{"error", error.what()}});
+                consumer.reset();
             } catch (const messaging::BusUnavailable& error) {
                 set_bus(false, error.what());
                 log::warn("the bus is away", {{"error", error.what()}});

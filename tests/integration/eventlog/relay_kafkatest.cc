@@ -167,5 +167,43 @@ TEST_F(Relaying, TheVerifierSaysWhenTheTopicDiffersFromTheTable) {
     EXPECT_EQ(one->mismatches(), 1);
 }
 
+// Two processes under one member's name, as when one stood still and was replaced: the broker
+// fences the first, which has to notice.
+TEST_F(Relaying, AMemberThatTheBrokerFencesIsToldSo) {
+    const auto member = [&] {
+        return std::make_unique<messaging::GroupConsumer>(
+            messaging::GroupConsumer::Options{.brokers = brokers(),
+                                              .group = "fenced-" + topic,
+                                              .instance_id = "one",
+                                              .topics = {topic},
+                                              .session_timeout = std::chrono::milliseconds(2'000)},
+            messaging::GroupConsumer::Listener{[](const auto&) {}, [](const auto&, bool) {}});
+    };
+    happen(0, 4);
+    Owners owners(store, "r1");
+    owners.assigned({0, 1, 2, 3});
+    const auto publisher = relay(owners);
+    ASSERT_TRUE(wait_published(*publisher, 4));
+
+    const auto first = member();
+    std::size_t seen = 0;
+    auto until = Steady::now() + kPatience;
+    while (seen < 4 && Steady::now() < until)
+        seen += first->poll(10, std::chrono::milliseconds(50)).size();
+    ASSERT_EQ(seen, 4U);
+    const auto second = member();
+    bool lost = false;
+    until = Steady::now() + kPatience;
+    while (!lost && Steady::now() < until) {
+        second->poll(10, std::chrono::milliseconds(20));
+        try {
+            first->poll(10, std::chrono::milliseconds(20));
+        } catch (const messaging::MemberLost&) {
+            lost = true;
+        }
+    }
+    EXPECT_TRUE(lost);
+}
+
 }  // namespace
 }  // namespace flowstack::eventlog
