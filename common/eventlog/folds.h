@@ -28,6 +28,10 @@ template <class State>
 struct Folded {
     State state{};
     std::int64_t version = 0;
+    // The stream's last event, and the story that its first one belongs to: what a decision that no
+    // event calls for (a send, a timer) comes from.
+    Position last{};
+    std::string correlation_id{};
 
     // What the next part of this stream expects: kCreate for a new one.
     std::int64_t expected() const { return version; }
@@ -92,7 +96,12 @@ private:
                                          event.occurred_at);
             folded.version = event.version;
         }
-        if (!tail.empty()) keep(id, folded);
+        if (tail.empty()) return;
+        folded.last = tail.back().where();
+        if (const auto& first = tail.front(); first.version == 1)
+            folded.correlation_id = first.meta.correlation_id.empty() ? first.event_id.text()
+                                                                      : first.meta.correlation_id;
+        keep(id, folded);
     }
 
     struct Entry {

@@ -49,6 +49,12 @@ constexpr int kReadsOpenMax = 2;
 
 using ChatKey = std::pair<std::string, int>;  // customer, priority
 
+// What a command of ours comes from.
+struct Cause {
+    eventlog::Position event;
+    std::string correlation_id;
+};
+
 // One message on its way.
 struct Job {
     std::string tenant;
@@ -61,6 +67,7 @@ struct Job {
     // Once it is read.
     Message message;
     std::int64_t version = 0;
+    Cause cause;
     std::int64_t contact_version = 0;
     DispatchFacts facts;
     // What came in from this customer is judged by the read model once it shows this position of
@@ -82,6 +89,11 @@ struct Inbound {
     Job* job = nullptr;
     std::string customer;
 };
+
+template <class State>
+Cause cause_of(const eventlog::Folded<State>& folded) {
+    return {folded.last, folded.correlation_id};
+}
 
 struct Chat {
     bool busy = false;
@@ -273,7 +285,7 @@ struct Dispatcher::State : std::enable_shared_from_this<Dispatcher::State> {
                                               clock.now()});
                 if (!decision.accepted() || decision.events().empty()) break;
                 auto command = command_for(ref->tenant, ref->customer_id, stream, folded.version,
-                                           decision.events());
+                                           cause_of(folded), decision.events());
                 command.id = "lost/" + id + "/" + std::to_string(ref->attempt);
                 command.owner_guard = guard;
                 const auto verdict = store.append(std::move(command));
@@ -554,6 +566,7 @@ struct Dispatcher::State : std::enable_shared_from_this<Dispatcher::State> {
         for (std::size_t i = 0; i < jobs.size(); ++i) {
             jobs[i]->message = read[i].state;
             jobs[i]->version = read[i].version;
+            jobs[i]->cause = cause_of(read[i]);
             learn_facts(*jobs[i], known[i], inbound);
         }
         look_for_inbound(inbound);
@@ -636,11 +649,13 @@ struct Dispatcher::State : std::enable_shared_from_this<Dispatcher::State> {
 
     eventlog::Command command_for(const std::string& tenant, const std::string& customer,
                                   eventlog::StreamName stream, std::int64_t version,
-                                  const std::vector<MessageEvent>& events) {
+                                  const Cause& cause, const std::vector<MessageEvent>& events) {
         eventlog::Command command;
         command.tenant = tenant;
         command.meta.routing = by_customer(customer);
         command.meta.actor = "dispatcher:" + options.replica;
+        if (cause.event.position != 0) command.meta.causation = cause.event;
+        command.meta.correlation_id = cause.correlation_id;
         if (const auto entry = directory.tenant(tenant))
             command.meta.settings_version = entry->version;
         command.dedupe = eventlog::Dedupe::version;
@@ -680,7 +695,7 @@ struct Dispatcher::State : std::enable_shared_from_this<Dispatcher::State> {
         }
         auto command =
             command_for(job->tenant, job->customer_id, message_stream(job->tenant, job->message_id),
-                        job->version, decision.events());
+                        job->version, job->cause, decision.events());
         const auto* attempted = std::get_if<SendAttempted>(&decision.events().front());
         if (attempted != nullptr) {
             // The contact must still be what was judged: after STOP's commit nothing begins.
@@ -714,6 +729,8 @@ struct Dispatcher::State : std::enable_shared_from_this<Dispatcher::State> {
                    }
                    for (const auto& event : events) job->message = evolve(job->message, event);
                    job->version += static_cast<std::int64_t>(events.size());
+                   job->cause.event = {self->store.options().service, verdict.lane,
+                                       verdict.first_position};
                    if (calls) {
                        self->announce(job);
                    } else {
@@ -871,7 +888,7 @@ struct Dispatcher::State : std::enable_shared_from_this<Dispatcher::State> {
         }
         auto command =
             command_for(job->tenant, job->customer_id, message_stream(job->tenant, job->message_id),
-                        job->version, decision.events());
+                        job->version, job->cause, decision.events());
         command.id = "outcome/" + job->message_id + "/" + std::to_string(job->message.attempts) +
                      "/" + run_id + "/" + std::to_string(job->version);
         const auto& events = decision.events();
@@ -899,6 +916,7 @@ struct Dispatcher::State : std::enable_shared_from_this<Dispatcher::State> {
                 self->post([self, job, outcome, folded, attempt] {
                     job->message = folded.state;
                     job->version = folded.version;
+                    job->cause = cause_of(folded);
                     if (job->message.attempts == attempt)
                         self->write_outcome(job, outcome);
                     else
@@ -1101,7 +1119,7 @@ void Dispatcher::evidence_over(const eventlog::WorkRow& row,
         const auto decision = decide(folded.state, SendUnknownAgain{ref->attempt});
         if (decision.accepted() && !decision.events().empty()) {
             auto command = s.command_for(ref->tenant, ref->customer_id, stream, folded.version,
-                                         decision.events());
+                                         cause_of(folded), decision.events());
             command.id = "send_again/" + row.key + "/" + std::to_string(ref->attempt);
             command.owner_guard = row.guard;
             s.store.append(std::move(command));

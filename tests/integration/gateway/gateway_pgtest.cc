@@ -398,6 +398,14 @@ TEST_F(Gateway, AReplyLeavesAndItsStatusesClimb) {
     ASSERT_EQ(provider.calls().size(), 1U);
     const auto call = provider.calls().front();
     EXPECT_EQ(call.path, "/v25.0/P1/messages");
+    const auto queued = events("MessageQueued").front(),
+               attempted = events("SendAttempted").front(),
+               accepted = events("SendAccepted").front();
+    EXPECT_EQ(attempted.meta.causation, queued.where());
+    EXPECT_EQ(accepted.meta.causation, attempted.where());
+    EXPECT_EQ(attempted.meta.correlation_id, queued.meta.correlation_id);
+    EXPECT_EQ(accepted.meta.correlation_id, queued.meta.correlation_id);
+    EXPECT_FALSE(queued.meta.correlation_id.empty());
     EXPECT_EQ(member(call.body, "to"), "+255712345678");
     const auto callback = member(call.body, "biz_opaque_callback_data");
     for (const auto* status : {"read", "sent", "delivered", "read"})
