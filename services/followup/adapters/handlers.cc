@@ -171,8 +171,8 @@ void Handlers::react(const Recorded& event, Turn& turn) {
     const auto& tenant = event.stream.tenant;
     if (is<gateway::MessageReceived>(event)) {
         const auto m = parse<gateway::MessageReceived>(event.payload);
-        end(CustomerWrote{m.provider_message_id(), event.occurred_at}, tenant, m.customer_id(),
-            turn);
+        end(CustomerWrote{m.provider_message_id(), event.occurred_at, event.position}, tenant,
+            m.customer_id(), turn);
     } else if (is<conversation::ReplyRequested>(event)) {
         const auto m = parse<conversation::ReplyRequested>(event.payload);
         // Only the bot's own questions: what an agent says, and what a follow-up says, is not
@@ -190,6 +190,10 @@ void Handlers::react(const Recorded& event, Turn& turn) {
         plan.about_message_id = m.message_id();
         plan.answered_inbound_id = answered_inbound(m.idempotency_key());
         plan.since = event.occurred_at;
+        // A reply to a message is caused by it.
+        if (const auto& cause = event.meta.causation;
+            cause && cause->service == "gateway" && !plan.answered_inbound_id.empty())
+            plan.answered_position = cause->position;
         if (m.window_evidence_us() != 0) {
             plan.since = from_unix_micros(m.window_evidence_us());
             plan.window_until = plan.since + config_.window_ms - config_.window_margin_ms;
@@ -201,7 +205,8 @@ void Handlers::react(const Recorded& event, Turn& turn) {
             document<v1::CustomerView>(turn, tenant, kCustomerDocument, plan.customer_id);
         if (!seen.last_inbound_id().empty() &&
             ends(plan,
-                 CustomerWrote{seen.last_inbound_id(), from_unix_micros(seen.last_inbound_us())}))
+                 CustomerWrote{seen.last_inbound_id(), from_unix_micros(seen.last_inbound_us()),
+                               seen.last_inbound_position()}))
             return;
         const Fact asked_again = BotAskedAgain{plan.conversation_id};
         schedule(std::move(plan), &asked_again, turn);
@@ -314,6 +319,7 @@ void Handlers::project(const Recorded& event, Turn& turn) {
         if (view.channel_id().empty()) view.set_channel_id(m.channel_id());
         view.set_last_inbound_us(unix_micros(event.occurred_at));
         view.set_last_inbound_id(m.provider_message_id());
+        view.set_last_inbound_position(event.position);
         put_customer(view, event, turn);
     } else if (event.stream.category == "tenant") {
         project_tenant(event, turn);

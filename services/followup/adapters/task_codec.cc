@@ -36,6 +36,7 @@ Plan plan_from(const v1::TaskScheduled& m) {
     plan.about_message_id = m.about_message_id();
     plan.answered_inbound_id = m.answered_inbound_id();
     plan.since = from_unix_micros(m.since_us());
+    plan.answered_position = m.answered_position();
     plan.late_after = std::chrono::seconds{m.late_after_seconds()};
     if (m.window_until_us() != 0) plan.window_until = from_unix_micros(m.window_until_us());
     plan.reminder_after = Micros{m.reminder_after_us()};
@@ -55,6 +56,7 @@ void plan_to(const Plan& plan, v1::TaskScheduled& m) {
     m.set_about_message_id(plan.about_message_id);
     m.set_answered_inbound_id(plan.answered_inbound_id);
     m.set_since_us(unix_micros(plan.since));
+    m.set_answered_position(plan.answered_position);
     // Rounded up: a policy is never stricter than what was asked for.
     m.set_late_after_seconds(std::chrono::ceil<std::chrono::seconds>(plan.late_after).count());
     if (plan.window_until) m.set_window_until_us(unix_micros(*plan.window_until));

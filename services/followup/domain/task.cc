@@ -179,9 +179,11 @@ std::optional<CancelReason> ends(const Plan& plan, const Fact& fact) {
                           [&](const CustomerWrote& e) -> Reason {
                               if (!plan.waits_for_answer()) return std::nullopt;
                               // The bus may bring the message that was answered after the answer to
-                              // it. Providers' times are whole seconds, so within one second the id
-                              // tells.
+                              // it, and those before it. Providers' times are whole seconds, so
+                              // within one second the id and the place tell.
                               if (e.at < plan.since || e.inbound_id == plan.answered_inbound_id)
+                                  return std::nullopt;
+                              if (e.position != 0 && e.position < plan.answered_position)
                                   return std::nullopt;
                               return CancelReason::answered;
                           },

@@ -46,6 +46,8 @@ struct Plan {
     // the same second with another id) is the answer that was waited for.
     std::string answered_inbound_id;
     Time since{};
+    // Its place among the customer's messages, as gateway's lane has them; 0 = not known.
+    std::int64_t answered_position = 0;
 
     Micros late_after{0};              // skipped when it could only fire later than this; 0 = never
     std::optional<Time> window_until;  // end of the customer's service window, when it is known
@@ -176,6 +178,7 @@ Task evolve(Task task, const Event& event);
 struct CustomerWrote {
     std::string inbound_id;
     Time at;
+    std::int64_t position = 0;  // see Plan::answered_position
 };
 struct ConversationClosed {
     std::string conversation_id;

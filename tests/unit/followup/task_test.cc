@@ -245,6 +245,15 @@ TEST(Reason, StaysWhenTheMessageThatWasAnsweredIsSeenLate) {
     EXPECT_EQ(ends(gentle(), CustomerWrote{"wamid.0", kAsked - seconds{1}}), std::nullopt);
 }
 
+TEST(Reason, StaysWhenAMessageBeforeTheOneThatWasAnsweredIsSeenLate) {
+    auto plan = gentle();
+    plan.answered_position = 20;
+    // All within one second of the provider's clock.
+    EXPECT_EQ(ends(plan, CustomerWrote{"wamid.0", kAsked, 19}), std::nullopt);
+    EXPECT_EQ(ends(plan, CustomerWrote{"wamid.2", kAsked, 21}), CancelReason::answered);
+    EXPECT_EQ(ends(plan, CustomerWrote{"wamid.2", kAsked, 0}), CancelReason::answered);
+}
+
 TEST(Reason, FallsAwayWithItsOwnConversationOnly) {
     EXPECT_EQ(ends(gentle(), ConversationClosed{"conversation-1"}), CancelReason::closed);
     EXPECT_EQ(ends(gentle(), ConversationClosed{"conversation-2"}), std::nullopt);
