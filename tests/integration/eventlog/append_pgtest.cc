@@ -104,6 +104,22 @@ TEST_F(Append, TheEnvelopeOnTheBusIsProtobufToTheByte) {
     }
 }
 
+TEST_F(Append, SeveralStreamsAreReadByOneQuestion) {
+    ASSERT_TRUE(store->append(command("c1", "a", kCreate, {event("a1"), event("a2")})).accepted());
+    ASSERT_TRUE(store->append(command("c2", "b", kCreate, {event("b1")})).accepted());
+    const Store::StreamTail asked[] = {
+        {{"t1", "thing", "b"}}, {{"t1", "thing", "none"}}, {{"t1", "thing", "a"}, 2}};
+    const auto read = store->read_streams(asked);
+    ASSERT_EQ(read.size(), 3u);
+    ASSERT_EQ(read[0].size(), 1u);
+    EXPECT_EQ(read[0][0].payload, "b1");
+    EXPECT_TRUE(read[1].empty());
+    ASSERT_EQ(read[2].size(), 1u);
+    EXPECT_EQ(read[2][0].payload, "a2");
+    EXPECT_EQ(read[2][0].stream.key, "a");
+    EXPECT_TRUE(store->read_streams({}).empty());
+}
+
 TEST_F(Append, WrongVersionSaysTheActualOne) {
     ASSERT_TRUE(store->append(command("c1", "a", kCreate, {event("1"), event("2")})).accepted());
     const auto verdict = store->append(command("c2", "a", 1, {event("3")}));

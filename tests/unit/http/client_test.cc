@@ -220,6 +220,49 @@ TEST(Client, DropsAStartThatIsTooLate) {
     EXPECT_EQ(calls, 2);
 }
 
+TEST(Client, CallsBeyondTheConnectionsWaitInTheirOrder) {
+    std::mutex mutex;
+    std::vector<std::string> came;
+    std::vector<Responder> held;
+    Server server({}, [&](const Request& request, Responder responder) {
+        const std::lock_guard lock(mutex);
+        came.push_back(request.path);
+        held.push_back(std::move(responder));
+    });
+    server.start();
+    Client client({.connections_per_host_max = 2});
+    constexpr int kCalls = 50;
+    std::atomic<int> answered{0};
+    for (int i = 0; i < kCalls; ++i)
+        client.call(post_to(url_of(server, "/" + std::to_string(100 + i)), "b"),
+                    [&](const ClientResult& result) {
+                        if (result.outcome == Outcome::answered) ++answered;
+                    });
+    // One that may not wait as long as it would have to.
+    auto hurried = post_to(url_of(server, "/hurried"), "b");
+    hurried.timeout_ms = 50;
+    EXPECT_EQ(client.call_and_wait(hurried).outcome, Outcome::not_sent);
+    std::size_t most = 0;
+    const auto end = std::chrono::steady_clock::now() + seconds{20};
+    while (answered < kCalls && std::chrono::steady_clock::now() < end) {
+        std::vector<Responder> now;
+        {
+            const std::lock_guard lock(mutex);
+            now.swap(held);
+        }
+        most = std::max(most, now.size());
+        for (const auto& responder : now) responder.send(Response::text(200, ""));
+        std::this_thread::sleep_for(milliseconds{1});
+    }
+    EXPECT_EQ(answered, kCalls);
+    EXPECT_LE(most, 2U);
+    const std::lock_guard lock(mutex);
+    ASSERT_EQ(came.size(), static_cast<std::size_t>(kCalls));
+    // Two connections: neighbours may change places, nobody is overtaken by more.
+    for (int i = 0; i < kCalls; ++i)
+        EXPECT_NEAR(std::stoi(came[static_cast<std::size_t>(i)].substr(1)), 100 + i, 1);
+}
+
 TEST(Client, RefusesWhatIsNoRequest) {
     Client client;
     const auto outcome_of = [&](auto change) {
