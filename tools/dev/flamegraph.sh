@@ -20,4 +20,4 @@ perf script -i "$data" -F comm,ip,sym 2>/dev/null | awk '
     NF == 0   { if (depth) { line = name; for (i = depth; i > 0; --i) line = line ";" frame[i]; ++seen[line] } depth = 0; next }
               { sub(/^[ \t]*[0-9a-f]+ /, ""); gsub(/;/, ":"); frame[++depth] = $0 }
     END       { for (line in seen) print line, seen[line] }' |
-    tee /tmp/folded.txt | perl "$draw" --title "$title" --width 1600 --minwidth 1 --fonttype monospace --fontsize 11 >"$out"
+    perl "$draw" --title "$title" --width 1600 --minwidth 1 --fonttype monospace --fontsize 11 >"$out"
