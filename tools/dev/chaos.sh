@@ -52,8 +52,11 @@ run_chaos() {
     chaos_settings >"$RUN_DIR/settings.in"
     stack_up --no-build --no-seed --replicas "$replicas" --env "$RUN_DIR/settings.in"
     "$BIN_DIR/flowstack-chaos" run --script "$ROOT/flowstack" --run-dir "$RUN_DIR" \
-        --minutes "$minutes" --seed "$seed" --replicas "$replicas" "${args[@]}" </dev/null >&3 ||
-        status=$?
+        --minutes "$minutes" --seed "$seed" --replicas "$replicas" "${args[@]}" </dev/null >&3 &
+    # In the background, since a trap waits for what is in the foreground.
+    CHAOS_PID=$!
+    wait "$CHAOS_PID" || status=$?
+    CHAOS_PID=''
     return "$status"
 }
 
@@ -120,6 +123,12 @@ end_chaos() {
     local status=$?
     trap '' INT TERM HUP
     trap - EXIT
+    if [[ -n ${CHAOS_PID:-} ]]; then
+        # Its killer too, which would go on.
+        pkill -TERM -P "$CHAOS_PID" || true
+        kill -TERM "$CHAOS_PID" 2>/dev/null || true
+        wait "$CHAOS_PID" || true
+    fi
     if [[ ${CHAOS_KEEP:-no} == yes ]]; then
         say chaos "kept in $RUN_DIR: ./flowstack down --run-dir $RUN_DIR"
     else
