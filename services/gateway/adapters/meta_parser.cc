@@ -202,7 +202,8 @@ void read_message(WebhookElement& out, const dom::element& message,
 
     const auto type = text_at(message, "type");
     out.type = type.empty() ? "unsupported" : std::string(type);
-    const auto body = object_at(message, type);
+    // A member may be called "", and simdjson compares even no bytes by memcmp.
+    const auto body = type.empty() ? std::nullopt : object_at(message, type);
     if (type == "text") {
         if (body) out.text = cut(text_at(*body, "body"));
     } else if (type == "button") {
