@@ -32,6 +32,10 @@ struct Relay::State {
         std::int64_t published = 0;           // contiguous and acknowledged
         std::int64_t saved = 0;               // in the database
         std::set<std::int64_t> acknowledged;  // above published
+
+        std::int64_t in_flight() const {
+            return sent - published - static_cast<std::int64_t>(acknowledged.size());
+        }
     };
 
     // A record of the own topic, as it came.
@@ -71,13 +75,13 @@ struct Relay::State {
                 if (!lanes.empty()) {
                     if (!producer)
                         producer = std::make_unique<messaging::Producer>(options.brokers);
-                    const bool quiet = in_flight == 0;
+                    const bool quiet = in_flight() == 0;
                     for (auto& [number, lane] : lanes) more |= publish(number, lane, quiet);
                     acknowledge(more ? std::chrono::milliseconds(0) : std::chrono::milliseconds(1));
                     if (failed) restart();
                     save(false);
                 }
-                if (!more && in_flight == 0) {
+                if (!more && in_flight() == 0) {
                     std::unique_lock lock(mutex);
                     woken.wait_until(lock, next_poll, [&] { return stopping || !wakes.empty(); });
                 }
@@ -89,7 +93,7 @@ struct Relay::State {
         }
         try {
             const auto until = Steady::now() + kBusTimeoutMs;
-            while (producer && in_flight > 0 && Steady::now() < until)
+            while (producer && in_flight() > 0 && Steady::now() < until)
                 acknowledge(std::chrono::milliseconds(10));
             save(true);
         } catch (const std::exception& error) {
@@ -97,14 +101,19 @@ struct Relay::State {
         }
     }
 
+    // Handed to the producer and not acknowledged. Counted by lane: what a lane that went had in
+    // flight is nobody's any more, though its acknowledgements still come.
+    std::int64_t in_flight() const {
+        std::int64_t sum = 0;
+        for (const auto& [number, lane] : lanes) sum += lane.in_flight();
+        return sum;
+    }
+
     // Foreign appends show here; our own come by wake().
     void poll_heads() {
         const auto owned = owners.lanes();
         std::erase_if(lanes, [&](const auto& entry) {
-            if (std::find(owned.begin(), owned.end(), entry.first) != owned.end()) return false;
-            in_flight -= entry.second.sent - entry.second.published -
-                         static_cast<std::int64_t>(entry.second.acknowledged.size());
-            return true;
+            return std::find(owned.begin(), owned.end(), entry.first) == owned.end();
         });
         if (owned.empty()) return;
         const std::vector<std::int32_t> ids(owned.begin(), owned.end());
@@ -150,7 +159,7 @@ struct Relay::State {
     // What is committed while an acknowledgement is under way goes together when it comes, unless
     // it fills a page: the bus and each consumer pay by the request.
     bool publish(int number, Lane& lane, bool quiet) {
-        if (!lane.begun || lane.sent >= lane.head || in_flight >= options.in_flight_max)
+        if (!lane.begun || lane.sent >= lane.head || in_flight() >= options.in_flight_max)
             return false;
         if (!quiet && lane.head - lane.sent < options.page_events) return false;
         static const std::string sql =
@@ -181,7 +190,6 @@ struct Relay::State {
             }
             if (failed || producer->fatal() || stopping) break;
             lane.sent = event.position;
-            ++in_flight;
         }
         return lane.sent < lane.head;
     }
@@ -190,12 +198,13 @@ struct Relay::State {
         for (const auto& done : producer->poll(wait)) {
             const auto found = lanes.find(done.partition);
             if (found == lanes.end()) continue;
-            --in_flight;
             auto& lane = found->second;
             if (!done.delivered) {
                 failed = true;
                 continue;
             }
+            // Of a time before this lane went and came back, it tells nothing new.
+            if (done.tag <= lane.published || done.tag > lane.sent) continue;
             if (done.tag == lane.published + 1)
                 ++lane.published;
             else
@@ -214,9 +223,9 @@ struct Relay::State {
         log::warn("relay starts a new producer", {{"topic", options.topic}});
         producer.reset();
         failed = false;
-        in_flight = 0;
         for (auto& [number, lane] : lanes) {
             lane.begun = false;
+            lane.sent = lane.published;
             lane.acknowledged.clear();
         }
     }
@@ -322,7 +331,6 @@ struct Relay::State {
     postgres::Session session;
     std::unique_ptr<messaging::Producer> producer;
     std::map<int, Lane> lanes;
-    std::int64_t in_flight = 0;
     bool failed = false;
     Steady::time_point saved_at{};
     std::atomic<bool> stopping{false};
