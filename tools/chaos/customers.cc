@@ -4,7 +4,9 @@
 #include <boost/json.hpp>
 #include <chrono>
 #include <fstream>
+#include <functional>
 #include <mutex>
+#include <optional>
 #include <random>
 #include <thread>
 
@@ -24,6 +26,7 @@ using std::chrono::milliseconds;
 using Steady = std::chrono::steady_clock;
 
 constexpr const char* kLongChat = "long chat";
+constexpr std::string_view kReceipt = "✅";
 // A shop's first customers make its audience.
 constexpr int kAudienceMin = 8;
 constexpr milliseconds kBroadcastEvery{8000};
@@ -164,14 +167,60 @@ struct Customers::State {
               << std::flush;
     }
 
-    void pay(Phone& phone) {
-        const InFlight money(shared.paying);
-        enter_pin(phone, pay_by_mpesa(phone));
+    // The fault `before_answer` enters the PIN before the customer can: a prompt may have ended
+    // when it is seen first, or end under the customer's hands, paid.
+    struct Prompt {
+        std::string id;
+        bool open = false;
+    };
+    static std::vector<Prompt> prompts_of(Sandbox& sandbox, const Phone& phone) {
+        std::vector<Prompt> prompts;
+        const auto listed =
+            sandbox.get("/control/prompts?all=true&phone=" + phone.number().substr(1));
+        for (const auto& prompt : listed.at("prompts").as_array())
+            prompts.push_back({text_at(prompt, "id"), prompt.at("open").as_bool()});
+        return prompts;
+    }
+    Prompt next_prompt(Sandbox& sandbox, const Phone& phone, std::size_t known) const {
+        const auto until = std::chrono::steady_clock::now() + milliseconds(options.patience_ms);
+        while (std::chrono::steady_clock::now() < until) {
+            const auto prompts = prompts_of(sandbox, phone);
+            if (prompts.size() > known) return prompts.back();
+            sleep(milliseconds(100));
+        }
+        throw NoReply(phone.number() + " waited for an M-Pesa prompt and none came");
+    }
+    // False when it was paid before.
+    static bool answer(const Prompt& prompt, const std::function<void(const std::string&)>& how) {
+        if (!prompt.open) return false;
+        try {
+            how(prompt.id);
+        } catch (const std::exception& error) {
+            if (std::string_view(error.what()).find("has ended") == std::string_view::npos) throw;
+            return false;
+        }
+        return true;
     }
     // The receipt says what the shop knows: M-Pesa's number, or its own while a callback is lost.
-    static void enter_pin(Phone& phone, const PromptView& prompt) {
-        phone.answer_prompt(prompt.id, "1234");
-        phone.wait_text("✅");
+    static void enter_pin(Phone& phone, const Prompt& prompt) {
+        answer(prompt, [&](const std::string& id) { phone.answer_prompt(id, "1234"); });
+        phone.wait_text(std::string(kReceipt));
+    }
+    void pay(Sandbox& sandbox, Phone& phone) {
+        const InFlight money(shared.paying);
+        const auto known = prompts_of(sandbox, phone).size();
+        phone.tap("M-Pesa");
+        enter_pin(phone, next_prompt(sandbox, phone, known));
+    }
+    // What the shop says when a payment has failed; nothing when it was paid all the same.
+    static std::optional<ChatMessage> failure(Phone& phone) {
+        auto said = phone.wait_for(
+            [](const ChatMessage& m) {
+                return m.buttons.size() == 2 || m.text.find(kReceipt) != std::string::npos;
+            },
+            "\"try again\"");
+        if (said.text.find(kReceipt) != std::string::npos) return std::nullopt;
+        return said;
     }
     // The first attempt fails, the second one pays.
     void pay_again(Sandbox& sandbox, Phone& phone, bool cancel) {
@@ -180,16 +229,16 @@ struct Customers::State {
             sandbox.put(
                 "/control/payers/" + phone.number().substr(1),
                 json::object{{"behaviour", "manual"}, {"script", json::array{"insufficient"}}});
-        if (cancel) {
-            const auto prompt = pay_by_mpesa(phone);
-            phone.cancel_prompt(prompt.id);
-        } else {
-            phone.tap("M-Pesa");
-        }
-        const auto failed = phone.wait_for(
-            [](const ChatMessage& m) { return m.buttons.size() == 2; }, "\"try again\"");
-        phone.tap(failed.buttons.at(0));
-        enter_pin(phone, phone.wait_prompt());
+        auto known = prompts_of(sandbox, phone).size();
+        phone.tap("M-Pesa");
+        if (cancel)
+            answer(next_prompt(sandbox, phone, known),
+                   [&](const std::string& id) { phone.cancel_prompt(id); });
+        const auto failed = failure(phone);
+        if (!failed) return;
+        known = prompts_of(sandbox, phone).size();
+        phone.tap(failed->buttons.at(0));
+        enter_pin(phone, next_prompt(sandbox, phone, known));
     }
 
     void walk(const std::string& kind, Sandbox& sandbox, Phone& phone, Random& random) {
@@ -207,7 +256,7 @@ struct Customers::State {
                                "greeting " + std::to_string(i + 1));
         } else if (kind == "buy" || kind == "buy in Swahili") {
             to_summary(phone, spec);
-            pay(phone);
+            pay(sandbox, phone);
         } else if (kind == "cancel, then pay") {
             to_summary(phone, spec);
             pay_again(sandbox, phone, true);
@@ -219,7 +268,7 @@ struct Customers::State {
             phone.wait_text("Confirm? 1=Yes, 2=No");
             phone.say("1");
             phone.wait_for([](const ChatMessage& m) { return !m.buttons.empty(); }, "a way to pay");
-            pay(phone);
+            pay(sandbox, phone);
         } else if (kind == "STOP and START") {
             greet(phone, "Hi");
             phone.say("STOP");
@@ -242,8 +291,7 @@ struct Customers::State {
             sandbox.put("/control/payers/" + phone.number().substr(1),
                         json::object{{"behaviour", "no_answer"}});
             phone.tap("M-Pesa");
-            phone.wait_for([](const ChatMessage& m) { return m.buttons.size() == 2; },
-                           "\"try again\"");
+            failure(phone);
         }
     }
 
