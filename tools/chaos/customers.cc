@@ -182,24 +182,21 @@ struct Customers::State {
         return prompts;
     }
     Prompt next_prompt(Sandbox& sandbox, const Phone& phone, std::size_t known) const {
-        const auto until = std::chrono::steady_clock::now() + milliseconds(options.patience_ms);
-        while (std::chrono::steady_clock::now() < until) {
+        const auto until = Steady::now() + milliseconds(options.patience_ms);
+        while (Steady::now() < until) {
             const auto prompts = prompts_of(sandbox, phone);
             if (prompts.size() > known) return prompts.back();
             sleep(milliseconds(100));
         }
         throw NoReply(phone.number() + " waited for an M-Pesa prompt and none came");
     }
-    // False when it was paid before.
-    static bool answer(const Prompt& prompt, const std::function<void(const std::string&)>& how) {
-        if (!prompt.open) return false;
+    static void answer(const Prompt& prompt, const std::function<void(const std::string&)>& how) {
+        if (!prompt.open) return;
         try {
             how(prompt.id);
         } catch (const std::exception& error) {
             if (std::string_view(error.what()).find("has ended") == std::string_view::npos) throw;
-            return false;
         }
-        return true;
     }
     // The receipt says what the shop knows: M-Pesa's number, or its own while a callback is lost.
     static void enter_pin(Phone& phone, const Prompt& prompt) {

@@ -44,7 +44,8 @@ const eventlog::Folded<Shard>& ShardBook::committed(const eventlog::StreamName& 
 }
 
 eventlog::Folded<Shard> ShardBook::about(const eventlog::StreamName& stream,
-                                         const std::string& customer_id, eventlog::Turn& turn) {
+                                         const std::string& customer_id,
+                                         const eventlog::Turn& turn) {
     const auto& whole = committed(stream);
     eventlog::Folded<Shard> one{only(whole.state, customer_id), whole.version};
     for (const auto& pending : turn.pending().events(stream)) {

@@ -20,7 +20,7 @@ public:
     // The shard with no other member than this one, as the batch sees it: committed, and what it
     // has decided before.
     eventlog::Folded<Shard> about(const eventlog::StreamName& stream,
-                                  const std::string& customer_id, eventlog::Turn& turn);
+                                  const std::string& customer_id, const eventlog::Turn& turn);
 
 private:
     struct Entry {
