@@ -48,6 +48,23 @@ protected:
         EXPECT_EQ(answer.status, status) << method << " " << path << ": " << answer.body;
         return answer.body.empty() ? json::value() : json::parse(answer.body);
     }
+    // A list or a page comes a moment after what it shows: the answer once it is as asked.
+    template <class Pred>
+    json::value shown(const std::string& path, const std::string& key, Pred as_asked) {
+        json::value page;
+        EXPECT_TRUE(eventually([&] {
+            page = ask(200, "GET", path, key);
+            return as_asked(page);
+        })) << path
+            << ": " << json::serialize(page);
+        return page;
+    }
+    json::value one_listed(const std::string& path, const std::string& key) {
+        const auto page =
+            shown(path, key, [](const auto& p) { return p.at("data").as_array().size() == 1; });
+        const auto& data = page.at("data").as_array();
+        return data.empty() ? json::value() : data.front();
+    }
     std::string field_of(const json::value& problem) {
         const auto* violations = problem.as_object().if_contains("violations");
         if (!violations || violations->as_array().empty()) return "none";
@@ -68,14 +85,7 @@ protected:
         return {shop, key_of(shop.tenant), std::move(phone)};
     }
     std::string customer_of(const Business& b) {
-        std::string id;
-        EXPECT_TRUE(eventually([&] {
-            const auto page = ask(200, "GET", "/api/customers?limit=5", b.key);
-            const auto& data = page.at("data").as_array();
-            if (!data.empty()) id = text_at(data.front(), "id");
-            return !id.empty();
-        }));
-        return id;
+        return text_at(one_listed("/api/customers?limit=5", b.key), "id");
     }
 
     Stack& stack = Stack::get();
@@ -246,19 +256,17 @@ TEST_F(Compat, ASendIsQueuedOnceAndARepeatedKeyNamesTheFirstMessage) {
 TEST_F(Compat, APurchaseIsSeenByTheShopsPaths) {
     auto b = business("compat-shop");
     const auto purchase = buy(b.customer, stack.sandbox(), {});
-    json::value stats;
-    EXPECT_TRUE(eventually([&] {
-        stats = ask(200, "GET", "/api/admin/stats", b.key);
-        return number_at(stats, "completedOrders") == 1;
-    })) << json::serialize(stats);
+    const auto stats = shown("/api/admin/stats", b.key, [](const auto& page) {
+        return number_at(page, "completedOrders") == 1;
+    });
     EXPECT_EQ(number_at(stats, "totalOrders"), 1);
     EXPECT_EQ(number_at(stats, "pendingOrders"), 0);
     EXPECT_EQ(number_at(stats, "totalCustomers"), 1);
     EXPECT_EQ(std::to_string(number_at(stats, "totalRevenue")), purchase.amount_on_prompt);
 
-    const auto orders = ask(200, "GET", "/api/orders?limit=10", b.key);
+    const auto orders = shown("/api/orders?limit=10", b.key,
+                              [](const auto& page) { return number_at(page, "total") == 1; });
     EXPECT_TRUE(orders.at("success").as_bool());
-    EXPECT_EQ(number_at(orders, "total"), 1);
     const auto& listed = orders.at("data").as_array().at(0);
     EXPECT_EQ(text_at(listed, "productName"), "Premium Coffee");
     EXPECT_EQ(number_at(listed, "quantity"), 2);
@@ -270,29 +278,22 @@ TEST_F(Compat, APurchaseIsSeenByTheShopsPaths) {
     EXPECT_EQ(text_at(order, "orderNumber"), text_at(listed, "orderNumber"));
     EXPECT_EQ(order.at("items").as_array().at(0).at("unitPrice").to_number<double>(), 1500.0);
 
-    const auto invoices = ask(200, "GET", "/v1/tenants/" + b.shop.tenant + "/invoices", b.key);
+    const auto invoices =
+        shown("/v1/tenants/" + b.shop.tenant + "/invoices", b.key,
+              [](const auto& page) { return page.as_object().contains("invoices"); });
     auto invoice_id = text_at(invoices.at("invoices").as_array().at(0), "name");
     invoice_id = invoice_id.substr(invoice_id.rfind('/') + 1);
-    const auto invoice = ask(200, "GET", "/whatsapp/invoices/" + invoice_id, b.key).at("data");
-    EXPECT_EQ(text_at(invoice, "status"), "PAID");
+    const auto invoice = shown("/whatsapp/invoices/" + invoice_id, b.key, [](const auto& page) {
+                             return text_at(page.at("data"), "status") == "PAID";
+                         }).at("data");
     EXPECT_EQ(text_at(invoice, "orderId"), text_at(listed, "id"));
     EXPECT_TRUE(text_at(invoice, "invoiceNumber").starts_with("INV-"));
 
-    const auto customers = ask(200, "GET", "/api/customers", b.key);
-    EXPECT_EQ(number_at(customers, "total"), 1);
-    const auto& customer = customers.at("data").as_array().at(0);
+    const auto customer = one_listed("/api/customers", b.key);
     EXPECT_EQ(text_at(customer, "name"), "Amina");
     EXPECT_EQ(text_at(customer, "phoneNumber"), b.customer.number());
 
-    std::string conversation;
-    EXPECT_TRUE(eventually([&] {
-        const auto page = ask(200, "GET", "/api/conversations", b.key);
-        const auto& data = page.at("data").as_array();
-        if (!data.empty()) conversation = text_at(data.front(), "id");
-        return !conversation.empty();
-    }));
-    const auto closed = ask(200, "GET", "/api/conversations?state=CLOSED&limit=50", b.key);
-    EXPECT_EQ(closed.at("data").as_array().size(), 1u);
+    one_listed("/api/conversations?state=CLOSED&limit=50", b.key);
     // The operator's key names the business; a tenant's key cannot name another.
     const auto by_operator =
         ask(200, "GET", "/api/conversations?businessId=" + b.shop.tenant, operator_key());
@@ -309,13 +310,7 @@ TEST_F(Compat, APurchaseIsSeenByTheShopsPaths) {
 TEST_F(Compat, APaymentIsOpenedAndThePhoneIsAsked) {
     auto b = business("compat-payments");
     greet(b.customer, "Hi");
-    std::string conversation;
-    EXPECT_TRUE(eventually([&] {  // a list comes a moment after what it shows
-        const auto list = ask(200, "GET", "/api/conversations", b.key);
-        const auto& found = list.at("data").as_array();
-        if (!found.empty()) conversation = text_at(found.at(0), "id");
-        return !found.empty();
-    }));
+    const auto conversation = text_at(one_listed("/api/conversations", b.key), "id");
     const auto create = [&](const std::string& amount) {
         return R"({"conversationId":")" + conversation + R"(","amount":)" + amount + "}";
     };
@@ -358,10 +353,13 @@ TEST_F(Compat, RemindersAndCampaignsReachThePhone) {
     greet(b.customer, "Hi");
     customer_of(b);
     // Ahead by as little as the API's whole seconds allow.
-    const auto soon = std::chrono::system_clock::to_time_t(std::chrono::system_clock::now() +
-                                                           std::chrono::seconds(2));
-    char at[32];
-    std::strftime(at, sizeof at, "%Y-%m-%dT%H:%M:%SZ", std::gmtime(&soon));
+    const auto soon = [] {
+        const auto at = std::chrono::system_clock::to_time_t(std::chrono::system_clock::now() +
+                                                             std::chrono::seconds(2));
+        char text[32];
+        std::strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%SZ", std::gmtime(&at));
+        return std::string(text);
+    };
     const auto reminder = [&](const std::string& to, const std::string& when) {
         return R"({"type":"CUSTOM","message":"Remember the milk","scheduledFor":")" + when +
                R"(","to":")" + to + R"("})";
@@ -369,14 +367,14 @@ TEST_F(Compat, RemindersAndCampaignsReachThePhone) {
     json::value made;
     EXPECT_TRUE(eventually([&] {
         const auto answer =
-            http("POST", "/whatsapp/reminders", b.key, reminder(b.customer.number(), at));
+            http("POST", "/whatsapp/reminders", b.key, reminder(b.customer.number(), soon()));
         if (answer.status == 201) made = json::parse(answer.body).at("data");
         return answer.status == 201;
     }));
     EXPECT_EQ(text_at(made, "type"), "custom");
     EXPECT_EQ(text_at(made, "status"), "SCHEDULED");
     EXPECT_EQ(
-        field_of(ask(422, "POST", "/whatsapp/reminders", b.key, reminder("+254799000111", at))),
+        field_of(ask(422, "POST", "/whatsapp/reminders", b.key, reminder("+254799000111", soon()))),
         "to");
     EXPECT_EQ(field_of(ask(422, "POST", "/whatsapp/reminders", b.key,
                            reminder(b.customer.number(), "tomorrow"))),
@@ -391,13 +389,10 @@ TEST_F(Compat, RemindersAndCampaignsReachThePhone) {
     const auto started =
         ask(201, "POST", "/whatsapp/campaigns", b.key, campaign(R"({"type":"all"})")).at("data");
     b.customer.wait_text("Happy New Year Amina!");
-    json::value metrics;
-    EXPECT_TRUE(eventually([&] {
-        metrics =
-            ask(200, "GET", "/whatsapp/campaigns/" + text_at(started, "id") + "/metrics", b.key)
-                .at("data");
-        return text_at(metrics, "status") == "COMPLETED";
-    })) << json::serialize(metrics);
+    const auto metrics =
+        shown("/whatsapp/campaigns/" + text_at(started, "id") + "/metrics", b.key,
+              [](const auto& page) { return text_at(page.at("data"), "status") == "COMPLETED"; })
+            .at("data");
     EXPECT_EQ(number_at(metrics, "audience"), 1);
     EXPECT_EQ(field_of(ask(422, "POST", "/whatsapp/campaigns", b.key,
                            campaign(R"({"type":"list","numbers":["+254712345678"]})"))),
