@@ -1,5 +1,6 @@
 #include "tools/chaos/customers.h"
 
+#include <algorithm>
 #include <atomic>
 #include <boost/json.hpp>
 #include <chrono>
@@ -33,6 +34,7 @@ constexpr milliseconds kBroadcastEvery{8000};
 constexpr milliseconds kBroadcastPatience{180'000};
 constexpr milliseconds kAgain{500};
 constexpr milliseconds kPromptTimeout{15'000};
+constexpr int kMessagesToSummaryMax = 40;  // five are enough on a quiet day
 
 struct Shop {
     ShopSpec spec;
@@ -209,6 +211,28 @@ struct Customers::State {
         phone.tap("M-Pesa");
         enter_pin(phone, next_prompt(sandbox, phone, known));
     }
+    // Answers what the shop asks, again when it asks again: webhooks come late and out of order, so
+    // that an answer may have met another question, and news may come in between.
+    static void shop_to_summary(Phone& phone, const PurchaseSpec& spec) {
+        const auto asks_for = [](const ChatMessage& m, const auto&... words) {
+            return ((m.text.find(words) != std::string::npos) || ...);
+        };
+        phone.say(spec.greeting);
+        for (int heard = 0; heard < kMessagesToSummaryMax; ++heard) {
+            const auto said = phone.wait_for([](const ChatMessage&) { return true; }, "a question");
+            if (!said.buttons.empty()) {
+                if (std::ranges::find(said.buttons, "M-Pesa") != said.buttons.end()) return;
+                phone.tap(said.buttons.front());
+            } else if (!said.rows.empty()) {
+                phone.pick(spec.product);
+            } else if (asks_for(said, "quantity", "idadi")) {
+                phone.say(std::to_string(spec.quantity));
+            } else if (asks_for(said, "delivery address", "anwani")) {
+                phone.say(spec.address);
+            }
+        }
+        throw NoReply(phone.number() + " was asked and asked, and saw no summary");
+    }
     // What the shop says when a payment has failed; nothing when it was paid all the same.
     static std::optional<ChatMessage> failure(Phone& phone) {
         auto said = phone.wait_for(
@@ -252,13 +276,13 @@ struct Customers::State {
                 phone.wait_for([](const ChatMessage& m) { return m.buttons.size() >= 2; },
                                "greeting " + std::to_string(i + 1));
         } else if (kind == "buy" || kind == "buy in Swahili") {
-            to_summary(phone, spec);
+            shop_to_summary(phone, spec);
             pay(sandbox, phone);
         } else if (kind == "cancel, then pay") {
-            to_summary(phone, spec);
+            shop_to_summary(phone, spec);
             pay_again(sandbox, phone, true);
         } else if (kind == "too poor, then pay") {
-            to_summary(phone, spec);
+            shop_to_summary(phone, spec);
             pay_again(sandbox, phone, false);
         } else if (kind == "free text") {
             phone.say("Coffee x " + std::to_string(spec.quantity));
@@ -283,7 +307,7 @@ struct Customers::State {
                 phone.wait_for([](const ChatMessage& m) { return m.buttons.size() >= 2; },
                                "a greeting");
         } else {
-            to_summary(phone, spec);
+            shop_to_summary(phone, spec);
             const InFlight money(shared.paying);
             sandbox.put("/control/payers/" + phone.number().substr(1),
                         json::object{{"behaviour", "no_answer"}});
