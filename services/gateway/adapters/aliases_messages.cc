@@ -1,6 +1,7 @@
 #include <google/protobuf/util/time_util.h>
 
 #include <algorithm>
+#include <array>
 #include <cctype>
 
 #include "flowstack/campaign/v1/campaign_service.pb.h"
@@ -315,7 +316,6 @@ void create_campaign(const RestCalls& calls, const VisitPtr& visit) {
     visit->field_names = {{"display_name", "name"},
                           {"body", "message"},
                           {"audience.kind", "targetAudience.type"},
-                          {"audience.values", "targetAudience.tags"},
                           {"start_time", "scheduledFor"}};
     campaign::v1::CreateCampaignRequest request;
     request.set_parent("tenants/" + visit->tenant);
@@ -324,13 +324,15 @@ void create_campaign(const RestCalls& calls, const VisitPtr& visit) {
     request.set_type(body.text("type"));
     if (const auto audience = body.object("targetAudience")) {
         const auto type = audience->text("type");
-        if (type == "list")
-            throw rpc::invalid_field("targetAudience.type",
-                                     "must be all or segment: lists of numbers do not exist yet");
+        const bool list = type == "list";
+        visit->field_names.emplace_back("audience.values",
+                                        list ? "targetAudience.numbers" : "targetAudience.tags");
         request.mutable_audience()->set_kind(type == "segment" ? "tag" : type);
-        for (const auto* name : {"tags", "segment"})
-            for (const auto& tag : audience->texts(name))
-                request.mutable_audience()->add_values(tag);
+        const auto members =
+            list ? std::array{"numbers", "phoneNumbers"} : std::array{"tags", "segment"};
+        for (const auto* name : members)
+            for (const auto& value : audience->texts(name))
+                request.mutable_audience()->add_values(value);
     }
     request.set_start_immediately(body.flag("startImmediately").value_or(false));
     if (body.has("scheduledFor")) *request.mutable_start_time() = time_in(body, "scheduledFor");
