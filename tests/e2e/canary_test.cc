@@ -1,10 +1,7 @@
 // A recognisable word in everything that is private (telephone numbers, names, texts) or secret
 // (tokens, keys), played through the whole stack, well and badly: afterwards it is in no log, no
 // metric and no header of a record, and no table holds a secret as it was given.
-#include <librdkafka/rdkafka.h>
-
 #include <algorithm>
-#include <array>
 #include <boost/json.hpp>
 #include <cstdio>
 #include <filesystem>
@@ -13,6 +10,7 @@
 #include <set>
 
 #include "tests/e2e/stack.h"
+#include "tests/e2e/topics.h"
 
 namespace flowstack::e2e {
 namespace {
@@ -110,61 +108,17 @@ protected:
 
     // Keys and headers of every record; payloads carry what an event is about.
     int in_the_records(Search& search) {
-        std::array<char, 512> error{};
-        auto* conf = rd_kafka_conf_new();
-        rd_kafka_conf_set(conf, "bootstrap.servers",
-                          stack.environment.required("KAFKA_BROKERS").c_str(), error.data(),
-                          error.size());
-        rd_kafka_conf_set(conf, "group.id", "canary", error.data(), error.size());
-        rd_kafka_conf_set(conf, "enable.partition.eof", "true", error.data(), error.size());
-        rd_kafka_conf_set(conf, "enable.auto.commit", "false", error.data(), error.size());
-        auto* kafka = rd_kafka_new(RD_KAFKA_CONSUMER, conf, error.data(), error.size());
-        if (kafka == nullptr) {
-            ADD_FAILURE() << error.data();
-            return 0;
-        }
-        rd_kafka_poll_set_consumer(kafka);
-        const int lanes = std::stoi(stack.environment.required("LANES"));
-        auto* places = rd_kafka_topic_partition_list_new(1);
-        for (const auto& service : kServices)
-            for (int lane = 0; lane < lanes; ++lane)
-                rd_kafka_topic_partition_list_add(
-                    places, ("flowstack." + service + ".events").c_str(), lane)
-                    ->offset = RD_KAFKA_OFFSET_BEGINNING;
-        rd_kafka_assign(kafka, places);
-        int left = places->cnt;
         int headers_seen = 0;
-        const auto until = std::chrono::steady_clock::now() + std::chrono::seconds(60);
-        while (left > 0 && std::chrono::steady_clock::now() < until) {
-            auto* record = rd_kafka_consumer_poll(kafka, 1000);
-            if (record == nullptr) continue;
-            if (record->err == RD_KAFKA_RESP_ERR__PARTITION_EOF) --left;
-            if (record->err == RD_KAFKA_RESP_ERR_NO_ERROR) {
-                const std::string topic = rd_kafka_topic_name(record->rkt);
-                search.take({static_cast<const char*>(record->key), record->key_len},
-                            "a key of " + topic);
+        read_topics(stack, kServices, [&](const TopicRecord& record) {
+            const std::string topic(record.topic);
+            search.take(record.key, "a key of " + topic);
+            search.next();
+            for (const auto& [name, value] : record.headers) {
+                search.take(value, "header " + std::string(name) + " of " + topic);
                 search.next();
-                rd_kafka_headers_t* headers = nullptr;
-                if (rd_kafka_message_headers(record, &headers) == RD_KAFKA_RESP_ERR_NO_ERROR) {
-                    const char* name = nullptr;
-                    const void* value = nullptr;
-                    std::size_t size = 0;
-                    for (std::size_t i = 0;
-                         rd_kafka_header_get_all(headers, i, &name, &value, &size) ==
-                         RD_KAFKA_RESP_ERR_NO_ERROR;
-                         ++i, ++headers_seen) {
-                        search.take({static_cast<const char*>(value), size},
-                                    std::string("header ") + name + " of " + topic);
-                        search.next();
-                    }
-                }
+                ++headers_seen;
             }
-            rd_kafka_message_destroy(record);
-        }
-        rd_kafka_topic_partition_list_destroy(places);
-        rd_kafka_consumer_close(kafka);
-        rd_kafka_destroy(kafka);
-        EXPECT_EQ(left, 0) << "partitions that were not read to their end";
+        });
         return headers_seen;
     }
 
