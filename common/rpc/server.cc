@@ -35,6 +35,13 @@ constexpr int kCallsPerConnectionMax = 1024;
 // An answer may be larger than a request: lists are pages of whole resources.
 constexpr std::size_t kAnswerFactor = 4;
 
+// The unary call that this thread answers.
+thread_local Call* answered = nullptr;
+struct Answering {
+    explicit Answering(Call& call) { answered = &call; }
+    ~Answering() { answered = nullptr; }
+};
+
 std::string_view name_of(grpc::StatusCode code) {
     switch (code) {
         case grpc::StatusCode::OK:
@@ -296,6 +303,10 @@ grpc::Status Server::admit(const grpc::CallbackServerContext& context) const {
     return grpc::Status::OK;
 }
 
+void answer_is_a_repeat() {
+    if (answered != nullptr) answered->answer_metadata(kReplayedHeader, "true");
+}
+
 grpc::ServerUnaryReactor* Server::unary(grpc::CallbackServerContext* context,
                                         std::function<void(Call&)> handler) {
     auto* reactor = context->DefaultReactor();
@@ -312,6 +323,7 @@ grpc::ServerUnaryReactor* Server::unary(grpc::CallbackServerContext* context,
                 status = grpc::Status(grpc::StatusCode::CANCELLED, "the caller is gone");
             else {
                 Call call(*context);
+                const Answering answering(call);
                 handler(call);
             }
         } catch (...) {

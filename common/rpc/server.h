@@ -65,6 +65,11 @@ private:
     grpc::CallbackServerContext& context_;
 };
 
+// Metadata of an answer that was given before: REST makes Idempotent-Replayed of it.
+inline constexpr const char* kReplayedHeader = "x-flowstack-replayed";
+// Says so of the unary call that this thread answers; nothing when it answers none.
+void answer_is_a_repeat();
+
 class Server {
 public:
     explicit Server(ServerOptions options);

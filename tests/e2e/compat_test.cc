@@ -394,9 +394,15 @@ TEST_F(Compat, RemindersAndCampaignsReachThePhone) {
               [](const auto& page) { return text_at(page.at("data"), "status") == "COMPLETED"; })
             .at("data");
     EXPECT_EQ(number_at(metrics, "audience"), 1);
-    EXPECT_EQ(field_of(ask(422, "POST", "/whatsapp/campaigns", b.key,
-                           campaign(R"({"type":"list","numbers":["+254712345678"]})"))),
-              "targetAudience.type");
+
+    const auto list = [](const std::string& number) {
+        return R"({"type":"list","numbers":[")" + number + R"("]})";
+    };
+    ask(201, "POST", "/whatsapp/campaigns", b.key, campaign(list(b.customer.number())));
+    b.customer.wait_text("Happy New Year Amina!");
+    EXPECT_EQ(
+        field_of(ask(422, "POST", "/whatsapp/campaigns", b.key, campaign(list("+254799000111")))),
+        "targetAudience.numbers[0]");
     EXPECT_EQ(http("GET", "/whatsapp/campaigns/no-such/metrics", b.key).status, 404);
     expect_right(b.shop);
 }
@@ -514,6 +520,21 @@ TEST_F(Compat, TheEdgeHasItsManners) {
     const auto two = whole("POST", path, key, body("x", R"(,"requestId":"key-2")"), once);
     EXPECT_EQ(two.status, 400);
     EXPECT_EQ(text_at(json::parse(two.body), "reason"), "IDEMPOTENCY_KEY_MISMATCH");
+    const auto nul = whole("POST", path, key, body("x", R"(,"requestId":"key\u00003")"));
+    EXPECT_EQ(nul.status, 422) << nul.body;
+    EXPECT_EQ(field_of(json::parse(nul.body)), "requestId");
+    for (const auto& [collection, made] :
+         {std::pair{"/campaigns", R"({"displayName":"News","body":"Hello"})"},
+          {"/products", R"({"product":{"displayName":"Cup","price":{"currencyCode":"KES",)"
+                        R"("minorUnits":"100"}}})"}}) {
+        const auto one = whole("POST", tenant + collection, key, made, once);
+        EXPECT_LT(one.status, 300) << one.body;
+        const auto repeat = whole("POST", tenant + collection, key, made, once);
+        EXPECT_EQ(one.headers.get("Idempotent-Replayed"), "") << collection;
+        EXPECT_EQ(repeat.headers.get("Idempotent-Replayed"), "true") << collection;
+        EXPECT_EQ(text_at(json::parse(repeat.body), "name"),
+                  text_at(json::parse(one.body), "name"));
+    }
 
     // ETag and If-Match.
     const auto shown = whole("GET", tenant, key);

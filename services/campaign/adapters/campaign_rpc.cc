@@ -6,11 +6,12 @@
 #include <set>
 
 #include "common/core/broken_world.h"
-#include "common/crypto/hash.h"
 #include "common/eventlog/folds.h"
 #include "common/observability/trace.h"
 #include "common/rpc/error.h"
+#include "common/rpc/request_id.h"
 #include "common/rpc/server.h"
+#include "common/service/one_effect.h"
 #include "flowstack/campaign/v1/campaign_service.grpc.pb.h"
 #include "flowstack/campaign/v1/views.pb.h"
 #include "flowstack/common/v1/error_reason.pb.h"
@@ -23,7 +24,6 @@ namespace {
 
 namespace reason = flowstack::common::v1;
 constexpr int kDecideAttempts = 3;
-constexpr std::size_t kRequestIdMax = 128;
 constexpr std::size_t kReasonMax = 500;
 constexpr const char* kDefaultName = "there";
 
@@ -93,13 +93,6 @@ rpc::Failure failure_of(Rejection rejection, const std::string& name, const Camp
                 state);
     }
     return rpc::internal();
-}
-
-template <class Request>
-std::string hash_of(Request request) {
-    request.clear_request_id();
-    const auto digest = crypto::sha256(request.GetTypeName() + '\0' + request.SerializeAsString());
-    return std::string(crypto::bytes_of(digest));
 }
 
 Time time_from(const google::protobuf::Timestamp& at) {
@@ -304,7 +297,7 @@ private:
         else if (request.has_start_time() && !repeated)
             decide_next(ScheduleCampaign{time_from(request.start_time()), now});
 
-        auto command = command_for(tenant, draft.campaign_id, id, hash_of(request));
+        auto command = command_for(tenant, draft.campaign_id, id, service::hash_of(request));
         command.parts.push_back(std::move(part));
         answer_first(p_.store.append(std::move(command)), tenant, id, answer);
     }
@@ -322,7 +315,8 @@ private:
             const auto& id = request.request_id();
             const bool repeated = !id.empty() && p_.store.claim(name.tenant, "command", id);
             const auto decision = decide(campaign, wish);
-            auto command = command_for(name.tenant, name.campaign_id, id, hash_of(request));
+            auto command =
+                command_for(name.tenant, name.campaign_id, id, service::hash_of(request));
             eventlog::Part part{stream, folded.expected(), {}};
             if (!repeated) {
                 if (!decision.accepted())
@@ -379,8 +373,7 @@ private:
 
     eventlog::Command command_for(const std::string& tenant, const std::string& campaign_id,
                                   const std::string& request_id, std::string request_hash) {
-        if (request_id.size() > kRequestIdMax)
-            throw rpc::invalid_field("request_id", "must have at most 128 bytes");
+        rpc::check_request_id(request_id);
         eventlog::Command command;
         command.tenant = tenant;
         // Without an id of the caller's a repeat cannot be told from a second wish.
@@ -398,6 +391,7 @@ private:
     void answer_first(const eventlog::Verdict& verdict, const std::string& tenant,
                       const std::string& request_id, v1::Campaign& answer) {
         if (verdict.outcome == eventlog::Outcome::other_body) throw rpc::key_reused(request_id);
+        if (verdict.outcome == eventlog::Outcome::already_done) rpc::answer_is_a_repeat();
         if (!verdict.accepted()) throw Contention("campaign of " + tenant);
         const auto first =
             p_.store.read_lane(verdict.lane, verdict.first_position, verdict.first_position, 1);

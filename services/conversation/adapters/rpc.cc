@@ -1,23 +1,16 @@
 #include "services/conversation/adapters/rpc.h"
 
-#include <google/protobuf/io/coded_stream.h>
-#include <google/protobuf/io/zero_copy_stream_impl_lite.h>
-#include <google/protobuf/message.h>
 #include <google/protobuf/timestamp.pb.h>
 
 #include <algorithm>
 
-#include "common/crypto/hash.h"
 #include "common/eventlog/turn.h"
+#include "common/service/one_effect.h"
 #include "flowstack/common/v1/error_reason.pb.h"
 
 namespace flowstack::conversation {
 namespace {
 
-using eventlog::Outcome;
-
-constexpr int kDecideTries = 3;
-constexpr std::size_t kRequestIdBytesMax = 200;
 constexpr std::size_t kIdBytesMax = 200;
 
 bool good_id(std::string_view id) {
@@ -50,18 +43,6 @@ std::string parse_parent(const std::string& parent) {
     return parent.substr(kTenants.size());
 }
 
-std::string hash_of(const google::protobuf::Message& request) {
-    // Maps in a fixed order: the same request has the same hash in every process.
-    std::string bytes;
-    {
-        google::protobuf::io::StringOutputStream out(&bytes);
-        google::protobuf::io::CodedOutputStream coded(&out);
-        coded.SetSerializationDeterministic(true);
-        request.SerializeToCodedStream(&coded);
-    }
-    return std::string(crypto::bytes_of(crypto::sha256(bytes)));
-}
-
 void set(google::protobuf::Timestamp* out, Time at) {
     const auto micros = unix_micros(at);
     out->set_seconds(micros / 1'000'000);
@@ -84,51 +65,16 @@ TenantFacts tenant_facts(const Doors& doors, const std::string& tenant) {
 }
 
 void change_once(const Doors& doors, const std::string& method, const std::string& tenant,
-                 const std::string& request_id, const std::string& request_hash,
+                 const std::string& request_id, const google::protobuf::Message& request,
                  const std::function<std::optional<eventlog::Command>()>& make) {
-    if (request_id.size() > kRequestIdBytesMax)
-        throw rpc::invalid_field("request_id", "must have at most 200 characters");
-    const auto id = method + "/" + (request_id.empty() ? doors.ids.next().text() : request_id);
-    const auto prepare = [&](eventlog::Command& command) {
-        command.id = id;
-        command.tenant = tenant;
-        command.meta.request_hash = request_hash;
-        command.meta.actor = "api";
-        command.dedupe = eventlog::Dedupe::claim;
-    };
-    if (doors.store.claim(tenant, "command", id)) {
-        // Answered before. A command that would write nothing learns whether it was the same
-        // request.
-        eventlog::Command probe;
-        probe.meta.routing = tenant_routing(tenant);
-        probe.parts.push_back({{tenant, "probe", id}, eventlog::kCreate, {}});
-        prepare(probe);
-        if (doors.store.append(std::move(probe)).outcome == Outcome::other_body)
-            throw rpc::key_reused(request_id);
-        return;
-    }
-    for (int attempt = 0; attempt < kDecideTries; ++attempt) {
-        auto command = make();
-        if (!command) return;
-        prepare(*command);
-        std::vector<eventlog::StreamName> written;
-        for (const auto& part : command->parts) written.push_back(part.stream);
-        switch (doors.store.append(std::move(*command)).outcome) {
-            case Outcome::ok:
-            case Outcome::already_done:
-                // This replica's readers need not wait for the next look at settings changes.
-                for (const auto& stream : written)
-                    doors.content.touch(tenant, stream.category + "/" + stream.key);
-                return;
-            case Outcome::other_body:
-                throw rpc::key_reused(request_id);
-            case Outcome::wrong_version:
-            case Outcome::claim_taken:
-            case Outcome::not_owner:
-                break;
-        }
-    }
-    throw rpc::contention();
+    service::OneEffect effect(doors.store, doors.ids,
+                              {.method = method,
+                               .tenant = tenant,
+                               .request_id = request_id,
+                               .hash = service::hash_of(request)});
+    // This replica's readers need not wait for the next look at settings changes.
+    for (const auto& event : effect.run(make))
+        doors.content.touch(tenant, event.stream.category + "/" + event.stream.key);
 }
 
 std::string made_id(const Doors& doors, const std::string& method, const std::string& tenant,

@@ -60,7 +60,6 @@ ResourceName parse_name(const std::string& name, const std::string& collection,
                         const std::string& field = "name");
 std::string parse_parent(const std::string& parent);  // "tenants/{tenant}"
 
-std::string hash_of(const google::protobuf::Message& request);
 void set(google::protobuf::Timestamp* out, Time at);
 
 // Problems of the domain as violations below `prefix` ("template.").
@@ -73,7 +72,7 @@ TenantFacts tenant_facts(const Doors& doors, const std::string& tenant);
 // IDEMPOTENCY_KEY_REUSED. `make` decides and fills routing and parts; it may refuse by throwing,
 // and answers nothing when there is nothing to do. Called again when somebody else wrote first.
 void change_once(const Doors& doors, const std::string& method, const std::string& tenant,
-                 const std::string& request_id, const std::string& request_hash,
+                 const std::string& request_id, const google::protobuf::Message& request,
                  const std::function<std::optional<eventlog::Command>()>& make);
 
 // An id for a resource that a request makes: the same for a repeat of the same request id.

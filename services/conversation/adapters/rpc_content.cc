@@ -215,7 +215,7 @@ private:
             StoredTemplate would{read(tenant, request.template_(), key), false, doors_.clock.now()};
             return show(tenant, would, response);
         }
-        change_once(doors_, "create_template", tenant, request.request_id(), hash_of(request),
+        change_once(doors_, "create_template", tenant, request.request_id(), request,
                     [&]() -> std::optional<eventlog::Command> {
                         const auto folded = doors_.books.templates.load(where);
                         if (folded.state.exists())
@@ -235,7 +235,7 @@ private:
             existing(name, request.name());
             return show(name.tenant, {t, false, doors_.clock.now()}, response);
         }
-        change_once(doors_, "update_template", name.tenant, request.request_id(), hash_of(request),
+        change_once(doors_, "update_template", name.tenant, request.request_id(), request,
                     [&]() -> std::optional<eventlog::Command> {
                         const auto folded = existing(name, request.name());
                         const auto& etag = request.template_().etag();
@@ -273,7 +273,7 @@ private:
     void remove(const v1::DeleteTemplateRequest& request, v1::Template& response) {
         const auto name = parse_name(request.name(), "templates");
         const auto where = stream(name.tenant, category::kTemplate, name.id);
-        change_once(doors_, "delete_template", name.tenant, request.request_id(), hash_of(request),
+        change_once(doors_, "delete_template", name.tenant, request.request_id(), request,
                     [&]() -> std::optional<eventlog::Command> {
                         const auto folded = existing(name, request.name());
                         if (const auto by = wired_by(name.tenant, name.id); !by.empty())
@@ -348,7 +348,7 @@ private:
         if (request.validate_only()) return show(tenant, key, 0, document, std::nullopt, response);
 
         const auto where = stream(tenant, category::kFlow, key);
-        change_once(doors_, "publish_flow", tenant, request.request_id(), hash_of(request),
+        change_once(doors_, "publish_flow", tenant, request.request_id(), request,
                     [&]() -> std::optional<eventlog::Command> {
                         const auto folded = doors_.books.flows.load(where);
                         return one<FlowPublished>(doors_, tenant, where, folded.expected(),
@@ -466,7 +466,7 @@ public:
             const auto where = stream(name.tenant, category::kProduct, name.id);
             StockSet stock{name.id, {}};
             if (request->has_on_hand()) stock.on_hand = request->on_hand();
-            change_once(doors_, "set_stock", name.tenant, request->request_id(), hash_of(*request),
+            change_once(doors_, "set_stock", name.tenant, request->request_id(), *request,
                         [&]() -> std::optional<eventlog::Command> {
                             if (const auto problems = check(stock); !problems.empty())
                                 refuse(problems, "");
@@ -489,7 +489,7 @@ public:
             const PromotionSaved saved{
                 id, {in.text().begin(), in.text().end()}, !in.has_active() || in.active()};
             const auto where = stream(tenant, category::kPromotion, id);
-            change_once(doors_, "save_promotion", tenant, request->request_id(), hash_of(*request),
+            change_once(doors_, "save_promotion", tenant, request->request_id(), *request,
                         [&]() -> std::optional<eventlog::Command> {
                             if (const auto problems = check(saved); !problems.empty())
                                 refuse(problems, "promotion.");
@@ -556,7 +556,7 @@ private:
                                  in.description(),
                                  in.image_url(),
                                  !in.has_active() || in.active()};
-        change_once(doors_, "save_product", tenant, request.request_id(), hash_of(request),
+        change_once(doors_, "save_product", tenant, request.request_id(), request,
                     [&]() -> std::optional<eventlog::Command> {
                         auto problems = check(saved);
                         std::vector<ProductEvent> facts_made{saved};

@@ -207,7 +207,7 @@ private:
     void change(const std::string& method, const Request& request, const std::string& etag,
                 const Command& asked) {
         const auto name = parse_name(request.name(), "conversations");
-        change_once(doors_, method, name.tenant, request.request_id(), hash_of(request),
+        change_once(doors_, method, name.tenant, request.request_id(), request,
                     [&]() -> std::optional<eventlog::Command> {
                         const auto where = stream(name.tenant, category::kConversation, name.id);
                         const auto c = doors_.books.conversations.load(where);
@@ -280,7 +280,7 @@ public:
             const conversation::TagCustomer asked{
                 {request->add().begin(), request->add().end()},
                 {request->remove().begin(), request->remove().end()}};
-            change_once(doors_, "tag", name.tenant, request->request_id(), hash_of(*request),
+            change_once(doors_, "tag", name.tenant, request->request_id(), *request,
                         [&]() -> std::optional<eventlog::Command> {
                             const auto where = stream(name.tenant, category::kCustomer, name.id);
                             const auto customer = doors_.books.customers.load(where);

@@ -6,10 +6,11 @@
 #include <cctype>
 
 #include "common/core/broken_world.h"
-#include "common/crypto/hash.h"
 #include "common/observability/trace.h"
 #include "common/rpc/error.h"
+#include "common/rpc/request_id.h"
 #include "common/rpc/server.h"
+#include "common/service/one_effect.h"
 #include "flowstack/common/v1/error_reason.pb.h"
 #include "flowstack/followup/v1/task_service.grpc.pb.h"
 #include "flowstack/followup/v1/views.pb.h"
@@ -21,7 +22,6 @@ namespace {
 
 namespace reason = flowstack::common::v1;
 constexpr int kDecideAttempts = 3;
-constexpr std::size_t kRequestIdMax = 128;
 constexpr std::size_t kTemplateKeyMax = 128;
 
 std::string tenant_of(const std::string& parent) {
@@ -80,14 +80,6 @@ rpc::Failure failure_of(Rejection rejection, const std::string& name) {
             return rpc::invalid_field("late_after_seconds", "must not be negative");
     }
     return rpc::internal();
-}
-
-// What was asked, without the id it was asked under.
-template <class Request>
-std::string hash_of(Request request) {
-    request.clear_request_id();
-    const auto digest = crypto::sha256(request.GetTypeName() + '\0' + request.SerializeAsString());
-    return std::string(crypto::bytes_of(digest));
 }
 
 class TaskRpc final : public v1::TaskService::CallbackService {
@@ -180,7 +172,7 @@ private:
         eventlog::Part part{task_stream(tenant, plan.task_id), eventlog::kCreate, {}};
         for (const auto& event : decision.events()) part.events.push_back(encode(event, plan, now));
         auto command =
-            command_for(tenant, plan.customer_id, request.request_id(), hash_of(request));
+            command_for(tenant, plan.customer_id, request.request_id(), service::hash_of(request));
         command.parts.push_back(std::move(part));
         const auto verdict = p_.store.append(std::move(command));
         answer_first(verdict, tenant, request.request_id(), answer);
@@ -204,8 +196,8 @@ private:
             eventlog::Part part{stream, folded.expected(), {}};
             for (const auto& event : decision.events())
                 part.events.push_back(encode(event, plan, p_.clock.now()));
-            auto command =
-                command_for(name.tenant, plan.customer_id, request.request_id(), hash_of(request));
+            auto command = command_for(name.tenant, plan.customer_id, request.request_id(),
+                                       service::hash_of(request));
             command.parts.push_back(std::move(part));
             const auto verdict = p_.store.append(std::move(command));
             if (verdict.outcome == eventlog::Outcome::wrong_version) continue;
@@ -235,8 +227,7 @@ private:
 
     eventlog::Command command_for(const std::string& tenant, const std::string& customer_id,
                                   const std::string& request_id, std::string request_hash) {
-        if (request_id.size() > kRequestIdMax)
-            throw rpc::invalid_field("request_id", "must have at most 128 bytes");
+        rpc::check_request_id(request_id);
         eventlog::Command command;
         command.tenant = tenant;
         // Without an id of the caller's a repeat cannot be told from a second wish.
@@ -254,6 +245,7 @@ private:
     void answer_first(const eventlog::Verdict& verdict, const std::string& tenant,
                       const std::string& request_id, v1::Task& answer) {
         if (verdict.outcome == eventlog::Outcome::other_body) throw rpc::key_reused(request_id);
+        if (verdict.outcome == eventlog::Outcome::already_done) rpc::answer_is_a_repeat();
         if (!verdict.accepted()) throw Contention("task of " + tenant);
         const auto first =
             p_.store.read_lane(verdict.lane, verdict.first_position, verdict.first_position, 1);

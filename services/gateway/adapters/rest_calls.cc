@@ -10,6 +10,7 @@
 #include "common/crypto/encoding.h"
 #include "common/crypto/hash.h"
 #include "common/rpc/channel.h"
+#include "common/rpc/server.h"
 #include "flowstack/common/v1/error_reason.pb.h"
 #include "services/gateway/adapters/rpc.h"
 
@@ -21,7 +22,6 @@ namespace pb = google::protobuf;
 constexpr std::size_t kRequestIdMax = 128;
 constexpr std::string_view kBearer = "Bearer ";
 // Metadata of an answer that was given before.
-constexpr const char* kReplayedHeader = "x-flowstack-replayed";
 // Query parameters in which people put secrets.
 constexpr const char* kSecrets[] = {"password", "key",          "api_key",
                                     "apiKey",   "access_token", "token"};
@@ -70,7 +70,7 @@ struct Flight {
     }
     bool replayed() const {
         const auto& metadata = context.GetServerInitialMetadata();
-        const auto found = metadata.find(kReplayedHeader);
+        const auto found = metadata.find(rpc::kReplayedHeader);
         return found != metadata.end() && found->second == "true";
     }
 };
@@ -83,12 +83,14 @@ void Visit::answer(http::Response response) const {
 }
 
 void Visit::refuse(rpc::Failure failure) const {
-    for (auto& field : failure.fields)
+    for (auto& field : failure.fields) {
         for (const auto& [theirs, ours] : field_names)
             if (field.field.starts_with(theirs)) {
-                field.field = camel(ours + field.field.substr(theirs.size()));
+                field.field.replace(0, theirs.size(), ours);
                 break;
             }
+        field.field = camel(field.field);
+    }
     answer(problem_of(failure, context.trace_id_text()));
 }
 

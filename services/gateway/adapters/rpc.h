@@ -14,6 +14,7 @@
 #include "common/eventlog/read_model.h"
 #include "common/eventlog/store.h"
 #include "common/rpc/error.h"
+#include "common/service/one_effect.h"
 #include "services/gateway/adapters/contacts.h"
 #include "services/gateway/adapters/directory.h"
 #include "services/gateway/adapters/dispatcher.h"
@@ -69,39 +70,10 @@ struct ResourceName {
 };
 ResourceName name_in(const std::string& name, std::string_view collection);
 
-// SHA-256 of the request without its request_id: what a repeat must be equal to.
-std::string hash_of(const google::protobuf::Message& request);
-
-// One request's effect, once. A request that was answered before is answered again, also when the
-// rules would refuse it now; with another body it is IDEMPOTENCY_KEY_REUSED.
-class OneEffect {
-public:
-    // `parent_routing`: of the command's lane.
-    OneEffect(const Doors& doors, rpc::Call& call, const std::string& method,
-              const std::string& tenant, const std::string& request_id, std::string request_hash);
-
-    // `make` decides and fills meta.routing and parts; it may refuse by throwing. Nothing: there is
-    // nothing to change. The events that were written, now or before.
-    std::vector<eventlog::Recorded> run(
-        const std::function<std::optional<eventlog::Command>()>& make);
-    // Ids for what the request makes, the same at every repeat.
-    std::string derived_id(std::string_view what) const;
-    bool replayed() const { return replayed_; }
-
-private:
-    void prepare(eventlog::Command& command) const;
-    std::vector<eventlog::Recorded> first_answer();
-    std::vector<eventlog::Recorded> events_of(const eventlog::Verdict& verdict);
-
-    const Doors& doors_;
-    rpc::Call& call_;
-    std::string tenant_;
-    std::string request_id_;
-    std::string id_;
-    std::string hash_;
-    std::string actor_;
-    bool replayed_ = false;
-};
+// What a request makes, once (common/service/one_effect.h), as this caller's wish.
+service::OneEffect one_effect(const Doors& doors, const rpc::Call& call, const std::string& method,
+                              const std::string& tenant, const std::string& request_id,
+                              const google::protobuf::Message& request);
 
 std::string actor_of(const rpc::Call& call);
 rpc::Failure refused_fields(const std::vector<FieldError>& faults, const std::string& prefix);

@@ -249,8 +249,8 @@ private:
                                      : Identity{std::string(kPhone), phone};
         }
 
-        OneEffect effect(doors_, call, "SendMessage", tenant, request.request_id(),
-                         hash_of(request));
+        auto effect =
+            one_effect(doors_, call, "SendMessage", tenant, request.request_id(), request);
         QueueMessage queue;
         queue.message_id = effect.derived_id("message");
         queue.channel_id = channel_for(doors_, tenant, request.channel_id());
@@ -446,7 +446,7 @@ private:
     void change(rpc::Call& call, const Request& request, const std::string& method,
                 const MessageCommand& wanted, v1::Message& response) {
         const auto name = name_in(request.name(), "messages");
-        OneEffect effect(doors_, call, method, name.tenant, request.request_id(), hash_of(request));
+        auto effect = one_effect(doors_, call, method, name.tenant, request.request_id(), request);
         effect.run([&]() -> std::optional<Command> {
             const auto folded = fold_message(folds_, name);
             const auto decision = decide(folded.state, wanted);

@@ -234,7 +234,7 @@ private:
         if (const auto faults = faults_of(channel); !faults.empty())
             throw refused_fields(faults, "channel");
 
-        OneEffect effect(doors_, call, "RegisterTenant", tenant, request_id, hash_of(request));
+        auto effect = one_effect(doors_, call, "RegisterTenant", tenant, request_id, request);
         effect.run([&]() -> std::optional<Command> {
             const auto folded = doors_.directory.tenants().load(tenant_stream(tenant));
             const auto decision =
@@ -253,8 +253,8 @@ private:
     void update(rpc::Call& call, const v1::UpdateTenantSettingsRequest& request,
                 v1::Tenant& response) {
         const auto tenant = tenant_in(request.name());
-        OneEffect effect(doors_, call, "UpdateTenantSettings", tenant, request.request_id(),
-                         hash_of(request));
+        auto effect =
+            one_effect(doors_, call, "UpdateTenantSettings", tenant, request.request_id(), request);
         effect.run([&]() -> std::optional<Command> {
             const auto folded = fold_tenant(doors_, tenant);
             if (!request.etag().empty() && request.etag() != std::to_string(folded.version)) {
@@ -297,7 +297,7 @@ private:
     void change(rpc::Call& call, const Request& request, const std::string& method,
                 const TenantCommand& wanted, v1::Tenant& response) {
         const auto tenant = tenant_in(request.name());
-        OneEffect effect(doors_, call, method, tenant, request.request_id(), hash_of(request));
+        auto effect = one_effect(doors_, call, method, tenant, request.request_id(), request);
         effect.run([&]() -> std::optional<Command> {
             const auto folded = fold_tenant(doors_, tenant);
             const auto decision = decide(folded.state, wanted);
@@ -316,8 +316,8 @@ private:
     void create_key(rpc::Call& call, const v1::CreateApiKeyRequest& request, v1::ApiKey& response) {
         const auto tenant = tenant_in(request.parent());
         fold_tenant(doors_, tenant);
-        OneEffect effect(doors_, call, "CreateApiKey", tenant, request.request_id(),
-                         hash_of(request));
+        auto effect =
+            one_effect(doors_, call, "CreateApiKey", tenant, request.request_id(), request);
         const auto key_id = effect.derived_id("api_key");
         // Only its hash is stored, so a repeat cannot show it again.
         const auto key = "fsk_" + crypto::base64url_encode(crypto::random_bytes(kKeyBytes));
@@ -337,8 +337,8 @@ private:
     void revoke_key(rpc::Call& call, const v1::RevokeApiKeyRequest& request, v1::ApiKey& response) {
         const auto name = name_in(request.name(), "apiKeys");
         eventlog::Folds<ApiKeyCodec> folds(doors_.store, 1);
-        OneEffect effect(doors_, call, "RevokeApiKey", name.tenant, request.request_id(),
-                         hash_of(request));
+        auto effect =
+            one_effect(doors_, call, "RevokeApiKey", name.tenant, request.request_id(), request);
         effect.run([&]() -> std::optional<Command> {
             const auto folded = folds.load(api_key_stream(name.tenant, name.id));
             if (folded.version == 0) throw rpc::not_found(request.name());
@@ -381,8 +381,8 @@ public:
             const auto tenant = tenant_in(request->parent());
             fold_tenant(doors_, tenant);
             check_channel_id(request->channel().channel_id(), "channel.channel_id");
-            OneEffect effect(doors_, call, "ConnectChannel", tenant, request->request_id(),
-                             hash_of(*request));
+            auto effect =
+                one_effect(doors_, call, "ConnectChannel", tenant, request->request_id(), *request);
             auto channel = channel_from(request->channel(), request->channel().channel_id().empty()
                                                                 ? effect.derived_id("channel")
                                                                 : request->channel().channel_id());
@@ -521,7 +521,7 @@ private:
     void change(rpc::Call& call, const Request& request, const std::string& method,
                 const ChannelCommand& wanted, v1::Channel& response) {
         const auto name = name_in(request.name(), "channels");
-        OneEffect effect(doors_, call, method, name.tenant, request.request_id(), hash_of(request));
+        auto effect = one_effect(doors_, call, method, name.tenant, request.request_id(), request);
         effect.run([&]() -> std::optional<Command> {
             const auto folded = fold_channel(doors_, name);
             const auto decision = decide(folded.state, wanted);

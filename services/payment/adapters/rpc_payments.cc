@@ -7,6 +7,7 @@
 #include "common/crypto/hash.h"
 #include "common/rpc/error.h"
 #include "common/rpc/server.h"
+#include "common/service/one_effect.h"
 #include "flowstack/common/v1/error_reason.pb.h"
 #include "flowstack/payment/v1/payment_service.grpc.pb.h"
 #include "flowstack/payment/v1/provider_account_service.grpc.pb.h"
@@ -17,95 +18,26 @@ namespace flowstack::payment {
 namespace {
 
 using eventlog::Command;
-using eventlog::Outcome;
 using grpc::CallbackServerContext;
 using grpc::ServerUnaryReactor;
 
 constexpr int kPageSizeMax = 200;
-constexpr int kDecideTries = 3;
-constexpr std::size_t kRequestIdBytesMax = 200;
 constexpr std::size_t kReasonBytesMax = 500;
 constexpr std::chrono::milliseconds kLookAgainMs{25};
-
-std::string hash_of(const google::protobuf::Message& request) {
-    return std::string(crypto::bytes_of(crypto::sha256(request.SerializeAsString())));
-}
 
 rpc::Failure not_allowed(const std::string& subject, const std::string& message) {
     return rpc::wrong_state(subject, message);
 }
 
-// What one request makes, once. `make` decides and fills the command's parts; it may refuse by
-// throwing. Idempotency comes first: a request that was answered before is answered again, also
-// when the rules would refuse it now.
-class OneEffect {
-public:
-    OneEffect(const Doors& doors, const std::string& method, const std::string& tenant,
-              const std::string& request_id, std::string request_hash)
-        : doors_(doors),
-          tenant_(tenant),
-          id_(method + "/" + (request_id.empty() ? doors.ids.next().text() : request_id)),
-          hash_(std::move(request_hash)) {
-        if (request_id.size() > kRequestIdBytesMax)
-            throw rpc::invalid_field("request_id", "must have at most 200 characters");
-    }
-
-    // Events that the command made now or before; empty when it made none.
-    std::vector<eventlog::Recorded> run(const std::function<std::optional<Command>()>& make) {
-        if (doors_.store.claim(tenant_, "command", id_)) return first_answer();
-        for (int attempt = 0; attempt < kDecideTries; ++attempt) {
-            auto command = make();
-            if (!command) return {};
-            prepare(*command);
-            const auto verdict = doors_.store.append(std::move(*command));
-            switch (verdict.outcome) {
-                case Outcome::ok:
-                case Outcome::already_done:
-                    return events_of(verdict);
-                case Outcome::other_body:
-                    throw rpc::key_reused(id_);
-                case Outcome::wrong_version:
-                case Outcome::claim_taken:
-                case Outcome::not_owner:
-                    break;
-            }
-        }
-        throw rpc::contention();
-    }
-
-private:
-    void prepare(Command& command) const {
-        command.id = id_;
-        command.tenant = tenant_;
-        command.meta.request_hash = hash_;
-        command.meta.actor = "api";
-        command.dedupe = eventlog::Dedupe::claim;
-    }
-
-    // The claim is there and never goes, so a command that would write nothing gets the first
-    // verdict.
-    std::vector<eventlog::Recorded> first_answer() {
-        Command probe;
-        probe.meta.routing = {eventlog::RoutingKind::tenant, tenant_};
-        probe.parts.push_back({{tenant_, "probe", id_}, eventlog::kCreate, {}});
-        prepare(probe);
-        const auto verdict = doors_.store.append(std::move(probe));
-        if (verdict.outcome == Outcome::other_body) throw rpc::key_reused(id_);
-        if (verdict.outcome != Outcome::already_done) throw rpc::internal();
-        return events_of(verdict);
-    }
-
-    std::vector<eventlog::Recorded> events_of(const eventlog::Verdict& verdict) {
-        return doors_.store.read_lane(verdict.lane, verdict.first_position,
-                                      verdict.first_position + verdict.event_count - 1,
-                                      verdict.event_count);
-    }
-
-    const Doors& doors_;
-    std::string tenant_;
-    std::string id_;
-    std::string hash_;
-};
+// What a request makes, once (common/service/one_effect.h).
+service::OneEffect one_effect(const Doors& doors, const std::string& method,
+                              const std::string& tenant, const std::string& request_id,
+                              std::string hash) {
+    return {
+        doors.store,
+        doors.ids,
+        {.method = method, .tenant = tenant, .request_id = request_id, .hash = std::move(hash)}};
+}
 
 void show(const Doors& doors, const std::string& tenant, const std::string& intent_id,
           v1::Payment& out) {
@@ -167,7 +99,8 @@ private:
             throw rpc::invalid_field("provider", "must be mpesa: no other provider is on");
         if (!request.phone().empty() && !mpesa::msisdn(request.phone()))
             throw rpc::invalid_field("phone", "must be a Kenyan mobile number, e.g. +254712345678");
-        OneEffect effect(doors_, "create_payment", tenant, request.request_id(), hash_of(request));
+        auto effect = one_effect(doors_, "create_payment", tenant, request.request_id(),
+                                 service::hash_of(request));
         if (request.validate_only()) {
             const auto command = build(request, tenant, provider);
             response.set_state(v1::PAYMENT_STATE_INITIATED);
@@ -265,7 +198,8 @@ private:
                 const std::string& request_id, const google::protobuf::Message& request,
                 const IntentCommand& asked) {
         const auto name = parse_name(resource, "payments");
-        OneEffect effect(doors_, method, name.tenant, request_id, hash_of(request));
+        auto effect =
+            one_effect(doors_, method, name.tenant, request_id, service::hash_of(request));
         effect.run([&]() -> std::optional<Command> {
             const auto c = load_case(doors_.books, name.tenant, name.id);
             if (std::holds_alternative<NoIntent>(c.intent.state)) throw rpc::not_found(resource);
@@ -408,8 +342,8 @@ private:
         // Only a keyed digest of the credentials may leave this call, as the request's hash does.
         const auto digest =
             crypto::hmac_sha256(doors_.config.master_key.reveal(), request.SerializeAsString());
-        OneEffect effect(doors_, "connect_account", tenant, request.request_id(),
-                         std::string(crypto::bytes_of(digest)));
+        auto effect = one_effect(doors_, "connect_account", tenant, request.request_id(),
+                                 std::string(crypto::bytes_of(digest)));
         effect.run([&]() -> std::optional<Command> {
             Command command;
             command.meta.routing = {eventlog::RoutingKind::tenant, tenant};

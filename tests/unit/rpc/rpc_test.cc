@@ -15,6 +15,7 @@
 #include "common/observability/trace.h"
 #include "common/rpc/channel.h"
 #include "common/rpc/error.h"
+#include "common/rpc/request_id.h"
 #include "common/rpc/server.h"
 #include "common/rpc/stream.h"
 #include "flowstack/common/v1/error_reason.pb.h"
@@ -490,6 +491,22 @@ TEST_F(Rpc, APortThatIsTakenIsNamed) {
     open();
     Server second({.port = server->port()});
     EXPECT_THROW(second.start(), std::runtime_error);
+}
+
+TEST(RequestId, IsShortAndHasNoControlCharacters) {
+    EXPECT_NO_THROW(check_request_id(""));
+    EXPECT_NO_THROW(check_request_id(std::string(kRequestIdBytesMax, 'x')));
+    EXPECT_NO_THROW(check_request_id("order 7 / é"));
+    for (const auto& bad : {std::string(kRequestIdBytesMax + 1, 'x'), std::string("a\0b", 3),
+                            std::string("a\n"), std::string("\x7f")}) {
+        try {
+            check_request_id(bad);
+            ADD_FAILURE() << "taken: " << bad;
+        } catch (const Failure& failure) {
+            ASSERT_EQ(failure.fields.size(), 1u);
+            EXPECT_EQ(failure.fields.front().field, "request_id");
+        }
+    }
 }
 
 }  // namespace

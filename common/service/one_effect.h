@@ -1,0 +1,63 @@
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "common/core/ids.h"
+#include "common/eventlog/store.h"
+
+namespace google::protobuf {
+class Message;
+}
+
+// What a call that changes something makes, once, however often it is sent.
+namespace flowstack::service {
+
+// SHA-256 of the request and its type without its request_id, the same in every process: what a
+// repeat must be equal to.
+std::string hash_of(const google::protobuf::Message& request);
+
+struct Asked {
+    std::string method;
+    std::string tenant;
+    std::string request_id;  // empty: the caller cannot repeat it
+    std::string hash;        // see hash_of
+    std::string actor = "api";
+    std::int64_t settings_version = 0;
+    // Another command has a claim that this one wants. May throw; else it is decided again.
+    std::function<void(const std::string& kind)> claim_taken{};
+};
+
+// A request that was answered before is answered again, also when the rules would refuse it now;
+// with another body it is IDEMPOTENCY_KEY_REUSED. The answer of a repeat carries kReplayedHeader.
+class OneEffect {
+public:
+    // Throws FIELD_INVALID for a request id that cannot be kept. `store` and `ids` must outlive it.
+    OneEffect(eventlog::Store& store, IdSource& ids, Asked asked);
+
+    // `make` decides and fills meta.routing and parts; it may refuse by throwing, and is called
+    // again when somebody else wrote first. Nothing: there is nothing to change. The events that
+    // were written, now or before. Throws rpc::Failure.
+    std::vector<eventlog::Recorded> run(
+        const std::function<std::optional<eventlog::Command>()>& make);
+
+    // Ids for what the request makes, the same at every repeat.
+    std::string derived_id(std::string_view what) const;
+    bool replayed() const { return replayed_; }
+
+private:
+    void prepare(eventlog::Command& command) const;
+    std::vector<eventlog::Recorded> first_answer();
+    std::vector<eventlog::Recorded> events_of(const eventlog::Verdict& verdict);
+
+    eventlog::Store& store_;
+    Asked asked_;
+    std::string id_;
+    bool replayed_ = false;
+};
+
+}  // namespace flowstack::service
