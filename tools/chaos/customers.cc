@@ -34,7 +34,7 @@ constexpr milliseconds kBroadcastEvery{8000};
 constexpr milliseconds kBroadcastPatience{180'000};
 constexpr milliseconds kAgain{500};
 constexpr milliseconds kPromptTimeout{15'000};
-constexpr int kMessagesToSummaryMax = 40;  // five are enough on a quiet day
+constexpr int kQuestionsToSummaryMax = 40;  // five are enough on a quiet day
 
 struct Shop {
     ShopSpec spec;
@@ -217,18 +217,27 @@ struct Customers::State {
         const auto asks_for = [](const ChatMessage& m, const auto&... words) {
             return ((m.text.find(words) != std::string::npos) || ...);
         };
+        const auto wants_quantity = [&](const ChatMessage& m) {
+            return asks_for(m, "quantity", "idadi");
+        };
+        const auto wants_address = [&](const ChatMessage& m) {
+            return asks_for(m, "delivery address", "anwani");
+        };
         phone.say(spec.greeting);
-        for (int heard = 0; heard < kMessagesToSummaryMax; ++heard) {
-            const auto said = phone.wait_for([](const ChatMessage&) { return true; }, "a question");
-            if (!said.buttons.empty()) {
-                if (std::ranges::find(said.buttons, "M-Pesa") != said.buttons.end()) return;
-                phone.tap(said.buttons.front());
-            } else if (!said.rows.empty()) {
+        for (int asked = 0; asked < kQuestionsToSummaryMax; ++asked) {
+            const auto question = phone.wait_for(
+                [&](const ChatMessage& m) {
+                    return !m.buttons.empty() || !m.rows.empty() || wants_quantity(m) ||
+                           wants_address(m);
+                },
+                "a question");
+            if (!question.buttons.empty()) {
+                if (std::ranges::find(question.buttons, "M-Pesa") != question.buttons.end()) return;
+                phone.tap(question.buttons.front());
+            } else if (!question.rows.empty()) {
                 phone.pick(spec.product);
-            } else if (asks_for(said, "quantity", "idadi")) {
-                phone.say(std::to_string(spec.quantity));
-            } else if (asks_for(said, "delivery address", "anwani")) {
-                phone.say(spec.address);
+            } else {
+                phone.say(wants_quantity(question) ? std::to_string(spec.quantity) : spec.address);
             }
         }
         throw NoReply(phone.number() + " was asked and asked, and saw no summary");
