@@ -9,6 +9,7 @@
 #include <mutex>
 #include <optional>
 #include <random>
+#include <set>
 #include <thread>
 
 #include "flowstack/campaign/v1/campaign_service.pb.h"
@@ -33,6 +34,7 @@ constexpr int kAudienceMin = 8;
 constexpr milliseconds kBroadcastEvery{8000};
 constexpr milliseconds kBroadcastPatience{180'000};
 constexpr milliseconds kAgain{500};
+constexpr milliseconds kLookAgain{200};
 constexpr milliseconds kPromptTimeout{15'000};
 constexpr int kQuestionsToSummaryMax = 40;  // five are enough on a quiet day
 
@@ -183,12 +185,25 @@ struct Customers::State {
             prompts.push_back({text_at(prompt, "id"), prompt.at("open").as_bool()});
         return prompts;
     }
-    Prompt next_prompt(Sandbox& sandbox, const Phone& phone, std::size_t known) const {
+    // Taps what asks for a payment and waits for the phone to be asked. A push that the provider
+    // refuses again and again ends in "try again": who wants to buy does.
+    Prompt ask_prompt(Sandbox& sandbox, Phone& phone, const std::string& button) const {
+        static const std::set<std::string> kTryAgain{"Try again", "Jaribu tena"};
+        const auto known = prompts_of(sandbox, phone).size();
+        std::int64_t heard = 0;
+        for (const auto& message : phone.chat()) heard = message.seq;
+        phone.tap(button);
         const auto until = Steady::now() + milliseconds(options.patience_ms);
         while (Steady::now() < until) {
             const auto prompts = prompts_of(sandbox, phone);
             if (prompts.size() > known) return prompts.back();
-            sleep(milliseconds(100));
+            for (const auto& message : phone.chat()) {
+                if (message.seq <= heard) continue;
+                heard = message.seq;
+                if (!message.buttons.empty() && kTryAgain.contains(message.buttons.front()))
+                    phone.tap(message.buttons.front());
+            }
+            sleep(kLookAgain);
         }
         throw NoReply(phone.number() + " waited for an M-Pesa prompt and none came");
     }
@@ -207,9 +222,7 @@ struct Customers::State {
     }
     void pay(Sandbox& sandbox, Phone& phone) {
         const InFlight money(shared.paying);
-        const auto known = prompts_of(sandbox, phone).size();
-        phone.tap("M-Pesa");
-        enter_pin(phone, next_prompt(sandbox, phone, known));
+        enter_pin(phone, ask_prompt(sandbox, phone, "M-Pesa"));
     }
     // Answers what the shop asks, again when it asks again: webhooks come late and out of order, so
     // that an answer may have met another question, and news may come in between.
@@ -259,16 +272,14 @@ struct Customers::State {
             sandbox.put(
                 "/control/payers/" + phone.number().substr(1),
                 json::object{{"behaviour", "manual"}, {"script", json::array{"insufficient"}}});
-        auto known = prompts_of(sandbox, phone).size();
-        phone.tap("M-Pesa");
         if (cancel)
-            answer(next_prompt(sandbox, phone, known),
+            answer(ask_prompt(sandbox, phone, "M-Pesa"),
                    [&](const std::string& id) { phone.cancel_prompt(id); });
+        else
+            phone.tap("M-Pesa");
         const auto failed = failure(phone);
         if (!failed) return;
-        known = prompts_of(sandbox, phone).size();
-        phone.tap(failed->buttons.at(0));
-        enter_pin(phone, next_prompt(sandbox, phone, known));
+        enter_pin(phone, ask_prompt(sandbox, phone, failed->buttons.at(0)));
     }
 
     void walk(const std::string& kind, Sandbox& sandbox, Phone& phone, Random& random) {
