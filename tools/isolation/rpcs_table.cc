@@ -47,6 +47,8 @@ const std::vector<Attack>& attacks() {
         {"gateway.v1.ContactService/GetContact", not_found,
          R"({"name":"tenants/$attacker/contacts/$victim.customer"})", true},
         {"gateway.v1.ContactService/ListContacts", own, R"({"parent":"tenants/$attacker"})"},
+        {"gateway.v1.ContactService/ResolveContact", refused,
+         R"({"parent":"tenants/$attacker","phone":"+254712345678","channelId":"$victim.channel"})"},
         {"gateway.v1.MessageService/SendMessage", refused,
          R"({"parent":"tenants/$attacker","customerId":"$victim.customer",
              "content":{"text":{"body":"probe"}}})"},

@@ -17,6 +17,12 @@ Contacts::Found Contacts::follow(const std::string& tenant, std::string customer
     throw CorruptStream("contacts merge in a circle");
 }
 
+std::optional<Contacts::Found> Contacts::find(const std::string& tenant, const Identity& identity) {
+    const auto claim = store_.claim(tenant, kIdentityClaim, keys_.identity_claim(tenant, identity));
+    if (!claim) return std::nullopt;
+    return follow(tenant, claim->value);
+}
+
 void Contacts::merge(const std::string& tenant, const std::string& closing,
                      const std::string& survivor) {
     const auto stream = contact_stream(tenant, closing);
@@ -41,12 +47,10 @@ ContactPlan Contacts::plan(const std::string& tenant, const std::string& channel
     // In the order of age: ids carry the time of their minting.
     std::vector<Found> customers;
     for (const auto& identity : identities) {
-        const auto claim =
-            store_.claim(tenant, kIdentityClaim, keys_.identity_claim(tenant, identity));
-        if (!claim) continue;
-        auto found = follow(tenant, claim->value);
-        const auto same = [&](const Found& f) { return f.customer_id == found.customer_id; };
-        if (std::ranges::none_of(customers, same)) customers.push_back(std::move(found));
+        auto found = find(tenant, identity);
+        if (!found) continue;
+        const auto same = [&](const Found& f) { return f.customer_id == found->customer_id; };
+        if (std::ranges::none_of(customers, same)) customers.push_back(std::move(*found));
     }
     std::ranges::sort(customers, {}, &Found::customer_id);
 

@@ -39,6 +39,8 @@ public:
         eventlog::Folded<Contact> contact;
     };
     Found follow(const std::string& tenant, std::string customer_id);
+    // The same of whom the identity names; nothing when nobody has it.
+    std::optional<Found> find(const std::string& tenant, const Identity& identity);
 
     eventlog::Folds<ContactCodec>& folds() { return folds_; }
 

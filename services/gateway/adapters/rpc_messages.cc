@@ -479,22 +479,7 @@ public:
                                    const v1::GetContactRequest* request,
                                    v1::Contact* response) override {
         return doors_.rpc.unary(context, [=, this](rpc::Call&) {
-            const auto name = name_in(request->name(), "contacts");
-            const auto folded = doors_.contacts.folds().load(contact_stream(name.tenant, name.id));
-            if (folded.version == 0) throw rpc::not_found(request->name());
-            *response = contact_resource(name.tenant, folded.state, folded.version);
-            // The window is not in the contact's own stream: as far as the read model knows.
-            v1::Contact seen;
-            if (const auto body = doors_.read_model.get(name.tenant, "contact", name.id);
-                body && seen.ParseFromString(*body)) {
-                *response->mutable_create_time() = seen.create_time();
-                if (seen.has_last_inbound_time()) {
-                    *response->mutable_last_inbound_time() = seen.last_inbound_time();
-                    set_time(
-                        *response->mutable_window_expire_time(),
-                        window_end(time_of(seen.last_inbound_time()), doors_.window_margin_ms));
-                }
-            }
+            show(name_in(request->name(), "contacts"), *response);
         });
     }
     ServerUnaryReactor* ListContacts(CallbackServerContext* context,
@@ -506,8 +491,63 @@ public:
             response->set_next_page_token(page.next);
         });
     }
+    ServerUnaryReactor* ResolveContact(CallbackServerContext* context,
+                                       const v1::ResolveContactRequest* request,
+                                       v1::Contact* response) override {
+        return doors_.rpc.unary(context,
+                                [=, this](rpc::Call& call) { resolve(call, *request, *response); });
+    }
 
 private:
+    void show(const ResourceName& name, v1::Contact& response) {
+        const auto folded = doors_.contacts.folds().load(contact_stream(name.tenant, name.id));
+        if (folded.version == 0)
+            throw rpc::not_found("tenants/" + name.tenant + "/contacts/" + name.id);
+        response = contact_resource(name.tenant, folded.state, folded.version);
+        // The window is not in the contact's own stream: as far as the read model knows.
+        v1::Contact seen;
+        if (const auto body = doors_.read_model.get(name.tenant, "contact", name.id);
+            body && seen.ParseFromString(*body)) {
+            *response.mutable_create_time() = seen.create_time();
+            if (seen.has_last_inbound_time()) {
+                *response.mutable_last_inbound_time() = seen.last_inbound_time();
+                set_time(*response.mutable_window_expire_time(),
+                         window_end(time_of(seen.last_inbound_time()), doors_.window_margin_ms));
+            }
+        }
+    }
+
+    void resolve(rpc::Call& call, const v1::ResolveContactRequest& request, v1::Contact& response) {
+        const auto tenant = tenant_in(request.parent());
+        check_tenant(doors_, tenant);
+        const auto phone =
+            request.phone().starts_with('+') ? phone_from_digits(request.phone()) : std::string();
+        if (phone.empty())
+            throw rpc::invalid_field("phone", "must be E.164 with +, e.g. +254712345678");
+        if (!request.channel_id().empty()) channel_for(doors_, tenant, request.channel_id());
+        const Identity identity{std::string(kPhone), phone};
+        auto effect =
+            one_effect(doors_, call, "ResolveContact", tenant, request.request_id(), request);
+        std::string customer_id;
+        const auto events = effect.run([&]() -> std::optional<Command> {
+            if (const auto known = doors_.contacts.find(tenant, identity)) {
+                customer_id = known->customer_id;
+                return {};
+            }
+            auto plan = doors_.contacts.plan(
+                tenant, channel_for(doors_, tenant, request.channel_id()), {identity}, "");
+            customer_id = plan.customer.customer_id;
+            if (!plan.part) return {};  // made meanwhile
+            Command command;
+            command.meta.routing = by_customer(customer_id);
+            command.parts.push_back(std::move(*plan.part));
+            return command;
+        });
+        // Made now, or by this request before.
+        if (!events.empty()) customer_id = events.front().stream.key;
+        show({tenant, doors_.contacts.follow(tenant, customer_id).customer_id}, response);
+    }
+
     Doors doors_;
 };
 
