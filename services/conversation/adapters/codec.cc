@@ -152,6 +152,7 @@ v1::StockRequested message_of(const StockRequested& e) {
     m.set_customer_id(e.customer_id);
     set_cart(e.lines, m.mutable_lines());
     m.set_paid_order_id(e.paid_order_id);
+    m.set_order_id(e.order_id);
     return m;
 }
 v1::CheckoutRequested message_of(const CheckoutRequested& e) {
@@ -169,6 +170,26 @@ v1::CheckoutRequested message_of(const CheckoutRequested& e) {
     m.mutable_personal()->set_name(e.name);
     m.mutable_personal()->set_address(e.address);
     m.mutable_personal()->set_phone(e.phone);
+    m.set_pay_later(e.pay_later);
+    return m;
+}
+v1::OrderTaken message_of(const OrderTaken& e) {
+    v1::OrderTaken m;
+    m.set_order_id(e.order_id);
+    set(m.mutable_total(), e.total);
+    m.set_window_closes_at_us(micros(e.window_closes_at));
+    return m;
+}
+v1::OrderOffered message_of(const OrderOffered& e) {
+    v1::OrderOffered m;
+    m.set_order_id(e.order_id);
+    m.set_order_number(e.order_number);
+    return m;
+}
+v1::OrderWaitEnded message_of(const OrderWaitEnded& e) {
+    v1::OrderWaitEnded m;
+    m.set_order_id(e.order_id);
+    m.set_reason(e.reason);
     return m;
 }
 v1::ConversationEscalated message_of(const Escalated& e) {
@@ -253,15 +274,20 @@ Event event_of(const v1::ReplyRequested& m) {
 }
 Event event_of(const v1::StockRequested& m) {
     return StockRequested{m.reservation_id(), m.conversation_id(), m.customer_id(),
-                          cart_of(m.lines()), m.paid_order_id()};
+                          cart_of(m.lines()), m.paid_order_id(),   m.order_id()};
 }
 Event event_of(const v1::CheckoutRequested& m) {
     return CheckoutRequested{m.order_id(),          m.conversation_id(), m.customer_id(),
                              m.channel_id(),        m.reservation_id(),  cart_of(m.lines()),
                              m.currency_code(),     m.provider(),        m.language(),
                              m.retry_of_order_id(), m.personal().name(), m.personal().address(),
-                             m.personal().phone()};
+                             m.personal().phone(),  m.pay_later()};
 }
+Event event_of(const v1::OrderTaken& m) {
+    return OrderTaken{m.order_id(), money_of(m.total()), from_unix_micros(m.window_closes_at_us())};
+}
+Event event_of(const v1::OrderOffered& m) { return OrderOffered{m.order_id(), m.order_number()}; }
+Event event_of(const v1::OrderWaitEnded& m) { return OrderWaitEnded{m.order_id(), m.reason()}; }
 Event event_of(const v1::ConversationEscalated& m) { return Escalated{m.reason()}; }
 Event event_of(const v1::FollowUpRequested& m) {
     return FollowUpRequested{m.task_id(),     m.conversation_id(),
@@ -425,7 +451,8 @@ Event decode_event(const std::string& type, const std::string& payload) {
         decoders<v1::ConversationOpened, v1::CustomerSpoke, v1::ConversationAdvanced,
                  v1::NodeEntered, v1::VariableCaptured, v1::CartChanged, v1::ReplyRequested,
                  v1::StockRequested, v1::CheckoutRequested, v1::ConversationEscalated,
-                 v1::FollowUpRequested, v1::ReservationEndRequested>();
+                 v1::FollowUpRequested, v1::ReservationEndRequested, v1::OrderTaken,
+                 v1::OrderOffered, v1::OrderWaitEnded>();
     const auto found = kDecoders.find(type);
     if (found == kDecoders.end()) unknown("conversation", type);
     return found->second(payload);

@@ -50,6 +50,7 @@ void Reactor::react(const eventlog::Recorded& event, eventlog::Turn& turn) {
         {name_of<v1::ReservationEndRequested>(), &Reactor::on_reservation_end},
         {name_of<v1::StockReserved>(), &Reactor::on_stock_answer},
         {name_of<v1::StockRefused>(), &Reactor::on_stock_answer},
+        {name_of<payment::v1::OrderPlaced>(), &Reactor::on_order_placed},
         {name_of<payment::v1::PaymentStarted>(), &Reactor::on_payment_started},
         {name_of<payment::v1::InvoiceIssued>(), &Reactor::on_invoice_issued},
         {name_of<payment::v1::IntentPaid>(), &Reactor::on_intent_paid},
@@ -262,10 +263,15 @@ void Reactor::on_stock_answer(const Recorded& event, LogTurn& turn) {
 
 // --- Payment
 
+void Reactor::on_order_placed(const Recorded& event, LogTurn& turn) {
+    const auto m = parsed<payment::v1::OrderPlaced>(event);
+    advance(event, turn, m.conversation_id(), m.customer_id(), OrderMade{m.order_id(), m.number()});
+}
+
 void Reactor::on_payment_started(const Recorded& event, LogTurn& turn) {
     const auto m = parsed<payment::v1::PaymentStarted>(event);
     advance(event, turn, m.conversation_id(), m.customer_id(),
-            PaymentBegan{m.order_id(), m.provider(), money_of(m.amount())});
+            PaymentBegan{m.order_id(), m.provider(), money_of(m.amount()), m.order_number()});
 }
 
 void Reactor::on_invoice_issued(const Recorded& event, LogTurn& turn) {

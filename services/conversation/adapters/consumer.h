@@ -28,6 +28,7 @@ private:
     void on_stock_requested(const Recorded& event, LogTurn& turn);  // own, to the tenant's lane
     void on_reservation_end(const Recorded& event, LogTurn& turn);  // own, to the tenant's lane
     void on_stock_answer(const Recorded& event, LogTurn& turn);  // own, back to the customer's lane
+    void on_order_placed(const Recorded& event, LogTurn& turn);  // payment
     void on_payment_started(const Recorded& event, LogTurn& turn);   // payment
     void on_invoice_issued(const Recorded& event, LogTurn& turn);    // payment
     void on_intent_paid(const Recorded& event, LogTurn& turn);       // payment

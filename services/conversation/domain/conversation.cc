@@ -1,5 +1,6 @@
 #include "services/conversation/domain/conversation.h"
 
+#include <algorithm>
 #include <array>
 
 #include "common/core/corrupt_stream.h"
@@ -53,6 +54,12 @@ bool may_advance(Lifecycle from, Lifecycle to) {
     return false;
 }
 
+const WaitingOrder* Conversation::waiting_order(const std::string& order) const {
+    const auto found = std::find_if(waiting_orders.begin(), waiting_orders.end(),
+                                    [&](const auto& waiting) { return waiting.id == order; });
+    return found == waiting_orders.end() ? nullptr : &*found;
+}
+
 Conversation evolve(Conversation c, const Event& event) {
     if (!c.exists() && !std::holds_alternative<Opened>(event))
         throw CorruptStream("conversation: a fact before it was opened");
@@ -103,21 +110,38 @@ Conversation evolve(Conversation c, const Event& event) {
                 must_be_open(c);
                 (e.paid_order_id.empty() ? c.asked_reservation_id : c.late_reservation_id) =
                     e.reservation_id;
+                if (e.paid_order_id.empty()) c.asked_order_id = e.order_id;
             },
             [&](const CheckoutRequested& e) {
                 must_be_open(c);
                 c.asked_reservation_id.clear();
+                c.asked_order_id.clear();
                 c.held_reservation_id = e.reservation_id;
                 c.order_id = e.order_id;
                 c.order_lines = e.lines;
                 c.order_provider = e.provider;
+                if (!e.pay_later) return;
+                c.waiting_orders.push_back({e.order_id, "", e.lines, e.address, ""});
+                if (c.waiting_orders.size() > kWaitingOrdersMax) c.waiting_orders.pop_front();
             },
             [&](const Escalated&) {},
             [&](const FollowUpRequested&) {},
             [&](const ReservationEndRequested& e) {
-                if (c.asked_reservation_id == e.reservation_id) c.asked_reservation_id.clear();
+                if (c.asked_reservation_id == e.reservation_id) {
+                    c.asked_reservation_id.clear();
+                    c.asked_order_id.clear();
+                }
                 if (c.held_reservation_id == e.reservation_id) c.held_reservation_id.clear();
                 if (c.late_reservation_id == e.reservation_id) c.late_reservation_id.clear();
+            },
+            [&](const OrderTaken&) { must_be_open(c); },
+            [&](const OrderOffered& e) {
+                for (auto& order : c.waiting_orders)
+                    if (order.id == e.order_id) order.number = e.order_number;
+            },
+            [&](const OrderWaitEnded& e) {
+                for (auto& order : c.waiting_orders)
+                    if (order.id == e.order_id) order.ended = e.reason;
             },
         },
         event);

@@ -104,6 +104,7 @@ struct StockRequested {
     std::string customer_id;
     std::vector<CartLine> lines;
     std::string paid_order_id;  // paid late: taken again, nobody is asked to pay
+    std::string order_id = {};  // the waiting order that is going to be paid
     bool operator==(const StockRequested&) const = default;
 };
 struct CheckoutRequested {
@@ -120,7 +121,26 @@ struct CheckoutRequested {
     std::string name;
     std::string address;
     std::string phone;
+    bool pay_later = false;  // placed by the shop's own site: nothing reserved, nobody asked yet
     bool operator==(const CheckoutRequested&) const = default;
+};
+// The shop's own site placed an order: what it was told.
+struct OrderTaken {
+    std::string order_id;
+    Money total;
+    Time window_closes_at{};  // as gateway knew it; epoch: not open
+    bool operator==(const OrderTaken&) const = default;
+};
+// Payment made it, and the customer is asked how to pay.
+struct OrderOffered {
+    std::string order_id;
+    std::string order_number;
+    bool operator==(const OrderOffered&) const = default;
+};
+struct OrderWaitEnded {
+    std::string order_id;
+    std::string reason;  // paid | order_cancelled | no_order | not_priced
+    bool operator==(const OrderWaitEnded&) const = default;
 };
 struct Escalated {
     std::string reason;
@@ -143,9 +163,10 @@ struct ReservationEndRequested {
     std::string reason;
     bool operator==(const ReservationEndRequested&) const = default;
 };
-using Event = std::variant<Opened, Spoke, Advanced, NodeEntered, VariableCaptured, CartChanged,
-                           ReplyRequested, StockRequested, CheckoutRequested, Escalated,
-                           FollowUpRequested, ReservationEndRequested>;
+using Event =
+    std::variant<Opened, Spoke, Advanced, NodeEntered, VariableCaptured, CartChanged,
+                 ReplyRequested, StockRequested, CheckoutRequested, Escalated, FollowUpRequested,
+                 ReservationEndRequested, OrderTaken, OrderOffered, OrderWaitEnded>;
 
 // --- State
 
@@ -173,6 +194,21 @@ struct SentChoices {
 };
 inline constexpr std::size_t kSentChoicesMax = 20;
 
+// An order that was placed before anybody chose how to pay it. It holds no stock: what it needs is
+// asked for when the customer pays, as for any checkout.
+struct WaitingOrder {
+    std::string id;
+    std::string number;  // empty: payment has not made it yet
+    std::vector<CartLine> lines;
+    std::string address;
+    std::string ended;  // why it waits no longer; empty: it waits
+
+    bool waits() const { return ended.empty(); }
+    bool operator==(const WaitingOrder&) const = default;
+};
+// The oldest are forgotten first: they stay unpaid in the books, and a person helps whoever taps.
+inline constexpr std::size_t kWaitingOrdersMax = 10;
+
 struct Conversation {
     std::string id;  // empty: there is none
     std::string customer_id;
@@ -190,6 +226,8 @@ struct Conversation {
     std::deque<SentChoices> choices;  // the last messages that can be tapped, oldest first
     // Asked for and not answered yet; empty when nothing is asked.
     std::string asked_reservation_id;
+    // The waiting order that it is asked for; empty: for the cart.
+    std::string asked_order_id;
     // The same for an order that was paid late.
     std::string late_reservation_id;
     // What the checkout holds, until it is sold or given back.
@@ -197,6 +235,7 @@ struct Conversation {
     std::string order_id;
     std::vector<CartLine> order_lines;
     std::string order_provider;
+    std::deque<WaitingOrder> waiting_orders;  // oldest first, those that ended too
     Time bucket_full_at{};
     bool throttled = false;  // the last message was over the limit, and the customer was told
     Time last_inbound_at{};
@@ -207,6 +246,7 @@ struct Conversation {
         const auto found = variables.find(name);
         return found == variables.end() ? std::string{} : found->second;
     }
+    const WaitingOrder* waiting_order(const std::string& order) const;
     // A payment may come: between the request for stock and the payment's end.
     bool paying() const {
         return !asked_reservation_id.empty() || state == Lifecycle::waiting_for_payment ||

@@ -57,6 +57,7 @@ struct Customer {
 };
 Customer evolve(Customer customer, const CustomerEvent& event);
 
+inline constexpr std::size_t kCustomerNameMax = 100;
 inline constexpr std::size_t kTagsMax = 50;
 inline constexpr std::size_t kTagLengthMax = 40;
 struct TagCustomer {

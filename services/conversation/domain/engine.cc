@@ -242,6 +242,10 @@ private:
                 return offer_payment(action);
             case Verb::request_payment:
                 return request_payment(action);
+            case Verb::offer_order:
+                return offer_order(action);
+            case Verb::pay_order:
+                return pay_order(action);
             case Verb::set: {
                 auto all = values({});
                 all["text"] = said_;
@@ -262,7 +266,7 @@ private:
                 advance(Lifecycle::escalated, action.target);
                 return Go::left;
             case Verb::close:
-                advance(Lifecycle::closed, action.target.empty() ? "flow" : action.target);
+                close(action.target.empty() ? "flow" : action.target);
                 return Go::left;
         }
         return Go::on;
@@ -468,14 +472,21 @@ private:
             capture(variable::kProvider, providers.front());
             return go(action, "one");
         }
-        std::vector<Choice> buttons;
-        for (const auto& provider : providers) {
-            auto title = phrase("provider_" + provider);
-            buttons.push_back(
-                {.title = title.empty() ? provider : title, .action = "pay", .argument = provider});
-        }
+        const auto buttons = provider_buttons("pay", "");
         reply(action.target, {}, &buttons);
         return Go::on;
+    }
+
+    // One for each way to pay that the tenant has on; the tap's argument ends with `more`.
+    std::vector<Choice> provider_buttons(const std::string& action, const std::string& more) const {
+        std::vector<Choice> buttons;
+        for (const auto& provider : x_.tenant->providers) {
+            auto title = phrase("provider_" + provider);
+            buttons.push_back({.title = title.empty() ? provider : title,
+                               .action = action,
+                               .argument = provider + more});
+        }
+        return buttons;
     }
 
     Go request_payment(const Action& action) {
@@ -495,16 +506,120 @@ private:
         auto provider = fill(action.target, values({}));
         if (provider.empty()) provider = tap_argument_;
         if (provider.empty()) provider = c_.value(variable::kProvider);
-        const auto& on = x_.tenant->providers;
-        if (std::find(on.begin(), on.end(), provider) == on.end()) {
-            if (on.empty()) return go(action, "none");
-            provider = on.front();
-        }
+        if (x_.tenant->providers.empty()) return go(action, "none");
+        provider = one_that_is_on(provider);
         capture(variable::kProvider, provider);
         if (provider == "mpesa" && phone().empty()) return go(action, "phone");
 
         emit(StockRequested{x_.make_id("reservation", 1), c_.id, c_.customer_id, lines, ""});
         return Go::left;
+    }
+
+    // The provider that was asked for, else the first one. The tenant has at least one.
+    std::string one_that_is_on(const std::string& provider) const {
+        const auto& on = x_.tenant->providers;
+        return std::find(on.begin(), on.end(), provider) == on.end() ? on.front() : provider;
+    }
+
+    // --- Orders that the shop's own site placed. By value where facts follow: they move the state.
+
+    // The one that is spoken of: what this step is about, else the latest that was offered.
+    const WaitingOrder* offered_order() const {
+        if (const auto* order = c_.waiting_order(offered_); order && order->waits()) return order;
+        const auto& all = c_.waiting_orders;
+        const auto found = std::find_if(all.rbegin(), all.rend(), offered);
+        return found == all.rend() ? nullptr : &*found;
+    }
+
+    Go offer_order(const Action& action) {
+        const auto* order = offered_order();
+        if (!order) return go(action, "empty");
+        if (x_.tenant->providers.empty()) return go(action, "none");
+        say_order(action.target, *order);
+        return Go::on;
+    }
+
+    Go pay_order(const Action& action) {
+        if (c_.paying()) {
+            run_on("paying");
+            return Go::left;
+        }
+        const auto* order = offered_order();
+        if (!order) return go(action, "empty");
+        if (x_.tenant->providers.empty()) return go(action, "none");
+        ask_stock_for(*order, action.target);
+        return Go::left;
+    }
+
+    void say_order(const std::string& template_key, const WaitingOrder& order) {
+        Values extra{{"order_id", order.number}, {"address", order.address}};
+        add_totals(extra, order.lines);
+        const auto buttons = provider_buttons(std::string(kPayOrderAction), "|" + order.id);
+        reply(template_key, extra, &buttons);
+    }
+
+    void ask_stock_for(WaitingOrder order, const std::string& provider) {
+        // It takes the cart's place: the end of this payment is the end of what is in the cart.
+        if (!c_.cart.empty()) emit(CartChanged{});
+        capture(variable::kAddress, order.address);
+        capture(variable::kProvider, one_that_is_on(provider));
+        emit(StockRequested{x_.make_id("reservation", 1), c_.id, c_.customer_id,
+                            std::move(order.lines), "", order.id});
+    }
+
+    // A tap on a button of say_order, "<provider>|<order>". The engine answers it and not the flow:
+    // also where a flow sells nothing, such an order is paid.
+    void pay_tapped_order(const std::string& argument, const std::deque<WaitingOrder>& earlier) {
+        const auto bar = argument.find('|');
+        const auto id = bar == std::string::npos ? std::string() : argument.substr(bar + 1);
+        if (const auto* order = c_.waiting_order(id); order && order->waits()) {
+            if (x_.tenant->providers.empty()) return refuse_order("other");
+            return ask_stock_for(*order, argument.substr(0, bar));
+        }
+        std::string ended = "no_order";
+        const auto& known = c_.waiting_orders;
+        for (const auto* orders : {&known, &earlier})
+            for (const auto& order : *orders)
+                if (order.id == id) ended = order.ended;
+        if (ended == "paid") return run_on("order_already_paid");
+        refuse_order(ended);
+    }
+
+    void refuse_order(const std::string& reason) {
+        auto words = phrase("refusal_" + reason);
+        if (words.empty()) words = phrase("refusal_other");
+        say_or_run("checkout_refused", {{"reason", words}});
+    }
+
+    // Asks how to pay it, as the flow does; in the middle of something else, in words only.
+    void offer(const std::string& order_id) {
+        offered_ = order_id;
+        const bool may_move = !c_.paying() && (c_.state == Lifecycle::engaged ||
+                                               c_.state == Lifecycle::awaiting_customer ||
+                                               c_.state == Lifecycle::dormant);
+        if (may_move) {
+            wake("an order was placed");
+            if (x_.flow->on.contains("order_placed")) return run_on("order_placed");
+        }
+        if (const auto* order = offered_order()) say_order("order_placed", *order);
+    }
+
+    // Not while an order waits: its buttons belong to this dialogue. After a payment it is its
+    // turn.
+    void close(const std::string& reason) {
+        const auto& all = c_.waiting_orders;
+        if (std::none_of(all.begin(), all.end(), [](const auto& order) { return order.waits(); })) {
+            advance(Lifecycle::closed, reason);
+            return;
+        }
+        if (c_.state != Lifecycle::paid) return;
+        const auto next = std::find_if(all.begin(), all.end(), offered);
+        const auto id = next == all.end() ? std::string() : next->id;
+        advance(Lifecycle::engaged, "another order waits");
+        if (!id.empty()) offer(id);
+    }
+    static bool offered(const WaitingOrder& order) {
+        return order.waits() && !order.number.empty();
     }
 
     bool order_is_paid() const {
@@ -729,6 +844,8 @@ private:
                 capture(variable::kLabel, known.argument.substr(bar + 1));
             return reply(known.argument.substr(0, bar), {});
         }
+        if (known.action == kPayOrderAction)
+            return pay_tapped_order(known.argument, input.earlier_orders);
         tap_action_ = known.action;
         tap_argument_ = known.argument;
         answer_tap();
@@ -796,28 +913,40 @@ private:
             if (action.verb == Verb::send) reply(action.target, extra, nullptr, task);
     }
 
+    std::optional<WaitingOrder> asked_order() const {
+        const auto* order = c_.waiting_order(c_.asked_order_id);
+        return order ? std::optional(*order) : std::nullopt;
+    }
+
+    void capture_product_name(std::vector<CartLine> lines, const std::string& product_id) {
+        for (const auto& line : lines)
+            if (line.product_id == product_id) capture("product_name", line.product_name);
+    }
+
     void on(const StockAnswered& input) {
         const bool asked = c_.asked_reservation_id == input.reservation_id;
         const bool usable =
             asked && c_.state != Lifecycle::escalated && c_.state != Lifecycle::closed;
+        const auto waiting = asked ? asked_order() : std::nullopt;
+        const bool is_paid =
+            waiting ? waiting->ended == "paid" : order_is_paid() && c_.cart.empty();
         // Asked for an order whose money came meanwhile, or came late: there is nothing to pay.
-        if (c_.late_reservation_id == input.reservation_id ||
-            (asked && order_is_paid() && c_.cart.empty())) {
+        if (c_.late_reservation_id == input.reservation_id || (asked && is_paid)) {
             emit(ReservationEndRequested{input.reservation_id, input.reserved,
                                          input.reserved ? "paid" : "refused"});
             if (input.reserved) return;
-            for (const auto& line : c_.order_lines)
-                if (line.product_id == input.product_id) capture("product_name", line.product_name);
+            capture_product_name(c_.order_lines, input.product_id);
+            for (const auto& order : std::deque(c_.waiting_orders))
+                if (order.ended == "paid") capture_product_name(order.lines, input.product_id);
             if (may_advance(c_.state, Lifecycle::escalated)) return run_on("paid_sold_out");
             return say_on("paid_sold_out", {});
         }
+        const auto lines = waiting ? waiting->lines : c_.cart.empty() ? c_.order_lines : c_.cart;
         if (!input.reserved) {
             if (!asked) return;
             emit(ReservationEndRequested{input.reservation_id, false, "refused"});
             if (!usable) return;
-            const auto lines = c_.cart.empty() ? c_.order_lines : c_.cart;
-            for (const auto& line : lines)
-                if (line.product_id == input.product_id) capture("product_name", line.product_name);
+            capture_product_name(lines, input.product_id);
             auto cart = lines;
             std::erase_if(
                 cart, [&](const CartLine& line) { return line.product_id == input.product_id; });
@@ -835,9 +964,10 @@ private:
         const auto failed = c_.value(variable::kFailedOrder);
         const bool retry = !failed.empty() && failed == c_.order_id &&
                            (c_.cart.empty() || c_.cart == c_.order_lines);
-        checkout.order_id = retry ? failed : x_.make_id("order", 1);
-        checkout.retry_of_order_id = retry ? failed : "";
-        checkout.lines = c_.cart.empty() ? c_.order_lines : c_.cart;
+        checkout.retry_of_order_id = waiting ? waiting->id : retry ? failed : "";
+        checkout.order_id = checkout.retry_of_order_id.empty() ? x_.make_id("order", 1)
+                                                               : checkout.retry_of_order_id;
+        checkout.lines = lines;
         checkout.conversation_id = c_.id;
         checkout.customer_id = c_.customer_id;
         checkout.channel_id = c_.channel_id;
@@ -851,8 +981,19 @@ private:
         emit(std::move(checkout));
     }
 
+    void on(const OrderMade& input) {
+        const auto* order = c_.waiting_order(input.order_id);
+        if (!order || !order->number.empty()) return;
+        emit(OrderOffered{input.order_id, input.order_number});
+        if (input.order_id == c_.order_id) capture(variable::kOrderNumber, input.order_number);
+        offer(input.order_id);
+    }
+
     void on(const PaymentBegan& input) {
         if (input.order_id != c_.order_id) return;
+        // The number that texts name was that of another order.
+        if (c_.waiting_order(input.order_id) && !input.order_number.empty())
+            capture(variable::kOrderNumber, input.order_number);
         if (advance(Lifecycle::waiting_for_payment, "payment started")) run_on("payment_started");
     }
 
@@ -875,6 +1016,11 @@ private:
             receipt_values(input.order_id, input.order_number,
                            input.receipt.empty() ? input.intent_id : input.receipt, input.amount);
         if (input.second_success) return say_on("payment_second", extra);
+        if (end_wait(input.order_id, "paid") && input.order_id != c_.order_id &&
+            input.order_id != c_.asked_order_id && c_.state != Lifecycle::closed)
+            // Late, while the dialogue is about another order: its stock was given back long ago.
+            emit(StockRequested{x_.make_id("reservation", 1), c_.id, c_.customer_id,
+                                c_.waiting_order(input.order_id)->lines, input.order_id});
         if (!input.order_id.empty() && input.order_id == c_.order_id) {
             // Also when it came late: a retry of what is paid is refused, and what failed before
             // did not fail.
@@ -882,8 +1028,8 @@ private:
             if (!c_.value(variable::kFailedOrder).empty()) capture(variable::kFailedOrder, "");
             if (!c_.held_reservation_id.empty())
                 emit(ReservationEndRequested{c_.held_reservation_id, true, "paid"});
-            else if (c_.asked_reservation_id.empty() && c_.state != Lifecycle::closed &&
-                     !c_.order_lines.empty())
+            else if ((c_.asked_reservation_id.empty() || asked_for_other(input.order_id)) &&
+                     c_.state != Lifecycle::closed && !c_.order_lines.empty())
                 // Given back when its time was over: taken again, now that it is sold.
                 emit(StockRequested{x_.make_id("reservation", 1), c_.id, c_.customer_id,
                                     c_.order_lines, input.order_id});
@@ -921,16 +1067,27 @@ private:
                receipt_values(input.order_id, input.order_number, input.receipt, input.amount));
     }
 
+    bool asked_for_other(const std::string& order_id) const {
+        return !c_.asked_order_id.empty() && c_.asked_order_id != order_id;
+    }
+
+    bool end_wait(const std::string& order_id, const std::string& reason) {
+        const auto* order = c_.waiting_order(order_id);
+        if (!order || !order->waits()) return false;
+        emit(OrderWaitEnded{order_id, reason});
+        return true;
+    }
+
     void on(const CheckoutRefused& input) {
+        if (input.reason != "payment_pending")
+            end_wait(input.order_id, input.reason == "already_paid" ? "paid" : input.reason);
         if (input.order_id != c_.order_id) return;
         // Another payment of this order is open, started by a person: what is held is held for it.
         if (input.reason == "payment_pending") return say_on("paying", {});
-        if (c_.held_reservation_id == input.reservation_id)
+        if (c_.held_reservation_id == input.reservation_id && !input.reservation_id.empty())
             emit(ReservationEndRequested{input.reservation_id, false, "refused"});
         if (input.reason == "already_paid") return say_or_run("order_already_paid", {});
-        auto words = phrase("refusal_" + input.reason);
-        if (words.empty()) words = phrase("refusal_other");
-        say_or_run("checkout_refused", {{"reason", words}});
+        refuse_order(input.reason);
     }
 
     void say_or_run(const std::string& occasion, const Values& extra) {
@@ -1013,6 +1170,7 @@ private:
     std::string tap_action_;
     std::string tap_argument_;
     std::string media_;
+    std::string offered_;  // the waiting order that this step is about
 };
 
 }  // namespace

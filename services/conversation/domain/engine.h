@@ -56,6 +56,7 @@ struct Tapped {
     std::string title;
     // Choices of the customer's earlier conversation, looked in after this one's.
     std::deque<SentChoices> earlier;
+    std::deque<WaitingOrder> earlier_orders = {};
 };
 struct SentMedia {
     std::string kind;
@@ -66,10 +67,16 @@ struct StockAnswered {
     std::string product_id;
     std::int64_t available = 0;
 };
+// Payment made an order, of a checkout in the chat or one that the shop's own site placed.
+struct OrderMade {
+    std::string order_id;
+    std::string order_number;
+};
 struct PaymentBegan {
     std::string order_id;
     std::string provider;
     Money amount;
+    std::string order_number = {};
 };
 struct PaymentPaid {
     std::string order_id;
@@ -127,9 +134,9 @@ struct FollowUpSkipped {
     std::string kind;
     Time since{};
 };
-using Input = std::variant<Said, Tapped, SentMedia, StockAnswered, PaymentBegan, PaymentPaid,
-                           ReceiptCame, PaymentFailed, PaymentExpired, CheckoutRefused, InvoiceSent,
-                           FollowUpDue, FollowUpSkipped>;
+using Input = std::variant<Said, Tapped, SentMedia, StockAnswered, OrderMade, PaymentBegan,
+                           PaymentPaid, ReceiptCame, PaymentFailed, PaymentExpired, CheckoutRefused,
+                           InvoiceSent, FollowUpDue, FollowUpSkipped>;
 
 struct Step {
     std::vector<Event> events;

@@ -11,7 +11,7 @@ struct VerbName {
     Verb verb;
     std::string_view name;
 };
-constexpr std::array<VerbName, 18> kVerbs{{{Verb::send, "send"},
+constexpr std::array<VerbName, 20> kVerbs{{{Verb::send, "send"},
                                            {Verb::go, "goto"},
                                            {Verb::show_catalog, "show_catalog"},
                                            {Verb::show_promotions, "show_promotions"},
@@ -23,6 +23,8 @@ constexpr std::array<VerbName, 18> kVerbs{{{Verb::send, "send"},
                                            {Verb::show_summary, "show_summary"},
                                            {Verb::offer_payment, "offer_payment"},
                                            {Verb::request_payment, "request_payment"},
+                                           {Verb::offer_order, "offer_order"},
+                                           {Verb::pay_order, "pay_order"},
                                            {Verb::set, "set"},
                                            {Verb::language, "language"},
                                            {Verb::clear_cart, "clear_cart"},
@@ -51,6 +53,7 @@ std::vector<std::string> templates_of(const Action& action) {
         case Verb::show_promotions:
         case Verb::show_summary:
         case Verb::offer_payment:
+        case Verb::offer_order:
             return {action.target};
         case Verb::schedule_follow_up:
             return {action.option("template")};
@@ -61,6 +64,7 @@ std::vector<std::string> templates_of(const Action& action) {
         case Verb::resolve_item:
         case Verb::drop_item:
         case Verb::request_payment:
+        case Verb::pay_order:
         case Verb::set:
         case Verb::language:
         case Verb::clear_cart:
@@ -89,6 +93,7 @@ bool always_leaves(const Action& action) {
         case Verb::resolve_item:
         case Verb::drop_item:
         case Verb::request_payment:
+        case Verb::pay_order:
         case Verb::escalate:
         case Verb::close:
             return true;
@@ -98,6 +103,7 @@ bool always_leaves(const Action& action) {
         case Verb::add_to_cart:
         case Verb::show_summary:
         case Verb::offer_payment:
+        case Verb::offer_order:
         case Verb::set:
         case Verb::language:
         case Verb::clear_cart:
@@ -122,6 +128,8 @@ std::vector<std::string> needed_options(Verb verb) {
         case Verb::show_summary:
             return {"empty"};
         case Verb::offer_payment:
+        case Verb::offer_order:
+        case Verb::pay_order:
             return {"empty", "none"};
         case Verb::request_payment:
             return {"phone", "empty", "none"};
@@ -150,6 +158,8 @@ bool target_needed(Verb verb) {
         case Verb::show_promotions:
         case Verb::show_summary:
         case Verb::offer_payment:
+        case Verb::offer_order:
+        case Verb::pay_order:
         case Verb::set:
         case Verb::language:
         case Verb::schedule_follow_up:

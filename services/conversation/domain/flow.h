@@ -30,6 +30,8 @@ enum class Verb {
     offer_payment,  // target: template · empty, none, one: nodes
     request_payment,  // target: provider, or empty for the tap's or variable's · phone, empty,
                       // none, paid: nodes
+    offer_order,      // a waiting order, not the cart · target: template · empty, none: nodes
+    pay_order,        // the same order · target: provider · empty, none: nodes
     set,              // target: variable · value: text with {{variables}}
     language,         // target: language
     clear_cart,
@@ -102,9 +104,10 @@ struct LanguageWords {
 };
 
 // Points where the world speaks, not the customer. The engine moves the lifecycle by itself, the
-// actions say what is told. payment_paid, payment_failed, payment_expired, payment_started,
-// invoice_issued, stock_refused, paying (the customer writes while a payment runs),
-// language_changed, throttled, follow_up_gentle, follow_up_reminder, follow_up_<kind>.
+// actions say what is told. order_placed (by the shop's own site), payment_paid, payment_failed,
+// payment_expired, payment_started, invoice_issued, stock_refused, paying (the customer writes
+// while a payment runs), language_changed, throttled, follow_up_gentle, follow_up_reminder,
+// follow_up_<kind>.
 struct Flow {
     std::string key;
     std::vector<std::string> languages;

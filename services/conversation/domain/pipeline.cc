@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "services/conversation/domain/opening.h"
 #include "services/conversation/domain/text.h"
 
 namespace flowstack::conversation {
@@ -44,38 +45,11 @@ bool rate_limit(Turn& turn) {
     return true;
 }
 
-std::string opening_language(const Turn& turn, const Flow* flow) {
-    const auto offered = [&](const std::string& language) {
-        return flow && std::find(flow->languages.begin(), flow->languages.end(), language) !=
-                           flow->languages.end();
-    };
-    const auto& known = turn.customer.language;
-    if (turn.customer.language_chosen && offered(known)) return known;
-    if (flow && is_text(turn.in)) {
-        const auto said = language_of(turn.in.text, *flow).language;
-        if (offered(said)) return said;
-    }
-    if (offered(known)) return known;
-    for (const auto& language : turn.context.tenant->languages)
-        if (offered(language)) return language;
-    return flow && !flow->languages.empty() ? flow->languages.front() : "en";
-}
-
 void note_customer(Turn& turn, const std::string& language) {
     const auto& in = turn.in;
-    if (!turn.customer.exists()) {
-        turn.emit(CustomerEvent{
-            CustomerSeen{in.customer_id, language, utf8_cut(in.profile_name, 100), in.phone}});
-        return;
-    }
-    CustomerChanged changed;
-    changed.customer_id = in.customer_id;
-    // A name that the shop knows stays; an unknown one is learnt. So is a phone that shows up
-    // later.
-    if (turn.customer.name.empty() && !in.profile_name.empty())
-        changed.name = utf8_cut(in.profile_name, 100);
-    if (!in.phone.empty() && turn.customer.phone.empty()) changed.phone = in.phone;
-    if (changed.name || changed.phone) turn.emit(CustomerEvent{changed});
+    if (auto learnt =
+            get_to_know(turn.customer, in.customer_id, language, in.profile_name, in.phone))
+        turn.emit(std::move(*learnt));
 }
 
 void open_conversation(Turn& turn) {
@@ -92,7 +66,8 @@ void open_conversation(Turn& turn) {
             if (const auto* old = turn.flow_of(flow.key, turn.previous.flow_version))
                 flow = {flow.key, turn.previous.flow_version, old};
     }
-    const auto language = opening_language(turn, flow.flow);
+    const auto language = opening_language(turn.customer, is_text(turn.in) ? turn.in.text : "",
+                                           *turn.context.tenant, flow.flow);
     note_customer(turn, language);
 
     Opened opened;
@@ -142,7 +117,8 @@ bool session(Turn& turn) {
 bool run_flow(Turn& turn) {
     Input input = Said{turn.in.text};
     if (is_tap(turn.in))
-        input = Tapped{turn.in.tap_id, turn.in.text, turn.previous.choices};
+        input = Tapped{turn.in.tap_id, turn.in.text, turn.previous.choices,
+                       turn.previous.waiting_orders};
     else if (!is_text(turn.in))
         input = SentMedia{turn.in.kind};
     auto result = step(turn.conversation, turn.customer, input, turn.context);

@@ -107,6 +107,8 @@ struct Rendered {
 
 // Words a tap says when its choice has no action of its own: it sends a template.
 inline constexpr std::string_view kSendTemplateAction = "send_template";
+// A tap that pays an order which waits: "<provider>|<order>".
+inline constexpr std::string_view kPayOrderAction = "pay_order";
 
 // Fills the variables and cuts everything to WhatsApp's limits. `choices` replaces the template's
 // own buttons or rows where a flow makes them (products, payment providers); a kind that would then

@@ -213,6 +213,12 @@ void Reactor::check_out(const eventlog::Recorded& event, eventlog::Turn& turn) {
         for (const auto& fact : drafted.events()) invoice_part.events.push_back(encode(fact, now));
         command.parts.push_back(std::move(invoice_part));
     }
+    if (request.pay_later()) {
+        // The customer chooses how to pay later: that is a retry of this order.
+        command.parts.insert(command.parts.begin(), std::move(order_part));
+        turn.append(std::move(command), "check_out");
+        return;
+    }
     if (const auto no = decide_order(StartPayment{intent_id, provider_of(request), previous}))
         return refuse(refusal_of(*no), text_of(*no));
 

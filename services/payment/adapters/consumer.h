@@ -9,8 +9,8 @@
 
 // What consumed events lead to. Translates; the rules are in domain/.
 //
-//   conversation CheckoutRequested   order, invoice draft and intent, or a new intent of an old
-//                                    order, or CheckoutRefused
+//   conversation CheckoutRequested   order, invoice draft and intent (no intent when it is paid
+//                                    later), or a new intent of an old order, or CheckoutRefused
 //   payment      InvoiceDrafted      the register's next number, on the tenant's lane
 //   payment      NumberAssigned      the invoice is issued and booked
 //   payment      CallbackReceived    what the callback means for its intent

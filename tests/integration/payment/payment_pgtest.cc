@@ -81,6 +81,28 @@ TEST(Purchase, IsOrderedInvoicedPushedPaidAndBooked) {
     EXPECT_EQ(left, 0);
 }
 
+TEST(Purchase, PlacedByTheShopsSiteIsInvoicedAtOnceAndPaidLater) {
+    Shop shop;
+    const auto order_id = shop.place("amina");
+    ASSERT_TRUE(
+        shop.until([&] { return shop.invoice_of(order_id).state() == v1::INVOICE_STATE_ISSUED; }));
+    EXPECT_EQ(shop.order(order_id).state(), v1::ORDER_STATE_CONFIRMED);
+    EXPECT_EQ(shop.order(order_id).payment_state(), v1::ORDER_PAYMENT_STATE_UNPAID);
+    EXPECT_TRUE(shop.payments_of(order_id).empty());
+    EXPECT_EQ(shop.recorded("push_accepted"), 0U);
+    EXPECT_EQ(shop.booked("receivable"), 116'000);
+
+    shop.check_out("amina", 1000, order_id);
+    ASSERT_TRUE(shop.reaches(order_id, v1::PAYMENT_STATE_PAID));
+    ASSERT_TRUE(
+        shop.until([&] { return shop.invoice_of(order_id).state() == v1::INVOICE_STATE_PAID; }));
+    EXPECT_EQ(shop.order(order_id).payment_state(), v1::ORDER_PAYMENT_STATE_PAID);
+    EXPECT_EQ(shop.payments_of(order_id).size(), 1U);
+    EXPECT_EQ(shop.booked("clearing:mpesa"), 116'000);
+    EXPECT_EQ(shop.booked("receivable"), 0);
+    EXPECT_TRUE(shop.sums_to_zero());
+}
+
 TEST(Purchase, RoundsAShillingTotalWithALineOfItsOwn) {
     Shop shop;
     const auto order_id = shop.check_out("amina", 999);  // 999 + 159.84 = 1158.84

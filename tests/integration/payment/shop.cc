@@ -115,15 +115,14 @@ Shop::~Shop() {
     stand_in_door.drain(kNoWait);
 }
 
-std::string Shop::check_out(const std::string& customer, std::int64_t shillings,
-                            const std::string& retry_of) {
-    ++checkouts;
+namespace {
+
+conversation::v1::CheckoutRequested checkout_of(const std::string& customer,
+                                                std::int64_t shillings) {
     conversation::v1::CheckoutRequested m;
-    m.set_order_id(ids.next().text());
     m.set_conversation_id("conversation-" + customer);
     m.set_customer_id(customer);
     m.set_channel_id("channel-1");
-    m.set_reservation_id("reservation-" + std::to_string(checkouts));
     auto* line = m.add_lines();
     line->set_product_id("coffee");
     line->set_product_name("Premium Coffee");
@@ -131,17 +130,39 @@ std::string Shop::check_out(const std::string& customer, std::int64_t shillings,
     line->mutable_unit_price()->set_minor_units(shillings * 100);
     line->mutable_unit_price()->set_currency_code("KES");
     m.set_currency_code("KES");
-    m.set_provider("mpesa");
     m.set_language("en");
-    m.set_retry_of_order_id(retry_of);
     m.mutable_personal()->set_name("Amina");
     // One phone a customer: Daraja locks a subscriber while a prompt is open.
     std::string digits = std::to_string(std::hash<std::string>{}(customer) % 100'000'000);
     digits.insert(0, 8 - digits.size(), '0');
     m.mutable_personal()->set_phone("+2547" + digits);
-    conversation->happened({kTenant, "conversation", m.conversation_id()},
-                           {eventlog::RoutingKind::customer, customer}, m, clock.now());
-    return retry_of.empty() ? m.order_id() : retry_of;
+    return m;
+}
+
+}  // namespace
+
+std::string Shop::publish(conversation::v1::CheckoutRequested checkout) {
+    checkout.set_order_id(ids.next().text());
+    conversation->happened({kTenant, "conversation", checkout.conversation_id()},
+                           {eventlog::RoutingKind::customer, checkout.customer_id()}, checkout,
+                           clock.now());
+    return checkout.order_id();
+}
+
+std::string Shop::check_out(const std::string& customer, std::int64_t shillings,
+                            const std::string& retry_of) {
+    auto checkout = checkout_of(customer, shillings);
+    checkout.set_reservation_id("reservation-" + std::to_string(++checkouts));
+    checkout.set_provider("mpesa");
+    checkout.set_retry_of_order_id(retry_of);
+    const auto order_id = publish(std::move(checkout));
+    return retry_of.empty() ? order_id : retry_of;
+}
+
+std::string Shop::place(const std::string& customer) {
+    auto checkout = checkout_of(customer, 1000);
+    checkout.set_pay_later(true);
+    return publish(std::move(checkout));
 }
 
 bool Shop::until(const std::function<bool()>& done) {

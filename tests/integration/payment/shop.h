@@ -52,6 +52,8 @@ public:
     // What conversation says. The id of the order.
     std::string check_out(const std::string& customer, std::int64_t shillings = 1000,
                           const std::string& retry_of = {});
+    // The same of an order that the shop's own site took: nobody chose how to pay yet.
+    std::string place(const std::string& customer);
     // Consumes until `done`, at most kPatience. False when it never was.
     bool until(const std::function<bool()>& done);
     // Consumes everything that is there, several times over.
@@ -110,6 +112,9 @@ public:
     std::unique_ptr<Pusher> pusher;
     std::unique_ptr<eventlog::WorkRunner> runner;
     int checkouts = 0;
+
+private:
+    std::string publish(flowstack::conversation::v1::CheckoutRequested checkout);
 };
 
 }  // namespace flowstack::payment::testing

@@ -8,7 +8,7 @@
 #include <vector>
 
 #include "services/conversation/adapters/flow_json.h"
-#include "services/conversation/domain/pipeline.h"
+#include "services/conversation/domain/placing.h"
 
 // One customer and one shop on the pure engine: what the handlers do, without a log, a bus or a
 // clock.
@@ -103,6 +103,38 @@ public:
             conversations.back() = evolve(conversations.back(), event);
         for (const auto& event : result.customer_events) customer = evolve(customer, event);
         return keep(result.events);
+    }
+
+    // The shop's own site takes an order, and payment makes it.
+    std::variant<Placed, PlaceRejection> places(const std::string& order_id,
+                                                const std::string& product_id,
+                                                std::int64_t quantity,
+                                                const std::string& address = "Moi Avenue") {
+        now += Micros{std::chrono::seconds{1}};
+        PlaceOrder place;
+        place.order_id = order_id;
+        place.new_conversation_id = "conv" + std::to_string(conversations.size() + 1);
+        place.customer_id = "c1";
+        place.channel_id = "ch1";
+        place.phone = phone;
+        place.address = address;
+        place.name = "Amina W.";
+        for (const auto& p : products)
+            if (p.id == product_id) place.line = {p.id, p.name, quantity, p.price};
+        const auto latest = conversations.empty() ? Conversation{} : conversations.back();
+        auto decided = decide(customer, latest, place, tenant,
+                              {flow_key, flow_version, flow_of(flow_key, flow_version)});
+        if (const auto* placed = std::get_if<Placed>(&decided)) {
+            if (placed->opened) conversations.emplace_back();
+            for (const auto& event : placed->events)
+                conversations.back() = evolve(conversations.back(), event);
+            for (const auto& event : placed->customer_events) customer = evolve(customer, event);
+            keep(placed->events);
+        }
+        return decided;
+    }
+    std::vector<std::string> order_is_made(const std::string& order_id) {
+        return hears(OrderMade{order_id, "ORD-" + order_id});
     }
 
     // The tenant's lane and payment's first answers, as they come when all goes well.

@@ -68,6 +68,15 @@ TEST(Codec, EveryFactOfAConversationComesBackAsItWas) {
     round_trip(StockRequested{"r", "c", "cu", cart, "o"});
     round_trip(CheckoutRequested{"o", "c", "cu", "ch", "r", cart, "KES", "mpesa", "en", "old",
                                  "Amina", "Moi Avenue", "+254712345678"});
+    StockRequested for_an_order{"r", "c", "cu", cart, ""};
+    for_an_order.order_id = "o";
+    round_trip(for_an_order);
+    CheckoutRequested later{"o", "c", "cu", "ch", "", cart, "KES"};
+    later.pay_later = true;
+    round_trip(later);
+    round_trip(OrderTaken{"o", kes(200), kNow});
+    round_trip(OrderOffered{"o", "ORD-7K2M9Q"});
+    round_trip(OrderWaitEnded{"o", "paid"});
     round_trip(Escalated{"angry"});
     round_trip(FollowUpRequested{"t", "c", "cu", "ch", "custom", kNow, "en", "Come by"});
     round_trip(ReservationEndRequested{"r", true, "paid"});

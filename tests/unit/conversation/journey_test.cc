@@ -886,7 +886,14 @@ TEST(JourneyProperty, NoOrderOfThingsBreaksTheRules) {
         for (int i = 0; i < 60; ++i) {
             const auto& c = chat.now_in();
             const auto order = c.order_id;
-            switch (upto(12)) {
+            switch (upto(14)) {
+                case 12:
+                    chat.places("placed" + std::to_string(i), upto(2) ? "coffee" : "soap", 1);
+                    break;
+                case 13:
+                    if (!c.waiting_orders.empty())
+                        chat.order_is_made(c.waiting_orders[upto(c.waiting_orders.size())].id);
+                    break;
                 case 0:
                     if (!c.asked_reservation_id.empty())
                         chat.hears(
@@ -938,6 +945,9 @@ TEST(JourneyProperty, NoOrderOfThingsBreaksTheRules) {
             }
         }
         for (const auto& [id, times] : ended) EXPECT_EQ(times, 1) << id;
+        for (const auto& c : chat.conversations)
+            for (const auto& order : c.waiting_orders)
+                EXPECT_FALSE(c.state == Lifecycle::closed && order.waits()) << order.id;
     }
 }
 
