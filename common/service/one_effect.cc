@@ -82,7 +82,7 @@ void OneEffect::prepare(Command& command) const {
     command.meta.request_hash = asked_.hash;
     command.meta.actor = asked_.actor;
     command.meta.traceparent = trace::current().traceparent();
-    command.meta.settings_version = asked_.settings_version;
+    if (asked_.settings_version != 0) command.meta.settings_version = asked_.settings_version;
     command.dedupe = eventlog::Dedupe::claim;
 }
 

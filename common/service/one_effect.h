@@ -27,7 +27,7 @@ struct Asked {
     std::string request_id;  // empty: the caller cannot repeat it
     std::string hash;        // see hash_of
     std::string actor = "api";
-    std::int64_t settings_version = 0;
+    std::int64_t settings_version = 0;  // 0: what `make` says
     // Another command has a claim that this one wants. May throw; else it is decided again.
     std::function<void(const std::string& kind)> claim_taken{};
 };

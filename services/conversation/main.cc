@@ -8,6 +8,7 @@
 #include "common/core/ids.h"
 #include "common/service/host.h"
 #include "services/conversation/adapters/consumer.h"
+#include "services/conversation/adapters/contacts.h"
 #include "services/conversation/adapters/content.h"
 #include "services/conversation/adapters/derive.h"
 #include "services/conversation/adapters/projections.h"
@@ -36,6 +37,7 @@ int main(int argc, char** argv) try {
         if (change.kind == conversation::kContentChange) content.touch(change.tenant, change.key);
     });
     conversation::GatewayTenants tenants(host.channel("gateway"));
+    conversation::GatewayContacts contacts(host.channel("gateway"));
     conversation::Reactor reactor(books, tenants, content, config.limit);
     host.react([&](const auto& event, auto& turn) { reactor.react(event, turn); });
     host.project(conversation::project);
@@ -43,7 +45,7 @@ int main(int argc, char** argv) try {
     const SystemClock clock;
     IdSource ids(clock);
     const conversation::Doors doors{
-        host.rpc(), host.store(), host.read_model(), books, content, tenants, clock, ids};
+        host.rpc(), host.store(), host.read_model(), books, content, tenants, contacts, clock, ids};
     auto services = conversation::make_people_services(doors);
     for (auto& named : conversation::make_content_services(doors))
         services.push_back(std::move(named));

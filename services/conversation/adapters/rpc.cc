@@ -56,25 +56,28 @@ void refuse(const std::vector<Problem>& problems, const std::string& prefix) {
     throw rpc::invalid_fields(std::move(violations));
 }
 
-TenantFacts tenant_facts(const Doors& doors, const std::string& tenant) {
+TenantFacts tenant_facts(const Doors& doors, const std::string& tenant, std::int64_t version) {
     try {
-        return doors.tenants.at_least(tenant, 0);
+        return doors.tenants.at_least(tenant, version);
     } catch (const std::invalid_argument&) {
         throw rpc::not_found("tenants/" + tenant);
     }
 }
 
-void change_once(const Doors& doors, const std::string& method, const std::string& tenant,
-                 const std::string& request_id, const google::protobuf::Message& request,
-                 const std::function<std::optional<eventlog::Command>()>& make) {
+std::vector<eventlog::Recorded> change_once(
+    const Doors& doors, const std::string& method, const std::string& tenant,
+    const std::string& request_id, const google::protobuf::Message& request,
+    const std::function<std::optional<eventlog::Command>()>& make) {
     service::OneEffect effect(doors.store, doors.ids,
                               {.method = method,
                                .tenant = tenant,
                                .request_id = request_id,
                                .hash = service::hash_of(request)});
+    auto events = effect.run(make);
     // This replica's readers need not wait for the next look at settings changes.
-    for (const auto& event : effect.run(make))
+    for (const auto& event : events)
         doors.content.touch(tenant, event.stream.category + "/" + event.stream.key);
+    return events;
 }
 
 std::string made_id(const Doors& doors, const std::string& method, const std::string& tenant,

@@ -11,6 +11,7 @@
 #include "common/core/ids.h"
 #include "common/eventlog/read_model.h"
 #include "common/rpc/error.h"
+#include "services/conversation/adapters/contacts.h"
 #include "services/conversation/adapters/content.h"
 #include "services/conversation/adapters/streams.h"
 #include "services/conversation/adapters/tenants.h"
@@ -25,6 +26,10 @@ class Timestamp;
 namespace flowstack::rpc {
 class Server;
 }
+namespace flowstack::conversation::v1 {
+class PlacedOrder;
+class PlaceOrderRequest;
+}  // namespace flowstack::conversation::v1
 
 // The gRPC doors of this service: proto/flowstack/conversation/v1/*_service.proto.
 namespace flowstack::conversation {
@@ -36,6 +41,7 @@ struct Doors {
     Books& books;
     ContentCache& content;
     Tenants& tenants;
+    ContactBook& contacts;
     const Clock& clock;
     IdSource& ids;
 };
@@ -48,6 +54,10 @@ struct NamedService {
 std::vector<NamedService> make_people_services(const Doors& doors);
 // Templates, flows and the catalog (rpc_content.cc).
 std::vector<NamedService> make_content_services(const Doors& doors);
+
+// ConversationService.PlaceOrder (rpc_orders.cc).
+void place_order(const Doors& doors, const v1::PlaceOrderRequest& request,
+                 v1::PlacedOrder& response);
 
 // --- Shared by both
 
@@ -65,15 +75,17 @@ void set(google::protobuf::Timestamp* out, Time at);
 // Problems of the domain as violations below `prefix` ("template.").
 [[noreturn]] void refuse(const std::vector<Problem>& problems, const std::string& prefix);
 
-// Facts of a tenant for a rule; an unknown tenant is NOT_FOUND.
-TenantFacts tenant_facts(const Doors& doors, const std::string& tenant);
+// Facts of a tenant for a rule, at least as new as `version`; an unknown tenant is NOT_FOUND.
+TenantFacts tenant_facts(const Doors& doors, const std::string& tenant, std::int64_t version = 0);
 
 // What one request makes, once: the same request id gets the first answer, with another body
 // IDEMPOTENCY_KEY_REUSED. `make` decides and fills routing and parts; it may refuse by throwing,
-// and answers nothing when there is nothing to do. Called again when somebody else wrote first.
-void change_once(const Doors& doors, const std::string& method, const std::string& tenant,
-                 const std::string& request_id, const google::protobuf::Message& request,
-                 const std::function<std::optional<eventlog::Command>()>& make);
+// and answers nothing when there is nothing to do. Called again when somebody else wrote first. The
+// events that were written, now or before.
+std::vector<eventlog::Recorded> change_once(
+    const Doors& doors, const std::string& method, const std::string& tenant,
+    const std::string& request_id, const google::protobuf::Message& request,
+    const std::function<std::optional<eventlog::Command>()>& make);
 
 // An id for a resource that a request makes: the same for a repeat of the same request id.
 std::string made_id(const Doors& doors, const std::string& method, const std::string& tenant,

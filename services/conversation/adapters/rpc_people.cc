@@ -173,6 +173,13 @@ public:
         });
     }
 
+    ServerUnaryReactor* PlaceOrder(CallbackServerContext* context,
+                                   const v1::PlaceOrderRequest* request,
+                                   v1::PlacedOrder* response) override {
+        return doors_.rpc.unary(
+            context, [=, this](rpc::Call&) { place_order(doors_, *request, *response); });
+    }
+
 private:
     void show(const std::string& resource, v1::Conversation& response) {
         const auto name = parse_name(resource, "conversations");

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <limits>
 #include <memory>
 #include <string>
 
@@ -17,6 +18,8 @@ public:
     // std::invalid_argument when it knows no such tenant.
     virtual TenantFacts at_least(const std::string& tenant, std::int64_t version) = 0;
 };
+// Newer than whatever is kept: gateway is asked.
+inline constexpr std::int64_t kNewestSettings = std::numeric_limits<std::int64_t>::max();
 
 // As gateway says. Thread-safe.
 class GatewayTenants final : public Tenants {

@@ -130,7 +130,8 @@ std::unique_ptr<pb::Message> new_message(const pb::Descriptor* descriptor) {
 
 int success_status(const std::string& method) {
     if (method == "SendMessage" || method == "SendMessages") return 202;
-    if (method.starts_with("Create") || method == "RegisterTenant" || method == "ConnectChannel")
+    if (method.starts_with("Create") || method == "RegisterTenant" || method == "ConnectChannel" ||
+        method == "PlaceOrder")
         return 201;
     return 200;
 }

@@ -43,6 +43,19 @@ public:
     std::map<std::string, TenantFacts> facts;
 };
 
+// Whom gateway would know, by phone; whoever it does not know gets the next id.
+class KnownContacts final : public ContactBook {
+public:
+    KnownContact of_phone(const std::string&, const std::string& phone,
+                          const std::string&) override {
+        auto& contact = contacts[phone];
+        if (contact.customer_id.empty())
+            contact = {"contact-" + std::to_string(contacts.size()), "ch1", {}};
+        return contact;
+    }
+    std::map<std::string, KnownContact> contacts;
+};
+
 class Shop : public ::testing::Test {
 protected:
     Shop() {
@@ -189,6 +202,7 @@ protected:
     Books books{store};
     ContentCache content{store, books, packs};
     KnownTenants tenants;
+    KnownContacts contacts;
     Reactor reactor{books, tenants, content, RateLimit{}};
     std::shared_ptr<testing::ScriptedLog> gateway =
         std::make_shared<testing::ScriptedLog>("gateway", kLanes);
@@ -208,7 +222,7 @@ protected:
     ManualClock clock{kNoon};
     IdSource ids{clock};
     rpc::Server door{{.deadline_required = true}};
-    Doors doors{door, store, read_model, books, content, tenants, clock, ids};
+    Doors doors{door, store, read_model, books, content, tenants, contacts, clock, ids};
     std::vector<NamedService> services;
     std::shared_ptr<grpc::Channel> channel;
     std::optional<rpc::Failure> failure;

@@ -1,0 +1,43 @@
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "common/core/time.h"
+
+namespace grpc {
+class Channel;
+}
+
+// Whom gateway knows: it mints customer ids, and it alone knows service windows.
+namespace flowstack::conversation {
+
+struct KnownContact {
+    std::string customer_id;
+    std::string channel_id;
+    Time window_closes_at{};  // epoch: they never wrote
+};
+
+class ContactBook {
+public:
+    virtual ~ContactBook() = default;
+    // The contact with this phone (E.164 with +), made when there is none; `channel_id`, when
+    // given, is the channel of a new one. Throws rpc::Failure: what gateway refused, or that it is
+    // away.
+    virtual KnownContact of_phone(const std::string& tenant, const std::string& phone,
+                                  const std::string& channel_id) = 0;
+};
+
+// Asks gateway's ContactService. Thread-safe.
+class GatewayContacts final : public ContactBook {
+public:
+    explicit GatewayContacts(std::shared_ptr<grpc::Channel> gateway)
+        : gateway_(std::move(gateway)) {}
+    KnownContact of_phone(const std::string& tenant, const std::string& phone,
+                          const std::string& channel_id) override;
+
+private:
+    std::shared_ptr<grpc::Channel> gateway_;
+};
+
+}  // namespace flowstack::conversation

@@ -1,0 +1,123 @@
+#include <google/protobuf/timestamp.pb.h>
+
+#include <optional>
+
+#include "flowstack/conversation/v1/conversation_events.pb.h"
+#include "flowstack/conversation/v1/conversation_service.pb.h"
+#include "services/conversation/adapters/rpc.h"
+#include "services/conversation/domain/placing.h"
+#include "services/conversation/domain/text.h"
+
+namespace flowstack::conversation {
+namespace {
+
+constexpr const char* kMethod = "place_order";
+
+rpc::Failure refused(const std::string& tenant, const std::string& customer_id,
+                     PlaceRejection rejection) {
+    const auto subject = "tenants/" + tenant + "/customers/" + customer_id;
+    switch (rejection) {
+        case PlaceRejection::with_person:
+            return rpc::wrong_state(subject,
+                                    "A person talks with this customer. Nothing was placed: try "
+                                    "again when the conversation is handed back.");
+        case PlaceRejection::paying:
+            return rpc::wrong_state(subject,
+                                    "A payment of this customer is under way. Nothing was placed: "
+                                    "try again when it has ended.");
+    }
+    return rpc::internal();
+}
+
+// What was answered, from the facts that were written: a repeat gets the same.
+void show(const std::string& tenant, const std::vector<eventlog::Recorded>& events,
+          v1::PlacedOrder& out) {
+    for (const auto& event : events) {
+        if (event.stream.category != category::kConversation) continue;
+        const auto fact = decode_event(event.type, event.payload);
+        if (const auto* taken = std::get_if<OrderTaken>(&fact)) {
+            set(out.mutable_total(), taken->total);
+            out.set_notified(taken->window_closes_at > event.occurred_at);
+            if (!out.notified()) out.set_not_notified_reason("window_closed");
+            set(out.mutable_create_time(), event.occurred_at);
+        } else if (std::holds_alternative<CheckoutRequested>(fact)) {
+            v1::CheckoutRequested checkout;
+            if (!checkout.ParseFromString(event.payload)) throw rpc::internal();
+            out.set_name("tenants/" + tenant + "/orders/" + checkout.order_id());
+            out.set_order_id(checkout.order_id());
+            out.set_customer_id(checkout.customer_id());
+            out.set_conversation_id(checkout.conversation_id());
+            out.set_channel_id(checkout.channel_id());
+            *out.mutable_lines() = checkout.lines();
+        }
+    }
+}
+
+}  // namespace
+
+void place_order(const Doors& doors, const v1::PlaceOrderRequest& request,
+                 v1::PlacedOrder& response) {
+    const auto tenant = parse_parent(request.parent());
+    const OrderAsked asked{request.phone(), request.product_id(), request.quantity(),
+                           request.delivery_address(), request.customer_name()};
+    // Also of a request that is tried again while it is under way.
+    const auto order_id = made_id(doors, kMethod, tenant, request.request_id());
+    const auto conversation_id = doors.ids.next().text();
+    std::optional<KnownContact> contact;
+    const auto make = [&]() -> std::optional<eventlog::Command> {
+        // What the customer is told to pay follows the newest settings, as payment's price will.
+        const auto facts = tenant_facts(doors, tenant, kNewestSettings);
+        if (facts.status != "ACTIVE")
+            throw rpc::wrong_state("tenants/" + tenant,
+                                   "The tenant is " + facts.status + ": it takes no orders.");
+        const auto product =
+            doors.books.products.load(stream(tenant, category::kProduct, asked.product_id))
+                .state.product;
+        if (const auto problems = check(asked, product, facts); !problems.empty())
+            refuse(problems, "");
+        const auto phone = *parse_phone(asked.phone, facts.country);
+        if (!contact) contact = doors.contacts.of_phone(tenant, phone, request.channel_id());
+
+        const auto customer_stream = stream(tenant, category::kCustomer, contact->customer_id);
+        const auto customer = doors.books.customers.load(customer_stream);
+        eventlog::Folded<Conversation> latest;
+        if (!customer.state.conversation_id.empty())
+            latest = doors.books.conversations.load(
+                stream(tenant, category::kConversation, customer.state.conversation_id));
+        const auto current = doors.content.current(tenant, facts.pack);
+        const PlaceOrder place{order_id,
+                               conversation_id,
+                               contact->customer_id,
+                               contact->channel_id,
+                               phone,
+                               contact->window_closes_at,
+                               {product.id, product.name, asked.quantity, product.price},
+                               asked.delivery_address,
+                               asked.customer_name};
+        const auto decided = decide(customer.state, latest.state, place, facts,
+                                    {current.key, current.version, current.flow.get()});
+        if (const auto* rejection = std::get_if<PlaceRejection>(&decided))
+            throw refused(tenant, contact->customer_id, *rejection);
+        const auto& placed = std::get<Placed>(decided);
+
+        const auto now = doors.clock.now();
+        eventlog::Command command;
+        command.meta.routing = customer_routing(contact->customer_id);
+        command.meta.settings_version = facts.settings_version;
+        const auto add = [&](eventlog::StreamName name, std::int64_t expected, const auto& events) {
+            eventlog::Part part{std::move(name), expected, {}};
+            for (const auto& event : events) part.events.push_back(encode(event, now));
+            command.parts.push_back(std::move(part));
+        };
+        add(stream(tenant, category::kConversation, placed.conversation_id),
+            placed.opened ? eventlog::kCreate : latest.expected(), placed.events);
+        // Also when nothing is learnt of them: a conversation that they open meanwhile is another
+        // one.
+        add(customer_stream, customer.expected(), placed.customer_events);
+        return command;
+    };
+    show(tenant, change_once(doors, kMethod, tenant, request.request_id(), request, make),
+         response);
+}
+
+}  // namespace flowstack::conversation
