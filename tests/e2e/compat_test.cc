@@ -307,6 +307,157 @@ TEST_F(Compat, APurchaseIsSeenByTheShopsPaths) {
     expect_right(b.shop);
 }
 
+// {"phoneNumber",…} with what is said of it in place.
+std::string site_order(const std::string& phone, const std::string& product = "coffee",
+                       const std::string& quantity = "2", const std::string& key = "") {
+    return R"({"phoneNumber":")" + phone + R"(","productId":")" + product + R"(","quantity":)" +
+           quantity + R"(,"deliveryAddress":"Kilimani Rd 12","customerName":"Amina W.")" +
+           (key.empty() ? "" : R"(,"idempotency_key":")" + key + "\"") + "}";
+}
+
+TEST_F(Compat, AnOrderOfTheShopsOwnSiteIsPaidInTheChat) {
+    auto b = business("compat-orders");
+    greet(b.customer, "Hi");
+    const auto tenant = "/v1/tenants/" + b.shop.tenant;
+    shown(tenant + "/contacts", b.key, [](const auto& page) {
+        return json::serialize(page).find("windowExpireTime\":\"") != std::string::npos;
+    });
+
+    const auto body = site_order(b.customer.number(), "coffee", "2", "site-1");
+    const auto answer = ask(201, "POST", "/api/orders", b.key, body);
+    EXPECT_TRUE(answer.at("success").as_bool());
+    EXPECT_FALSE(text_at(answer, "message").empty());
+    const auto order = answer.at("data");
+    EXPECT_EQ(text_at(order, "customerId"), customer_of(b));
+    EXPECT_EQ(text_at(order, "productName"), "Premium Coffee");
+    EXPECT_EQ(number_at(order, "quantity"), 2);
+    EXPECT_EQ(text_at(order, "currency"), "KES");
+    EXPECT_TRUE(order.at("notified").as_bool());
+    const auto offer = b.customer.wait_for(
+        [](const ChatMessage& m) { return m.text.find("like to pay") != std::string::npos; },
+        "the ways to pay");
+    EXPECT_NE(offer.text.find("Kilimani Rd 12"), std::string::npos) << offer.text;
+    const auto listed = one_listed("/api/orders", b.key);
+    EXPECT_EQ(text_at(listed, "id"), text_at(order, "id"));
+    EXPECT_EQ(text_at(listed, "paymentStatus"), "UNPAID");
+    EXPECT_EQ(listed.at("totalAmount"), order.at("totalAmount"));
+    EXPECT_NE(offer.text.find(text_at(listed, "orderNumber")), std::string::npos) << offer.text;
+    const auto path = "/whatsapp/orders/" + text_at(order, "id");
+    EXPECT_EQ(text_at(ask(200, "GET", path, b.key).at("data"), "customerName"), "Amina W.");
+
+    const auto purchase =
+        finish(b.customer, stack.sandbox(), pay_by_mpesa(b.customer), PurchaseSpec{}.pin);
+    EXPECT_EQ(purchase.amount_on_prompt,
+              std::to_string(order.at("totalAmount").to_number<std::int64_t>()));
+    EXPECT_NE(purchase.receipt_message.text.find(text_at(listed, "orderNumber")),
+              std::string::npos);
+    shown(path, b.key,
+          [](const auto& page) { return text_at(page.at("data"), "paymentStatus") == "PAID"; });
+    // A repeat of the key, in the body or the header, is the same order; another body is not.
+    EXPECT_EQ(ask(201, "POST", "/api/orders", b.key, body), answer);
+    EXPECT_EQ(ask(201, "POST", "/api/orders", b.key, site_order(b.customer.number()),
+                  {{"Idempotency-Key", "site-1"}}),
+              answer);
+    const auto reused = ask(409, "POST", "/api/orders", b.key,
+                            site_order(b.customer.number(), "coffee", "3", "site-1"));
+    EXPECT_EQ(text_at(reused, "reason"), "IDEMPOTENCY_KEY_REUSED");
+    EXPECT_EQ(number_at(ask(200, "GET", "/api/orders", b.key), "total"), 1);
+    expect_right(b.shop);
+}
+
+TEST_F(Compat, SeveralOrdersOfTheSiteArePaidOneAfterTheOther) {
+    auto b = business("compat-orders-two");
+    greet(b.customer, "Hi");
+    // As a site does that has two things in its basket.
+    ask(201, "POST", "/api/orders", b.key, site_order(b.customer.number(), "coffee", "2"));
+    ask(201, "POST", "/api/orders", b.key, site_order(b.customer.number(), "soap", "1"));
+    const auto offer_of = [&](const std::string& product) {
+        return b.customer.wait_for(
+            [&](const ChatMessage& m) {
+                return m.text.find(product) != std::string::npos &&
+                       m.text.find("like to pay") != std::string::npos;
+            },
+            "the ways to pay " + product);
+    };
+    offer_of("Premium Coffee");
+    offer_of("Soap");
+    const auto first = pay_by_mpesa(b.customer);  // the latest message's button
+    finish(b.customer, stack.sandbox(), first, PurchaseSpec{}.pin);
+    offer_of("Premium Coffee");  // its turn
+    const auto second = pay_by_mpesa(b.customer);
+    EXPECT_NE(second.amount, first.amount);
+    finish(b.customer, stack.sandbox(), second, PurchaseSpec{}.pin);
+    shown("/api/admin/stats", b.key,
+          [](const auto& page) { return number_at(page, "completedOrders") == 2; });
+    expect_right(b.shop);
+}
+
+TEST_F(Compat, WhoNeverWroteIsAskedToPayWhenTheyWrite) {
+    auto b = business("compat-orders-new");
+    const auto contact = [&](int status, const std::string& phone) {
+        return ask(status, "POST", "/v1/tenants/" + b.shop.tenant + "/contacts:resolve", b.key,
+                   R"({"phone":")" + phone + "\"}");
+    };
+    EXPECT_EQ(field_of(contact(422, "0712345678")), "phone");
+    const auto known = text_at(contact(200, b.customer.number()), "customerId");
+    EXPECT_EQ(text_at(contact(200, b.customer.number()), "customerId"), known);
+    const auto order =
+        ask(201, "POST", "/api/orders", b.key, site_order(b.customer.number())).at("data");
+    EXPECT_EQ(text_at(order, "customerId"), known);
+    EXPECT_FALSE(order.at("notified").as_bool());
+    EXPECT_EQ(text_at(order, "reason"), "window_closed");
+    const auto listed = one_listed("/api/orders", b.key);
+    EXPECT_EQ(text_at(listed, "id"), text_at(order, "id"));
+    EXPECT_EQ(customer_of(b), text_at(order, "customerId"));
+    // Suppressed, and said again when they write.
+    shown("/admin/tenants/" + b.shop.tenant + "/logs", b.key, [](const auto& page) {
+        return json::serialize(page).find("window_closed") != std::string::npos;
+    });
+    b.customer.say("Hello");
+    b.customer.wait_for(
+        [](const ChatMessage& m) { return m.text.find("like to pay") != std::string::npos; },
+        "the ways to pay");
+    finish(b.customer, stack.sandbox(), pay_by_mpesa(b.customer), PurchaseSpec{}.pin);
+    expect_right(b.shop);
+}
+
+TEST_F(Compat, AnOrderThatCannotBeIsRefusedByItsField) {
+    const auto b = business("compat-orders-bad");
+    const auto other = business("compat-orders-other");
+    ask(200, "POST", "/v1/tenants/" + other.shop.tenant + "/products", operator_key(),
+        R"({"product":{"productId":"theirs","displayName":"Theirs","active":true,
+            "price":{"minorUnits":"100","currencyCode":"KES"}}})");
+    const auto phone = b.customer.number();
+    for (const auto& [body, field] :
+         {std::pair{site_order(phone, "coffee", "0"), "quantity"},
+          {site_order(phone, "coffee", "1000"), "quantity"},
+          {site_order(phone, "coffee", "1.5"), "quantity"},
+          {site_order(phone, "coffee", "\"two\""), "quantity"},
+          {site_order(phone, "unknown"), "productId"},
+          {site_order(phone, "theirs"), "productId"},
+          {site_order("abc"), "phoneNumber"},
+          {site_order(""), "phoneNumber"},
+          {site_order(phone, ""), "productId"},
+          {R"({"phoneNumber":")" + phone + R"(","productId":"coffee","quantity":1,
+               "customerName":"A"})",
+           "deliveryAddress"},
+          {R"({"phoneNumber":")" + phone + R"(","productId":"coffee","quantity":1,
+               "deliveryAddress":"A"})",
+           "customerName"},
+          {R"({"phoneNumber":")" + phone + R"(","productId":"coffee",
+               "deliveryAddress":"A","customerName":"A"})",
+           "quantity"}})
+        EXPECT_EQ(field_of(ask(422, "POST", "/api/orders", b.key, body)), field) << body;
+    EXPECT_EQ(ask(200, "GET", "/api/orders", b.key).at("data").as_array().size(), 0u);
+    EXPECT_EQ(http("POST", "/api/orders", "", site_order(phone)).status, 401);
+    EXPECT_EQ(http("POST", "/api/orders?businessId=" + other.shop.tenant, b.key, site_order(phone))
+                  .status,
+              404);
+    // Nobody was made of a refusal.
+    EXPECT_EQ(ask(200, "GET", "/api/customers", b.key).at("data").as_array().size(), 0u);
+    expect_right(b.shop);
+}
+
 TEST_F(Compat, APaymentIsOpenedAndThePhoneIsAsked) {
     auto b = business("compat-payments");
     greet(b.customer, "Hi");
@@ -436,7 +587,6 @@ TEST_F(Compat, WhatIsNotBuiltYetSaysSo) {
     for (const auto& c : {Case{"POST", "/webhooks/twilio", 501},
                           {"POST", "/webhooks/ghala", 501},
                           {"POST", "/api/webhooks/ghala", 501},
-                          {"POST", "/api/orders", 501},
                           {"GET", "/admin", 501},
                           {"POST", tenant + "/worker/start", 501},
                           {"POST", tenant + "/worker/stop", 501},

@@ -29,11 +29,6 @@ void no_ghala(const RestCalls&, const VisitPtr& visit) {
         "FlowStack does not speak to Ghala yet, so nothing that it sends is taken here. Meta's "
         "Cloud API is at /webhooks/whatsapp."));
 }
-void no_orders(const RestCalls&, const VisitPtr& visit) {
-    visit->answer(not_yet(
-        "A shop's own site cannot place orders yet: they arise in the chat, where the customer "
-        "chooses how to pay. What there is, is at GET /api/orders."));
-}
 void no_console(const RestCalls&, const VisitPtr& visit) {
     visit->answer(not_yet(
         "There is no console yet. The API behind it is /v1; tenants are listed at /admin/tenants "
@@ -196,7 +191,6 @@ const std::vector<Alias> kPlatformAliases{
     {"POST", "/webhooks/twilio", AliasScope::anybody, no_twilio},
     {"POST", "/webhooks/ghala", AliasScope::anybody, no_ghala},
     {"POST", "/api/webhooks/ghala", AliasScope::anybody, no_ghala},
-    {"POST", "/api/orders", AliasScope::tenant_of_key, no_orders},
     {"GET", "/admin", AliasScope::anybody, no_console},
     {"POST", "/admin/tenants/{tenant}/worker/start", AliasScope::tenant_in_path, no_worker},
     {"POST", "/admin/tenants/{tenant}/worker/stop", AliasScope::tenant_in_path, no_worker},

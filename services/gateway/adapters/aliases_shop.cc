@@ -95,6 +95,53 @@ std::string order_json(const pay::Order& order) {
         .str();
 }
 
+// {"phoneNumber","productId","quantity","deliveryAddress","customerName"} → 201: the customer
+// chooses on WhatsApp how to pay it.
+void place_order(const RestCalls& calls, const VisitPtr& visit) {
+    const JsonBody body(visit->request.body);
+    visit->field_names = {{"phone", "phoneNumber"},
+                          {"product_id", "productId"},
+                          {"delivery_address", "deliveryAddress"},
+                          {"customer_name", "customerName"},
+                          {"channel_id", "channelId"}};
+    chat::PlaceOrderRequest request;
+    request.set_parent("tenants/" + visit->tenant);
+    request.set_phone(body.required("phoneNumber"));
+    request.set_product_id(body.required("productId"));
+    request.set_quantity(body.count("quantity", 0));
+    request.set_delivery_address(body.required("deliveryAddress"));
+    request.set_customer_name(body.required("customerName"));
+    request.set_channel_id(body.text("channelId"));
+    request.set_request_id(body.text("idempotency_key", "idempotencyKey"));
+    take_headers(request, visit->request);
+    calls.ask<chat::PlacedOrder>(
+        visit, "conversation.v1.ConversationService.PlaceOrder", request,
+        [visit](const chat::PlacedOrder& order, bool) {
+            const auto& line = order.lines(0);
+            JsonObject data;
+            data.text("id", order.order_id())
+                .text("customerId", order.customer_id())
+                .text("conversationId", order.conversation_id())
+                .text("productName", line.product_name())
+                .number("quantity", line.quantity())
+                .amount("totalAmount", order.total())
+                .text("currency", order.total().currency_code())
+                .flag("notified", order.notified());
+            if (!order.notified()) data.text("reason", order.not_notified_reason());
+            visit->answer(Response::json(
+                201, JsonObject()
+                         .flag("success", true)
+                         .text("message",
+                               order.notified()
+                                   ? "The order is placed. The customer was asked on WhatsApp how "
+                                     "to pay."
+                                   : "The order is placed. The customer has not written for 24 "
+                                     "hours, so they are asked how to pay when they write.")
+                         .json("data", data.str())
+                         .str()));
+        });
+}
+
 void get_order(const RestCalls& calls, const VisitPtr& visit) {
     pay::GetOrderRequest request;
     request.set_name(item(*visit, "orders"));
@@ -379,6 +426,7 @@ const std::vector<Alias> kShopAliases{
     {"GET", "/api/conversations", AliasScope::tenant_of_key, list_conversations},
     {"GET", "/api/conversations/{id}", AliasScope::tenant_of_key, get_conversation},
     {"GET", "/api/orders", AliasScope::tenant_of_key, list_orders},
+    {"POST", "/api/orders", AliasScope::tenant_of_key, place_order},
     {"GET", "/api/customers", AliasScope::tenant_of_key, list_customers},
     {"GET", "/api/admin/stats", AliasScope::tenant_of_key, admin_stats},
     {"GET", "/whatsapp/orders/{id}", AliasScope::tenant_of_key, get_order},
