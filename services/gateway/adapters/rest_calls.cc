@@ -48,6 +48,14 @@ std::string camel(const std::string& field) {
     return made;
 }
 
+// Whole members only: "phone" leads "phone" and "phone.digits", and not "phoneNumber".
+bool leads(const std::string& beginning, const std::string& path) {
+    if (!path.starts_with(beginning)) return false;
+    if (beginning.ends_with('.') || path.size() == beginning.size()) return true;
+    const char next = path[beginning.size()];
+    return next == '.' || next == '[';
+}
+
 std::unique_ptr<pb::Message> new_message(const pb::Descriptor* descriptor) {
     return std::unique_ptr<pb::Message>(
         pb::MessageFactory::generated_factory()->GetPrototype(descriptor)->New());
@@ -85,7 +93,7 @@ void Visit::answer(http::Response response) const {
 void Visit::refuse(rpc::Failure failure) const {
     for (auto& field : failure.fields) {
         for (const auto& [theirs, ours] : field_names)
-            if (field.field.starts_with(theirs)) {
+            if (leads(theirs, field.field)) {
                 field.field.replace(0, theirs.size(), ours);
                 break;
             }
