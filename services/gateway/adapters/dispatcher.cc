@@ -243,8 +243,10 @@ struct Dispatcher::State : std::enable_shared_from_this<Dispatcher::State> {
 
     void recover(int lane, eventlog::OwnerGuard guard) {
         reads.post([self = shared_from_this(), lane, guard] {
+            std::vector<Retry> retries;
             try {
                 self->declare_lost(lane, guard);
+                retries = self->retries_of(lane);
             } catch (const std::exception& error) {
                 log::warn("open attempts are not settled yet",
                           {{"lane", lane}, {"error", error.what()}});
@@ -255,11 +257,49 @@ struct Dispatcher::State : std::enable_shared_from_this<Dispatcher::State> {
                 });
                 return;
             }
-            self->post([self, lane, guard] {
+            self->post([self, lane, guard, retries] {
                 auto& known = self->lanes[lane];
-                if (known.epoch == guard.owner_epoch) known.open = true;
+                if (known.epoch != guard.owner_epoch) return;
+                for (const auto& retry : retries) self->await(retry);
+                known.open = true;
             });
         });
+    }
+
+    // A message that was tried by whoever owned the lane before, and is not due yet.
+    struct Retry {
+        WorkRef ref;
+        std::string message_id;
+        int priority = 0;
+        Time due_at{};
+    };
+
+    // On a reading thread.
+    std::vector<Retry> retries_of(int lane) {
+        const auto rows = store.pool().with([&](postgres::Session& s) {
+            return s.query(
+                "select key, priority, due_at, ref from work where lane = $1 and kind like "
+                "'dispatch/%' and due_at > clock_timestamp() and due_at < $2",
+                postgres::Params().add(lane).add(clock.now() + kChatWaitMax));
+        });
+        std::vector<Retry> retries;
+        for (int row = 0; row < rows.rows(); ++row)
+            if (const auto ref = read_ref(rows.text(row, 3)); ref && ref->attempt > 0)
+                retries.push_back({*ref, rows.text(row, 0), rows.int4(row, 1), rows.time(row, 2)});
+        return retries;
+    }
+
+    void await(const Retry& retry) {
+        const auto entry = directory.channel(retry.ref.tenant, retry.ref.channel_id);
+        if (!entry) return;
+        await(queue_of(entry).chats[{retry.ref.customer_id, retry.priority}], retry.message_id,
+              retry.due_at - clock.now());
+    }
+
+    // The chat's next messages wait for this one, which comes from the table again by then.
+    static void await(Chat& chat, const std::string& message_id, Micros wait) {
+        chat.awaited = message_id;
+        chat.blocked_until = Steady::now() + std::max<Micros>(wait, Micros(0)) + kChatPatience;
     }
 
     // On a reading thread.
@@ -383,13 +423,16 @@ struct Dispatcher::State : std::enable_shared_from_this<Dispatcher::State> {
             job->due_at = rows.time(row, 2);
             if (!queue->held[priority].insert(job->message_id).second) continue;
             auto& chat = queue->chats[{job->customer_id, priority}];
-            if (chat.awaited == job->message_id) {
+            const bool awaited = chat.awaited == job->message_id;
+            if (awaited) {
                 chat.awaited.clear();
                 chat.blocked_until = {};
-                chat.waiting.push_front(std::move(job));
-            } else {
-                chat.waiting.push_back(std::move(job));
             }
+            // A retry is due later than what was queued after it, and still comes first.
+            if (awaited || ref->attempt > 0)
+                chat.waiting.push_front(std::move(job));
+            else
+                chat.waiting.push_back(std::move(job));
         }
         return rows.rows() > 0;
     }
@@ -684,7 +727,7 @@ struct Dispatcher::State : std::enable_shared_from_this<Dispatcher::State> {
                     return;
                 default:
                     // It is not in the queue any more: the row goes with the event that said so.
-                    give_back(job, options.held_retry_ms);
+                    give_back(job, options.held_retry_ms, false);
                     return;
             }
         }
@@ -966,15 +1009,24 @@ struct Dispatcher::State : std::enable_shared_from_this<Dispatcher::State> {
     }
 
     // The message was not sent: its row stays where it is, or is gone by another's event.
-    void give_back(const JobPtr& job, milliseconds wait) {
+    void give_back(const JobPtr& job, milliseconds wait, bool comes_again = true) {
         auto* queue = queue_of(job);
         if (queue == nullptr) return;
         if (job->asked_breaker) queue->breaker.abandoned(job->ticket);
         job->asked_breaker = false;
-        rest(*queue, job, wait);
+        if (comes_again)
+            rest(*queue, job, wait);
+        else
+            set_aside(*queue, job, wait);
     }
 
+    // It keeps its place in its chat.
     void rest(ChannelQueue& queue, const JobPtr& job, milliseconds wait) {
+        set_aside(queue, job, wait);
+        await(queue.chats[{job->customer_id, job->priority}], job->message_id, wait);
+    }
+
+    void set_aside(ChannelQueue& queue, const JobPtr& job, milliseconds wait) {
         --queue.in_flight;
         queue.chats[{job->customer_id, job->priority}].busy = false;
         queue.resting[job->message_id] = Steady::now() + wait;
@@ -993,11 +1045,7 @@ struct Dispatcher::State : std::enable_shared_from_this<Dispatcher::State> {
         chat.busy = false;
         if (retry_at) {
             const auto wait = *retry_at - clock.now();
-            if (wait < kChatWaitMax) {
-                chat.awaited = job->message_id;
-                chat.blocked_until =
-                    Steady::now() + std::max<Micros>(wait, Micros(0)) + kChatPatience;
-            }
+            if (wait < kChatWaitMax) await(chat, job->message_id, wait);
         }
         next_pump = Steady::now();
     }

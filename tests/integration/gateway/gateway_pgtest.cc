@@ -3,6 +3,7 @@
 #include <chrono>
 #include <deque>
 #include <future>
+#include <map>
 #include <mutex>
 #include <thread>
 
@@ -467,6 +468,42 @@ TEST_F(Gateway, RepliesOfOneChatLeaveInOrder) {
     for (const auto& call : provider.calls()) bodies.push_back(member(call.body, "body"));
     EXPECT_EQ(bodies, (std::vector<std::string>{"reply 0", "reply 0", "reply 1", "reply 2",
                                                 "reply 3", "reply 4"}));
+}
+
+// What the one before has tried and will try again comes first also with the next owner, whether
+// its time has come by then or not.
+TEST_F(Gateway, RepliesOfOneChatLeaveInOrderWithTheNextOwnerToo) {
+    EXPECT_EQ(post(text_message("wamid.1", "Hi")), 200);
+    EXPECT_EQ(post(text_message("wamid.2", "Hi", R"("from":"255712345679")")), 200);
+    const auto customers = events("ContactSeen");
+    ASSERT_EQ(customers.size(), 2U);
+    std::size_t queued = 0;
+    for (const auto& [customer, retry_in] :
+         {std::pair{customers[0].stream.key, 100ms}, {customers[1].stream.key, 1500ms}}) {
+        const auto first = reply(customer, "first of " + customer);
+        reply(customer, "second of " + customer);
+        until_events("MessageQueued", queued += 2);
+        const Route route{"ch1", customer, {}, 0};
+        append("duka", by_customer(customer), message_stream("duka", first), 1,
+               encode(MessageEvent(SendAttempted{1, "dead", route}), clock.now()));
+        SendFailed failed;
+        failed.attempt = 1;
+        failed.retry_at = clock.now() + retry_in;
+        failed.route = route;
+        append("duka", by_customer(customer), message_stream("duka", first), 2,
+               encode(MessageEvent(failed), clock.now()));
+    }
+    start_dispatcher();
+    until_events("SendAccepted", 4);
+    std::map<std::string, std::vector<std::string>> chats;
+    for (const auto& call : provider.calls())
+        chats[member(call.body, "to")].push_back(member(call.body, "body"));
+    ASSERT_EQ(chats.size(), 2U);
+    for (const auto& [to, bodies] : chats) {
+        ASSERT_EQ(bodies.size(), 2U) << to;
+        EXPECT_TRUE(bodies[0].starts_with("first")) << bodies[0];
+        EXPECT_TRUE(bodies[1].starts_with("second")) << bodies[1];
+    }
 }
 
 TEST_F(Gateway, ALostAnswerIsUnknownUntilAStatusTells) {
