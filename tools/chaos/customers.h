@@ -17,10 +17,12 @@ namespace flowstack::chaos {
 struct CustomerOptions {
     std::string run_dir;
     std::uint64_t seed = 0;
-    int customers = 6;                   // at the same time
-    int journeys_max = 0;                // 0 = until told to stop
-    std::int64_t patience_ms = 150'000;  // for one answer
-    int customers_per_shop = 40;         // then a new shop opens
+    int customers = 6;     // at the same time
+    int journeys_max = 0;  // 0 = until told to stop
+    // For one answer: longer than a breaker takes for the errors that one round gives a channel, of
+    // which each probe meets one.
+    std::int64_t patience_ms = 240'000;
+    int customers_per_shop = 40;  // then a new shop opens
     std::string unknown_text_policy = "hold";
     // Not 0: the only journey is a chat of so many messages, each of them delivered twice, and all
     // of them have to be answered.

@@ -95,7 +95,7 @@ public:
              .seed = seed_,
              .customers = static_cast<int>(options_.number("customers", 6)),
              .journeys_max = static_cast<int>(options_.number("chats", 0)),
-             .patience_ms = options_.number("patience-ms", 150'000),
+             .patience_ms = options_.number("patience-ms", CustomerOptions{}.patience_ms),
              .chat_messages = static_cast<int>(options_.number("chat-messages", 0))});
         customers.open();
         customers.start();
