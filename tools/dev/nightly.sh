@@ -69,7 +69,7 @@ nightly_tsan() { sanitized_suites tsan tsan; }
 # sanitized_suites <part> <preset>: unit and integration tests with instruments. A report anywhere
 # fails it, also when the test itself passed.
 sanitized_suites() {
-    local part=$1 preset=$2 status=0 reports counted
+    local part=$1 preset=$2 status=0 reports counted without=()
     build_all flowstack_proto flowstack_proto_grpc # everyday's: see proto/CMakeLists.txt
     BUILD_DIR=$ROOT/build/$preset
     CMAKE_PRESET=$preset
@@ -85,7 +85,9 @@ sanitized_suites() {
     sanitizer_options "$RUN_DIR/reports"
     # ThreadSanitizer of GCC 12 knows only the address space that kernels had then.
     [[ $preset != tsan ]] || CTEST_WRAPPER=(setarch "$(uname -m)" -R)
-    run_ctest sanitized 1 -L '^(unit|integration)$' || status=1
+    # What only gRPC orders looks like a race to it: gRPC is not instrumented.
+    [[ $preset != tsan ]] || without=(-E '^rpc_test$')
+    run_ctest sanitized 1 -L '^(unit|integration)$' "${without[@]}" || status=1
     stop_test_servers
     trap - EXIT
     unlock_run_dir
