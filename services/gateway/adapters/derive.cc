@@ -247,7 +247,7 @@ std::optional<MessageAddress> read_claim_value(std::string_view value) {
 }
 
 std::string dispatch_kind(std::string_view channel_id, int priority) {
-    return "dispatch/" + std::string(channel_id) + "/" + std::to_string(priority);
+    return std::string(kDispatchPrefix) + std::string(channel_id) + "/" + std::to_string(priority);
 }
 
 std::string ref_text(const WorkRef& ref) {

@@ -56,6 +56,7 @@ std::string claim_value(const MessageAddress& address);
 std::optional<MessageAddress> read_claim_value(std::string_view value);
 
 // Work rows. The queue of a channel is three kinds of row, one a priority, at the channel's lane.
+inline constexpr std::string_view kDispatchPrefix = "dispatch/";  // of every queue's kind
 std::string dispatch_kind(std::string_view channel_id, int priority);
 inline constexpr std::string_view kAttemptKind = "attempt";    // a call that is not answered yet
 inline constexpr std::string_view kEvidenceKind = "evidence";  // an unknown one whose wait ends

@@ -278,9 +278,9 @@ struct Dispatcher::State : std::enable_shared_from_this<Dispatcher::State> {
     std::vector<Retry> retries_of(int lane) {
         const auto rows = store.pool().with([&](postgres::Session& s) {
             return s.query(
-                "select key, priority, due_at, ref from work where lane = $1 and kind like "
-                "'dispatch/%' and due_at > clock_timestamp() and due_at < $2",
-                postgres::Params().add(lane).add(clock.now() + kChatWaitMax));
+                "select key, priority, due_at, ref from work where lane = $1 and "
+                "starts_with(kind, $2) and due_at > clock_timestamp() and due_at < $3",
+                postgres::Params().add(lane).add(kDispatchPrefix).add(clock.now() + kChatWaitMax));
         });
         std::vector<Retry> retries;
         for (int row = 0; row < rows.rows(); ++row)

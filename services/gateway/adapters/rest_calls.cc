@@ -21,7 +21,6 @@ namespace pb = google::protobuf;
 
 constexpr std::size_t kRequestIdMax = 128;
 constexpr std::string_view kBearer = "Bearer ";
-// Metadata of an answer that was given before.
 // Query parameters in which people put secrets.
 constexpr const char* kSecrets[] = {"password", "key",          "api_key",
                                     "apiKey",   "access_token", "token"};
