@@ -5,6 +5,7 @@
 #include "common/core/ids.h"
 #include "common/service/host.h"
 #include "common/service/tenants.h"
+#include "services/followup/adapters/customers.h"
 #include "services/followup/adapters/derive.h"
 #include "services/followup/adapters/handlers.h"
 #include "services/followup/adapters/task_rpc.h"
@@ -36,8 +37,9 @@ int main(int argc, char** argv) {
     host.work(followup::kTimerWork,
               [&](const auto& row, auto done) { timer.fire(row, std::move(done)); });
 
-    const auto tasks =
-        followup::make_task_rpc({host.rpc(), host.store(), host.read_model(), tenants, clock, ids});
+    followup::ConversationCustomers customers(host.channel("conversation"));
+    const auto tasks = followup::make_task_rpc(
+        {host.rpc(), host.store(), host.read_model(), tenants, customers, clock, ids});
     host.serve(*tasks, followup::kTaskServiceName);
     return host.run();
 }

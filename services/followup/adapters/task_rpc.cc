@@ -155,7 +155,7 @@ private:
 
         v1::CustomerView customer;
         const auto seen = p_.read_model.get(tenant, kCustomerDocument, plan.customer_id);
-        if (!plan.customer_id.empty() && !seen)
+        if (!plan.customer_id.empty() && !seen && !p_.customers.exists(tenant, plan.customer_id))
             throw rpc::invalid_field("customer_id",
                                      "must be the id of one of the tenant's customers");
         if (seen && customer.ParseFromString(*seen) && plan.channel_id.empty())

@@ -7,6 +7,7 @@
 #include "common/eventlog/folds.h"
 #include "common/eventlog/read_model.h"
 #include "common/service/tenants.h"
+#include "services/followup/adapters/customers.h"
 #include "services/followup/adapters/task_codec.h"
 
 namespace grpc {
@@ -26,6 +27,7 @@ struct TaskRpcParts {
     eventlog::Store& store;
     eventlog::ReadModel& read_model;
     service::Tenants& tenants;
+    Customers& customers;
     const Clock& clock;
     IdSource& ids;
 };

@@ -1,7 +1,11 @@
 #include <grpcpp/grpcpp.h>
 #include <gtest/gtest.h>
 
+#include <set>
+#include <utility>
+
 #include "common/core/clock.h"
+#include "common/eventlog/turn.h"
 #include "common/rpc/channel.h"
 #include "common/rpc/error.h"
 #include "common/rpc/server.h"
@@ -21,6 +25,16 @@ using std::chrono::hours;
 using std::chrono::seconds;
 
 constexpr Time kNow = from_unix_seconds(1'750'000'000);
+
+// conversation, as far as it tells about customers.
+struct FakeCustomers final : Customers {
+    bool exists(const std::string& tenant, const std::string& customer_id) override {
+        if (away) throw eventlog::TryLater("conversation is away");
+        return all.contains({tenant, customer_id});
+    }
+    std::set<std::pair<std::string, std::string>> all;
+    bool away = false;
+};
 
 class TaskService : public ::testing::Test {
 protected:
@@ -92,9 +106,10 @@ protected:
     ManualClock clock{kNow};
     IdSource ids{clock};
     testing::FakeTenants tenants;
+    FakeCustomers customers;
     rpc::Server door{{.deadline_required = true}};
     std::shared_ptr<grpc::Service> service =
-        make_task_rpc({door, store, read_model, tenants, clock, ids});
+        make_task_rpc({door, store, read_model, tenants, customers, clock, ids});
     std::unique_ptr<v1::TaskService::Stub> stub;
     v1::Task task;
     std::optional<rpc::Failure> failure;
@@ -178,6 +193,22 @@ TEST_F(TaskService, AsksGatewayForATenantOfWhichItHasNotReadYet) {
     tenants.all["shut"].set_status("CLOSED");
     request.set_parent("tenants/shut");
     EXPECT_EQ(create(request), common::v1::ERROR_REASON_WRONG_STATE);
+}
+
+TEST_F(TaskService, AsksConversationForACustomerOfWhomItHasNotReadYet) {
+    auto request = cake();
+    request.set_customer_id("fresh");
+    customers.away = true;
+    EXPECT_EQ(create(request), common::v1::ERROR_REASON_STORE_UNAVAILABLE);
+    customers.away = false;
+    EXPECT_EQ(create(request), common::v1::ERROR_REASON_FIELD_INVALID);
+    customers.all.insert({"other", "fresh"});
+    EXPECT_EQ(create(request), common::v1::ERROR_REASON_FIELD_INVALID);
+    customers.all.insert({"duka", "fresh"});
+    ASSERT_EQ(create(request), kOk) << failure->message;
+    EXPECT_EQ(task.customer_id(), "fresh");
+    // conversation chooses when the time has come.
+    EXPECT_EQ(task.channel_id(), "");
 }
 
 TEST_F(TaskService, CancelsATaskOnceAndAnswersEveryRepeat) {
