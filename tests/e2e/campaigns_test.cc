@@ -214,7 +214,7 @@ TEST_F(Speaking, WhatIsBookedForATimeIsSaidThenUnlessItIsTakenBack) {
                      {"text", text},
                      {"dueTime", to_rfc3339(due)}});
     };
-    const auto due_us = now_us() + 1'500'000;
+    const auto due_us = now_us() + 3'000'000;
     const auto kept = book("Your appointment is in an hour, {{name}}.", due_us);
     ASSERT_EQ(kept.status / 100, 2) << kept.body;
     const auto back = book("Never mind.", due_us);
