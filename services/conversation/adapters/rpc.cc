@@ -6,6 +6,7 @@
 
 #include "common/eventlog/turn.h"
 #include "common/service/one_effect.h"
+#include "common/service/pages.h"
 #include "flowstack/common/v1/error_reason.pb.h"
 
 namespace flowstack::conversation {
@@ -94,10 +95,7 @@ Page page_of(const std::vector<std::string>& ids, int page_size, const std::stri
     if (!page_token.empty()) {
         const auto last = std::find(ids.begin(), ids.end(), page_token);
         if (last == ids.end()) {
-            auto failure = rpc::invalid_field("page_token",
-                                              "must be the next_page_token of the same question");
-            failure.reason = common::v1::ERROR_REASON_PAGE_TOKEN_INVALID;
-            throw failure;
+            throw service::bad_page_token();
         }
         page.begin = static_cast<std::size_t>(last - ids.begin()) + 1;
     }

@@ -1,6 +1,7 @@
 #include <grpcpp/grpcpp.h>
 
 #include "common/rpc/server.h"
+#include "common/service/pages.h"
 #include "flowstack/common/v1/error_reason.pb.h"
 #include "flowstack/common/v1/message_content.pb.h"
 #include "flowstack/conversation/v1/conversation_service.grpc.pb.h"
@@ -17,13 +18,6 @@ using grpc::ServerUnaryReactor;
 constexpr int kHistoryPageDefault = 200;
 constexpr int kHistoryPageMax = 1000;
 
-rpc::Failure bad_page_token() {
-    auto failure =
-        rpc::invalid_field("page_token", "must be the next_page_token of the same question");
-    failure.reason = common::v1::ERROR_REASON_PAGE_TOKEN_INVALID;
-    return failure;
-}
-
 rpc::Failure version_mismatch() {
     return {grpc::StatusCode::ABORTED, common::v1::ERROR_REASON_VERSION_MISMATCH,
             "The resource has changed since that etag: read it again."};
@@ -37,26 +31,6 @@ void fold(const Doors& doors, const eventlog::StreamName& name, const std::strin
     if (events.empty()) throw rpc::not_found(resource_name);
     resource.Clear();
     for (const auto& event : events) apply(resource, event);
-}
-
-template <class Resource, class Request>
-std::string list(const Doors& doors, const Request& request, eventlog::ListQuery query,
-                 const std::function<void(Resource)>& add) {
-    if (request.page_size() < 0) throw rpc::invalid_field("page_size", "must not be negative");
-    query.tenant = parse_parent(request.parent());
-    query.page_size = std::min(request.page_size(), eventlog::kPageSizeMax);
-    query.page_token = request.page_token();
-    try {
-        auto page = doors.read_model.list(query);
-        for (const auto& body : page.bodies) {
-            Resource resource;
-            if (!resource.ParseFromString(body)) throw rpc::internal();
-            add(std::move(resource));
-        }
-        return page.next_page_token;
-    } catch (const eventlog::BadPageToken&) {
-        throw bad_page_token();
-    }
 }
 
 // What a reply says, in one line for a person who reads the history.
@@ -122,12 +96,12 @@ public:
                     "state",
                     "must be NEW_LEAD, ENGAGED, AWAITING_CUSTOMER, WAITING_FOR_PAYMENT, "
                     "PAID, DORMANT, ESCALATED or CLOSED");
-            eventlog::ListQuery query;
-            query.kind = document::kConversation;
-            query.parent = request->customer_id();
-            query.state = request->state();
-            response->set_next_page_token(list<v1::Conversation>(
-                doors_, *request, std::move(query),
+            response->set_next_page_token(service::list<v1::Conversation>(
+                doors_.read_model, *request,
+                {.tenant = parse_parent(request->parent()),
+                 .kind = document::kConversation,
+                 .parent = request->customer_id(),
+                 .state = request->state()},
                 [&](v1::Conversation c) { *response->add_conversations() = std::move(c); }));
         });
     }
@@ -195,7 +169,7 @@ private:
         if (!request.page_token().empty()) {
             const auto& token = request.page_token();
             if (token.size() > 15 || token.find_first_not_of("0123456789") != std::string::npos)
-                throw bad_page_token();
+                throw service::bad_page_token();
             from = std::stoll(token);
         }
         const auto events =
@@ -268,10 +242,9 @@ public:
                                       const v1::ListCustomersRequest* request,
                                       v1::ListCustomersResponse* response) override {
         return doors_.rpc.unary(context, [=, this](rpc::Call&) {
-            eventlog::ListQuery query;
-            query.kind = document::kCustomer;
-            response->set_next_page_token(list<v1::Customer>(
-                doors_, *request, std::move(query),
+            response->set_next_page_token(service::list<v1::Customer>(
+                doors_.read_model, *request,
+                {.tenant = parse_parent(request->parent()), .kind = document::kCustomer},
                 [&](v1::Customer c) { *response->add_customers() = std::move(c); }));
             if (request->count_all())
                 response->set_total_size(doors_.read_model.count(

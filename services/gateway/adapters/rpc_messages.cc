@@ -8,6 +8,7 @@
 
 #include "common/core/broken_world.h"
 #include "common/rpc/server.h"
+#include "common/service/pages.h"
 #include "flowstack/common/v1/error_reason.pb.h"
 #include "flowstack/common/v1/message_content.pb.h"
 #include "flowstack/gateway/v1/contact_service.grpc.pb.h"
@@ -80,32 +81,6 @@ const std::string& checked_reason(const std::string& reason) {
     return reason;
 }
 
-struct Page {
-    std::vector<std::string> bodies;
-    std::string next;
-};
-template <class Request>
-Page page_of(const Doors& doors, const Request& request, const std::string& kind,
-             const std::string& parent, const std::string& state) {
-    if (request.page_size() < 0) throw rpc::invalid_field("page_size", "must not be negative");
-    eventlog::ListQuery query;
-    query.tenant = tenant_in(request.parent());
-    query.kind = kind;
-    query.parent = parent;
-    query.state = state;
-    query.page_size = std::min(request.page_size(), eventlog::kPageSizeMax);
-    query.page_token = request.page_token();
-    try {
-        auto page = doors.read_model.list(query);
-        return {std::move(page.bodies), std::move(page.next_page_token)};
-    } catch (const eventlog::BadPageToken&) {
-        auto failure =
-            rpc::invalid_field("page_token", "must be the next_page_token of the same question");
-        failure.reason = common::v1::ERROR_REASON_PAGE_TOKEN_INVALID;
-        throw failure;
-    }
-}
-
 // Waits for many appends at once; what is asked together is committed together.
 class Appends {
 public:
@@ -176,11 +151,13 @@ public:
             if (!request->origin_id().empty() && !request->customer_id().empty())
                 throw rpc::invalid_field("origin_id", "cannot be asked together with customer_id");
             const bool by_origin = !request->origin_id().empty();
-            const auto page = page_of(doors_, *request, by_origin ? "origin_message" : "message",
-                                      by_origin ? request->origin_id() : request->customer_id(),
-                                      request->state());
-            for (const auto& body : page.bodies) response->add_messages()->ParseFromString(body);
-            response->set_next_page_token(page.next);
+            response->set_next_page_token(service::list<v1::Message>(
+                doors_.read_model, *request,
+                {.tenant = tenant_in(request->parent()),
+                 .kind = by_origin ? "origin_message" : "message",
+                 .parent = by_origin ? request->origin_id() : request->customer_id(),
+                 .state = request->state()},
+                [&](v1::Message message) { *response->add_messages() = std::move(message); }));
         });
     }
     ServerUnaryReactor* CancelMessages(CallbackServerContext* context,
@@ -193,9 +170,10 @@ public:
                                         const v1::ListDeadLettersRequest* request,
                                         v1::ListMessagesResponse* response) override {
         return doors_.rpc.unary(context, [=, this](rpc::Call&) {
-            const auto page = page_of(doors_, *request, "dead_letter", "", "");
-            for (const auto& body : page.bodies) response->add_messages()->ParseFromString(body);
-            response->set_next_page_token(page.next);
+            response->set_next_page_token(service::list<v1::Message>(
+                doors_.read_model, *request,
+                {.tenant = tenant_in(request->parent()), .kind = "dead_letter"},
+                [&](v1::Message message) { *response->add_messages() = std::move(message); }));
         });
     }
     ServerUnaryReactor* RetryMessage(CallbackServerContext* context,
@@ -486,9 +464,12 @@ public:
                                      const v1::ListContactsRequest* request,
                                      v1::ListContactsResponse* response) override {
         return doors_.rpc.unary(context, [=, this](rpc::Call&) {
-            const auto page = page_of(doors_, *request, "contact", request->phone(), "");
-            for (const auto& body : page.bodies) response->add_contacts()->ParseFromString(body);
-            response->set_next_page_token(page.next);
+            response->set_next_page_token(service::list<v1::Contact>(
+                doors_.read_model, *request,
+                {.tenant = tenant_in(request->parent()),
+                 .kind = "contact",
+                 .parent = request->phone()},
+                [&](v1::Contact contact) { *response->add_contacts() = std::move(contact); }));
         });
     }
     ServerUnaryReactor* ResolveContact(CallbackServerContext* context,

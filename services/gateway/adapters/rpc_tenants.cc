@@ -6,6 +6,7 @@
 #include "common/crypto/encoding.h"
 #include "common/crypto/hash.h"
 #include "common/rpc/server.h"
+#include "common/service/pages.h"
 #include "flowstack/common/v1/error_reason.pb.h"
 #include "flowstack/gateway/v1/channel_service.grpc.pb.h"
 #include "flowstack/gateway/v1/tenant_service.grpc.pb.h"
@@ -120,32 +121,6 @@ Command command_on(const Doors& doors, eventlog::Routing routing, eventlog::Stre
     return command;
 }
 
-// The page of a list, its documents given to `add`.
-template <class Resource, class Request, class Add>
-std::string list(const Doors& doors, const Request& request, const std::string& tenant,
-                 const std::string& kind, Add add) {
-    if (request.page_size() < 0) throw rpc::invalid_field("page_size", "must not be negative");
-    eventlog::ListQuery query;
-    query.tenant = tenant;
-    query.kind = kind;
-    query.page_size = std::min(request.page_size(), eventlog::kPageSizeMax);
-    query.page_token = request.page_token();
-    try {
-        auto page = doors.read_model.list(query);
-        for (const auto& body : page.bodies) {
-            Resource resource;
-            if (!resource.ParseFromString(body)) throw rpc::internal();
-            add(std::move(resource));
-        }
-        return page.next_page_token;
-    } catch (const eventlog::BadPageToken&) {
-        auto failure =
-            rpc::invalid_field("page_token", "must be the next_page_token of the same question");
-        failure.reason = common::v1::ERROR_REASON_PAGE_TOKEN_INVALID;
-        throw failure;
-    }
-}
-
 class TenantRpc final : public v1::TenantService::CallbackService {
 public:
     explicit TenantRpc(const Doors& doors) : doors_(doors) {}
@@ -167,8 +142,8 @@ public:
                                     const v1::ListTenantsRequest* request,
                                     v1::ListTenantsResponse* response) override {
         return doors_.rpc.unary(context, [=, this](rpc::Call&) {
-            response->set_next_page_token(list<v1::Tenant>(
-                doors_, *request, "", "tenant",
+            response->set_next_page_token(service::list<v1::Tenant>(
+                doors_.read_model, *request, {.tenant = "", .kind = "tenant"},
                 [&](v1::Tenant tenant) { *response->add_tenants() = std::move(tenant); }));
         });
     }
@@ -415,9 +390,9 @@ public:
                                      const v1::ListChannelsRequest* request,
                                      v1::ListChannelsResponse* response) override {
         return doors_.rpc.unary(context, [=, this](rpc::Call&) {
-            const auto tenant = tenant_in(request->parent());
-            response->set_next_page_token(list<v1::Channel>(
-                doors_, *request, tenant, "channel",
+            response->set_next_page_token(service::list<v1::Channel>(
+                doors_.read_model, *request,
+                {.tenant = tenant_in(request->parent()), .kind = "channel"},
                 [&](v1::Channel channel) { *response->add_channels() = std::move(channel); }));
         });
     }

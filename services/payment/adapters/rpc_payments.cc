@@ -8,6 +8,7 @@
 #include "common/rpc/error.h"
 #include "common/rpc/server.h"
 #include "common/service/one_effect.h"
+#include "common/service/pages.h"
 #include "flowstack/common/v1/error_reason.pb.h"
 #include "flowstack/payment/v1/payment_service.grpc.pb.h"
 #include "flowstack/payment/v1/provider_account_service.grpc.pb.h"
@@ -21,7 +22,6 @@ using eventlog::Command;
 using grpc::CallbackServerContext;
 using grpc::ServerUnaryReactor;
 
-constexpr int kPageSizeMax = 200;
 constexpr std::size_t kReasonBytesMax = 500;
 constexpr std::chrono::milliseconds kLookAgainMs{25};
 
@@ -256,24 +256,14 @@ private:
             throw rpc::invalid_field("state", "must be a known state");
         v1::Payment wanted;
         wanted.set_state(request.state());
-        eventlog::ListQuery query;
-        query.tenant = parse_parent(request.parent());
-        query.kind = document::kPayment;
-        query.parent = request.customer_id();
-        if (request.state() != v1::PAYMENT_STATE_UNSPECIFIED) query.state = state_of(wanted);
-        query.page_size = std::min(request.page_size(), kPageSizeMax);
-        query.page_token = request.page_token();
-        try {
-            const auto page = doors_.read_model.list(query);
-            for (const auto& body : page.bodies)
-                if (!response.add_payments()->ParseFromString(body)) throw rpc::internal();
-            response.set_next_page_token(page.next_page_token);
-        } catch (const eventlog::BadPageToken&) {
-            auto failure = rpc::invalid_field("page_token",
-                                              "must be the next_page_token of the same question");
-            failure.reason = common::v1::ERROR_REASON_PAGE_TOKEN_INVALID;
-            throw failure;
-        }
+        const bool any = request.state() == v1::PAYMENT_STATE_UNSPECIFIED;
+        response.set_next_page_token(service::list<v1::Payment>(
+            doors_.read_model, request,
+            {.tenant = parse_parent(request.parent()),
+             .kind = document::kPayment,
+             .parent = request.customer_id(),
+             .state = any ? "" : state_of(wanted)},
+            [&](v1::Payment payment) { *response.add_payments() = std::move(payment); }));
     }
 
     Doors doors_;

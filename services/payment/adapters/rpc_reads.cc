@@ -4,6 +4,7 @@
 
 #include "common/rpc/error.h"
 #include "common/rpc/server.h"
+#include "common/service/pages.h"
 #include "flowstack/common/v1/error_reason.pb.h"
 #include "flowstack/payment/v1/invoice_service.grpc.pb.h"
 #include "flowstack/payment/v1/ledger_service.grpc.pb.h"
@@ -17,41 +18,7 @@ namespace {
 using grpc::CallbackServerContext;
 using grpc::ServerUnaryReactor;
 
-constexpr int kPageSizeMax = 200;
 constexpr std::size_t kIdBytesMax = 200;
-
-rpc::Failure bad_page_token() {
-    auto failure =
-        rpc::invalid_field("page_token", "must be the next_page_token of the same question");
-    failure.reason = common::v1::ERROR_REASON_PAGE_TOKEN_INVALID;
-    return failure;
-}
-
-// One page of documents as messages of `Resource`, given to `add`.
-template <class Resource, class Request>
-std::string list(const Doors& doors, const Request& request, const char* kind,
-                 const std::string& parent, const std::string& state,
-                 const std::function<void(Resource)>& add) {
-    if (request.page_size() < 0) throw rpc::invalid_field("page_size", "must not be negative");
-    eventlog::ListQuery query;
-    query.tenant = parse_parent(request.parent());
-    query.kind = kind;
-    query.parent = parent;
-    query.state = state;
-    query.page_size = std::min(request.page_size(), kPageSizeMax);
-    query.page_token = request.page_token();
-    try {
-        auto page = doors.read_model.list(query);
-        for (const auto& body : page.bodies) {
-            Resource resource;
-            if (!resource.ParseFromString(body)) throw rpc::internal();
-            add(std::move(resource));
-        }
-        return page.next_page_token;
-    } catch (const eventlog::BadPageToken&) {
-        throw bad_page_token();
-    }
-}
 
 // The fold of one stream as a resource: you read your own writes.
 template <class Resource>
@@ -81,9 +48,12 @@ public:
             v1::Order wanted;
             wanted.set_payment_state(request->payment_state());
             const bool any = request->payment_state() == v1::ORDER_PAYMENT_STATE_UNSPECIFIED;
-            response->set_next_page_token(list<v1::Order>(
-                doors_, *request, document::kOrder, request->customer_id(),
-                any ? "" : state_of(wanted),
+            response->set_next_page_token(service::list<v1::Order>(
+                doors_.read_model, *request,
+                {.tenant = parse_parent(request->parent()),
+                 .kind = document::kOrder,
+                 .parent = request->customer_id(),
+                 .state = any ? "" : state_of(wanted)},
                 [&](v1::Order order) { *response->add_orders() = std::move(order); }));
             if (request->count_all())
                 response->set_total_size(
@@ -120,9 +90,12 @@ public:
             if (!v1::InvoiceState_IsValid(request->state()))
                 throw rpc::invalid_field("state", "must be a known state");
             const bool any = request->state() == v1::INVOICE_STATE_UNSPECIFIED;
-            response->set_next_page_token(list<v1::Invoice>(
-                doors_, *request, document::kInvoice, request->customer_id(),
-                any ? "" : state_of(wanted),
+            response->set_next_page_token(service::list<v1::Invoice>(
+                doors_.read_model, *request,
+                {.tenant = parse_parent(request->parent()),
+                 .kind = document::kInvoice,
+                 .parent = request->customer_id(),
+                 .state = any ? "" : state_of(wanted)},
                 [&](v1::Invoice invoice) { *response->add_invoices() = std::move(invoice); }));
         });
     }
@@ -145,11 +118,14 @@ public:
                                            const v1::ListJournalEntriesRequest* request,
                                            v1::ListJournalEntriesResponse* response) override {
         return doors_.rpc.unary(context, [=, this](rpc::Call&) {
-            response->set_next_page_token(
-                list<v1::JournalEntry>(doors_, *request, document::kJournal, request->reference(),
-                                       "", [&](v1::JournalEntry entry) {
-                                           *response->add_journal_entries() = std::move(entry);
-                                       }));
+            response->set_next_page_token(service::list<v1::JournalEntry>(
+                doors_.read_model, *request,
+                {.tenant = parse_parent(request->parent()),
+                 .kind = document::kJournal,
+                 .parent = request->reference()},
+                [&](v1::JournalEntry entry) {
+                    *response->add_journal_entries() = std::move(entry);
+                }));
         });
     }
 
