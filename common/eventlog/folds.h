@@ -48,6 +48,19 @@ public:
     // As committed.
     Folded<State> load(const StreamName& stream) { return load(stream, stream_id(stream)); }
 
+    // As it was after its event `version`, whatever came later.
+    Folded<State> load_at(const StreamName& stream, std::int64_t version) {
+        Folded<State> folded;
+        for (const auto& event : store_.read_stream(stream)) {
+            if (event.version > version) break;
+            folded.state = Codec::evolve(std::move(folded.state), event.type, event.payload,
+                                         event.occurred_at);
+            folded.version = event.version;
+            folded.last = event.where();
+        }
+        return folded;
+    }
+
     // Several, by one question to the store.
     std::vector<Folded<State>> load_all(std::span<const StreamName> streams) {
         std::vector<Folded<State>> folded;

@@ -3,6 +3,7 @@
 #include "common/config/config.h"
 #include "common/core/clock.h"
 #include "common/core/ids.h"
+#include "common/service/contacts.h"
 #include "common/service/host.h"
 #include "common/service/tenants.h"
 #include "services/campaign/adapters/campaign_rpc.h"
@@ -52,8 +53,9 @@ int main(int argc, char** argv) {
             done();
         });
 
+    service::GatewayContacts contacts(host.channel("gateway"));
     const auto campaigns = campaign::make_campaign_rpc(
-        {host.rpc(), host.store(), host.read_model(), tenants, clock, ids});
+        {host.rpc(), host.store(), host.read_model(), tenants, contacts, clock, ids});
     host.serve(*campaigns, campaign::kCampaignServiceName);
     return host.run();
 }

@@ -3,9 +3,9 @@
 #include "common/config/config.h"
 #include "common/core/clock.h"
 #include "common/core/ids.h"
+#include "common/service/contacts.h"
 #include "common/service/host.h"
 #include "common/service/tenants.h"
-#include "services/followup/adapters/customers.h"
 #include "services/followup/adapters/derive.h"
 #include "services/followup/adapters/handlers.h"
 #include "services/followup/adapters/task_rpc.h"
@@ -32,14 +32,14 @@ int main(int argc, char** argv) {
     host.project([&](const auto& event, auto& turn) { handlers.project(event, turn); });
 
     service::GatewayTenants tenants(host.channel("gateway"));
-    followup::Timer timer(host.store(), host.read_model(), tenants, clock, host.metrics(),
+    service::GatewayContacts contacts(host.channel("gateway"));
+    followup::Timer timer(host.store(), host.read_model(), tenants, contacts, clock, host.metrics(),
                           settings);
     host.work(followup::kTimerWork,
               [&](const auto& row, auto done) { timer.fire(row, std::move(done)); });
 
-    followup::ConversationCustomers customers(host.channel("conversation"));
     const auto tasks = followup::make_task_rpc(
-        {host.rpc(), host.store(), host.read_model(), tenants, customers, clock, ids});
+        {host.rpc(), host.store(), host.read_model(), tenants, contacts, clock, ids});
     host.serve(*tasks, followup::kTaskServiceName);
     return host.run();
 }

@@ -5,16 +5,15 @@
 #include <map>
 #include <set>
 
-#include "common/core/broken_world.h"
 #include "common/eventlog/folds.h"
-#include "common/observability/trace.h"
 #include "common/rpc/error.h"
-#include "common/rpc/request_id.h"
 #include "common/rpc/server.h"
 #include "common/service/one_effect.h"
+#include "common/service/pages.h"
 #include "flowstack/campaign/v1/campaign_service.grpc.pb.h"
 #include "flowstack/campaign/v1/views.pb.h"
 #include "flowstack/common/v1/error_reason.pb.h"
+#include "flowstack/gateway/v1/contact_service.pb.h"
 #include "services/campaign/adapters/campaign_codec.h"
 #include "services/campaign/adapters/handlers.h"
 #include "services/campaign/adapters/tenants.h"
@@ -23,7 +22,6 @@ namespace flowstack::campaign {
 namespace {
 
 namespace reason = flowstack::common::v1;
-constexpr int kDecideAttempts = 3;
 constexpr std::size_t kReasonMax = 500;
 constexpr const char* kDefaultName = "there";
 
@@ -127,13 +125,12 @@ public:
                                             const v1::ListCampaignsRequest* request,
                                             v1::ListCampaignsResponse* answer) override {
         return p_.door.unary(context, [=, this](rpc::Call&) {
-            auto page = list({.tenant = tenant_of(request->parent()),
-                              .kind = kCampaignDocument,
-                              .state = request->state(),
-                              .page_size = request->page_size(),
-                              .page_token = request->page_token()});
-            for (const auto& body : page.bodies) answer->add_campaigns()->ParseFromString(body);
-            answer->set_next_page_token(page.next_page_token);
+            answer->set_next_page_token(service::list<v1::Campaign>(
+                p_.read_model, *request,
+                {.tenant = tenant_of(request->parent()),
+                 .kind = kCampaignDocument,
+                 .state = request->state()},
+                [&](v1::Campaign campaign) { *answer->add_campaigns() = std::move(campaign); }));
         });
     }
     grpc::ServerUnaryReactor* StartCampaign(grpc::CallbackServerContext* context,
@@ -143,30 +140,34 @@ public:
             const Time now = p_.clock.now();
             const bool later = request->has_start_time() && time_from(request->start_time()) > now;
             if (later)
-                change(*request, ScheduleCampaign{time_from(request->start_time()), now}, *answer);
+                change("StartCampaign", *request,
+                       ScheduleCampaign{time_from(request->start_time()), now}, *answer);
             else
-                change(*request, campaign::StartCampaign{p_.store.options().lanes}, *answer);
+                change("StartCampaign", *request, campaign::StartCampaign{p_.store.options().lanes},
+                       *answer);
         });
     }
     grpc::ServerUnaryReactor* PauseCampaign(grpc::CallbackServerContext* context,
                                             const v1::PauseCampaignRequest* request,
                                             v1::Campaign* answer) override {
         return p_.door.unary(context, [=, this](rpc::Call&) {
-            change(*request, campaign::PauseCampaign{checked_reason(request->reason())}, *answer);
+            change("PauseCampaign", *request,
+                   campaign::PauseCampaign{checked_reason(request->reason())}, *answer);
         });
     }
     grpc::ServerUnaryReactor* ResumeCampaign(grpc::CallbackServerContext* context,
                                              const v1::ResumeCampaignRequest* request,
                                              v1::Campaign* answer) override {
         return p_.door.unary(context, [=, this](rpc::Call&) {
-            change(*request, campaign::ResumeCampaign{}, *answer);
+            change("ResumeCampaign", *request, campaign::ResumeCampaign{}, *answer);
         });
     }
     grpc::ServerUnaryReactor* CancelCampaign(grpc::CallbackServerContext* context,
                                              const v1::CancelCampaignRequest* request,
                                              v1::Campaign* answer) override {
         return p_.door.unary(context, [=, this](rpc::Call&) {
-            change(*request, campaign::CancelCampaign{checked_reason(request->reason())}, *answer);
+            change("CancelCampaign", *request,
+                   campaign::CancelCampaign{checked_reason(request->reason())}, *answer);
         });
     }
     grpc::ServerUnaryReactor* GetCampaignMetrics(grpc::CallbackServerContext* context,
@@ -180,14 +181,13 @@ public:
         return p_.door.unary(context, [=, this](rpc::Call&) {
             const auto name = campaign_name(request->parent(), "parent");
             load(name, request->parent());
-            auto page = list({.tenant = name.tenant,
-                              .kind = kRecipientDocument,
-                              .parent = name.campaign_id,
-                              .state = request->disposition(),
-                              .page_size = request->page_size(),
-                              .page_token = request->page_token()});
-            for (const auto& body : page.bodies) answer->add_recipients()->ParseFromString(body);
-            answer->set_next_page_token(page.next_page_token);
+            answer->set_next_page_token(service::list<v1::Recipient>(
+                p_.read_model, *request,
+                {.tenant = name.tenant,
+                 .kind = kRecipientDocument,
+                 .parent = name.campaign_id,
+                 .state = request->disposition()},
+                [&](v1::Recipient who) { *answer->add_recipients() = std::move(who); }));
         });
     }
 
@@ -198,17 +198,6 @@ private:
         return folded;
     }
 
-    eventlog::ListPage list(const eventlog::ListQuery& query) {
-        if (query.page_size < 0 || query.page_size > eventlog::kPageSizeMax)
-            throw rpc::invalid_field("page_size", "must be from 0 to 500");
-        try {
-            return p_.read_model.list(query);
-        } catch (const eventlog::BadPageToken& error) {
-            throw rpc::Failure(grpc::StatusCode::INVALID_ARGUMENT,
-                               reason::ERROR_REASON_PAGE_TOKEN_INVALID, error.what());
-        }
-    }
-
     void check_tenant(const std::string& tenant) {
         try {
             if (tenant_status(p_.read_model, p_.tenants, tenant) == "CLOSED")
@@ -216,6 +205,15 @@ private:
         } catch (const service::NoSuchTenant&) {
             throw rpc::not_found("tenants/" + tenant);
         }
+    }
+
+    // Of a contact of whom this service has not read yet; the freezer waits until it has. Empty:
+    // the tenant has none of it.
+    std::string gateways_customer(const std::string& tenant, const std::string& value) {
+        const auto contact = value.starts_with('+') ? p_.contacts.with_phone(tenant, value)
+                                                    : p_.contacts.find(tenant, value);
+        if (!contact) return "";
+        return contact->merged_into().empty() ? contact->customer_id() : contact->merged_into();
     }
 
     // Who is listed by customer id or phone, as customer ids, each once.
@@ -245,18 +243,18 @@ private:
         std::set<std::string> customers;
         for (std::size_t i = 0; i < values.size(); ++i) {
             const auto found = known.find(values[i]);
-            if (found == known.end())
+            const auto id =
+                found != known.end() ? found->second : gateways_customer(tenant, values[i]);
+            if (id.empty())
                 throw rpc::invalid_field("audience.values[" + std::to_string(i) + "]",
                                          "must be the id or the phone of one of the tenant's "
                                          "contacts");
-            customers.insert(found->second);
+            customers.insert(id);
         }
         return {customers.begin(), customers.end()};
     }
 
-    void create(const v1::CreateCampaignRequest& request, v1::Campaign& answer) {
-        const auto tenant = tenant_of(request.parent());
-        check_tenant(tenant);
+    Draft drafted(const std::string& tenant, const v1::CreateCampaignRequest& request) {
         Draft draft;
         draft.campaign_id = p_.ids.next().text();
         draft.name = request.display_name();
@@ -274,65 +272,61 @@ private:
         draft.default_name = request.default_name().empty() ? kDefaultName : request.default_name();
         draft.per_second = request.per_second();
         draft.channel_id = request.channel_id();
+        return draft;
+    }
+
+    void create(const v1::CreateCampaignRequest& request, v1::Campaign& answer) {
+        const auto tenant = tenant_of(request.parent());
+        check_tenant(tenant);
         if (request.start_immediately() && request.has_start_time())
             throw rpc::invalid_field("start_time", "must be empty together with start_immediately");
 
-        const Time now = p_.clock.now();
-        const auto& id = request.request_id();
-        const bool repeated = !id.empty() && p_.store.claim(tenant, "command", id).has_value();
-        Campaign campaign;
-        eventlog::Part part{campaign_stream(tenant, draft.campaign_id), eventlog::kCreate, {}};
-        const auto decide_next = [&](const Command& command) {
-            const auto decision = decide(campaign, command);
-            if (!decision.accepted()) throw failure_of(decision.rejection(), "", campaign);
-            for (const auto& event : decision.events()) {
-                part.events.push_back(encode(event, draft, now));
-                campaign = evolve(std::move(campaign), event);
-            }
-        };
-        decide_next(DraftCampaign{draft});
-        if (request.start_immediately())
-            decide_next(campaign::StartCampaign{p_.store.options().lanes});
-        // A repeat gets its first answer, also when the time it named has passed since.
-        else if (request.has_start_time() && !repeated)
-            decide_next(ScheduleCampaign{time_from(request.start_time()), now});
-
-        auto command = command_for(tenant, draft.campaign_id, id, service::hash_of(request));
-        command.parts.push_back(std::move(part));
-        answer_first(p_.store.append(std::move(command)), tenant, id, answer);
+        auto effect = one_effect("CreateCampaign", tenant, request);
+        const auto events = effect.run([&]() -> std::optional<eventlog::Command> {
+            const auto draft = drafted(tenant, request);
+            std::vector<Event> made;
+            Campaign campaign;
+            const auto decide_next = [&](const Command& command) {
+                const auto decision = decide(campaign, command);
+                if (!decision.accepted()) throw failure_of(decision.rejection(), "", campaign);
+                for (const auto& event : decision.events()) {
+                    made.push_back(event);
+                    campaign = evolve(std::move(campaign), event);
+                }
+            };
+            decide_next(DraftCampaign{draft});
+            if (request.start_immediately())
+                decide_next(campaign::StartCampaign{p_.store.options().lanes});
+            else if (request.has_start_time())
+                decide_next(ScheduleCampaign{time_from(request.start_time()), p_.clock.now()});
+            return command_of({campaign_stream(tenant, draft.campaign_id), eventlog::kCreate, {}},
+                              draft, made);
+        });
+        show_after(tenant, events, answer);
     }
 
     template <class Request>
-    void change(const Request& request, const Command& wish, v1::Campaign& answer) {
+    void change(const std::string& method, const Request& request, const Command& wish,
+                v1::Campaign& answer) {
         const auto name = campaign_name(request.name());
-        const auto stream = campaign_stream(name.tenant, name.campaign_id);
-        for (int attempt = 0; attempt < kDecideAttempts; ++attempt) {
-            const auto folded = load(name, request.name());
+        auto effect = one_effect(method, name.tenant, request);
+        eventlog::Folded<CampaignState> folded;
+        const auto events = effect.run([&]() -> std::optional<eventlog::Command> {
+            folded = load(name, request.name());
             const auto& campaign = folded.state.campaign;
             if (!request.etag().empty() && request.etag() != std::to_string(folded.version))
                 throw rpc::Failure(grpc::StatusCode::ABORTED, reason::ERROR_REASON_VERSION_MISMATCH,
                                    "the campaign has changed: read it again and send its new etag");
-            const auto& id = request.request_id();
-            const bool repeated = !id.empty() && p_.store.claim(name.tenant, "command", id);
             const auto decision = decide(campaign, wish);
-            auto command =
-                command_for(name.tenant, name.campaign_id, id, service::hash_of(request));
-            eventlog::Part part{stream, folded.expected(), {}};
-            if (!repeated) {
-                if (!decision.accepted())
-                    throw failure_of(decision.rejection(), request.name(), campaign);
-                if (decision.events().empty())
-                    return fill(answer, name.tenant, folded.state, folded.version);
-                for (const auto& event : decision.events())
-                    part.events.push_back(encode(event, *draft_of(campaign), p_.clock.now()));
-            }
-            // Repeated: the claim answers before anything could be written.
-            command.parts.push_back(std::move(part));
-            const auto verdict = p_.store.append(std::move(command));
-            if (verdict.outcome == eventlog::Outcome::wrong_version) continue;
-            return answer_first(verdict, name.tenant, id, answer);
-        }
-        throw Contention(request.name());
+            if (!decision.accepted())
+                throw failure_of(decision.rejection(), request.name(), campaign);
+            if (decision.events().empty()) return std::nullopt;
+            return command_of(
+                {campaign_stream(name.tenant, name.campaign_id), folded.expected(), {}},
+                *draft_of(campaign), decision.events());
+        });
+        if (events.empty()) return fill(answer, name.tenant, folded.state, folded.version);
+        show_after(name.tenant, events, answer);
     }
 
     void metrics(const v1::GetCampaignMetricsRequest& request, v1::CampaignMetrics& answer) {
@@ -371,42 +365,34 @@ private:
         answer.set_opted_out(opted_out);
     }
 
-    eventlog::Command command_for(const std::string& tenant, const std::string& campaign_id,
-                                  const std::string& request_id, std::string request_hash) {
-        rpc::check_request_id(request_id);
+    template <class Request>
+    service::OneEffect one_effect(const std::string& method, const std::string& tenant,
+                                  const Request& request) {
+        return {p_.store,
+                p_.ids,
+                {.method = method,
+                 .tenant = tenant,
+                 .request_id = request.request_id(),
+                 .hash = service::hash_of(request)}};
+    }
+
+    eventlog::Command command_of(eventlog::Part part, const Draft& draft,
+                                 const std::vector<Event>& events) {
         eventlog::Command command;
-        command.tenant = tenant;
-        // Without an id of the caller's a repeat cannot be told from a second wish.
-        command.id = request_id.empty() ? p_.ids.next().text() : request_id;
-        command.dedupe = request_id.empty() ? eventlog::Dedupe::none : eventlog::Dedupe::claim;
-        command.meta.routing = campaign_routing(campaign_id);
-        command.meta.actor = "api";
-        command.meta.request_hash = std::move(request_hash);
-        command.meta.correlation_id = campaign_id;
-        command.meta.traceparent = trace::current().traceparent();
+        command.meta.routing = campaign_routing(draft.campaign_id);
+        command.meta.correlation_id = draft.campaign_id;
+        for (const auto& event : events)
+            part.events.push_back(encode(event, draft, p_.clock.now()));
+        command.parts.push_back(std::move(part));
         return command;
     }
 
-    // The campaign as the first append of this command left it.
-    void answer_first(const eventlog::Verdict& verdict, const std::string& tenant,
-                      const std::string& request_id, v1::Campaign& answer) {
-        if (verdict.outcome == eventlog::Outcome::other_body) throw rpc::key_reused(request_id);
-        if (verdict.outcome == eventlog::Outcome::already_done) rpc::answer_is_a_repeat();
-        if (!verdict.accepted()) throw Contention("campaign of " + tenant);
-        const auto first =
-            p_.store.read_lane(verdict.lane, verdict.first_position, verdict.first_position, 1);
-        if (first.empty()) throw Unavailable("the append cannot be read yet");
-        const auto& stream = first.front().stream;
-        const auto up_to = first.front().version + verdict.event_count - 1;
-        CampaignState state;
-        std::int64_t version = 0;
-        for (const auto& event : p_.store.read_stream(stream)) {
-            if (event.version > up_to) break;
-            state = CampaignCodec::evolve(std::move(state), event.type, event.payload,
-                                          event.occurred_at);
-            version = event.version;
-        }
-        fill(answer, tenant, state, version);
+    // The campaign as these events left it, also when a repeat is answered later.
+    void show_after(const std::string& tenant, const std::vector<eventlog::Recorded>& events,
+                    v1::Campaign& answer) {
+        const auto& last = events.back();
+        const auto folded = campaigns_.load_at(last.stream, last.version);
+        fill(answer, tenant, folded.state, folded.version);
     }
 
     CampaignRpcParts p_;

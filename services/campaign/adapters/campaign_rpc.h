@@ -6,6 +6,7 @@
 #include "common/core/ids.h"
 #include "common/eventlog/read_model.h"
 #include "common/eventlog/store.h"
+#include "common/service/contacts.h"
 #include "common/service/tenants.h"
 
 namespace grpc {
@@ -26,6 +27,7 @@ struct CampaignRpcParts {
     eventlog::Store& store;
     eventlog::ReadModel& read_model;
     service::Tenants& tenants;
+    service::Contacts& contacts;
     const Clock& clock;
     IdSource& ids;
 };

@@ -5,15 +5,14 @@
 #include <algorithm>
 #include <cctype>
 
-#include "common/core/broken_world.h"
-#include "common/observability/trace.h"
 #include "common/rpc/error.h"
-#include "common/rpc/request_id.h"
 #include "common/rpc/server.h"
 #include "common/service/one_effect.h"
+#include "common/service/pages.h"
 #include "flowstack/common/v1/error_reason.pb.h"
 #include "flowstack/followup/v1/task_service.grpc.pb.h"
 #include "flowstack/followup/v1/views.pb.h"
+#include "flowstack/gateway/v1/contact_service.pb.h"
 #include "services/followup/adapters/handlers.h"
 #include "services/followup/adapters/tenants.h"
 
@@ -21,7 +20,6 @@ namespace flowstack::followup {
 namespace {
 
 namespace reason = flowstack::common::v1;
-constexpr int kDecideAttempts = 3;
 constexpr std::size_t kTemplateKeyMax = 128;
 
 std::string tenant_of(const std::string& parent) {
@@ -103,7 +101,15 @@ public:
     grpc::ServerUnaryReactor* ListTasks(grpc::CallbackServerContext* context,
                                         const v1::ListTasksRequest* request,
                                         v1::ListTasksResponse* answer) override {
-        return p_.door.unary(context, [=, this](rpc::Call&) { list(*request, *answer); });
+        return p_.door.unary(context, [=, this](rpc::Call&) {
+            answer->set_next_page_token(service::list<v1::Task>(
+                p_.read_model, *request,
+                {.tenant = tenant_of(request->parent()),
+                 .kind = kTaskDocument,
+                 .parent = request->customer_id(),
+                 .state = request->state()},
+                [&](v1::Task task) { *answer->add_tasks() = std::move(task); }));
+        });
     }
     grpc::ServerUnaryReactor* CancelTask(grpc::CallbackServerContext* context,
                                          const v1::CancelTaskRequest* request,
@@ -127,11 +133,21 @@ private:
         }
     }
 
-    void create(const v1::CreateTaskRequest& request, v1::Task& answer) {
-        const auto tenant = tenant_of(request.parent());
-        check_tenant(tenant);
+    // As this service has read of them, or as gateway says while it has not.
+    std::optional<v1::CustomerView> customer_view(const std::string& tenant,
+                                                  const std::string& customer_id) {
+        v1::CustomerView view;
+        const auto stored = p_.read_model.get(tenant, kCustomerDocument, customer_id);
+        if (stored && view.ParseFromString(*stored)) return view;
+        const auto contact = p_.contacts.find(tenant, customer_id);
+        if (!contact) return {};
+        view.set_customer_id(contact->customer_id());
+        view.set_channel_id(contact->channel_id());
+        return view;
+    }
 
-        const Time now = p_.clock.now();
+    // Its fields are checked as far as no rule does.
+    Plan planned(const std::string& tenant, const v1::CreateTaskRequest& request) {
         Plan plan;
         plan.task_id = p_.ids.next().text();
         plan.customer_id = request.customer_id();
@@ -153,114 +169,79 @@ private:
         plan.language = request.language();
         plan.late_after = std::chrono::seconds{request.late_after_seconds()};
 
-        v1::CustomerView customer;
-        const auto seen = p_.read_model.get(tenant, kCustomerDocument, plan.customer_id);
-        if (!plan.customer_id.empty() && !seen && !p_.customers.exists(tenant, plan.customer_id))
-            throw rpc::invalid_field("customer_id",
-                                     "must be the id of one of the tenant's customers");
-        if (seen && customer.ParseFromString(*seen) && plan.channel_id.empty())
-            plan.channel_id = customer.channel_id();
+        if (!plan.customer_id.empty()) {
+            const auto customer = customer_view(tenant, plan.customer_id);
+            if (!customer)
+                throw rpc::invalid_field("customer_id",
+                                         "must be the id of one of the tenant's customers");
+            if (plan.channel_id.empty()) plan.channel_id = customer->channel_id();
+        }
+        return plan;
+    }
 
-        // A repeat gets its first answer, also when the rules would now refuse it (its time may
-        // have passed).
-        const auto& id = request.request_id();
-        const bool repeated = !id.empty() && p_.store.claim(tenant, "command", id).has_value();
-        const auto decision = repeated ? decide(Absent{}, ScheduleTask{plan})
-                                       : decide(Absent{}, followup::CreateTask{plan, now});
-        if (!decision.accepted()) throw failure_of(decision.rejection(), "");
+    void create(const v1::CreateTaskRequest& request, v1::Task& answer) {
+        const auto tenant = tenant_of(request.parent());
+        check_tenant(tenant);
 
-        eventlog::Part part{task_stream(tenant, plan.task_id), eventlog::kCreate, {}};
-        for (const auto& event : decision.events()) part.events.push_back(encode(event, plan, now));
-        auto command =
-            command_for(tenant, plan.customer_id, request.request_id(), service::hash_of(request));
-        command.parts.push_back(std::move(part));
-        const auto verdict = p_.store.append(std::move(command));
-        answer_first(verdict, tenant, request.request_id(), answer);
+        auto effect = one_effect("CreateTask", tenant, request);
+        const auto events = effect.run([&]() -> std::optional<eventlog::Command> {
+            const auto plan = planned(tenant, request);
+            const auto decision = decide(Absent{}, followup::CreateTask{plan, p_.clock.now()});
+            if (!decision.accepted()) throw failure_of(decision.rejection(), "");
+            return command_of({task_stream(tenant, plan.task_id), eventlog::kCreate, {}}, plan,
+                              decision.events(), plan.task_id);
+        });
+        show_after(tenant, events, answer);
     }
 
     void cancel(const v1::CancelTaskRequest& request, v1::Task& answer) {
         const auto name = task_name(request.name());
-        const auto stream = task_stream(name.tenant, name.task_id);
-        for (int attempt = 0; attempt < kDecideAttempts; ++attempt) {
-            const auto folded = load(name, request.name());
+        auto effect = one_effect("CancelTask", name.tenant, request);
+        eventlog::Folded<TaskState> folded;
+        const auto events = effect.run([&]() -> std::optional<eventlog::Command> {
+            folded = load(name, request.name());
             if (!request.etag().empty() && request.etag() != std::to_string(folded.version))
                 throw rpc::Failure(grpc::StatusCode::ABORTED, reason::ERROR_REASON_VERSION_MISMATCH,
                                    "the task has changed: read it again and send its new etag");
             const auto decision = decide(
                 folded.state.task, followup::CancelTask{CancelReason::by_api, request.reason()});
             if (!decision.accepted()) throw failure_of(decision.rejection(), request.name());
-            if (decision.events().empty())
-                return fill(answer, name.tenant, folded.state, folded.version);
-
-            const auto& plan = *plan_of(folded.state.task);
-            eventlog::Part part{stream, folded.expected(), {}};
-            for (const auto& event : decision.events())
-                part.events.push_back(encode(event, plan, p_.clock.now()));
-            auto command = command_for(name.tenant, plan.customer_id, request.request_id(),
-                                       service::hash_of(request));
-            command.parts.push_back(std::move(part));
-            const auto verdict = p_.store.append(std::move(command));
-            if (verdict.outcome == eventlog::Outcome::wrong_version) continue;
-            return answer_first(verdict, name.tenant, request.request_id(), answer);
-        }
-        throw Contention(request.name());
+            if (decision.events().empty()) return std::nullopt;
+            return command_of({task_stream(name.tenant, name.task_id), folded.expected(), {}},
+                              *plan_of(folded.state.task), decision.events(),
+                              folded.correlation_id);
+        });
+        if (events.empty()) return fill(answer, name.tenant, folded.state, folded.version);
+        show_after(name.tenant, events, answer);
     }
 
-    void list(const v1::ListTasksRequest& request, v1::ListTasksResponse& answer) {
-        const auto tenant = tenant_of(request.parent());
-        if (request.page_size() < 0 || request.page_size() > eventlog::kPageSizeMax)
-            throw rpc::invalid_field("page_size", "must be from 0 to 500");
-        try {
-            auto page = p_.read_model.list({.tenant = tenant,
-                                            .kind = kTaskDocument,
-                                            .parent = request.customer_id(),
-                                            .state = request.state(),
-                                            .page_size = request.page_size(),
-                                            .page_token = request.page_token()});
-            for (const auto& body : page.bodies) answer.add_tasks()->ParseFromString(body);
-            answer.set_next_page_token(page.next_page_token);
-        } catch (const eventlog::BadPageToken& error) {
-            throw rpc::Failure(grpc::StatusCode::INVALID_ARGUMENT,
-                               reason::ERROR_REASON_PAGE_TOKEN_INVALID, error.what());
-        }
+    template <class Request>
+    service::OneEffect one_effect(const std::string& method, const std::string& tenant,
+                                  const Request& request) {
+        return {p_.store,
+                p_.ids,
+                {.method = method,
+                 .tenant = tenant,
+                 .request_id = request.request_id(),
+                 .hash = service::hash_of(request)}};
     }
 
-    eventlog::Command command_for(const std::string& tenant, const std::string& customer_id,
-                                  const std::string& request_id, std::string request_hash) {
-        rpc::check_request_id(request_id);
+    eventlog::Command command_of(eventlog::Part part, const Plan& plan,
+                                 const std::vector<Event>& events, std::string correlation_id) {
         eventlog::Command command;
-        command.tenant = tenant;
-        // Without an id of the caller's a repeat cannot be told from a second wish.
-        command.id = request_id.empty() ? p_.ids.next().text() : request_id;
-        command.dedupe = request_id.empty() ? eventlog::Dedupe::none : eventlog::Dedupe::claim;
-        command.meta.routing = {eventlog::RoutingKind::customer, customer_id};
-        command.meta.actor = "api";
-        command.meta.request_hash = std::move(request_hash);
-        command.meta.correlation_id = command.id;
-        command.meta.traceparent = trace::current().traceparent();
+        command.meta.routing = {eventlog::RoutingKind::customer, plan.customer_id};
+        command.meta.correlation_id = std::move(correlation_id);
+        for (const auto& event : events) part.events.push_back(encode(event, plan, p_.clock.now()));
+        command.parts.push_back(std::move(part));
         return command;
     }
 
-    // The task as the first append of this command left it.
-    void answer_first(const eventlog::Verdict& verdict, const std::string& tenant,
-                      const std::string& request_id, v1::Task& answer) {
-        if (verdict.outcome == eventlog::Outcome::other_body) throw rpc::key_reused(request_id);
-        if (verdict.outcome == eventlog::Outcome::already_done) rpc::answer_is_a_repeat();
-        if (!verdict.accepted()) throw Contention("task of " + tenant);
-        const auto first =
-            p_.store.read_lane(verdict.lane, verdict.first_position, verdict.first_position, 1);
-        if (first.empty()) throw Unavailable("the append cannot be read yet");
-        const auto& stream = first.front().stream;
-        const auto up_to = first.front().version + verdict.event_count - 1;
-        TaskState state;
-        std::int64_t version = 0;
-        for (const auto& event : p_.store.read_stream(stream)) {
-            if (event.version > up_to) break;
-            state =
-                TaskCodec::evolve(std::move(state), event.type, event.payload, event.occurred_at);
-            version = event.version;
-        }
-        fill(answer, tenant, state, version);
+    // The task as these events left it, also when a repeat is answered later.
+    void show_after(const std::string& tenant, const std::vector<eventlog::Recorded>& events,
+                    v1::Task& answer) {
+        const auto& last = events.back();
+        const auto folded = folds_.load_at(last.stream, last.version);
+        fill(answer, tenant, folded.state, folded.version);
     }
 
     TaskRpcParts p_;

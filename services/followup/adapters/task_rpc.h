@@ -6,8 +6,8 @@
 #include "common/core/ids.h"
 #include "common/eventlog/folds.h"
 #include "common/eventlog/read_model.h"
+#include "common/service/contacts.h"
 #include "common/service/tenants.h"
-#include "services/followup/adapters/customers.h"
 #include "services/followup/adapters/task_codec.h"
 
 namespace grpc {
@@ -27,7 +27,7 @@ struct TaskRpcParts {
     eventlog::Store& store;
     eventlog::ReadModel& read_model;
     service::Tenants& tenants;
-    Customers& customers;
+    service::Contacts& contacts;
     const Clock& clock;
     IdSource& ids;
 };

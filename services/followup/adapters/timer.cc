@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "common/observability/log.h"
+#include "flowstack/gateway/v1/contact_service.pb.h"
 #include "services/followup/adapters/derive.h"
 #include "services/followup/adapters/handlers.h"
 #include "services/followup/adapters/local_clock.h"
@@ -29,24 +30,34 @@ std::string_view outcome_of(const Event& event) {
 }  // namespace
 
 Timer::Timer(eventlog::Store& store, eventlog::ReadModel& read_model, service::Tenants& tenants,
-             const Clock& clock, metrics::Registry& metrics, const Config& config)
+             service::Contacts& contacts, const Clock& clock, metrics::Registry& metrics,
+             const Config& config)
     : store_(store),
       read_model_(read_model),
       tenants_(tenants),
+      contacts_(contacts),
       clock_(clock),
       lateness_(metrics.histogram("flowstack_followup_lateness_seconds",
                                   "from a task's time to the append of what became of it")),
       metrics_(metrics),
       config_(config) {}
 
-// Of somebody who never wrote it never began.
-Time Timer::window_end(const std::string& tenant, const std::string& customer_id) {
+// Of somebody who never wrote it never began. This service may be behind with what customers write
+// and skips nothing because of it: that a window is closed is what gateway says.
+Time Timer::window_end(const std::string& tenant, const std::string& customer_id, Time now) {
+    const auto open_after = [this](Time inbound) {
+        return inbound + config_.window_ms - config_.window_margin_ms;
+    };
     v1::CustomerView customer;
     const auto stored = read_model_.get(tenant, kCustomerDocument, customer_id);
-    if (!stored || !customer.ParseFromString(*stored) || customer.last_inbound_us() == 0)
-        return Time{};
-    return from_unix_micros(customer.last_inbound_us()) + config_.window_ms -
-           config_.window_margin_ms;
+    if (stored && customer.ParseFromString(*stored) && customer.last_inbound_us() != 0) {
+        const auto end = open_after(from_unix_micros(customer.last_inbound_us()));
+        if (end > now) return end;
+    }
+    const auto contact = contacts_.find(tenant, customer_id);
+    if (!contact || !contact->has_last_inbound_time()) return Time{};
+    const auto& inbound = contact->last_inbound_time();
+    return open_after(from_unix_seconds(inbound.seconds()) + Micros{inbound.nanos() / 1000});
 }
 
 std::string Timer::approved_template(const std::string& tenant, const Plan& plan) {
@@ -78,7 +89,7 @@ void Timer::fire(const eventlog::WorkRow& row, eventlog::WorkRunner::Done done) 
         decide(state.task, FireTask{.now = now,
                                     .tenant = status_of(tenant),
                                     .quiet_until = quiet_until(quiet, tenant.time_zone(), now),
-                                    .window_until = window_end(key->tenant, key->customer_id),
+                                    .window_until = window_end(key->tenant, key->customer_id, now),
                                     .approved_template = approved_template(key->tenant, plan)});
     // Not due: it was moved after the row was read. Over: somebody was faster.
     if (!decision.accepted()) return done();

@@ -4,6 +4,7 @@
 #include "common/eventlog/read_model.h"
 #include "common/eventlog/work.h"
 #include "common/observability/metrics.h"
+#include "common/service/contacts.h"
 #include "common/service/tenants.h"
 #include "services/followup/adapters/task_codec.h"
 #include "services/followup/config.h"
@@ -14,20 +15,23 @@ namespace flowstack::followup {
 class Timer {
 public:
     Timer(eventlog::Store& store, eventlog::ReadModel& read_model, service::Tenants& tenants,
-          const Clock& clock, metrics::Registry& metrics, const Config& config);
+          service::Contacts& contacts, const Clock& clock, metrics::Registry& metrics,
+          const Config& config);
 
     // A handler for eventlog::WorkRunner: appends under the lane owner's guard and calls `done`
-    // when the answer is here. Throws, and so comes again, while
-    // nobody can say how its tenant is.
+    // when the answer is here. Throws, and so comes again, while nobody can say how its tenant is,
+    // or whether the customer's window is closed.
     void fire(const eventlog::WorkRow& row, eventlog::WorkRunner::Done done);
 
 private:
-    Time window_end(const std::string& tenant, const std::string& customer_id);
+    // Of the customer's service window, as far as it matters at `now`.
+    Time window_end(const std::string& tenant, const std::string& customer_id, Time now);
     std::string approved_template(const std::string& tenant, const Plan& plan);
 
     eventlog::Store& store_;
     eventlog::ReadModel& read_model_;
     service::Tenants& tenants_;
+    service::Contacts& contacts_;
     const Clock& clock_;
     metrics::Histogram lateness_;
     metrics::Registry& metrics_;

@@ -11,6 +11,7 @@
 #include "services/campaign/adapters/campaign_rpc.h"
 #include "services/campaign/adapters/derive.h"
 #include "services/campaign/adapters/handlers.h"
+#include "tests/support/fake_contacts.h"
 #include "tests/support/fake_tenants.h"
 #include "tests/support/test_database.h"
 
@@ -80,9 +81,10 @@ protected:
     ManualClock clock{kNow};
     IdSource ids{clock};
     testing::FakeTenants tenants;
+    testing::FakeContacts contacts;
     rpc::Server door{{.deadline_required = true}};
     std::shared_ptr<grpc::Service> service =
-        make_campaign_rpc({door, store, read_model, tenants, clock, ids});
+        make_campaign_rpc({door, store, read_model, tenants, contacts, clock, ids});
     std::unique_ptr<Stub> stub;
     v1::Campaign campaign;
     std::optional<rpc::Failure> failure;
@@ -143,6 +145,18 @@ TEST_F(CampaignService, TakesAListOfCustomersByIdAndByPhone) {
     request.mutable_audience()->set_values(1, "+254799999999");
     EXPECT_EQ(create(request), common::v1::ERROR_REASON_FIELD_INVALID);
     EXPECT_EQ(field(), "audience.values[1]");
+
+    // Of whom it has not read yet: gateway knows, by phone or by id.
+    contacts.know("duka", "+254799999999").set_customer_id("chausiku");
+    contacts.know("duka", "old-amina").set_merged_into("amina");
+    request.mutable_audience()->set_values(0, "old-amina");
+    ASSERT_EQ(create(request), kOk) << failure->message;
+    EXPECT_EQ(std::vector<std::string>(campaign.audience().values().begin(),
+                                       campaign.audience().values().end()),
+              (std::vector<std::string>{"amina", "baraka", "chausiku"}));
+    request.mutable_audience()->set_values(0, "+254788888888");
+    contacts.away = true;
+    EXPECT_EQ(create(request), common::v1::ERROR_REASON_STORE_UNAVAILABLE);
 }
 
 TEST_F(CampaignService, GivesARepeatItsFirstAnswerEvenAfterTheStateMovedOn) {

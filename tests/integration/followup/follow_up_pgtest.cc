@@ -18,6 +18,7 @@
 #include "services/followup/adapters/handlers.h"
 #include "services/followup/adapters/local_clock.h"
 #include "services/followup/adapters/timer.h"
+#include "tests/support/fake_contacts.h"
 #include "tests/support/fake_tenants.h"
 #include "tests/support/scripted_log.h"
 #include "tests/support/test_database.h"
@@ -202,7 +203,8 @@ protected:
     ManualClock clock{kNoon};
     metrics::Registry metrics;
     testing::FakeTenants tenants;
-    Timer timer{store, read_model, tenants, clock, metrics, config};
+    testing::FakeContacts contacts;
+    Timer timer{store, read_model, tenants, contacts, clock, metrics, config};
 };
 
 TEST_F(FollowUp, ComesTwoHoursAfterAnUnansweredQuestionAndOnce) {
@@ -419,6 +421,25 @@ TEST_F(FollowUp, ThatIsBookedIsSaidInsideTheWindowAndSkippedOutsideOfIt) {
     EXPECT_EQ(event_of("task-3").type, v1::TaskFired::descriptor()->full_name());
 }
 
+TEST_F(FollowUp, IsNotSkippedBecauseThisServiceHasNotReadTheCustomersMessageYet) {
+    booked("task-1", kNoon + hours{1});
+    consume();
+    contacts.away = true;
+    EXPECT_THROW(at(kNoon + hours{1}), eventlog::TryLater);
+    contacts.away = false;
+    contacts.know("duka", "amina").mutable_last_inbound_time()->set_seconds(unix_seconds(kNoon));
+    at(kNoon + hours{1});
+    EXPECT_EQ(event_of("task-1").type, v1::TaskFired::descriptor()->full_name());
+    EXPECT_EQ(contacts.calls, 2);
+    // Whose window is open by what was read is not asked for.
+    wrote("wamid.1", kNoon + hours{1});
+    booked("task-2", kNoon + hours{2});
+    consume();
+    at(kNoon + hours{2});
+    EXPECT_EQ(event_of("task-2").type, v1::TaskFired::descriptor()->full_name());
+    EXPECT_EQ(contacts.calls, 2);
+}
+
 TEST_F(FollowUp, OutsideTheWindowIsSaidAsTheApprovedTemplate) {
     template_saved("visit", "whatsapp_template");
     template_saved("words", "text");
@@ -522,7 +543,7 @@ TEST_F(FollowUp, AThousandTasksFireWithinASecondOfTheirTime) {
                                  {encode(TaskScheduled{plan}, plan, wall.now())}});
         store.append_async(std::move(command), [](const auto&, const auto&) {});
     }
-    Timer punctual{store, read_model, tenants, wall, metrics, config};
+    Timer punctual{store, read_model, tenants, contacts, wall, metrics, config};
     eventlog::WorkRunner runner{store, owners};
     runner.handle(kTimerWork, [&](const auto& row, auto done) { punctual.fire(row, done); });
     runner.start();

@@ -1,11 +1,7 @@
 #include <grpcpp/grpcpp.h>
 #include <gtest/gtest.h>
 
-#include <set>
-#include <utility>
-
 #include "common/core/clock.h"
-#include "common/eventlog/turn.h"
 #include "common/rpc/channel.h"
 #include "common/rpc/error.h"
 #include "common/rpc/server.h"
@@ -15,6 +11,7 @@
 #include "services/followup/adapters/derive.h"
 #include "services/followup/adapters/handlers.h"
 #include "services/followup/adapters/task_rpc.h"
+#include "tests/support/fake_contacts.h"
 #include "tests/support/fake_tenants.h"
 #include "tests/support/test_database.h"
 
@@ -25,16 +22,6 @@ using std::chrono::hours;
 using std::chrono::seconds;
 
 constexpr Time kNow = from_unix_seconds(1'750'000'000);
-
-// conversation, as far as it tells about customers.
-struct FakeCustomers final : Customers {
-    bool exists(const std::string& tenant, const std::string& customer_id) override {
-        if (away) throw eventlog::TryLater("conversation is away");
-        return all.contains({tenant, customer_id});
-    }
-    std::set<std::pair<std::string, std::string>> all;
-    bool away = false;
-};
 
 class TaskService : public ::testing::Test {
 protected:
@@ -106,10 +93,10 @@ protected:
     ManualClock clock{kNow};
     IdSource ids{clock};
     testing::FakeTenants tenants;
-    FakeCustomers customers;
+    testing::FakeContacts contacts;
     rpc::Server door{{.deadline_required = true}};
     std::shared_ptr<grpc::Service> service =
-        make_task_rpc({door, store, read_model, tenants, customers, clock, ids});
+        make_task_rpc({door, store, read_model, tenants, contacts, clock, ids});
     std::unique_ptr<v1::TaskService::Stub> stub;
     v1::Task task;
     std::optional<rpc::Failure> failure;
@@ -195,20 +182,18 @@ TEST_F(TaskService, AsksGatewayForATenantOfWhichItHasNotReadYet) {
     EXPECT_EQ(create(request), common::v1::ERROR_REASON_WRONG_STATE);
 }
 
-TEST_F(TaskService, AsksConversationForACustomerOfWhomItHasNotReadYet) {
+TEST_F(TaskService, AsksGatewayForACustomerOfWhomItHasNotReadYet) {
     auto request = cake();
     request.set_customer_id("fresh");
-    customers.away = true;
+    contacts.away = true;
     EXPECT_EQ(create(request), common::v1::ERROR_REASON_STORE_UNAVAILABLE);
-    customers.away = false;
+    contacts.away = false;
+    contacts.know("other", "fresh");
     EXPECT_EQ(create(request), common::v1::ERROR_REASON_FIELD_INVALID);
-    customers.all.insert({"other", "fresh"});
-    EXPECT_EQ(create(request), common::v1::ERROR_REASON_FIELD_INVALID);
-    customers.all.insert({"duka", "fresh"});
+    contacts.know("duka", "fresh").set_channel_id("channel-2");
     ASSERT_EQ(create(request), kOk) << failure->message;
     EXPECT_EQ(task.customer_id(), "fresh");
-    // conversation chooses when the time has come.
-    EXPECT_EQ(task.channel_id(), "");
+    EXPECT_EQ(task.channel_id(), "channel-2");
 }
 
 TEST_F(TaskService, CancelsATaskOnceAndAnswersEveryRepeat) {

@@ -1,0 +1,58 @@
+#include "common/service/contacts.h"
+
+#include <grpcpp/grpcpp.h>
+
+#include "common/eventlog/turn.h"
+#include "common/rpc/channel.h"
+#include "flowstack/gateway/v1/contact_service.grpc.pb.h"
+
+namespace flowstack::service {
+namespace {
+
+namespace v1 = gateway::v1;
+constexpr std::chrono::milliseconds kCallTimeoutMs{3000};
+
+// Whether there is an answer: what is no id or no phone names nobody either.
+bool answered(const grpc::Status& status) {
+    if (status.error_code() == grpc::StatusCode::NOT_FOUND ||
+        status.error_code() == grpc::StatusCode::INVALID_ARGUMENT)
+        return false;
+    if (!status.ok())
+        throw eventlog::TryLater("gateway does not tell about a contact: " +
+                                 status.error_message());
+    return true;
+}
+
+}  // namespace
+
+GatewayContacts::GatewayContacts(std::shared_ptr<grpc::Channel> gateway)
+    : gateway_(std::move(gateway)) {}
+
+std::optional<v1::Contact> GatewayContacts::find(const std::string& tenant,
+                                                 const std::string& customer_id) {
+    grpc::ClientContext context;
+    rpc::set_timeout(context, kCallTimeoutMs);
+    v1::GetContactRequest request;
+    request.set_name("tenants/" + tenant + "/contacts/" + customer_id);
+    v1::Contact contact;
+    const auto stub = v1::ContactService::NewStub(gateway_);
+    if (!answered(stub->GetContact(&context, request, &contact))) return {};
+    return contact;
+}
+
+std::optional<v1::Contact> GatewayContacts::with_phone(const std::string& tenant,
+                                                       const std::string& phone) {
+    grpc::ClientContext context;
+    rpc::set_timeout(context, kCallTimeoutMs);
+    v1::ListContactsRequest request;
+    request.set_parent("tenants/" + tenant);
+    request.set_phone(phone);
+    request.set_page_size(1);
+    v1::ListContactsResponse found;
+    const auto stub = v1::ContactService::NewStub(gateway_);
+    if (!answered(stub->ListContacts(&context, request, &found)) || found.contacts_size() == 0)
+        return {};
+    return found.contacts(0);
+}
+
+}  // namespace flowstack::service

@@ -1,0 +1,43 @@
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string>
+
+namespace grpc {
+class Channel;
+}
+namespace flowstack::gateway::v1 {
+class Contact;
+}
+
+// What gateway says about a contact now: for services that are asked about one, or decide about
+// one, of whom they may not have read the newest yet.
+namespace flowstack::service {
+
+class Contacts {
+public:
+    virtual ~Contacts() = default;
+    // By customer id; a closed contact says where it went on. Nothing: the tenant has none of it.
+    // Both throw eventlog::TryLater when gateway is away.
+    virtual std::optional<gateway::v1::Contact> find(const std::string& tenant,
+                                                     const std::string& customer_id) = 0;
+    // By phone, E.164 with +.
+    virtual std::optional<gateway::v1::Contact> with_phone(const std::string& tenant,
+                                                           const std::string& phone) = 0;
+};
+
+// Asks gateway's ContactService every time. Thread-safe.
+class GatewayContacts final : public Contacts {
+public:
+    explicit GatewayContacts(std::shared_ptr<grpc::Channel> gateway);
+    std::optional<gateway::v1::Contact> find(const std::string& tenant,
+                                             const std::string& customer_id) override;
+    std::optional<gateway::v1::Contact> with_phone(const std::string& tenant,
+                                                   const std::string& phone) override;
+
+private:
+    std::shared_ptr<grpc::Channel> gateway_;
+};
+
+}  // namespace flowstack::service
