@@ -7,18 +7,19 @@
 
 #include "common/core/corrupt_stream.h"
 #include "common/core/overloaded.h"
+#include "common/eventlog/payload.h"
 #include "flowstack/campaign/v1/campaign_events.pb.h"
 #include "flowstack/campaign/v1/campaign_service.pb.h"
 
 namespace flowstack::campaign {
 namespace {
 
+using eventlog::stored;
+
 template <class Message>
 std::optional<Message> parse(const std::string& type, const std::string& payload) {
-    if (type != Message::descriptor()->full_name()) return std::nullopt;
-    Message message;
-    if (!message.ParseFromString(payload)) throw CorruptStream("campaign: " + type + " is garbled");
-    return message;
+    if (!eventlog::is<Message>(type)) return std::nullopt;
+    return eventlog::parsed<Message>(payload);
 }
 
 Draft draft_from(const v1::CampaignDrafted& m) {
@@ -58,10 +59,6 @@ Event decode(const std::string& type, const std::string& payload) {
 void set_time(google::protobuf::Timestamp& out, Time at) {
     out.set_seconds(unix_seconds(at));
     out.set_nanos(static_cast<int>(unix_micros(at) - unix_seconds(at) * 1'000'000) * 1000);
-}
-
-eventlog::NewEvent stored(const google::protobuf::Message& message, Time at) {
-    return {message.GetTypeName(), message.SerializeAsString(), at};
 }
 
 }  // namespace

@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "common/core/corrupt_stream.h"
+#include "common/eventlog/payload.h"
 #include "common/observability/log.h"
 #include "flowstack/campaign/v1/campaign_events.pb.h"
 #include "flowstack/campaign/v1/campaign_service.pb.h"
@@ -19,23 +20,12 @@
 namespace flowstack::campaign {
 namespace {
 
+using eventlog::is;
+using eventlog::parsed;
 using eventlog::Recorded;
 using eventlog::Turn;
 namespace conversation = flowstack::conversation::v1;
 namespace gateway = flowstack::gateway::v1;
-
-template <class Message>
-bool is(const Recorded& event) {
-    return event.type == Message::descriptor()->full_name();
-}
-
-template <class Message>
-Message parse(const std::string& bytes) {
-    Message message;
-    if (!message.ParseFromString(bytes))
-        throw std::invalid_argument(message.GetTypeName() + " cannot be read");
-    return message;
-}
 
 bool of_campaign(const gateway::MessageOrigin& origin) { return origin.kind() == "campaign"; }
 
@@ -48,7 +38,7 @@ std::string reason_of(int error_code, const std::string& text) {
 template <class View>
 View document(Turn& turn, const std::string& tenant, const char* kind, const std::string& id) {
     const auto found = turn.get(tenant, kind, id);
-    return found ? parse<View>(found->body) : View{};
+    return found ? parsed<View>(found->body) : View{};
 }
 
 void set_time(google::protobuf::Timestamp& out, Time at) {
@@ -109,21 +99,21 @@ void Handlers::react(const Recorded& event, Turn& turn) {
         if (of_campaign(origin)) record(origin.id(), origin.recipient(), what, reason, turn);
     };
     if (is<gateway::SendAccepted>(event)) {
-        const auto m = parse<gateway::SendAccepted>(event.payload);
+        const auto m = parsed<gateway::SendAccepted>(event);
         about(m.origin(), Disposition::sent, "");
     } else if (is<gateway::SendFailed>(event)) {
-        const auto m = parse<gateway::SendFailed>(event.payload);
+        const auto m = parsed<gateway::SendFailed>(event);
         // With a time it is queued again, so nothing is known yet.
         if (m.retry_at_us() == 0)
             about(m.origin(), Disposition::failed, reason_of(m.error_code(), m.reason()));
     } else if (is<gateway::SendUnknown>(event)) {
-        const auto m = parse<gateway::SendUnknown>(event.payload);
+        const auto m = parsed<gateway::SendUnknown>(event);
         about(m.origin(), Disposition::unknown, m.reason());
     } else if (is<gateway::MessageSuppressed>(event)) {
-        const auto m = parse<gateway::MessageSuppressed>(event.payload);
+        const auto m = parsed<gateway::MessageSuppressed>(event);
         about(m.origin(), Disposition::suppressed, m.reason());
     } else if (is<gateway::StatusReported>(event)) {
-        const auto m = parse<gateway::StatusReported>(event.payload);
+        const auto m = parsed<gateway::StatusReported>(event);
         if (m.status() == "sent") about(m.origin(), Disposition::sent, "");
         if (m.status() == "delivered") about(m.origin(), Disposition::delivered, "");
         if (m.status() == "read" || m.status() == "played")
@@ -131,14 +121,14 @@ void Handlers::react(const Recorded& event, Turn& turn) {
         // A failure is judged by gateway: what follows is SendFailed, MessageSuppressed, or another
         // attempt.
     } else if (is<gateway::MessageCancelled>(event)) {
-        const auto m = parse<gateway::MessageCancelled>(event.payload);
+        const auto m = parsed<gateway::MessageCancelled>(event);
         if (!of_campaign(m.origin())) return;
         if (m.reason() == kPausedReason)
             withdrawn(m.origin().id(), m.origin().recipient(), m.reason(), turn);
         else
             about(m.origin(), Disposition::cancelled, m.reason());
     } else if (is<gateway::MessageReceived>(event)) {
-        const auto m = parse<gateway::MessageReceived>(event.payload);
+        const auto m = parsed<gateway::MessageReceived>(event);
         // STOP and START are about consent: counting them as replies would flatter the campaign.
         if (!m.consent_change().empty()) return;
         const auto contact =
@@ -189,31 +179,31 @@ void project_gateway(const Recorded& event, Turn& turn) {
     if (event.stream.category == "tenant") {
         project_tenant(event, turn);
     } else if (is<gateway::ContactSeen>(event)) {
-        const auto m = parse<gateway::ContactSeen>(event.payload);
+        const auto m = parsed<gateway::ContactSeen>(event);
         change_contact(m.customer_id(), event, turn, [&](v1::ContactView& view) {
             view.set_channel_id(m.channel_id());
             view.set_profile_name(m.personal().profile_name());
             for (const auto& identity : m.personal().identities()) note_phone(view, identity);
         });
     } else if (is<gateway::IdentityAdded>(event)) {
-        const auto m = parse<gateway::IdentityAdded>(event.payload);
+        const auto m = parsed<gateway::IdentityAdded>(event);
         change_contact(m.customer_id(), event, turn, [&](v1::ContactView& view) {
             if (!m.personal().profile_name().empty())
                 view.set_profile_name(m.personal().profile_name());
             note_phone(view, m.personal().identity());
         });
     } else if (is<gateway::ConsentChanged>(event)) {
-        const auto m = parse<gateway::ConsentChanged>(event.payload);
+        const auto m = parsed<gateway::ConsentChanged>(event);
         change_contact(m.customer_id(), event, turn, [&](v1::ContactView& view) {
             if (m.purpose() == "marketing") view.set_marketing_refused(!m.granted());
             if (m.purpose() == "utility") view.set_utility_refused(!m.granted());
         });
     } else if (is<gateway::ContactMerged>(event)) {
-        const auto m = parse<gateway::ContactMerged>(event.payload);
+        const auto m = parsed<gateway::ContactMerged>(event);
         change_contact(m.customer_id(), event, turn,
                        [&](v1::ContactView& view) { view.set_merged_into(m.into()); });
     } else if (is<gateway::SendAccepted>(event)) {
-        const auto m = parse<gateway::SendAccepted>(event.payload);
+        const auto m = parsed<gateway::SendAccepted>(event);
         if (!of_campaign(m.origin())) return;
         change_contact(m.origin().recipient(), event, turn, [&](v1::ContactView& view) {
             auto& recent = *view.mutable_recent();
@@ -235,16 +225,16 @@ void project_conversation(const Recorded& event, Turn& turn) {
                   view.SerializeAsString()});
     };
     if (is<conversation::CustomerSeen>(event)) {
-        const auto m = parse<conversation::CustomerSeen>(event.payload);
+        const auto m = parsed<conversation::CustomerSeen>(event);
         change(m.customer_id(),
                [&](v1::CustomerView& view) { view.set_name(m.personal().name()); });
     } else if (is<conversation::CustomerChanged>(event)) {
-        const auto m = parse<conversation::CustomerChanged>(event.payload);
+        const auto m = parsed<conversation::CustomerChanged>(event);
         if (!m.personal().has_name()) return;
         change(m.customer_id(),
                [&](v1::CustomerView& view) { view.set_name(m.personal().name()); });
     } else if (is<conversation::CustomerTagged>(event)) {
-        const auto m = parse<conversation::CustomerTagged>(event.payload);
+        const auto m = parsed<conversation::CustomerTagged>(event);
         change(m.customer_id(), [&](v1::CustomerView& view) {
             std::vector<std::string> tags(view.tags().begin(), view.tags().end());
             for (const auto& tag : m.removed()) std::erase(tags, tag);
@@ -269,17 +259,17 @@ void project_campaign(const Recorded& event, Turn& turn) {
             view.mutable_audience()->clear_values();
     } else if (is<v1::CampaignScheduled>(event)) {
         view.set_state("SCHEDULED");
-        const auto m = parse<v1::CampaignScheduled>(event.payload);
+        const auto m = parsed<v1::CampaignScheduled>(event);
         set_time(*view.mutable_start_time(), from_unix_micros(m.start_at_us()));
     } else if (is<v1::CampaignStarted>(event)) {
         view.set_state("RUNNING");
         set_time(*view.mutable_start_time(), event.occurred_at);
     } else if (is<v1::AudienceFrozen>(event)) {
         view.set_audience_frozen(true);
-        view.set_audience_size(parse<v1::AudienceFrozen>(event.payload).audience());
+        view.set_audience_size(parsed<v1::AudienceFrozen>(event).audience());
     } else if (is<v1::CampaignPaused>(event)) {
         view.set_state("PAUSED");
-        view.set_reason(parse<v1::CampaignPaused>(event.payload).reason());
+        view.set_reason(parsed<v1::CampaignPaused>(event).reason());
     } else if (is<v1::CampaignResumed>(event)) {
         view.set_state("RUNNING");
         view.clear_reason();
@@ -289,7 +279,7 @@ void project_campaign(const Recorded& event, Turn& turn) {
         ended();
     } else if (is<v1::CampaignCancelled>(event)) {
         view.set_state("CANCELLED");
-        view.set_reason(parse<v1::CampaignCancelled>(event.payload).reason());
+        view.set_reason(parsed<v1::CampaignCancelled>(event).reason());
         ended();
     } else if (!is<v1::CampaignSettled>(event)) {
         throw CorruptStream("campaign: unknown event " + event.type);
@@ -324,7 +314,7 @@ void project_shard(const Recorded& event, Turn& turn) {
         }
     };
     if (is<v1::MembersFrozen>(event)) {
-        const auto m = parse<v1::MembersFrozen>(event.payload);
+        const auto m = parsed<v1::MembersFrozen>(event);
         for (const auto& member : m.personal().members()) {
             v1::Recipient view;
             view.set_name("tenants/" + tenant + "/campaigns/" + m.campaign_id() + "/recipients/" +
@@ -336,11 +326,11 @@ void project_shard(const Recorded& event, Turn& turn) {
             put_recipient(view, m.campaign_id(), event, turn);
         }
     } else if (is<v1::SendAsked>(event)) {
-        move(parse<v1::SendAsked>(event.payload), "WAITING", "QUEUED");
+        move(parsed<v1::SendAsked>(event), "WAITING", "QUEUED");
     } else if (is<v1::SendWithdrawn>(event)) {
-        move(parse<v1::SendWithdrawn>(event.payload), "QUEUED", "WAITING");
+        move(parsed<v1::SendWithdrawn>(event), "QUEUED", "WAITING");
     } else if (is<v1::DispositionChanged>(event)) {
-        const auto m = parse<v1::DispositionChanged>(event.payload);
+        const auto m = parsed<v1::DispositionChanged>(event);
         auto view = load(m.campaign_id(), m.customer_id());
         view.set_disposition(api_word(disposition_of(m.disposition()).value()));
         view.set_reason(m.reason());

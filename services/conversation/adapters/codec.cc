@@ -6,6 +6,7 @@
 
 #include "common/core/corrupt_stream.h"
 #include "common/core/overloaded.h"
+#include "common/eventlog/payload.h"
 #include "flowstack/common/v1/message_content.pb.h"
 #include "flowstack/conversation/v1/content_events.pb.h"
 #include "flowstack/conversation/v1/conversation_events.pb.h"
@@ -14,23 +15,9 @@
 namespace flowstack::conversation {
 namespace {
 
-template <class Message>
-eventlog::NewEvent stored(const Message& message, Time at) {
-    return {message.GetTypeName(), message.SerializeAsString(), at, false, {}};
-}
-
-template <class Message>
-Message parsed(const std::string& payload) {
-    Message message;
-    if (!message.ParseFromString(payload))
-        throw std::invalid_argument("not a " + message.GetTypeName());
-    return message;
-}
-
-template <class Message>
-bool is(const std::string& type) {
-    return type == Message::descriptor()->full_name();
-}
+using eventlog::is;
+using eventlog::parsed;
+using eventlog::stored;
 
 [[noreturn]] void unknown(const std::string& stream, const std::string& type) {
     throw CorruptStream(stream + ": unknown event " + type);

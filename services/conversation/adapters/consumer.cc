@@ -3,6 +3,7 @@
 #include <map>
 #include <stdexcept>
 
+#include "common/eventlog/payload.h"
 #include "common/observability/log.h"
 #include "flowstack/conversation/v1/content_events.pb.h"
 #include "flowstack/conversation/v1/conversation_events.pb.h"
@@ -15,13 +16,7 @@
 namespace flowstack::conversation {
 namespace {
 
-template <class Message>
-Message parsed(const eventlog::Recorded& event) {
-    Message message;
-    if (!message.ParseFromString(event.payload))
-        throw std::invalid_argument("not a " + message.GetTypeName());
-    return message;
-}
+using eventlog::parsed;
 
 template <class Message>
 std::string name_of() {
@@ -251,7 +246,7 @@ void Reactor::on_reservation_end(const Recorded& event, LogTurn& turn) {
 }
 
 void Reactor::on_stock_answer(const Recorded& event, LogTurn& turn) {
-    if (event.type == name_of<v1::StockReserved>()) {
+    if (eventlog::is<v1::StockReserved>(event)) {
         const auto m = parsed<v1::StockReserved>(event);
         return advance(event, turn, m.conversation_id(), m.customer_id(),
                        StockAnswered{m.reservation_id(), true, "", 0});

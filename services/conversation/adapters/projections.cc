@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <stdexcept>
 
+#include "common/eventlog/payload.h"
 #include "flowstack/conversation/v1/conversation_events.pb.h"
 #include "flowstack/conversation/v1/conversation_service.pb.h"
 #include "flowstack/conversation/v1/customer_events.pb.h"
@@ -12,20 +13,9 @@
 namespace flowstack::conversation {
 namespace {
 
+using eventlog::is;
+using eventlog::parsed;
 using eventlog::Recorded;
-
-template <class Message>
-bool is(const Recorded& event) {
-    return event.type == Message::descriptor()->full_name();
-}
-
-template <class Message>
-Message parsed(const Recorded& event) {
-    Message message;
-    if (!message.ParseFromString(event.payload))
-        throw std::invalid_argument("not a " + message.GetTypeName());
-    return message;
-}
 
 void set(google::protobuf::Timestamp* out, Time at) {
     const auto micros = unix_micros(at);

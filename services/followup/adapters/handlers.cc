@@ -3,6 +3,7 @@
 #include <set>
 #include <utility>
 
+#include "common/eventlog/payload.h"
 #include "common/observability/log.h"
 #include "flowstack/conversation/v1/content_events.pb.h"
 #include "flowstack/conversation/v1/conversation_events.pb.h"
@@ -18,24 +19,13 @@
 namespace flowstack::followup {
 namespace {
 
+using eventlog::is;
+using eventlog::parsed;
 using eventlog::Recorded;
 using eventlog::Turn;
 namespace conversation = flowstack::conversation::v1;
 namespace gateway = flowstack::gateway::v1;
 namespace payment = flowstack::payment::v1;
-
-template <class Message>
-bool is(const Recorded& event) {
-    return event.type == Message::descriptor()->full_name();
-}
-
-template <class Message>
-Message parse(const std::string& bytes) {
-    Message message;
-    if (!message.ParseFromString(bytes))
-        throw std::invalid_argument(message.GetTypeName() + " cannot be read");
-    return message;
-}
 
 // "auto-reply:<inbound id>:<n>" → the inbound id; empty for keys of another form.
 std::string answered_inbound(const std::string& idempotency_key) {
@@ -49,7 +39,7 @@ std::string answered_inbound(const std::string& idempotency_key) {
 template <class View>
 View document(Turn& turn, const std::string& tenant, const char* kind, const std::string& id) {
     const auto found = turn.get(tenant, kind, id);
-    return found ? parse<View>(found->body) : View{};
+    return found ? parsed<View>(found->body) : View{};
 }
 
 }  // namespace
@@ -170,11 +160,11 @@ void Handlers::schedule(Plan plan, const Fact* replaces, Turn& turn) {
 void Handlers::react(const Recorded& event, Turn& turn) {
     const auto& tenant = event.stream.tenant;
     if (is<gateway::MessageReceived>(event)) {
-        const auto m = parse<gateway::MessageReceived>(event.payload);
+        const auto m = parsed<gateway::MessageReceived>(event);
         end(CustomerWrote{m.provider_message_id(), event.occurred_at, event.position}, tenant,
             m.customer_id(), turn);
     } else if (is<conversation::ReplyRequested>(event)) {
-        const auto m = parse<conversation::ReplyRequested>(event.payload);
+        const auto m = parsed<conversation::ReplyRequested>(event);
         // Only the bot's own questions: what an agent says, and what a follow-up says, is not
         // followed up.
         if (!m.expects_answer() || m.kind() != "reply" || !m.agent().empty() ||
@@ -211,7 +201,7 @@ void Handlers::react(const Recorded& event, Turn& turn) {
         const Fact asked_again = BotAskedAgain{plan.conversation_id};
         schedule(std::move(plan), &asked_again, turn);
     } else if (is<conversation::FollowUpRequested>(event)) {
-        const auto m = parse<conversation::FollowUpRequested>(event.payload);
+        const auto m = parsed<conversation::FollowUpRequested>(event);
         Plan plan;
         plan.task_id = m.task_id();
         // A tenant's flow may call its follow-ups what it likes: the words come with the wish.
@@ -224,7 +214,7 @@ void Handlers::react(const Recorded& event, Turn& turn) {
         plan.text = m.personal().text();
         schedule(std::move(plan), nullptr, turn);
     } else if (is<conversation::ConversationAdvanced>(event)) {
-        const auto m = parse<conversation::ConversationAdvanced>(event.payload);
+        const auto m = parsed<conversation::ConversationAdvanced>(event);
         // The event does not name the customer; the key of its lane does.
         const auto& customer = event.meta.routing.key;
         if (m.to_state() == "CLOSED")
@@ -232,7 +222,7 @@ void Handlers::react(const Recorded& event, Turn& turn) {
         else if (m.to_state() == "ESCALATED")
             end(ConversationEscalated{event.stream.key}, tenant, customer, turn);
     } else if (is<payment::IntentPaid>(event)) {
-        const auto m = parse<payment::IntentPaid>(event.payload);
+        const auto m = parsed<payment::IntentPaid>(event);
         end(CustomerPaid{m.conversation_id()}, tenant, m.customer_id(), turn);
     }
 }
@@ -242,7 +232,7 @@ namespace {
 void project_task(const Recorded& event, Turn& turn) {
     const auto& tenant = event.stream.tenant;
     std::optional<v1::Task> task;
-    if (const auto before = turn.own(kTaskDocument)) task = parse<v1::Task>(before->body);
+    if (const auto before = turn.own(kTaskDocument)) task = parsed<v1::Task>(before->body);
     project(task, event);
     const auto due = Time{std::chrono::seconds{task->due_time().seconds()} +
                           Micros{task->due_time().nanos() / 1000}};
@@ -256,9 +246,9 @@ void project_tenant(const Recorded& event, Turn& turn) {
     const auto settings = [&](const gateway::TenantSettings& s) { take_settings(view, s); };
     if (is<gateway::TenantRegistered>(event)) {
         view.set_status("ACTIVE");
-        settings(parse<gateway::TenantRegistered>(event.payload).settings());
+        settings(parsed<gateway::TenantRegistered>(event).settings());
     } else if (is<gateway::TenantSettingsChanged>(event)) {
-        settings(parse<gateway::TenantSettingsChanged>(event.payload).settings());
+        settings(parsed<gateway::TenantSettingsChanged>(event).settings());
     } else if (is<gateway::TenantSuspended>(event)) {
         view.set_status("SUSPENDED");
     } else if (is<gateway::TenantResumed>(event)) {
@@ -275,7 +265,7 @@ void project_tenant(const Recorded& event, Turn& turn) {
 void project_template(const Recorded& event, Turn& turn) {
     bool approved = false;
     if (is<conversation::TemplateSaved>(event)) {
-        const auto m = parse<conversation::TemplateSaved>(event.payload);
+        const auto m = parsed<conversation::TemplateSaved>(event);
         approved = m.active() && m.kind() == "whatsapp_template";
     } else if (!is<conversation::TemplateDeleted>(event)) {
         return;
@@ -306,13 +296,13 @@ void Handlers::project(const Recorded& event, Turn& turn) {
     if (event.service != "gateway") return;
     const auto& tenant = event.stream.tenant;
     if (is<gateway::ContactSeen>(event)) {
-        const auto m = parse<gateway::ContactSeen>(event.payload);
+        const auto m = parsed<gateway::ContactSeen>(event);
         auto view = document<v1::CustomerView>(turn, tenant, kCustomerDocument, m.customer_id());
         view.set_customer_id(m.customer_id());
         view.set_channel_id(m.channel_id());
         put_customer(view, event, turn);
     } else if (is<gateway::MessageReceived>(event)) {
-        const auto m = parse<gateway::MessageReceived>(event.payload);
+        const auto m = parsed<gateway::MessageReceived>(event);
         auto view = document<v1::CustomerView>(turn, tenant, kCustomerDocument, m.customer_id());
         if (unix_micros(event.occurred_at) < view.last_inbound_us()) return;
         view.set_customer_id(m.customer_id());

@@ -4,24 +4,15 @@
 
 #include "common/core/corrupt_stream.h"
 #include "common/core/overloaded.h"
+#include "common/eventlog/payload.h"
 #include "flowstack/followup/v1/task_events.pb.h"
 #include "flowstack/followup/v1/task_service.pb.h"
 
 namespace flowstack::followup {
 namespace {
 
-template <class Message>
-Message parse(const std::string& payload) {
-    Message message;
-    if (!message.ParseFromString(payload))
-        throw CorruptStream("task: " + message.GetTypeName() + " cannot be read");
-    return message;
-}
-
-template <class Message>
-const std::string& name_of() {
-    return Message::descriptor()->full_name();
-}
+using eventlog::is;
+using eventlog::parsed;
 
 Plan plan_from(const v1::TaskScheduled& m) {
     const auto kind = kind_of(m.kind());
@@ -67,24 +58,24 @@ void plan_to(const Plan& plan, v1::TaskScheduled& m) {
 }
 
 Event decode(const std::string& type, const std::string& payload, const Task& before) {
-    if (type == name_of<v1::TaskScheduled>())
-        return TaskScheduled{plan_from(parse<v1::TaskScheduled>(payload))};
-    if (type == name_of<v1::TaskPostponed>()) {
-        const auto m = parse<v1::TaskPostponed>(payload);
+    if (is<v1::TaskScheduled>(type))
+        return TaskScheduled{plan_from(parsed<v1::TaskScheduled>(payload))};
+    if (is<v1::TaskPostponed>(type)) {
+        const auto m = parsed<v1::TaskPostponed>(payload);
         return TaskPostponed{from_unix_micros(m.due_at_us()), m.reason()};
     }
-    if (type == name_of<v1::TaskFired>()) {
+    if (is<v1::TaskFired>(type)) {
         const auto* plan = plan_of(before);
-        return TaskFired{plan ? *plan : Plan{}, parse<v1::TaskFired>(payload).template_key()};
+        return TaskFired{plan ? *plan : Plan{}, parsed<v1::TaskFired>(payload).template_key()};
     }
-    if (type == name_of<v1::TaskCancelled>()) {
-        const auto m = parse<v1::TaskCancelled>(payload);
+    if (is<v1::TaskCancelled>(type)) {
+        const auto m = parsed<v1::TaskCancelled>(payload);
         const auto reason = cancel_reason_of(m.reason());
         if (!reason) throw CorruptStream("task: unknown reason " + m.reason());
         return TaskCancelled{*reason, m.note()};
     }
-    if (type == name_of<v1::TaskSkipped>()) {
-        const auto m = parse<v1::TaskSkipped>(payload);
+    if (is<v1::TaskSkipped>(type)) {
+        const auto m = parsed<v1::TaskSkipped>(payload);
         const auto reason = skip_reason_of(m.reason());
         if (!reason) throw CorruptStream("task: unknown reason " + m.reason());
         return TaskSkipped{*reason};
@@ -220,28 +211,28 @@ void fill(v1::Task& out, const std::string& tenant, const TaskState& state, std:
 
 void project(std::optional<v1::Task>& task, const eventlog::Recorded& event) {
     const auto& type = event.type;
-    if (type == name_of<v1::TaskScheduled>()) {
+    if (is<v1::TaskScheduled>(type)) {
         task.emplace();
-        fill_plan(*task, event.stream.tenant, plan_from(parse<v1::TaskScheduled>(event.payload)));
+        fill_plan(*task, event.stream.tenant, plan_from(parsed<v1::TaskScheduled>(event.payload)));
         task->set_state("SCHEDULED");
         set_time(*task->mutable_create_time(), event.occurred_at);
     } else if (!task) {
         throw CorruptStream("task: " + type + " of a task that was not scheduled");
-    } else if (type == name_of<v1::TaskPostponed>()) {
-        const auto m = parse<v1::TaskPostponed>(event.payload);
+    } else if (is<v1::TaskPostponed>(type)) {
+        const auto m = parsed<v1::TaskPostponed>(event.payload);
         set_time(*task->mutable_due_time(), from_unix_micros(m.due_at_us()));
         task->set_postponements(task->postponements() + 1);
         task->set_postpone_reason(m.reason());
-    } else if (type == name_of<v1::TaskFired>()) {
+    } else if (is<v1::TaskFired>(type)) {
         task->set_state("FIRED");
         set_time(*task->mutable_end_time(), event.occurred_at);
-    } else if (type == name_of<v1::TaskCancelled>()) {
+    } else if (is<v1::TaskCancelled>(type)) {
         task->set_state("CANCELLED");
-        task->set_reason(parse<v1::TaskCancelled>(event.payload).reason());
+        task->set_reason(parsed<v1::TaskCancelled>(event.payload).reason());
         set_time(*task->mutable_end_time(), event.occurred_at);
-    } else if (type == name_of<v1::TaskSkipped>()) {
+    } else if (is<v1::TaskSkipped>(type)) {
         task->set_state("SKIPPED");
-        task->set_reason(parse<v1::TaskSkipped>(event.payload).reason());
+        task->set_reason(parsed<v1::TaskSkipped>(event.payload).reason());
         set_time(*task->mutable_end_time(), event.occurred_at);
     } else {
         throw CorruptStream("task: unknown event " + type);

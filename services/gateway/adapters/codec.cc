@@ -2,6 +2,7 @@
 
 #include "common/core/corrupt_stream.h"
 #include "common/core/overloaded.h"
+#include "common/eventlog/payload.h"
 #include "flowstack/common/v1/message_content.pb.h"
 #include "flowstack/gateway/v1/channel_events.pb.h"
 #include "flowstack/gateway/v1/contact_events.pb.h"
@@ -13,31 +14,13 @@
 namespace flowstack::gateway {
 namespace {
 
+using eventlog::is;
+using eventlog::parsed;
+using eventlog::stored;
+
 // 0 in protobuf and the epoch in a rule both mean "none".
 std::int64_t us(Time at) { return unix_micros(at); }
 Time at(std::int64_t us) { return from_unix_micros(us); }
-
-template <class Proto>
-eventlog::NewEvent stored(const Proto& proto, Time occurred_at) {
-    eventlog::NewEvent event;
-    event.type = Proto::descriptor()->full_name();
-    event.payload = proto.SerializeAsString();
-    event.occurred_at = occurred_at;
-    return event;
-}
-
-template <class Proto>
-Proto parsed(std::string_view payload) {
-    Proto proto;
-    if (!proto.ParseFromArray(payload.data(), static_cast<int>(payload.size())))
-        throw CorruptStream("payload is no " + Proto::descriptor()->full_name());
-    return proto;
-}
-
-template <class Proto>
-bool is(std::string_view type) {
-    return type == Proto::descriptor()->full_name();
-}
 
 [[noreturn]] void unknown(std::string_view aggregate, std::string_view type) {
     throw CorruptStream(std::string(aggregate) + ": unknown event type " + std::string(type));

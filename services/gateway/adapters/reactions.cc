@@ -3,6 +3,7 @@
 #include <cstring>
 
 #include "common/core/corrupt_stream.h"
+#include "common/eventlog/payload.h"
 #include "common/observability/log.h"
 #include "flowstack/conversation/v1/conversation_events.pb.h"
 #include "flowstack/gateway/v1/inbound_events.pb.h"
@@ -13,19 +14,10 @@ namespace flowstack::gateway {
 namespace {
 
 using eventlog::Command;
+using eventlog::is;
+using eventlog::parsed;
 using eventlog::Recorded;
 using eventlog::Turn;
-
-template <class Proto>
-bool is(const Recorded& event) {
-    return event.type == Proto::descriptor()->full_name();
-}
-template <class Proto>
-Proto parsed(const Recorded& event) {
-    Proto proto;
-    if (!proto.ParseFromString(event.payload)) throw CorruptStream("undecodable " + event.type);
-    return proto;
-}
 
 // A number in [0, 1) that is the same whenever this event is handled.
 double fraction_of(const Recorded& event) {

@@ -4,6 +4,7 @@
 #include <map>
 #include <stdexcept>
 
+#include "common/eventlog/payload.h"
 #include "flowstack/payment/v1/intent_events.pb.h"
 #include "flowstack/payment/v1/invoice_events.pb.h"
 #include "flowstack/payment/v1/invoice_service.pb.h"
@@ -16,20 +17,9 @@
 namespace flowstack::payment {
 namespace {
 
+using eventlog::is;
+using eventlog::parsed;
 using eventlog::Recorded;
-
-template <class Message>
-Message parsed(const Recorded& event) {
-    Message message;
-    if (!message.ParseFromString(event.payload))
-        throw std::invalid_argument("not a " + message.GetTypeName());
-    return message;
-}
-
-template <class Message>
-bool is(const Recorded& event) {
-    return event.type == Message::descriptor()->full_name();
-}
 
 void set(google::protobuf::Timestamp* out, std::int64_t micros) {
     out->set_seconds(micros / 1'000'000);
