@@ -12,5 +12,6 @@ if(FLOWSTACK_SANITIZERS)
     if(FLOWSTACK_SANITIZERS MATCHES "thread")
         # Fences that ThreadSanitizer does not know are Boost's and gRPC's.
         add_compile_options(-Wno-tsan)
+        include_directories(BEFORE ${CMAKE_SOURCE_DIR}/tests/sanitizers/tsan)
     endif()
 endif()
