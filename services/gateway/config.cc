@@ -87,6 +87,11 @@ GatewayConfig gateway_config(config::Reader& reader) {
         reader.integer("BREAKER_FAILURES", 5, 1, 1000, "in a row open a channel's breaker"));
     c.breaker_open_ms =
         reader.duration_ms("BREAKER_OPEN_MS", 5'000, "first pause of an open breaker", 1);
+    c.breaker_open_max_ms = reader.duration_ms(
+        "BREAKER_OPEN_MAX_MS", 60'000,
+        "longest pause: how late it is noticed that a provider is well again", 1);
+    if (c.breaker_open_max_ms < c.breaker_open_ms)
+        reader.mistake("BREAKER_OPEN_MAX_MS: must not be less than BREAKER_OPEN_MS");
     c.rest_timeout_ms =
         reader.duration_ms("REST_TIMEOUT_MS", 10'000, "deadline of a call behind REST", 10);
     return c;

@@ -40,6 +40,7 @@ struct GatewayConfig {
     int sends_in_flight_max = 0;
     int breaker_failures = 0;
     std::chrono::milliseconds breaker_open_ms{0};
+    std::chrono::milliseconds breaker_open_max_ms{0};
     std::chrono::milliseconds rest_timeout_ms{0};
 };
 

@@ -70,7 +70,8 @@ int main(int argc, char** argv) try {
                                     .window_margin_ms = config.window_margin_ms,
                                     .in_flight_max = config.sends_in_flight_max,
                                     .breaker_failures = config.breaker_failures,
-                                    .breaker_open_ms = config.breaker_open_ms});
+                                    .breaker_open_ms = config.breaker_open_ms,
+                                    .breaker_open_max_ms = config.breaker_open_max_ms});
     host.on_work([&](Time due_at) { dispatcher.wake(due_at); });
     host.work(std::string(gateway::kEvidenceKind),
               [&](const auto& row, auto done) { dispatcher.evidence_over(row, done); });

@@ -349,6 +349,7 @@ struct Dispatcher::State : std::enable_shared_from_this<Dispatcher::State> {
             resilience::BreakerPolicy policy;
             policy.failures_to_open = options.breaker_failures;
             policy.open_for = options.breaker_open_ms;
+            policy.open_for_max = options.breaker_open_max_ms;
             queue = std::make_unique<ChannelQueue>(policy);
             queue->tenant = entry->tenant;
             queue->channel_id = entry->channel.channel_id;

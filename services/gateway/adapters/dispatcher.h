@@ -40,6 +40,7 @@ struct DispatcherOptions {
     int queued_in_memory_max = 256;  // rows of one channel and priority
     int breaker_failures = 5;
     std::chrono::milliseconds breaker_open_ms{5'000};
+    std::chrono::milliseconds breaker_open_max_ms{60'000};
     int read_threads = 4;
 };
 
