@@ -5,6 +5,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "common/core/ids.h"
@@ -59,5 +60,17 @@ private:
     std::string id_;
     bool replayed_ = false;
 };
+
+// Of a request that says its own id.
+template <class Request>
+OneEffect one_effect(eventlog::Store& store, IdSource& ids, std::string method, std::string tenant,
+                     const Request& request) {
+    return {store,
+            ids,
+            {.method = std::move(method),
+             .tenant = std::move(tenant),
+             .request_id = request.request_id(),
+             .hash = hash_of(request)}};
+}
 
 }  // namespace flowstack::service

@@ -281,7 +281,7 @@ private:
         if (request.start_immediately() && request.has_start_time())
             throw rpc::invalid_field("start_time", "must be empty together with start_immediately");
 
-        auto effect = one_effect("CreateCampaign", tenant, request);
+        auto effect = service::one_effect(p_.store, p_.ids, "CreateCampaign", tenant, request);
         const auto events = effect.run([&]() -> std::optional<eventlog::Command> {
             const auto draft = drafted(tenant, request);
             std::vector<Event> made;
@@ -309,7 +309,7 @@ private:
     void change(const std::string& method, const Request& request, const Command& wish,
                 v1::Campaign& answer) {
         const auto name = campaign_name(request.name());
-        auto effect = one_effect(method, name.tenant, request);
+        auto effect = service::one_effect(p_.store, p_.ids, method, name.tenant, request);
         eventlog::Folded<CampaignState> folded;
         const auto events = effect.run([&]() -> std::optional<eventlog::Command> {
             folded = load(name, request.name());
@@ -363,17 +363,6 @@ private:
         answer.set_unknown(count(Disposition::unknown));
         answer.set_cancelled(count(Disposition::cancelled));
         answer.set_opted_out(opted_out);
-    }
-
-    template <class Request>
-    service::OneEffect one_effect(const std::string& method, const std::string& tenant,
-                                  const Request& request) {
-        return {p_.store,
-                p_.ids,
-                {.method = method,
-                 .tenant = tenant,
-                 .request_id = request.request_id(),
-                 .hash = service::hash_of(request)}};
     }
 
     eventlog::Command command_of(eventlog::Part part, const Draft& draft,

@@ -183,7 +183,7 @@ private:
         const auto tenant = tenant_of(request.parent());
         check_tenant(tenant);
 
-        auto effect = one_effect("CreateTask", tenant, request);
+        auto effect = service::one_effect(p_.store, p_.ids, "CreateTask", tenant, request);
         const auto events = effect.run([&]() -> std::optional<eventlog::Command> {
             const auto plan = planned(tenant, request);
             const auto decision = decide(Absent{}, followup::CreateTask{plan, p_.clock.now()});
@@ -196,7 +196,7 @@ private:
 
     void cancel(const v1::CancelTaskRequest& request, v1::Task& answer) {
         const auto name = task_name(request.name());
-        auto effect = one_effect("CancelTask", name.tenant, request);
+        auto effect = service::one_effect(p_.store, p_.ids, "CancelTask", name.tenant, request);
         eventlog::Folded<TaskState> folded;
         const auto events = effect.run([&]() -> std::optional<eventlog::Command> {
             folded = load(name, request.name());
@@ -213,17 +213,6 @@ private:
         });
         if (events.empty()) return fill(answer, name.tenant, folded.state, folded.version);
         show_after(name.tenant, events, answer);
-    }
-
-    template <class Request>
-    service::OneEffect one_effect(const std::string& method, const std::string& tenant,
-                                  const Request& request) {
-        return {p_.store,
-                p_.ids,
-                {.method = method,
-                 .tenant = tenant,
-                 .request_id = request.request_id(),
-                 .hash = service::hash_of(request)}};
     }
 
     eventlog::Command command_of(eventlog::Part part, const Plan& plan,
