@@ -41,6 +41,7 @@ protected:
         stub = v1::CampaignService::NewStub(
             rpc::make_channel("127.0.0.1:" + std::to_string(door.port()), {.attempts_max = 1}));
     }
+    ~CampaignService() override { door.drain(std::chrono::milliseconds{0}); }
 
     template <class Request, class Answer>
     rpc::ErrorReason call(grpc::Status (Stub::*method)(grpc::ClientContext*, const Request&,

@@ -76,6 +76,8 @@ protected:
         channel =
             rpc::make_channel("127.0.0.1:" + std::to_string(door.port()), {.attempts_max = 1});
     }
+    // Services outlive their door.
+    ~Shop() override { door.drain(std::chrono::milliseconds{0}); }
 
     static eventlog::Routing customer(const std::string& id) {
         return {eventlog::RoutingKind::customer, id};

@@ -38,6 +38,7 @@ protected:
         stub = v1::TaskService::NewStub(
             rpc::make_channel("127.0.0.1:" + std::to_string(door.port()), {.attempts_max = 1}));
     }
+    ~TaskService() override { door.drain(std::chrono::milliseconds{0}); }
 
     void know(const std::string& kind, const std::string& id, const std::string& body) {
         store.pool().with([&](postgres::Session& s) {
