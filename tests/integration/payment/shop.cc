@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <map>
+#include <stdexcept>
 
 #include "flowstack/payment/v1/invoice_events.pb.h"
 
@@ -280,8 +281,9 @@ std::size_t Shop::recorded(const std::string& kind) {
 }
 
 json::value Shop::last_record(const std::string& kind) {
-    const auto all = control("GET", "/control/record?kind=" + kind);
-    return all.at("lines").as_array().back();
+    const auto all = control("GET", "/control/record?kind=" + kind).at("lines").as_array();
+    if (all.empty()) throw std::runtime_error("the sandbox has no record of " + kind);
+    return all.back();
 }
 
 http::ClientResult Shop::post(const std::string& path, std::string body) {
