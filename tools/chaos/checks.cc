@@ -377,8 +377,14 @@ Check asked(const Facts& facts) {
     return find.done();
 }
 
+// UNKNOWN does not block what comes after it: a reply that the provider took only after we had
+// given up its answer has left its place.
 Check order_of_replies(const Facts& facts) {
     Finder find("replies of a chat in order");
+    std::map<std::string, std::int64_t> unknown_at;
+    each<gateway::v1::SendUnknown>(facts, [&](const auto& event, const auto&) {
+        unknown_at.try_emplace(event.key, event.recorded_at_us);
+    });
     std::map<std::string, std::pair<int, std::int64_t>> place;  // message → lane, position
     each<conversation::v1::ReplyRequested>(facts, [&](const auto& event, const auto& reply) {
         if (reply.kind() == "reply") place[reply.message_id()] = {event.lane, event.position};
@@ -394,6 +400,8 @@ Check order_of_replies(const Facts& facts) {
         const auto found = place.find(id);
         if (found == place.end() || !seen.insert(id).second) continue;
         find.looked();
+        const auto given_up = unknown_at.find(id);
+        if (given_up != unknown_at.end() && given_up->second < number(*line, "at_us")) continue;
         auto& before = last[text(*line, "phone_number_id") + " " + text(*line, "phone")];
         if (found->second.second < before.position)
             find.wrong("chat " + text(*line, "phone") + ": reply " + id + " (record line " +

@@ -475,6 +475,16 @@ TEST(Checks, SeeRepliesThatOvertookEachOther) {
               world.line("send_accepted", 1)["biz_opaque_callback_data"]);
     EXPECT_THAT(found_by(world, "replies of a chat in order"),
                 Contains(HasSubstr("reply m-1 (record line 6) left after the later reply m-2")));
+    // Given up before the provider took it: others need not have waited.
+    auto& taken = world.line("send_accepted", 1);
+    taken["at_us"] = 2'000'000;
+    world.add("gateway", "message", "m-1", gateway::v1::SendUnknown());
+    auto& unknown = world.event("SendUnknown", 1);
+    unknown.recorded_at_us = 2'000'001;
+    EXPECT_THAT(found_by(world, "replies of a chat in order"), Contains(HasSubstr("reply m-1")));
+    unknown.recorded_at_us = 1'999'999;
+    EXPECT_THAT(found_by(world, "replies of a chat in order"),
+                Not(Contains(HasSubstr("reply m-1"))));
 }
 
 TEST(Checks, SeeInboundMessagesHeardInAnotherOrder) {
