@@ -1,7 +1,6 @@
 #include "services/conversation/adapters/consumer.h"
 
 #include <map>
-#include <stdexcept>
 
 #include "common/eventlog/payload.h"
 #include "common/observability/log.h"
