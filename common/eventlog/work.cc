@@ -80,23 +80,26 @@ struct WorkRunner::State {
             }
         }
         if (names.empty()) return;
+        // Each lane's rows in the order of their time, from the index on it: what is due later is
+        // not read, however much of it there is. (An index serves a time that stands still for the
+        // statement; clock_timestamp() would be asked again for each row.)
         const auto result = session.query(
-            "select w.lane, w.key, w.due_at, w.priority, w.ref, k.kind from unnest($1::text[], "
-            "$2::bigint[]) "
-            "k(kind, n) cross join lateral (select * from work where kind = k.kind and lane = "
-            "any($3) and "
-            "due_at <= clock_timestamp() order by priority, due_at limit k.n) w",
+            "select w.lane, k.kind, w.key, w.due_at, w.ref "
+            "from unnest($1::text[], $2::bigint[]) k(kind, n) cross join lateral ("
+            "select w.* from unnest($3::int[]) l(lane) cross join lateral ("
+            "select lane, key, due_at, ref from work where lane = l.lane and kind = k.kind and "
+            "due_at <= statement_timestamp() order by due_at limit k.n) w "
+            "order by w.due_at limit k.n) w",
             postgres::Params().add_array(names).add_array(limits).add_array(
                 std::span<const std::int32_t>(lane_ids)));
         const auto polled = Steady::now();
         for (int row = 0; row < result.rows(); ++row) {
-            WorkRow work{result.int4(row, 0),
-                         result.text(row, 5),
-                         result.text(row, 1),
-                         result.time(row, 2),
-                         result.int4(row, 3),
-                         result.text(row, 4),
-                         {}};
+            WorkRow work{.lane = result.int4(row, 0),
+                         .kind = result.text(row, 1),
+                         .key = result.text(row, 2),
+                         .due_at = result.time(row, 3),
+                         .ref = result.text(row, 4),
+                         .guard = {}};
             if (room[work.kind] <= 0) continue;
             const auto guard = owners.guard(work.lane);
             if (!guard) continue;

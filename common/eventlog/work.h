@@ -21,7 +21,6 @@ struct WorkRow {
     std::string kind;
     std::string key;
     Time due_at{};
-    int priority = 0;
     std::string ref;
     OwnerGuard guard;  // for the appends that follow from it
 };

@@ -279,7 +279,7 @@ struct Dispatcher::State : std::enable_shared_from_this<Dispatcher::State> {
         const auto rows = store.pool().with([&](postgres::Session& s) {
             return s.query(
                 "select key, priority, due_at, ref from work where lane = $1 and "
-                "starts_with(kind, $2) and due_at > clock_timestamp() and due_at < $3",
+                "starts_with(kind, $2) and due_at > statement_timestamp() and due_at < $3",
                 postgres::Params().add(lane).add(kDispatchPrefix).add(clock.now() + kChatWaitMax));
         });
         std::vector<Retry> retries;
@@ -405,8 +405,9 @@ struct Dispatcher::State : std::enable_shared_from_this<Dispatcher::State> {
         const auto rows = session.query(
             "select c.n, w.key, w.due_at, w.ref from unnest($1::int[], $2::text[], $3::int[]) "
             "with ordinality c(lane, kind, room, n) cross join lateral (select key, due_at, ref "
-            "from work where lane = c.lane and kind = c.kind and due_at <= clock_timestamp() and "
-            "key <> all ($4::text[]) order by due_at, key limit c.room) w order by w.due_at, w.key",
+            "from work where lane = c.lane and kind = c.kind and due_at <= statement_timestamp() "
+            "and key <> all ($4::text[]) order by due_at, key limit c.room) w "
+            "order by w.due_at, w.key",
             postgres::Params()
                 .add_array(std::span<const std::int32_t>(row_lanes))
                 .add_array(std::span<const std::string>(kinds))

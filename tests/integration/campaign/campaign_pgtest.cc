@@ -159,7 +159,7 @@ protected:
         });
         std::vector<eventlog::WorkRow> rows;
         for (int i = 0; i < result.rows(); ++i)
-            rows.push_back({result.int4(i, 0), kind, result.text(i, 1), result.time(i, 2), 0, "",
+            rows.push_back({result.int4(i, 0), kind, result.text(i, 1), result.time(i, 2), "",
                             *owners.guard(result.int4(i, 0))});
         return rows;
     }
