@@ -76,6 +76,8 @@ rpc::Failure failure_of(Rejection rejection, const std::string& name) {
             return rpc::invalid_field("due_time", "must be at most 366 days ahead");
         case Rejection::late_after_negative:
             return rpc::invalid_field("late_after_seconds", "must not be negative");
+        case Rejection::window_uncertain:
+            break;  // a timer's, no caller's
     }
     return rpc::internal();
 }

@@ -40,24 +40,22 @@ Timer::Timer(eventlog::Store& store, eventlog::ReadModel& read_model, service::T
       lateness_(metrics.histogram("flowstack_followup_lateness_seconds",
                                   "from a task's time to the append of what became of it")),
       metrics_(metrics),
-      config_(config) {}
+      window_(config.window_ms - config.window_margin_ms),
+      follow_up_late_(config.follow_up_late_ms) {}
 
-// Of somebody who never wrote it never began. This service may be behind with what customers write
-// and skips nothing because of it: that a window is closed is what gateway says.
-Time Timer::window_end(const std::string& tenant, const std::string& customer_id, Time now) {
-    const auto open_after = [this](Time inbound) {
-        return inbound + config_.window_ms - config_.window_margin_ms;
-    };
+Time Timer::window_end_read(const std::string& tenant, const std::string& customer_id) {
     v1::CustomerView customer;
     const auto stored = read_model_.get(tenant, kCustomerDocument, customer_id);
-    if (stored && customer.ParseFromString(*stored) && customer.last_inbound_us() != 0) {
-        const auto end = open_after(from_unix_micros(customer.last_inbound_us()));
-        if (end > now) return end;
-    }
+    if (!stored || !customer.ParseFromString(*stored) || customer.last_inbound_us() == 0)
+        return Time{};
+    return from_unix_micros(customer.last_inbound_us()) + window_;
+}
+
+Time Timer::window_end_now(const std::string& tenant, const std::string& customer_id) {
     const auto contact = contacts_.find(tenant, customer_id);
     if (!contact || !contact->has_last_inbound_time()) return Time{};
     const auto& inbound = contact->last_inbound_time();
-    return open_after(from_unix_seconds(inbound.seconds()) + Micros{inbound.nanos() / 1000});
+    return from_unix_seconds(inbound.seconds()) + Micros{inbound.nanos() / 1000} + window_;
 }
 
 std::string Timer::approved_template(const std::string& tenant, const Plan& plan) {
@@ -85,12 +83,18 @@ void Timer::fire(const eventlog::WorkRow& row, eventlog::WorkRunner::Done done) 
     // The row is due by the database's clock; ours may be a little behind.
     const Time now = std::max(clock_.now(), row.due_at);
     const QuietHours quiet{tenant.quiet_start_minute(), tenant.quiet_end_minute()};
-    const auto decision =
-        decide(state.task, FireTask{.now = now,
-                                    .tenant = status_of(tenant),
-                                    .quiet_until = quiet_until(quiet, tenant.time_zone(), now),
-                                    .window_until = window_end(key->tenant, key->customer_id, now),
-                                    .approved_template = approved_template(key->tenant, plan)});
+    FireTask fire{.now = now,
+                  .tenant = status_of(tenant),
+                  .quiet_until = quiet_until(quiet, tenant.time_zone(), now),
+                  .window_until = window_end_read(key->tenant, key->customer_id),
+                  .window_certain = false,
+                  .approved_template = approved_template(key->tenant, plan)};
+    auto decision = decide(state.task, fire);
+    if (!decision.accepted() && decision.rejection() == Rejection::window_uncertain) {
+        fire.window_until = window_end_now(key->tenant, key->customer_id);
+        fire.window_certain = true;
+        decision = decide(state.task, fire);
+    }
     // Not due: it was moved after the row was read. Over: somebody was faster.
     if (!decision.accepted()) return done();
 
@@ -113,7 +117,7 @@ void Timer::fire(const eventlog::WorkRow& row, eventlog::WorkRunner::Done done) 
 
     if (std::holds_alternative<TaskFired>(decision.events().front())) {
         const auto id = eventlog::derive_id(last.event_id, "reminder", 0).text();
-        if (const auto reminder = reminder_after(plan, id, config_.follow_up_late_ms))
+        if (const auto reminder = reminder_after(plan, id, follow_up_late_))
             command.parts.push_back({task_stream(key->tenant, id),
                                      eventlog::kCreate,
                                      {encode(TaskScheduled{*reminder}, *reminder, now)}});

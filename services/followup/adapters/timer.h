@@ -20,12 +20,14 @@ public:
 
     // A handler for eventlog::WorkRunner: appends under the lane owner's guard and calls `done`
     // when the answer is here. Throws, and so comes again, while nobody can say how its tenant is,
-    // or whether the customer's window is closed.
+    // or whether the customer's window is closed, where only that stands in the way.
     void fire(const eventlog::WorkRow& row, eventlog::WorkRunner::Done done);
 
 private:
-    // Of the customer's service window, as far as it matters at `now`.
-    Time window_end(const std::string& tenant, const std::string& customer_id, Time now);
+    // Of the customer's service window: as this service has read, and as gateway says. Of somebody
+    // who never wrote it never began.
+    Time window_end_read(const std::string& tenant, const std::string& customer_id);
+    Time window_end_now(const std::string& tenant, const std::string& customer_id);
     std::string approved_template(const std::string& tenant, const Plan& plan);
 
     eventlog::Store& store_;
@@ -35,7 +37,8 @@ private:
     const Clock& clock_;
     metrics::Histogram lateness_;
     metrics::Registry& metrics_;
-    Config config_;
+    const Micros window_;  // from the customer's last message to its end
+    const Micros follow_up_late_;
 };
 
 }  // namespace flowstack::followup

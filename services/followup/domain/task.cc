@@ -89,6 +89,7 @@ Answer on(const Scheduled& t, const FireTask& c) {
         return TaskSkipped{SkipReason::too_late};
     const auto window_until = std::max(plan.window_until, c.window_until);  // nothing is the least
     const bool outside = window_until && c.now >= *window_until;
+    if (outside && !c.window_certain) return Rejection::window_uncertain;
     if (outside && c.approved_template.empty())
         return TaskSkipped{plan.template_key.empty() ? SkipReason::window_closed
                                                      : SkipReason::template_missing};

@@ -92,6 +92,8 @@ struct FireTask {
     // What is known now of the end of the customer's service window; the later one of this and the
     // plan's counts.
     std::optional<Time> window_until = {};
+    // False: the customer may have written something that is not read here yet.
+    bool window_certain = true;
     // The template that may leave outside the window: the plan's, or the tenant's own for the kind.
     // Empty: there is none.
     std::string approved_template = {};
@@ -155,6 +157,7 @@ enum class Rejection {
     exists,            // the task was scheduled before
     over,              // fired or skipped: nothing is left to change
     not_due,           // its time has not come (it was postponed meanwhile)
+    window_uncertain,  // only the window stands in its way, if it does: find out, ask again
     customer_missing,  // nobody to say it to
     kind_automatic,    // gentle: FlowStack schedules it by itself
     text_missing,      // custom or booking without words or a template

@@ -440,6 +440,18 @@ TEST_F(FollowUp, IsNotSkippedBecauseThisServiceHasNotReadTheCustomersMessageYet)
     EXPECT_EQ(contacts.calls, 2);
 }
 
+TEST_F(FollowUp, AsksGatewayForTheWindowOnlyWhereNothingElseStandsInTheWay) {
+    booked("task-1", kNoon + hours{1});
+    suspended();
+    consume();
+    contacts.away = true;
+    at(kNoon + hours{1});
+    v1::TaskSkipped skipped;
+    ASSERT_TRUE(skipped.ParseFromString(event_of("task-1").payload));
+    EXPECT_EQ(skipped.reason(), "suspended");
+    EXPECT_EQ(contacts.calls, 0);
+}
+
 TEST_F(FollowUp, OutsideTheWindowIsSaidAsTheApprovedTemplate) {
     template_saved("visit", "whatsapp_template");
     template_saved("words", "text");

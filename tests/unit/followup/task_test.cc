@@ -135,6 +135,25 @@ TEST(Task, TakesTheLaterOfTheWindowsThatItAndTheTimerKnowOf) {
     EXPECT_FALSE(fires(given(TaskScheduled{custom()}), Time{}));
 }
 
+TEST(Task, OfAWindowOfWhichNobodyIsCertainSaysSoWhereOnlyItStandsInTheWay) {
+    const auto scheduled = given(TaskScheduled{custom()});
+    FireTask fire{.now = custom().due, .window_until = Time{}, .window_certain = false};
+    EXPECT_EQ(scheduled.when(fire).rejection(), Rejection::window_uncertain);
+    fire.approved_template = "visit";  // it would be said in other words
+    EXPECT_EQ(scheduled.when(fire).rejection(), Rejection::window_uncertain);
+    fire.window_until = fire.now + hours{1};  // open is open, whatever else was written
+    EXPECT_TRUE(scheduled.when(fire).accepted());
+    fire.window_until = Time{};
+    fire.tenant = TenantStatus::suspended;
+    EXPECT_EQ(scheduled.when(fire).events(),
+              std::vector<Event>{TaskSkipped{SkipReason::suspended}});
+    fire.tenant = TenantStatus::closed;
+    EXPECT_TRUE(scheduled.when(fire).accepted());
+    fire.tenant = TenantStatus::active;
+    fire.now = custom().due - Micros{1};
+    EXPECT_EQ(scheduled.when(fire).rejection(), Rejection::not_due);
+}
+
 TEST(Task, LeavesTheServiceWindowAsItsApprovedTemplateOnly) {
     Plan plan = custom();
     const FireTask outside{.now = plan.due, .window_until = Time{}, .approved_template = "visit"};
