@@ -131,14 +131,6 @@ std::vector<std::shared_ptr<const ChannelEntry>> Directory::channels_of(
     return found;
 }
 
-std::vector<std::shared_ptr<const ChannelEntry>> Directory::channels() const {
-    const std::shared_lock lock(mutex_);
-    std::vector<std::shared_ptr<const ChannelEntry>> all;
-    all.reserve(channels_.size());
-    for (const auto& [key, entry] : channels_) all.push_back(entry);
-    return all;
-}
-
 std::optional<std::string> Directory::tenant_of_key(std::string_view key_sha256) const {
     const std::shared_lock lock(mutex_);
     const auto found = keys_.find(key_sha256);

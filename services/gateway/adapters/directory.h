@@ -55,7 +55,6 @@ public:
                                                          std::string_view external_id);
     // A tenant's channels, in the order in which they were connected.
     std::vector<std::shared_ptr<const ChannelEntry>> channels_of(std::string_view tenant) const;
-    std::vector<std::shared_ptr<const ChannelEntry>> channels() const;
     // The tenant that a machine's key (its SHA-256) opens.
     std::optional<std::string> tenant_of_key(std::string_view key_sha256) const;
 

@@ -292,7 +292,7 @@ struct Dispatcher::State : std::enable_shared_from_this<Dispatcher::State> {
     void await(const Retry& retry) {
         const auto entry = directory.channel(retry.ref.tenant, retry.ref.channel_id);
         if (!entry) return;
-        await(queue_of(entry).chats[{retry.ref.customer_id, retry.priority}], retry.message_id,
+        await(chat_of(queue_of(entry), retry.ref.customer_id, retry.priority), retry.message_id,
               retry.due_at - clock.now());
     }
 
@@ -370,36 +370,78 @@ struct Dispatcher::State : std::enable_shared_from_this<Dispatcher::State> {
         return *queue;
     }
 
+    // The queue has something to look at from now on.
+    Chat& chat_of(ChannelQueue& queue, const std::string& customer, int priority) {
+        active.insert(&queue);
+        return queue.chats[{customer, priority}];
+    }
+
     bool stands_still(const ChannelQueue& queue) const {
         if (queue.entry->paused) return true;
         const auto tenant = directory.tenant(queue.tenant);
         return tenant && tenant->tenant.status == TenantStatus::suspended;
     }
 
+    // A channel's queue of one priority in which something is due.
+    struct Due {
+        std::shared_ptr<const ChannelEntry> channel;
+        int priority = 0;
+    };
+
+    // From one kind of the table to the next, by the index on them: what it costs grows with the
+    // queues that hold something, not with the channels that there are, nor with what they hold.
+    std::vector<Due> due_queues() {
+        std::vector<std::int32_t> open;
+        for (const auto& [lane, known] : lanes)
+            if (known.open) open.push_back(lane);
+        if (open.empty()) return {};
+        const auto rows = session.query(
+            "with recursive first(lane, kind, due_at, ref) as ("
+            "select w.* from unnest($1::int[]) l(lane) cross join lateral (select lane, kind, "
+            "due_at, ref from work where lane = l.lane order by kind, due_at limit 1) w "
+            "union all "
+            "select w.* from first f cross join lateral (select lane, kind, due_at, ref from work "
+            "where lane = f.lane and kind > f.kind order by kind, due_at limit 1) w) "
+            "select lane, kind, ref from first "
+            "where starts_with(kind, $2) and due_at <= statement_timestamp()",
+            postgres::Params().add_array(std::span<const std::int32_t>(open)).add(kDispatchPrefix));
+        std::vector<Due> due;
+        for (int row = 0; row < rows.rows(); ++row) {
+            const auto ref = read_ref(rows.text(row, 2));
+            if (!ref) continue;
+            auto channel = directory.channel(ref->tenant, ref->channel_id);
+            if (!channel || channel->lane != rows.int4(row, 0)) continue;
+            for (int priority = 0; priority < kPriorities; ++priority)
+                if (rows.text(row, 1) == dispatch_kind(ref->channel_id, priority))
+                    due.push_back({std::move(channel), priority});
+        }
+        return due;
+    }
+
     // True when there was something.
     bool poll() {
         if (stopping) return false;
+        // What the settings say now counts for what is in memory too.
+        for (auto* queue : active)
+            if (const auto entry = directory.channel(queue->tenant, queue->channel_id))
+                queue_of(entry);
         std::vector<std::int32_t> row_lanes;
         std::vector<std::string> kinds;
         std::vector<std::int32_t> rooms;
         std::vector<std::string> held;
         std::vector<std::pair<ChannelQueue*, int>> asked;
-        for (const auto& entry : directory.channels()) {
-            const auto lane = lanes.find(entry->lane);
-            if (lane == lanes.end() || !lane->second.open) continue;
+        for (const auto& [entry, priority] : due_queues()) {
             auto& queue = queue_of(entry);
             if (stands_still(queue)) continue;
-            for (int priority = 0; priority < kPriorities; ++priority) {
-                const int room =
-                    options.queued_in_memory_max - static_cast<int>(queue.held[priority].size());
-                // Fetched by halves: a row more or less is not worth a question.
-                if (room < (options.queued_in_memory_max + 1) / 2) continue;
-                row_lanes.push_back(entry->lane);
-                kinds.push_back(dispatch_kind(queue.channel_id, priority));
-                rooms.push_back(room);
-                asked.emplace_back(&queue, priority);
-                held.insert(held.end(), queue.held[priority].begin(), queue.held[priority].end());
-            }
+            const int room =
+                options.queued_in_memory_max - static_cast<int>(queue.held[priority].size());
+            // Fetched by halves: a row more or less is not worth a question.
+            if (room < (options.queued_in_memory_max + 1) / 2) continue;
+            row_lanes.push_back(entry->lane);
+            kinds.push_back(dispatch_kind(queue.channel_id, priority));
+            rooms.push_back(room);
+            asked.emplace_back(&queue, priority);
+            held.insert(held.end(), queue.held[priority].begin(), queue.held[priority].end());
         }
         if (asked.empty()) return false;
         const auto rows = session.query(
@@ -424,7 +466,7 @@ struct Dispatcher::State : std::enable_shared_from_this<Dispatcher::State> {
             job->priority = priority;
             job->due_at = rows.time(row, 2);
             if (!queue->held[priority].insert(job->message_id).second) continue;
-            auto& chat = queue->chats[{job->customer_id, priority}];
+            auto& chat = chat_of(*queue, job->customer_id, priority);
             const bool awaited = chat.awaited == job->message_id;
             if (awaited) {
                 chat.awaited.clear();
@@ -446,10 +488,14 @@ struct Dispatcher::State : std::enable_shared_from_this<Dispatcher::State> {
         }
         if (!read_later.empty()) next_pump = std::min(next_pump, read_later.begin()->first);
         std::size_t rows = 0;
-        for (auto& [key, queue] : queues) {
-            for (const auto& held : queue->held) rows += held.size();
-            call_announced(*queue);
-            pump(*queue);
+        for (auto at = active.begin(); at != active.end();) {
+            auto& queue = **at;
+            for (const auto& held : queue.held) rows += held.size();
+            call_announced(queue);
+            pump(queue);
+            const bool rests =
+                queue.chats.empty() && queue.resting.empty() && queue.announced.empty();
+            at = rests ? active.erase(at) : std::next(at);
         }
         queued_gauge.set(static_cast<double>(rows));
     }
@@ -513,6 +559,7 @@ struct Dispatcher::State : std::enable_shared_from_this<Dispatcher::State> {
             for (const auto& job : chat.waiting) queue.held[job->priority].erase(job->message_id);
             chat.waiting.clear();
         }
+        std::erase_if(queue.chats, [](const auto& chat) { return !chat.second.busy; });
     }
 
     // Zero: takes the tokens. Else how long to wait, and whether nobody on this number may send.
@@ -1025,12 +1072,12 @@ struct Dispatcher::State : std::enable_shared_from_this<Dispatcher::State> {
     // It keeps its place in its chat.
     void rest(ChannelQueue& queue, const JobPtr& job, milliseconds wait) {
         set_aside(queue, job, wait);
-        await(queue.chats[{job->customer_id, job->priority}], job->message_id, wait);
+        await(chat_of(queue, job->customer_id, job->priority), job->message_id, wait);
     }
 
     void set_aside(ChannelQueue& queue, const JobPtr& job, milliseconds wait) {
         --queue.in_flight;
-        queue.chats[{job->customer_id, job->priority}].busy = false;
+        chat_of(queue, job->customer_id, job->priority).busy = false;
         queue.resting[job->message_id] = Steady::now() + wait;
         next_pump = Steady::now();
     }
@@ -1043,7 +1090,7 @@ struct Dispatcher::State : std::enable_shared_from_this<Dispatcher::State> {
         job->asked_breaker = false;
         --queue->in_flight;
         queue->held[job->priority].erase(job->message_id);
-        auto& chat = queue->chats[{job->customer_id, job->priority}];
+        auto& chat = chat_of(*queue, job->customer_id, job->priority);
         chat.busy = false;
         if (retry_at) {
             const auto wait = *retry_at - clock.now();
@@ -1095,6 +1142,7 @@ struct Dispatcher::State : std::enable_shared_from_this<Dispatcher::State> {
 
     // Of the one thread.
     std::map<std::string, std::unique_ptr<ChannelQueue>> queues;
+    std::set<ChannelQueue*> active;  // those with a chat, a resting row or an announced attempt
     std::map<int, Lane> lanes;
     std::deque<JobPtr> to_read;
     int reads_open = 0;

@@ -230,6 +230,21 @@ protected:
                                clock.now());
         return id;
     }
+    // Without conversation: a message that may leave inside the customer's window.
+    void queue(const std::string& tenant, const std::string& channel, const std::string& customer) {
+        QueueMessage message;
+        message.message_id = ids.next().text();
+        message.channel_id = channel;
+        message.customer_id = customer;
+        message.idempotency_key = message.message_id;
+        message.preconditions = {.purpose = std::string(kService), .needs_open_window = true};
+        message.to = "+255712345678";
+        common::v1::MessageContent content;
+        content.mutable_text()->set_body("Hello");
+        message.content = content.SerializeAsString();
+        append(tenant, by_customer(customer), message_stream(tenant, message.message_id), 0,
+               encode(MessageEvent(MessageQueued{message}), clock.now()));
+    }
     void start_dispatcher(DispatcherOptions options = {}) {
         options.graph_base_url = provider.url() + "/v25.0";
         options.replica = "r1";
@@ -421,18 +436,7 @@ TEST_F(Gateway, AReplyLeavesAndItsStatusesClimb) {
 
 TEST_F(Gateway, AWindowIsJudgedByWhatIsCommittedNotByWhatTheReadModelShows) {
     EXPECT_EQ(post(text_message("wamid.1", "Hi")), 200);
-    QueueMessage queue;
-    queue.message_id = ids.next().text();
-    queue.channel_id = "ch1";
-    queue.customer_id = only_customer();
-    queue.idempotency_key = queue.message_id;
-    queue.preconditions = {.purpose = std::string(kService), .needs_open_window = true};
-    queue.to = "+255712345678";
-    common::v1::MessageContent content;
-    content.mutable_text()->set_body("Hello");
-    queue.content = content.SerializeAsString();
-    append("duka", by_customer(queue.customer_id), message_stream("duka", queue.message_id), 0,
-           encode(MessageEvent(MessageQueued{queue}), clock.now()));
+    queue("duka", "ch1", only_customer());
     start_dispatcher();
     // Nothing is consumed yet: the read model knows of no word of this customer.
     std::this_thread::sleep_for(150ms);
@@ -455,6 +459,37 @@ TEST_F(Gateway, AStatusWithoutOurDataFindsItsMessageAlsoWhenItComesFirst) {
                   R"("statuses":[{"id":"wamid.out1","status":"read","timestamp":"1749416393"}])")),
               200);
     until([&] { return message(id).state() == "READ"; }, "READ");
+}
+
+// A platform has thousands of channels, and few of them have something to send at a moment.
+TEST_F(Gateway, ChannelsThatHaveNothingToSendAreNotAskedFor) {
+    EXPECT_EQ(post(text_message("wamid.1", "Hi")), 200);
+    start_dispatcher();
+    reply(only_customer(), "Hello");
+    until_events("SendAccepted", 1);
+    postgres::Session admin({.url = database.admin_url()});
+    const auto asked_in_a_while = [&] {
+        const auto asked = [&] {
+            return admin.query("select idx_scan from pg_stat_user_tables where relname = 'work'")
+                .int8(0, 0);
+        };
+        const auto before = asked();
+        std::this_thread::sleep_for(2500ms);  // a session hands in what it counted once a second
+        return asked() - before;
+    };
+    const auto one = asked_in_a_while();
+    EXPECT_GT(one, 0);
+    for (int n = 0; n < 100; ++n)
+        connect("shop-" + std::to_string(n), "ch-" + std::to_string(n), "Q" + std::to_string(n),
+                "app1");
+    EXPECT_LT(asked_in_a_while(), 5 * one);
+    // And one of them that has something is found.
+    EXPECT_EQ(post(text_message("wamid.2", "Hi", R"("from":"255712345678")", "Q7")), 200);
+    std::string customer;
+    for (const auto& seen : events("ContactSeen"))
+        if (seen.stream.tenant == "shop-7") customer = seen.stream.key;
+    queue("shop-7", "ch-7", customer);
+    until_events("SendAccepted", 2);
 }
 
 TEST_F(Gateway, RepliesOfOneChatLeaveInOrder) {
