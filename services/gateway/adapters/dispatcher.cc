@@ -192,12 +192,14 @@ struct Dispatcher::State : std::enable_shared_from_this<Dispatcher::State> {
             guarded([this] { look_at_lanes(); });
             if (Steady::now() >= next_poll) {
                 last_poll = Steady::now();
+                const bool search = last_poll >= next_search;
                 bool found = false;
-                const bool worked = guarded([&] { found = poll(); });
+                const bool worked = guarded([&] { found = poll(search); });
                 // A slow store is not asked more often than it can answer, an absent one rarely.
                 const auto pause = found ? options.poll_ms : owners.poll_every(options.poll_ms);
                 const auto took = std::max<Steady::duration>(pause, Steady::now() - last_poll);
                 next_poll = Steady::now() + (worked ? took : Steady::duration(kStoreAwayRetryMs));
+                if (worked && !search) next_poll = std::min(next_poll, next_search);
             }
             next_pump = Steady::now() + std::chrono::seconds(1);
             guarded([this] { pump_all(); });
@@ -382,15 +384,12 @@ struct Dispatcher::State : std::enable_shared_from_this<Dispatcher::State> {
         return tenant && tenant->tenant.status == TenantStatus::suspended;
     }
 
-    // A channel's queue of one priority in which something is due.
-    struct Due {
-        std::shared_ptr<const ChannelEntry> channel;
-        int priority = 0;
-    };
+    using QueuePriority = std::pair<ChannelQueue*, int>;
 
-    // From one kind of the table to the next, by the index on them: what it costs grows with the
-    // queues that hold something, not with the channels that there are, nor with what they hold.
-    std::vector<Due> due_queues() {
+    // The queues in which something is due: from one kind of the table to the next, by the index on
+    // them. What it costs grows with the lanes and with the queues that hold something, not with
+    // the channels that there are, nor with what they hold.
+    std::set<QueuePriority> due_queues() {
         std::vector<std::int32_t> open;
         for (const auto& [lane, known] : lanes)
             if (known.open) open.push_back(lane);
@@ -405,39 +404,48 @@ struct Dispatcher::State : std::enable_shared_from_this<Dispatcher::State> {
             "select lane, kind, ref from first "
             "where starts_with(kind, $2) and due_at <= statement_timestamp()",
             postgres::Params().add_array(std::span<const std::int32_t>(open)).add(kDispatchPrefix));
-        std::vector<Due> due;
+        std::set<QueuePriority> due;
         for (int row = 0; row < rows.rows(); ++row) {
             const auto ref = read_ref(rows.text(row, 2));
             if (!ref) continue;
-            auto channel = directory.channel(ref->tenant, ref->channel_id);
+            const auto channel = directory.channel(ref->tenant, ref->channel_id);
             if (!channel || channel->lane != rows.int4(row, 0)) continue;
             for (int priority = 0; priority < kPriorities; ++priority)
                 if (rows.text(row, 1) == dispatch_kind(ref->channel_id, priority))
-                    due.push_back({std::move(channel), priority});
+                    due.emplace(&queue_of(channel), priority);
         }
         return due;
     }
 
-    // True when there was something.
-    bool poll() {
+    // Asks busy queues, and with `search` whichever others have something. True when there was
+    // something.
+    bool poll(bool search) {
         if (stopping) return false;
-        // What the settings say now counts for what is in memory too.
-        for (auto* queue : active)
-            if (const auto entry = directory.channel(queue->tenant, queue->channel_id))
-                queue_of(entry);
+        std::set<QueuePriority> due;
+        if (search) {
+            due = due_queues();
+            next_search = Steady::now() + options.poll_ms;
+        }
+        for (auto* queue : active) {
+            const auto entry = directory.channel(queue->tenant, queue->channel_id);
+            if (!entry) continue;
+            queue_of(entry);  // what its settings say now
+            for (int priority = 0; priority < kPriorities; ++priority) due.emplace(queue, priority);
+        }
         std::vector<std::int32_t> row_lanes;
         std::vector<std::string> kinds;
         std::vector<std::int32_t> rooms;
         std::vector<std::string> held;
         std::vector<std::pair<ChannelQueue*, int>> asked;
-        for (const auto& [entry, priority] : due_queues()) {
-            auto& queue = queue_of(entry);
-            if (stands_still(queue)) continue;
+        for (const auto& [candidate, priority] : due) {
+            auto& queue = *candidate;
+            const auto lane = lanes.find(queue.entry->lane);
+            if (lane == lanes.end() || !lane->second.open || stands_still(queue)) continue;
             const int room =
                 options.queued_in_memory_max - static_cast<int>(queue.held[priority].size());
             // Fetched by halves: a row more or less is not worth a question.
             if (room < (options.queued_in_memory_max + 1) / 2) continue;
-            row_lanes.push_back(entry->lane);
+            row_lanes.push_back(queue.entry->lane);
             kinds.push_back(dispatch_kind(queue.channel_id, priority));
             rooms.push_back(room);
             asked.emplace_back(&queue, priority);
@@ -1143,6 +1151,7 @@ struct Dispatcher::State : std::enable_shared_from_this<Dispatcher::State> {
     // Of the one thread.
     std::map<std::string, std::unique_ptr<ChannelQueue>> queues;
     std::set<ChannelQueue*> active;  // those with a chat, a resting row or an announced attempt
+    Steady::time_point next_search = Steady::now();  // for others that have something
     std::map<int, Lane> lanes;
     std::deque<JobPtr> to_read;
     int reads_open = 0;
