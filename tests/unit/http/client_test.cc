@@ -317,16 +317,16 @@ TEST(Client, EndsEveryCallWhenItGoes) {
     RawListener listener;
     std::atomic<int> unknown{0};
     std::atomic<int> unsent{0};
-    {
-        Client client({.connections_per_host_max = 1});
-        for (int i = 0; i < 3; ++i)
-            client.call(post_to(listener.url("/"), "b"), [&](const ClientResult& result) {
-                if (result.outcome == Outcome::unknown) ++unknown;
-                if (result.outcome == Outcome::not_sent) ++unsent;
-            });
-        RawPeer peer = listener.accept();
-        peer.read_request();
-    }
+    auto client = std::make_unique<Client>(ClientOptions{.connections_per_host_max = 1});
+    for (int i = 0; i < 3; ++i)
+        client->call(post_to(listener.url("/"), "b"), [&](const ClientResult& result) {
+            if (result.outcome == Outcome::unknown) ++unknown;
+            if (result.outcome == Outcome::not_sent) ++unsent;
+        });
+    // The peer stays until the client is gone: a cut connection would let the next call start.
+    RawPeer peer = listener.accept();
+    peer.read_request();
+    client.reset();
     EXPECT_EQ(unknown, 1);
     EXPECT_EQ(unsent, 2);
 }
