@@ -413,7 +413,8 @@ void Sandbox::send_callback(const Prompt& prompt, std::function<void(Effects&)> 
             forged.checkout_request_id =
                 checkout_request_id(world_.now() - std::chrono::hours{1}, prompt.push.phone);
         } else if (!forged_url.empty()) {
-            forged_url.back() = forged_url.back() == 'A' ? 'B' : 'A';
+            // Another digit, not the same one in the other case: that would be no forgery.
+            forged_url.back() = forged_url.back() == '0' ? '1' : '0';
         }
         post_callback(prompt, forged_url, stk_callback_body(forged), "forged", nullptr, fx);
     }
