@@ -192,7 +192,7 @@ TEST_F(Knobs, ForgeACallback) {
     EXPECT_NE(id(bodies[0]), id(bodies[1]));
     EXPECT_EQ(callbacks_with(R"({"forge":"unknown_checkout","lose":true})").size(), 1U);
     callbacks_with(R"({"forge":"wrong_path"})");
-    EXPECT_EQ(world.posts.at(0).url, "http://payment/hooks/pay/abA");
+    EXPECT_EQ(world.posts.at(0).url, "http://payment/hooks/pay/ab0");
     EXPECT_EQ(world.posts.at(1).url, "http://payment/hooks/pay/abc");
 }
 
