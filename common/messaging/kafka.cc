@@ -155,6 +155,7 @@ struct GroupConsumer::State {
     std::atomic<std::int64_t> brokers_up{1};
     std::map<std::pair<std::string, int>, std::int64_t> applied;  // and not told yet: next offsets
     std::chrono::steady_clock::time_point told{};
+    int revocations = 0;  // assignments that ended
 
     std::vector<int> lanes_of(const rd_kafka_topic_partition_list_t* partitions) const {
         std::vector<int> lanes;
@@ -174,6 +175,7 @@ struct GroupConsumer::State {
             applied.clear();
             listener.revoked(lanes_of(partitions), rd_kafka_assignment_lost(rk) != 0);
             rd_kafka_assign(rk, nullptr);
+            ++revocations;
         }
     }
 };
@@ -235,7 +237,11 @@ std::vector<Record> GroupConsumer::poll(std::size_t max, std::chrono::millisecon
     std::vector<Record> records;
     auto timeout = static_cast<int>(wait.count());
     while (records.size() < max) {
+        const auto revocations = state_->revocations;
         rd_kafka_message_t* message = rd_kafka_consumer_poll(state_->client->handle, timeout);
+        // What came before is of an assignment that has ended: it comes again to whoever has it
+        // now.
+        if (revocations != state_->revocations) records.clear();
         if (!message) break;
         if (message->err == RD_KAFKA_RESP_ERR_NO_ERROR) {
             records.push_back(record_of(message));
