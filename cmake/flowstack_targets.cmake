@@ -59,4 +59,7 @@ function(flowstack_target kind name)
 
     target_include_directories(${target} PUBLIC ${CMAKE_SOURCE_DIR})
     target_compile_options(${target} PRIVATE ${FLOWSTACK_WARNINGS})
+    if(NOT kind STREQUAL "program")
+        flowstack_use_precompiled(${target} ${kind} ${ARG_DEPS})
+    endif()
 endfunction()

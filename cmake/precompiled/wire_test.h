@@ -1,0 +1,4 @@
+#include "cmake/precompiled/wire.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
