@@ -13,6 +13,10 @@ if(FLOWSTACK_PRECOMPILED AND NOT FLOWSTACK_SANITIZERS)
          -Wno-stringop-overread -Wno-maybe-uninitialized -Wno-free-nonheap-object -Wno-dangling-pointer)
 endif()
 
+# abseil's targets define it (it concerns Windows only) and its headers ask for it: a set is valid only
+# where the same macros are defined.
+add_compile_definitions(NOMINMAX)
+
 function(flowstack_precompiled_set name kind)
     if(kind STREQUAL "library")
         add_library(flowstack_precompiled_${name} OBJECT EXCLUDE_FROM_ALL ${CMAKE_SOURCE_DIR}/cmake/precompiled/main.cc)
