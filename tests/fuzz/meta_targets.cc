@@ -21,7 +21,8 @@ FLOWSTACK_FUZZ_TARGET(meta_webhook) {
         // Events are protobuf: text that is not UTF-8 could be written and never read again.
         for (const auto* text :
              {&element.path, &element.field, &element.waba_id, &element.phone_number_id,
-              &element.provider_message_id, &element.bsuid, &element.profile_name, &element.type,
+              &element.provider_message_id, &element.bsuid, &element.profile_name,
+              &element.provider_type, &element.subject_provider_message_id, &element.group_id,
               &element.text, &element.tap_id, &element.context_provider_message_id, &element.value,
               &element.callback_data, &element.error_title})
             FLOWSTACK_EXPECT(http::valid_utf8(*text));

@@ -37,6 +37,7 @@ constexpr Rule kCategories[] = {
     {"gateway/webhook", "", "webhook"},
     {"gateway/contact", "", "contact"},
     {"gateway/inbound", "MessageReceived", "inbound"},
+    {"gateway/inbound", "GroupMessageReceived", "inbound"},
     {"gateway/inbound", "StatusParked", "delivery"},
     {"gateway/message", "", "message"},
     {"conversation/customer", "", "customer"},

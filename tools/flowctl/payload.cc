@@ -85,6 +85,18 @@ std::string value_of(const pb::Message& message, const pb::FieldDescriptor& fiel
             return reflection.GetInt64(message, &field) == 0
                        ? ""
                        : std::to_string(reflection.GetInt64(message, &field));
+        case pb::FieldDescriptor::CPPTYPE_ENUM: {
+            const auto* value = reflection.GetEnum(message, &field);
+            if (value->number() == 0) return "";
+            // "INBOUND_KIND_LIST_ROW" reads as "list_row": the type's own name is left out.
+            std::string word = value->name();
+            const auto unspecified = field.enum_type()->value(0)->name();
+            const auto prefix = unspecified.rfind("UNSPECIFIED");
+            if (prefix != std::string::npos && word.size() > prefix) word = word.substr(prefix);
+            for (char& c : word)
+                if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
+            return word;
+        }
         case pb::FieldDescriptor::CPPTYPE_MESSAGE: {
             const auto& part = reflection.GetMessage(message, &field);
             if (field.message_type()->full_name() == "flowstack.common.v1.Money") {

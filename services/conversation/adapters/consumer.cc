@@ -27,6 +27,38 @@ void add(eventlog::Part& part, const Events& events, Time at) {
     for (const auto& event : events) part.events.push_back(encode(event, at));
 }
 
+std::string kind_of(gateway::v1::InboundKind kind) {
+    switch (kind) {
+        case gateway::v1::INBOUND_KIND_TEXT:
+            return "text";
+        case gateway::v1::INBOUND_KIND_BUTTON:
+            return "button";
+        case gateway::v1::INBOUND_KIND_LIST_ROW:
+            return "list";
+        case gateway::v1::INBOUND_KIND_MEDIA:
+            return "media";
+        case gateway::v1::INBOUND_KIND_LOCATION:
+            return "location";
+        case gateway::v1::INBOUND_KIND_CONTACTS:
+            return "contacts";
+        case gateway::v1::INBOUND_KIND_ORDER:
+            return "order";
+        case gateway::v1::INBOUND_KIND_FORM:
+            return "form";
+        case gateway::v1::INBOUND_KIND_REACTION:
+            return "reaction";
+        case gateway::v1::INBOUND_KIND_EDIT:
+            return "edit";
+        case gateway::v1::INBOUND_KIND_REVOKE:
+            return "revoke";
+        case gateway::v1::INBOUND_KIND_SYSTEM:
+            return "system";
+        default:
+            // Also what a newer gateway names and this build does not know.
+            return "unsupported";
+    }
+}
+
 void led_to_nothing(const eventlog::Recorded& event, const std::string& why) {
     log::warn("an event led to nothing", {{"type", event.type},
                                           {"tenant", event.stream.tenant},
@@ -86,7 +118,7 @@ void Reactor::on_message(const Recorded& event, LogTurn& log_turn) {
     in.id = m.provider_message_id();
     in.customer_id = m.customer_id();
     in.channel_id = m.channel_id();
-    in.kind = m.kind();
+    in.kind = kind_of(m.kind());
     in.tap_id = m.tap_id();
     in.text = m.personal().text();
     in.profile_name = m.personal().profile_name();
@@ -94,6 +126,11 @@ void Reactor::on_message(const Recorded& event, LogTurn& log_turn) {
     in.consent_change = m.consent_change();
     in.sent_at = event.occurred_at;
     in.received_at = event.recorded_at;
+    in.subject_id = m.subject_provider_message_id();
+    if (m.personal().has_location()) {
+        const auto& pin = m.personal().location();
+        in.place = Inbound::Place{pin.latitude(), pin.longitude(), pin.name(), pin.address()};
+    }
 
     Scene scene;
     set_scene(scene, event, log_turn, in.id);

@@ -30,7 +30,9 @@ struct Inbound {
     std::string id;  // the provider's message id
     std::string customer_id;
     std::string channel_id;
-    std::string kind;  // gateway's word
+    // text | button | list | media | location | contacts | order | form | reaction | edit | revoke |
+    // system | unsupported
+    std::string kind;
     std::string tap_id;
     std::string text;
     std::string profile_name;
@@ -38,6 +40,16 @@ struct Inbound {
     std::string consent_change;
     Time sent_at{};      // by the provider
     Time received_at{};  // by gateway's log: what the limit counts
+    // The earlier message that a reaction, an edit or a revocation speaks of: its `id`.
+    std::string subject_id{};
+    // Of a location.
+    struct Place {
+        double latitude = 0;
+        double longitude = 0;
+        std::string name;
+        std::string address;
+    };
+    std::optional<Place> place{};
 };
 
 // A version of a flow. Gone: a version that nobody can read any more.

@@ -13,6 +13,7 @@
 #include "flowstack/gateway/v1/inbound_events.pb.h"
 #include "flowstack/gateway/v1/message_events.pb.h"
 #include "flowstack/gateway/v1/webhook_events.pb.h"
+#include "services/gateway/adapters/inbound_codec.h"
 
 namespace flowstack::gateway {
 namespace {
@@ -55,7 +56,8 @@ std::optional<ChangeConsent> consent_of(const WebhookElement& element) {
                 {std::string(kMarketing)}, true, "user_preferences", element.value};
         return std::nullopt;
     }
-    if (element.type != "text" && element.type != "button") return std::nullopt;
+    if (element.inbound != InboundKind::text && element.inbound != InboundKind::button)
+        return std::nullopt;
     const auto word = consent_word(element.text);
     if (!word) return std::nullopt;
     return ChangeConsent{{std::string(kMarketing), std::string(kUtility)},
@@ -445,7 +447,9 @@ void Door::append_message(const std::shared_ptr<Delivery>& delivery,
         received.set_provider_message_id(element.provider_message_id);
         received.set_channel_id(chain->channel->channel.channel_id);
         received.set_customer_id(customer.customer_id);
-        received.set_kind(element.type);
+        received.set_kind(to_proto(element.inbound));
+        received.set_provider_type(element.provider_type);
+        received.set_subject_provider_message_id(element.subject_provider_message_id);
         received.set_tap_id(element.tap_id);
         received.set_context_provider_message_id(element.context_provider_message_id);
         received.set_webhook_event_id(std::string(delivery->webhook_id.raw()));
@@ -458,6 +462,7 @@ void Door::append_message(const std::shared_ptr<Delivery>& delivery,
         personal.set_profile_name(element.profile_name);
         personal.set_phone(phone);
         personal.set_element_json(std::string(element.json));
+        if (element.location) to_proto(*element.location, *personal.mutable_location());
         // The message's own time, but never one that is still to come.
         const auto at = element.provider_time == Time{}
                             ? delivery->received_at

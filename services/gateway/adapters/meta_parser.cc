@@ -149,9 +149,25 @@ std::string id_at(const dom::element& object, std::string_view name) {
     return std::string(text);
 }
 
-bool is_media(std::string_view type) {
-    return type == "image" || type == "document" || type == "audio" || type == "video" ||
-           type == "sticker";
+// Meta's types. Those that are not here, of today or of a later version of the API, are unsupported.
+InboundKind kind_of(std::string_view type) {
+    constexpr std::pair<std::string_view, InboundKind> kKinds[] = {
+        {"text", InboundKind::text},         {"button", InboundKind::button},
+        {"image", InboundKind::media},       {"document", InboundKind::media},
+        {"audio", InboundKind::media},       {"video", InboundKind::media},
+        {"sticker", InboundKind::media},     {"location", InboundKind::location},
+        {"contacts", InboundKind::contacts}, {"order", InboundKind::order},
+        {"reaction", InboundKind::reaction}, {"edit", InboundKind::edit},
+        {"revoke", InboundKind::revoke},     {"system", InboundKind::system},
+    };
+    for (const auto& [name, kind] : kKinds)
+        if (name == type) return kind;
+    return InboundKind::unsupported;
+}
+
+double number_at(const dom::element& object, std::string_view name) {
+    double number = 0;
+    return object[name].get(number) == simdjson::SUCCESS ? number : 0;
 }
 
 // What names the customer: on the message itself, else in the change's contacts.
@@ -191,6 +207,73 @@ void identify(WebhookElement& element, std::string_view wa_id, std::string_view 
     }
 }
 
+// What the customer wrote, sent or tapped: the member that is called like the type. An edit holds
+// such a message again.
+void read_words(WebhookElement& out, std::string_view type, const dom::element& body) {
+    switch (kind_of(type)) {
+        case InboundKind::text:
+            out.text = cut(text_at(body, "body"));
+            break;
+        case InboundKind::button:
+            out.tap_id = text_at(body, "payload");
+            out.text = cut(text_at(body, "text"));
+            break;
+        case InboundKind::media:
+            out.text = cut(text_at(body, "caption"));
+            break;
+        case InboundKind::location:
+            out.location = Location{number_at(body, "latitude"), number_at(body, "longitude"),
+                                    cut(text_at(body, "name")), cut(text_at(body, "address"))};
+            out.text = out.location->name;
+            break;
+        case InboundKind::reaction:
+            out.text = cut(text_at(body, "emoji"));
+            out.subject_provider_message_id = text_at(body, "message_id");
+            break;
+        case InboundKind::system:
+            out.text = cut(text_at(body, "body"));
+            break;
+        case InboundKind::revoke:
+            out.subject_provider_message_id = text_at(body, "original_message_id");
+            break;
+        case InboundKind::list_row:
+        case InboundKind::contacts:
+        case InboundKind::order:
+        case InboundKind::form:
+        case InboundKind::edit:
+        case InboundKind::unsupported:
+            break;
+    }
+}
+
+void read_body(WebhookElement& out, const dom::element& body) {
+    if (out.inbound == InboundKind::edit) {
+        out.subject_provider_message_id = text_at(body, "original_message_id");
+        const auto message = object_at(body, "message");
+        if (!message) return;
+        const auto type = text_at(*message, "type");
+        if (const auto words = type.empty() ? std::nullopt : object_at(*message, type))
+            if (kind_of(type) == InboundKind::text || kind_of(type) == InboundKind::media)
+                read_words(out, type, *words);
+        return;
+    }
+    if (out.provider_type != "interactive") return read_words(out, out.provider_type, body);
+    for (const auto& [reply, kind] : {std::pair("button_reply", InboundKind::button),
+                                      std::pair("list_reply", InboundKind::list_row)}) {
+        const auto tapped = object_at(body, reply);
+        if (!tapped) continue;
+        out.inbound = kind;
+        out.provider_type = reply;
+        out.tap_id = text_at(*tapped, "id");
+        out.text = cut(text_at(*tapped, "title"));
+    }
+    if (const auto form = object_at(body, "nfm_reply")) {
+        out.inbound = InboundKind::form;
+        out.provider_type = "nfm_reply";
+        out.text = cut(text_at(*form, "body"));
+    }
+}
+
 void read_message(WebhookElement& out, const dom::element& message,
                   const std::vector<Contact>& contacts) {
     out.kind = WebhookElement::Kind::message;
@@ -200,46 +283,13 @@ void read_message(WebhookElement& out, const dom::element& message,
     if (const auto context = object_at(message, "context"))
         out.context_provider_message_id = text_at(*context, "id");
 
+    out.group_id = id_at(message, "group_id");
     const auto type = text_at(message, "type");
-    out.type = type.empty() ? "unsupported" : std::string(type);
+    out.provider_type = type.empty() ? "unsupported" : std::string(type);
+    out.inbound = kind_of(type);
     // A member may be called "", and simdjson compares even no bytes by memcmp.
-    const auto body = type.empty() ? std::nullopt : object_at(message, type);
-    if (type == "text") {
-        if (body) out.text = cut(text_at(*body, "body"));
-    } else if (type == "button") {
-        out.type = "button";
-        if (body) {
-            out.tap_id = text_at(*body, "payload");
-            out.text = cut(text_at(*body, "text"));
-        }
-    } else if (type == "interactive") {
-        // The member may be missing (with an error beside it): then nothing can be done with it.
-        out.type = "unsupported";
-        if (body) {
-            for (const auto& [reply, kind] :
-                 {std::pair("button_reply", "button"), std::pair("list_reply", "list")}) {
-                if (const auto tapped = object_at(*body, reply)) {
-                    out.type = kind;
-                    out.tap_id = text_at(*tapped, "id");
-                    out.text = cut(text_at(*tapped, "title"));
-                }
-            }
-            if (const auto form = object_at(*body, "nfm_reply")) {
-                out.type = "nfm_reply";
-                out.text = cut(text_at(*form, "body"));
-            }
-        }
-    } else if (is_media(type)) {
-        out.type = "media";
-        if (body) out.text = cut(text_at(*body, "caption"));
-    } else if (type == "reaction") {
-        if (body) {
-            out.text = cut(text_at(*body, "emoji"));
-            out.context_provider_message_id = text_at(*body, "message_id");
-        }
-    } else if (type == "location") {
-        if (body) out.text = cut(text_at(*body, "name"));
-    }
+    if (const auto body = type.empty() ? std::nullopt : object_at(message, type))
+        read_body(out, *body);
     if (out.provider_message_id.empty() || (out.phone.empty() && out.bsuid.empty()))
         out.kind = WebhookElement::Kind::unknown;
 }

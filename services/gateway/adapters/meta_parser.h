@@ -1,11 +1,13 @@
 #pragma once
 
 #include <cstddef>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "common/core/time.h"
+#include "services/gateway/domain/inbound.h"
 
 // A Meta webhook's body, taken apart: every message, status and preference of a batch is an element
 // of its own. Shapes: the Cloud API sheet, section 3; what is not known is an element too, so that
@@ -40,10 +42,16 @@ struct WebhookElement {
     std::string profile_name;
 
     // message
-    std::string type;  // text | button | list | media | location | reaction | order | …
-    std::string text;  // text, caption, emoji, or title of what was tapped; at most kTextBytesMax
+    InboundKind inbound = InboundKind::unsupported;
+    std::string provider_type;  // Meta's word: text, button, button_reply, list_reply, image, …
+    // Text, caption, emoji, title of what was tapped, or what an edit says now; at most
+    // kTextBytesMax.
+    std::string text;
     std::string tap_id;
     std::string context_provider_message_id;
+    std::string subject_provider_message_id;  // what a reaction, an edit or a revocation speaks of
+    std::optional<Location> location;
+    std::string group_id;  // written in a group, not to the tenant alone
 
     // status ("sent", …) and preference ("stop", "resume")
     std::string value;

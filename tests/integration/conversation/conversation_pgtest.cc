@@ -212,7 +212,7 @@ TEST_F(Walk, MessagesOfOneBatchSeeEachOther) {
         m.set_provider_message_id(std::string("wamid.") + text);
         m.set_channel_id("ch1");
         m.set_customer_id("amina");
-        m.set_kind("text");
+        m.set_kind(gateway::v1::INBOUND_KIND_TEXT);
         m.mutable_personal()->set_text(text);
         m.mutable_personal()->set_phone("+254712345678");
         now += seconds{1};
@@ -227,7 +227,7 @@ TEST_F(Walk, AnUnknownTenantsMessageParksAndOthersGoOn) {
     gateway::v1::MessageReceived m;
     m.set_provider_message_id("wamid.x");
     m.set_customer_id("stranger");
-    m.set_kind("text");
+    m.set_kind(gateway::v1::INBOUND_KIND_TEXT);
     gateway->happened({"nobody", "inbound", "wamid.x"}, customer("stranger"), m, now);
     for (int i = 0; i < 10; ++i) consume();
     writes("amina", "Hi");
@@ -325,7 +325,7 @@ TEST_F(Walk, TwoHundredChatsAreAnsweredInOrderWhateverTheBusRepeatsAndWhoeverOwn
             m.set_provider_message_id(who + "/" + std::to_string(n));
             m.set_channel_id("ch1");
             m.set_customer_id(who);
-            m.set_kind("text");
+            m.set_kind(gateway::v1::INBOUND_KIND_TEXT);
             m.mutable_personal()->set_text("Hi");
             m.mutable_personal()->set_phone("+254712345678");
             const auto& event = gateway->happened({"duka", "inbound", m.provider_message_id()},

@@ -123,12 +123,14 @@ protected:
     // --- What customers do
 
     void writes(const std::string& who, const std::string& text, const std::string& tap_id = "",
-                const std::string& kind = "") {
+                gateway::v1::InboundKind kind = gateway::v1::INBOUND_KIND_UNSPECIFIED) {
         gateway::v1::MessageReceived m;
         m.set_provider_message_id("wamid." + std::to_string(++inbound));
         m.set_channel_id("ch1");
         m.set_customer_id(who);
-        m.set_kind(!kind.empty() ? kind : tap_id.empty() ? "text" : "button");
+        m.set_kind(kind != gateway::v1::INBOUND_KIND_UNSPECIFIED ? kind
+                   : tap_id.empty() ? gateway::v1::INBOUND_KIND_TEXT
+                                    : gateway::v1::INBOUND_KIND_BUTTON);
         m.set_tap_id(tap_id);
         m.set_has_phone(true);
         m.mutable_personal()->set_text(text);

@@ -35,7 +35,8 @@ TEST(MetaParser, ReadsATextWithItsSender) {
     EXPECT_EQ(element.path, "0.0.0");
     EXPECT_EQ(element.waba_id, "102290129340398");
     EXPECT_EQ(element.phone_number_id, "106540352242922");
-    EXPECT_EQ(element.type, "text");
+    EXPECT_EQ(element.inbound, InboundKind::text);
+    EXPECT_EQ(element.provider_type, "text");
     EXPECT_EQ(element.text, "Does it come in another color?");
     EXPECT_EQ(element.phone, "+16505551234");
     EXPECT_EQ(element.profile_name, "Sheena Nelson");
@@ -67,7 +68,8 @@ TEST(MetaParser, EveryElementOfABatchIsItsOwn) {
     const auto parsed = parse_meta_webhook(vectors::kBody4);
     ASSERT_EQ(parsed.elements.size(), 3U);
     EXPECT_EQ(parsed.elements[1].path, "0.0.1");
-    EXPECT_EQ(parsed.elements[1].type, "button");
+    EXPECT_EQ(parsed.elements[1].inbound, InboundKind::button);
+    EXPECT_EQ(parsed.elements[1].provider_type, "button_reply");
     EXPECT_EQ(parsed.elements[1].tap_id, "btn_pay");
     EXPECT_EQ(parsed.elements[1].text, "Pay");
     EXPECT_EQ(parsed.elements[1].context_provider_message_id, "wamid.TEST0003");
@@ -76,29 +78,81 @@ TEST(MetaParser, EveryElementOfABatchIsItsOwn) {
     EXPECT_EQ(parsed.elements[2].phone_number_id, "106540352249999");
 }
 
+// One message of this type, with `rest` as its other members.
+WebhookElement typed(const std::string& rest) {
+    return message(R"({"from":"16505551234","id":"wamid.A","timestamp":"1749416383",)" + rest +
+                   "}");
+}
+
 TEST(MetaParser, ReadsEveryTypeOfTheSheet) {
-    const auto m = [](const std::string& rest) {
-        return message(R"({"from":"16505551234","id":"wamid.A","timestamp":"1749416383",)" + rest +
-                       "}");
-    };
-    EXPECT_EQ(m(R"("type":"image","image":{"caption":"Taj Mahal","id":"1"})").type, "media");
-    EXPECT_EQ(m(R"("image":{"caption":"Taj Mahal","id":"1"},"type":"image")").text, "Taj Mahal");
-    EXPECT_EQ(m(R"("type":"reaction","reaction":{"message_id":"wamid.T","emoji":""})")
-                  .context_provider_message_id,
-              "wamid.T");
-    const auto list = m(
+    EXPECT_EQ(typed(R"("type":"image","image":{"caption":"Taj Mahal","id":"1"})").inbound,
+              InboundKind::media);
+    EXPECT_EQ(typed(R"("image":{"caption":"Taj Mahal","id":"1"},"type":"image")").text,
+              "Taj Mahal");
+    for (const auto* type : {"image", "document", "audio", "video", "sticker"})
+        EXPECT_EQ(typed(R"("type":")" + std::string(type) + R"(")").inbound, InboundKind::media)
+            << type;
+    const auto reaction =
+        typed(R"("type":"reaction","reaction":{"message_id":"wamid.T","emoji":""})");
+    EXPECT_EQ(reaction.inbound, InboundKind::reaction);
+    EXPECT_EQ(reaction.subject_provider_message_id, "wamid.T");
+    const auto list = typed(
         R"("type":"interactive","interactive":{"type":"list_reply","list_reply":{"id":"m1:2","title":"Coffee","description":"KES 1500"}})");
-    EXPECT_EQ(list.type, "list");
+    EXPECT_EQ(list.inbound, InboundKind::list_row);
+    EXPECT_EQ(list.provider_type, "list_reply");
     EXPECT_EQ(list.tap_id, "m1:2");
     EXPECT_EQ(list.text, "Coffee");
-    const auto button = m(R"("type":"button","button":{"payload":"p","text":"Unsubscribe"})");
-    EXPECT_EQ(button.type, "button");
+    const auto button = typed(R"("type":"button","button":{"payload":"p","text":"Unsubscribe"})");
+    EXPECT_EQ(button.inbound, InboundKind::button);
     EXPECT_EQ(button.tap_id, "p");
-    EXPECT_EQ(m(R"("type":"interactive")").type, "unsupported");
-    EXPECT_EQ(m(R"("type":"unsupported","errors":[{"code":131051}])").type, "unsupported");
-    EXPECT_EQ(m(R"("type":"hologram","hologram":{})").type, "hologram");
-    EXPECT_EQ(m(R"("text":{"body":"no type"})").type, "unsupported");
-    EXPECT_EQ(m(R"("type":"order","order":{"product_items":[{"item_price":30.5}]})").type, "order");
+    EXPECT_EQ(typed(R"("type":"order","order":{"product_items":[{"item_price":30.5}]})").inbound,
+              InboundKind::order);
+    EXPECT_EQ(typed(R"("type":"contacts","contacts":[{"name":{}}])").inbound,
+              InboundKind::contacts);
+}
+
+TEST(MetaParser, ReadsAPinWithAndWithoutAName) {
+    const auto named = typed(
+        R"("type":"location","location":{"address":"Kenyatta Ave","latitude":-1.2864,"longitude":36.8172,"name":"Philz"})");
+    EXPECT_EQ(named.inbound, InboundKind::location);
+    EXPECT_EQ(named.location, (Location{-1.2864, 36.8172, "Philz", "Kenyatta Ave"}));
+    const auto bare = typed(R"("type":"location","location":{"latitude":-1,"longitude":36.5})");
+    EXPECT_EQ(bare.location, (Location{-1, 36.5, "", ""}));
+    EXPECT_EQ(bare.text, "");
+}
+
+TEST(MetaParser, AnEditSaysTheNewTextAndWhichMessageItChanges) {
+    const auto edit = typed(
+        R"("type":"edit","edit":{"original_message_id":"wamid.O","message":{"type":"text","text":{"body":"3"}}})");
+    EXPECT_EQ(edit.inbound, InboundKind::edit);
+    EXPECT_EQ(edit.subject_provider_message_id, "wamid.O");
+    EXPECT_EQ(edit.text, "3");
+    const auto caption = typed(
+        R"("type":"edit","edit":{"original_message_id":"wamid.O","message":{"type":"image","image":{"caption":"front"}}})");
+    EXPECT_EQ(caption.text, "front");
+    const auto revoke = typed(R"("type":"revoke","revoke":{"original_message_id":"wamid.O"})");
+    EXPECT_EQ(revoke.inbound, InboundKind::revoke);
+    EXPECT_EQ(revoke.subject_provider_message_id, "wamid.O");
+}
+
+TEST(MetaParser, WhatItCannotReadIsNoWordsButKeepsMetasType) {
+    const std::pair<const char*, const char*> kTypes[] = {
+        {R"("type":"interactive")", "interactive"},
+        {R"("type":"interactive","interactive":{"type":"call_permission_reply"})", "interactive"},
+        {R"("type":"unsupported","errors":[{"code":131051}])", "unsupported"},
+        {R"("type":"unknown","errors":[{"code":131051}])", "unknown"},
+        {R"("type":"request_welcome")", "request_welcome"},
+        {R"("type":"ephemeral","ephemeral":{"text":{"body":"gone"}})", "ephemeral"},
+        {R"("type":"hologram","hologram":{"body":"hi"})", "hologram"},
+        {R"("text":{"body":"no type"})", "unsupported"},
+    };
+    for (const auto& [json, type] : kTypes) {
+        const auto element = typed(json);
+        EXPECT_EQ(element.kind, Kind::message) << json;
+        EXPECT_EQ(element.inbound, InboundKind::unsupported) << json;
+        EXPECT_EQ(element.provider_type, type) << json;
+        EXPECT_EQ(element.text, "") << json;
+    }
 }
 
 TEST(MetaParser, KnowsACustomerByBusinessScopedIdAlone) {
