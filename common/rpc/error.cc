@@ -84,6 +84,12 @@ Failure wrong_state(std::string subject, std::string message) {
     return failure;
 }
 
+Failure tenant_not_active(std::string tenant, std::string message) {
+    auto failure = wrong_state(std::move(tenant), std::move(message));
+    failure.reason = common::v1::ERROR_REASON_TENANT_SUSPENDED;
+    return failure;
+}
+
 Failure key_reused(std::string_view request_id) {
     Failure failure(StatusCode::ALREADY_EXISTS, common::v1::ERROR_REASON_IDEMPOTENCY_KEY_REUSED,
                     "this request_id was used with another request before; use a new one");
@@ -94,14 +100,6 @@ Failure key_reused(std::string_view request_id) {
 Failure overloaded(std::chrono::milliseconds retry_after) {
     Failure failure(StatusCode::RESOURCE_EXHAUSTED, common::v1::ERROR_REASON_OVERLOADED,
                     "too much is waiting here already; try again later");
-    failure.retry_after = retry_after;
-    return failure;
-}
-
-Failure rate_limited(std::string subject, std::chrono::milliseconds retry_after) {
-    Failure failure(StatusCode::RESOURCE_EXHAUSTED, common::v1::ERROR_REASON_RATE_LIMITED,
-                    "the limit of " + subject + " is reached; try again later");
-    failure.quotas.push_back({"", std::move(subject), "rate limit reached"});
     failure.retry_after = retry_after;
     return failure;
 }
@@ -128,10 +126,6 @@ Failure permission_denied(std::string message) {
 Failure unauthenticated(std::string message) {
     return {StatusCode::UNAUTHENTICATED, common::v1::ERROR_REASON_UNAUTHENTICATED,
             std::move(message)};
-}
-
-Failure unimplemented(std::string message) {
-    return {StatusCode::UNIMPLEMENTED, common::v1::ERROR_REASON_UNIMPLEMENTED, std::move(message)};
 }
 
 Failure internal() {

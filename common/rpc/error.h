@@ -67,14 +67,14 @@ Failure invalid_fields(std::vector<FieldViolation> fields);
 Failure not_found(std::string_view resource_name);  // "tenants/x/orders/y"
 Failure already_exists(std::string message);
 Failure wrong_state(std::string subject, std::string message);
+// TENANT_SUSPENDED: suspended or closed. `tenant` is a resource name: "tenants/x".
+Failure tenant_not_active(std::string tenant, std::string message);
 Failure key_reused(std::string_view request_id);
 Failure overloaded(std::chrono::milliseconds retry_after);
-Failure rate_limited(std::string subject, std::chrono::milliseconds retry_after);
 Failure unavailable(std::string message, std::chrono::milliseconds retry_after);
 Failure contention();
 Failure permission_denied(std::string message);
 Failure unauthenticated(std::string message);
-Failure unimplemented(std::string message);
 // The real cause belongs in the log; the caller gets the trace id only.
 Failure internal();
 

@@ -201,7 +201,7 @@ private:
     void check_tenant(const std::string& tenant) {
         try {
             if (tenant_status(p_.read_model, p_.tenants, tenant) == "CLOSED")
-                throw rpc::wrong_state("tenants/" + tenant, "the tenant is closed");
+                throw rpc::tenant_not_active("tenants/" + tenant, "the tenant is closed");
         } catch (const service::NoSuchTenant&) {
             throw rpc::not_found("tenants/" + tenant);
         }

@@ -68,8 +68,8 @@ void place_order(const Doors& doors, const v1::PlaceOrderRequest& request,
         // What the customer is told to pay follows the newest settings, as payment's price will.
         const auto facts = tenant_facts(doors, tenant, kNewestSettings);
         if (facts.status != "ACTIVE")
-            throw rpc::wrong_state("tenants/" + tenant,
-                                   "The tenant is " + facts.status + ": it takes no orders.");
+            throw rpc::tenant_not_active("tenants/" + tenant,
+                                         "The tenant is " + facts.status + ": it takes no orders.");
         const auto product =
             doors.books.products.load(stream(tenant, category::kProduct, asked.product_id))
                 .state.product;

@@ -122,7 +122,7 @@ TEST_F(PlacingBy, WhatIsWrongIsNamedAndLeavesNoTrace) {
     request.set_parent("tenants/nobody");
     EXPECT_EQ(place(request, placed), common::v1::ERROR_REASON_NOT_FOUND);
     tenants.facts["duka"].status = "SUSPENDED";
-    EXPECT_EQ(place(two_coffees("r1"), placed), common::v1::ERROR_REASON_WRONG_STATE);
+    EXPECT_EQ(place(two_coffees("r1"), placed), common::v1::ERROR_REASON_TENANT_SUSPENDED);
     tenants.facts["duka"].status = "ACTIVE";
     EXPECT_EQ(place(two_coffees("r1"), placed), kOk);  // no refusal used up the key
 }
