@@ -5,6 +5,7 @@
 #include <grpcpp/support/client_interceptor.h>
 
 #include "common/observability/trace.h"
+#include "common/rpc/caller.h"
 #include "common/rpc/server.h"
 
 namespace flowstack::rpc {
@@ -12,18 +13,22 @@ namespace {
 
 namespace ex = grpc::experimental;
 
-// Adds the internal key, this thread's trace and, if the caller gave none, the deadline to every
-// call: the server then ends it in time.
+// Adds the internal key, who calls, this thread's trace and, if the caller gave none, the deadline
+// to every call: the server then ends it in time.
 class Carrier final : public ex::Interceptor {
 public:
-    Carrier(const std::string& key, std::string timeout)
-        : key_(key), timeout_(std::move(timeout)) {}
+    Carrier(const std::string& key, const std::string& actor, std::string timeout)
+        : key_(key), actor_(actor), timeout_(std::move(timeout)) {}
 
     void Intercept(ex::InterceptorBatchMethods* methods) override {
         if (methods->QueryInterceptionHookPoint(
                 ex::InterceptionHookPoints::PRE_SEND_INITIAL_METADATA)) {
             auto* metadata = methods->GetSendInitialMetadata();
             if (!key_.empty()) metadata->insert({std::string(kInternalKeyHeader), key_});
+            const std::string header(kActorHeader);
+            const auto* caller = caller_if_any();
+            const auto& actor = caller != nullptr ? caller->actor : actor_;
+            if (!actor.empty() && !metadata->contains(header)) metadata->insert({header, actor});
             if (!timeout_.empty()) metadata->insert({"grpc-timeout", timeout_});
             if (const auto& current = trace::current(); current.valid())
                 metadata->insert(
@@ -34,21 +39,25 @@ public:
 
 private:
     const std::string& key_;
+    const std::string& actor_;
     const std::string timeout_;
 };
 
 class CarrierFactory final : public ex::ClientInterceptorFactoryInterface {
 public:
-    CarrierFactory(Secret key, std::chrono::milliseconds deadline)
-        : key_(std::move(key)), timeout_(std::to_string(deadline.count()) + "m") {}
+    CarrierFactory(Secret key, std::string actor, std::chrono::milliseconds deadline)
+        : key_(std::move(key)),
+          actor_(std::move(actor)),
+          timeout_(std::to_string(deadline.count()) + "m") {}
     ex::Interceptor* CreateClientInterceptor(ex::ClientRpcInfo* info) override {
         const bool given =
             info->client_context()->deadline() != std::chrono::system_clock::time_point::max();
-        return new Carrier(key_.reveal(), given ? std::string{} : timeout_);
+        return new Carrier(key_.reveal(), actor_, given ? std::string{} : timeout_);
     }
 
 private:
     Secret key_;
+    std::string actor_;
     std::string timeout_;  // as HTTP/2 carries it: "5000m"
 };
 
@@ -83,7 +92,7 @@ std::shared_ptr<grpc::Channel> make_channel(const std::string& address, ChannelO
     arguments.SetServiceConfigJSON(config);
     std::vector<std::unique_ptr<ex::ClientInterceptorFactoryInterface>> interceptors;
     interceptors.push_back(
-        std::make_unique<CarrierFactory>(options.internal_key, options.deadline));
+        std::make_unique<CarrierFactory>(options.internal_key, options.actor, options.deadline));
     return ex::CreateCustomChannelWithInterceptors(address, grpc::InsecureChannelCredentials(),
                                                    arguments, std::move(interceptors));
 }

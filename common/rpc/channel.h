@@ -16,6 +16,8 @@ namespace flowstack::rpc {
 
 struct ChannelOptions {
     Secret internal_key = {};  // sent as x-internal-key with every call
+    // Who calls, when it is not on behalf of a call that this thread answers: "service:campaign".
+    std::string actor = {};
     // For calls whose context has none. Also a stream's: one that should last longer sets its own.
     std::chrono::milliseconds deadline{5000};
     // Tries of one call in all; only UNAVAILABLE is tried again, with backoff. Everything that
@@ -29,8 +31,8 @@ struct ChannelOptions {
 };
 
 // A channel to a neighbour ("127.0.0.1:18011", "dns:///payment:9090"). It connects when first used
-// and again whenever it must. Every call on it carries the internal key and this thread's trace
-// context (as a child span).
+// and again whenever it must. Every call on it carries the internal key, this thread's trace
+// context (as a child span), and who calls (common/rpc/caller.h) unless its context names somebody.
 std::shared_ptr<grpc::Channel> make_channel(const std::string& address, ChannelOptions options);
 
 // Sets `timeout` from now, unless the context already has an earlier deadline.

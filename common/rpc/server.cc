@@ -17,6 +17,7 @@
 
 #include "common/crypto/hash.h"
 #include "common/observability/log.h"
+#include "common/rpc/caller.h"
 #include "common/rpc/error.h"
 #include "flowstack/common/v1/error_reason.pb.h"
 
@@ -314,7 +315,9 @@ grpc::ServerUnaryReactor* Server::unary(grpc::CallbackServerContext* context,
         reactor->Finish(refused);
         return reactor;
     }
-    const bool taken = impl_->push([context, reactor, handler = std::move(handler)] {
+    // Whoever came so far has shown the key, if one is asked for.
+    const bool trusted = !impl_->options.internal_key.empty();
+    const bool taken = impl_->push([context, reactor, trusted, handler = std::move(handler)] {
         const trace::Scope scope(
             trace::continue_from(metadata_of(*context, trace::kHeader).value_or("")));
         grpc::Status status = grpc::Status::OK;
@@ -324,6 +327,8 @@ grpc::ServerUnaryReactor* Server::unary(grpc::CallbackServerContext* context,
             else {
                 Call call(*context);
                 const Answering answering(call);
+                const CallerScope caller(
+                    caller_named(metadata_of(*context, kActorHeader), trusted));
                 handler(call);
             }
         } catch (...) {

@@ -245,6 +245,7 @@ struct Host::State {
                 throw std::runtime_error(upper(service) + "_GRPC is not set");
             // One of its replicas may stand still: its share of our calls waits until then.
             known = rpc::make_channel(address->second, {.internal_key = options.internal_key,
+                                                        .actor = "service:" + options.name,
                                                         .keepalive = kNeighbourPingMs,
                                                         .keepalive_timeout = kNeighbourPingMs / 2});
         }

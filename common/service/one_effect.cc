@@ -8,6 +8,7 @@
 
 #include "common/crypto/hash.h"
 #include "common/observability/trace.h"
+#include "common/rpc/caller.h"
 #include "common/rpc/error.h"
 #include "common/rpc/request_id.h"
 #include "common/rpc/server.h"
@@ -38,7 +39,7 @@ std::string hash_of(const google::protobuf::Message& request) {
 }
 
 OneEffect::OneEffect(eventlog::Store& store, IdSource& ids, Asked asked)
-    : store_(store), asked_(std::move(asked)) {
+    : store_(store), asked_(std::move(asked)), actor_(rpc::caller().actor) {
     rpc::check_request_id(asked_.request_id);
     if (asked_.request_id.empty()) asked_.request_id = ids.next().text();
     id_ = asked_.method + "/" + asked_.request_id;
@@ -80,7 +81,7 @@ void OneEffect::prepare(Command& command) const {
     command.id = id_;
     command.tenant = asked_.tenant;
     command.meta.request_hash = asked_.hash;
-    command.meta.actor = asked_.actor;
+    command.meta.actor = actor_;
     command.meta.traceparent = trace::current().traceparent();
     if (asked_.settings_version != 0) command.meta.settings_version = asked_.settings_version;
     command.dedupe = eventlog::Dedupe::claim;

@@ -25,9 +25,8 @@ std::string hash_of(const google::protobuf::Message& request);
 struct Asked {
     std::string method;
     std::string tenant;
-    std::string request_id;  // empty: the caller cannot repeat it
-    std::string hash;        // see hash_of
-    std::string actor = "api";
+    std::string request_id;             // empty: the caller cannot repeat it
+    std::string hash;                   // see hash_of
     std::int64_t settings_version = 0;  // 0: what `make` says
     // Another command has a claim that this one wants. May throw; else it is decided again.
     std::function<void(const std::string& kind)> claim_taken{};
@@ -35,9 +34,11 @@ struct Asked {
 
 // A request that was answered before is answered again, also when the rules would refuse it now;
 // with another body it is IDEMPOTENCY_KEY_REUSED. The answer of a repeat carries kReplayedHeader.
+// The actor of the events is the caller of the RPC that this thread answers (common/rpc/caller.h).
 class OneEffect {
 public:
-    // Throws FIELD_INVALID for a request id that cannot be kept. `store` and `ids` must outlive it.
+    // Throws FIELD_INVALID for a request id that cannot be kept, and std::logic_error on a thread
+    // that answers no call. `store` and `ids` must outlive it.
     OneEffect(eventlog::Store& store, IdSource& ids, Asked asked);
 
     // `make` decides and fills meta.routing and parts; it may refuse by throwing, and is called
@@ -57,6 +58,7 @@ private:
 
     eventlog::Store& store_;
     Asked asked_;
+    std::string actor_;
     std::string id_;
     bool replayed_ = false;
 };

@@ -4,12 +4,22 @@
 #include <grpcpp/impl/codegen/client_unary_call.h>
 #include <grpcpp/support/byte_buffer.h>
 
+#include <cstdlib>
 #include <map>
 
 #include "common/rpc/channel.h"
 #include "common/rpc/error.h"
 
 namespace flowstack::stack {
+namespace {
+
+// Who sits at the terminal: the actor of what is changed from here.
+std::string operator_name() {
+    const char* user = std::getenv("USER");
+    return "operator:" + std::string(user != nullptr && *user != '\0' ? user : "unknown");
+}
+
+}  // namespace
 
 struct Api::State {
     explicit State(Environment e) : environment(std::move(e)) {}
@@ -28,8 +38,8 @@ struct Api::State {
             throw NoSuchReplica(name + "_GRPC is not set: where is replica " +
                                 target.substr(slash + 1) + "?");
         }
-        known =
-            rpc::make_channel(address, {.internal_key = Secret(environment.get("INTERNAL_KEY"))});
+        known = rpc::make_channel(address, {.internal_key = Secret(environment.get("INTERNAL_KEY")),
+                                            .actor = operator_name()});
         return *known;
     }
 

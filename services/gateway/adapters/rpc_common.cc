@@ -1,5 +1,6 @@
 #include <grpcpp/impl/codegen/service_type.h>
 
+#include "common/rpc/caller.h"
 #include "common/rpc/server.h"
 #include "flowstack/common/v1/error_reason.pb.h"
 #include "services/gateway/adapters/rpc.h"
@@ -23,9 +24,7 @@ ResourceName name_in(const std::string& name, std::string_view collection) {
     return found;
 }
 
-std::string actor_of(const rpc::Call& call) {
-    return call.metadata(std::string(kActorHeader)).value_or("service");
-}
+std::string actor_of(const rpc::Call&) { return rpc::caller().actor; }
 
 rpc::Failure refused_fields(const std::vector<FieldError>& faults, const std::string& prefix) {
     std::vector<rpc::FieldViolation> fields;
@@ -35,7 +34,7 @@ rpc::Failure refused_fields(const std::vector<FieldError>& faults, const std::st
     return rpc::invalid_fields(std::move(fields));
 }
 
-service::OneEffect one_effect(const Doors& doors, const rpc::Call& call, const std::string& method,
+service::OneEffect one_effect(const Doors& doors, const rpc::Call&, const std::string& method,
                               const std::string& tenant, const std::string& request_id,
                               const google::protobuf::Message& request) {
     const auto entry = doors.directory.tenant(tenant);
@@ -45,7 +44,6 @@ service::OneEffect one_effect(const Doors& doors, const rpc::Call& call, const s
              .tenant = tenant,
              .request_id = request_id,
              .hash = service::hash_of(request),
-             .actor = actor_of(call),
              .settings_version = entry ? entry->version : 0,
              .claim_taken = [request_id](const std::string& kind) {
                  if (kind == "idempotency") throw rpc::key_reused(request_id);

@@ -1,0 +1,45 @@
+#pragma once
+
+#include <optional>
+#include <string>
+#include <string_view>
+
+// Who makes a call: the actor of every event that the call appends.
+namespace flowstack::rpc {
+
+// Metadata in which a caller names itself, or the one on whose behalf it calls: "operator:ann",
+// "key:<id of an API key>", "service:campaign". Only a caller that showed INTERNAL_KEY is believed.
+inline constexpr std::string_view kActorHeader = "x-flowstack-actor";
+
+inline constexpr std::size_t kActorBytesMax = 200;
+
+struct Caller {
+    std::string actor;
+};
+
+// From the metadata of a call. `trusted`: it showed INTERNAL_KEY. Without a name, or with one that
+// cannot be kept (too long, control characters), the caller is "internal-key"; without a key it is
+// "anonymous", whatever it calls itself.
+Caller caller_named(const std::optional<std::string>& name, bool trusted);
+
+// Who makes the call that this thread answers. Throws std::logic_error on a thread that answers
+// none: an event must not be written in nobody's name by mistake.
+const Caller& caller();
+// The same, or null.
+const Caller* caller_if_any();
+
+// While it lives, its thread answers a call of this caller. rpc::Server holds one around every
+// handler; a test may.
+class CallerScope {
+public:
+    explicit CallerScope(Caller caller);
+    ~CallerScope();
+    CallerScope(const CallerScope&) = delete;
+    CallerScope& operator=(const CallerScope&) = delete;
+
+private:
+    Caller mine_;
+    const Caller* before_;
+};
+
+}  // namespace flowstack::rpc
