@@ -20,9 +20,27 @@ std::string scope_of(const ListQuery& query) {
     return scope;
 }
 
-std::string mac_of(const std::string& key, const ListQuery& query, const std::string& place) {
-    const auto digest = crypto::hmac_sha256(key, scope_of(query) + place);
+// A list that is not in the tables; no query begins like this.
+std::string scope_of(const std::string& question) { return '\1' + question + '\0'; }
+
+std::string mac_of(const std::string& key, const std::string& scope, const std::string& place) {
+    const auto digest = crypto::hmac_sha256(key, scope + place);
     return std::string(crypto::bytes_of(digest).substr(0, kMacBytes));
+}
+
+std::string signed_place(const std::string& key, const std::string& scope,
+                         const std::string& place) {
+    return crypto::base64url_encode(mac_of(key, scope, place) + place);
+}
+
+std::string verified_place(const std::string& key, const std::string& scope,
+                           const std::string& token) {
+    const auto raw = crypto::base64url_decode(token);
+    if (!raw || raw->size() <= kMacBytes) throw BadPageToken("page_token is not one of ours");
+    auto place = raw->substr(kMacBytes);
+    if (!crypto::constant_time_equal(raw->substr(0, kMacBytes), mac_of(key, scope, place)))
+        throw BadPageToken("page_token belongs to another query");
+    return place;
 }
 
 struct Place {
@@ -32,15 +50,11 @@ struct Place {
 
 std::string token_of(const std::string& key, const ListQuery& query, const Place& place) {
     const auto text = std::to_string(place.sort_at.time_since_epoch().count()) + " " + place.id;
-    return crypto::base64url_encode(mac_of(key, query, text) + text);
+    return signed_place(key, scope_of(query), text);
 }
 
 Place place_of(const std::string& key, const ListQuery& query) {
-    const auto raw = crypto::base64url_decode(query.page_token);
-    if (!raw || raw->size() <= kMacBytes) throw BadPageToken("page_token is not one of ours");
-    const auto text = raw->substr(kMacBytes);
-    if (!crypto::constant_time_equal(raw->substr(0, kMacBytes), mac_of(key, query, text)))
-        throw BadPageToken("page_token belongs to another query");
+    const auto text = verified_place(key, scope_of(query), query.page_token);
     const auto space = text.find(' ');
     return {Time{std::chrono::microseconds{std::stoll(text.substr(0, space))}},
             text.substr(space + 1)};
@@ -105,6 +119,14 @@ std::int64_t ReadModel::count(const ListQuery& query) {
     return store_.pool()
         .with([&](postgres::Session& session) { return session.query(sql, params); })
         .int8(0, 0);
+}
+
+std::string ReadModel::token_for(const std::string& question, const std::string& place) const {
+    return signed_place(signing_key_, scope_of(question), place);
+}
+
+std::string ReadModel::place_in(const std::string& question, const std::string& token) const {
+    return verified_place(signing_key_, scope_of(question), token);
 }
 
 }  // namespace flowstack::eventlog

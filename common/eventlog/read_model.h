@@ -41,6 +41,12 @@ public:
     ListPage list(const ListQuery& query);
     std::int64_t count(const ListQuery& query);
 
+    // Page tokens of lists that are not in the tables: `place` is where the next page begins, and
+    // the token is good for the same `question` only ("tenants/duka/flows"). place_in throws
+    // BadPageToken.
+    std::string token_for(const std::string& question, const std::string& place) const;
+    std::string place_in(const std::string& question, const std::string& token) const;
+
 private:
     Store& store_;
     std::string signing_key_;

@@ -23,4 +23,14 @@ eventlog::ListPage page_of(eventlog::ReadModel& read_model, eventlog::ListQuery 
     }
 }
 
+std::string place_of(const eventlog::ReadModel& read_model, const std::string& question,
+                     const std::string& page_token) {
+    if (page_token.empty()) return {};
+    try {
+        return read_model.place_in(question, page_token);
+    } catch (const eventlog::BadPageToken&) {
+        throw bad_page_token();
+    }
+}
+
 }  // namespace flowstack::service

@@ -50,6 +50,10 @@ void apply(v1::Conversation& c, const Recorded& event) {
     } else if (is<v1::VariableCaptured>(event)) {
         const auto e = parsed<v1::VariableCaptured>(event);
         if (e.name() == variable::kLanguage) c.set_language(e.personal().value());
+        if (e.name() == variable::kLabel) c.set_label(e.personal().value());
+    } else if (is<v1::ReplyRequested>(event)) {
+        const auto e = parsed<v1::ReplyRequested>(event);
+        if (!e.template_key().empty()) c.set_last_template_key(e.template_key());
     } else if (is<v1::CartChanged>(event)) {
         const auto e = parsed<v1::CartChanged>(event);
         *c.mutable_cart() = e.lines();

@@ -87,20 +87,21 @@ std::string made_id(const Doors& doors, const std::string& method, const std::st
     return eventlog::derive_id(tenant + "/" + request_id, Time{}, method, 0).text();
 }
 
-Page page_of(const std::vector<std::string>& ids, int page_size, const std::string& page_token) {
+Page page_of(const Doors& doors, const std::string& question, const std::vector<std::string>& ids,
+             int page_size, const std::string& page_token) {
     if (page_size < 0) throw rpc::invalid_field("page_size", "must not be negative");
     const auto size = static_cast<std::size_t>(
         page_size == 0 ? eventlog::kPageSizeDefault : std::min(page_size, eventlog::kPageSizeMax));
     Page page;
     if (!page_token.empty()) {
-        const auto last = std::find(ids.begin(), ids.end(), page_token);
-        if (last == ids.end()) {
-            throw service::bad_page_token();
-        }
+        const auto id = service::place_of(doors.read_model, question, page_token);
+        const auto last = std::find(ids.begin(), ids.end(), id);
+        if (last == ids.end()) throw service::bad_page_token();
         page.begin = static_cast<std::size_t>(last - ids.begin()) + 1;
     }
     page.end = std::min(ids.size(), page.begin + size);
-    if (page.end < ids.size()) page.next_page_token = ids[page.end - 1];
+    if (page.end < ids.size())
+        page.next_page_token = doors.read_model.token_for(question, ids[page.end - 1]);
     return page;
 }
 

@@ -91,12 +91,14 @@ std::vector<eventlog::Recorded> change_once(
 std::string made_id(const Doors& doors, const std::string& method, const std::string& tenant,
                     const std::string& request_id);
 
-// One page of what is in memory already, in its order. The token is the id of the last one.
+// One page of what is in memory already, in its order. `question` is what is listed:
+// "tenants/duka/flows". The token is signed and holds the id of the page's last one.
 struct Page {
     std::size_t begin = 0;
     std::size_t end = 0;
     std::string next_page_token;
 };
-Page page_of(const std::vector<std::string>& ids, int page_size, const std::string& page_token);
+Page page_of(const Doors& doors, const std::string& question, const std::vector<std::string>& ids,
+             int page_size, const std::string& page_token);
 
 }  // namespace flowstack::conversation

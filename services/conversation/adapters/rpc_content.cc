@@ -99,7 +99,8 @@ public:
             const auto tenant = parse_parent(request->parent());
             const auto content = doors_.content.of(tenant);
             const auto keys = keys_of(content->stored_templates);
-            const auto page = page_of(keys, request->page_size(), request->page_token());
+            const auto page = page_of(doors_, request->parent() + "/templates", keys,
+                                      request->page_size(), request->page_token());
             for (auto i = page.begin; i < page.end; ++i)
                 show(tenant, content->stored_templates.at(keys[i]), *response->add_templates());
             response->set_next_page_token(page.next_page_token);
@@ -189,7 +190,7 @@ private:
         return t;
     }
 
-    // Built-in keys may be overridden by name; all others are made here.
+    // The caller's own, which overrides a built-in template of that key; made here when empty.
     std::string key_for(const v1::CreateTemplateRequest& request, const std::string& tenant) {
         const auto& asked = request.template_().template_key();
         if (asked.empty()) {
@@ -197,13 +198,9 @@ private:
             std::erase(id, '-');
             return "tmpl_" + id.substr(id.size() - 8);
         }
-        const auto& packs = doors_.content.packs();
-        bool built_in = packs.base.templates.contains(asked);
-        for (const auto& [key, flow] : packs.flows)
-            built_in = built_in || flow.templates.contains(asked);
-        if (!built_in)
+        if (!good_key(asked))
             throw rpc::invalid_field("template.template_key",
-                                     "must be empty, or the key of a built-in template");
+                                     "must be letters, digits, _ and -, at most 63; or empty");
         return asked;
     }
 
@@ -311,7 +308,8 @@ public:
             const auto tenant = parse_parent(request->parent());
             const auto content = doors_.content.of(tenant);
             const auto keys = keys_of(content->flows);
-            const auto page = page_of(keys, request->page_size(), request->page_token());
+            const auto page = page_of(doors_, request->parent() + "/flows", keys,
+                                      request->page_size(), request->page_token());
             for (auto i = page.begin; i < page.end; ++i) {
                 const auto& stored = content->flows.at(keys[i]);
                 show(tenant, keys[i], stored.version, stored.document_json, stored.published_at,
@@ -451,7 +449,8 @@ public:
             const auto content = doors_.content.of(tenant);
             std::vector<std::string> ids;
             for (const auto& product : content->products) ids.push_back(product.id);
-            const auto page = page_of(ids, request->page_size(), request->page_token());
+            const auto page = page_of(doors_, request->parent() + "/products", ids,
+                                      request->page_size(), request->page_token());
             for (auto i = page.begin; i < page.end; ++i) {
                 const auto& stored = content->stored_products.at(ids[i]);
                 show(tenant, stored.value, stored.version, *response->add_products());
@@ -508,7 +507,8 @@ public:
             const auto tenant = parse_parent(request->parent());
             const auto content = doors_.content.of(tenant);
             const auto ids = keys_of(content->stored_promotions);
-            const auto page = page_of(ids, request->page_size(), request->page_token());
+            const auto page = page_of(doors_, request->parent() + "/promotions", ids,
+                                      request->page_size(), request->page_token());
             for (auto i = page.begin; i < page.end; ++i) {
                 const auto& stored = content->stored_promotions.at(ids[i]);
                 show(tenant, stored.value, stored.version, *response->add_promotions());

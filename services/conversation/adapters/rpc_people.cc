@@ -1,5 +1,6 @@
 #include <grpcpp/grpcpp.h>
 
+#include "common/rpc/caller.h"
 #include "common/rpc/server.h"
 #include "common/service/pages.h"
 #include "flowstack/common/v1/error_reason.pb.h"
@@ -142,7 +143,8 @@ public:
                 content.media_link.empty())
                 throw rpc::invalid_field("content", "must say something");
             const auto id = made_id(doors_, "reply", name.tenant, request->request_id());
-            change("reply", *request, "", ReplyAsAgent{id, "agent:" + id, "api", content});
+            change("reply", *request, "",
+                   ReplyAsAgent{id, "agent:" + id, rpc::caller().actor, content});
             show(request->name(), *response);
         });
     }
@@ -160,6 +162,10 @@ private:
         fold(doors_, stream(name.tenant, category::kConversation, name.id), resource, response);
     }
 
+    static std::string history_of(const v1::ListHistoryRequest& request) {
+        return request.parent() + "/history";
+    }
+
     void history(const v1::ListHistoryRequest& request, v1::ListHistoryResponse& response) {
         const auto name = parse_name(request.parent(), "conversations", "parent");
         if (request.page_size() < 0) throw rpc::invalid_field("page_size", "must not be negative");
@@ -167,17 +173,16 @@ private:
                                                    : std::min(request.page_size(), kHistoryPageMax);
         std::int64_t from = 1;
         if (!request.page_token().empty()) {
-            const auto& token = request.page_token();
-            if (token.size() > 15 || token.find_first_not_of("0123456789") != std::string::npos)
-                throw service::bad_page_token();
-            from = std::stoll(token);
+            from = std::stoll(
+                service::place_of(doors_.read_model, history_of(request), request.page_token()));
         }
         const auto events =
             doors_.store.read_stream(stream(name.tenant, category::kConversation, name.id), from);
         if (events.empty() && from == 1) throw rpc::not_found(request.parent());
         for (const auto& event : events) {
             if (response.entries_size() == size) {
-                response.set_next_page_token(std::to_string(event.version));
+                response.set_next_page_token(doors_.read_model.token_for(
+                    history_of(request), std::to_string(event.version)));
                 break;
             }
             describe(event, *response.add_entries());

@@ -91,6 +91,21 @@ TEST_F(DoorsOf, AnOverriddenBuiltInTemplateIsWhatCustomersRead) {
     writes("amina", "Hi");
     EXPECT_EQ(heard("amina"), "Hey amina, this is ours");
     EXPECT_EQ(replies("amina").back().template_version(), 1);
+    EXPECT_EQ(conversation_of("amina").last_template_key(), "greeting");
+}
+
+TEST_F(DoorsOf, ATemplateMayHaveAKeyOfTheCallersOwn) {
+    auto request = menu(1);
+    request.mutable_template_()->set_template_key("opening-hours");
+    v1::Template made;
+    ASSERT_EQ(create(request, made), kOk);
+    EXPECT_EQ(made.template_key(), "opening-hours");
+    EXPECT_EQ(create(request, made), common::v1::ERROR_REASON_ALREADY_EXISTS);
+    for (const auto* bad : {"opening hours", "a/b", "caf\u00e9"}) {
+        request.mutable_template_()->set_template_key(bad);
+        EXPECT_EQ(create(request, made), common::v1::ERROR_REASON_FIELD_INVALID) << bad;
+        EXPECT_EQ(field(), "template.template_key");
+    }
 }
 
 TEST_F(DoorsOf, ATemplateThatIsWiredToIsNotDeleted) {
@@ -189,9 +204,15 @@ TEST_F(DoorsOf, ProductsAreSavedCountedAndListed) {
     ASSERT_EQ(call<v1::CatalogService>(&v1::CatalogService::Stub::ListProducts, list, page), kOk);
     ASSERT_EQ(page.products_size(), 1);
     EXPECT_EQ(page.products(0).display_name(), "Fine Coffee");
-    list.set_page_token("nonsense");
-    EXPECT_EQ(call<v1::CatalogService>(&v1::CatalogService::Stub::ListProducts, list, page),
-              common::v1::ERROR_REASON_PAGE_TOKEN_INVALID);
+    // No id, and no token of another list or tenant.
+    for (const auto& bad : {std::string("nonsense"), std::string("tea"),
+                            read_model.token_for("tenants/duka/templates", "tea"),
+                            read_model.token_for("tenants/other/products", "tea")}) {
+        list.set_page_token(bad);
+        EXPECT_EQ(call<v1::CatalogService>(&v1::CatalogService::Stub::ListProducts, list, page),
+                  common::v1::ERROR_REASON_PAGE_TOKEN_INVALID)
+            << bad;
+    }
 }
 
 TEST_F(DoorsOf, BadProductsNameTheirField) {
@@ -324,6 +345,10 @@ TEST_F(DoorsOf, TheHistorySaysWhoSaidWhatAndWhy) {
         call<v1::ConversationService>(&v1::ConversationService::Stub::ListHistory, request, page),
         kOk);
     EXPECT_EQ(page.entries(0).version(), 3);
+    request.set_page_token("3");
+    EXPECT_EQ(
+        call<v1::ConversationService>(&v1::ConversationService::Stub::ListHistory, request, page),
+        common::v1::ERROR_REASON_PAGE_TOKEN_INVALID);
 }
 
 TEST_F(DoorsOf, CustomersAreTagged) {
