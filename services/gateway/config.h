@@ -8,6 +8,7 @@
 #include "common/core/secret.h"
 #include "services/gateway/adapters/meta_signature.h"
 #include "services/gateway/domain/message.h"
+#include "services/gateway/domain/tenant_settings.h"
 
 namespace flowstack::config {
 class Reader;
@@ -24,10 +25,11 @@ struct GatewayConfig {
     std::size_t body_bytes_max = 0;
     Secret master_key;
     Secret admin_key;
+    Secret admin_password;      // empty: the key itself
+    Installation installation;  // without the time zones
     std::vector<MetaApp> meta_apps;
     Secret meta_verify_token;
     std::string graph_base_url;
-    std::string public_base_url;
     int lookup_threads = 4;
     std::size_t lookups_queued_max = 0;
     std::size_t customers_cached_max = 0;

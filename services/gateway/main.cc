@@ -22,11 +22,15 @@
 #include "services/gateway/adapters/directory.h"
 #include "services/gateway/adapters/dispatcher.h"
 #include "services/gateway/adapters/door.h"
+#include "services/gateway/adapters/own_flows.h"
 #include "services/gateway/adapters/projections.h"
 #include "services/gateway/adapters/reactions.h"
-#include "services/gateway/adapters/rest.h"
+#include "services/gateway/adapters/rest_keys.h"
 #include "services/gateway/adapters/rpc.h"
+#include "services/gateway/adapters/settings_check.h"
+#include "services/gateway/adapters/time_zones.h"
 #include "services/gateway/config.h"
+#include "services/gateway/rest/rest.h"
 
 extern char** environ;
 
@@ -44,6 +48,8 @@ int main(int argc, char** argv) try {
         reader.mistake("MASTER_KEY: must be 64 hex digits");
     reader.finish();
 
+    auto installation = config.installation;
+    installation.time_zones = gateway::installed_time_zones();
     const SystemClock clock;
     IdSource ids(clock);
     const gateway::DerivedKeys keys(config.master_key);
@@ -51,6 +57,8 @@ int main(int argc, char** argv) try {
     auto& store = host.store();
 
     gateway::Directory directory(store, *master_key);
+    gateway::SettingsCheck settings_check(host.metrics(), installation);
+    directory.on_tenant([&](const auto& tenant) { settings_check(tenant); });
     gateway::Contacts contacts(store, keys, ids, clock);
     gateway::Reactions reactions(store, directory, contacts, config.retry);
     host.react([&](const auto& event, auto& turn) { reactions(event, turn); });
@@ -84,6 +92,11 @@ int main(int argc, char** argv) try {
                         .customers_cached_max = config.customers_cached_max});
     host.on_settings_change([&](const auto& change) { directory.apply(change); });
 
+    std::mutex channels_mutex;
+    const auto neighbour = [&](const std::string& service) {
+        const std::lock_guard lock(channels_mutex);
+        return host.channel(service);
+    };
     const gateway::Doors doors{
         host.rpc(),
         store,
@@ -95,7 +108,11 @@ int main(int argc, char** argv) try {
         ids,
         config.window_margin_ms,
         options.replica_id,
-        [&](const auto& tenant, const auto& channel) { return dispatcher.look(tenant, channel); }};
+        [&](const auto& tenant, const auto& channel) { return dispatcher.look(tenant, channel); },
+        installation,
+        [&](const auto& tenant, const auto& flow_key) {
+            return gateway::has_published_flow(neighbour("conversation"), tenant, flow_key);
+        }};
     auto services = gateway::make_tenant_services(doors);
     for (auto& named : gateway::make_message_services(doors)) services.push_back(std::move(named));
     for (auto& named : services) host.serve(*named.service, named.full_name);
@@ -111,13 +128,14 @@ int main(int argc, char** argv) try {
         });
     }
     std::shared_ptr<grpc::Channel> own_channel;
-    std::mutex own_channel_mutex;
-    gateway::Rest rest(directory,
+    const gateway::DirectoryKeys rest_keys(directory);
+    gateway::Rest rest(rest_keys,
                        {.admin_key = config.admin_key,
+                        .admin_password = config.admin_password,
                         .timeout_ms = config.rest_timeout_ms,
                         .channel = [&](const std::string& service) {
-                            const std::lock_guard lock(own_channel_mutex);
-                            if (service != "gateway") return host.channel(service);
+                            if (service != "gateway") return neighbour(service);
+                            const std::lock_guard lock(channels_mutex);
                             // Our own methods go through the same door as everybody's.
                             if (!own_channel)
                                 own_channel = rpc::make_channel(

@@ -1,8 +1,10 @@
 #include <boost/json.hpp>
 #include <fstream>
+#include <set>
 #include <sstream>
 #include <tuple>
 
+#include "common/crypto/encoding.h"
 #include "common/http/client.h"
 #include "tests/e2e/stack.h"
 
@@ -120,6 +122,90 @@ TEST_F(Compat, ATenantIsRegisteredAndItsTokenIsNeverShown) {
     })) << all;
     EXPECT_EQ(all.find("mock_"), std::string::npos);
     EXPECT_EQ(http("GET", "/admin/tenants", key_of(spec.tenant)).status, 403);
+
+    const auto one = ask(200, "GET", "/admin/tenants/" + text_at(second, "id"), operator_key());
+    EXPECT_EQ(text_at(one, "name"), "Duka la Neema");
+    EXPECT_EQ(text_at(one, "status"), "ACTIVE");
+    EXPECT_EQ(http("GET", "/admin/tenants/nobody", operator_key()).status, 404);
+    EXPECT_EQ(http("GET", "/admin/tenants/" + text_at(second, "id"), key_of(spec.tenant)).status,
+              404);
+}
+
+TEST_F(Compat, ATenantIsRegisteredByTheFieldsOfTheOlderForm) {
+    const auto spec = stack.shop("compat-form");
+    const auto form = [&](const std::string& more) {
+        return R"({"name":"duka","displayName":"Duka la Asha","phoneNumber":"+254700000001",
+                   "phoneNumberId":"32)" +
+               spec.phone_number_id.substr(2) + R"(","accessToken":"mock_form")" + more + "}";
+    };
+    const auto booking = ask(422, "POST", "/admin/tenants", operator_key(),
+                             form(R"(,"templateType":"BOOKING","language":"sw")"));
+    EXPECT_EQ(field_of(booking), "templateType");
+    EXPECT_NE(text_at(booking, "detail").find("ECOMMERCE"), std::string::npos);
+    EXPECT_EQ(field_of(ask(422, "POST", "/admin/tenants", operator_key(),
+                           form(R"(,"templateType":"ECOMMERCE","language":"fr")"))),
+              "language");
+    const auto made = ask(201, "POST", "/admin/tenants", operator_key(),
+                          form(R"(,"templateType":"ECOMMERCE","language":"sw")"));
+    EXPECT_EQ(text_at(made, "displayName"), "Duka la Asha");
+    EXPECT_EQ(text_at(made, "templateType"), "ECOMMERCE");
+    EXPECT_EQ(text_at(made, "language"), "sw");
+    const auto channels =
+        shown("/v1/tenants/" + text_at(made, "id") + "/channels", operator_key(),
+              [](const auto& page) { return page.at("channels").as_array().size() == 1; });
+    EXPECT_EQ(text_at(channels.at("channels").as_array().at(0), "displayPhoneNumber"),
+              "+254700000001");
+}
+
+// Nothing that a tenant can set leads to silence or to a button that does nothing.
+TEST_F(Compat, ASettingThatNamesNothingIsRefusedWithWhatItMayBe) {
+    const auto shop = stack.shop("compat-settings");
+    const auto key = key_of(shop.tenant);
+    const auto path = "/v1/tenants/" + shop.tenant + "/settings";
+    struct Case {
+        const char* member;
+        const char* value;
+        const char* says;
+    };
+    for (const auto& c : {Case{"pack", R"("BOOKING")", "ECOMMERCE"},
+                          {"pack", R"("NOPE")", "published"},
+                          {"paymentProviders", R"(["card"])", "mpesa (KES)"},
+                          {"currencyCode", R"("TZS")", "mpesa takes KES"},
+                          {"currencyCode", R"("XXX")", "KES"},
+                          {"timeZone", R"("EAT")", "Africa/Nairobi"},
+                          {"timeZone", R"("GMT+3")", "Africa/Nairobi"},
+                          {"timeZone", R"("Africa/nairobi")", "Africa/Nairobi"},
+                          {"countryCode", R"("XX")", "ISO 3166"},
+                          {"languages", R"(["fr"])", "en, sw"},
+                          {"orderPrefix", R"("A\nB")", "letters"},
+                          {"invoicePrefix", R"("")", ""},
+                          {"displayName", R"("two\nlines")", "one line"},
+                          {"taxRateBp", "10001", "10000"},
+                          {"quietHours", R"({"startMinute":1440})", "1439"}}) {
+        const auto body = std::string(R"({"settings":{")") + c.member + "\":" + c.value +
+                          R"(},"updateMask":")" + c.member + "\"}";
+        // An empty prefix means the default one.
+        const int status = *c.says == '\0' ? 200 : 422;
+        const auto answer = ask(status, "PATCH", path, key, body);
+        if (status == 200) continue;
+        // A currency that no provider takes is told at the provider.
+        const bool at_provider = std::string(c.says).starts_with("mpesa takes");
+        EXPECT_EQ(field_of(answer),
+                  "settings." + std::string(at_provider ? "paymentProviders" : c.member))
+            << body;
+        EXPECT_NE(text_at(answer, "detail").find(c.says), std::string::npos)
+            << json::serialize(answer);
+    }
+    // A flow that the tenant has published may be its pack.
+    const auto flow = R"({"flowKey":"mine","document":{"languages":["en","sw"],"start":"s",
+        "nodes":{"s":{"otherwise":[{"send":"a"}]}},"templates":{"a":{"kind":"text",
+        "variants":{"en":"Hello","sw":"Habari"}}}}})";
+    EXPECT_EQ(http("POST", "/v1/tenants/" + shop.tenant + "/flows", key, flow).status / 100, 2);
+    EXPECT_EQ(
+        text_at(ask(200, "PATCH", path, key, R"({"settings":{"pack":"mine"},"updateMask":"pack"})")
+                    .at("settings"),
+                "pack"),
+        "mine");
 }
 
 TEST_F(Compat, TemplatesAreMadeChangedListedAndDeleted) {
@@ -146,6 +232,13 @@ TEST_F(Compat, TemplatesAreMadeChangedListedAndDeleted) {
     EXPECT_EQ(text_at(made[0], "nextTemplateKey"), text_key);
     EXPECT_EQ(text_at(made[0], "nextState"), "asked");
     const auto buttons_key = text_at(buttons.at("template"), "key");
+
+    const auto own = R"({"key":"opening_hours","kind":"text","body":"8 to 6"})";
+    EXPECT_EQ(text_at(ask(201, "POST", path, key, own).at("template"), "key"), "opening_hours");
+    EXPECT_EQ(text_at(ask(409, "POST", path, key, own), "reason"), "ALREADY_EXISTS");
+    EXPECT_EQ(field_of(ask(422, "POST", path, key, R"({"key":"a b","kind":"text","body":"c"})")),
+              "key");
+    ask(200, "DELETE", path + "/opening_hours", key);
 
     // What does not fit, with the field as the caller wrote it.
     const auto with_buttons = [&](const std::string& list) {
@@ -272,6 +365,7 @@ TEST_F(Compat, APurchaseIsSeenByTheShopsPaths) {
     EXPECT_EQ(number_at(listed, "quantity"), 2);
     EXPECT_EQ(text_at(listed, "currency"), "KES");
     EXPECT_EQ(text_at(listed, "paymentStatus"), "PAID");
+    EXPECT_EQ(text_at(listed, "orderStatus"), "completed");
     EXPECT_EQ(std::to_string(number_at(listed, "totalAmount")), purchase.amount_on_prompt);
     const auto order =
         ask(200, "GET", "/whatsapp/orders/" + text_at(listed, "id"), b.key).at("data");
@@ -428,25 +522,18 @@ TEST_F(Compat, AnOrderThatCannotBeIsRefusedByItsField) {
         R"({"product":{"productId":"theirs","displayName":"Theirs","active":true,
             "price":{"minorUnits":"100","currencyCode":"KES"}}})");
     const auto phone = b.customer.number();
-    for (const auto& [body, field] :
-         {std::pair{site_order(phone, "coffee", "0"), "quantity"},
-          {site_order(phone, "coffee", "1000"), "quantity"},
-          {site_order(phone, "coffee", "1.5"), "quantity"},
-          {site_order(phone, "coffee", "\"two\""), "quantity"},
-          {site_order(phone, "unknown"), "productId"},
-          {site_order(phone, "theirs"), "productId"},
-          {site_order("abc"), "phoneNumber"},
-          {site_order(""), "phoneNumber"},
-          {site_order(phone, ""), "productId"},
-          {R"({"phoneNumber":")" + phone + R"(","productId":"coffee","quantity":1,
-               "customerName":"A"})",
-           "deliveryAddress"},
-          {R"({"phoneNumber":")" + phone + R"(","productId":"coffee","quantity":1,
-               "deliveryAddress":"A"})",
-           "customerName"},
-          {R"({"phoneNumber":")" + phone + R"(","productId":"coffee",
+    for (const auto& [body, field] : {std::pair{site_order(phone, "coffee", "0"), "quantity"},
+                                      {site_order(phone, "coffee", "1000"), "quantity"},
+                                      {site_order(phone, "coffee", "1.5"), "quantity"},
+                                      {site_order(phone, "coffee", "\"two\""), "quantity"},
+                                      {site_order(phone, "unknown"), "productId"},
+                                      {site_order(phone, "theirs"), "productId"},
+                                      {site_order("abc"), "phoneNumber"},
+                                      {site_order(""), "phoneNumber"},
+                                      {site_order(phone, ""), "productId"},
+                                      {R"({"phoneNumber":")" + phone + R"(","productId":"coffee",
                "deliveryAddress":"A","customerName":"A"})",
-           "quantity"}})
+                                       "quantity"}})
         EXPECT_EQ(field_of(ask(422, "POST", "/api/orders", b.key, body)), field) << body;
     EXPECT_EQ(ask(200, "GET", "/api/orders", b.key).at("data").as_array().size(), 0u);
     EXPECT_EQ(http("POST", "/api/orders", "", site_order(phone)).status, 401);
@@ -455,6 +542,23 @@ TEST_F(Compat, AnOrderThatCannotBeIsRefusedByItsField) {
               404);
     // Nobody was made of a refusal.
     EXPECT_EQ(ask(200, "GET", "/api/customers", b.key).at("data").as_array().size(), 0u);
+    expect_right(b.shop);
+}
+
+TEST_F(Compat, AnOrderNeedsNoMoreThanWhoWhatAndHowMuch) {
+    const auto b = business("compat-orders-short");
+    const auto order =
+        ask(201, "POST", "/api/orders", b.key,
+            R"({"phoneNumber":")" + b.customer.number() + R"(","productId":"coffee","quantity":1})")
+            .at("data");
+    EXPECT_EQ(number_at(order, "quantity"), 1);
+    const auto listed = one_listed("/api/orders", b.key);
+    EXPECT_EQ(text_at(listed, "id"), text_at(order, "id"));
+    EXPECT_EQ(text_at(listed, "orderStatus"), "pending");
+    const auto stats = shown("/api/admin/stats", b.key,
+                             [](const auto& page) { return number_at(page, "totalOrders") == 1; });
+    EXPECT_EQ(number_at(stats, "pendingOrders"), 1);
+    EXPECT_EQ(stats.at("totalRevenue").to_number<double>(), 0.0);
     expect_right(b.shop);
 }
 
@@ -495,6 +599,9 @@ TEST_F(Compat, APaymentIsOpenedAndThePhoneIsAsked) {
                     b.key)
                    .body.find("PAYMENT_STATE_PAID") != std::string::npos;
     }));
+    // Money without an order is no revenue of the shop's: a person says what it was for.
+    EXPECT_EQ(ask(200, "GET", "/api/admin/stats", b.key).at("totalRevenue").to_number<double>(),
+              0.0);
     expect_right(b.shop);
 }
 
@@ -616,7 +723,23 @@ TEST_F(Compat, AKeyOrPasswordInTheAddressIsRefused) {
     }
 }
 
-// What api.md asks of the edge.
+TEST_F(Compat, ABrowsersPasswordOpensTheAdminPathsAndNothingElse) {
+    const auto shop = stack.shop("compat-basic");
+    const auto with = [&](const std::string& path, const std::string& password) {
+        return whole("GET", path, "", "",
+                     {{"Authorization", "Basic " + crypto::base64_encode("anybody:" + password)}});
+    };
+    for (const auto& path :
+         {std::string("/admin/tenants"), "/admin/tenants/" + shop.tenant,
+          "/admin/tenants/" + shop.tenant + "/logs", "/api/admin/stats?businessId=" + shop.tenant})
+        EXPECT_EQ(with(path, operator_key()).status, 200) << path;
+    const auto refused = with("/admin/tenants", "wrong");
+    EXPECT_EQ(refused.status, 401);
+    EXPECT_TRUE(refused.headers.get("WWW-Authenticate").starts_with("Basic realm="));
+    EXPECT_EQ(with("/v1/tenants/" + shop.tenant, operator_key()).status, 401);
+    EXPECT_EQ(with("/api/orders?businessId=" + shop.tenant, operator_key()).status, 401);
+}
+
 TEST_F(Compat, TheEdgeHasItsManners) {
     const auto shop = stack.shop("compat-manners");
     const auto key = key_of(shop.tenant);
@@ -698,27 +821,74 @@ TEST_F(Compat, TheEdgeHasItsManners) {
     EXPECT_EQ(text_at(json::parse(stale.body), "reason"), "VERSION_MISMATCH");
 }
 
-// docs/coming_from.md names every route that is none of /v1.
-TEST_F(Compat, TheBookNamesEveryAlias) {
-    const auto admin = stack.environment.required("GATEWAY_0_ADMIN");
-    const auto answer = stack.sandbox().http().send("GET", "http://" + admin + "/routes");
-    ASSERT_EQ(answer.status, 200);
-    std::ifstream file(stack.environment.required("FLOWSTACK_ROOT") + "/docs/coming_from.md");
-    std::stringstream book;
-    book << file.rdbuf();
-    ASSERT_FALSE(book.str().empty());
-    int aliases = 0;
-    const auto routes = json::parse(answer.body);
-    for (const auto& route : routes.as_array()) {
+// "GET /health" of every route in docs/coming_from.md: the first cell of a row has paths between
+// backquotes, and the methods, if there are some, before them. A path without a method means GET.
+std::set<std::string> routes_in_the_book(const std::string& book) {
+    static const std::set<std::string> kMethods{"GET", "POST", "PUT", "PATCH", "DELETE"};
+    std::set<std::string> routes;
+    std::istringstream lines(book);
+    for (std::string line; std::getline(lines, line);) {
+        if (!line.starts_with("| `")) continue;
+        const auto cell = line.substr(1, line.find(" | ", 2) - 1);
+        std::vector<std::string> methods;
+        bool path_seen = false;
+        for (auto at = cell.find('`'); at != std::string::npos;) {
+            const auto end = cell.find('`', at + 1);
+            if (end == std::string::npos) break;
+            std::istringstream words(cell.substr(at + 1, end - at - 1));
+            for (std::string word; words >> word;) {
+                if (kMethods.contains(word)) {
+                    if (path_seen) methods.clear();  // the next group of the same cell
+                    path_seen = false;
+                    methods.push_back(word);
+                } else if (word.front() == '/') {
+                    path_seen = true;
+                    if (methods.empty()) routes.insert("GET " + word);
+                    for (const auto& method : methods) routes.insert(method + " " + word);
+                }
+            }
+            at = cell.find('`', end + 1);
+        }
+    }
+    return routes;
+}
+
+std::set<std::string> aliases_of(stack::Sandbox& sandbox, const std::string& admin_address) {
+    std::set<std::string> routes;
+    const auto answer = sandbox.http().send("GET", "http://" + admin_address + "/routes");
+    EXPECT_EQ(answer.status, 200) << admin_address;
+    for (const auto& route : json::parse(answer.body).as_array()) {
         auto path = text_at(route, "path");
         if (path.starts_with("/v1/")) continue;
-        ++aliases;
         // The book says {id} for the tenant, as the older systems did.
         if (const auto at = path.find("{tenant}"); at != std::string::npos)
             path.replace(at, 8, "{id}");
-        EXPECT_NE(book.str().find("`" + path + "`"), std::string::npos) << path;
+        routes.insert(text_at(route, "method") + " " + path);
     }
-    EXPECT_GT(aliases, 30);
+    return routes;
+}
+
+// docs/coming_from.md and the doors, in both directions: a route that is in one of them only is a
+// mistake.
+TEST_F(Compat, TheBookNamesEveryAliasAndNothingElse) {
+    std::ifstream file(stack.environment.required("FLOWSTACK_ROOT") + "/docs/coming_from.md");
+    std::stringstream text;
+    text << file.rdbuf();
+    const auto book = routes_in_the_book(text.str());
+    auto served = aliases_of(stack.sandbox(), stack.environment.required("GATEWAY_0_ADMIN"));
+    for (const auto& route :
+         aliases_of(stack.sandbox(), stack.environment.required("PAYMENT_0_ADMIN")))
+        served.insert(route);
+    EXPECT_GT(served.size(), 40U);
+    // Served on every admin port, which has no list of routes.
+    for (const auto* path : {"GET /livez", "GET /readyz", "GET /metrics", "GET /routes"}) {
+        EXPECT_TRUE(book.contains(path)) << path;
+        served.insert(path);
+    }
+    for (const auto& route : served)
+        EXPECT_TRUE(book.contains(route)) << route << " is served and not in coming_from.md";
+    for (const auto& route : book)
+        EXPECT_TRUE(served.contains(route)) << route << " is in coming_from.md and not served";
 }
 
 }  // namespace

@@ -2,12 +2,10 @@
 // call.
 #include <boost/json.hpp>
 
-#include "common/crypto/envelope.h"
 #include "common/http/request_head.h"
 #include "common/rpc/error.h"
 #include "services/gateway/adapters/derive.h"
-#include "services/gateway/adapters/directory.h"
-#include "services/gateway/adapters/rest.h"
+#include "services/gateway/rest/rest.h"
 #include "tests/fuzz/fuzz.h"
 
 namespace flowstack::gateway {
@@ -15,14 +13,19 @@ namespace {
 
 const std::string kKey(32, 'k');
 
+// One tenant, and no API key.
+struct NoKeys final : Keys {
+    std::optional<KeyOwner> owner_of(std::string_view) const override { return std::nullopt; }
+    std::optional<TenantInRest> tenant(std::string_view id) const override {
+        if (id != "duka") return std::nullopt;
+        return TenantInRest{"en", "KES"};
+    }
+};
+
 // A whole gateway's REST, without a database and without peers.
 struct Door {
-    DerivedKeys keys{Secret(std::string(64, 'a'))};
-    eventlog::Store store{{.service = "gateway", .append_connections = 1, .read_connections = 1},
-                          make_derive(64, keys)};
-    crypto::MasterKey master{*crypto::MasterKey::from_hex(Secret(std::string(64, 'a')))};
-    Directory directory{store, master};
-    Rest rest{directory,
+    NoKeys keys;
+    Rest rest{keys,
               {.admin_key = Secret(kKey),
                .channel = [](const std::string&) -> std::shared_ptr<grpc::Channel> {
                    throw rpc::unavailable("nobody is there", std::chrono::milliseconds{1000});

@@ -2,6 +2,7 @@
 
 #include <random>
 
+#include "tools/isolation/actors.h"
 #include "tools/isolation/logs.h"
 #include "tools/isolation/routes.h"
 #include "tools/isolation/rpcs.h"
@@ -34,6 +35,9 @@ bool run(const stack::Environment& environment, std::ostream& out) {
     else
         report.bad(victim.id + ": its logs grew from " + std::to_string(before) + " to " +
                    std::to_string(after) + " events");
+
+    report.heading("Who did it, in every event");
+    check_actors(environment, schema, api, sandbox, tenants[2], report);
 
     out << "\n"
         << (report.failures() == 0 ? "Nobody got anything of anybody else."

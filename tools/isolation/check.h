@@ -11,6 +11,9 @@
 // its sessions. Then the second tenant tries, with its own key and its own name, every RPC of every
 // service and every REST route and alias, with the first tenant's ids.
 //
+// Last, every RPC that changes something is called in a name of its own, and the events of the call
+// must name that caller.
+//
 // RPCs are read from the descriptors of proto/, routes are asked of the running doors (/routes at
 // the admin port). One that this check's own tables do not know is a failure: whoever adds a route
 // says here how it is attacked.

@@ -48,6 +48,7 @@ constexpr AliasAttack kAliases[] = {
     {"GET /admin/tenants", Opens::to_platform, Expect::platform},
     {"POST /admin/tenants", Opens::to_platform, Expect::platform, "",
      R"({"name":"probe","phoneNumberId":"$victim.number","accessToken":"mock_probe"})"},
+    {"GET /admin/tenants/{tenant}", Opens::by_path, Expect::own, "/admin/tenants/$attacker"},
     {"GET /admin/tenants/{tenant}/logs", Opens::by_path, Expect::own,
      "/admin/tenants/$attacker/logs"},
     {"POST /admin/tenants/{tenant}/worker/start", Opens::by_path, Expect::tenant_only,

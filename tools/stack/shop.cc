@@ -89,7 +89,7 @@ void register_tenant(const ShopSpec& spec, const Environment& environment, Api& 
     settings.set_order_prefix("ORD");
     settings.set_invoice_prefix("INV");
     settings.set_unknown_text_policy(spec.unknown_text_policy);
-    settings.add_payment_providers("mpesa");
+    if (spec.currency == "KES") settings.add_payment_providers("mpesa");
     auto& channel = *request.mutable_channel();
     channel.set_kind("META_CLOUD");
     channel.set_external_id(spec.phone_number_id);

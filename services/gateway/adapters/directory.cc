@@ -39,6 +39,7 @@ void Directory::load_tenant(const std::string& tenant) {
     const auto folded = tenant_folds_.load(tenant_stream(tenant));
     const auto* known = std::get_if<KnownTenant>(&folded.state);
     if (known == nullptr) return;
+    for (const auto& listener : tenant_read_) listener(*known);
     auto entry = std::make_shared<TenantEntry>(TenantEntry{*known, folded.version});
     const std::unique_lock lock(mutex_);
     // Two threads may have read: the newer one stays.
@@ -82,7 +83,7 @@ void Directory::load_api_key(const std::string& tenant, const std::string& key_i
     if (key.revoked)
         keys_.erase(key.key_sha256);
     else if (!key.key_sha256.empty())
-        keys_[key.key_sha256] = tenant;
+        keys_[key.key_sha256] = {tenant, key_id};
 }
 
 std::shared_ptr<const TenantEntry> Directory::tenant(std::string_view id) const {
@@ -131,7 +132,7 @@ std::vector<std::shared_ptr<const ChannelEntry>> Directory::channels_of(
     return found;
 }
 
-std::optional<std::string> Directory::tenant_of_key(std::string_view key_sha256) const {
+std::optional<Directory::KeyOwner> Directory::owner_of_key(std::string_view key_sha256) const {
     const std::shared_lock lock(mutex_);
     const auto found = keys_.find(key_sha256);
     if (found == keys_.end()) return std::nullopt;

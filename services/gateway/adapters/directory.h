@@ -55,12 +55,20 @@ public:
                                                          std::string_view external_id);
     // A tenant's channels, in the order in which they were connected.
     std::vector<std::shared_ptr<const ChannelEntry>> channels_of(std::string_view tenant) const;
-    // The tenant that a machine's key (its SHA-256) opens.
-    std::optional<std::string> tenant_of_key(std::string_view key_sha256) const;
+    // Whose key this is, by its SHA-256.
+    struct KeyOwner {
+        std::string tenant;
+        std::string key_id;
+    };
+    std::optional<KeyOwner> owner_of_key(std::string_view key_sha256) const;
 
     // Called with the customer that closed, on the thread that feeds us. Before the first change.
     void on_merge(std::function<void(const std::string& tenant, const std::string& customer)> f) {
         merged_.push_back(std::move(f));
+    }
+    // Called with each tenant as it is now, on the thread that feeds us. Before the first change.
+    void on_tenant(std::function<void(const KnownTenant& tenant)> f) {
+        tenant_read_.push_back(std::move(f));
     }
 
     // The folds, for RPCs that read their own writes.
@@ -78,13 +86,14 @@ private:
     eventlog::Folds<ChannelCodec> channel_folds_;
     eventlog::Folds<ApiKeyCodec> key_folds_;
     std::vector<std::function<void(const std::string&, const std::string&)>> merged_;
+    std::vector<std::function<void(const KnownTenant&)>> tenant_read_;
 
     mutable std::shared_mutex mutex_;
     std::map<std::string, std::shared_ptr<const TenantEntry>, std::less<>> tenants_;
     std::map<std::string, std::shared_ptr<const ChannelEntry>, std::less<>> channels_;  // tenant/id
     std::map<std::string, std::shared_ptr<const ChannelEntry>, std::less<>> external_;
     std::map<std::string, std::vector<std::string>, std::less<>> of_tenant_;
-    std::map<std::string, std::string, std::less<>> keys_;  // sha256 → tenant
+    std::map<std::string, KeyOwner, std::less<>> keys_;  // by sha256
 };
 
 // What a credential is bound to when it is sealed.

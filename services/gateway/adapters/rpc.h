@@ -33,9 +33,6 @@ class Server;
 // gateway's gRPC doors: they translate, the rules decide.
 namespace flowstack::gateway {
 
-// Metadata that says who is behind a call of REST or the console; our own services otherwise.
-inline constexpr std::string_view kActorHeader = "x-flowstack-actor";
-
 struct Doors {
     rpc::Server& rpc;
     eventlog::Store& store;
@@ -51,6 +48,10 @@ struct Doors {
     std::function<std::optional<Dispatcher::ChannelView>(const std::string& tenant,
                                                          const std::string& channel_id)>
         dispatch{};
+    // What settings may name.
+    Installation installation{};
+    // Whether the tenant has published a flow of this key; throws rpc::Failure.
+    std::function<bool(const std::string& tenant, const std::string& flow_key)> has_flow{};
 };
 
 struct NamedService {
@@ -70,11 +71,12 @@ struct ResourceName {
 };
 ResourceName name_in(const std::string& name, std::string_view collection);
 
-// What a request makes, once (common/service/one_effect.h), as this caller's wish.
+// What a request makes, once (common/service/one_effect.h).
 service::OneEffect one_effect(const Doors& doors, const rpc::Call& call, const std::string& method,
                               const std::string& tenant, const std::string& request_id,
                               const google::protobuf::Message& request);
 
+// Of events that are appended without one_effect.
 std::string actor_of(const rpc::Call& call);
 rpc::Failure refused_fields(const std::vector<FieldError>& faults, const std::string& prefix);
 

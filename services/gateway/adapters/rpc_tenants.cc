@@ -83,6 +83,15 @@ void check_channel_id(const std::string& id, const std::string& field) {
                                  "must be lower-case letters, digits and inner dashes, at most 63");
 }
 
+// A channel whose app is none of ours would never be heard: its webhooks look forged.
+std::vector<FieldError> channel_faults(const ConnectChannel& channel, const Installation& can) {
+    auto faults = faults_of(channel);
+    if (!channel.app_id.empty() &&
+        std::ranges::find(can.channel_apps, channel.app_id) == can.channel_apps.end())
+        faults.push_back({"app_id", "must be an app of the setting META_APPS, or empty"});
+    return faults;
+}
+
 // ChannelConnected at the channel's lane, once; idempotent by its id.
 void connect(const Doors& doors, rpc::Call& call, const std::string& tenant,
              const ConnectChannel& channel, const std::string& command_id) {
@@ -109,6 +118,17 @@ void connect(const Doors& doors, rpc::Call& call, const std::string& tenant,
     if (verdict.outcome == eventlog::Outcome::claim_taken)
         failure.reason = common::v1::ERROR_REASON_CHANNEL_TAKEN;
     throw failure;
+}
+
+// What these settings may name: all that the installation has, and the tenant's own flow when they
+// name one that is published.
+Installation installation_for(const Doors& doors, const std::string& tenant,
+                              const TenantSettings& settings) {
+    auto can = doors.installation;
+    if (!settings.pack.empty() && std::ranges::find(can.packs, settings.pack) == can.packs.end() &&
+        doors.has_flow && doors.has_flow(tenant, settings.pack))
+        can.packs.push_back(settings.pack);
+    return can;
 }
 
 template <class Decision>
@@ -185,8 +205,10 @@ public:
 private:
     void register_tenant(rpc::Call& call, const v1::RegisterTenantRequest& request,
                          v1::Tenant& response) {
-        const auto settings = with_defaults(from_proto(request.settings()));
-        if (const auto faults = faults_of(settings); !faults.empty())
+        // A tenant that is not there yet has published no flow.
+        const auto& can = doors_.installation;
+        const auto settings = with_defaults(from_proto(request.settings()), can);
+        if (const auto faults = faults_of(settings, can); !faults.empty())
             throw refused_fields(faults, "settings");
         if (!request.tenant_id().empty() && !valid_tenant_id(request.tenant_id()))
             throw rpc::invalid_field(
@@ -206,15 +228,17 @@ private:
                                                            : request.channel().channel_id());
         channel.credentials = sealed(doors_, tenant, channel.channel_id,
                                      request.channel().credentials(), "channel.credentials");
-        if (const auto faults = faults_of(channel); !faults.empty())
+        if (const auto faults = channel_faults(channel, can); !faults.empty())
             throw refused_fields(faults, "channel");
 
         auto effect = one_effect(doors_, call, "RegisterTenant", tenant, request_id, request);
         effect.run([&]() -> std::optional<Command> {
             const auto folded = doors_.directory.tenants().load(tenant_stream(tenant));
             const auto decision =
-                decide(folded.state, gateway::RegisterTenant{tenant, settings, channel.channel_id,
-                                                             channel.kind, channel.external_id});
+                decide(folded.state,
+                       gateway::RegisterTenant{tenant, settings, channel.channel_id, channel.kind,
+                                               channel.external_id},
+                       can);
             if (!decision.accepted())
                 throw rpc::already_exists("Tenant " + tenant + " is registered already.");
             return command_on(doors_, by_tenant(tenant), tenant_stream(tenant), folded.expected(),
@@ -253,11 +277,12 @@ private:
                 FieldMaskUtil::MergeMessageTo(request.settings(), request.update_mask(), options,
                                               &merged);
             }
-            const auto settings = with_defaults(from_proto(merged));
-            const auto decision = decide(folded.state, ChangeSettings{settings});
+            const auto settings = with_defaults(from_proto(merged), doors_.installation);
+            const auto can = installation_for(doors_, tenant, settings);
+            const auto decision = decide(folded.state, ChangeSettings{settings}, can);
             if (!decision.accepted()) {
                 if (decision.rejection() == TenantRejection::invalid_settings)
-                    throw refused_fields(faults_of(settings), "settings");
+                    throw refused_fields(faults_of(settings, can), "settings");
                 throw rpc::wrong_state(request.name(), "The tenant is closed.");
             }
             if (decision.events().empty()) return std::nullopt;
@@ -275,7 +300,7 @@ private:
         auto effect = one_effect(doors_, call, method, tenant, request.request_id(), request);
         effect.run([&]() -> std::optional<Command> {
             const auto folded = fold_tenant(doors_, tenant);
-            const auto decision = decide(folded.state, wanted);
+            const auto decision = decide(folded.state, wanted, doors_.installation);
             if (!decision.accepted())
                 throw rpc::wrong_state(
                     request.name(),
@@ -367,11 +392,11 @@ public:
                 const auto folded = doors_.directory.channel_folds().load(
                     channel_stream(tenant, channel.channel_id));
                 const auto decision = decide(folded.state, channel);
-                if (!decision.accepted()) {
-                    if (decision.rejection() == ChannelRejection::invalid)
-                        throw refused_fields(faults_of(channel), "channel");
+                const auto faults = channel_faults(channel, doors_.installation);
+                if (!faults.empty() && std::holds_alternative<NoChannel>(folded.state))
+                    throw refused_fields(faults, "channel");
+                if (!decision.accepted())
                     throw rpc::already_exists("This channel is connected already.");
-                }
                 return command_on(doors_, by_channel(channel.channel_id),
                                   channel_stream(tenant, channel.channel_id), folded.expected(),
                                   decision);

@@ -6,44 +6,11 @@
 #include <vector>
 
 #include "common/core/decision.h"
+#include "services/gateway/domain/tenant_settings.h"
 
 // A tenant: a business, its settings, and whether FlowStack works for it now. Its version travels
 // with every event that was decided under its settings.
 namespace flowstack::gateway {
-
-struct QuietHours {
-    int start_minute = 0;  // after midnight, in the tenant's time zone; start = end: none
-    int end_minute = 0;
-    friend bool operator==(const QuietHours&, const QuietHours&) = default;
-};
-
-struct TenantSettings {
-    std::string name;
-    std::string display_name;
-    std::string country_code;   // ISO 3166-1 alpha-2
-    std::string time_zone;      // IANA
-    std::string currency_code;  // ISO 4217
-    std::vector<std::string> languages;
-    std::string pack;
-    int tax_rate_bp = 0;
-    std::string order_prefix;
-    std::string invoice_prefix;
-    QuietHours quiet_hours;
-    std::string unknown_text_policy;  // hold | send_again
-    std::vector<std::string> payment_providers;
-    friend bool operator==(const TenantSettings&, const TenantSettings&) = default;
-};
-
-// What is left out when a tenant is registered.
-TenantSettings with_defaults(TenantSettings settings);
-
-// One thing that is wrong with one field; empty vector: they may be stored.
-struct FieldError {
-    std::string field;        // "tax_rate_bp"
-    std::string description;  // "must be from 0 to 10000"
-    friend bool operator==(const FieldError&, const FieldError&) = default;
-};
-std::vector<FieldError> faults_of(const TenantSettings& settings);
 
 // Lower-case letters, digits and inner dashes, 1 to 63: it is part of names, paths and labels.
 bool valid_tenant_id(std::string_view id);
@@ -109,7 +76,8 @@ enum class TenantRejection {
     closed,
 };
 
-Decision<TenantEvent, TenantRejection> decide(const Tenant& tenant, const TenantCommand& command);
+Decision<TenantEvent, TenantRejection> decide(const Tenant& tenant, const TenantCommand& command,
+                                              const Installation& installation);
 // Throws CorruptStream.
 Tenant evolve(const Tenant& tenant, const TenantEvent& event);
 

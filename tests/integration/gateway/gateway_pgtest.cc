@@ -115,7 +115,7 @@ protected:
                            const std::string& external_id, const std::string& app) {
         TenantSettings settings;
         settings.name = tenant;
-        settings = with_defaults(settings);
+        settings = with_defaults(settings, {});
         append(tenant, by_tenant(tenant), tenant_stream(tenant), 0,
                encode(TenantEvent(
                           TenantRegistered{{tenant, settings, channel, "META_CLOUD", external_id}}),

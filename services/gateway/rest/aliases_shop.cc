@@ -1,11 +1,14 @@
+#include <functional>
+#include <memory>
+
 #include "flowstack/conversation/v1/conversation_service.pb.h"
 #include "flowstack/conversation/v1/customer_service.pb.h"
 #include "flowstack/payment/v1/invoice_service.pb.h"
 #include "flowstack/payment/v1/ledger_service.pb.h"
 #include "flowstack/payment/v1/order_service.pb.h"
 #include "flowstack/payment/v1/payment_service.pb.h"
-#include "services/gateway/adapters/alias_json.h"
-#include "services/gateway/adapters/aliases.h"
+#include "services/gateway/rest/alias_json.h"
+#include "services/gateway/rest/aliases.h"
 
 // Aliases of the shop: orders, invoices, payments, customers, conversations, figures.
 namespace flowstack::gateway {
@@ -16,13 +19,14 @@ namespace pay = payment::v1;
 using http::Response;
 
 constexpr int kPageDefault = 50;
-// Of the ledger: what providers hold of what customers paid.
-constexpr std::string_view kClearing = "clearing:";
+// The ledger's account of what customers owe for orders. Its credits are what orders were paid:
+// second payments, money for cancelled orders and payments without an order are in suspense.
+constexpr std::string_view kReceivable = "receivable";
 
 Currency currency_of_tenant(const RestCalls& calls, const std::string& tenant) {
-    const auto entry = calls.directory().tenant(tenant);
-    if (!entry) throw rpc::not_found("tenants/" + tenant);
-    const auto currency = parse_currency(entry->tenant.settings.currency_code);
+    const auto known = calls.keys().tenant(tenant);
+    if (!known) throw rpc::not_found("tenants/" + tenant);
+    const auto currency = parse_currency(known->currency_code);
     if (!currency) throw rpc::internal();
     return *currency;
 }
@@ -67,6 +71,13 @@ std::string items_json(const Bill& bill) {
     return items.str();
 }
 
+// One word for where an order is. There is none for a payment that failed: the order can be paid
+// again, so it is pending, and the failure is the payment's.
+std::string_view order_status(const pay::Order& order) {
+    if (order.payment_state() == pay::ORDER_PAYMENT_STATE_PAID) return "completed";
+    return order.state() == pay::ORDER_STATE_CANCELLED ? "cancelled" : "pending";
+}
+
 std::string order_json(const pay::Order& order) {
     std::string names;
     std::int64_t quantity = 0;
@@ -84,6 +95,7 @@ std::string order_json(const pay::Order& order) {
         .amount("totalAmount", order.total())
         .text("currency", order.total().currency_code())
         .text("status", state_word(pay::OrderState_Name(order.state()), "ORDER_STATE_"))
+        .text("orderStatus", order_status(order))
         .text("paymentStatus", state_word(pay::OrderPaymentState_Name(order.payment_state()),
                                           "ORDER_PAYMENT_STATE_"))
         .text("deliveryAddress", order.delivery_address())
@@ -95,7 +107,7 @@ std::string order_json(const pay::Order& order) {
         .str();
 }
 
-// {"phoneNumber","productId","quantity","deliveryAddress","customerName"} → 201: the customer
+// {"phoneNumber","productId","quantity","deliveryAddress"?,"customerName"?} → 201: the customer
 // chooses on WhatsApp how to pay it.
 void place_order(const RestCalls& calls, const VisitPtr& visit) {
     const JsonBody body(visit->request.body);
@@ -109,8 +121,8 @@ void place_order(const RestCalls& calls, const VisitPtr& visit) {
     request.set_phone(body.required("phoneNumber"));
     request.set_product_id(body.required("productId"));
     request.set_quantity(body.count("quantity", 0));
-    request.set_delivery_address(body.required("deliveryAddress"));
-    request.set_customer_name(body.required("customerName"));
+    request.set_delivery_address(body.text("deliveryAddress"));
+    request.set_customer_name(body.text("customerName"));
     request.set_channel_id(body.text("channelId"));
     request.set_request_id(body.text("idempotency_key", "idempotencyKey"));
     take_headers(request, visit->request);
@@ -274,6 +286,8 @@ std::string conversation_json(const std::string& tenant, const chat::Conversatio
         .text("channelId", c.channel_id())
         .text("state", c.state())
         .text("stateReason", c.state_reason())
+        .text("label", c.label())
+        .text("lastTemplateKey", c.last_template_key())
         .text("language", c.language())
         .text("orderId", c.order_id())
         .json("cart", cart.str())
@@ -341,11 +355,12 @@ void list_customers(const RestCalls& calls, const VisitPtr& visit) {
         });
 }
 
-// --- Figures: four questions, one after the other.
+// --- Figures: five questions, one after the other.
 
 struct Stats {
     std::int64_t orders = 0;
     std::int64_t paid = 0;
+    std::int64_t unpaid = 0;
     common::v1::Money revenue;
 };
 
@@ -355,7 +370,7 @@ void answer_stats(const VisitPtr& visit, const Stats& stats, std::int64_t custom
                                           .number("completedOrders", stats.paid)
                                           .amount("totalRevenue", stats.revenue)
                                           .number("totalCustomers", customers)
-                                          .number("pendingOrders", stats.orders - stats.paid)
+                                          .number("pendingOrders", stats.unpaid)
                                           .text("currency", stats.revenue.currency_code())
                                           .str()));
 }
@@ -372,7 +387,7 @@ void then_customers(const RestCalls& calls, const VisitPtr& visit, Stats stats) 
         });
 }
 
-// What customers paid, in the tenant's currency: the debits of every provider's clearing account.
+// What orders were paid, in the tenant's currency.
 void then_revenue(const RestCalls& calls, const VisitPtr& visit, Stats stats) {
     pay::GetTrialBalanceRequest request;
     request.set_parent("tenants/" + visit->tenant);
@@ -380,42 +395,45 @@ void then_revenue(const RestCalls& calls, const VisitPtr& visit, Stats stats) {
         visit, "payment.v1.LedgerService.GetTrialBalance", request,
         [&calls, visit, stats](const pay::TrialBalance& balance, bool) mutable {
             for (const auto& line : balance.lines())
-                if (line.account().starts_with(kClearing) &&
-                    line.debits().currency_code() == stats.revenue.currency_code())
+                if (line.account() == kReceivable &&
+                    line.credits().currency_code() == stats.revenue.currency_code())
                     stats.revenue.set_minor_units(stats.revenue.minor_units() +
-                                                  line.debits().minor_units());
+                                                  line.credits().minor_units());
             then_customers(calls, visit, stats);
         });
 }
 
-void then_paid(const RestCalls& calls, const VisitPtr& visit, Stats stats) {
+using Counted = std::function<void(std::int64_t orders)>;
+
+void count_orders(const RestCalls& calls, const VisitPtr& visit, pay::OrderPaymentState state,
+                  Counted then) {
     pay::ListOrdersRequest request;
     request.set_parent("tenants/" + visit->tenant);
     request.set_page_size(1);
-    request.set_payment_state(pay::ORDER_PAYMENT_STATE_PAID);
+    request.set_payment_state(state);
     request.set_count_all(true);
-    calls.ask<pay::ListOrdersResponse>(
-        visit, "payment.v1.OrderService.ListOrders", request,
-        [&calls, visit, stats](const pay::ListOrdersResponse& page, bool) mutable {
-            stats.paid = page.total_size();
-            then_revenue(calls, visit, stats);
-        });
+    calls.ask<pay::ListOrdersResponse>(visit, "payment.v1.OrderService.ListOrders", request,
+                                       [then = std::move(then)](const pay::ListOrdersResponse& page,
+                                                                bool) { then(page.total_size()); });
 }
 
 void admin_stats(const RestCalls& calls, const VisitPtr& visit) {
-    Stats stats;
-    stats.revenue.set_currency_code(
+    const auto stats = std::make_shared<Stats>();
+    stats->revenue.set_currency_code(
         std::string(currency_code(currency_of_tenant(calls, visit->tenant))));
-    pay::ListOrdersRequest request;
-    request.set_parent("tenants/" + visit->tenant);
-    request.set_page_size(1);
-    request.set_count_all(true);
-    calls.ask<pay::ListOrdersResponse>(
-        visit, "payment.v1.OrderService.ListOrders", request,
-        [&calls, visit, stats](const pay::ListOrdersResponse& page, bool) mutable {
-            stats.orders = page.total_size();
-            then_paid(calls, visit, stats);
-        });
+    count_orders(calls, visit, pay::ORDER_PAYMENT_STATE_UNSPECIFIED,
+                 [&calls, visit, stats](std::int64_t orders) {
+                     stats->orders = orders;
+                     count_orders(calls, visit, pay::ORDER_PAYMENT_STATE_PAID,
+                                  [&calls, visit, stats](std::int64_t paid) {
+                                      stats->paid = paid;
+                                      count_orders(calls, visit, pay::ORDER_PAYMENT_STATE_UNPAID,
+                                                   [&calls, visit, stats](std::int64_t unpaid) {
+                                                       stats->unpaid = unpaid;
+                                                       then_revenue(calls, visit, *stats);
+                                                   });
+                                  });
+                 });
 }
 
 }  // namespace

@@ -1,4 +1,4 @@
-#include "services/gateway/adapters/alias_json.h"
+#include "services/gateway/rest/alias_json.h"
 
 #include <google/protobuf/util/json_util.h>
 
@@ -6,7 +6,7 @@
 #include <cstdio>
 
 #include "common/core/time.h"
-#include "services/gateway/adapters/rest_calls.h"
+#include "services/gateway/rest/rest_calls.h"
 
 namespace flowstack::gateway {
 namespace {

@@ -5,7 +5,7 @@
 
 #include "common/http/router.h"
 #include "flowstack/common/v1/message_content.pb.h"
-#include "services/gateway/adapters/rest_calls.h"
+#include "services/gateway/rest/rest_calls.h"
 
 // The short paths, bodies and answers of older systems (docs/coming_from.md), translated to the
 // same methods that /v1 calls. No rule of the business is here: an alias knows names and shapes.

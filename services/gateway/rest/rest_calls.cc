@@ -1,18 +1,18 @@
-#include "services/gateway/adapters/rest_calls.h"
+#include "services/gateway/rest/rest_calls.h"
 
 #include <grpcpp/generic/generic_stub.h>
 #include <grpcpp/grpcpp.h>
 
 #include <algorithm>
 #include <cctype>
-#include <set>
 
 #include "common/crypto/encoding.h"
 #include "common/crypto/hash.h"
+#include "common/rpc/caller.h"
 #include "common/rpc/channel.h"
 #include "common/rpc/server.h"
 #include "flowstack/common/v1/error_reason.pb.h"
-#include "services/gateway/adapters/rpc.h"
+#include "flowstack/common/v1/method.pb.h"
 
 namespace flowstack::gateway {
 namespace {
@@ -20,14 +20,24 @@ namespace {
 namespace pb = google::protobuf;
 
 constexpr std::size_t kRequestIdMax = 128;
+constexpr std::size_t kUserMax = 64;
 constexpr std::string_view kBearer = "Bearer ";
+constexpr std::string_view kBasic = "Basic ";
 // Query parameters in which people put secrets.
 constexpr const char* kSecrets[] = {"password", "key",          "api_key",
                                     "apiKey",   "access_token", "token"};
 
-// Only for platform operators, also where the path names a tenant.
-const std::set<std::string> kOperatorMethods{"RegisterTenant", "ListTenants", "SuspendTenant",
-                                             "ResumeTenant"};
+// Where browsers come, which ask for a user and a password.
+bool takes_passwords(std::string_view path) {
+    return path == "/admin" || path.starts_with("/admin/") || path.starts_with("/api/admin/");
+}
+
+bool same_secret(const std::string& given, const Secret& secret) {
+    // Hashes are compared, so that lengths tell nothing either.
+    const auto a = crypto::sha256(given);
+    const auto b = crypto::sha256(secret.reveal());
+    return crypto::constant_time_equal(crypto::bytes_of(a), crypto::bytes_of(b));
+}
 
 std::string title_of(const std::string& reason) {
     std::string title;
@@ -98,7 +108,10 @@ void Visit::refuse(rpc::Failure failure) const {
             }
         field.field = camel(field.field);
     }
-    answer(problem_of(failure, context.trace_id_text()));
+    auto response = problem_of(failure, context.trace_id_text());
+    if (response.status == 401 && takes_passwords(request.path))
+        response.headers.set("WWW-Authenticate", "Basic realm=\"FlowStack\", Bearer");
+    answer(std::move(response));
 }
 
 void Visit::guarded(const std::function<void()>& body) const {
@@ -112,8 +125,8 @@ void Visit::guarded(const std::function<void()>& body) const {
     }
 }
 
-RestCalls::RestCalls(const Directory& directory, RestOptions options)
-    : directory_(directory), options_(std::move(options)) {}
+RestCalls::RestCalls(const Keys& keys, RestOptions options)
+    : keys_(keys), options_(std::move(options)) {}
 
 void RestCalls::refuse_secrets(const http::Request& request) {
     for (const auto* secret : kSecrets)
@@ -125,17 +138,31 @@ void RestCalls::refuse_secrets(const http::Request& request) {
 Caller RestCalls::caller_of(const http::Request& request) const {
     refuse_secrets(request);
     const auto header = request.headers.get("Authorization");
+    if (header.starts_with(kBasic) && takes_passwords(request.path))
+        return by_password(header.substr(kBasic.size()));
     if (!header.starts_with(kBearer))
         throw rpc::unauthenticated("Send `Authorization: Bearer <key>`.");
-    const auto key = header.substr(kBearer.size());
-    // Hashes are compared, so that lengths tell nothing either.
+    const std::string key(header.substr(kBearer.size()));
+    if (same_secret(key, options_.admin_key)) return {true, {}, "operator"};
     const auto given = crypto::sha256(key);
-    const auto admin = crypto::sha256(options_.admin_key.reveal());
-    if (crypto::constant_time_equal(crypto::bytes_of(given), crypto::bytes_of(admin)))
-        return {true, {}};
-    if (const auto tenant = directory_.tenant_of_key(crypto::bytes_of(given)))
-        return {false, *tenant};
+    if (auto owner = keys_.owner_of(crypto::bytes_of(given)))
+        return {false, std::move(owner->tenant), "key:" + owner->key_id};
     throw rpc::unauthenticated("This key opens nothing.");
+}
+
+// base64("<any user>:<password>"). The user is only a name for the log.
+Caller RestCalls::by_password(std::string_view encoded) const {
+    const auto pair = crypto::base64_decode(encoded).value_or("");
+    const auto colon = pair.find(':');
+    const auto password = colon == std::string::npos ? std::string{} : pair.substr(colon + 1);
+    const bool is_key = same_secret(password, options_.admin_key);
+    const bool is_password = same_secret(password, options_.admin_password);
+    if (colon == std::string::npos || password.empty() || !(is_key || is_password))
+        throw rpc::unauthenticated("This password opens nothing.");
+    const auto user = pair.substr(0, colon);
+    const bool good = !user.empty() && user.size() <= kUserMax &&
+                      std::ranges::all_of(user, [](char c) { return c > ' ' && c < 0x7F; });
+    return {true, {}, good ? "operator:" + user : "operator"};
 }
 
 void RestCalls::admit(const Caller& caller, const pb::MethodDescriptor& method,
@@ -146,7 +173,8 @@ void RestCalls::admit(const Caller& caller, const pb::MethodDescriptor& method,
         if (resource != prefix && !resource.starts_with(prefix + "/"))
             throw rpc::not_found(resource);
     }
-    if (resource.empty() || kOperatorMethods.contains(method.name()))
+    const auto access = method.options().GetExtension(common::v1::rest).access();
+    if (resource.empty() || access == common::v1::ACCESS_OPERATORS)
         throw rpc::permission_denied("Only the platform's operators may do this.");
 }
 
@@ -173,7 +201,7 @@ void RestCalls::call(const VisitPtr& visit, const pb::MethodDescriptor& method,
 
     auto flight = std::make_shared<Flight>();
     rpc::set_timeout(flight->context, options_.timeout_ms);
-    flight->context.AddMetadata(std::string(kActorHeader), visit->caller.actor());
+    flight->context.AddMetadata(std::string(rpc::kActorHeader), visit->caller.actor);
     const auto bytes = request.SerializeAsString();
     const grpc::Slice slice(bytes);
     flight->sent = grpc::ByteBuffer(&slice, 1);

@@ -1,10 +1,10 @@
-#include "services/gateway/adapters/aliases.h"
+#include "services/gateway/rest/aliases.h"
 
 #include <algorithm>
 
 #include "flowstack/gateway/v1/message_service.pb.h"
 #include "flowstack/gateway/v1/tenant_service.pb.h"
-#include "services/gateway/adapters/alias_json.h"
+#include "services/gateway/rest/alias_json.h"
 
 namespace flowstack::gateway {
 namespace {
@@ -63,32 +63,51 @@ std::string tenant_json(const v1::Tenant& tenant) {
         .text("channelId", tenant.channel_id())
         .text("currency", settings.currency_code())
         .text("pack", settings.pack())
+        .text("templateType", settings.pack())
+        .text("language", settings.languages_size() > 0 ? settings.languages(0) : "")
         .time("createdAt", tenant.create_time())
         .text("tenantId", tenant.tenant_id())
         .str();
 }
 
-// {"name","phoneNumberId","accessToken","wabaId"?} → 201; the token is never shown.
+// {"name","phoneNumberId","accessToken","wabaId"?} and, as a form sends them, "displayName",
+// "templateType", "language", "phoneNumber" → 201; the token is never shown.
 void register_tenant(const RestCalls& calls, const VisitPtr& visit) {
     const JsonBody body(visit->request.body);
     visit->field_names = {{"settings.name", "name"},
                           {"channel.external_id", "phoneNumberId"},
                           {"channel.waba_id", "wabaId"},
                           {"channel.credentials.access_token", "accessToken"},
+                          {"settings.display_name", "displayName"},
+                          {"settings.pack", "templateType"},
+                          {"settings.languages", "language"},
                           {"tenant_id", "id"}};
     v1::RegisterTenantRequest request;
     request.set_tenant_id(body.text("id"));
-    request.mutable_settings()->set_name(body.required("name"));
+    auto& settings = *request.mutable_settings();
+    settings.set_name(body.required("name"));
+    settings.set_display_name(body.text("displayName"));
+    settings.set_pack(body.text("templateType", "pack"));
+    if (body.has("language")) settings.add_languages(body.text("language"));
     auto& channel = *request.mutable_channel();
     channel.set_external_id(body.required("phoneNumberId"));
     channel.set_waba_id(body.text("wabaId"));
     channel.set_app_id(body.text("appId"));
-    channel.set_display_phone_number(body.text("displayPhoneNumber"));
+    channel.set_display_phone_number(body.text("phoneNumber", "displayPhoneNumber"));
     channel.mutable_credentials()->set_access_token(body.required("accessToken"));
     take_headers(request, visit->request);
     calls.ask<v1::Tenant>(visit, "gateway.v1.TenantService.RegisterTenant", request,
                           [visit](const v1::Tenant& tenant, bool) {
                               visit->answer(Response::json(201, tenant_json(tenant)));
+                          });
+}
+
+void get_tenant(const RestCalls& calls, const VisitPtr& visit) {
+    v1::GetTenantRequest request;
+    request.set_name("tenants/" + visit->tenant);
+    calls.ask<v1::Tenant>(visit, "gateway.v1.TenantService.GetTenant", request,
+                          [visit](const v1::Tenant& tenant, bool) {
+                              visit->answer(Response::json(200, tenant_json(tenant)));
                           });
 }
 
@@ -143,7 +162,7 @@ std::string tenant_of(const RestCalls& calls, const Visit& visit, AliasScope sco
     if (visit.caller.operates_platform) {
         if (named.empty())
             throw rpc::invalid_field("businessId", "must name a tenant with the operator's key");
-        if (!calls.directory().tenant(named)) throw rpc::not_found("tenants/" + named);
+        if (!calls.keys().tenant(named)) throw rpc::not_found("tenants/" + named);
         return named;
     }
     if (!named.empty() && named != visit.caller.tenant) throw rpc::not_found("tenants/" + named);
@@ -187,6 +206,7 @@ const std::vector<Alias> kPlatformAliases{
     {"POST", "/tenants/register", AliasScope::platform, register_tenant},
     {"GET", "/admin/tenants", AliasScope::platform, list_tenants},
     {"POST", "/admin/tenants", AliasScope::platform, register_tenant},
+    {"GET", "/admin/tenants/{tenant}", AliasScope::tenant_in_path, get_tenant},
     {"GET", "/admin/tenants/{tenant}/logs", AliasScope::tenant_in_path, message_log},
     {"POST", "/webhooks/twilio", AliasScope::anybody, no_twilio},
     {"POST", "/webhooks/ghala", AliasScope::anybody, no_ghala},

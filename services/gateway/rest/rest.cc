@@ -1,4 +1,4 @@
-#include "services/gateway/adapters/rest.h"
+#include "services/gateway/rest/rest.h"
 
 #include <google/protobuf/descriptor.h>
 #include <google/protobuf/util/json_util.h>
@@ -7,6 +7,7 @@
 
 #include "common/rpc/error.h"
 #include "flowstack/campaign/v1/campaign_service.pb.h"
+#include "flowstack/common/v1/method.pb.h"
 #include "flowstack/conversation/v1/catalog_service.pb.h"
 #include "flowstack/conversation/v1/conversation_service.pb.h"
 #include "flowstack/conversation/v1/customer_service.pb.h"
@@ -23,8 +24,8 @@
 #include "flowstack/payment/v1/payment_service.pb.h"
 #include "flowstack/payment/v1/provider_account_service.pb.h"
 #include "google/api/annotations.pb.h"
-#include "services/gateway/adapters/aliases.h"
-#include "services/gateway/adapters/rest_calls.h"
+#include "services/gateway/rest/aliases.h"
+#include "services/gateway/rest/rest_calls.h"
 
 namespace flowstack::gateway {
 namespace {
@@ -128,19 +129,15 @@ std::unique_ptr<pb::Message> new_message(const pb::Descriptor* descriptor) {
         pb::MessageFactory::generated_factory()->GetPrototype(descriptor)->New());
 }
 
-int success_status(const std::string& method) {
-    if (method == "SendMessage" || method == "SendMessages") return 202;
-    if (method.starts_with("Create") || method == "RegisterTenant" || method == "ConnectChannel" ||
-        method == "PlaceOrder")
-        return 201;
-    return 200;
+int success_status(const pb::MethodDescriptor& method) {
+    const auto status = method.options().GetExtension(common::v1::rest).success_status();
+    return status == 0 ? 200 : status;
 }
 
 }  // namespace
 
 struct Rest::Impl {
-    Impl(const Directory& directory, RestOptions options)
-        : calls(directory, std::move(options)), aliases(calls) {}
+    Impl(const Keys& keys, RestOptions options) : calls(keys, std::move(options)), aliases(calls) {}
 
     void transcode(const pb::MethodDescriptor* method, const google::api::HttpRule& rule,
                    const Template& path, Request request, Responder responder) const {
@@ -155,8 +152,8 @@ struct Rest::Impl {
             if (!path.field.empty()) set_string(*message, path.field.c_str(), resource);
             take_headers(*message, visit->request);
             calls.call(visit, *method, *message,
-                       [visit, name = method->name()](const pb::Message& answer, bool replayed) {
-                           visit->answer(response_of(name, answer, replayed));
+                       [visit, method](const pb::Message& answer, bool replayed) {
+                           visit->answer(response_of(*method, answer, replayed));
                        });
         });
     }
@@ -195,7 +192,7 @@ struct Rest::Impl {
         }
     }
 
-    static Response response_of(const std::string& method, const pb::Message& answer,
+    static Response response_of(const pb::MethodDescriptor& method, const pb::Message& answer,
                                 bool replayed) {
         std::string json;
         pb::util::JsonPrintOptions print;
@@ -212,8 +209,8 @@ struct Rest::Impl {
     Aliases aliases;
 };
 
-Rest::Rest(const Directory& directory, RestOptions options)
-    : impl_(std::make_shared<Impl>(directory, std::move(options))) {}
+Rest::Rest(const Keys& keys, RestOptions options)
+    : impl_(std::make_shared<Impl>(keys, std::move(options))) {}
 Rest::~Rest() = default;
 
 void Rest::add_routes(http::Router& router) {

@@ -11,8 +11,8 @@
 #include "flowstack/gateway/v1/contact_service.pb.h"
 #include "flowstack/gateway/v1/message_service.pb.h"
 #include "flowstack/gateway/v1/tenant_service.pb.h"
-#include "services/gateway/adapters/alias_json.h"
-#include "services/gateway/adapters/aliases.h"
+#include "services/gateway/rest/alias_json.h"
+#include "services/gateway/rest/aliases.h"
 
 // Aliases that say something: templates, flows, sends, reminders, campaigns.
 namespace flowstack::gateway {
@@ -32,9 +32,8 @@ const std::vector<std::pair<std::string, std::string>> kTemplateFields{
 
 // The language that these bodies are in: the tenant's first one.
 std::string language_of(const RestCalls& calls, const std::string& tenant) {
-    const auto entry = calls.directory().tenant(tenant);
-    if (!entry || entry->tenant.settings.languages.empty()) return "en";
-    return entry->tenant.settings.languages.front();
+    const auto known = calls.keys().tenant(tenant);
+    return known ? known->language : "en";
 }
 
 chat::TemplateVariant* variant_in(chat::Template& t, const std::string& language) {

@@ -12,18 +12,19 @@
 #include "common/http/server.h"
 #include "common/observability/trace.h"
 #include "common/rpc/error.h"
-#include "services/gateway/adapters/directory.h"
-#include "services/gateway/adapters/rest.h"
+#include "services/gateway/rest/keys.h"
+#include "services/gateway/rest/options.h"
 
-// What every route of the REST door shares: who asks, what they may, the call to a service, and how
-// a refusal is told. The routes of /v1 (rest.cc) and the aliases (aliases.cc) are made of this.
+// What every route of the REST door shares: who asks, what they may do, the call to a service, and
+// how a refusal is told. The routes of /v1 (rest.cc) and the aliases (aliases.cc) are made of this.
 namespace flowstack::gateway {
 
-// What the caller may: everything, or one tenant.
+// What the caller may do: everything, or what belongs to one tenant.
 struct Caller {
     bool operates_platform = false;
     std::string tenant;
-    std::string actor() const { return operates_platform ? "admin" : "key:" + tenant; }
+    std::string
+        actor;  // "operator", "operator:ann", "key:<id>": of every event that the call makes
 };
 
 // One request on its way. The first answer counts; a visit that is forgotten is answered with 500.
@@ -47,11 +48,12 @@ using VisitPtr = std::shared_ptr<Visit>;
 
 class RestCalls {
 public:
-    RestCalls(const Directory& directory, RestOptions options);
+    RestCalls(const Keys& keys, RestOptions options);
 
     // Throws UNAUTHENTICATED when the address carries a secret.
     static void refuse_secrets(const http::Request& request);
-    // Who asks. Throws a Failure: no key, a wrong one, or one in the address.
+    // Who asks: by a bearer key, or by Basic authentication where a browser's dialog is at home
+    // (/admin and /api/admin). Throws a Failure: no key, a wrong one, or one in the address.
     Caller caller_of(const http::Request& request) const;
     // Throws unless the caller may call this method for this resource ("" = none).
     static void admit(const Caller& caller, const google::protobuf::MethodDescriptor& method,
@@ -75,12 +77,13 @@ public:
              });
     }
 
-    const Directory& directory() const { return directory_; }
+    const Keys& keys() const { return keys_; }
 
 private:
+    Caller by_password(std::string_view header) const;
     static const google::protobuf::MethodDescriptor& method_named(const char* name);
 
-    const Directory& directory_;
+    const Keys& keys_;
     RestOptions options_;
 };
 

@@ -1,0 +1,30 @@
+#pragma once
+
+#include "services/gateway/adapters/directory.h"
+#include "services/gateway/rest/keys.h"
+
+namespace flowstack::gateway {
+
+// The directory, as far as the REST door asks it.
+class DirectoryKeys final : public Keys {
+public:
+    explicit DirectoryKeys(const Directory& directory) : directory_(directory) {}
+
+    std::optional<KeyOwner> owner_of(std::string_view key_sha256) const override {
+        auto owner = directory_.owner_of_key(key_sha256);
+        if (!owner) return std::nullopt;
+        return KeyOwner{std::move(owner->tenant), std::move(owner->key_id)};
+    }
+    std::optional<TenantInRest> tenant(std::string_view id) const override {
+        const auto entry = directory_.tenant(id);
+        if (!entry) return std::nullopt;
+        const auto& settings = entry->tenant.settings;
+        return TenantInRest{settings.languages.empty() ? "en" : settings.languages.front(),
+                            settings.currency_code};
+    }
+
+private:
+    const Directory& directory_;
+};
+
+}  // namespace flowstack::gateway

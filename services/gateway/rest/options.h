@@ -1,0 +1,25 @@
+#pragma once
+
+#include <chrono>
+#include <functional>
+#include <memory>
+#include <string>
+
+#include "common/core/secret.h"
+
+namespace grpc {
+class Channel;
+}
+
+namespace flowstack::gateway {
+
+struct RestOptions {
+    Secret admin_key;
+    // Opens /admin and /api/admin by Basic authentication, as admin_key does; empty: only that.
+    Secret admin_password{};
+    std::chrono::milliseconds timeout_ms{10'000};
+    // The channel to a service by its name ("payment"); throws when it is not configured.
+    std::function<std::shared_ptr<grpc::Channel>(const std::string& service)> channel;
+};
+
+}  // namespace flowstack::gateway

@@ -1,0 +1,35 @@
+#pragma once
+
+#include <memory>
+
+#include "common/http/router.h"
+#include "services/gateway/rest/keys.h"
+#include "services/gateway/rest/options.h"
+
+// REST for every service, made of the google.api.http annotations of their gRPC methods: the JSON
+// is the protobuf JSON of the same messages. Besides them it serves the short paths of older
+// systems (aliases.h, docs/coming_from.md).
+//
+// Access: `Authorization: Bearer <ADMIN_KEY>` opens everything. A tenant's API key opens its own
+// tenant; other tenants are NOT_FOUND. A method that is for operators only, and the HTTP status of
+// a success, are options of the method (flowstack/common/v1/method.proto). `Idempotency-Key` is
+// request_id, `If-Match` is etag. Errors are application/problem+json with the reason of
+// google.rpc.ErrorInfo.
+namespace flowstack::gateway {
+
+class Rest {
+public:
+    // `keys` must outlive this object.
+    Rest(const Keys& keys, RestOptions options);
+    ~Rest();
+
+    // Adds a route for every annotated method and for the aliases. The router's handlers use this
+    // object: it must outlive the server.
+    void add_routes(http::Router& router);
+
+private:
+    struct Impl;
+    std::shared_ptr<Impl> impl_;
+};
+
+}  // namespace flowstack::gateway

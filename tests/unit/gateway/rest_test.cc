@@ -1,0 +1,288 @@
+#include "services/gateway/rest/rest.h"
+
+#include <gmock/gmock.h>
+#include <grpcpp/grpcpp.h>
+#include <gtest/gtest.h>
+
+#include <boost/json.hpp>
+#include <future>
+#include <map>
+#include <mutex>
+
+#include "common/crypto/encoding.h"
+#include "common/crypto/hash.h"
+#include "common/http/router.h"
+#include "common/rpc/caller.h"
+#include "common/rpc/channel.h"
+#include "common/rpc/error.h"
+#include "common/rpc/server.h"
+#include "flowstack/common/v1/method.pb.h"
+#include "flowstack/conversation/v1/conversation_service.grpc.pb.h"
+#include "flowstack/gateway/v1/tenant_service.grpc.pb.h"
+
+// The REST door without a store: HTTP requests in, gRPC calls out, to services that the test plays.
+namespace flowstack::gateway {
+namespace {
+
+namespace json = boost::json;
+namespace chat = conversation::v1;
+
+constexpr const char* kAdminKey = "admin-key";
+constexpr const char* kPassword = "correct horse";
+constexpr const char* kTenantKey = "fsk_duka";
+
+class OneTenant final : public Keys {
+public:
+    std::optional<KeyOwner> owner_of(std::string_view key_sha256) const override {
+        const auto known = crypto::sha256(kTenantKey);
+        if (key_sha256 != crypto::bytes_of(known)) return std::nullopt;
+        return KeyOwner{"duka", "key-1"};
+    }
+    std::optional<TenantInRest> tenant(std::string_view id) const override {
+        if (id != "duka") return std::nullopt;
+        return TenantInRest{"sw", "KES"};
+    }
+};
+
+// Remembers who called what.
+struct Heard {
+    void note(const std::string& method) {
+        const std::lock_guard lock(mutex);
+        actors[method] = rpc::caller().actor;
+    }
+    std::string actor(const std::string& method) {
+        const std::lock_guard lock(mutex);
+        return actors[method];
+    }
+    std::mutex mutex;
+    std::map<std::string, std::string> actors;
+    v1::RegisterTenantRequest registered;
+    chat::PlaceOrderRequest placed;
+};
+
+class Tenants final : public v1::TenantService::CallbackService {
+public:
+    Tenants(rpc::Server& door, Heard& heard) : door_(door), heard_(heard) {}
+    grpc::ServerUnaryReactor* RegisterTenant(grpc::CallbackServerContext* context,
+                                             const v1::RegisterTenantRequest* request,
+                                             v1::Tenant* answer) override {
+        return door_.unary(context, [=, this](rpc::Call&) {
+            heard_.note("RegisterTenant");
+            heard_.registered = *request;
+            answer->set_tenant_id("duka");
+            *answer->mutable_settings() = request->settings();
+        });
+    }
+    grpc::ServerUnaryReactor* GetTenant(grpc::CallbackServerContext* context,
+                                        const v1::GetTenantRequest* request,
+                                        v1::Tenant* answer) override {
+        return door_.unary(context, [=, this](rpc::Call&) {
+            heard_.note("GetTenant");
+            if (request->name() != "tenants/duka") throw rpc::not_found(request->name());
+            answer->set_name(request->name());
+            answer->set_tenant_id("duka");
+            answer->mutable_settings()->set_display_name("Duka la Asha");
+            answer->mutable_settings()->add_languages("sw");
+        });
+    }
+    grpc::ServerUnaryReactor* ListTenants(grpc::CallbackServerContext* context,
+                                          const v1::ListTenantsRequest*,
+                                          v1::ListTenantsResponse*) override {
+        return door_.unary(context, [=, this](rpc::Call&) { heard_.note("ListTenants"); });
+    }
+    grpc::ServerUnaryReactor* UpdateTenantSettings(grpc::CallbackServerContext* context,
+                                                   const v1::UpdateTenantSettingsRequest*,
+                                                   v1::Tenant*) override {
+        return door_.unary(context, [=, this](rpc::Call&) {
+            heard_.note("UpdateTenantSettings");
+            throw rpc::invalid_field("settings.time_zone", "must be an IANA name");
+        });
+    }
+
+private:
+    rpc::Server& door_;
+    Heard& heard_;
+};
+
+class Conversations final : public chat::ConversationService::CallbackService {
+public:
+    Conversations(rpc::Server& door, Heard& heard) : door_(door), heard_(heard) {}
+    grpc::ServerUnaryReactor* PlaceOrder(grpc::CallbackServerContext* context,
+                                         const chat::PlaceOrderRequest* request,
+                                         chat::PlacedOrder* answer) override {
+        return door_.unary(context, [=, this](rpc::Call&) {
+            heard_.placed = *request;
+            answer->set_order_id("o1");
+            answer->add_lines()->set_product_name("Coffee");
+        });
+    }
+
+private:
+    rpc::Server& door_;
+    Heard& heard_;
+};
+
+class RestDoor : public ::testing::Test {
+protected:
+    RestDoor() {
+        server.add(tenants, v1::TenantService::service_full_name());
+        server.add(conversations, chat::ConversationService::service_full_name());
+        server.start();
+        channel = rpc::make_channel("127.0.0.1:" + std::to_string(server.port()),
+                                    {.internal_key = Secret("internal")});
+        rest = std::make_unique<Rest>(
+            keys, RestOptions{.admin_key = Secret(kAdminKey),
+                              .admin_password = Secret(kPassword),
+                              .channel = [this](const std::string&) { return channel; }});
+        http::Router router;
+        rest->add_routes(router);
+        handler = router.handler();
+    }
+    ~RestDoor() override { server.drain(std::chrono::seconds(1)); }
+
+    http::Response ask(const std::string& method, const std::string& path,
+                       const std::string& authorization, const std::string& body = "") {
+        http::Request request;
+        request.method = method;
+        request.path = path;
+        request.body = body;
+        if (!authorization.empty()) request.headers.set("Authorization", authorization);
+        const auto answered = std::make_shared<std::promise<http::Response>>();
+        auto answer = answered->get_future();
+        handler(std::move(request), http::Responder([answered](const http::Response& response) {
+                    answered->set_value(response);
+                }));
+        return answer.get();
+    }
+    static std::string bearer(const std::string& key) { return "Bearer " + key; }
+    static std::string basic(const std::string& user, const std::string& password) {
+        return "Basic " + crypto::base64_encode(user + ":" + password);
+    }
+    static std::string reason_of(const http::Response& response) {
+        return std::string(json::parse(response.body).at("reason").as_string());
+    }
+
+    Heard heard;
+    OneTenant keys;
+    rpc::Server server{{.internal_key = Secret("internal")}};
+    Tenants tenants{server, heard};
+    Conversations conversations{server, heard};
+    std::shared_ptr<grpc::Channel> channel;
+    std::unique_ptr<Rest> rest;
+    http::Handler handler;
+};
+
+TEST_F(RestDoor, TheCallersKeyIsTheActorOfTheCall) {
+    EXPECT_EQ(ask("GET", "/v1/tenants/duka", bearer(kTenantKey)).status, 200);
+    EXPECT_EQ(heard.actor("GetTenant"), "key:key-1");
+    EXPECT_EQ(ask("GET", "/v1/tenants/duka", bearer(kAdminKey)).status, 200);
+    EXPECT_EQ(heard.actor("GetTenant"), "operator");
+}
+
+TEST_F(RestDoor, WhatIsForOperatorsIsClosedToATenantsKey) {
+    EXPECT_EQ(reason_of(ask("GET", "/v1/tenants", bearer(kTenantKey))), "PERMISSION_DENIED");
+    EXPECT_EQ(reason_of(ask("POST", "/v1/tenants/duka:suspend", bearer(kTenantKey), "{}")),
+              "PERMISSION_DENIED");
+    EXPECT_EQ(reason_of(ask("GET", "/v1/tenants/other", bearer(kTenantKey))), "NOT_FOUND");
+    EXPECT_EQ(ask("GET", "/v1/tenants", bearer(kAdminKey)).status, 200);
+}
+
+// The rules about access and status are options of the methods: no list of names can forget one.
+TEST_F(RestDoor, AccessAndStatusAreSaidByTheMethodItself) {
+    const auto rule = [](const char* name) {
+        const auto* method = v1::TenantService::descriptor()->FindMethodByName(name);
+        return method->options().GetExtension(common::v1::rest);
+    };
+    for (const auto* name : {"RegisterTenant", "ListTenants", "SuspendTenant", "ResumeTenant"})
+        EXPECT_EQ(rule(name).access(), common::v1::ACCESS_OPERATORS) << name;
+    EXPECT_EQ(rule("GetTenant").access(), common::v1::ACCESS_UNSPECIFIED);
+    const auto made = ask("POST", "/v1/tenants", bearer(kAdminKey), R"({"settings":{"name":"a"}})");
+    EXPECT_EQ(made.status, 201);
+    EXPECT_EQ(ask("GET", "/v1/tenants/duka", bearer(kAdminKey)).status, 200);
+}
+
+TEST_F(RestDoor, APasswordOpensTheAdminPathsForAnyUser) {
+    for (const auto* password : {kPassword, kAdminKey}) {
+        EXPECT_EQ(ask("GET", "/admin/tenants", basic("ann", password)).status, 200) << password;
+        EXPECT_EQ(heard.actor("ListTenants"), "operator:ann");
+    }
+    EXPECT_EQ(ask("GET", "/admin/tenants", basic("", kPassword)).status, 200);
+    EXPECT_EQ(heard.actor("ListTenants"), "operator");
+    EXPECT_EQ(ask("GET", "/admin/tenants/duka", basic("ann", kPassword)).status, 200);
+    EXPECT_EQ(reason_of(ask("GET", "/api/admin/stats", basic("ann", kPassword))),
+              "FIELD_INVALID");  // let in, and asked for businessId
+}
+
+TEST_F(RestDoor, APasswordOpensNothingElseAndAWrongOneNothing) {
+    for (const auto& header : {basic("ann", "wrong"), basic("ann", ""), basic("ann", kTenantKey),
+                               "Basic " + crypto::base64_encode(kPassword), std::string("Basic !!"),
+                               std::string("Basic "), bearer(kPassword), std::string()}) {
+        const auto refused = ask("GET", "/admin/tenants", header);
+        EXPECT_EQ(refused.status, 401) << header;
+        EXPECT_EQ(reason_of(refused), "UNAUTHENTICATED");
+        EXPECT_EQ(refused.headers.get("WWW-Authenticate"), "Basic realm=\"FlowStack\", Bearer");
+    }
+    for (const auto* path : {"/v1/tenants", "/api/orders", "/tenants/duka/templates"}) {
+        const auto refused = ask("GET", path, basic("ann", kPassword));
+        EXPECT_EQ(refused.status, 401) << path;
+        EXPECT_EQ(refused.headers.get("WWW-Authenticate"), "Bearer") << path;
+    }
+}
+
+TEST_F(RestDoor, AnEmptyPasswordSettingOpensNothing) {
+    Rest without(keys, RestOptions{.admin_key = Secret(kAdminKey),
+                                   .channel = [this](const std::string&) { return channel; }});
+    http::Router router;
+    without.add_routes(router);
+    handler = router.handler();
+    EXPECT_EQ(ask("GET", "/admin/tenants", basic("ann", "")).status, 401);
+    EXPECT_EQ(ask("GET", "/admin/tenants", basic("ann", kPassword)).status, 401);
+    EXPECT_EQ(ask("GET", "/admin/tenants", basic("ann", kAdminKey)).status, 200);
+}
+
+TEST_F(RestDoor, OneTenantIsShownByTheOlderPath) {
+    const auto shown = ask("GET", "/admin/tenants/duka", bearer(kAdminKey));
+    ASSERT_EQ(shown.status, 200);
+    const auto tenant = json::parse(shown.body);
+    EXPECT_EQ(tenant.at("id").as_string(), "duka");
+    EXPECT_EQ(tenant.at("displayName").as_string(), "Duka la Asha");
+    EXPECT_EQ(tenant.at("language").as_string(), "sw");
+    EXPECT_EQ(ask("GET", "/admin/tenants/nobody", bearer(kAdminKey)).status, 404);
+    EXPECT_EQ(ask("GET", "/admin/tenants/nobody", bearer(kTenantKey)).status, 404);
+    EXPECT_EQ(ask("GET", "/admin/tenants/duka", bearer(kTenantKey)).status, 200);
+}
+
+TEST_F(RestDoor, TheFormOfATenantIsTakenWhole) {
+    const auto made = ask("POST", "/admin/tenants", bearer(kAdminKey),
+                          R"({"name":"duka","displayName":"Duka la Asha","templateType":"ECOMMERCE",
+                              "language":"sw","phoneNumber":"+254 700 000 001",
+                              "phoneNumberId":"106","accessToken":"mock_t"})");
+    ASSERT_EQ(made.status, 201) << made.body;
+    EXPECT_EQ(heard.registered.settings().display_name(), "Duka la Asha");
+    EXPECT_EQ(heard.registered.settings().pack(), "ECOMMERCE");
+    ASSERT_EQ(heard.registered.settings().languages_size(), 1);
+    EXPECT_EQ(heard.registered.settings().languages(0), "sw");
+    EXPECT_EQ(heard.registered.channel().display_phone_number(), "+254 700 000 001");
+    EXPECT_EQ(json::parse(made.body).at("templateType").as_string(), "ECOMMERCE");
+}
+
+TEST_F(RestDoor, AnOrderNeedsNoAddressAndNoName) {
+    const auto placed = ask("POST", "/api/orders", bearer(kTenantKey),
+                            R"({"phoneNumber":"+254712345678","productId":"coffee","quantity":2})");
+    EXPECT_EQ(placed.status, 201) << placed.body;
+    EXPECT_EQ(heard.placed.phone(), "+254712345678");
+    EXPECT_EQ(heard.placed.quantity(), 2);
+    EXPECT_EQ(heard.placed.delivery_address(), "");
+    EXPECT_EQ(heard.placed.customer_name(), "");
+}
+
+TEST_F(RestDoor, ARefusalNamesTheFieldAsJsonWritesIt) {
+    const auto refused = ask("PATCH", "/v1/tenants/duka/settings", bearer(kTenantKey),
+                             R"({"settings":{"timeZone":"EAT"},"updateMask":"timeZone"})");
+    EXPECT_EQ(refused.status, 422);
+    EXPECT_EQ(json::parse(refused.body).at("violations").at(0).at("field").as_string(),
+              "settings.timeZone");
+}
+
+}  // namespace
+}  // namespace flowstack::gateway
