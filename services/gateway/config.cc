@@ -64,8 +64,8 @@ GatewayConfig gateway_config(config::Reader& reader) {
     c.admin_key = reader.required_secret("ADMIN_KEY", "opens REST for platform operators");
     c.admin_password = reader.secret(
         "ADMIN_PASSWORD", "",
-        "password of Basic authentication at /admin and /api/admin, with any user name; without it "
-        "ADMIN_KEY is that password too");
+        "password of Basic authentication at /admin and /api/admin, with any user name; ADMIN_KEY is "
+        "taken there too");
     c.installation = installation_in(reader);
 
     std::vector<std::string> parts;

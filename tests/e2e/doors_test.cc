@@ -341,7 +341,6 @@ json::object clinic_flow(const std::string& greeting) {
 
 TEST_F(Door, ATenantsOwnFlowIsPostedAsJsonAndRuns) {
     auto shop = shop_for("clinic-" + std::to_string(::getpid()));
-    shop.pack = "CLINIC";
     shop.languages = {"en"};
     make_shop(shop, stack.environment, stack.api(), stack.sandbox());
     const std::vector<std::pair<std::string, std::string>> headers{
@@ -363,8 +362,14 @@ TEST_F(Door, ATenantsOwnFlowIsPostedAsJsonAndRuns) {
     EXPECT_NE(refused.body.find("surgery"), std::string::npos) << refused.body;
     EXPECT_NE(refused.body.find("nodes.desk.rules"), std::string::npos) << refused.body;
     EXPECT_NE(refused.body.find("templates.hours"), std::string::npos) << refused.body;
+    // A pack must be there before a tenant's settings can name it.
+    const auto settings = "/v1/tenants/" + shop.tenant + "/settings";
+    const auto use = R"({"settings":{"pack":"CLINIC"},"updateMask":"pack"})";
+    EXPECT_EQ(http("PATCH", settings, use, headers).status, 422);
     const auto made = publish(clinic_flow("This is the clinic's desk."));
     ASSERT_EQ(made.status / 100, 2) << made.body;
+    const auto used = http("PATCH", settings, use, headers);
+    ASSERT_EQ(used.status, 200) << used.body;
 
     Phone phone(stack.sandbox(), shop.phone_number_id, phone_for(shop.tenant), "Neema");
     phone.say("good morning");

@@ -42,7 +42,7 @@ void Directory::load_tenant(const std::string& tenant) {
     for (const auto& listener : tenant_read_) listener(*known);
     auto entry = std::make_shared<TenantEntry>(TenantEntry{*known, folded.version});
     const std::unique_lock lock(mutex_);
-    // Two threads may have read: the newer one stays.
+    // Two threads may have read the stream: the newer fold stays.
     auto& kept = tenants_[tenant];
     if (!kept || kept->version <= entry->version) kept = std::move(entry);
 }

@@ -14,9 +14,9 @@
 #include "common/eventlog/folds.h"
 #include "services/gateway/adapters/codec.h"
 
-// Tenants, channels and API keys of the whole installation in memory: what the doors and the
-// dispatchers ask for every message. Fed by settings changes, so a replica knows what another one
-// wrote within SETTINGS_POLL_MS.
+// Keeps tenants, channels and API keys of the whole installation in memory, for the doors and
+// dispatchers, which ask for every message. Settings changes feed it, so a replica knows what
+// another one wrote within SETTINGS_POLL_MS.
 //
 // Thread-safe; entries are immutable and stay valid while somebody holds them.
 namespace flowstack::gateway {
@@ -55,7 +55,7 @@ public:
                                                          std::string_view external_id);
     // A tenant's channels, in the order in which they were connected.
     std::vector<std::shared_ptr<const ChannelEntry>> channels_of(std::string_view tenant) const;
-    // Whose key this is, by its SHA-256.
+    // The tenant and the id of an API key, by the key's SHA-256.
     struct KeyOwner {
         std::string tenant;
         std::string key_id;

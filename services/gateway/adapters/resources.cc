@@ -31,7 +31,7 @@ void add_identity(v1::Contact& contact, const Identity& identity) {
     added->set_value(identity.value);
 }
 
-// Where a view stands in its climb, by its name.
+// The rank of a view by its name: a message's view never falls back.
 int height_of(const std::string& state) {
     for (int v = 0; v <= static_cast<int>(View::suppressed); ++v)
         if (state == text_of(static_cast<View>(v))) return v;

@@ -30,7 +30,7 @@ class Call;
 class Server;
 }  // namespace flowstack::rpc
 
-// gateway's gRPC doors: they translate, the rules decide.
+// gateway's gRPC services. They translate between messages and the rules of the domain.
 namespace flowstack::gateway {
 
 struct Doors {

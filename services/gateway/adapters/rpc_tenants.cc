@@ -83,7 +83,7 @@ void check_channel_id(const std::string& id, const std::string& field) {
                                  "must be lower-case letters, digits and inner dashes, at most 63");
 }
 
-// A channel whose app is none of ours would never be heard: its webhooks look forged.
+// The webhooks of an app that is not configured look forged, so its channel would stay silent.
 std::vector<FieldError> channel_faults(const ConnectChannel& channel, const Installation& can) {
     auto faults = faults_of(channel);
     if (!channel.app_id.empty() &&
@@ -492,8 +492,8 @@ private:
             out.set_queued(queued.int8(0, 0));
             if (queued.int8(0, 0) > 0) set_time(*out.mutable_oldest_due(), queued.time(0, 1));
         });
-        // Whoever was the owner when the row was read may not be it now: only the dispatcher's own
-        // word makes a breaker's state.
+        // The owner in the row may have lost the lane since: only the dispatcher itself knows the
+        // state of its breaker.
         if (!doors_.dispatch || out.owner() != doors_.replica) return;
         const auto view = doors_.dispatch(channel.tenant, channel.id);
         if (!view) return;

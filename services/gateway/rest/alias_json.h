@@ -12,11 +12,11 @@
 #include "common/http/message.h"
 #include "flowstack/common/v1/money.pb.h"
 
-// Bodies of aliases: read leniently by member, written in the order in which they are filled.
+// Aliases read a JSON body member by member, and write one in the order in which they fill it.
 namespace flowstack::gateway {
 
-// One JSON object as it came. Members that are absent or null are empty; one of another kind than
-// is asked for is a refusal that names it.
+// One JSON object as it came. A member that is absent or null reads as empty; a member of another
+// kind than is asked for is refused by its name.
 class JsonBody {
 public:
     // Throws MALFORMED when it is no JSON object.
@@ -26,7 +26,7 @@ public:
 
     bool has(const char* name) const { return find(name) != nullptr; }
     std::string text(const char* name) const;
-    // The first of two spellings that is there.
+    // The member under the first of two spellings that is present.
     std::string text(const char* name, const char* other) const;
     std::string required(const char* name) const;  // a text that is not empty
     std::optional<bool> flag(const char* name) const;

@@ -15,7 +15,7 @@ using http::Response;
 
 constexpr int kLogMessages = 50;
 
-// What belongs to a provider or a part that is not built yet: said, never faked.
+// A request for a part that is not built yet is answered with 501, which says so.
 Response not_yet(const char* what) {
     return Response::problem(501, "Not built yet", what, "UNIMPLEMENTED");
 }
@@ -126,7 +126,7 @@ void list_tenants(const RestCalls& calls, const VisitPtr& visit) {
         });
 }
 
-// What was sent, the latest first.
+// Lists the messages that were sent, the latest first.
 void message_log(const RestCalls& calls, const VisitPtr& visit) {
     v1::ListMessagesRequest request;
     request.set_parent("tenants/" + visit->tenant);
@@ -149,7 +149,7 @@ void message_log(const RestCalls& calls, const VisitPtr& visit) {
         });
 }
 
-// The tenant that a request means, or a refusal. With the operator's key it is named.
+// The tenant that a request means; the operator's key must name it. Throws a refusal.
 std::string tenant_of(const RestCalls& calls, const Visit& visit, AliasScope scope) {
     std::string named;
     if (scope == AliasScope::tenant_in_path) {

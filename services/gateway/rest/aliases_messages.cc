@@ -70,7 +70,7 @@ Response one_template(int status, const chat::Template& t, const std::string& la
         status, JsonObject().flag("ok", true).json("template", template_json(t, language)).str());
 }
 
-// What the body names is changed, the rest stays.
+// Changes the members that the body names; the others stay.
 void take_template(const JsonBody& body, const std::string& language, chat::Template& t) {
     if (t.variants_size() == 0) t.add_variants()->set_language(language);
     auto& variant = *variant_in(t, language);

@@ -27,13 +27,13 @@ constexpr std::string_view kBasic = "Basic ";
 constexpr const char* kSecrets[] = {"password", "key",          "api_key",
                                     "apiKey",   "access_token", "token"};
 
-// Where browsers come, which ask for a user and a password.
+// Paths that people open in a browser, which asks them for a name and a password.
 bool takes_passwords(std::string_view path) {
     return path == "/admin" || path.starts_with("/admin/") || path.starts_with("/api/admin/");
 }
 
 bool same_secret(const std::string& given, const Secret& secret) {
-    // Hashes are compared, so that lengths tell nothing either.
+    // Compares hashes, so that the time does not tell the length either.
     const auto a = crypto::sha256(given);
     const auto b = crypto::sha256(secret.reveal());
     return crypto::constant_time_equal(crypto::bytes_of(a), crypto::bytes_of(b));
