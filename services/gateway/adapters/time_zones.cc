@@ -45,7 +45,8 @@ std::vector<TimeZone> installed_time_zones() {
     std::error_code error;
     for (fs::recursive_directory_iterator at(folder, error), end; !error && at != end;
          at.increment(error)) {
-        const auto name = fs::relative(at->path(), folder).generic_string();
+        // Not fs::relative, which follows links: UTC is one, and a name of its own.
+        const auto name = at->path().lexically_relative(folder).generic_string();
         // The same zones a second time, and names that are no zone's.
         if (name == "posix" || name == "right") at.disable_recursion_pending();
         if (name == "localtime" || name == "posixrules" || name == "Factory") continue;
