@@ -1,6 +1,7 @@
 #include "services/gateway/rest/rest.h"
 
 #include <gmock/gmock.h>
+#include <google/protobuf/descriptor.h>
 #include <grpcpp/grpcpp.h>
 #include <gtest/gtest.h>
 
@@ -190,7 +191,8 @@ TEST_F(RestDoor, WhatIsForOperatorsIsClosedToATenantsKey) {
 // The rules about access and status are options of the methods: no list of names can forget one.
 TEST_F(RestDoor, AccessAndStatusAreSaidByTheMethodItself) {
     const auto rule = [](const char* name) {
-        const auto* method = v1::TenantService::descriptor()->FindMethodByName(name);
+        const auto* method = google::protobuf::DescriptorPool::generated_pool()->FindMethodByName(
+            std::string("flowstack.gateway.v1.TenantService.") + name);
         return method->options().GetExtension(common::v1::rest);
     };
     for (const auto* name : {"RegisterTenant", "ListTenants", "SuspendTenant", "ResumeTenant"})
