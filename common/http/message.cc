@@ -4,33 +4,12 @@
 #include <cstdint>
 
 #include "common/http/url.h"
+#include "common/text/utf8.h"
 
 namespace flowstack::http {
 namespace {
 
 char lower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + ('a' - 'A')) : c; }
-
-// How many bytes of a well-formed UTF-8 sequence start here (Unicode 15, table 3-7); 0 if none.
-std::size_t utf8_length(std::string_view text) {
-    const auto byte = [&](std::size_t i) -> unsigned {
-        return i < text.size() ? static_cast<unsigned char>(text[i]) : 0u;
-    };
-    const auto continues = [&](std::size_t i) { return (byte(i) & 0xc0) == 0x80; };
-    const unsigned first = byte(0);
-    if (first < 0x80) return 1;
-    if (first >= 0xc2 && first <= 0xdf) return continues(1) ? 2 : 0;
-    if (first >= 0xe0 && first <= 0xef) {
-        const unsigned low = first == 0xe0 ? 0xa0 : 0x80;
-        const unsigned high = first == 0xed ? 0x9f : 0xbf;  // no surrogates
-        return byte(1) >= low && byte(1) <= high && continues(2) ? 3 : 0;
-    }
-    if (first >= 0xf0 && first <= 0xf4) {
-        const unsigned low = first == 0xf0 ? 0x90 : 0x80;
-        const unsigned high = first == 0xf4 ? 0x8f : 0xbf;
-        return byte(1) >= low && byte(1) <= high && continues(2) && continues(3) ? 4 : 0;
-    }
-    return 0;
-}
 
 void append_json_string(std::string& out, std::string_view text) {
     constexpr std::string_view kDigits = "0123456789abcdef";
@@ -58,7 +37,10 @@ void append_json_string(std::string& out, std::string_view text) {
                     out += kDigits[static_cast<unsigned char>(c) & 15];
             }
             text.remove_prefix(1);
-        } else if (const std::size_t length = utf8_length(text); length > 0) {
+        } else if (static_cast<unsigned char>(c) < 0x80) {
+            out += c;
+            text.remove_prefix(1);
+        } else if (const std::size_t length = text::sequence_length(text); length > 0) {
             out += text.substr(0, length);
             text.remove_prefix(length);
         } else {
@@ -261,14 +243,7 @@ std::string json_string(std::string_view text) {
     return out;
 }
 
-bool valid_utf8(std::string_view bytes) {
-    while (!bytes.empty()) {
-        const std::size_t length = utf8_length(bytes);
-        if (length == 0) return false;
-        bytes.remove_prefix(length);
-    }
-    return true;
-}
+bool valid_utf8(std::string_view bytes) { return text::is_valid_utf8(bytes); }
 
 std::string_view trace_id_of(const Headers& headers) {
     // version "-" trace-id (32) "-" parent-id (16) "-" flags (2)

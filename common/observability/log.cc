@@ -20,6 +20,7 @@
 
 #include "common/core/overloaded.h"
 #include "common/observability/trace.h"
+#include "common/text/utf8.h"
 
 namespace flowstack::log {
 namespace {
@@ -117,37 +118,12 @@ std::string_view name_of(Level level) {
     return "error";
 }
 
-// The length of a valid UTF-8 sequence at the front, or 0.
-std::size_t utf8_length(std::string_view text) {
-    const auto byte = [&](std::size_t i) { return static_cast<unsigned char>(text[i]); };
-    const unsigned char lead = byte(0);
-    std::size_t length = 0;
-    unsigned min = 0;
-    unsigned code = 0;
-    if (lead < 0x80) return 1;
-    if (lead >= 0xc2 && lead <= 0xdf) {
-        length = 2, min = 0x80, code = lead & 0x1fu;
-    } else if ((lead & 0xf0) == 0xe0) {
-        length = 3, min = 0x800, code = lead & 0x0fu;
-    } else if (lead >= 0xf0 && lead <= 0xf4) {
-        length = 4, min = 0x10000, code = lead & 0x07u;
-    } else {
-        return 0;
-    }
-    if (text.size() < length) return 0;
-    for (std::size_t i = 1; i < length; ++i) {
-        if ((byte(i) & 0xc0) != 0x80) return 0;
-        code = code << 6 | (byte(i) & 0x3fu);
-    }
-    const bool surrogate = code >= 0xd800 && code <= 0xdfff;
-    return code < min || code > 0x10ffff || surrogate ? 0 : length;
-}
-
 void append_string(std::string& line, std::string_view text) {
     line += '"';
     while (!text.empty()) {
         const char c = text.front();
-        const std::size_t length = utf8_length(text);
+        const bool ascii = static_cast<unsigned char>(c) < 0x80;
+        const std::size_t length = ascii ? 1 : text::sequence_length(text);
         if (c == '"' || c == '\\') {
             line += '\\';
             line += c;
