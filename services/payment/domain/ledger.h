@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "common/core/money.h"
+#include "common/core/pricing.h"
 
 // The double-entry ledger's own words. A transaction is written in the stream of what caused it, in
 // the same append; nothing reads a balance to decide.
@@ -42,15 +43,6 @@ struct JournalPosted {
     std::string reference;  // id of the invoice or intent
     std::vector<Posting> postings;
     bool operator==(const JournalPosted&) const = default;
-};
-
-// A price taken apart: subtotal + tax + rounding = total.
-struct Totals {
-    Money subtotal;
-    Money tax;
-    Money rounding;
-    Money total;
-    bool operator==(const Totals&) const = default;
 };
 
 // True if there is a posting, all are of one currency, none is zero, and they sum to zero.

@@ -8,15 +8,9 @@
 
 // What an order costs.
 //
-// The rule, in this order:
-//   1. line total = quantity × unit price;  subtotal = sum of the lines
-//   2. tax = subtotal × tax rate, to the nearest minor unit, halves away from zero. Once on the
-//      subtotal, not per line, so that the lines' order and splitting change nothing.
-//   3. KES only: the total is rounded to the nearest whole shilling, halves up, because M-Pesa
-//   takes
-//      whole shillings only. The difference (−0.49 … +0.50) is the invoice's rounding line and goes
-//      to the account `rounding`. A total below half a shilling becomes one shilling.
-//   4. total = subtotal + tax + rounding
+// line total = quantity × unit price, subtotal = sum of the lines; tax, rounding and total by the
+// rule of common/core/pricing.h. The rounding is the invoice's rounding line and goes to the
+// account `rounding`.
 namespace flowstack::payment {
 
 inline constexpr std::int64_t kLineQuantityMax = 1'000'000;

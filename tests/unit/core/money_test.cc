@@ -6,6 +6,8 @@
 #include <random>
 #include <stdexcept>
 
+#include "common/core/pricing.h"
+
 namespace flowstack {
 namespace {
 
@@ -100,6 +102,22 @@ TEST(Money, IsReadBackAsItWasWritten) {
         const Money amount = kes(static_cast<std::int64_t>(random()));
         ASSERT_EQ(parse_money(format_decimal(amount), Currency::kes), amount) << "seed " << seed;
     }
+}
+
+TEST(Pricing, TaxesOnceAndRoundsShillingsToWholeOnes) {
+    const auto kes = [](std::int64_t cents) { return Money{cents, Currency::kes}; };
+    const auto t = totals_of(kes(10'049), 1600);
+    EXPECT_EQ(t.tax, kes(1'608));
+    EXPECT_EQ(t.total, kes(11'700));
+    EXPECT_EQ(t.rounding, kes(43));
+    EXPECT_EQ(t.subtotal + t.tax + t.rounding, t.total);
+    EXPECT_EQ(totals_of(kes(1), 0).total, kes(100));
+    EXPECT_EQ(totals_of(kes(149), 0).total, kes(100));
+    EXPECT_EQ(totals_of(kes(150), 0).total, kes(200));
+    EXPECT_EQ(totals_of(kes(0), 1600).total, kes(0));
+    const Money cents{149, Currency::usd};
+    EXPECT_EQ(totals_of(cents, 0).total, cents);
+    EXPECT_THROW(totals_of(kes(std::numeric_limits<std::int64_t>::max()), 0), std::overflow_error);
 }
 
 }  // namespace
