@@ -1,6 +1,9 @@
 #include <google/protobuf/util/json_util.h>
 
 #include "common/http/message.h"
+#include "common/text/fold.h"
+#include "common/text/phone.h"
+#include "common/text/utf8.h"
 #include "flowstack/conversation/v1/template_service.pb.h"
 #include "services/conversation/adapters/codec.h"
 #include "services/conversation/adapters/flow_json.h"
@@ -112,12 +115,13 @@ FLOWSTACK_FUZZ_TARGET(template_json) {
                                                     {"total", "{{name}}"}};
     for (const auto& [language, variant] : t.variants) {
         const auto rendered = render(t, language, values);
-        FLOWSTACK_EXPECT(utf8_length(rendered.content.body) <= kTextBodyMax);
+        FLOWSTACK_EXPECT(text::code_points(rendered.content.body) <= kTextBodyMax);
         FLOWSTACK_EXPECT(rendered.content.titles.size() <= kButtonsMax);
         FLOWSTACK_EXPECT(rendered.content.rows.size() <= kRowsMax);
         FLOWSTACK_EXPECT(http::valid_utf8(rendered.content.body));
         for (const auto& title : rendered.content.titles)
-            FLOWSTACK_EXPECT(utf8_length(title) <= kButtonTitleMax && http::valid_utf8(title));
+            FLOWSTACK_EXPECT(text::code_points(title) <= kButtonTitleMax &&
+                             http::valid_utf8(title));
     }
 }
 
@@ -138,15 +142,15 @@ FLOWSTACK_FUZZ_TARGET(customer_text) {
     if (!http::valid_utf8(bytes)) return;
     fuzz::Input input(bytes);
     for (const std::size_t limit : {std::size_t{1}, kButtonTitleMax, kRowDescriptionMax}) {
-        const auto cut = utf8_cut(bytes, limit);
-        FLOWSTACK_EXPECT(utf8_length(cut) <= limit && http::valid_utf8(cut));
+        const auto cut = text::shortened(bytes, limit);
+        FLOWSTACK_EXPECT(text::code_points(cut) <= limit && http::valid_utf8(cut));
     }
-    FLOWSTACK_EXPECT(http::valid_utf8(plain(bytes)) && http::valid_utf8(trim(bytes)));
+    FLOWSTACK_EXPECT(http::valid_utf8(plain(bytes)) && http::valid_utf8(text::clean(bytes)));
     for (const auto& word : words_of(bytes.substr(0, 500))) FLOWSTACK_EXPECT(!word.empty());
     if (const auto count = parse_count(bytes, 1, 999))
         FLOWSTACK_EXPECT(*count >= 1 && *count <= 999);
     for (const char* country : {"KE", "TZ", "UG", "RW", "XX"})
-        if (const auto phone = parse_phone(bytes, country))
+        if (const auto phone = text::e164(bytes, country))
             FLOWSTACK_EXPECT(gateway::phone_from_digits(*phone) == *phone);
     const std::map<std::string, std::string> values{{"name", "{{name}}"}, {"a", "b"}};
     FLOWSTACK_EXPECT(http::valid_utf8(fill(bytes, values)));

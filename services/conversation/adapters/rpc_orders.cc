@@ -2,11 +2,11 @@
 
 #include <optional>
 
+#include "common/text/phone.h"
 #include "flowstack/conversation/v1/conversation_events.pb.h"
 #include "flowstack/conversation/v1/conversation_service.pb.h"
 #include "services/conversation/adapters/rpc.h"
 #include "services/conversation/domain/placing.h"
-#include "services/conversation/domain/text.h"
 
 namespace flowstack::conversation {
 namespace {
@@ -75,7 +75,7 @@ void place_order(const Doors& doors, const v1::PlaceOrderRequest& request,
                 .state.product;
         if (const auto problems = check(asked, product, facts); !problems.empty())
             refuse(problems, "");
-        const auto phone = *parse_phone(asked.phone, facts.country);
+        const auto phone = *text::e164(asked.phone, facts.country);
         if (!contact) contact = doors.contacts.of_phone(tenant, phone, request.channel_id());
 
         const auto customer_stream = stream(tenant, category::kCustomer, contact->customer_id);

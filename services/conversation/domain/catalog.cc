@@ -2,6 +2,7 @@
 
 #include "common/core/corrupt_stream.h"
 #include "common/core/overloaded.h"
+#include "common/text/utf8.h"
 #include "services/conversation/domain/text.h"
 
 namespace flowstack::conversation {
@@ -53,16 +54,16 @@ std::int64_t Product::reserved() const {
 
 std::vector<Problem> check(const ProductSaved& product) {
     std::vector<Problem> problems;
-    if (trim(product.name).empty() || utf8_length(product.name) > kProductNameMax)
+    if (is_blank(product.name) || text::code_points(product.name) > kProductNameMax)
         problems.push_back({"display_name", "must have 1 to 60 characters"});
     if (product.price.minor_units <= 0 || product.price.minor_units > kPriceMinorUnitsMax)
         problems.push_back({"price", "must be above zero and at most 1000000000000 minor units"});
     if (product.aliases.size() > kAliasesMax) problems.push_back({"aliases", "must be at most 20"});
     for (std::size_t i = 0; i < product.aliases.size(); ++i)
-        if (trim(product.aliases[i]).empty() || utf8_length(product.aliases[i]) > kProductNameMax)
+        if (is_blank(product.aliases[i]) || text::code_points(product.aliases[i]) > kProductNameMax)
             problems.push_back(
                 {"aliases[" + std::to_string(i) + "]", "must have 1 to 60 characters"});
-    if (utf8_length(product.description) > kDescriptionMax)
+    if (text::code_points(product.description) > kDescriptionMax)
         problems.push_back({"description", "must have at most 1000 characters"});
     if (!product.image_url.empty() && !product.image_url.starts_with("https://"))
         problems.push_back({"image_url", "must be an https address"});
@@ -164,27 +165,16 @@ std::vector<Problem> check(const PromotionSaved& promotion) {
     for (const auto& [language, text] : promotion.text) {
         if (language.size() != 2)
             problems.push_back({"text", "languages have two letters: en, sw"});
-        if (trim(text).empty() || utf8_length(text) > kPromotionTextMax)
+        if (is_blank(text) || text::code_points(text) > kPromotionTextMax)
             problems.push_back({"text[" + language + "]", "must have 1 to 500 characters"});
     }
     return problems;
 }
 
 Totals totals_of(const std::vector<CartLine>& lines, std::int64_t tax_rate_bp, Currency currency) {
-    constexpr std::int64_t kCentsPerShilling = 100;
-    const Money nothing{0, currency};
-    Totals totals{nothing, nothing, nothing, nothing};
-    for (const auto& line : lines) totals.subtotal += line.unit_price * line.quantity;
-    totals.tax = basis_points_of(totals.subtotal, tax_rate_bp);
-    totals.total = totals.subtotal + totals.tax;
-    if (currency == Currency::kes && is_positive(totals.total)) {
-        auto shillings = (totals.total.minor_units + kCentsPerShilling / 2) / kCentsPerShilling;
-        if (shillings == 0) shillings = 1;
-        const Money whole{shillings * kCentsPerShilling, currency};
-        totals.rounding = whole - totals.total;
-        totals.total = whole;
-    }
-    return totals;
+    Money subtotal{0, currency};
+    for (const auto& line : lines) subtotal += line.unit_price * line.quantity;
+    return flowstack::totals_of(subtotal, tax_rate_bp);
 }
 
 }  // namespace flowstack::conversation

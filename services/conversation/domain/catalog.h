@@ -10,6 +10,7 @@
 
 #include "common/core/decision.h"
 #include "common/core/money.h"
+#include "common/core/pricing.h"
 #include "services/conversation/domain/problem.h"
 
 // What a shop sells, and the stock that chats compete for.
@@ -179,15 +180,8 @@ struct CartLine {
     Money unit_price;
     bool operator==(const CartLine&) const = default;
 };
-struct Totals {
-    Money subtotal;
-    Money tax;
-    Money rounding;
-    Money total;
-    bool operator==(const Totals&) const = default;
-};
-// The same rule as payment's (services/payment/domain/pricing.h), which has the last word: tax once
-// on the subtotal, KES to whole shillings, halves up. For the summary that a customer confirms.
+// For the summary that a customer confirms: the sum of the lines, priced by the same rule as
+// payment's invoice (common/core/pricing.h).
 Totals totals_of(const std::vector<CartLine>& lines, std::int64_t tax_rate_bp, Currency currency);
 
 }  // namespace flowstack::conversation

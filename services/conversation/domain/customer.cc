@@ -2,6 +2,7 @@
 
 #include "common/core/corrupt_stream.h"
 #include "common/core/overloaded.h"
+#include "common/text/utf8.h"
 #include "services/conversation/domain/text.h"
 
 namespace flowstack::conversation {
@@ -42,7 +43,7 @@ std::vector<Problem> check(const Customer& customer, const TagCustomer& command)
     std::vector<Problem> problems;
     auto tags = customer.tags;
     for (std::size_t i = 0; i < command.add.size(); ++i) {
-        if (trim(command.add[i]).empty() || utf8_length(command.add[i]) > kTagLengthMax)
+        if (is_blank(command.add[i]) || text::code_points(command.add[i]) > kTagLengthMax)
             problems.push_back({"add[" + std::to_string(i) + "]", "must have 1 to 40 characters"});
         tags.insert(command.add[i]);
     }

@@ -3,6 +3,9 @@
 #include <algorithm>
 
 #include "common/core/overloaded.h"
+#include "common/text/fold.h"
+#include "common/text/phone.h"
+#include "common/text/utf8.h"
 #include "services/conversation/domain/order_text.h"
 #include "services/conversation/domain/text.h"
 
@@ -78,7 +81,7 @@ private:
 
     void capture(const std::string& name, const std::string& value) {
         if (c_.value(name) == value && c_.variables.contains(name)) return;
-        emit(VariableCaptured{name, utf8_cut(value, kVariableLengthMax)});
+        emit(VariableCaptured{name, text::shortened(value, kVariableLengthMax)});
     }
 
     // The last message of this step is the one that waits for an answer.
@@ -341,17 +344,36 @@ private:
         return go(action, "found");
     }
 
-    // The cart with these lines more; a product is in it once.
+    // The cart with so many more of a product, which is in it once. What does not fit is kept in
+    // left_out_.
     std::vector<CartLine> cart_with(std::vector<CartLine> cart, const Product& p,
-                                    std::int64_t quantity) const {
-        for (auto& line : cart)
-            if (line.product_id == p.id) {
-                line.quantity = std::min(line.quantity + quantity, kQuantityMax);
-                line.unit_price = p.price;
-                return cart;
-            }
-        cart.push_back({p.id, p.name, quantity, p.price});
+                                    std::int64_t quantity) {
+        auto line = std::find_if(cart.begin(), cart.end(),
+                                 [&](const CartLine& l) { return l.product_id == p.id; });
+        if (line == cart.end()) {
+            if (cart.size() >= kCartLinesMax)
+                leave_out(p, quantity);
+            else
+                cart.push_back({p.id, p.name, quantity, p.price});
+            return cart;
+        }
+        const auto fits = std::min(quantity, kQuantityMax - line->quantity);
+        if (fits < quantity) leave_out(p, quantity - fits);
+        line->quantity += fits;
+        line->unit_price = p.price;
         return cart;
+    }
+
+    void leave_out(const Product& p, std::int64_t quantity) {
+        if (!left_out_.empty()) left_out_ += ", ";
+        left_out_ += p.name + " × " + quantity_text(quantity);
+    }
+
+    void change_cart(std::vector<CartLine> cart) {
+        if (cart != c_.cart) emit(CartChanged{std::move(cart)});
+        if (left_out_.empty()) return;
+        reply("cart_full", {{"left_out", left_out_}});
+        left_out_.clear();
     }
 
     Go add_to_cart(const Action& action) {
@@ -364,8 +386,7 @@ private:
             capture("available", quantity_text(std::max<std::int64_t>(*available, 0)));
             return go(action, "too_many");
         }
-        auto cart = cart_with(c_.cart, *p, *quantity);
-        if (cart.size() <= kCartLinesMax) emit(CartChanged{std::move(cart)});
+        change_cart(cart_with(c_.cart, *p, *quantity));
         return Go::on;
     }
 
@@ -375,13 +396,14 @@ private:
         for (const auto& line : lines)
             if (const auto* p = product(line.product_id))
                 cart = cart_with(std::move(cart), *p, line.quantity);
-        if (cart.size() > kCartLinesMax) cart.resize(kCartLinesMax);
-        if (cart != c_.cart) emit(CartChanged{std::move(cart)});
+        change_cart(std::move(cart));
     }
 
     // Asks about the first unclear item, or goes on when there is none.
     Go ask_or_go_on(const Action& action, const std::vector<UnclearItem>& items) {
-        capture(variable::kUnclear, pack_items(items));
+        // Whole, however long: what is cut off here would never be asked about.
+        if (auto packed = pack_items(items); packed != c_.value(variable::kUnclear))
+            emit(VariableCaptured{variable::kUnclear, std::move(packed)});
         if (items.empty()) return go(action, "clear");
         const auto& first = items.front();
         capture("item", first.words);
@@ -396,7 +418,7 @@ private:
 
     Go read_order(const Action& action) {
         const auto order = parse_order(said_, *x_.products);
-        if (order.lines.empty()) {
+        if (order.lines.empty() && order.unclear.empty()) {
             capture("asked_product", said_);
             return go(action, "none");
         }
@@ -414,11 +436,7 @@ private:
             still_unclear.clear();
             // Only a number: the quantity that was missing for a name that we know.
             const auto count = parse_count(said_, kQuantityMin, kQuantityMax);
-            const auto known =
-                match_product(parse_order(items.front().words, *x_.products).unclear.empty()
-                                  ? items.front().words
-                                  : name_of(items.front().words),
-                              *x_.products);
+            const auto known = product_named_in(items.front().words, *x_.products);
             if (!count || !known) return go(action, "again");
             lines.push_back({known.product->id, *count});
         } else if (!answer.has_quantity && lines.size() == 1 && items.front().quantity > 0) {
@@ -429,18 +447,6 @@ private:
         items.insert(items.begin(), still_unclear.begin(), still_unclear.end());
         put_lines(c_.cart, lines);
         return ask_or_go_on(action, items);
-    }
-
-    // "coffee x 5000" → "coffee": the words without their number.
-    static std::string name_of(const std::string& words) {
-        std::string name;
-        for (const auto& word : words_of(words)) {
-            if (parse_count(word, 0, 999'999'999'999) || word == "x" || word == "×" || word == "*")
-                continue;
-            if (!name.empty()) name += ' ';
-            name += word;
-        }
-        return name;
     }
 
     Go drop_item(const Action& action) {
@@ -672,7 +678,7 @@ private:
 
     void on(const Said& input) {
         if (silent()) return;
-        said_ = utf8_cut(trim(input.text), kVariableLengthMax);
+        said_ = text::shortened(text::clean(input.text), kVariableLengthMax);
         if (c_.paying()) return run_on("paying");
         wake(c_.state == Lifecycle::new_lead ? "customer wrote" : "customer answered");
         const auto language = language_of(said_, *x_.flow);
@@ -744,8 +750,9 @@ private:
                        });
             case MatchType::regex:
                 return words && x_.matches &&
-                       std::any_of(values.begin(), values.end(),
-                                   [&](const auto& value) { return x_.matches(value, said_); });
+                       std::any_of(values.begin(), values.end(), [&](const auto& value) {
+                           return x_.matches(value, said_) || x_.matches(value, text::fold(said_));
+                       });
             case MatchType::media:
                 return !media_.empty() && (values.empty() || std::find(values.begin(), values.end(),
                                                                        media_) != values.end());
@@ -800,9 +807,9 @@ private:
                 return std::to_string(*count);
             }
             case AskType::phone:
-                return parse_phone(said_, x_.tenant->country);
+                return text::e164(said_, x_.tenant->country);
             case AskType::text: {
-                const auto length = static_cast<std::int64_t>(utf8_length(said_));
+                const auto length = static_cast<std::int64_t>(text::code_points(said_));
                 if (length < ask.min || length > ask.max) return {};
                 return said_;
             }
@@ -826,7 +833,7 @@ private:
 
     void on(const Tapped& input) {
         if (silent()) return;
-        said_ = utf8_cut(trim(input.title), kVariableLengthMax);
+        said_ = text::shortened(text::clean(input.title), kVariableLengthMax);
         const Tap* tap = find_tap(c_.choices, input.tap_id);
         if (!tap) tap = find_tap(input.earlier, input.tap_id);
         if (!tap && !c_.choices.empty())
@@ -842,6 +849,8 @@ private:
             const auto bar = known.argument.find('|');
             if (bar != std::string::npos && bar + 1 < known.argument.size())
                 capture(variable::kLabel, known.argument.substr(bar + 1));
+            // A button that only sets the label counts as its words.
+            if (bar == 0) return answer_words();
             return reply(known.argument.substr(0, bar), {});
         }
         if (known.action == kPayOrderAction)
@@ -1134,7 +1143,7 @@ private:
             // Asked for by a person or the flow, with its own words.
             if (!input.text.empty()) {
                 Rendered rendered;
-                rendered.content.body = utf8_cut(fill(input.text, values({})), kTextBodyMax);
+                rendered.content.body = text::shortened(fill(input.text, values({})), kTextBodyMax);
                 return send(std::move(rendered), "", 0, &input);
             }
             return say_on(occasion, {}, &input);
@@ -1170,7 +1179,8 @@ private:
     std::string tap_action_;
     std::string tap_argument_;
     std::string media_;
-    std::string offered_;  // the waiting order that this step is about
+    std::string offered_;   // the waiting order that this step is about
+    std::string left_out_;  // products that did not fit into the cart, for people
 };
 
 }  // namespace

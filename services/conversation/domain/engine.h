@@ -151,7 +151,7 @@ struct FlowProblem : std::runtime_error {
     using std::runtime_error::runtime_error;
 };
 inline constexpr int kStepActionsMax = 60;
-inline constexpr std::size_t kCartLinesMax = 10;
+inline constexpr std::size_t kCartLinesMax = 20;
 inline constexpr std::size_t kVariableLengthMax = 1000;
 
 // The conversation must exist. Throws FlowProblem for what a customer said or did.

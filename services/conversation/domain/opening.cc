@@ -2,7 +2,8 @@
 
 #include <algorithm>
 
-#include "services/conversation/domain/text.h"
+#include "common/text/fold.h"
+#include "common/text/utf8.h"
 
 namespace flowstack::conversation {
 
@@ -27,11 +28,11 @@ std::string opening_language(const Customer& customer, const std::string& words,
 std::optional<CustomerEvent> get_to_know(const Customer& customer, const std::string& customer_id,
                                          const std::string& language, const std::string& name,
                                          const std::string& phone) {
-    const auto short_name = utf8_cut(name, kCustomerNameMax);
+    const auto short_name = text::shortened(text::one_line(name), kCustomerNameMax);
     if (!customer.exists()) return CustomerSeen{customer_id, language, short_name, phone};
     CustomerChanged changed;
     changed.customer_id = customer_id;
-    if (customer.name.empty() && !name.empty()) changed.name = short_name;
+    if (customer.name.empty() && !short_name.empty()) changed.name = short_name;
     if (customer.phone.empty() && !phone.empty()) changed.phone = phone;
     if (!changed.name && !changed.phone) return {};
     return changed;

@@ -2,8 +2,8 @@
 
 #include <algorithm>
 
+#include "common/text/utf8.h"
 #include "services/conversation/domain/opening.h"
-#include "services/conversation/domain/text.h"
 
 namespace flowstack::conversation {
 namespace {
@@ -104,7 +104,7 @@ bool session(Turn& turn) {
     spoke.outcome = turn.outcome;
     spoke.sent_at = in.sent_at;
     spoke.bucket_full_at = turn.bucket_full_at;
-    spoke.text = utf8_cut(in.text, kVariableLengthMax);
+    spoke.text = text::shortened(in.text, kVariableLengthMax);
     turn.emit(Event{spoke});
 
     if (turn.outcome == "throttled" && turn.tell_throttled && flow &&

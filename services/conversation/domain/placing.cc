@@ -2,8 +2,9 @@
 
 #include <algorithm>
 
+#include "common/text/phone.h"
+#include "common/text/utf8.h"
 #include "services/conversation/domain/order_text.h"
-#include "services/conversation/domain/text.h"
 
 namespace flowstack::conversation {
 namespace {
@@ -92,7 +93,7 @@ private:
 std::vector<Problem> check(const OrderAsked& asked, const Product& product,
                            const TenantFacts& tenant) {
     std::vector<Problem> problems;
-    if (!parse_phone(asked.phone, tenant.country))
+    if (!text::e164(asked.phone, tenant.country))
         problems.push_back({"phone", "must be a phone number, e.g. +254712345678"});
     // A price in another currency than the tenant's cannot be asked for.
     const bool for_sale =
@@ -104,9 +105,9 @@ std::vector<Problem> check(const OrderAsked& asked, const Product& product,
         problems.push_back({"quantity", "must be at most " +
                                             std::to_string(std::max<std::int64_t>(*left, 0)) +
                                             ": that many are left"});
-    if (utf8_length(asked.delivery_address) > kAddressMax)
+    if (text::code_points(asked.delivery_address) > kAddressMax)
         problems.push_back({"delivery_address", "must have at most 500 characters"});
-    if (utf8_length(asked.customer_name) > kCustomerNameMax)
+    if (text::code_points(asked.customer_name) > kCustomerNameMax)
         problems.push_back({"customer_name", "must have at most 100 characters"});
     return problems;
 }

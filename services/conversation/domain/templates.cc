@@ -1,8 +1,12 @@
 #include "services/conversation/domain/templates.h"
 
+#include <algorithm>
 #include <array>
+#include <set>
 #include <stdexcept>
 
+#include "common/text/fold.h"
+#include "common/text/utf8.h"
 #include "services/conversation/domain/text.h"
 
 namespace flowstack::conversation {
@@ -27,19 +31,153 @@ void check_choices(const std::vector<Choice>& choices, const std::string& path,
                    std::vector<Problem>& problems) {
     for (std::size_t i = 0; i < choices.size(); ++i) {
         const auto& choice = choices[i];
-        const auto length = utf8_length(choice.title);
-        if (trim(choice.title).empty() || length > title_max)
+        const auto length = text::code_points(choice.title);
+        if (is_blank(choice.title) || length > title_max)
             problems.push_back({at(path, i) + ".title",
                                 "must have 1 to " + std::to_string(title_max) + " characters"});
         for (std::size_t j = 0; j < i; ++j)
             if (choices[j].title == choice.title)
                 problems.push_back({at(path, i) + ".title", "must differ from the others"});
-        if (utf8_length(choice.description) > kRowDescriptionMax)
+        if (text::code_points(choice.description) > kRowDescriptionMax)
             problems.push_back({at(path, i) + ".description", "must have at most 72 characters"});
         if (!choice.next_template_key.empty() && !known_key(choice.next_template_key))
             problems.push_back({at(path, i) + ".next_template_key",
                                 "must be the key of a template of this tenant"});
     }
+}
+
+std::vector<std::string> lines_of(std::string_view text) {
+    std::vector<std::string> lines;
+    for (std::size_t begin = 0; begin <= text.size();) {
+        const auto end = std::min(text.find('\n', begin), text.size());
+        lines.emplace_back(text.substr(begin, end - begin));
+        begin = end + 1;
+    }
+    return lines;
+}
+
+std::string without_outer_blanks(std::string_view text) {
+    constexpr std::string_view kBlanks = " \t\r\n";
+    const auto begin = text.find_first_not_of(kBlanks);
+    if (begin == std::string_view::npos) return {};
+    return std::string(text.substr(begin, text.find_last_not_of(kBlanks) - begin + 1));
+}
+
+// The value with its longest lines shortened to `length_max` code points in all. What follows the
+// last "×" of a line (how many, and what they cost) stays.
+std::string with_shorter_lines(const std::string& value, std::size_t length_max) {
+    auto lines = lines_of(value);
+    std::vector<std::size_t> lengths;
+    for (const auto& line : lines) lengths.push_back(text::code_points(line));
+    const auto length_at = [&](std::size_t width) {
+        std::size_t sum = lines.size() - 1;  // the line breaks
+        for (const auto length : lengths) sum += std::min(length, width);
+        return sum;
+    };
+    auto width = *std::max_element(lengths.begin(), lengths.end());
+    while (width > 1 && length_at(width) > length_max) --width;
+    std::string result;
+    for (const auto& line : lines) {
+        const auto times = line.rfind(" × ");
+        const auto amount = times == std::string::npos
+                                ? std::size_t{0}
+                                : text::code_points(std::string_view(line).substr(times));
+        // The end of the name stays too: names often differ there only.
+        const auto name = width > amount ? width - amount : 0;
+        if (&line != &lines.front()) result += '\n';
+        result += text::shortened_in_the_middle(line, width, amount + name / 3);
+    }
+    return result;
+}
+
+// The filled body, at most `length_max` code points long.
+std::string filled_within(const std::string& body, std::map<std::string, std::string> values,
+                          std::size_t length_max) {
+    auto result = without_outer_blanks(fill(body, values));
+    const auto names = names_in(body);
+    // Each round shortens one value, the longest; a second look at the same one would gain nothing.
+    std::set<std::string> done;
+    for (auto length = text::code_points(result); length > length_max;
+         length = text::code_points(result)) {
+        std::string longest;
+        for (const auto& name : names)
+            if (!done.contains(name) && values.contains(name) &&
+                (longest.empty() || values[name].size() > values[longest].size()))
+                longest = name;
+        if (longest.empty() || values[longest].empty()) break;
+        done.insert(longest);
+        auto& value = values[longest];
+        const auto excess = length - length_max;
+        const auto own = text::code_points(value);
+        value = with_shorter_lines(value, own > excess ? own - excess : 1);
+        result = without_outer_blanks(fill(body, values));
+    }
+    return text::shortened(result, length_max);
+}
+
+// What stands for a value that is not known, in a parameter that must not be empty.
+std::string neutral_word(const std::string& line, const std::string& language) {
+    const auto names = names_in(line);
+    const bool a_name = std::any_of(names.begin(), names.end(), [](const std::string& name) {
+        return name == "name" || name == "customer_name";
+    });
+    if (!a_name) return "-";
+    return language == "sw" ? "mteja" : "customer";
+}
+
+std::vector<std::string> parameters_of(const std::string& body, const std::string& language,
+                                       const std::map<std::string, std::string>& values) {
+    std::vector<std::string> parameters;
+    for (const auto& line : lines_of(body)) {
+        if (is_blank(line)) continue;
+        auto parameter = text::one_line(fill(line, values));
+        if (parameter.empty()) parameter = neutral_word(line, language);
+        parameters.push_back(text::shortened(parameter, kParameterMax));
+    }
+    return parameters;
+}
+
+// Sections that begin and end on different lines would make the number of parameters depend on
+// values.
+bool has_section_over_lines(const std::string& body) {
+    for (const auto& line : lines_of(body)) {
+        int open = 0;
+        for (std::size_t at = 0; (at = line.find("{{", at)) != std::string::npos; at += 2) {
+            const auto mark = line.find_first_not_of(' ', at + 2);
+            if (mark != std::string::npos && line[mark] == '#') ++open;
+            if (mark != std::string::npos && line[mark] == '/') --open;
+        }
+        if (open != 0) return true;
+    }
+    return false;
+}
+
+// Every title at most `length_max` code points and none twice.
+std::vector<std::string> distinct_titles(const std::vector<std::string>& titles,
+                                         std::size_t length_max) {
+    std::vector<std::string> cut;
+    const auto all_differ = [](const std::vector<std::string>& texts) {
+        return std::set<std::string>(texts.begin(), texts.end()).size() == texts.size();
+    };
+    for (const auto& title : titles) cut.push_back(text::shortened(title, length_max));
+    if (all_differ(cut)) return cut;
+    // They differ behind the cut: show their ends.
+    for (const std::size_t tail : {length_max / 3, length_max / 2, length_max * 2 / 3}) {
+        auto tried = cut;
+        for (std::size_t i = 0; i < cut.size(); ++i)
+            if (std::count(cut.begin(), cut.end(), cut[i]) > 1)
+                tried[i] = text::shortened_in_the_middle(titles[i], length_max, tail);
+        if (all_differ(tried)) return tried;
+    }
+    std::set<std::string> taken;
+    for (auto& title : cut) {
+        const auto whole = title;
+        for (int n = 2; !taken.insert(title).second; ++n) {
+            const auto number = " (" + std::to_string(n) + ")";
+            title = text::shortened(whole, length_max - number.size()) + number;
+        }
+    }
+    return cut;
 }
 
 }  // namespace
@@ -74,7 +212,7 @@ std::vector<Problem> check(const Template& candidate,
             candidate.kind == interactive_button || candidate.kind == interactive_list;
         const auto body_max = interactive ? kInteractiveBodyMax : kTextBodyMax;
         const bool body_needed = candidate.kind == text || interactive;
-        if ((body_needed && trim(variant.body).empty()) || utf8_length(variant.body) > body_max)
+        if ((body_needed && is_blank(variant.body)) || text::code_points(variant.body) > body_max)
             problems.push_back(
                 {path + ".body", "must have 1 to " + std::to_string(body_max) + " characters"});
         if (candidate.kind == interactive_button) {
@@ -88,8 +226,8 @@ std::vector<Problem> check(const Template& candidate,
         if (candidate.kind == interactive_list) {
             if (variant.rows.empty() || variant.rows.size() > kRowsMax)
                 problems.push_back({path + ".rows", "must be 1 to 10"});
-            if (trim(variant.list_button).empty() ||
-                utf8_length(variant.list_button) > kListButtonMax)
+            if (is_blank(variant.list_button) ||
+                text::code_points(variant.list_button) > kListButtonMax)
                 problems.push_back({path + ".list_button", "must have 1 to 20 characters"});
             check_choices(variant.rows, path + ".rows", kRowTitleMax, known_key, problems);
         } else if (!variant.rows.empty()) {
@@ -98,8 +236,12 @@ std::vector<Problem> check(const Template& candidate,
         if (candidate.kind == media &&
             (variant.media_link.empty() || !variant.media_link.starts_with("https://")))
             problems.push_back({path + ".media_link", "must be an https address"});
-        if (candidate.kind == whatsapp_template && trim(variant.whatsapp_template).empty())
+        if (candidate.kind == whatsapp_template && is_blank(variant.whatsapp_template))
             problems.push_back({path + ".whatsapp_template", "must name an approved template"});
+        if (candidate.kind == whatsapp_template && has_section_over_lines(variant.body))
+            problems.push_back({path + ".body",
+                                "each line is one parameter: {{#name}} and {{/name}} must stand on "
+                                "the same line"});
     }
     return problems;
 }
@@ -125,45 +267,45 @@ Rendered render(const Template& t, const std::string& language,
     const bool interactive = t.kind == interactive_button || t.kind == interactive_list;
     if (interactive && offered.empty()) content.kind = text;
 
-    const auto body_max = content.kind == text ? kTextBodyMax : kInteractiveBodyMax;
-    content.body = utf8_cut(trim(fill(variant.body, values)), body_max);
+    if (t.kind == whatsapp_template) {
+        content.parameters = parameters_of(variant.body, language, values);
+        for (const auto& parameter : content.parameters)
+            content.body += (content.body.empty() ? "" : "\n") + parameter;
+    } else {
+        content.body = filled_within(variant.body, values,
+                                     content.kind == text ? kTextBodyMax : kInteractiveBodyMax);
+    }
 
     if (interactive) {
         const bool list = t.kind == interactive_list;
-        const auto count_max = list ? kRowsMax : kButtonsMax;
-        for (const auto& choice : offered) {
-            if (result.taps.size() == count_max) break;
-            Tap tap{static_cast<int>(result.taps.size()), choice.action, choice.argument,
-                    utf8_cut(fill(choice.title, values), list ? kRowTitleMax : kButtonTitleMax)};
-            if (tap.action.empty() && !choice.next_template_key.empty()) {
+        const auto count = std::min(offered.size(), list ? kRowsMax : kButtonsMax);
+        std::vector<std::string> titles;
+        for (std::size_t i = 0; i < count; ++i) titles.push_back(fill(offered[i].title, values));
+        titles = distinct_titles(titles, list ? kRowTitleMax : kButtonTitleMax);
+        for (std::size_t i = 0; i < count; ++i) {
+            const auto& choice = offered[i];
+            Tap tap{static_cast<int>(i), choice.action, choice.argument, titles[i]};
+            if (tap.action.empty() &&
+                !(choice.next_template_key.empty() && choice.next_state.empty())) {
                 tap.action = kSendTemplateAction;
                 tap.argument = choice.next_template_key + "|" + choice.next_state;
             }
             if (list)
-                content.rows.push_back(
-                    {tap.title, utf8_cut(fill(choice.description, values), kRowDescriptionMax)});
+                content.rows.push_back({tap.title, text::shortened(fill(choice.description, values),
+                                                                   kRowDescriptionMax)});
             else
                 content.titles.push_back(tap.title);
             result.taps.push_back(std::move(tap));
         }
         if (list)
-            content.list_button =
-                utf8_cut(variant.list_button.empty() ? "•••" : fill(variant.list_button, values),
-                         kListButtonMax);
+            content.list_button = text::shortened(
+                variant.list_button.empty() ? "•••" : fill(variant.list_button, values),
+                kListButtonMax);
     }
     content.media_kind = variant.media_kind;
     content.media_link = variant.media_link;
     content.whatsapp_template = variant.whatsapp_template;
     content.whatsapp_language_code = variant.whatsapp_language_code;
-    if (t.kind == whatsapp_template && !content.body.empty()) {
-        // The body holds the parameters, one a line.
-        std::size_t begin = 0;
-        while (begin <= content.body.size()) {
-            const auto end = std::min(content.body.find('\n', begin), content.body.size());
-            content.parameters.push_back(content.body.substr(begin, end - begin));
-            begin = end + 1;
-        }
-    }
     return result;
 }
 

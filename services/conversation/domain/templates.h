@@ -21,13 +21,15 @@ inline constexpr std::size_t kRowDescriptionMax = 72;
 inline constexpr std::size_t kListButtonMax = 20;
 inline constexpr std::size_t kTextBodyMax = 4096;
 inline constexpr std::size_t kInteractiveBodyMax = 1024;
+inline constexpr std::size_t kParameterMax = 1024;  // of a template that Meta approved
 
 enum class TemplateKind { text, interactive_button, interactive_list, media, whatsapp_template };
 std::string_view text_of(TemplateKind kind);
 bool parse(std::string_view text, TemplateKind& kind);
 
-// A button or a row. `action` is the flow's word for a tap; without one the tap sends
-// next_template_key.
+// A button or a row. `action` is the flow's word for a tap. Without one the tap keeps next_state as
+// the conversation's label and sends next_template_key; without that too, its title counts as
+// words.
 struct Choice {
     std::string title{};
     std::string description{};  // rows only
@@ -105,14 +107,22 @@ struct Rendered {
     std::vector<Tap> taps;
 };
 
-// Words a tap says when its choice has no action of its own: it sends a template.
+// A tap whose choice has no action of its own: "<template key>|<label>", each of them may be empty.
 inline constexpr std::string_view kSendTemplateAction = "send_template";
 // A tap that pays an order which waits: "<provider>|<order>".
 inline constexpr std::string_view kPayOrderAction = "pay_order";
 
-// Fills the variables and cuts everything to WhatsApp's limits. `choices` replaces the template's
-// own buttons or rows where a flow makes them (products, payment providers); a kind that would then
-// have none becomes text.
+// Fills the variables and keeps WhatsApp's limits. `choices` replaces the template's own buttons or
+// rows where a flow makes them (products, payment providers); a kind that would then have none
+// becomes text.
+//
+// A body that is too long gives up the middle of its longest values' lines first (names of products
+// in a list of lines), so that amounts, totals and the template's own words stay. Titles that the
+// cut makes equal are cut in the middle, or numbered, until each is another one.
+//
+// Of a template that Meta approved each line of the body is one parameter. It is filled by itself
+// and on one line, so a value never makes one parameter more; an empty one becomes a neutral word,
+// since Meta refuses empty parameters.
 Rendered render(const Template& t, const std::string& language,
                 const std::map<std::string, std::string>& values,
                 const std::vector<Choice>* choices = nullptr);
