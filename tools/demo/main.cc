@@ -11,6 +11,7 @@
 
 #include "common/core/money.h"
 #include "common/rpc/error.h"
+#include "common/text/width.h"
 #include "flowstack/common/v1/event_log.pb.h"
 #include "flowstack/payment/v1/intent_events.pb.h"
 #include "flowstack/payment/v1/invoice_service.pb.h"
@@ -130,15 +131,23 @@ payment::v1::Order order_of(Api& api, const std::string& tenant, const std::stri
 }
 
 void print_money_line(const std::string& label, const std::string& amount) {
-    std::cout << "  " << std::left << std::setw(34) << label << std::right << std::setw(18)
-              << amount << "\n";
+    // Names and addresses are text of people: columns are counted as a terminal shows them.
+    const auto width = text::columns(label);
+    std::cout << "  " << label << std::string(width < 34 ? 34 - width : 1, ' ') << std::right
+              << std::setw(18) << amount << "\n";
 }
 
 void print_trail(const std::vector<RecordedEvent>& events) {
-    std::cout
-        << paint("2",
-                 "  time          service        lane  position  event                   caused by")
-        << "\n";
+    std::size_t type_width = std::string("event").size();
+    for (const auto& event : events)
+        type_width = std::max(type_width, short_type(event.type()).size());
+    const auto padded = [&](std::string text) {
+        text.resize(std::max(text.size(), type_width), ' ');
+        return text + "  ";
+    };
+    std::cout << paint("2", "  time          service        lane  position  " + padded("event") +
+                                "caused by")
+              << "\n";
     for (const auto& event : events) {
         std::string cause = "outside";
         if (event.meta().has_causation())
@@ -147,8 +156,8 @@ void print_trail(const std::vector<RecordedEvent>& events) {
                     std::to_string(event.meta().causation().position());
         std::cout << "  " << clock_of(event.recorded_at_us(), true) << "  " << std::left
                   << std::setw(13) << event.service() << std::right << std::setw(6) << event.lane()
-                  << std::setw(10) << event.position() << "  " << std::left << std::setw(24)
-                  << short_type(event.type()) << paint("2", cause) << std::right << "\n";
+                  << std::setw(10) << event.position() << "  " << padded(short_type(event.type()))
+                  << paint("2", cause) << "\n";
     }
 }
 

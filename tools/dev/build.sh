@@ -4,9 +4,10 @@
 BUILD_DIR=$ROOT/build/everyday
 CMAKE_PRESET=everyday
 CTEST_WRAPPER=() # what ctest is run by, if anything
+BUILD_STEP_MS=5000 # what a step of ninja takes one core on average, for the estimate that is shown
 
 build_all() {
-    local log=$RUN_DIR/log/build.log began=$SECONDS status jobs
+    local log=$RUN_DIR/log/build.log began=$SECONDS status jobs steps
     install_packages "$ROOT/tools/dev/packages.txt"
     mkdir -p "$RUN_DIR/log"
     if [[ ! -f $BUILD_DIR/build.ninja ]]; then
@@ -15,7 +16,8 @@ build_all() {
             fail build "cmake could not configure" "$log"
     fi
     jobs=$(compile_jobs)
-    say build "compiling with $jobs jobs"
+    steps=$(ninja -C "$BUILD_DIR" -n "$@" 2>/dev/null | grep -c '^\[' || true)
+    say build "compiling with $jobs jobs: $steps steps, about $(((steps * BUILD_STEP_MS / jobs + 59999) / 60000)) min without a compiler cache"
     : >"$log"
     # A line for every 20 files on paper; on a terminal ninja's own counter. NINJA_STATUS is "[n/m] ".
     set +e
@@ -119,6 +121,7 @@ run_tests() {
     fi
     stop_test_servers
     trap - EXIT
+    show_suite_times "${counted[@]}"
     count_results "${counted[@]}" || status=1
     return "$status"
 }
@@ -156,6 +159,17 @@ stop_test_servers() {
     stop_process kafka "$KAFKA_STOP_SECONDS" || true
     stop_process postgres "$POSTGRES_STOP_SECONDS" INT || true
     trap - INT TERM HUP
+}
+
+# show_suite_times <folder…>: where the time of a run went, longest first; docs/testing.md keeps such a
+# table.
+show_suite_times() {
+    local results
+    for results in "$@"; do
+        sed -n 's/.*<testcase name="\([^"]*\)".* time="\([0-9.]*\)".*/\2 \1/p' "$results"/ctest-*.xml
+    done | sort -rn | awk '
+        { total += $1; count++; if (count <= 15) printf "%-10s  suite  %-28s %6.0f s\n", "test", $2, $1 }
+        END { if (count > 0) printf "%-10s  suites %-28d %6.0f s in all\n", "test", count, total }'
 }
 
 # Sums gtest's cases. An executable that failed without naming a failed case (a crash, a timeout) and

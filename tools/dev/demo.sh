@@ -22,7 +22,7 @@ play_demo() {
         esac
         shift
     done
-    [[ $build == no ]] || build_all
+    [[ $build == no ]] || build_all "${STACK_PROGRAMS[@]}" flowstack-demo
     require_programs flowstack-demo
 
     if process_gone gateway-0; then
@@ -71,5 +71,6 @@ print_addresses() {
     for service in "${FLOWSTACK_SERVICES[@]}"; do
         printf '  %-16s %s\n' "metrics" "http://127.0.0.1:$(service_port ADMIN "$service" 0)/metrics ($service)"
     done
-    printf '  %-16s %s\n' 'settings, keys' "$RUN_DIR/env" logs "$RUN_DIR/log"
+    printf '  %-16s %s\n' 'settings, keys' "$RUN_DIR/env" logs "$RUN_DIR/log" \
+        'command line' './flowstack ctl help'
 }

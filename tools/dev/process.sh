@@ -54,7 +54,7 @@ ask_to_stop() {
     pid=$(process_pid "$1") || return 0
     kill -s "${2:-TERM}" "$pid" 2>/dev/null || true
     # A paused process does not hear a polite signal until it continues.
-    kill -s CONT "$pid" 2>/dev/null || true
+    signal_tree "$1" CONT
 }
 
 # await_stop <name> <grace seconds>: waits, then kills. True if nothing is left.
@@ -79,6 +79,38 @@ signal_process() {
     local pid
     pid=$(process_pid "$1") || fail "signal $2" "$1 does not run in $RUN_DIR"
     kill -s "$2" "$pid"
+}
+
+# process_tree <pid>: the pid and all that descend from it, parents first. PostgreSQL puts each of its
+# sessions into a process group of its own, so a group does not name them all.
+process_tree() {
+    local stat pid parent rest wanted=" $1 " found=yes
+    printf '%s\n' "$1"
+    while [[ $found == yes ]]; do
+        found=no
+        for stat in /proc/[0-9]*/stat; do
+            { rest=$(<"$stat"); } 2>/dev/null || continue
+            pid=${rest%% *}
+            read -r _ parent _ <<<"${rest##*) }"
+            if [[ $wanted == *" $parent "* && $wanted != *" $pid "* ]]; then
+                wanted+="$pid "
+                found=yes
+                printf '%s\n' "$pid"
+            fi
+        done
+    done
+}
+
+# signal_tree <name> <signal without SIG>: the process and its descendants. Fails with a word if it
+# does not run.
+signal_tree() {
+    local pid member
+    pid=$(process_pid "$1") || fail "signal $2" "$1 does not run in $RUN_DIR"
+    # The parent first: once it stands still it starts no more children.
+    kill -s "$2" "$pid"
+    for member in $(process_tree "$pid"); do
+        kill -s "$2" "$member" 2>/dev/null || true
+    done
 }
 
 # Every name that has a pid file, in the order of starting.

@@ -39,10 +39,13 @@ instance_name() {
     fi
 }
 
+# The programs that a running stack consists of: what `up` and `demo` compile.
+STACK_PROGRAMS=(flowctl flowstack-sandbox flowstack-devbroker "${FLOWSTACK_SERVICES[@]/#/flowstack-}")
+
 # Every missing program that the stack needs is named, all at once.
 missing_programs() {
     local program
-    for program in "$@" flowctl flowstack-sandbox "${FLOWSTACK_SERVICES[@]/#/flowstack-}"; do
+    for program in "$@" "${STACK_PROGRAMS[@]}"; do
         [[ -x $BIN_DIR/$program ]] || printf '%s\n' "$program"
     done
 }
@@ -224,7 +227,7 @@ stack_up() {
         (($# == 0)) || shift
     done
     if [[ -n $(missing_programs) && $build != no ]]; then
-        build_all
+        build_all "${STACK_PROGRAMS[@]}"
     fi
     require_programs
     install_packages "$ROOT/tools/dev/packages.txt"
@@ -470,6 +473,12 @@ run_one() {
     exec env -C "$ROOT" "${INSTANCE_ENV[@]}" "$BIN_DIR/flowstack-${name%-[0-9]*}" "$@"
 }
 
+# ctl [arguments]: flowctl with the addresses and keys of the stack in this run directory.
+run_ctl() {
+    [[ -x $BIN_DIR/flowctl ]] || fail ctl "$BIN_DIR/flowctl is missing (./flowstack build makes it)"
+    FLOWSTACK_RUN_DIR=$RUN_DIR exec "$BIN_DIR/flowctl" "$@"
+}
+
 stop_one() {
     local name
     [[ -n ${1:-} ]] || usage_error "stop wants a name"
@@ -507,9 +516,9 @@ pause_one() {
     load_stack "$1"
     name=$(instance_name "$2") || exit 1
     if [[ $1 == pause ]]; then
-        signal_process "$name" STOP
+        signal_tree "$name" STOP
     else
-        signal_process "$name" CONT
+        signal_tree "$name" CONT
     fi
     say "$name" "${1}d"
 }
