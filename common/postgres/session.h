@@ -19,7 +19,7 @@
 // One connection to PostgreSQL over libpq, binary in both directions.
 //
 // For the paths where an append takes part: appends, consumer transactions, replay, the owners'
-// polls. Everything that reads for people goes through postgres/reader.h.
+// polls.
 namespace flowstack::postgres {
 
 // The store cannot be reached, or the connection broke: whether the last statement counted is

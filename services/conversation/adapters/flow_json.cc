@@ -400,7 +400,7 @@ private:
         flow.templates[key] = std::move(t);
     }
 
-    // The short form that people coming from older systems post (compat.md): rules that send
+    // The short form that people coming from older systems post (docs/coming_from.md): rules that send
     // templates.
     void simple(Flow& flow, const json::object& root) {
         keys("", root, {"key", "languages", "flows", "fallbackTemplateKey", "templates"});
