@@ -3,6 +3,7 @@
 #include <grpcpp/ext/proto_server_reflection_plugin.h>
 #include <grpcpp/grpcpp.h>
 #include <grpcpp/health_check_service_interface.h>
+#include <grpcpp/resource_quota.h>
 #include <grpcpp/support/server_interceptor.h>
 
 #include <atomic>
@@ -31,8 +32,6 @@ constexpr int kPingIntervalMsMin = 5'000;
 // Notices a caller whose machine has gone while a stream to it is open.
 constexpr int kKeepaliveMs = 30'000;
 constexpr int kKeepaliveTimeoutMs = 10'000;
-// What one connection may ask at once; the worker queue is the limit of them all together.
-constexpr int kCallsPerConnectionMax = 1024;
 // An answer may be larger than a request: lists are pages of whole resources.
 constexpr std::size_t kAnswerFactor = 4;
 
@@ -244,7 +243,8 @@ void Server::start() {
     builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_TIME_MS, kKeepaliveMs);
     builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_TIMEOUT_MS, kKeepaliveTimeoutMs);
     builder.AddChannelArgument(GRPC_ARG_HTTP2_MAX_PINGS_WITHOUT_DATA, 0);
-    builder.AddChannelArgument(GRPC_ARG_MAX_CONCURRENT_STREAMS, kCallsPerConnectionMax);
+    builder.AddChannelArgument(GRPC_ARG_MAX_CONCURRENT_STREAMS, o.calls_per_connection_max);
+    builder.SetResourceQuota(grpc::ResourceQuota("door").Resize(o.memory_bytes_max));
     builder.SetMaxReceiveMessageSize(static_cast<int>(o.message_bytes_max));
     builder.SetMaxSendMessageSize(static_cast<int>(o.message_bytes_max * kAnswerFactor));
     if (impl_->times) {

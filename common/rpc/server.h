@@ -42,6 +42,12 @@ struct ServerOptions {
     std::size_t queue_max = 256;  // calls waiting for a worker; beyond: RESOURCE_EXHAUSTED
     std::chrono::milliseconds overload_retry_after{250};  // RetryInfo of that answer
     int streams_max = 128;  // open server streams, each with a thread of its own
+    // Calls and streams that one connection may have open at once. More than workers, queue and
+    // streams can take together, so that a caller hears RESOURCE_EXHAUSTED and does not wait.
+    int calls_per_connection_max = 512;
+    // What all connections and calls of this server may hold in memory. Above it gRPC reads more
+    // slowly, closes idle connections and cancels calls.
+    std::size_t memory_bytes_max = std::size_t{256} << 20;
     std::size_t message_bytes_max = std::size_t{4} << 20;
     // flowstack_rpc_server_seconds{method,code}, _waiting_calls, _overloaded_total. Must outlive
     // the server.
@@ -67,7 +73,8 @@ private:
 
 // Metadata of an answer that was given before: REST makes Idempotent-Replayed of it.
 inline constexpr const char* kReplayedHeader = "x-flowstack-replayed";
-// Says so of the unary call that this thread answers; nothing when it answers none.
+// Marks the unary call that this thread is answering as a repeat. Does nothing on a thread that
+// answers no call.
 void answer_is_a_repeat();
 
 class Server {

@@ -124,6 +124,13 @@ TEST_F(Rpc, AnswersACallThatShowsTheKey) {
     EXPECT_EQ(response.service(), "here");
 }
 
+// Probes of orchestrators and of other frameworks send no metadata at all (zeromicro/go-zero #5097).
+TEST_F(Rpc, HealthIsAnsweredToAProbeWithoutAnyMetadata) {
+    open();
+    EXPECT_TRUE(serving(""));
+    EXPECT_TRUE(serving(std::string(v1::EventLog::service_full_name())));
+}
+
 TEST_F(Rpc, RefusesAWrongOrMissingKeyBeforeAnythingRuns) {
     open();
     for (const auto* key : {"", "wrong key", "right key "}) {
