@@ -1,26 +1,31 @@
 #include "common/eventlog/owners.h"
 
-#include <algorithm>
-
 namespace flowstack::eventlog {
 
 using Steady = std::chrono::steady_clock;
 
 Owners::Owners(Store& store, std::string replica) : store_(store), replica_(std::move(replica)) {}
 
-void Owners::assigned(const std::vector<int>& lanes) {
-    for (const int lane : lanes) {
-        const auto epoch = store_.pool().with([&](postgres::Session& session) {
-            return session
-                .query("select take_lane($1, $2)", postgres::Params().add(lane).add(replica_))
-                .int8(0, 0);
-        });
-        {
-            const std::lock_guard lock(mutex_);
-            owned_[lane] = {epoch, Steady::now()};
-        }
-        for (const auto& listener : gained_) listener(lane);
+bool Owners::take(int lane, std::int64_t incarnation, std::optional<std::int64_t> seen_epoch) {
+    auto params = postgres::Params().add(lane).add(replica_).add(incarnation);
+    if (seen_epoch)
+        params.add(*seen_epoch);
+    else
+        params.add_null();
+    const auto row = store_.pool().with([&](postgres::Session& session) {
+        return session.query("select take_lane($1, $2, $3, $4)", params);
+    });
+    if (row.null(0, 0)) return false;
+    {
+        const std::lock_guard lock(mutex_);
+        owned_[lane] = {row.int8(0, 0), Steady::now()};
     }
+    for (const auto& listener : gained_) listener(lane);
+    return true;
+}
+
+void Owners::assigned(const std::vector<int>& lanes) {
+    for (const int lane : lanes) take(lane);
 }
 
 void Owners::revoked(const std::vector<int>& lanes) {
@@ -35,20 +40,9 @@ void Owners::drop(int lane) {
     for (const auto& listener : lost_) listener(lane);
 }
 
-void Owners::check() {
-    std::map<int, Owned> mine;
-    {
-        const std::lock_guard lock(mutex_);
-        mine = owned_;
-    }
-    if (mine.empty()) return;
-    const auto result = store_.pool().with([&](postgres::Session& session) {
-        return session.query("select lane, owner_epoch from lane_owner");
-    });
-    for (int row = 0; row < result.rows(); ++row) {
-        const auto found = mine.find(result.int4(row, 0));
-        if (found != mine.end() && result.int8(row, 1) > found->second.epoch) drop(found->first);
-    }
+void Owners::seen(int lane, std::int64_t epoch) {
+    const auto mine = guard(lane);
+    if (mine && epoch > mine->owner_epoch) drop(lane);
 }
 
 std::optional<OwnerGuard> Owners::guard(int lane) const {

@@ -9,29 +9,33 @@
 
 #include "common/eventlog/store.h"
 
-// Which lanes this replica owns, and under which epoch. Kafka's group decides who works on a lane;
-// the epoch in the database decides whether what they did counts.
+// Which lanes this replica owns, and under which epoch. Membership decides who works on a lane; the
+// epoch in the database decides whether what a replica did there counts.
 namespace flowstack::eventlog {
 
 class Owners {
 public:
     Owners(Store& store, std::string replica);
 
-    // Told by whoever decides (Kafka's rebalance, or a test): takes the lanes under new epochs.
+    // Takes a lane under a new epoch. With `seen_epoch`, only if nobody has taken it since that epoch
+    // was read: false then. `incarnation`: see the table `replicas`.
+    bool take(int lane, std::int64_t incarnation = 0,
+              std::optional<std::int64_t> seen_epoch = std::nullopt);
+    // Takes all of these, whoever has them.
     void assigned(const std::vector<int>& lanes);
-    // Given away in good order.
+    // These are not ours any more.
     void revoked(const std::vector<int>& lanes);
-    // Kafka is away: go on until a newer epoch shows. `check` looks; call it about twice a second.
-    void check();
+    // The database has this epoch for the lane: a newer one than ours ends our ownership.
+    void seen(int lane, std::int64_t epoch);
 
     std::optional<OwnerGuard> guard(int lane) const;
     std::vector<int> lanes() const;
-    // How often to look for what others have written to our lanes. While every lane is ours nearly
-    // nobody else writes, and what we write ourselves is told by Store::on_commit: ten times as
-    // long then.
+    // How often to look for what other replicas have written to our lanes. While this replica owns
+    // every lane, hardly anybody else writes, and Store::on_commit reports our own writes: it is ten
+    // times as long then.
     std::chrono::milliseconds poll_every(std::chrono::milliseconds shared) const;
-    // When this lane was taken: a new owner waits attempt_start_ms_max before it calls anybody
-    // outside.
+    // When this replica took the lane. A new owner waits attempt_start_ms_max before it calls a
+    // provider.
     std::optional<std::chrono::steady_clock::time_point> since(int lane) const;
 
     void on_gain(std::function<void(int lane)> listener) { gained_.push_back(std::move(listener)); }

@@ -23,7 +23,7 @@ rd_kafka_conf_t* conf_of(const Config& config) {
             rd_kafka_conf_destroy(conf);
             throw std::logic_error("kafka: " + std::string(error));
         }
-    // The library's own lines say nothing that our metrics and readiness do not say better.
+    // Metrics and readiness already say what the library would log.
     rd_kafka_conf_set_log_cb(conf, [](const rd_kafka_t*, int, const char*, const char*) {});
     return conf;
 }
@@ -50,7 +50,7 @@ Config base(const std::string& brokers) {
             {"socket.keepalive.enable", "true"},
             {"reconnect.backoff.ms", "50"},
             {"reconnect.backoff.max.ms", "1000"},
-            // A topic made late, or a bus that was wiped, is found again soon.
+            // A topic that is made late, or a bus that was wiped, is noticed soon.
             {"topic.metadata.refresh.interval.ms", "5000"},
             {"metadata.max.age.ms", "15000"}};
 }
@@ -71,7 +71,8 @@ Record record_of(const rd_kafka_message_t* message) {
 struct Producer::State {
     std::vector<Acknowledged> acknowledged;
     std::atomic<bool> fatal{false};
-    std::unique_ptr<Client> client;  // after the others: its end still calls back into them
+    // Destroyed before the members above: its end still calls back into them.
+    std::unique_ptr<Client> client;
     std::map<std::string, rd_kafka_topic_t*, std::less<>> topics;
 
     ~State() {
@@ -89,9 +90,9 @@ Producer::Producer(const std::string& brokers) : state_(std::make_unique<State>(
     config.insert(config.end(), {{"enable.idempotence", "true"},
                                  {"acks", "all"},
                                  {"message.timeout.ms", "0"},
-                                 // The relay gathers while an acknowledgement is under way. And
-                                 // librdkafka 2.0 polls without a pause while less than 1 ms of its
-                                 // linger is left.
+                                 // The relay itself gathers records while an acknowledgement is
+                                 // under way. And librdkafka 2.0 spins while less than 1 ms of its
+                                 // linger time is left.
                                  {"linger.ms", "0"},
                                  {"batch.size", "1000000"},
                                  {"message.max.bytes", "4000000"},
@@ -115,7 +116,7 @@ Producer::Producer(const std::string& brokers) : state_(std::make_unique<State>(
 }
 
 Producer::~Producer() {
-    // What is not acknowledged is published again by whoever owns the lane: do not wait for it.
+    // The lane's owner publishes unacknowledged records again, so this does not wait for them.
     rd_kafka_purge(state_->client->handle, RD_KAFKA_PURGE_F_QUEUE | RD_KAFKA_PURGE_F_INFLIGHT);
 }
 
@@ -146,114 +147,86 @@ std::vector<Producer::Acknowledged> Producer::poll(std::chrono::milliseconds wai
 
 bool Producer::fatal() const { return state_->fatal; }
 
-// --------------------------------------------------------------------------------- GroupConsumer
+// ---------------------------------------------------------------------------------- LaneConsumer
 
-struct GroupConsumer::State {
+struct LaneConsumer::State {
+    using Where = std::pair<std::string, int>;  // topic, partition
+
     Options options;
-    Listener listener;
     std::unique_ptr<Client> client;
     std::atomic<std::int64_t> brokers_up{1};
-    std::map<std::pair<std::string, int>, std::int64_t> applied;  // and not told yet: next offsets
+    std::map<Where, std::int64_t> next;     // the offset that is read next, for what is assigned
+    std::map<Where, std::int64_t> applied;  // next offsets that Kafka has not been told of yet
     std::chrono::steady_clock::time_point told{};
-    int revocations = 0;  // assignments that ended
-
-    std::vector<int> lanes_of(const rd_kafka_topic_partition_list_t* partitions) const {
-        std::vector<int> lanes;
-        for (int i = 0; i < partitions->cnt; ++i)
-            if (partitions->elems[i].topic == options.topics.front())
-                lanes.push_back(partitions->elems[i].partition);
-        return lanes;
-    }
-
-    void rebalance(rd_kafka_resp_err_t error, rd_kafka_topic_partition_list_t* partitions) {
-        auto* rk = client->handle;
-        if (error == RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS) {
-            listener.assigned(lanes_of(partitions));
-            rd_kafka_assign(rk, partitions);
-        } else {
-            // What is told after this would be told under a name that may be another's by now.
-            applied.clear();
-            listener.revoked(lanes_of(partitions), rd_kafka_assignment_lost(rk) != 0);
-            rd_kafka_assign(rk, nullptr);
-            ++revocations;
-        }
-    }
 };
 
-GroupConsumer::GroupConsumer(Options options, Listener listener)
-    : state_(std::make_unique<State>()) {
+LaneConsumer::LaneConsumer(Options options) : state_(std::make_unique<State>()) {
     state_->options = std::move(options);
-    state_->listener = std::move(listener);
     const auto& o = state_->options;
     auto config = base(o.brokers);
-    config.insert(config.end(),
-                  {{"group.id", o.group},
-                   {"group.instance.id", o.instance_id},
-                   {"partition.assignment.strategy", "range"},
-                   {"session.timeout.ms", std::to_string(o.session_timeout.count())},
-                   {"heartbeat.interval.ms",
-                    std::to_string(std::max<std::int64_t>(o.session_timeout.count() / 5, 200))},
-                   {"max.poll.interval.ms", "300000"},
-                   {"auto.offset.reset", "earliest"},
-                   {"enable.auto.commit", "false"},
-                   {"enable.auto.offset.store", "false"},
-                   {"enable.partition.eof", "false"},
-                   {"fetch.wait.max.ms", std::to_string(o.fetch_wait_max.count())},
-                   {"fetch.min.bytes", std::to_string(o.fetch_bytes_min)},
-                   {"fetch.message.max.bytes", "4000000"},
-                   {"queued.max.messages.kbytes", "16384"}});
+    config.insert(config.end(), {{"group.id", o.group},
+                                 {"auto.offset.reset", "earliest"},
+                                 {"enable.auto.commit", "false"},
+                                 {"enable.auto.offset.store", "false"},
+                                 {"enable.partition.eof", "false"},
+                                 {"fetch.wait.max.ms", std::to_string(o.fetch_wait_max.count())},
+                                 {"fetch.min.bytes", std::to_string(o.fetch_bytes_min)},
+                                 {"fetch.message.max.bytes", "4000000"},
+                                 {"queued.max.messages.kbytes", "16384"}});
     auto* conf = conf_of(config);
     rd_kafka_conf_set_opaque(conf, state_.get());
-    rd_kafka_conf_set_rebalance_cb(
-        conf,
-        [](rd_kafka_t*, rd_kafka_resp_err_t error, rd_kafka_topic_partition_list_t* partitions,
-           void* opaque) { static_cast<State*>(opaque)->rebalance(error, partitions); });
     rd_kafka_conf_set_error_cb(conf, [](rd_kafka_t*, int error, const char*, void* opaque) {
         if (error == RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN)
             static_cast<State*>(opaque)->brokers_up = 0;
     });
     state_->client = std::make_unique<Client>(RD_KAFKA_CONSUMER, conf);
     rd_kafka_poll_set_consumer(state_->client->handle);
-    auto* topics = rd_kafka_topic_partition_list_new(static_cast<int>(o.topics.size()));
-    for (const auto& topic : o.topics)
-        rd_kafka_topic_partition_list_add(topics, topic.c_str(), RD_KAFKA_PARTITION_UA);
-    const auto error = rd_kafka_subscribe(state_->client->handle, topics);
-    rd_kafka_topic_partition_list_destroy(topics);
-    if (error != RD_KAFKA_RESP_ERR_NO_ERROR) throw BusUnavailable(rd_kafka_err2str(error));
 }
 
-GroupConsumer::~GroupConsumer() {
-    // A static member does not leave its group when it closes; a close would only wait for a bus
-    // that may be away.
+LaneConsumer::~LaneConsumer() {
+    // Closing would wait for a bus that may be away, and has nothing to say to it.
     rd_kafka_destroy_flags(std::exchange(state_->client->handle, nullptr),
                            RD_KAFKA_DESTROY_F_NO_CONSUMER_CLOSE);
 }
 
-std::vector<Record> GroupConsumer::poll(std::size_t max, std::chrono::milliseconds wait) {
-    char reason[256];
-    if (rd_kafka_fatal_error(state_->client->handle, reason, sizeof reason) !=
-        RD_KAFKA_RESP_ERR_NO_ERROR)
-        throw MemberLost(reason);
+void LaneConsumer::assign(const std::vector<int>& partitions) {
+    std::map<State::Where, std::int64_t> next;
+    for (const auto& topic : state_->options.topics)
+        for (const int partition : partitions) {
+            const State::Where where{topic, partition};
+            const auto known = state_->next.find(where);
+            next[where] = known == state_->next.end() ? RD_KAFKA_OFFSET_STORED : known->second;
+        }
+    auto* list = rd_kafka_topic_partition_list_new(static_cast<int>(next.size()));
+    for (const auto& [where, offset] : next)
+        rd_kafka_topic_partition_list_add(list, where.first.c_str(), where.second)->offset = offset;
+    const auto error = rd_kafka_assign(state_->client->handle, next.empty() ? nullptr : list);
+    rd_kafka_topic_partition_list_destroy(list);
+    if (error != RD_KAFKA_RESP_ERR_NO_ERROR) throw BusUnavailable(rd_kafka_err2str(error));
+    // Another replica notes the offsets of what is no longer read here.
+    std::erase_if(state_->applied, [&](const auto& entry) { return !next.contains(entry.first); });
+    state_->next = std::move(next);
+}
+
+std::vector<Record> LaneConsumer::poll(std::size_t max, std::chrono::milliseconds wait) {
     std::vector<Record> records;
     auto timeout = static_cast<int>(wait.count());
     while (records.size() < max) {
-        const auto revocations = state_->revocations;
         rd_kafka_message_t* message = rd_kafka_consumer_poll(state_->client->handle, timeout);
-        // What came before is of an assignment that has ended: it comes again to whoever has it
-        // now.
-        if (revocations != state_->revocations) records.clear();
         if (!message) break;
         if (message->err == RD_KAFKA_RESP_ERR_NO_ERROR) {
             records.push_back(record_of(message));
+            const auto& record = records.back();
+            state_->next[{record.topic, record.partition}] = record.offset + 1;
             state_->brokers_up = 1;
-            timeout = 0;  // take what is here, wait for nothing more
+            timeout = 0;  // take what has arrived, wait for nothing more
         }
         rd_kafka_message_destroy(message);
     }
     return records;
 }
 
-void GroupConsumer::commit_async(const std::vector<Record>& applied) {
+void LaneConsumer::commit_async(const std::vector<Record>& applied) {
     for (const auto& record : applied) {
         auto& offset = state_->applied[{record.topic, record.partition}];
         offset = std::max(offset, record.offset + 1);
@@ -269,9 +242,9 @@ void GroupConsumer::commit_async(const std::vector<Record>& applied) {
     rd_kafka_topic_partition_list_destroy(list);
 }
 
-bool GroupConsumer::connected() const { return state_->brokers_up != 0; }
+bool LaneConsumer::connected() const { return state_->brokers_up != 0; }
 
-bool GroupConsumer::topics_missing(std::chrono::milliseconds timeout) const {
+bool LaneConsumer::topics_missing(std::chrono::milliseconds timeout) const {
     const rd_kafka_metadata_t* metadata = nullptr;
     if (rd_kafka_metadata(state_->client->handle, 1, nullptr, &metadata,
                           static_cast<int>(timeout.count())) != RD_KAFKA_RESP_ERR_NO_ERROR)
@@ -286,7 +259,7 @@ bool GroupConsumer::topics_missing(std::chrono::milliseconds timeout) const {
     return there < state_->options.topics.size();
 }
 
-// ----------------------------------------------------------------------------------- one-off asks
+// ---------------------------------------------------------------------------- single questions
 
 std::optional<Record> last_record(const std::string& brokers, const std::string& topic,
                                   int partition, std::chrono::milliseconds timeout) {

@@ -12,15 +12,15 @@
 #include <utility>
 #include <vector>
 
-// Kafka through librdkafka, as little of it as the lane log needs. Nothing here is relied on for
-// correctness: the relay verifies what it published, consumers keep their own cursors.
+// Kafka through librdkafka, as little of it as the lane log needs. Correctness does not depend on
+// anything here: the relay verifies what it published, and consumers keep their own cursors.
 namespace flowstack::messaging {
 
 struct BusUnavailable : std::runtime_error {
     using std::runtime_error::runtime_error;
 };
 
-// Views: copied by produce().
+// Name and value, as views: produce() copies them.
 using RecordHeader = std::pair<std::string_view, std::string_view>;
 
 // Idempotent, acks=all, no message timeout: a record waits until the bus is back or the producer is
@@ -40,10 +40,10 @@ public:
         std::int64_t tag;
         bool delivered;
     };
-    // Serves callbacks for at most `wait`; what was acknowledged since the last call.
+    // Serves callbacks for at most `wait`. Returns what was acknowledged since the last call.
     std::vector<Acknowledged> poll(std::chrono::milliseconds wait);
-    // A fatal error: this producer will never work again. Drop it and begin from the partition's
-    // end.
+    // True after a fatal error: this producer will never work again. The caller drops it and begins
+    // anew from the partition's end.
     bool fatal() const;
 
 private:
@@ -59,42 +59,34 @@ struct Record {
     std::string value;
 };
 
-// The broker does not take this member any more, for instance because another one came under its
-// name while it stood still: a new one must be made.
-struct MemberLost : BusUnavailable {
-    using BusUnavailable::BusUnavailable;
-};
-
-// One member of the group, subscribed to several topics with equal partition counts; `range`
-// assignment, so that partition p of all of them is here or not here.
-class GroupConsumer {
+// Reads the partitions it is told to read: partition p of several topics together. It is no member of
+// a Kafka group, so no broker gives partitions away or holds them back: who reads what is decided in
+// PostgreSQL (common/eventlog/membership.h).
+class LaneConsumer {
 public:
     struct Options {
         std::string brokers;
-        std::string group;
-        std::string instance_id;  // static membership
+        std::string group;  // the name under which offsets are noted, for lag tools and restarts
         std::vector<std::string> topics;
-        std::chrono::milliseconds session_timeout{10'000};
         std::chrono::milliseconds fetch_wait_max{10};
-        int fetch_bytes_min = 1;  // fewer are held back, at most fetch_wait_max
+        int fetch_bytes_min = 1;  // a broker holds fewer bytes back, for at most fetch_wait_max
     };
-    // Partition numbers of the FIRST topic of the list; called from within poll().
-    struct Listener {
-        std::function<void(const std::vector<int>&)> assigned;
-        // lost: Kafka took them without asking (it was away, or we were).
-        std::function<void(const std::vector<int>&, bool lost)> revoked;
-    };
-    GroupConsumer(Options options, Listener listener);
-    ~GroupConsumer();
+    explicit LaneConsumer(Options options);
+    ~LaneConsumer();
 
-    // Throws MemberLost.
+    // Reads these partitions of every topic from now on, and no others. A partition that was read
+    // before goes on where it was; a new one begins at the offset noted for the group, or at its
+    // first record. Throws BusUnavailable.
+    void assign(const std::vector<int>& partitions);
+
     std::vector<Record> poll(std::size_t max, std::chrono::milliseconds wait);
-    // Hints for lag tools: told to Kafka about once a second. Errors are not.
+    // Notes in Kafka how far was read, about once a second. Only lag tools and the next start look
+    // at it, so an error is ignored.
     void commit_async(const std::vector<Record>& applied);
     // False from when all brokers were down until one is heard again.
     bool connected() const;
-    // A subscribed topic is gone: the bus was wiped. Asks a broker; false when none answers in
-    // time.
+    // True when a topic does not exist any more: the bus was wiped. False as well when no broker
+    // answers in time.
     bool topics_missing(std::chrono::milliseconds timeout) const;
 
 private:
@@ -102,12 +94,12 @@ private:
     std::unique_ptr<State> state_;
 };
 
-// The last record of a partition, nothing when it is empty. Throws BusUnavailable.
+// Returns the last record of a partition, or nothing when it is empty. Throws BusUnavailable.
 std::optional<Record> last_record(const std::string& brokers, const std::string& topic,
                                   int partition, std::chrono::milliseconds timeout);
 
-// Makes the topics that are not there with this many partitions. Throws BusUnavailable;
-// std::runtime_error when one has another number of partitions.
+// Makes the topics that do not exist, with this many partitions. Throws BusUnavailable, and
+// std::runtime_error when an existing one has another number of partitions.
 void ensure_topics(const std::string& brokers, const std::vector<std::string>& topics,
                    int partitions, std::chrono::milliseconds timeout);
 

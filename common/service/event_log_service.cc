@@ -169,9 +169,14 @@ public:
             response->set_replica(replica_.id);
             store_.pool().with([&](postgres::Session& session) {
                 const auto lanes = session.query(
-                    "select l.lane, l.position, r.published, o.replica, o.owner_epoch, "
-                    "coalesce(o.taken_at, 'epoch') from lanes l join lane_relay r using (lane) "
-                    "join lane_owner o using (lane) order by lane");
+                    // Whose lease has run out, or who was started anew since, owns nothing.
+                    R"sql(
+                    select l.lane, l.position, p.published, coalesce(r.name, ''), o.owner_epoch,
+                           coalesce(o.taken_at, 'epoch')
+                      from lanes l join lane_relay p using (lane) join lane_owner o using (lane)
+                      left join replicas r on r.name = o.replica and r.incarnation = o.incarnation
+                                          and r.alive_until > clock_timestamp()
+                     order by lane)sql");
                 for (int row = 0; row < lanes.rows(); ++row) {
                     auto& lane = *response->add_lanes();
                     lane.set_lane(lanes.int4(row, 0));

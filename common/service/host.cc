@@ -2,22 +2,20 @@
 
 #include <grpcpp/impl/codegen/service_type.h>
 
-#include <algorithm>
-#include <atomic>
-#include <condition_variable>
-#include <future>
-#include <mutex>
 #include <thread>
 
 #include "common/config/config.h"
+#include "common/eventlog/membership.h"
 #include "common/eventlog/relay.h"
 #include "common/lifecycle/lifecycle.h"
-#include "common/messaging/kafka.h"
 #include "common/observability/admin.h"
 #include "common/observability/log.h"
 #include "common/rpc/channel.h"
 #include "common/rpc/server.h"
+#include "common/service/consume_loop.h"
 #include "common/service/event_log_service.h"
+#include "common/service/lane_watch.h"
+#include "common/service/settings_loop.h"
 #include "flowstack/common/v1/event_log.grpc.pb.h"
 
 namespace flowstack::service {
@@ -26,95 +24,19 @@ namespace {
 using Steady = std::chrono::steady_clock;
 using std::chrono::milliseconds;
 
-constexpr milliseconds kBusTimeoutMs{3000};
 constexpr milliseconds kRetryMs{500};
-constexpr milliseconds kOwnerCheckMs{500};
-constexpr milliseconds kStoreCheckMs{1000};
-constexpr milliseconds kTopicsCheckMs{3000};
-constexpr std::size_t kPollRecordsMax = 500;
-constexpr milliseconds kPollWaitMs{20};  // how soon it is seen that there is something else to do
-constexpr milliseconds kErrandMs{5000};
-constexpr milliseconds kNeighbourPingMs{6000};  // servers take no more than one in 5 s
+constexpr milliseconds kNeighbourPingMs{6000};  // servers allow one ping in 5 s
+// A service waits at most so long for its first lanes before it says that it is ready.
+constexpr milliseconds kFirstLanesMs{10'000};
+constexpr milliseconds kFirstLanesLookMs{10};
 
 const std::vector<std::string> kServices{"gateway", "conversation", "payment", "followup",
                                          "campaign"};
-
-std::string topic_of(const std::string& service) { return "flowstack." + service + ".events"; }
 
 std::string upper(std::string text) {
     for (auto& c : text) c = static_cast<char>(std::toupper(static_cast<unsigned char>(c)));
     return text;
 }
-
-// A thread that is told to stop and can sleep until then.
-class Loop {
-public:
-    void start(std::function<void(Loop&)> body) {
-        thread_ = std::thread([this, body = std::move(body)] { body(*this); });
-    }
-    void stop() {
-        {
-            const std::lock_guard lock(mutex_);
-            stopping_ = true;
-        }
-        wake_.notify_all();
-        if (thread_.joinable()) thread_.join();
-    }
-    bool stopping() const { return stopping_; }
-    void sleep(milliseconds time) {
-        std::unique_lock lock(mutex_);
-        wake_.wait_for(lock, time, [&] { return stopping_.load(); });
-    }
-    ~Loop() { stop(); }
-
-private:
-    std::atomic<bool> stopping_{false};
-    std::mutex mutex_;
-    std::condition_variable wake_;
-    std::thread thread_;
-};
-
-// What other threads want done by the one that consumes. They wait for it, but not for ever.
-class Errands {
-public:
-    template <class Result>
-    Result run(std::function<Result()> errand) {
-        auto task = std::make_shared<std::packaged_task<Result()>>(std::move(errand));
-        auto answer = task->get_future();
-        auto cancelled = std::make_shared<std::atomic<bool>>(false);
-        {
-            const std::lock_guard lock(mutex_);
-            if (closed_) throw Unavailable("this replica stops");
-            waiting_.push_back([task, cancelled] {
-                if (!cancelled->exchange(true)) (*task)();
-            });
-        }
-        if (answer.wait_for(kErrandMs) != std::future_status::ready && !cancelled->exchange(true))
-            throw Unavailable("the consumer is busy, nothing was done");
-        return answer.get();
-    }
-    // On the consuming thread.
-    void do_all() {
-        std::vector<std::function<void()>> now;
-        {
-            const std::lock_guard lock(mutex_);
-            now.swap(waiting_);
-        }
-        for (const auto& errand : now) errand();
-    }
-    void close() {
-        {
-            const std::lock_guard lock(mutex_);
-            closed_ = true;
-        }
-        do_all();
-    }
-
-private:
-    std::mutex mutex_;
-    bool closed_ = false;
-    std::vector<std::function<void()>> waiting_;
-};
 
 }  // namespace
 
@@ -148,6 +70,12 @@ HostOptions host_options(config::Reader& reader, const std::string& name,
     options.grpc_port = reader.port("GRPC_PORT", 0, "gRPC door");
     options.admin_port = reader.port("ADMIN_PORT", 0, "metrics and probes");
     options.reflection = reader.boolean("GRPC_REFLECTION", true, "serve gRPC reflection");
+    options.grpc_calls_per_connection_max = static_cast<int>(reader.integer(
+        "GRPC_CALLS_PER_CONNECTION_MAX", 512, 1, 100'000,
+        "calls and streams that one gRPC connection may have open at once"));
+    options.grpc_memory_mib_max = static_cast<std::size_t>(
+        reader.integer("GRPC_MEMORY_MIB_MAX", 256, 16, 65'536,
+                       "memory of all gRPC connections and calls; above it calls are cancelled"));
     for (const auto& service : kServices)
         if (service != name) {
             const auto address = reader.text(upper(service) + "_GRPC", "",
@@ -165,9 +93,9 @@ HostOptions host_options(config::Reader& reader, const std::string& name,
         "how long changed documents may wait to be written together; lists are so late");
     options.settings_poll_ms = reader.duration_ms(
         "SETTINGS_POLL_MS", 100, "how often settings changes of other replicas are read", 1);
-    options.session_timeout_ms = reader.duration_ms(
-        "KAFKA_SESSION_TIMEOUT_MS", 10'000,
-        "a replica that is silent for so long loses its lanes to the others", 1000);
+    options.lease_ms = reader.duration_ms(
+        "LANE_LEASE_MS", 6000, "a replica that is silent for so long loses its lanes to the others",
+        1000);
     options.grace_ms = reader.duration_ms("GRACE_MS", 10'000, "time to finish after SIGTERM");
     options.rebuild =
         reader.boolean("REBUILD", false, "make the read models again from position 0, then exit");
@@ -189,6 +117,10 @@ struct Host::State {
           life(options.grace_ms),
           store(options.store, std::move(derive)),
           owners(store, options.replica_id),
+          membership(store, owners,
+                     {.replica = options.replica_id, .lease_ms = options.lease_ms}),
+          watch(store, membership),
+          settings(store, options.settings_poll_ms),
           read_model(store, options.internal_key.reveal()),
           runner(store, owners, {.poll_ms = options.work_poll_ms}),
           relay(store, owners,
@@ -199,13 +131,15 @@ struct Host::State {
                 .port = options.grpc_port,
                 .reflection = options.reflection,
                 .internal_key = options.internal_key,
+                .calls_per_connection_max = options.grpc_calls_per_connection_max,
+                .memory_bytes_max = options.grpc_memory_mib_max << 20,
                 .metrics = &registry}),
           admin({.address = options.grpc_address, .port = options.admin_port}, health, registry) {
         event_log = make_event_log_service(
             door, store,
             {.id = options.replica_id,
              .release = [this](const std::string& source, int lane, const std::string& key) {
-                 return errands.run<eventlog::Consumption::Released>([&] {
+                 return consume->errands().run<eventlog::Consumption::Released>([&] {
                      if (!owners.guard(lane)) throw std::out_of_range("another replica's lane");
                      return consumption->release(source, lane, key);
                  });
@@ -224,17 +158,26 @@ struct Host::State {
             eventlog::ConsumptionOptions{.consumer = options.name,
                                          .head_compare_ms = options.head_compare_ms,
                                          .document_delay_ms = options.read_model_delay_ms});
-        health.add("postgres", [this] {
-            const std::lock_guard lock(state_mutex);
-            return observability::Check{
-                store_ready ? observability::State::ok : observability::State::failed,
-                store_detail};
-        });
+        std::vector<std::string> topics;
+        for (const auto& name : kServices) topics.push_back(topic_of(name));
+        consume = std::make_unique<ConsumeLoop>(
+            ConsumeLoop::Options{.service = options.name,
+                                 .sources = options.sources,
+                                 .topics = std::move(topics),
+                                 .lanes = options.store.lanes,
+                                 .brokers = options.brokers,
+                                 .fetch_wait_ms = options.fetch_wait_ms,
+                                 .fetch_bytes_min = options.fetch_bytes_min},
+            membership, owners, *consumption,
+            ConsumeLoop::Listener{
+                [this](int lane, const std::string& value) { relay.verify(lane, value); }});
+        health.add("postgres", [this] { return watch.store_check(); });
         health.add("kafka", [this] {
-            const std::lock_guard lock(state_mutex);
+            const auto bus = consume->bus();
             return observability::Check{
-                bus_ready ? observability::State::ok : observability::State::degraded, bus_detail};
+                bus.ready ? observability::State::ok : observability::State::degraded, bus.detail};
         });
+        health.add("lanes", [this] { return lanes_check(membership.report()); });
     }
 
     std::shared_ptr<grpc::Channel> channel(const std::string& service) {
@@ -258,10 +201,10 @@ struct Host::State {
         while (!life.stopping()) {
             std::string why;
             if (store.ready(why)) {
-                set_store(true, "");
+                watch.set_store(true, "");
                 return;
             }
-            set_store(false, why);
+            watch.set_store(false, why);
             if (why != said) log::warn("waiting for the store", {{"why", why}});
             said = why;
             std::this_thread::sleep_for(kRetryMs);
@@ -269,169 +212,20 @@ struct Host::State {
         throw std::runtime_error("stopped while waiting for the store");
     }
 
-    void set_store(bool ready, const std::string& detail) {
-        const std::lock_guard lock(state_mutex);
-        store_ready = ready;
-        store_detail = detail;
-    }
-    void set_bus(bool ready, const std::string& detail) {
-        const std::lock_guard lock(state_mutex);
-        bus_ready = ready;
-        bus_detail = detail;
+    // What comes to a lane is answered at once only after a replica has taken it.
+    void wait_for_lanes() const {
+        const auto until = Steady::now() + kFirstLanesMs;
+        while (!consume->settled() && !life.stopping() && Steady::now() < until)
+            std::this_thread::sleep_for(kFirstLanesLookMs);
     }
 
-    void watch_loop(Loop& loop) {
-        auto next_store = Steady::now();
-        while (!loop.stopping()) {
-            try {
-                owners.check();
-            } catch (const std::exception&) {  // the store's own check below says it
-            }
-            if (Steady::now() >= next_store) {
-                next_store = Steady::now() + kStoreCheckMs;
-                std::string why;
-                const bool ready = store.ready(why);
-                set_store(ready, why);
-            }
-            loop.sleep(kOwnerCheckMs);
+    void leave() {
+        try {
+            membership.leave();
+        } catch (const std::exception& error) {
+            log::warn("lanes could not be given back; others take them when the lease has run out",
+                      {{"error", error.what()}});
         }
-    }
-
-    // All changes so far, then whatever comes.
-    void read_settings() {
-        const auto result = store.pool().with([&](postgres::Session& session) {
-            return session.query(
-                "select seq, tenant, kind, key from settings_changes where seq > $1 order by seq",
-                postgres::Params().add(settings_seq));
-        });
-        for (int row = 0; row < result.rows(); ++row) {
-            for (const auto& listener : settings_listeners)
-                listener({result.text(row, 1), result.text(row, 2), result.text(row, 3)});
-            settings_seq = result.int8(row, 0);
-        }
-    }
-
-    void settings_loop(Loop& loop) {
-        while (!loop.stopping()) {
-            try {
-                read_settings();
-            } catch (const std::exception& error) {
-                log::warn("settings changes are not read", {{"error", error.what()}});
-                loop.sleep(kRetryMs);
-            }
-            loop.sleep(options.settings_poll_ms);
-        }
-    }
-
-    // Kafka may come late and go away: what it brings is applied, what it does not is fetched.
-    void consume_loop(Loop& loop) {
-        std::vector<std::string> topics{topic_of(options.name)};
-        for (const auto& source : options.sources) topics.push_back(topic_of(source));
-        std::vector<std::string> all;
-        for (const auto& service : kServices) all.push_back(topic_of(service));
-        std::unique_ptr<messaging::GroupConsumer> consumer;
-        auto topics_checked = Steady::now();
-        std::vector<int> assigned;
-        bool topics_there = false;
-        while (!loop.stopping()) {
-            errands.do_all();
-            try {
-                if (!topics_there) {
-                    messaging::ensure_topics(options.brokers, all, options.store.lanes,
-                                             kBusTimeoutMs);
-                    topics_there = true;
-                    topics_checked = Steady::now();
-                    set_bus(true, "");
-                }
-                if (!consumer)
-                    consumer = std::make_unique<messaging::GroupConsumer>(
-                        messaging::GroupConsumer::Options{
-                            .brokers = options.brokers,
-                            .group = "flowstack." + options.name,
-                            .instance_id = options.name + "-" + options.replica_id,
-                            .topics = topics,
-                            .session_timeout = options.session_timeout_ms,
-                            .fetch_wait_max = options.fetch_wait_ms,
-                            .fetch_bytes_min = options.fetch_bytes_min},
-                        messaging::GroupConsumer::Listener{
-                            [&](const std::vector<int>& lanes) { take(lanes, assigned); },
-                            [&](const std::vector<int>& lanes, bool lost) {
-                                // Kafka is away: go on until a newer owner shows (Owners::check).
-                                if (lost) return;
-                                owners.revoked(lanes);
-                                consumption->unassign(lanes);
-                                std::erase_if(assigned, [&](int lane) {
-                                    return std::find(lanes.begin(), lanes.end(), lane) !=
-                                           lanes.end();
-                                });
-                            }});
-                auto records = consumer->poll(kPollRecordsMax, kPollWaitMs);
-                const bool up = consumer->connected();
-                set_bus(up, up ? "" : "no broker answers; what is stored is sent on when one does");
-                drop_lost(assigned);
-                std::vector<eventlog::BusRecord> batch;
-                for (const auto& record : records) {
-                    // flowstack.<service>.events
-                    const auto source = record.topic.substr(10, record.topic.size() - 17);
-                    if (source == options.name) relay.verify(record.partition, record.value);
-                    batch.push_back({source, record.partition, record.key, record.value});
-                }
-                consumption->apply(std::move(batch));
-                consumer->commit_async(records);
-                // A bus that was wiped has lost the topics too: nothing comes then, and nobody says
-                // why.
-                if (!records.empty()) topics_checked = Steady::now();
-                if (Steady::now() - topics_checked > kTopicsCheckMs) {
-                    topics_checked = Steady::now();
-                    if (consumer->topics_missing(kBusTimeoutMs)) topics_there = false;
-                }
-            } catch (const messaging::MemberLost& error) {
-                // Its lanes stay ours until a newer owner shows (Owners::check).
-                log::warn("joins its group anew", {{"error", error.what()}});
-                consumer.reset();
-            } catch (const messaging::BusUnavailable& error) {
-                set_bus(false, error.what());
-                log::warn("the bus is away", {{"error", error.what()}});
-                // Work goes on from the sources themselves.
-                consumption->apply({});
-                loop.sleep(kRetryMs);
-            } catch (const std::exception& error) {
-                log::error("consuming failed, tried again", {{"error", error.what()}});
-                loop.sleep(kRetryMs);
-            }
-        }
-        consumer.reset();
-        errands.close();
-    }
-
-    void take(const std::vector<int>& lanes, std::vector<int>& assigned) {
-        // Until the store can say so, we do not own them.
-        while (!life.stopping()) {
-            try {
-                owners.assigned(lanes);
-                consumption->assign(lanes);
-                for (const int lane : lanes)
-                    if (std::find(assigned.begin(), assigned.end(), lane) == assigned.end())
-                        assigned.push_back(lane);
-                log::info("lanes taken", {{"count", lanes.size()}});
-                return;
-            } catch (const std::exception& error) {
-                log::warn("lanes cannot be taken yet", {{"error", error.what()}});
-                std::this_thread::sleep_for(kRetryMs);
-            }
-        }
-    }
-
-    // Lanes that a newer owner has taken while Kafka was away.
-    void drop_lost(std::vector<int>& assigned) {
-        std::vector<int> gone;
-        for (const int lane : assigned)
-            if (!owners.guard(lane)) gone.push_back(lane);
-        if (gone.empty()) return;
-        consumption->unassign(gone);
-        std::erase_if(assigned, [&](int lane) {
-            return std::find(gone.begin(), gone.end(), lane) != gone.end();
-        });
     }
 
     int rebuild() {
@@ -457,26 +251,20 @@ struct Host::State {
     observability::Health health;
     eventlog::Store store;
     eventlog::Owners owners;
+    eventlog::Membership membership;
+    LaneWatch watch;
+    SettingsLoop settings;
     eventlog::ReadModel read_model;
     eventlog::WorkRunner runner;
     eventlog::Relay relay;
     std::unique_ptr<eventlog::Consumption> consumption;
-    Errands errands;
+    std::unique_ptr<ConsumeLoop> consume;
     rpc::Server door;
     std::unique_ptr<grpc::Service> event_log;
     observability::AdminServer admin;
     std::map<std::string, std::shared_ptr<grpc::Channel>> channels;
     std::vector<Part> parts;
-    std::vector<std::function<void(const eventlog::SettingsChange&)>> settings_listeners;
     std::vector<std::function<void(Time)>> work_listeners;
-    std::int64_t settings_seq = 0;
-    Loop watching, settings, consuming;
-
-    std::mutex state_mutex;
-    bool store_ready = false;
-    std::string store_detail = "not looked at yet";
-    bool bus_ready = false;
-    std::string bus_detail = "not looked at yet";
 };
 
 Host::Host(HostOptions options, eventlog::DeriveFn derive)
@@ -503,7 +291,7 @@ void Host::on_work(std::function<void(Time)> listener) {
     state_->work_listeners.push_back(std::move(listener));
 }
 void Host::on_settings_change(std::function<void(const eventlog::SettingsChange&)> listener) {
-    state_->settings_listeners.push_back(std::move(listener));
+    state_->settings.listen(std::move(listener));
 }
 rpc::Server& Host::rpc() { return state_->door; }
 metrics::Registry& Host::metrics() { return state_->registry; }
@@ -546,21 +334,30 @@ int Host::run() {
         }
         s.registry.gauge("flowstack_lanes_owned", "lanes that this replica owns")
             .set(static_cast<double>(s.owners.lanes().size()));
+        const auto report = s.membership.report();
+        s.registry
+            .gauge("flowstack_lanes_without_owner",
+                   "lanes of the service that no living replica works on")
+            .set(static_cast<double>(report.without_owner.size()));
+        s.registry
+            .gauge("flowstack_lanes_without_owner_seconds",
+                   "for how long the first of them has had no living owner; alarm above 10")
+            .set(static_cast<double>(report.without_owner_ms.count()) / 1000);
+        s.registry.gauge("flowstack_replicas_alive", "replicas of the service whose lease runs")
+            .set(static_cast<double>(report.living.size()));
     });
     s.life.add(
         "admin", [&s] { s.admin.start(); }, [&s](milliseconds left) { s.admin.drain(left); });
     s.life.add(
         "store", [&s] { s.wait_for_store(); }, [&s](milliseconds) { s.store.drain(); });
     s.life.add(
-        "settings",
-        [&s] {
-            s.read_settings();
-            s.settings.start([&s](Loop& loop) { s.settings_loop(loop); });
-            s.watching.start([&s](Loop& loop) { s.watch_loop(loop); });
-        },
+        "settings", [&s] { s.settings.start(); }, [&s](milliseconds) { s.settings.stop(); });
+    // The lanes are given back after everything that works on them has ended.
+    s.life.add(
+        "lanes", [&s] { s.watch.start(); },
         [&s](milliseconds) {
-            s.settings.stop();
-            s.watching.stop();
+            s.watch.stop();
+            s.leave();
         });
     s.life.add(
         "relay", [&s] { s.relay.start(); }, [&s](milliseconds) { s.relay.stop(); });
@@ -570,14 +367,15 @@ int Host::run() {
     s.life.add(
         "work", [&s] { s.runner.start(); }, [&s](milliseconds) { s.runner.stop(); });
     s.life.add(
-        "consumption", [&s] { s.consuming.start([&s](Loop& loop) { s.consume_loop(loop); }); },
+        "consumption", [&s] { s.consume->start(); },
         [&s](milliseconds) {
             s.consumption->stop();
-            s.consuming.stop();
+            s.consume->stop();
         });
     s.life.add(
         "readiness",
         [&s] {
+            s.wait_for_lanes();
             s.health.open();
             s.door.set_ready(true);
             log::info("ready", {{"grpc_port", s.door.port()}, {"admin_port", s.admin.port()}});

@@ -63,6 +63,8 @@ struct HostOptions {
     std::uint16_t grpc_port = 0;
     std::uint16_t admin_port = 0;
     bool reflection = true;
+    int grpc_calls_per_connection_max = 512;
+    std::size_t grpc_memory_mib_max = 256;
     // Addresses of the other services' gRPC by name.
     std::map<std::string, std::string> peers;
     std::chrono::milliseconds relay_poll_ms{10};
@@ -70,7 +72,7 @@ struct HostOptions {
     std::chrono::milliseconds head_compare_ms{2000};
     std::chrono::milliseconds read_model_delay_ms{20};
     std::chrono::milliseconds settings_poll_ms{100};
-    std::chrono::milliseconds session_timeout_ms{10'000};
+    std::chrono::milliseconds lease_ms{6'000};
     std::chrono::milliseconds grace_ms{10'000};
     bool rebuild = false;
 };

@@ -30,11 +30,11 @@ using namespace std::chrono_literals;
 using std::chrono::milliseconds;
 
 constexpr int kReplicas = 3;
-// Longer than KAFKA_SESSION_TIMEOUT_MS: a replica that stands still loses its lanes.
+// Longer than LANE_LEASE_MS: a replica that stands still loses its lanes.
 constexpr auto kPause = 10s;
 
 const bool kConfigured = Stack::configure(
-    {.replicas = kReplicas, .settings = "KAFKA_SESSION_TIMEOUT_MS=6000\nWORK_POLL_MS=50\n"});
+    {.replicas = kReplicas, .settings = "WORK_POLL_MS=50\n"});
 
 // FLOWSTACK_REPLICAS_SENDS=10000 is the whole of it; the plain suite has less time.
 int queued_sends() {

@@ -132,12 +132,14 @@ Stack::Said Stack::flowctl(const std::string& arguments) {
     return {WIFEXITED(status) ? WEXITSTATUS(status) : -1, contents(out), contents(err)};
 }
 
-stack::ShopSpec Stack::shop(const std::string& unique, bool limits) {
+stack::ShopSpec Stack::shop(const std::string& unique, bool limits,
+                            const std::string& unknown_text_policy) {
     // A stack that is kept gets new shops every time.
     static const auto run = std::to_string(
         std::chrono::system_clock::now().time_since_epoch().count() / 1'000'000'000 % 1'000'000);
     auto spec = stack::shop_for(unique + "-" + run);
     spec.limits = limits;
+    spec.unknown_text_policy = unknown_text_policy;
     stack::make_shop(spec, environment, api(), sandbox());
     return spec;
 }

@@ -47,7 +47,8 @@ public:
     Said flowctl(const std::string& arguments);
 
     // A shop of this test's own.
-    stack::ShopSpec shop(const std::string& unique, bool limits = false);
+    stack::ShopSpec shop(const std::string& unique, bool limits = false,
+                         const std::string& unknown_text_policy = "hold");
 
     Stack();
     ~Stack();

@@ -167,42 +167,71 @@ TEST_F(Relaying, TheVerifierSaysWhenTheTopicDiffersFromTheTable) {
     EXPECT_EQ(one->mismatches(), 1);
 }
 
-// Two processes under one member's name, as when one stood still and was replaced: the broker
-// fences the first, which has to notice.
-TEST_F(Relaying, AMemberThatTheBrokerFencesIsToldSo) {
-    const auto member = [&] {
-        return std::make_unique<messaging::GroupConsumer>(
-            messaging::GroupConsumer::Options{.brokers = brokers(),
-                                              .group = "fenced-" + topic,
-                                              .instance_id = "one",
-                                              .topics = {topic},
-                                              .session_timeout = std::chrono::milliseconds(2'000)},
-            messaging::GroupConsumer::Listener{[](const auto&) {}, [](const auto&, bool) {}});
-    };
-    happen(0, 4);
-    Owners owners(store, "r1");
-    owners.assigned({0, 1, 2, 3});
-    const auto publisher = relay(owners);
-    ASSERT_TRUE(wait_published(*publisher, 4));
-
-    const auto first = member();
-    std::size_t seen = 0;
-    auto until = Steady::now() + kPatience;
-    while (seen < 4 && Steady::now() < until)
-        seen += first->poll(10, std::chrono::milliseconds(50)).size();
-    ASSERT_EQ(seen, 4U);
-    const auto second = member();
-    bool lost = false;
-    until = Steady::now() + kPatience;
-    while (!lost && Steady::now() < until) {
-        second->poll(10, std::chrono::milliseconds(20));
-        try {
-            first->poll(10, std::chrono::milliseconds(20));
-        } catch (const messaging::MemberLost&) {
-            lost = true;
-        }
+// The consumer of lanes, on a topic that the relay fills.
+class Reading : public Relaying {
+protected:
+    Reading() {
+        happen(0, 40);
+        owners.assigned({0, 1, 2, 3});
+        publisher = relay(owners);
+        EXPECT_TRUE(wait_published(*publisher, 40));
     }
-    EXPECT_TRUE(lost);
+    messaging::LaneConsumer consumer() {
+        return messaging::LaneConsumer(
+            {.brokers = brokers(), .group = "reading-" + topic, .topics = {topic}});
+    }
+    // (partition, offset) of what is read until nothing comes for a while.
+    std::vector<std::pair<int, std::int64_t>> read(messaging::LaneConsumer& one,
+                                                   std::size_t at_least) {
+        std::vector<std::pair<int, std::int64_t>> places;
+        const auto until = Steady::now() + kPatience;
+        int quiet = 0;
+        while (Steady::now() < until && (places.size() < at_least || quiet < 5)) {
+            const auto records = one.poll(10, std::chrono::milliseconds(100));
+            quiet = records.empty() ? quiet + 1 : 0;
+            for (const auto& record : records)
+                places.emplace_back(record.partition, record.offset);
+        }
+        return places;
+    }
+
+    Owners owners{store, "r1"};
+    std::unique_ptr<Relay> publisher;
+};
+
+TEST_F(Reading, ALaneIsReadFromItsFirstRecordAndNoOtherLaneWithIt) {
+    auto one = consumer();
+    one.assign({1});
+    const auto places = read(one, 20);
+    ASSERT_EQ(places.size(), 20U);
+    for (std::size_t i = 0; i < places.size(); ++i)
+        EXPECT_EQ(places[i], std::pair(1, static_cast<std::int64_t>(i)));
+}
+
+TEST_F(Reading, ALaneThatStaysGoesOnWhereItWasWhenAnotherComes) {
+    auto one = consumer();
+    one.assign({1});
+    ASSERT_EQ(read(one, 20).size(), 20U);
+    one.assign({0, 1});
+    const auto places = read(one, 20);
+    EXPECT_EQ(places.size(), 20U);
+    for (const auto& [partition, offset] : places) EXPECT_EQ(partition, 0);
+    one.assign({1});
+    happen(40, 60);
+    const auto later = read(one, 10);
+    ASSERT_EQ(later.size(), 10U);
+    EXPECT_EQ(later.front(), std::pair(1, std::int64_t{20}));
+}
+
+// Two processes of one name, as when one stood still and was replaced: neither keeps the other from
+// reading. Whose reading counts is decided by the cursors.
+TEST_F(Reading, NobodyIsKeptFromReadingByAnotherOfTheSameName) {
+    auto first = consumer();
+    auto second = consumer();
+    first.assign({0, 1});
+    second.assign({0, 1});
+    EXPECT_EQ(read(first, 40).size(), 40U);
+    EXPECT_EQ(read(second, 40).size(), 40U);
 }
 
 }  // namespace

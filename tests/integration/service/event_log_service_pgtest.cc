@@ -2,6 +2,7 @@
 #include <gtest/gtest.h>
 
 #include "common/core/corrupt_stream.h"
+#include "common/eventlog/membership.h"
 #include "common/eventlog/consumption.h"
 #include "common/eventlog/owners.h"
 #include "common/eventlog/store.h"
@@ -153,7 +154,9 @@ TEST_F(EventLogService, SaysWhoOwnsEachLaneAndHowFarItsConsumerIs) {
     append("one");
     append("two");
     eventlog::Owners owners(store_, "r7");
-    owners.assigned({lane_});
+    eventlog::Membership membership(store_, owners, {.replica = "r7"});
+    membership.beat();
+    membership.take({lane_});
     eventlog::Consumption consumption(store_, {{"test", eventlog::own_source(store_)}},
                                       {.consumer = "test",
                                        .head_compare_ms = std::chrono::milliseconds(0),
@@ -176,6 +179,12 @@ TEST_F(EventLogService, SaysWhoOwnsEachLaneAndHowFarItsConsumerIs) {
     EXPECT_EQ(status.consumers(0).lane(), lane_);
     EXPECT_EQ(status.consumers(0).applied(), 2);
     EXPECT_EQ(status.consumers(0).parked(), 0);
+
+    // A replica that has gone owns nothing any more.
+    membership.leave();
+    grpc::ClientContext afterwards;
+    ASSERT_TRUE(stub_->LaneStatus(&afterwards, {}, &status).ok());
+    EXPECT_EQ(status.lanes(lane_).owner(), "");
 }
 
 // The same, with a consumer that cannot apply "poison" until it is mended.

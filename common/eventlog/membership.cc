@@ -1,0 +1,225 @@
+#include "common/eventlog/membership.h"
+
+#include <algorithm>
+
+#include "common/observability/log.h"
+
+namespace flowstack::eventlog {
+
+using std::chrono::milliseconds;
+
+std::vector<int> share_of(const std::string& name, const std::vector<std::string>& living,
+                          int lanes) {
+    const auto me = std::find(living.begin(), living.end(), name);
+    if (me == living.end()) return {};
+    const auto count = static_cast<int>(living.size());
+    const auto place = static_cast<int>(me - living.begin());
+    // The first `lanes % count` replicas get one lane more than the others.
+    const int size = lanes / count + (place < lanes % count ? 1 : 0);
+    const int first = place * (lanes / count) + std::min(place, lanes % count);
+    std::vector<int> share;
+    for (int lane = first; lane < first + size; ++lane) share.push_back(lane);
+    return share;
+}
+
+std::string lane_ranges(const std::vector<int>& sorted) {
+    std::string text;
+    for (std::size_t i = 0; i < sorted.size();) {
+        auto last = i;
+        while (last + 1 < sorted.size() && sorted[last + 1] == sorted[last] + 1) ++last;
+        text += (text.empty() ? "" : ",") + std::to_string(sorted[i]);
+        if (last > i) text += "-" + std::to_string(sorted[last]);
+        i = last + 1;
+    }
+    return text;
+}
+
+Membership::Membership(Store& store, Owners& owners, MembershipOptions options)
+    : store_(store),
+      owners_(owners),
+      options_(std::move(options)),
+      session_({.url = store.options().database_url,
+                .application_name = store.options().service + "-replica",
+                .statement_timeout = options_.lease_ms / 2,
+                // A lease that a crash of the server loses is renewed at the next beat.
+                .synchronous_commit = false}) {}
+
+void Membership::beat() {
+    if (incarnation_ == 0) join();
+    const auto results = session_.transaction(std::vector<postgres::Session::Statement>{
+        {"update replicas set alive_until = clock_timestamp() + $3 * interval '1 millisecond' "
+         "where name = $1 and incarnation = $2",
+         postgres::Params()
+             .add(options_.replica)
+             .add(incarnation_)
+             .add(static_cast<std::int64_t>(options_.lease_ms.count()))},
+        {"select name, incarnation, alive_until > clock_timestamp() from replicas", {}},
+        {"select lane, owner_epoch, replica, incarnation from lane_owner order by lane", {}}});
+    const bool replaced = results[0].affected() == 0;
+    if (replaced) owners_.revoked(owners_.lanes());
+    {
+        const std::lock_guard lock(mutex_);
+        if (replaced && !replaced_)
+            log::error("another process was started under this replica's name; this one gives up "
+                       "its lanes until the other's lease runs out",
+                       {{"replica", options_.replica}});
+        replaced_ = replaced;
+        const auto now = Steady::now();
+        if (now - last_beat_ > options_.lease_ms / 2) steady_since_ = now;
+        last_beat_ = now;
+        read(results[1], results[2]);
+    }
+    for (int lane = 0; lane < results[2].rows(); ++lane)
+        owners_.seen(results[2].int4(lane, 0), results[2].int8(lane, 1));
+    if (replaced) {
+        // Comes back as a process of its own once the other one is gone.
+        const auto again = session_.query(
+            "update replicas set incarnation = incarnation + 1, alive_until = clock_timestamp() + "
+            "$2 * interval '1 millisecond' where name = $1 and alive_until < clock_timestamp() "
+            "returning incarnation",
+            postgres::Params()
+                .add(options_.replica)
+                .add(static_cast<std::int64_t>(options_.lease_ms.count())));
+        const std::lock_guard lock(mutex_);
+        if (again.rows() != 0) incarnation_ = again.int8(0, 0);
+    }
+}
+
+void Membership::join() {
+    const auto joined = session_.query(
+        "insert into replicas as r (name, incarnation, alive_until) values ($1, 1, "
+        "clock_timestamp() + $2 * interval '1 millisecond') on conflict (name) do update set "
+        "incarnation = r.incarnation + 1, alive_until = excluded.alive_until returning incarnation",
+        postgres::Params()
+            .add(options_.replica)
+            .add(static_cast<std::int64_t>(options_.lease_ms.count())));
+    const std::lock_guard lock(mutex_);
+    incarnation_ = joined.int8(0, 0);
+    steady_since_ = last_beat_ = Steady::now();
+}
+
+// Under the lock.
+void Membership::read(const postgres::Result& replicas, const postgres::Result& lanes) {
+    replicas_.clear();
+    for (int row = 0; row < replicas.rows(); ++row)
+        replicas_[replicas.text(row, 0)] = {replicas.int8(row, 1), replicas.boolean(row, 2)};
+    lanes_.clear();
+    for (int row = 0; row < lanes.rows(); ++row)
+        lanes_.push_back({lanes.int8(row, 1), lanes.text(row, 2), lanes.int8(row, 3)});
+    for (int lane = 0; lane < static_cast<int>(lanes_.size()); ++lane) {
+        if (held_by_the_living(lanes_[static_cast<std::size_t>(lane)]))
+            without_owner_since_.erase(lane);
+        else
+            without_owner_since_.try_emplace(lane, Steady::now());
+    }
+    fresh_ = true;
+}
+
+bool Membership::held_by_the_living(const LaneRow& row) const {
+    const auto holder = replicas_.find(row.replica);
+    return holder != replicas_.end() && holder->second.alive &&
+           holder->second.incarnation == row.incarnation;
+}
+
+bool Membership::may_be_taken(const LaneRow& row) const {
+    if (row.replica.empty() || row.replica == options_.replica) return true;
+    if (held_by_the_living(row)) return false;
+    const auto holder = replicas_.find(row.replica);
+    // The holder was started anew since it took the lane: the process that took it is gone.
+    if (holder == replicas_.end() || holder->second.incarnation != row.incarnation) return true;
+    // The holder is silent. If the store was away, every lease has run out, and the others renew
+    // theirs as soon as this replica does: wait for them.
+    return Steady::now() - steady_since_ >= options_.lease_ms / 2;
+}
+
+std::optional<Membership::Change> Membership::due() {
+    const std::lock_guard lock(mutex_);
+    if (!fresh_) return std::nullopt;
+    fresh_ = false;
+    Change change;
+    if (replaced_) return change;
+    std::vector<std::string> living;
+    for (const auto& [name, replica] : replicas_)
+        if (replica.alive) living.push_back(name);
+    const auto share = share_of(options_.replica, living, static_cast<int>(lanes_.size()));
+    for (int lane = 0; lane < static_cast<int>(lanes_.size()); ++lane) {
+        const auto& row = lanes_[static_cast<std::size_t>(lane)];
+        const bool held = owners_.guard(lane).has_value();
+        if (std::binary_search(share.begin(), share.end(), lane)) {
+            if (!held && may_be_taken(row)) change.take.push_back(lane);
+        } else if (held || (row.replica == options_.replica && row.incarnation == incarnation_)) {
+            change.give_back.push_back(lane);
+        }
+    }
+    return change;
+}
+
+void Membership::take(const std::vector<int>& lanes) {
+    std::vector<LaneRow> seen;
+    std::int64_t incarnation = 0;
+    {
+        const std::lock_guard lock(mutex_);
+        seen = lanes_;
+        incarnation = incarnation_;
+    }
+    std::vector<int> taken;
+    for (const int lane : lanes)
+        if (owners_.take(lane, incarnation, seen.at(static_cast<std::size_t>(lane)).epoch))
+            taken.push_back(lane);
+    if (!taken.empty())
+        log::info("lanes taken", {{"count", taken.size()}, {"lanes", lane_ranges(taken)}});
+}
+
+void Membership::give_back(const std::vector<int>& lanes) {
+    owners_.revoked(lanes);
+    std::int64_t incarnation = 0;
+    {
+        const std::lock_guard lock(mutex_);
+        incarnation = incarnation_;
+    }
+    const std::vector<std::int32_t> numbers(lanes.begin(), lanes.end());
+    const auto result = store_.pool().with([&](postgres::Session& session) {
+        return session.query(
+            "update lane_owner set replica = '', incarnation = 0 where lane = any($1) and "
+            "replica = $2 and incarnation = $3",
+            postgres::Params()
+                .add_array(std::span<const std::int32_t>(numbers))
+                .add(options_.replica)
+                .add(incarnation));
+    });
+    if (result.affected() > 0)
+        log::info("lanes given back",
+                  {{"count", result.affected()}, {"lanes", lane_ranges(lanes)}});
+}
+
+void Membership::leave() {
+    std::int64_t incarnation = 0;
+    std::vector<int> all;
+    {
+        const std::lock_guard lock(mutex_);
+        incarnation = incarnation_;
+        for (int lane = 0; lane < static_cast<int>(lanes_.size()); ++lane) all.push_back(lane);
+    }
+    if (incarnation == 0) return;
+    give_back(all);
+    session_.query(
+        "update replicas set alive_until = clock_timestamp() where name = $1 and incarnation = $2",
+        postgres::Params().add(options_.replica).add(incarnation));
+}
+
+Membership::Report Membership::report() const {
+    const std::lock_guard lock(mutex_);
+    Report report;
+    for (const auto& [name, replica] : replicas_)
+        if (replica.alive) report.living.push_back(name);
+    const auto now = Steady::now();
+    for (const auto& [lane, since] : without_owner_since_) {
+        report.without_owner.push_back(lane);
+        report.without_owner_ms = std::max(
+            report.without_owner_ms, std::chrono::duration_cast<milliseconds>(now - since));
+    }
+    report.replaced = replaced_;
+    return report;
+}
+
+}  // namespace flowstack::eventlog

@@ -1,0 +1,91 @@
+#pragma once
+
+#include <atomic>
+#include <chrono>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <vector>
+
+#include "common/eventlog/consumption.h"
+#include "common/eventlog/membership.h"
+#include "common/eventlog/owners.h"
+#include "common/service/errands.h"
+#include "common/service/loop.h"
+
+namespace flowstack::messaging {
+class LaneConsumer;
+}
+
+namespace flowstack::service {
+
+// The topic of a service's log.
+std::string topic_of(const std::string& service);
+
+// The consuming thread of a process: takes and gives back lanes as Membership says, reads the topics
+// of those lanes from Kafka, and hands the records to Consumption.
+//
+// Kafka may come late and go away. Lanes do not depend on it, and what it does not bring is fetched
+// from the sources.
+class ConsumeLoop {
+public:
+    struct Options {
+        std::string service;
+        std::vector<std::string> sources;   // the services that this one reads, besides itself
+        std::vector<std::string> topics{};  // made with `lanes` partitions when they do not exist
+        int lanes = 64;
+        std::string brokers;
+        std::chrono::milliseconds fetch_wait_ms{100};
+        int fetch_bytes_min = 1;
+    };
+    struct Listener {
+        // A record of the service's own topic, for the relay to compare.
+        std::function<void(int lane, const std::string& value)> own_record;
+    };
+
+    ConsumeLoop(Options options, eventlog::Membership& membership, eventlog::Owners& owners,
+                eventlog::Consumption& consumption, Listener listener);
+    ~ConsumeLoop();
+
+    void start();
+    void stop();
+
+    // True once this replica has taken the lanes of its share for the first time.
+    bool settled() const { return settled_; }
+    struct Bus {
+        bool ready = false;
+        std::string detail = "not looked at yet";
+    };
+    Bus bus() const;
+    // Runs something on the consuming thread and waits for its answer.
+    Errands& errands() { return errands_; }
+
+private:
+    void run();
+    void move_lanes();
+    void follow_owners();
+    void read_bus();
+    void set_bus(bool ready, const std::string& detail);
+
+    Options options_;
+    eventlog::Membership& membership_;
+    eventlog::Owners& owners_;
+    eventlog::Consumption& consumption_;
+    Listener listener_;
+    std::vector<std::string> read_topics_;
+    Errands errands_;
+    std::atomic<bool> settled_{false};
+    mutable std::mutex mutex_;
+    Bus bus_;
+
+    // Of the consuming thread.
+    std::vector<int> consumed_;  // lanes that Consumption works on
+    std::unique_ptr<messaging::LaneConsumer> consumer_;
+    std::vector<int> read_;  // lanes that consumer_ reads
+    bool topics_made_ = false;
+    std::chrono::steady_clock::time_point topics_checked_{};
+    Loop loop_;  // last: its end waits for the thread that uses the others
+};
+
+}  // namespace flowstack::service

@@ -1,0 +1,61 @@
+#pragma once
+
+#include <atomic>
+#include <chrono>
+#include <functional>
+#include <future>
+#include <memory>
+#include <mutex>
+#include <vector>
+
+#include "common/core/broken_world.h"
+
+namespace flowstack::service {
+
+// Work that other threads want done on the thread that consumes. They wait for it, but not for ever.
+class Errands {
+public:
+    // Throws Unavailable when the consuming thread does not begin with it in time, and whatever the
+    // errand throws.
+    template <class Result>
+    Result run(std::function<Result()> errand) {
+        constexpr std::chrono::milliseconds kWaitMs{5000};
+        auto task = std::make_shared<std::packaged_task<Result()>>(std::move(errand));
+        auto answer = task->get_future();
+        auto cancelled = std::make_shared<std::atomic<bool>>(false);
+        {
+            const std::lock_guard lock(mutex_);
+            if (closed_) throw Unavailable("this replica stops");
+            waiting_.push_back([task, cancelled] {
+                if (!cancelled->exchange(true)) (*task)();
+            });
+        }
+        if (answer.wait_for(kWaitMs) != std::future_status::ready && !cancelled->exchange(true))
+            throw Unavailable("the consumer is busy, nothing was done");
+        return answer.get();
+    }
+    // On the consuming thread.
+    void do_all() {
+        std::vector<std::function<void()>> now;
+        {
+            const std::lock_guard lock(mutex_);
+            now.swap(waiting_);
+        }
+        for (const auto& errand : now) errand();
+    }
+    // Does what waits and refuses what comes later.
+    void close() {
+        {
+            const std::lock_guard lock(mutex_);
+            closed_ = true;
+        }
+        do_all();
+    }
+
+private:
+    std::mutex mutex_;
+    bool closed_ = false;
+    std::vector<std::function<void()>> waiting_;
+};
+
+}  // namespace flowstack::service

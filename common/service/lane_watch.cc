@@ -1,0 +1,79 @@
+#include "common/service/lane_watch.h"
+
+#include "common/observability/log.h"
+
+namespace flowstack::service {
+namespace {
+
+constexpr std::chrono::milliseconds kStoreCheckMs{1000};
+
+}  // namespace
+
+observability::Check lanes_check(const eventlog::Membership::Report& report) {
+    using observability::State;
+    if (report.replaced)
+        return {State::degraded,
+                "another process runs under this replica's name and works on its lanes: give each "
+                "process a REPLICA_ID of its own"};
+    if (report.without_owner_ms < kWithoutOwnerMs) return {State::ok, ""};
+    return {State::degraded,
+            "lanes " + eventlog::lane_ranges(report.without_owner) +
+                " have no living owner, the first for " +
+                std::to_string(report.without_owner_ms.count() / 1000) +
+                " s: what is for them waits until a replica takes them"};
+}
+
+void LaneWatch::start() {
+    beating_.start([this](Loop& loop) { beat(loop); });
+    checking_.start([this](Loop& loop) { check_store(loop); });
+}
+
+void LaneWatch::beat(Loop& loop) {
+    bool beats = true;
+    while (!loop.stopping()) {
+        try {
+            membership_.beat();
+            tell_of_lanes();
+            beats = true;
+        } catch (const std::exception& error) {
+            if (beats) log::warn("the lease on lanes cannot be renewed", {{"error", error.what()}});
+            beats = false;
+        }
+        loop.sleep(eventlog::kBeatMs);
+    }
+}
+
+// Apart from the beat: when every connection for reading is lent, this waits and the lease must not.
+void LaneWatch::check_store(Loop& loop) {
+    while (!loop.stopping()) {
+        std::string why;
+        const bool ready = store_.ready(why);
+        set_store(ready, why);
+        loop.sleep(kStoreCheckMs);
+    }
+}
+
+void LaneWatch::tell_of_lanes() {
+    const auto report = membership_.report();
+    const bool late = report.without_owner_ms >= kWithoutOwnerMs;
+    if (late && !told_)
+        log::warn("lanes have no living owner",
+                  {{"lanes", eventlog::lane_ranges(report.without_owner)},
+                   {"for_ms", report.without_owner_ms.count()},
+                   {"living_replicas", report.living.size()}});
+    if (!late && told_) log::info("every lane has a living owner again");
+    told_ = late;
+}
+
+void LaneWatch::set_store(bool ready, const std::string& detail) {
+    const std::lock_guard lock(mutex_);
+    store_ready_ = ready;
+    store_detail_ = detail;
+}
+
+observability::Check LaneWatch::store_check() const {
+    const std::lock_guard lock(mutex_);
+    return {store_ready_ ? observability::State::ok : observability::State::failed, store_detail_};
+}
+
+}  // namespace flowstack::service

@@ -1,0 +1,38 @@
+#include "common/service/settings_loop.h"
+
+#include "common/observability/log.h"
+
+namespace flowstack::service {
+namespace {
+constexpr std::chrono::milliseconds kRetryMs{500};
+}  // namespace
+
+void SettingsLoop::start() {
+    read();
+    loop_.start([this](Loop& loop) {
+        while (!loop.stopping()) {
+            try {
+                read();
+            } catch (const std::exception& error) {
+                log::warn("settings changes cannot be read", {{"error", error.what()}});
+                loop.sleep(kRetryMs);
+            }
+            loop.sleep(poll_ms_);
+        }
+    });
+}
+
+void SettingsLoop::read() {
+    const auto result = store_.pool().with([&](postgres::Session& session) {
+        return session.query(
+            "select seq, tenant, kind, key from settings_changes where seq > $1 order by seq",
+            postgres::Params().add(seq_));
+    });
+    for (int row = 0; row < result.rows(); ++row) {
+        for (const auto& listener : listeners_)
+            listener({result.text(row, 1), result.text(row, 2), result.text(row, 3)});
+        seq_ = result.int8(row, 0);
+    }
+}
+
+}  // namespace flowstack::service
