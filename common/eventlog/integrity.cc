@@ -4,6 +4,7 @@
 #include <limits>
 #include <map>
 #include <optional>
+#include <set>
 #include <stdexcept>
 #include <unordered_map>
 
@@ -295,10 +296,12 @@ struct WantedClaim {
     bool found = false;
 };
 
-struct WantedWork {
-    WorkPut row;
+// What an event does last to a work row: it puts it, or takes it away.
+struct WorkOp {
+    std::optional<WorkPut> put;
     int lane = 0;  // of the event
     std::int64_t position = 0;
+    Time recorded_at{};
 };
 
 struct KnownCommand {
@@ -308,6 +311,11 @@ struct KnownCommand {
 
 using WorkKey = std::tuple<int, std::string, std::string>;
 using SettingsKey = std::tuple<std::string, std::string, std::string>;
+
+// Events of different lanes that touch one work row have no order but their times, and those are
+// only so exact: a lane's clock may be 5 s ahead (append() refuses beyond), and an append may run
+// for 10 s between the moment when it takes its time and the moment when it writes the row.
+constexpr std::chrono::seconds kOrderUnknown{15};
 
 constexpr std::string_view kCommandClaim = "command";
 
@@ -325,6 +333,19 @@ public:
         for_each_claim("kind = 'command'", [&](const postgres::Result& page, int row) {
             commands_[page.text(row, 3)].request_hash = page.text(row, 6);
         });
+    }
+
+    // Replays all lanes.
+    //
+    // A lane's events say in which order they touched a work row. For a row that events of several
+    // lanes touch, the last operation of each lane is kept until all lanes are read. Which kinds of
+    // work have such rows shows while reading; when another one shows, everything is read again, so
+    // that memory need not hold every row that ever was.
+    void lanes(int count, const std::function<bool()>& cancelled) {
+        do {
+            forget();
+            for (int number = 0; number < count; ++number) lane(number, cancelled);
+        } while (again_);
     }
 
     void lane(int lane, const std::function<bool()>& cancelled) {
@@ -381,24 +402,25 @@ public:
             ++report_.work;
             const WorkKey key{rows.int4(row, 0), rows.text(row, 1), rows.text(row, 2)};
             const auto subject = std::get<1>(key) + " " + std::get<2>(key);
-            const auto wanted = work_.find(key);
-            if (wanted == work_.end()) {
-                problem("work", std::get<0>(key), 0, subject, "no event leaves this work");
+            const WorkPut there{key_lane(key),      std::get<1>(key),  std::get<2>(key),
+                                rows.time(row, 3),  rows.int4(row, 4), rows.text(row, 5)};
+            const auto found = work_.find(key);
+            if (found == work_.end()) {
+                problem("work", there.lane, 0, subject, "no event leaves this work");
                 continue;
             }
-            const auto& w = wanted->second;
-            if (rows.time(row, 3) != w.row.due_at)
-                problem("work", w.lane, w.position, subject,
-                        "due at " + to_rfc3339(rows.time(row, 3)) + ", the event says " +
-                            to_rfc3339(w.row.due_at));
-            if (rows.int4(row, 4) != w.row.priority || rows.bytes(row, 5) != w.row.ref)
-                problem("work", w.lane, w.position, subject,
-                        "its priority or reference is not what the event says");
-            work_.erase(wanted);
+            compare_row(there, possible(found->second), subject);
+            work_.erase(found);
         }
-        for (const auto& [key, w] : work_)
-            problem("work", w.lane, w.position, std::get<1>(key) + " " + std::get<2>(key),
-                    "the work that this event leaves is not there");
+        for (const auto& [key, ops] : work_) {
+            const auto last = possible(ops);
+            const bool may_be_gone =
+                std::any_of(last.begin(), last.end(), [](const auto* op) { return !op->put; });
+            if (!may_be_gone)
+                problem("work", last.front()->lane, last.front()->position,
+                        std::get<1>(key) + " " + std::get<2>(key),
+                        "the work that this event leaves is not there");
+        }
     }
 
     void compare_settings() {
@@ -429,6 +451,63 @@ public:
     }
 
 private:
+    using Ops = std::map<int, WorkOp>;  // lane of the events → their last operation on one row
+
+    static int key_lane(const WorkKey& key) { return std::get<0>(key); }
+
+    void forget() {
+        again_ = false;
+        report_ = {};
+        claims_.clear();
+        work_.clear();
+        settings_.clear();
+        for (auto& [id, command] : commands_) command.found = false;
+    }
+
+    // The operations that may have been the last one, the most probable first.
+    static std::vector<const WorkOp*> possible(const Ops& ops) {
+        std::vector<const WorkOp*> last;
+        for (const auto& [lane, op] : ops) last.push_back(&op);
+        std::sort(last.begin(), last.end(), [](const auto* one, const auto* other) {
+            return one->recorded_at > other->recorded_at;
+        });
+        const auto newest = last.front()->recorded_at;
+        std::erase_if(last, [&](const auto* op) { return newest - op->recorded_at > kOrderUnknown; });
+        return last;
+    }
+
+    void compare_row(const WorkPut& there, const std::vector<const WorkOp*>& last,
+                     const std::string& subject) {
+        const WorkOp* wanted = nullptr;
+        for (const auto* op : last) {
+            if (!op->put) continue;
+            if (op->put->due_at == there.due_at && op->put->priority == there.priority &&
+                op->put->ref == there.ref)
+                return;
+            if (!wanted) wanted = op;
+        }
+        if (!wanted)
+            return problem("work", last.front()->lane, last.front()->position, subject,
+                           "this event takes the work away, and it is there");
+        if (wanted->put->due_at != there.due_at)
+            problem("work", wanted->lane, wanted->position, subject,
+                    "due at " + to_rfc3339(there.due_at) + ", the event says " +
+                        to_rfc3339(wanted->put->due_at));
+        if (wanted->put->priority != there.priority || wanted->put->ref != there.ref)
+            problem("work", wanted->lane, wanted->position, subject,
+                    "its priority or reference is not what the event says");
+    }
+
+    void touch(WorkKey key, WorkOp op) {
+        const auto& kind = std::get<1>(key);
+        if (key_lane(key) != lane_ && shared_kinds_.insert(kind).second) again_ = true;
+        if (op.put || shared_kinds_.contains(kind)) {
+            work_[std::move(key)].insert_or_assign(lane_, std::move(op));
+            return;
+        }
+        work_.erase(key);
+    }
+
     void problem(std::string kind, int lane, std::int64_t position, std::string subject,
                  std::string detail) {
         problems_.add({std::move(kind), lane, position, std::move(subject), std::move(detail)});
@@ -460,6 +539,7 @@ private:
                 known != commands_.end() && known->second.request_hash == event.meta.request_hash)
                 known->second.found = true;
         lane_ = event.lane;
+        position_ = event.position;
         recorded_at_ = event.recorded_at;
         try {
             derive_(
@@ -484,11 +564,12 @@ private:
             const auto holder = stream_id(claim.holder);
             wanted = {std::move(claim), holder, lane_, claim_places_[i], recorded_at_, false};
         }
-        for (const auto& del : derived_.work_del) work_.erase({del.lane, del.kind, del.key});
+        for (const auto& del : derived_.work_del)
+            touch({del.lane, del.kind, del.key}, {std::nullopt, lane_, position_, recorded_at_});
         for (auto& put : derived_.work_put) {
             WorkKey key{put.lane, put.kind, put.key};
             const auto position = work_places_.at(key);
-            work_.insert_or_assign(std::move(key), WantedWork{std::move(put), lane_, position});
+            touch(std::move(key), {std::move(put), lane_, position, recorded_at_});
         }
         for (const auto& change : derived_.settings)
             ++settings_[{change.tenant, change.kind, change.key}];
@@ -508,9 +589,12 @@ private:
     std::vector<std::int64_t> claim_places_;
     std::map<WorkKey, std::int64_t> work_places_;
     int lane_ = 0;
+    std::int64_t position_ = 0;
     Time recorded_at_{};
     std::unordered_map<Uuid, WantedClaim> claims_;
-    std::map<WorkKey, WantedWork> work_;
+    std::map<WorkKey, Ops> work_;
+    std::set<std::string> shared_kinds_;  // of work that events of another lane touch
+    bool again_ = false;
     std::map<SettingsKey, std::int64_t> settings_;
     std::unordered_map<std::string, KnownCommand> commands_;
 };
@@ -574,7 +658,7 @@ DerivedReport check_derived(postgres::Session& session, const std::string& servi
     const Snapshot snapshot(session);
     Replay replay(session, service, derive, report);
     replay.read_command_claims();
-    for (int lane = 0; lane < lanes; ++lane) replay.lane(lane, cancelled);
+    replay.lanes(lanes, cancelled);
     replay.compare_claims();
     replay.compare_work();
     replay.compare_settings();

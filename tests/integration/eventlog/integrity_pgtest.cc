@@ -32,6 +32,11 @@ void derive(const StreamName& stream, int lane, const NewEvent& event, Derived& 
     if (event.payload == "timed")
         out.work_put.push_back({lane, "timer", stream.key, event.occurred_at, 1, "ref"});
     if (event.payload == "untimed") out.work_del.push_back({lane, "timer", stream.key});
+    // A campaign: its home lane gives every lane work, and each lane takes its own away.
+    if (event.payload == "started")
+        for (int n = 0; n < kLanes; ++n)
+            out.work_put.push_back({n, "freeze", "campaign", event.occurred_at, 0, ""});
+    if (event.payload == "frozen") out.work_del.push_back({lane, "freeze", "campaign"});
     if (event.payload == "set") out.settings.push_back({stream.tenant, "tenant", stream.key});
 }
 
@@ -280,6 +285,67 @@ TEST_F(Integrity, WorkThatWasTakenAwayMovedOrInventedIsNamed) {
     EXPECT_THAT(problems(),
                 ::testing::UnorderedElementsAre(is("work", 0, "no event leaves this work"),
                                                 is("work", 4, "due at")));
+}
+
+// Work that one lane's events put and another lane's take away, as a campaign's shards do.
+class SharedWork : public Integrity {
+protected:
+    void happen(int lane, const std::string& payload) {
+        Store store({.service = "test", .database_url = database_.service_url(), .lanes = kLanes},
+                    derive);
+        Command command;
+        command.id = "command-" + std::to_string(++commands_);
+        command.tenant = "t1";
+        command.meta.routing = {RoutingKind::lane, std::to_string(lane)};
+        command.parts.push_back({{"t1", "campaign", "lane-" + std::to_string(lane)},
+                                 kAny,
+                                 {{.type = "test.v1.Happened", .payload = payload, .occurred_at = kNow}}});
+        ASSERT_TRUE(store.append(command).accepted());
+        if (lane == lane_) marks_ = remembered();
+    }
+    // As if this lane's last event had come a minute after all others.
+    void last_event_came_late(int lane) {
+        tamper("update events set recorded_at = recorded_at + interval '1 minute' where lane = " +
+               std::to_string(lane) + " and position = (select max(position) from events where lane = " +
+               std::to_string(lane) + "); update lanes set last_recorded_at = last_recorded_at + "
+               "interval '1 minute' where lane = " + std::to_string(lane));
+        marks_.clear();
+    }
+};
+
+TEST_F(SharedWork, IsRightWhicheverLaneIsTheHome) {
+    for (const int home : {1, 0}) {
+        happen(home, "started");
+        EXPECT_THAT(problems(), IsEmpty()) << "started from lane " << home;
+        for (int lane = 0; lane < kLanes; ++lane) {
+            happen(lane, "frozen");
+            EXPECT_THAT(problems(), IsEmpty()) << "home " << home << ", frozen " << lane;
+        }
+    }
+}
+
+TEST_F(SharedWork, ARowThatIsReallyMissingIsStillFound) {
+    happen(1, "started");
+    tamper("delete from work where kind = 'freeze' and lane = 0");
+    EXPECT_THAT(problems(), ElementsAre(AllOf(Field(&Problem::kind, "work"), Field(&Problem::lane, 1),
+                                              Field(&Problem::detail, HasSubstr("is not there")))));
+}
+
+TEST_F(SharedWork, ARowThatIsStillThereLongAfterItWasTakenAwayIsFound) {
+    happen(1, "started");
+    happen(0, "frozen");
+    last_event_came_late(0);
+    ASSERT_THAT(problems(), IsEmpty());
+    tamper("insert into work values (0, 'freeze', 'campaign', '" + to_rfc3339(kNow) + "', 0, '')");
+    EXPECT_THAT(problems(), ElementsAre(AllOf(Field(&Problem::kind, "work"), Field(&Problem::lane, 0),
+                                              Field(&Problem::detail, HasSubstr("takes the work away")))));
+}
+
+TEST_F(SharedWork, ARowWithAnotherTimeThanItsEventGaveItIsFound) {
+    happen(1, "started");
+    tamper("update work set due_at = now() where kind = 'freeze' and lane = 0");
+    EXPECT_THAT(problems(), ElementsAre(AllOf(Field(&Problem::kind, "work"), Field(&Problem::lane, 1),
+                                              Field(&Problem::detail, HasSubstr("due at")))));
 }
 
 TEST_F(Integrity, ARelayAheadOfItsLaneIsSeen) {
