@@ -4,6 +4,7 @@
 #include <stdexcept>
 
 #include "common/crypto/encoding.h"
+#include "common/eventlog/codes.h"
 #include "common/eventlog/envelope.h"
 #include "common/eventlog/store.h"
 
@@ -32,7 +33,8 @@ void check(const Command& command) {
         if (!seen.insert(part.stream).second) refuse("two parts of stream " + part.stream.key);
 }
 
-// A request for a claim by one command, in the batch's numbering (from 1, as SQL counts).
+// A command's request for a claim. Indices count from 1, as SQL does. The prefixes of the arrays below are
+// explained in migrations/eventlog/0002_append.sql.
 struct Request {
     Int cmd;
     Uuid claim;
@@ -56,7 +58,7 @@ AppendCall append_call(std::span<const Command> commands, const StoreOptions& op
     std::map<Uuid, Stream> streams;               // sorted as PostgreSQL sorts
     std::map<Uuid, std::pair<Claim, Int>> names;  // claim id → what it is, its index
 
-    // First pass: what is touched, so that everything can be sorted before it is numbered.
+    // First pass: collects what is touched, so that it can be sorted before it is numbered.
     std::vector<Int> command_lane;
     std::vector<std::vector<Uuid>> part_stream;
     std::vector<Derived> derived(commands.size());
@@ -70,7 +72,7 @@ AppendCall append_call(std::span<const Command> commands, const StoreOptions& op
         part_stream.emplace_back();
         const auto ask = [&](Claim claim, std::string hash, bool is_command) {
             const auto id = claim_id(claim.scope, claim.kind, claim.key);
-            // Asked twice by one command for the same holder: once is enough.
+            // A command that asks for one name twice, for the same holder, has one request.
             for (auto it = requests.rbegin();
                  it != requests.rend() && it->cmd == static_cast<Int>(c) + 1; ++it)
                 if (it->claim == id) return;
@@ -250,7 +252,7 @@ std::vector<Verdict> verdicts_from(const postgres::Result& result) {
     std::vector<Verdict> verdicts;
     for (int row = 0; row < result.rows(); ++row) {
         Verdict verdict;
-        verdict.outcome = static_cast<Outcome>(result.int4(row, 0) - 1);
+        verdict.outcome = outcome_of(result.int4(row, 0));
         if (!result.null(row, 1)) verdict.part = result.int4(row, 1);
         if (!result.null(row, 2)) verdict.actual = result.int8(row, 2);
         if (!result.null(row, 3)) verdict.lane = result.int4(row, 3);
@@ -277,7 +279,7 @@ std::pair<std::size_t, Verdict> refusal_from(const postgres::SqlError& error) {
     if (fields.size() != 6)
         throw std::logic_error("append: refusal without detail: " + error.detail);
     Verdict verdict;
-    verdict.outcome = static_cast<Outcome>(std::stoi(fields[1]) - 1);
+    verdict.outcome = outcome_of(std::stoi(fields[1]));
     if (!fields[2].empty()) verdict.actual = std::stoll(fields[2]);
     verdict.claim_kind = fields[3];
     verdict.claim_value = crypto::hex_decode(fields[4]).value_or("");

@@ -23,9 +23,9 @@ struct ConsumptionOptions {
     int batch_events_max = 200;
     std::chrono::milliseconds head_compare_ms{2000};
     std::chrono::milliseconds retry_delay_ms{100};
-    // A clean stretch (nothing decided) is written down at the latest after this.
+    // When a run of events leads to no command, their cursors are saved after this long at the latest.
     std::chrono::milliseconds idle_cursor_ms{250};
-    // Documents are written with the next append, or when they have waited so long.
+    // Documents are written with the next append, or after they have waited this long.
     std::chrono::milliseconds document_delay_ms{0};
     int attempts_before_parking = 5;
 };
@@ -80,11 +80,11 @@ public:
     struct Released {
         std::int64_t released = 0;
         std::int64_t left = 0;
-        std::string why_left{};  // the first of those that are left could not be applied again
+        std::string why_left{};  // why the first event that is left failed again
     };
-    // Tries the parked events of one key again, in order, as their source's log has them; those
-    // that work leave the car park. On the thread of `apply`. Throws Unavailable when the source is
-    // away and std::out_of_range when the lane is not assigned here.
+    // Tries the parked events of one key again, in order, as their source's log has them. Events that
+    // now succeed are no longer parked. On the thread of `apply`. Throws Unavailable when the source
+    // is away and std::out_of_range when the lane is not assigned here.
     Released release(const std::string& source, int lane, const std::string& routing_key);
 
 private:

@@ -47,8 +47,9 @@ Membership::Membership(Store& store, Owners& owners, MembershipOptions options)
 void Membership::beat() {
     if (incarnation_ == 0) join();
     const auto results = session_.transaction(std::vector<postgres::Session::Statement>{
-        {"update replicas set alive_until = clock_timestamp() + $3 * interval '1 millisecond' "
-         "where name = $1 and incarnation = $2",
+        {R"sql(update replicas
+                  set alive_until = clock_timestamp() + $3 * interval '1 millisecond'
+                where name = $1 and incarnation = $2)sql",
          postgres::Params()
              .add(options_.replica)
              .add(incarnation_)
@@ -74,9 +75,11 @@ void Membership::beat() {
     if (replaced) {
         // Comes back as a process of its own once the other one is gone.
         const auto again = session_.query(
-            "update replicas set incarnation = incarnation + 1, alive_until = clock_timestamp() + "
-            "$2 * interval '1 millisecond' where name = $1 and alive_until < clock_timestamp() "
-            "returning incarnation",
+            R"sql(update replicas
+                     set incarnation = incarnation + 1,
+                         alive_until = clock_timestamp() + $2 * interval '1 millisecond'
+                   where name = $1 and alive_until < clock_timestamp()
+               returning incarnation)sql",
             postgres::Params()
                 .add(options_.replica)
                 .add(static_cast<std::int64_t>(options_.lease_ms.count())));
@@ -87,9 +90,11 @@ void Membership::beat() {
 
 void Membership::join() {
     const auto joined = session_.query(
-        "insert into replicas as r (name, incarnation, alive_until) values ($1, 1, "
-        "clock_timestamp() + $2 * interval '1 millisecond') on conflict (name) do update set "
-        "incarnation = r.incarnation + 1, alive_until = excluded.alive_until returning incarnation",
+        R"sql(insert into replicas as r (name, incarnation, alive_until)
+              values ($1, 1, clock_timestamp() + $2 * interval '1 millisecond')
+              on conflict (name) do update
+                 set incarnation = r.incarnation + 1, alive_until = excluded.alive_until
+           returning incarnation)sql",
         postgres::Params()
             .add(options_.replica)
             .add(static_cast<std::int64_t>(options_.lease_ms.count())));
@@ -180,8 +185,8 @@ void Membership::give_back(const std::vector<int>& lanes) {
     const std::vector<std::int32_t> numbers(lanes.begin(), lanes.end());
     const auto result = store_.pool().with([&](postgres::Session& session) {
         return session.query(
-            "update lane_owner set replica = '', incarnation = 0 where lane = any($1) and "
-            "replica = $2 and incarnation = $3",
+            R"sql(update lane_owner set replica = '', incarnation = 0
+                   where lane = any($1) and replica = $2 and incarnation = $3)sql",
             postgres::Params()
                 .add_array(std::span<const std::int32_t>(numbers))
                 .add(options_.replica)

@@ -51,8 +51,8 @@ struct Relay::State {
           options(std::move(r)),
           session({.url = s.options().database_url,
                    .application_name = s.options().service + "-relay",
-                   // A place that is lost costs a repeat on the topic, waiting for the disk a share
-                   // of every append's.
+                   // A lost place costs repeats on the topic. Waiting for the disk would cost a
+                   // share of every append's time.
                    .synchronous_commit = false}),
           verify_session({.url = s.options().database_url,
                           .application_name = s.options().service + "-verify"}) {
@@ -86,7 +86,7 @@ struct Relay::State {
                     woken.wait_until(lock, next_poll, [&] { return stopping || !wakes.empty(); });
                 }
             } catch (const std::exception& error) {
-                log::warn("relay waits", {{"error", error.what()}});
+                log::warn("relay paused: the store or the bus is away", {{"error", error.what()}});
                 std::unique_lock lock(mutex);
                 woken.wait_for(lock, kBusRetryMs, [&] { return stopping.load(); });
             }
@@ -118,9 +118,8 @@ struct Relay::State {
         if (owned.empty()) return;
         const std::vector<std::int32_t> ids(owned.begin(), owned.end());
         const auto result = session.query(
-            "select l.lane, l.position, r.published from lanes l join lane_relay r using (lane) "
-            "where "
-            "l.lane = any($1)",
+            R"sql(select l.lane, l.position, r.published
+                    from lanes l join lane_relay r using (lane) where l.lane = any($1))sql",
             postgres::Params().add_array(std::span<const std::int32_t>(ids)));
         for (int row = 0; row < result.rows(); ++row) {
             auto& lane = lanes[result.int4(row, 0)];
@@ -203,7 +202,7 @@ struct Relay::State {
                 failed = true;
                 continue;
             }
-            // Of a time before this lane went and came back, it tells nothing new.
+            // Acknowledgements from before this lane was lost and regained are stale: ignore them.
             if (done.tag <= lane.published || done.tag > lane.sent) continue;
             if (done.tag == lane.published + 1)
                 ++lane.published;
@@ -243,8 +242,9 @@ struct Relay::State {
             }
         if (ids.empty()) return;
         session.query(
-            "update lane_relay r set published = greatest(r.published, v.p) from unnest($1::int[], "
-            "$2::bigint[]) v(l, p) where r.lane = v.l",
+            R"sql(update lane_relay r set published = greatest(r.published, v.position)
+                    from unnest($1::int[], $2::bigint[]) v(lane, position)
+                   where r.lane = v.lane)sql",
             postgres::Params().add_array(ids).add_array(positions));
     }
 

@@ -6,6 +6,8 @@
 #include <mutex>
 #include <thread>
 
+#include "common/eventlog/codes.h"
+
 namespace flowstack::eventlog {
 namespace {
 
@@ -21,13 +23,13 @@ std::size_t bytes_of(const Command& command) {
 }
 
 std::exception_ptr as_refusal(const Command& command, const postgres::SqlError& error) {
-    if (error.sqlstate == "FS003") return std::make_exception_ptr(ClockAhead(error.what()));
+    if (error.sqlstate == kClockAhead) return std::make_exception_ptr(ClockAhead(error.what()));
     return std::make_exception_ptr(CommandRefused("command " + command.id + ": " + error.what()));
 }
 
 }  // namespace
 
-// One thread, one connection: takes what has gathered, commits it, answers, takes again.
+// One thread and one connection: takes what has gathered, commits it, answers, and takes again.
 struct Store::Batcher {
     struct Waiting {
         Command command;
@@ -102,7 +104,7 @@ struct Store::Batcher {
         try {
             call = append_call(commands, store.options_, store.derive_, false);
         } catch (const std::exception&) {
-            // A command that cannot even be written down: find it.
+            // One of the commands cannot be encoded: find it by halving.
             if (batch.size() == 1) return batch[0].answer({}, std::current_exception());
             return halve(batch);
         }
@@ -115,11 +117,11 @@ struct Store::Batcher {
                     batch[i].answer(std::move(verdicts[i]), nullptr);
                 return;
             } catch (const postgres::StoreUnavailable&) {
-                // The commit may have counted. The same batch again gets "already done" if it did.
+                // The commit may have counted. The same batch is answered "already done" then.
                 if (expired(batch)) return fail(batch, std::current_exception());
                 std::this_thread::sleep_for(kRetryDelayMs);
             } catch (const postgres::SqlError& error) {
-                const bool shutting_down = error.sqlstate.starts_with("57P");
+                const bool shutting_down = error.sqlstate.starts_with(kShuttingDown);
                 if (shutting_down || (error.retryable() && ++deadlocks < kDeadlockRetriesMax)) {
                     if (shutting_down) session.disconnect();
                     if (expired(batch))
@@ -139,10 +141,9 @@ struct Store::Batcher {
         }
     }
 
-    // No space, too many connections, no schema yet: nobody's command is guilty.
+    // The server is out, or has no schema yet: no command is to blame.
     static bool store_is_out(const postgres::SqlError& error) {
-        return error.sqlstate.starts_with("53") || error.sqlstate.starts_with("58") ||
-               error.sqlstate.starts_with("42");
+        return server_is_out(error) || error.sqlstate.starts_with(kSyntaxOrMissingTable);
     }
 
     void halve(std::span<Waiting> batch) {
@@ -219,7 +220,7 @@ Verdict Store::append(Command command) {
 std::vector<Recorded> Store::read_stream(const StreamName& stream, std::int64_t from_version) {
     static const std::string sql =
         std::string("select ") + kEventColumns +
-        " from events where stream = $1 and version >= $2 order by version";
+        R"sql( from events where stream = $1 and version >= $2 order by version)sql";
     const auto result = pool_->with([&](postgres::Session& session) {
         return session.query(sql, postgres::Params().add(stream_id(stream)).add(from_version));
     });
@@ -232,9 +233,11 @@ std::vector<Recorded> Store::read_stream(const StreamName& stream, std::int64_t 
 std::vector<std::vector<Recorded>> Store::read_streams(std::span<const StreamTail> tails) {
     static const std::string sql =
         std::string("select ") + kEventColumns +
-        ", s.n from unnest($1::uuid[], $2::bigint[]) with ordinality s(id, from_version, n) "
-        "cross join lateral (select * from events where stream = s.id and version >= "
-        "s.from_version) e order by s.n, e.version";
+        R"sql(, s.n
+              from unnest($1::uuid[], $2::bigint[]) with ordinality s(id, from_version, n)
+             cross join lateral (select * from events
+                                  where stream = s.id and version >= s.from_version) e
+             order by s.n, e.version)sql";
     constexpr int kNumberColumn = 14;
     std::vector<Uuid> ids;
     std::vector<std::int64_t> from;
@@ -255,8 +258,8 @@ std::vector<std::vector<Recorded>> Store::read_streams(std::span<const StreamTai
 std::vector<Recorded> Store::read_lane(int lane, std::int64_t from, std::int64_t to, int limit) {
     static const std::string sql =
         std::string("select ") + kEventColumns +
-        " from events where lane = $1 and position >= $2 and position <= $3"
-        " order by position limit $4";
+        R"sql( from events where lane = $1 and position >= $2 and position <= $3
+             order by position limit $4)sql";
     constexpr auto kHead = std::numeric_limits<std::int64_t>::max();
     const auto result = pool_->with([&](postgres::Session& session) {
         return session.query(sql, postgres::Params()

@@ -15,7 +15,7 @@ namespace {
 using Steady = std::chrono::steady_clock;
 using RowKey = std::tuple<int, std::string, std::string>;
 constexpr std::chrono::milliseconds kStoreRetryMs{200};
-// However often it is woken: rows that come close together are fetched together.
+// The least time between two polls, so that rows that come close together are fetched together.
 constexpr std::chrono::milliseconds kPollGapMs{2};
 
 }  // namespace
@@ -64,8 +64,8 @@ struct WorkRunner::State {
         const auto lanes = owners.lanes();
         if (lanes.empty()) return;
         const std::vector<std::int32_t> lane_ids(lanes.begin(), lanes.end());
-        // One query for all kinds: each gets as many rows as it has room for, and as many more as
-        // may be in flight or at rest already, since those come again.
+        // One query for all kinds. A kind gets as many rows as it has room for, plus as many as may
+        // be in flight or at rest, since those are returned as well.
         std::vector<std::string> names;
         std::vector<std::int64_t> limits;
         std::map<std::string, int> room;
@@ -80,16 +80,20 @@ struct WorkRunner::State {
             }
         }
         if (names.empty()) return;
-        // Each lane's rows in the order of their time, from the index on it: what is due later is
-        // not read, however much of it there is. (An index serves a time that stands still for the
-        // statement; clock_timestamp() would be asked again for each row.)
+        // Each lane's rows are read in the order of due_at from its index, so rows that are due later
+        // are not read, however many there are. (The index serves a time that is fixed for the
+        // statement; clock_timestamp() would be evaluated for each row.)
         const auto result = session.query(
-            "select w.lane, k.kind, w.key, w.due_at, w.ref "
-            "from unnest($1::text[], $2::bigint[]) k(kind, n) cross join lateral ("
-            "select w.* from unnest($3::int[]) l(lane) cross join lateral ("
-            "select lane, key, due_at, ref from work where lane = l.lane and kind = k.kind and "
-            "due_at <= statement_timestamp() order by due_at limit k.n) w "
-            "order by w.due_at limit k.n) w",
+            R"sql(
+            select w.lane, k.kind, w.key, w.due_at, w.ref
+              from unnest($1::text[], $2::bigint[]) k(kind, n)
+             cross join lateral (
+                   select w.* from unnest($3::int[]) l(lane)
+                    cross join lateral (
+                          select lane, key, due_at, ref from work
+                           where lane = l.lane and kind = k.kind and due_at <= statement_timestamp()
+                           order by due_at limit k.n) w
+                    order by w.due_at limit k.n) w)sql",
             postgres::Params().add_array(names).add_array(limits).add_array(
                 std::span<const std::int32_t>(lane_ids)));
         const auto polled = Steady::now();
@@ -149,7 +153,7 @@ struct WorkRunner::State {
         const std::lock_guard lock(mutex);
         if (in_flight.erase(key) == 0) return;
         --kind.in_flight;
-        // If the handler's event took the row away or moved its time this changes nothing for it.
+        // Resting does not matter for a row that the handler's event removed or moved.
         resting[key] = Steady::now() + options.retry_delay_ms;
     }
 
@@ -198,7 +202,7 @@ void WorkRunner::stop() {
 }
 
 void WorkRunner::wake(Time due_at) {
-    // The clock that decides is the database's: a little late finds what a little early would not.
+    // The database's clock decides what is due: being a little late finds what being early would miss.
     constexpr std::chrono::milliseconds kClocksDiffer{1};
     const auto now = std::chrono::time_point_cast<Micros>(std::chrono::system_clock::now());
     if (due_at - now > std::chrono::seconds(1)) return;  // a poll finds it in time

@@ -17,6 +17,7 @@ end $$;
 grant usage on schema public to flowstack_service;
 grant select on events, heads, lanes, claims, settings_changes to flowstack_service;
 grant select, insert, update, delete on work, cursors, parked, read_model, leases to flowstack_service;
+grant select, insert, update on replicas to flowstack_service;
 grant select, update on lane_relay, lane_owner to flowstack_service;
 revoke execute on all functions in schema public from public;
-grant execute on function append, move_cursor, take_lane to flowstack_service;
+grant execute on function append, move_cursor, unpark, take_lane to flowstack_service;

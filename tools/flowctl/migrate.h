@@ -8,7 +8,7 @@
 namespace flowstack::flowctl {
 
 struct Migration {
-    std::string name;  // "eventlog/0001_log.sql"
+    std::string name;  // "eventlog/0001_tables.sql"
     std::string sql;
 };
 

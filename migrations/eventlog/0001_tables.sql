@@ -1,6 +1,10 @@
 -- The lane log of one service: the same for all five. See docs/ARCHITECTURE.md and common/eventlog.
 --
--- events is the log and the outbox. Nobody but append() writes it, and nobody at all changes it.
+-- events is the log and the outbox. Only append() writes it, and nothing changes it.
+--
+-- Of equally good indexes the planner takes the newest, and on a young table, which has no statistics, all
+-- look equally good. So the primary keys of work and read_model are made after their other indexes: a plan made on
+-- an empty table then seeks by the whole key and still serves when the table has grown.
 
 create table lanes (
     lane             int primary key,
@@ -60,15 +64,23 @@ create table work (
     key      text not null,
     due_at   timestamptz not null,
     priority int not null,
-    ref      bytea not null,
-    primary key (lane, kind, key)
+    ref      bytea not null
 );
 create index work_due on work (lane, kind, due_at);
+alter table work add primary key (lane, kind, key);
 
+-- Who works on which lane is decided from these two tables alone: the living replicas share the lanes out
+-- (common/eventlog/membership.h).
+create table replicas (
+    name        text primary key,
+    incarnation bigint not null,                       -- counts the processes that had this name; the last one counts
+    alive_until timestamptz not null                   -- a process that lives renews it about twice a second
+);
 create table lane_owner (
     lane        int primary key,
-    owner_epoch bigint not null default 0,
-    replica     text not null default '',
+    owner_epoch bigint not null default 0,             -- append() compares it with the caller's
+    replica     text not null default '',              -- '' when it was given back
+    incarnation bigint not null default 0,             -- of the replica when it took the lane
     taken_at    timestamptz
 );
 
@@ -119,12 +131,12 @@ create table read_model (
     sort_at  timestamptz not null,
     lane     int not null,
     position bigint not null,                          -- of the event that it shows last
-    body     bytea not null,
-    primary key (tenant, kind, id)
+    body     bytea not null
 );
 create index read_model_list on read_model (tenant, kind, sort_at desc, id);
 create index read_model_parent on read_model (tenant, kind, parent, sort_at desc, id) where parent <> '';
 create index read_model_state on read_model (tenant, kind, state, sort_at desc, id) where state <> '';
+alter table read_model add primary key (tenant, kind, id);
 
 -- What must be single across replicas and lanes, such as a provider's token.
 create table leases (

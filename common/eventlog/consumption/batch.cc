@@ -1,0 +1,248 @@
+#include "common/eventlog/consumption/batch.h"
+
+#include <thread>
+
+#include "common/core/corrupt_stream.h"
+#include "common/eventlog/codes.h"
+#include "common/eventlog/consumption/documents.h"
+#include "common/eventlog/consumption/parking.h"
+#include "common/observability/log.h"
+
+namespace flowstack::eventlog::consuming {
+namespace {
+
+using Steady = std::chrono::steady_clock;
+
+// A handler is told of these and decides otherwise. A wrong version is no such thing: the event is
+// decided again on what was written first.
+bool handler_is_told(const Verdict& verdict) {
+    return verdict.outcome == Outcome::claim_taken || verdict.outcome == Outcome::other_body;
+}
+
+// Trying again cannot change these.
+bool is_final(const std::exception& error) {
+    return dynamic_cast<const CorruptStream*>(&error) != nullptr ||
+           dynamic_cast<const std::invalid_argument*>(&error) != nullptr;
+}
+
+}  // namespace
+
+Batches::Fault Batches::fault_of(const postgres::SqlError& error) {
+    if (error.sqlstate == kCursorMoved) return Fault::cursor_moved;
+    if (error.sqlstate == kRefused) return Fault::refused;
+    if (error.retryable()) return Fault::in_the_way;
+    if (server_is_out(error) || error.sqlstate.starts_with(kOperatorIntervention))
+        return Fault::server_is_out;
+    return Fault::its_own;
+}
+
+void Batches::apply(const std::vector<Item>& items) {
+    const auto size = static_cast<std::size_t>(options_.batch_events_max);
+    std::vector<const Item*> batch;
+    for (std::size_t at = 0; at < items.size(); at += size) {
+        batch.clear();
+        for (auto i = at; i < std::min(items.size(), at + size); ++i) batch.push_back(&items[i]);
+        apply(batch);
+    }
+}
+
+void Batches::apply(std::span<const Item* const> given) {
+    std::optional<Verdict> refusal;
+    std::string reason;  // why it failed last, alone
+    int failures = 0;    // of the event alone, without those that another party caused
+    while (!stopping) {
+        Attempt attempt(&documents_);
+        std::vector<const Item*> items;
+        try {
+            refresh();
+            save();  // while the store is away nothing more is taken into memory
+            items = cursors_.next_of(given);
+            if (items.empty()) return;
+            const bool alone = items.size() == 1;
+            for (const auto* item : items) {
+                const auto where = item->where();
+                attempt.moved[where] = item->event.position;
+                if (!item->undecodable.empty())
+                    attempt.parks.push_back({item, item->undecodable});
+                else if (cursors_.find(where)->parked_keys.contains(key_of(item->event)))
+                    attempt.parks.push_back({item, "an earlier event of this key is parked"});
+                else if (alone && failures >= options_.attempts_before_parking && !reason.empty())
+                    attempt.parks.push_back({item, reason});
+                else
+                    decide(*item, attempt, alone ? refusal : std::nullopt);
+            }
+            commit(attempt);
+            return;
+        } catch (const Unavailable& error) {
+            // The store or another service is away. The event waits for it as long as it takes.
+            log::warn("consumption waits: a service or the store is away",
+                      {{"error", error.what()}});
+            failures = 0;
+            std::this_thread::sleep_for(options_.retry_delay_ms);
+        } catch (const postgres::SqlError& error) {
+            switch (fault_of(error)) {
+                case Fault::cursor_moved:
+                    log::warn("another replica moved a cursor", {{"error", error.what()}});
+                    must_reload_ = true;
+                    break;
+                case Fault::in_the_way:
+                    failures = 0;
+                    break;
+                case Fault::server_is_out:
+                    session_.disconnect();
+                    failures = 0;
+                    std::this_thread::sleep_for(options_.retry_delay_ms);
+                    break;
+                case Fault::refused:
+                    if (items.size() > 1) return halve(items);
+                    ++failures;
+                    reason = error.what();
+                    if (const auto verdict = refusal_from(error).second; handler_is_told(verdict))
+                        refusal = verdict;
+                    break;
+                case Fault::its_own:
+                    if (items.size() > 1) return halve(items);
+                    ++failures;
+                    reason = error.what();
+                    break;
+            }
+        } catch (const std::exception& error) {
+            // A handler could not do it. Alone, the event is tried a few times and then parked.
+            if (items.size() > 1) return halve(items);
+            reason = error.what();
+            failures = is_final(error) ? options_.attempts_before_parking : failures + 1;
+        }
+    }
+}
+
+void Batches::halve(std::span<const Item* const> items) {
+    apply(items.first(items.size() / 2));
+    apply(items.subspan(items.size() / 2));
+}
+
+void Batches::decide(const Item& item, Attempt& attempt, const std::optional<Verdict>& refusal) {
+    Turn turn(store_, attempt.pending, item.event, refusal);
+    if (react) react(item.event, turn);
+    if (project) project(item.event, turn);
+}
+
+void Batches::commit(const Attempt& attempt) {
+    if (attempt.pending.commands.empty() && attempt.parks.empty()) {
+        // Nobody waits for these documents and cursors: they are written with what comes next, or
+        // by save().
+        if (documents_.unsaved().empty()) unsaved_since_ = Steady::now();
+        documents_.put_unsaved(attempt.pending.documents);
+        cursors_.ahead(attempt.moved);
+        save();
+    } else {
+        std::vector<postgres::Session::Statement> parks;
+        for (const auto& what : attempt.parks) parks.push_back(park(options_.consumer, what));
+        write(attempt, std::move(parks));
+    }
+    for (const auto& what : attempt.parks) {
+        const auto& event = what.item->event;
+        auto& cursor = *cursors_.find(what.item->where());
+        cursor.parked_keys.insert(key_of(event));
+        ++cursor.parked;
+        log::error("event parked", {{"source", event.service},
+                                    {"lane", event.lane},
+                                    {"position", event.position},
+                                    {"type", event.type},
+                                    {"reason", what.reason}});
+    }
+    if (on_applied) on_applied();
+}
+
+// One transaction for all that is not written yet: every cursor that moved, the documents, what
+// `attempt` decided. The append comes last, since it takes the locks of the lanes.
+void Batches::write(const Attempt& attempt, std::vector<postgres::Session::Statement> statements) {
+    if (auto move = cursors_.move(attempt.moved)) statements.push_back(std::move(*move));
+    auto changed = documents_.unsaved();
+    for (const auto& [key, document] : attempt.pending.documents) changed[key] = document;
+    document_statements(changed, statements);
+    if (attempt.pending.commands.empty()) {
+        if (statements.empty()) return;
+        // A crash that loses these documents loses their cursors as well, and they are made again:
+        // nobody has to wait for the disk.
+        statements.insert(statements.begin(), {"set local synchronous_commit = off", {}});
+        session_.transaction(statements);
+    } else {
+        auto call = append_call(attempt.pending.commands, store_.options(), store_.derive(), true);
+        statements.push_back(std::move(call.statement));
+        const auto results = session_.transaction(statements);
+        store_.committed(verdicts_from(results.back()), call.work_due);
+    }
+    documents_.saved(attempt.pending.documents);
+    cursors_.moved(attempt.moved);
+}
+
+void Batches::refresh() {
+    if (!must_reload_) return;
+    documents_.clear();
+    cursors_.reload();
+    must_reload_ = false;
+}
+
+void Batches::save() {
+    const bool documents_wait = !documents_.unsaved().empty() &&
+                                Steady::now() - unsaved_since_ >= options_.document_delay_ms;
+    if (documents_wait || cursors_.ahead_for(options_.idle_cursor_ms)) save_now();
+}
+
+void Batches::save_now() {
+    try {
+        write(Attempt(), {});
+    } catch (const postgres::SqlError& error) {
+        if (error.sqlstate != kCursorMoved) throw;
+        log::warn("another replica moved a cursor", {{"error", error.what()}});
+        must_reload_ = true;
+    }
+}
+
+void Batches::put_away() {
+    try {
+        save_now();
+    } catch (const std::exception& error) {
+        log::warn("the last events could not be saved and are applied again",
+                  {{"error", error.what()}});
+        must_reload_ = true;
+    }
+    documents_.clear();
+}
+
+std::string Batches::release(const Item& item) {
+    std::optional<Verdict> refusal;
+    std::string why;
+    for (int tries = 0; tries < options_.attempts_before_parking; ++tries) {
+        try {
+            Attempt attempt(&documents_);
+            decide(item, attempt, refusal);
+            write(attempt, {unpark(options_.consumer, item.where(), item.event.position)});
+            return "";
+        } catch (const Unavailable&) {
+            throw;
+        } catch (const postgres::SqlError& error) {
+            why = error.what();
+            if (error.sqlstate == kNotParked) return "somebody else has released it";
+            switch (fault_of(error)) {
+                case Fault::cursor_moved:
+                    must_reload_ = true;
+                    return why;
+                case Fault::refused:
+                    if (const auto verdict = refusal_from(error).second; handler_is_told(verdict))
+                        refusal = verdict;
+                    break;
+                case Fault::in_the_way:
+                    break;
+                case Fault::server_is_out:
+                case Fault::its_own:
+                    return why;
+            }
+        } catch (const std::exception& error) {
+            return error.what();
+        }
+    }
+    return why;
+}
+
+}  // namespace flowstack::eventlog::consuming

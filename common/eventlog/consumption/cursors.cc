@@ -1,0 +1,102 @@
+#include "common/eventlog/consumption/cursors.h"
+
+#include <algorithm>
+
+namespace flowstack::eventlog::consuming {
+
+using Steady = std::chrono::steady_clock;
+
+void Cursors::load(const Where& where) {
+    const auto row = session_.query(
+        "select position from cursors where consumer = $1 and source = $2 and lane = $3",
+        postgres::Params().add(consumer_).add(where.first).add(where.second));
+    const auto parked = session_.query(
+        R"sql(select routing_key, count(*) from parked
+               where consumer = $1 and source = $2 and lane = $3 group by 1)sql",
+        postgres::Params().add(consumer_).add(where.first).add(where.second));
+    Cursor cursor;
+    cursor.applied = cursor.persisted = row.rows() ? row.int8(0, 0) : 0;
+    for (int i = 0; i < parked.rows(); ++i) {
+        cursor.parked_keys.insert(parked.text(i, 0));
+        cursor.parked += parked.int8(i, 1);
+    }
+    cursors_[where] = std::move(cursor);
+}
+
+void Cursors::reload() {
+    for (const auto& [where, cursor] : std::map(cursors_)) load(where);
+}
+
+Cursor* Cursors::find(const Where& where) {
+    const auto found = cursors_.find(where);
+    return found == cursors_.end() ? nullptr : &found->second;
+}
+
+std::vector<const Item*> Cursors::next_of(std::span<const Item* const> items) {
+    std::vector<const Item*> next;
+    std::map<Where, std::int64_t> at;
+    for (const auto* item : items) {
+        const auto where = item->where();
+        const auto* cursor = find(where);
+        if (!cursor) continue;
+        auto& position = at.try_emplace(where, cursor->applied).first->second;
+        if (item->event.position != position + 1) continue;
+        ++position;
+        next.push_back(item);
+    }
+    return next;
+}
+
+std::optional<postgres::Session::Statement> Cursors::move(
+    const std::map<Where, std::int64_t>& moved) const {
+    std::vector<std::string> sources;
+    std::vector<std::int32_t> lanes;
+    std::vector<std::int64_t> from, to;
+    for (const auto& [where, cursor] : cursors_) {
+        const auto further = moved.find(where);
+        const auto target = further == moved.end() ? cursor.applied : further->second;
+        if (target == cursor.persisted) continue;
+        sources.push_back(where.first);
+        lanes.push_back(where.second);
+        from.push_back(cursor.persisted);
+        to.push_back(target);
+    }
+    if (to.empty()) return std::nullopt;
+    return postgres::Session::Statement{
+        R"sql(select move_cursor($1, c.source, c.lane, c.before, c.after)
+                from unnest($2::text[], $3::int[], $4::bigint[], $5::bigint[])
+                     c(source, lane, before, after))sql",
+        postgres::Params()
+            .add(consumer_)
+            .add_array(sources)
+            .add_array(lanes)
+            .add_array(from)
+            .add_array(to)};
+}
+
+void Cursors::moved(const std::map<Where, std::int64_t>& moved) {
+    for (auto& [where, cursor] : cursors_) {
+        if (const auto further = moved.find(where); further != moved.end())
+            cursor.applied = further->second;
+        cursor.persisted = cursor.applied;
+    }
+}
+
+void Cursors::ahead(const std::map<Where, std::int64_t>& moved) {
+    const auto now = Steady::now();
+    for (const auto& [where, to] : moved) {
+        auto& cursor = cursors_.at(where);
+        if (cursor.applied == cursor.persisted) cursor.ahead_since = now;
+        cursor.applied = to;
+    }
+}
+
+bool Cursors::ahead_for(std::chrono::milliseconds time) const {
+    const auto now = Steady::now();
+    return std::any_of(cursors_.begin(), cursors_.end(), [&](const auto& entry) {
+        return entry.second.applied != entry.second.persisted &&
+               now - entry.second.ahead_since >= time;
+    });
+}
+
+}  // namespace flowstack::eventlog::consuming
