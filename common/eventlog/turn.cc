@@ -65,7 +65,7 @@ Uuid Turn::derived_id(std::string_view handler, int n) const {
     return derive_id(event_.event_id, handler, n);
 }
 
-// In memory, deleted ones too.
+// Looks in memory only. A deleted document is found as well.
 const Document* Turn::known(const DocumentKey& key) const {
     if (const auto found = pending_.documents.find(key); found != pending_.documents.end())
         return &found->second;
@@ -83,9 +83,8 @@ std::optional<Document> Turn::get(const std::string& tenant, const std::string& 
         return read->second;
     const auto result = store_.pool().with([&](postgres::Session& session) {
         return session.query(
-            "select parent, state, sort_at, body from read_model where tenant = $1 and kind = $2 "
-            "and "
-            "id = $3",
+            R"sql(select parent, state, sort_at, body from read_model
+                   where tenant = $1 and kind = $2 and id = $3)sql",
             postgres::Params().add(tenant).add(kind).add(id));
     });
     auto& document = pending_.documents_read[key];
