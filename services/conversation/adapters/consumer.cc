@@ -7,10 +7,12 @@
 #include "flowstack/conversation/v1/content_events.pb.h"
 #include "flowstack/conversation/v1/conversation_events.pb.h"
 #include "flowstack/followup/v1/task_events.pb.h"
+#include "flowstack/gateway/v1/contact_events.pb.h"
 #include "flowstack/gateway/v1/inbound_events.pb.h"
 #include "flowstack/payment/v1/intent_events.pb.h"
 #include "flowstack/payment/v1/invoice_events.pb.h"
 #include "flowstack/payment/v1/order_events.pb.h"
+#include "services/conversation/domain/linked.h"
 
 namespace flowstack::conversation {
 namespace {
@@ -72,6 +74,7 @@ void Reactor::react(const eventlog::Recorded& event, eventlog::Turn& turn) {
     using Handle = void (Reactor::*)(const Recorded&, LogTurn&);
     static const std::map<std::string, Handle> kHandlers{
         {name_of<gateway::v1::MessageReceived>(), &Reactor::on_message},
+        {name_of<gateway::v1::ContactsLinked>(), &Reactor::on_contacts_linked},
         {name_of<v1::StockRequested>(), &Reactor::on_stock_requested},
         {name_of<v1::ReservationEndRequested>(), &Reactor::on_reservation_end},
         {name_of<v1::StockReserved>(), &Reactor::on_stock_answer},
@@ -182,6 +185,47 @@ void Reactor::on_message(const Recorded& event, LogTurn& log_turn) {
         command.parts.push_back(std::move(part));
     }
     log_turn.append(std::move(command), "on_message");
+}
+
+void Reactor::on_contacts_linked(const Recorded& event, LogTurn& turn) {
+    const auto m = parsed<gateway::v1::ContactsLinked>(event);
+    const auto& tenant = event.stream.tenant;
+    const auto customer_of = [&](const std::string& id) {
+        return books_.customers.load(stream(tenant, category::kCustomer, id), turn);
+    };
+    const auto latest_of = [&](const Customer& customer) {
+        return customer.conversation_id.empty()
+                   ? eventlog::Folded<Conversation>{}
+                   : books_.conversations.load(
+                         stream(tenant, category::kConversation, customer.conversation_id), turn);
+    };
+    const auto younger = customer_of(m.merged_customer_id());
+    const auto older = customer_of(m.customer_id());
+    const auto from = latest_of(younger.state);
+    const auto own = latest_of(older.state);
+    auto carried = carry_over({younger.state, from.state}, {older.state, own.state},
+                              m.customer_id(), turn.derived_id("conversation", 0).text());
+    if (carried.events.empty()) return;
+    log::info("a dialogue goes on under another customer",
+              {{"tenant", tenant},
+               {"from", m.merged_customer_id()},
+               {"customer", m.customer_id()},
+               {"conversation", carried.conversation_id}});
+    eventlog::Command command;
+    command.tenant = tenant;
+    command.meta.routing = customer_routing(m.customer_id());
+    eventlog::Part dialogue{stream(tenant, category::kConversation, carried.conversation_id),
+                            carried.opened ? eventlog::kCreate : own.expected(),
+                            {}};
+    add(dialogue, carried.events, event.recorded_at);
+    command.parts.push_back(std::move(dialogue));
+    if (!carried.customer_events.empty()) {
+        eventlog::Part part{stream(tenant, category::kCustomer, m.customer_id()), older.expected(),
+                            {}};
+        add(part, carried.customer_events, event.recorded_at);
+        command.parts.push_back(std::move(part));
+    }
+    turn.append(std::move(command), "on_contacts_linked");
 }
 
 void Reactor::advance(const Recorded& event, LogTurn& turn, const std::string& conversation_id,

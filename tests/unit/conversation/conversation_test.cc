@@ -7,6 +7,7 @@
 
 #include "common/core/corrupt_stream.h"
 #include "services/conversation/domain/customer.h"
+#include "services/conversation/domain/linked.h"
 
 namespace flowstack::conversation {
 namespace {
@@ -118,6 +119,89 @@ TEST(Customer, TagsAreGivenAndTakenOnce) {
     EXPECT_EQ(c.tags, std::set<std::string>{"vip"});
     EXPECT_TRUE(decide(c, TagCustomer{{"vip"}, {}}).empty());
     EXPECT_EQ(check(c, TagCustomer{{""}, {}}).at(0).field, "add[0]");
+}
+
+// ---- Two customers that are one person
+
+CartLine line(const std::string& product, std::int64_t quantity) {
+    return {product, product, quantity, {10'000, Currency::kes}};
+}
+
+// The younger customer's dialogue: asked for an address, with two things in the cart.
+Conversation asked_for_an_address() {
+    Conversation c = evolve(Conversation{}, Opened{"y", "young", "ch1", "F", 7, "sw", ""});
+    c = evolve(c, Advanced{Lifecycle::new_lead, Lifecycle::engaged, "spoke"});
+    c = evolve(c, Advanced{Lifecycle::engaged, Lifecycle::awaiting_customer, "asked"});
+    c = evolve(c, VariableCaptured{"quantity", "2"});
+    CartChanged cart;
+    cart.lines = {line("soap", 2), line("coffee", 1)};
+    c = evolve(c, cart);
+    NodeEntered node;
+    node.node = "address";
+    node.retries = 1;
+    return evolve(c, node);
+}
+Customer young() {
+    return evolve(Customer{}, CustomerSeen{"young", "sw", "Asha", "+254712345678"});
+}
+
+TEST(LinkedCustomers, TheYoungerOnesDialogueAndCartGoOn) {
+    const auto from = asked_for_an_address();
+    const auto carried = carry_over({young(), from}, {Customer{}, Conversation{}}, "old", "new");
+    ASSERT_TRUE(carried.opened);
+    Conversation c;
+    for (const auto& event : carried.events) c = evolve(std::move(c), event);
+    EXPECT_EQ(c.id, "new");
+    EXPECT_EQ(c.customer_id, "old");
+    EXPECT_EQ(c.flow_version, 7);
+    EXPECT_EQ(c.language, "sw");
+    EXPECT_EQ(c.state, Lifecycle::awaiting_customer);
+    EXPECT_EQ(c.node, "address");
+    EXPECT_EQ(c.retries, 1);
+    EXPECT_EQ(c.value("quantity"), "2");
+    EXPECT_EQ(c.cart, from.cart);
+    Customer customer;
+    for (const auto& event : carried.customer_events) customer = evolve(std::move(customer), event);
+    EXPECT_EQ(customer.id, "old");
+    EXPECT_EQ(customer.name, "Asha");
+    EXPECT_EQ(customer.conversation_id, "new");
+}
+
+TEST(LinkedCustomers, WhatTheOlderOneHadInTheCartIsNotLost) {
+    auto own = opened();
+    CartChanged cart;
+    cart.lines = {line("tea", 3), line("soap", 9)};
+    own = evolve(own, cart);
+    const auto carried =
+        carry_over({young(), asked_for_an_address()}, {young(), own}, "old", "new");
+    Conversation c;
+    for (const auto& event : carried.events) c = evolve(std::move(c), event);
+    EXPECT_EQ(c.previous_conversation_id, own.id);
+    EXPECT_EQ(c.cart, (std::vector<CartLine>{line("soap", 2), line("coffee", 1), line("tea", 3)}));
+}
+
+TEST(LinkedCustomers, APayingDialogueStaysAndTakesTheCartOver) {
+    auto own = in_state(Lifecycle::waiting_for_payment);
+    const auto carried =
+        carry_over({young(), asked_for_an_address()}, {young(), own}, "old", "new");
+    EXPECT_FALSE(carried.opened);
+    EXPECT_EQ(carried.conversation_id, own.id);
+    for (const auto& event : carried.events) own = evolve(std::move(own), event);
+    EXPECT_EQ(own.state, Lifecycle::waiting_for_payment);
+    EXPECT_EQ(own.cart.size(), 2U);
+    EXPECT_TRUE(carried.customer_events.empty());
+}
+
+TEST(LinkedCustomers, NothingIsCarriedWhereThereIsNothing) {
+    EXPECT_TRUE(carry_over({young(), Conversation{}}, {young(), opened()}, "old", "new")
+                    .events.empty());
+    EXPECT_TRUE(carry_over({young(), in_state(Lifecycle::closed)}, {young(), opened()}, "old",
+                           "new")
+                    .events.empty());
+    // Its payment finds it where it is.
+    EXPECT_TRUE(carry_over({young(), in_state(Lifecycle::waiting_for_payment)},
+                           {young(), opened()}, "old", "new")
+                    .events.empty());
 }
 
 }  // namespace
