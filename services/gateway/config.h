@@ -6,7 +6,7 @@
 #include <vector>
 
 #include "common/core/secret.h"
-#include "services/gateway/adapters/meta_signature.h"
+#include "services/gateway/providers/meta/meta_signature.h"
 #include "services/gateway/domain/message.h"
 #include "services/gateway/domain/tenant_settings.h"
 

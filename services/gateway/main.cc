@@ -21,7 +21,6 @@
 #include "services/gateway/adapters/derive.h"
 #include "services/gateway/adapters/directory.h"
 #include "services/gateway/adapters/dispatcher.h"
-#include "services/gateway/adapters/door.h"
 #include "services/gateway/adapters/own_flows.h"
 #include "services/gateway/adapters/projections.h"
 #include "services/gateway/adapters/reactions.h"
@@ -30,6 +29,10 @@
 #include "services/gateway/adapters/settings_check.h"
 #include "services/gateway/adapters/time_zones.h"
 #include "services/gateway/config.h"
+#include "services/gateway/inbound/rpc_message_log.h"
+#include "services/gateway/inbound/rpc_webhooks.h"
+#include "services/gateway/inbound/webhook_door.h"
+#include "services/gateway/providers/meta/meta_webhooks.h"
 #include "services/gateway/rest/rest.h"
 
 extern char** environ;
@@ -84,12 +87,12 @@ int main(int argc, char** argv) try {
     host.work(std::string(gateway::kEvidenceKind),
               [&](const auto& row, auto done) { dispatcher.evidence_over(row, done); });
 
-    gateway::Door door(store, directory, contacts, keys, ids, clock, host.metrics(),
-                       {.apps = config.meta_apps,
-                        .verify_token = config.meta_verify_token,
-                        .lookup_threads = config.lookup_threads,
-                        .lookups_queued_max = config.lookups_queued_max,
-                        .customers_cached_max = config.customers_cached_max});
+    const gateway::MetaWebhooks meta_webhooks(config.meta_apps, config.meta_verify_token);
+    gateway::WebhookDoor door(meta_webhooks, store, directory, contacts, keys, ids, clock,
+                              host.metrics(),
+                              {.lookup_threads = config.lookup_threads,
+                               .lookups_queued_max = config.lookups_queued_max,
+                               .customers_cached_max = config.customers_cached_max});
     host.on_settings_change([&](const auto& change) { directory.apply(change); });
 
     std::mutex channels_mutex;
@@ -115,6 +118,9 @@ int main(int argc, char** argv) try {
         }};
     auto services = gateway::make_tenant_services(doors);
     for (auto& named : gateway::make_message_services(doors)) services.push_back(std::move(named));
+    gateway::RawWebhooks raw_webhooks(store, directory, contacts, keys, {&meta_webhooks});
+    services.push_back(gateway::make_webhook_service(doors, raw_webhooks));
+    services.push_back(gateway::make_message_log_service(doors));
     for (auto& named : services) host.serve(*named.service, named.full_name);
 
     http::Router router;

@@ -10,7 +10,7 @@
 #include "services/conversation/domain/order_text.h"
 #include "services/conversation/domain/pipeline.h"
 #include "services/conversation/domain/text.h"
-#include "services/gateway/adapters/meta_parser.h"
+#include "services/gateway/providers/meta/meta_parser.h"
 #include "tests/fuzz/fuzz.h"
 
 namespace flowstack::conversation {

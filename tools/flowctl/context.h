@@ -69,6 +69,7 @@ void add_audit_commands(CLI::App& app, Context& context);
 void add_status_commands(CLI::App& app, Context& context);
 void add_consumer_commands(CLI::App& app, Context& context);
 void add_channel_commands(CLI::App& app, Context& context);
+void add_webhook_commands(CLI::App& app, Context& context);
 void add_completion_command(CLI::App& app, Context& context);
 
 }  // namespace flowstack::flowctl

@@ -27,6 +27,7 @@ int main(int argc, char** argv) {
     add_consumer_commands(app, context);
     add_resource_commands(app, context);
     add_channel_commands(app, context);
+    add_webhook_commands(app, context);
     add_event_commands(app, context);
     add_audit_commands(app, context);
     add_platform_commands(app, context);

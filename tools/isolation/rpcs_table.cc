@@ -72,6 +72,13 @@ const std::vector<Attack>& attacks() {
          R"({"name":"tenants/$attacker/messages/$victim.message","reason":"probe"})"},
         {"gateway.v1.MessageService/DiscardMessage", not_found,
          R"({"name":"tenants/$attacker/messages/$victim.message","reason":"probe"})"},
+        {"gateway.v1.MessageLogService/ListMessageLog", own, R"({"parent":"tenants/$attacker"})"},
+        {"gateway.v1.MessageLogService/ListMessageLog", nothing,
+         R"({"parent":"tenants/$attacker","customerId":"$victim.customer"})"},
+        // gateway: raw webhooks hold every tenant's messages
+        {"gateway.v1.WebhookService/ListWebhooks", platform, "{}"},
+        {"gateway.v1.WebhookService/GetWebhook", not_found, R"({"name":"webhooks/0-999999999"})"},
+        {"gateway.v1.WebhookService/RereadWebhooks", platform, R"({"validateOnly":true})"},
         // conversation: catalog
         {"conversation.v1.CatalogService/SaveProduct", nothing,
          R"({"parent":"tenants/$attacker","product":{"productId":"probe",

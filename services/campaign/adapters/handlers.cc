@@ -198,6 +198,13 @@ void project_gateway(const Recorded& event, Turn& turn) {
             if (m.purpose() == "marketing") view.set_marketing_refused(!m.granted());
             if (m.purpose() == "utility") view.set_utility_refused(!m.granted());
         });
+    } else if (is<gateway::ContactsLinked>(event)) {
+        // Two contacts are one person: a refusal by either holds.
+        const auto m = parsed<gateway::ContactsLinked>(event);
+        change_contact(m.customer_id(), event, turn, [&](v1::ContactView& view) {
+            view.set_marketing_refused(m.marketing_consent() == gateway::CONSENT_STATE_REFUSED);
+            view.set_utility_refused(m.utility_consent() == gateway::CONSENT_STATE_REFUSED);
+        });
     } else if (is<gateway::ContactMerged>(event)) {
         const auto m = parsed<gateway::ContactMerged>(event);
         change_contact(m.customer_id(), event, turn,

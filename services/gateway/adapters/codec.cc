@@ -32,6 +32,22 @@ v1::Identity proto_of(const Identity& identity) {
     proto.set_value(identity.value);
     return proto;
 }
+v1::ConsentState proto_of(Consent consent) {
+    switch (consent) {
+        case Consent::unasked:
+            return v1::CONSENT_STATE_UNASKED;
+        case Consent::granted:
+            return v1::CONSENT_STATE_GRANTED;
+        case Consent::refused:
+            return v1::CONSENT_STATE_REFUSED;
+    }
+    return v1::CONSENT_STATE_UNASKED;
+}
+Consent consent_of(v1::ConsentState state) {
+    if (state == v1::CONSENT_STATE_GRANTED) return Consent::granted;
+    return state == v1::CONSENT_STATE_REFUSED ? Consent::refused : Consent::unasked;
+}
+
 template <class Repeated>
 std::vector<Identity> identities_of(const Repeated& protos) {
     std::vector<Identity> identities;
@@ -257,6 +273,7 @@ eventlog::NewEvent encode(const ContactEvent& event, Time occurred_at) {
                        p.set_customer_id(e.customer_id);
                        *p.mutable_personal()->mutable_identity() = proto_of(e.identity);
                        p.mutable_personal()->set_profile_name(e.profile_name);
+                       p.set_replaces_earlier(e.replaces_earlier);
                        return stored(p, occurred_at);
                    },
                    [&](const ConsentChanged& e) {
@@ -274,6 +291,8 @@ eventlog::NewEvent encode(const ContactEvent& event, Time occurred_at) {
                        p.set_merged_customer_id(e.merged_customer_id);
                        for (const auto& identity : e.identities)
                            *p.mutable_personal()->add_identities() = proto_of(identity);
+                       p.set_marketing_consent(proto_of(e.marketing));
+                       p.set_utility_consent(proto_of(e.utility));
                        return stored(p, occurred_at);
                    },
                    [&](const ContactMerged& e) {
@@ -295,7 +314,8 @@ ContactEvent decode_contact(std::string_view type, std::string_view payload) {
         const auto p = parsed<v1::IdentityAdded>(payload);
         return IdentityAdded{p.customer_id(),
                              {p.personal().identity().kind(), p.personal().identity().value()},
-                             p.personal().profile_name()};
+                             p.personal().profile_name(),
+                             p.replaces_earlier()};
     }
     if (is<v1::ConsentChanged>(type)) {
         const auto p = parsed<v1::ConsentChanged>(payload);
@@ -304,7 +324,8 @@ ContactEvent decode_contact(std::string_view type, std::string_view payload) {
     if (is<v1::ContactsLinked>(type)) {
         const auto p = parsed<v1::ContactsLinked>(payload);
         return ContactsLinked{p.customer_id(), p.merged_customer_id(),
-                              identities_of(p.personal().identities())};
+                              identities_of(p.personal().identities()),
+                              consent_of(p.marketing_consent()), consent_of(p.utility_consent())};
     }
     if (is<v1::ContactMerged>(type)) {
         const auto p = parsed<v1::ContactMerged>(payload);

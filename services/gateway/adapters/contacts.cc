@@ -41,12 +41,52 @@ void Contacts::merge(const std::string& tenant, const std::string& closing,
         throw Contention("a contact could not be merged");
 }
 
+LinkMerged Contacts::last_words(const eventlog::StreamName& closed) {
+    LinkMerged link{closed.key, {}, Consent::unasked, Consent::unasked};
+    Contact contact = NoContact{};
+    for (const auto& stored : store_.read_stream(closed)) {
+        const auto event = decode_contact(stored.type, stored.payload);
+        if (std::holds_alternative<ContactMerged>(event)) break;
+        contact = evolve(contact, event);
+    }
+    if (const auto* open = std::get_if<OpenContact>(&contact)) {
+        link.identities = open->identities;
+        link.marketing = open->marketing;
+        link.utility = open->utility;
+    }
+    return link;
+}
+
+// Gateway's own consumer does the same when it hears of the merge (reactions.cc). It is done here
+// too, so that a message never leaves to somebody who had refused under the other identity, and so
+// that the other services learn of the link before they see the message that showed it.
+void Contacts::link(const std::string& tenant, const std::string& closed,
+                    const std::string& survivor) {
+    const auto stream = contact_stream(tenant, survivor);
+    const auto folded = folds_.load(stream);
+    const auto decision = decide(folded.state, last_words(contact_stream(tenant, closed)));
+    if (!decision.accepted() || decision.events().empty()) return;
+    eventlog::Command command;
+    command.id = "link/" + closed + "/" + survivor;
+    command.meta.routing = by_customer(survivor);
+    command.tenant = tenant;
+    command.dedupe = eventlog::Dedupe::version;
+    command.parts.push_back(
+        {stream, folded.expected(), encode_all(decision.events(), clock_.now())});
+    const auto verdict = store_.append(std::move(command));
+    if (!verdict.accepted() && verdict.outcome != eventlog::Outcome::wrong_version)
+        throw Contention("two contacts could not be linked");
+}
+
 ContactPlan Contacts::plan(const std::string& tenant, const std::string& channel_id,
                            const std::vector<Identity>& identities, const std::string& profile_name,
-                           const std::optional<ChangeConsent>& consent) {
+                           const std::optional<ChangeConsent>& consent,
+                           const std::vector<Identity>& changed_to) {
     // In the order of age: ids carry the time of their minting.
     std::vector<Found> customers;
-    for (const auto& identity : identities) {
+    auto named = identities;
+    named.insert(named.end(), changed_to.begin(), changed_to.end());
+    for (const auto& identity : named) {
         auto found = find(tenant, identity);
         if (!found) continue;
         const auto same = [&](const Found& f) { return f.customer_id == found->customer_id; };
@@ -61,11 +101,16 @@ ContactPlan Contacts::plan(const std::string& tenant, const std::string& channel
         plan.events = decide(Contact{NoContact{}}, see).events();
         Contact contact = NoContact{};
         for (const auto& event : plan.events) contact = evolve(contact, event);
-        if (consent) {
-            const auto more = decide(contact, *consent);
-            if (more.accepted())
-                plan.events.insert(plan.events.end(), more.events().begin(), more.events().end());
-        }
+        const auto more = [&](const ContactCommand& command) {
+            const auto decision = decide(contact, command);
+            if (!decision.accepted()) return;
+            for (const auto& event : decision.events()) {
+                contact = evolve(contact, event);
+                plan.events.push_back(event);
+            }
+        };
+        for (const auto& identity : changed_to) more(ReplaceIdentity{identity});
+        if (consent) more(*consent);
         plan.customer = {customer_id, phone_of(std::get<OpenContact>(contact))};
         plan.part = {contact_stream(tenant, customer_id), eventlog::kCreate,
                      encode_all(plan.events, clock_.now())};
@@ -73,8 +118,11 @@ ContactPlan Contacts::plan(const std::string& tenant, const std::string& channel
     }
 
     auto& survivor = customers.front();
-    for (std::size_t i = 1; i < customers.size(); ++i)
+    for (std::size_t i = 1; i < customers.size(); ++i) {
         merge(tenant, customers[i].customer_id, survivor.customer_id);
+        link(tenant, customers[i].customer_id, survivor.customer_id);
+    }
+    if (customers.size() > 1) survivor = follow(tenant, survivor.customer_id);
 
     // An identity that a merged contact holds stays claimed by it and forwards; only new ones are
     // added here.
@@ -92,6 +140,12 @@ ContactPlan Contacts::plan(const std::string& tenant, const std::string& channel
         }
     };
     if (!add.identities.empty()) apply(add);
+    for (const auto& identity : changed_to) {
+        // What another contact claims and forwards cannot be claimed again here.
+        const auto claim =
+            store_.claim(tenant, kIdentityClaim, keys_.identity_claim(tenant, identity));
+        if (!claim || claim->value == survivor.customer_id) apply(ReplaceIdentity{identity});
+    }
     if (consent) apply(*consent);
 
     auto phone = std::holds_alternative<OpenContact>(contact)

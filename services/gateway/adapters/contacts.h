@@ -7,7 +7,7 @@
 #include "common/core/ids.h"
 #include "common/eventlog/folds.h"
 #include "services/gateway/adapters/codec.h"
-#include "services/gateway/adapters/customers.h"
+#include "services/gateway/inbound/customers.h"
 #include "services/gateway/adapters/derive.h"
 
 // Finds or mints the customer of some identities. Blocks on the store: not for a server's thread.
@@ -27,11 +27,14 @@ public:
         : store_(store), keys_(keys), ids_(ids), clock_(clock), folds_(store) {}
 
     // Looks the identities up in the claims. None known: a new customer. Some known: the missing
-    // ones are added. Two customers: the older one survives and the other is closed here and now.
+    // ones are added. Two customers: the older one survives; the other is closed and the survivor
+    // takes over what it was known by and what it refused, here and now. `changed_to`: what the
+    // customer is known by from now on.
     // The plan may be out of date when it is appended: a refused append plans again.
     ContactPlan plan(const std::string& tenant, const std::string& channel_id,
                      const std::vector<Identity>& identities, const std::string& profile_name,
-                     const std::optional<ChangeConsent>& consent = std::nullopt);
+                     const std::optional<ChangeConsent>& consent = std::nullopt,
+                     const std::vector<Identity>& changed_to = {});
 
     // The contact, following merges. The state is NoContact when there is none.
     struct Found {
@@ -42,10 +45,14 @@ public:
     // The same of whom the identity names; nothing when nobody has it.
     std::optional<Found> find(const std::string& tenant, const Identity& identity);
 
+    // What a contact that closed was known by and had consented to, up to its end.
+    LinkMerged last_words(const eventlog::StreamName& closed);
+
     eventlog::Folds<ContactCodec>& folds() { return folds_; }
 
 private:
     void merge(const std::string& tenant, const std::string& closing, const std::string& survivor);
+    void link(const std::string& tenant, const std::string& closed, const std::string& survivor);
 
     eventlog::Store& store_;
     const DerivedKeys& keys_;

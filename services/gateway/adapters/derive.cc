@@ -9,6 +9,7 @@
 #include "common/crypto/encoding.h"
 #include "common/crypto/hash.h"
 #include "services/gateway/adapters/codec.h"
+#include "services/gateway/domain/phone.h"
 
 namespace flowstack::gateway {
 namespace {
@@ -198,8 +199,9 @@ DerivedKeys::DerivedKeys(const Secret& master_key_hex)
 
 std::string DerivedKeys::identity_claim(std::string_view tenant, const Identity& identity) const {
     const auto tenant_key = crypto::hmac_sha256(identity_key_.reveal(), tenant);
+    const auto spelling = identity.kind == kPhone ? one_spelling(identity.value) : identity.value;
     return crypto::hex_encode(crypto::bytes_of(
-        crypto::hmac_sha256(crypto::bytes_of(tenant_key), identity.kind + ":" + identity.value)));
+        crypto::hmac_sha256(crypto::bytes_of(tenant_key), identity.kind + ":" + spelling)));
 }
 
 std::string DerivedKeys::callback_data(std::string_view tenant, const Callback& c) const {

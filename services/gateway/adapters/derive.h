@@ -18,7 +18,8 @@ class DerivedKeys {
 public:
     explicit DerivedKeys(const Secret& master_key_hex);
 
-    // Claims hold HMACs under the tenant's key, not phone numbers: 64 hex digits.
+    // Claims hold HMACs under the tenant's key, not phone numbers: 64 hex digits. All spellings of
+    // one number have one claim, so whoever looks a person up by phone finds the same one.
     std::string identity_claim(std::string_view tenant, const Identity& identity) const;
 
     // Our correlation id in a send, `biz_opaque_callback_data`: which attempt of which message it

@@ -18,7 +18,7 @@
 #include "flowstack/common/v1/message_content.pb.h"
 #include "flowstack/gateway/v1/contact_service.pb.h"
 #include "services/gateway/adapters/meta_renderer.h"
-#include "services/gateway/adapters/pool.h"
+#include "services/gateway/inbound/pool.h"
 #include "services/gateway/adapters/reactions.h"
 #include "services/gateway/adapters/resources.h"
 #include "services/gateway/domain/send_error.h"

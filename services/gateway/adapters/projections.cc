@@ -7,9 +7,11 @@
 #include "flowstack/gateway/v1/channel_service.pb.h"
 #include "flowstack/gateway/v1/contact_service.pb.h"
 #include "flowstack/gateway/v1/inbound_events.pb.h"
+#include "flowstack/gateway/v1/message_log_service.pb.h"
 #include "flowstack/gateway/v1/message_service.pb.h"
 #include "flowstack/gateway/v1/tenant_service.pb.h"
 #include "services/gateway/adapters/resources.h"
+#include "services/gateway/domain/phone.h"
 
 namespace flowstack::gateway {
 namespace {
@@ -96,7 +98,7 @@ void project_channel(const Recorded& event, Turn& turn) {
 void put_contact(const Recorded& event, Turn& turn, const v1::Contact& resource) {
     std::string phone;
     for (const auto& identity : resource.identities())
-        if (phone.empty() && identity.kind() == kPhone) phone = identity.value();
+        if (phone.empty() && identity.kind() == kPhone) phone = one_spelling(identity.value());
     turn.put(document_of(event.stream.tenant, "contact", resource.customer_id(), phone, "",
                          time_of(resource.create_time()), resource));
 }
@@ -109,12 +111,31 @@ void project_contact(const Recorded& event, Turn& turn) {
     put_contact(event, turn, resource);
 }
 
+void log_received(const Recorded& event, Turn& turn, const v1::MessageReceived& received) {
+    v1::LoggedMessage message;
+    message.set_direction(v1::MESSAGE_DIRECTION_INBOUND);
+    message.set_message_id(received.provider_message_id());
+    message.set_customer_id(received.customer_id());
+    message.set_channel_id(received.channel_id());
+    message.set_type(received.provider_type());
+    message.set_text(received.personal().text());
+    message.set_tap_id(received.tap_id());
+    message.set_context_provider_message_id(received.context_provider_message_id());
+    message.set_state("RECEIVED");
+    set_time(*message.mutable_create_time(), event.occurred_at);
+    turn.put(document_of(event.stream.tenant, kReceivedDocument, received.provider_message_id(),
+                         received.customer_id(), message.state(), event.occurred_at, message));
+}
+
 // The window is the max of the inbound messages' own times.
 void project_inbound(const Recorded& event, Turn& turn) {
     v1::MessageReceived received;
     if (event.type != v1::MessageReceived::descriptor()->full_name() ||
         !received.ParseFromString(event.payload))
         return;
+    log_received(event, turn, received);
+    // The provider's own news is nothing that the customer wrote: it opens no window.
+    if (received.kind() == v1::INBOUND_KIND_SYSTEM) return;
     auto resource =
         resource_of<v1::Contact>(turn, event.stream.tenant, "contact", received.customer_id());
     if (resource.customer_id().empty()) {

@@ -11,8 +11,12 @@
 //   kind "contact"                      a customer, with the last inbound time and the window
 //   kind "message" (parent: customer)   an outbound message
 //   kind "origin_message" (parent: origin id)  the same, for campaigns
+//   kind "received_message" (parent: customer)  an inbound message
 //   kind "dead_letter"                  those that wait for a person
 namespace flowstack::gateway {
+
+// Documents of received messages (LoggedMessage), one each.
+inline constexpr const char* kReceivedDocument = "received_message";
 
 void project(const eventlog::Recorded& event, eventlog::Turn& turn);
 

@@ -125,15 +125,7 @@ void Reactions::link_contacts(const Recorded& event, Turn& turn) {
     const auto* merged = std::get_if<ContactMerged>(&fact);
     if (merged == nullptr) return;
     const auto& tenant = event.stream.tenant;
-    // What the closed one was known by, up to its end.
-    LinkMerged link{merged->customer_id, {}};
-    Contact contact = NoContact{};
-    for (const auto& stored : store_.read_stream(event.stream)) {
-        if (stored.version >= event.version) break;
-        contact = evolve(contact, decode_contact(stored.type, stored.payload));
-    }
-    if (const auto* open = std::get_if<OpenContact>(&contact)) link.identities = open->identities;
-
+    const auto link = contacts_.last_words(event.stream);
     const auto survivor = contacts_.follow(tenant, merged->into);
     const auto stream = contact_stream(tenant, survivor.customer_id);
     const auto folded = contacts_.folds().load(stream, turn);

@@ -31,6 +31,18 @@ void add_identity(v1::Contact& contact, const Identity& identity) {
     added->set_value(identity.value);
 }
 
+// The customer changed their number: the first phone is the one that is written to.
+void put_identity_first(v1::Contact& contact, const Identity& identity) {
+    auto& identities = *contact.mutable_identities();
+    for (int i = 0; i < identities.size(); ++i)
+        if (identities[i].kind() == identity.kind && identities[i].value() == identity.value)
+            identities.DeleteSubrange(i--, 1);
+    auto* added = identities.Add();
+    added->set_kind(identity.kind);
+    added->set_value(identity.value);
+    for (int i = identities.size() - 1; i > 0; --i) identities.SwapElements(i, i - 1);
+}
+
 // The rank of a view by its name: a message's view never falls back.
 int height_of(const std::string& state) {
     for (int v = 0; v <= static_cast<int>(View::suppressed); ++v)
@@ -150,7 +162,10 @@ void move_along(v1::Contact& contact, const std::string& tenant, const ContactEv
                               set_time(*contact.mutable_create_time(), recorded_at);
                           },
                           [&](const IdentityAdded& e) {
-                              add_identity(contact, e.identity);
+                              if (e.replaces_earlier)
+                                  put_identity_first(contact, e.identity);
+                              else
+                                  add_identity(contact, e.identity);
                               if (!e.profile_name.empty()) contact.set_profile_name(e.profile_name);
                           },
                           [&](const ConsentChanged& e) {
@@ -163,6 +178,8 @@ void move_along(v1::Contact& contact, const std::string& tenant, const ContactEv
                           [&](const ContactsLinked& e) {
                               for (const auto& identity : e.identities)
                                   add_identity(contact, identity);
+                              contact.set_marketing_consent(consent_text(e.marketing));
+                              contact.set_utility_consent(consent_text(e.utility));
                           },
                           [&](const ContactMerged& e) { contact.set_merged_into(e.into); }},
                event);

@@ -14,10 +14,10 @@
 #include "flowstack/gateway/v1/contact_service.grpc.pb.h"
 #include "flowstack/gateway/v1/message_service.grpc.pb.h"
 #include "services/gateway/adapters/derive.h"
-#include "services/gateway/adapters/meta_parser.h"
 #include "services/gateway/adapters/meta_renderer.h"
 #include "services/gateway/adapters/resources.h"
 #include "services/gateway/adapters/rpc.h"
+#include "services/gateway/domain/phone.h"
 
 namespace flowstack::gateway {
 namespace {
@@ -468,7 +468,7 @@ public:
                 doors_.read_model, *request,
                 {.tenant = tenant_in(request->parent()),
                  .kind = "contact",
-                 .parent = request->phone()},
+                 .parent = one_spelling(request->phone())},
                 [&](v1::Contact contact) { *response->add_contacts() = std::move(contact); }));
         });
     }

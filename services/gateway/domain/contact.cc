@@ -4,14 +4,29 @@
 #include <array>
 
 #include "common/core/corrupt_stream.h"
+#include "common/text/fold.h"
+#include "services/gateway/domain/phone.h"
 
 namespace flowstack::gateway {
 namespace {
 
 using Answer = Decision<ContactEvent, ContactRejection>;
 
+bool same_person(const Identity& a, const Identity& b) {
+    return a.kind == b.kind && (a.kind == kPhone ? one_spelling(a.value) == one_spelling(b.value)
+                                                 : a.value == b.value);
+}
+
 bool knows(const OpenContact& contact, const Identity& identity) {
-    return std::ranges::find(contact.identities, identity) != contact.identities.end();
+    return std::ranges::any_of(contact.identities,
+                               [&](const Identity& known) { return same_person(known, identity); });
+}
+
+// The first of its kind is written to.
+void put_first(OpenContact& contact, const Identity& identity) {
+    std::erase_if(contact.identities,
+                  [&](const Identity& known) { return same_person(known, identity); });
+    contact.identities.insert(contact.identities.begin(), identity);
 }
 
 Answer on(const NoContact&, const SeeContact& c) {
@@ -31,14 +46,23 @@ Answer on(const OpenContact& contact, const AddIdentities& c) {
     return facts;
 }
 
+Answer on(const OpenContact& contact, const ReplaceIdentity& c) {
+    const auto first = std::ranges::find(contact.identities, c.identity.kind, &Identity::kind);
+    if (first != contact.identities.end() && same_person(*first, c.identity))
+        return std::vector<ContactEvent>{};
+    if (!knows(contact, c.identity) && contact.identities.size() >= kIdentitiesMax)
+        return ContactRejection::too_many_identities;
+    return IdentityAdded{contact.customer_id, c.identity, "", true};
+}
+
 Answer on(const OpenContact& contact, const ChangeConsent& c) {
     std::vector<ContactEvent> facts;
     for (const auto& purpose : c.purposes) {
         if (purpose != kMarketing && purpose != kUtility) return ContactRejection::unknown_purpose;
         const auto now = purpose == kMarketing ? contact.marketing : contact.utility;
-        const bool by_keyword = c.source == "keyword";
+        const bool in_words = c.source != "user_preferences" && c.source != "api";
         const bool changes = c.granted
-                                 ? (by_keyword ? now == Consent::refused : now != Consent::granted)
+                                 ? (in_words ? now == Consent::refused : now != Consent::granted)
                                  : now != Consent::refused;
         if (changes)
             facts.emplace_back(
@@ -56,7 +80,9 @@ Answer on(const OpenContact& contact, const LinkMerged& c) {
     if (c.customer_id == contact.customer_id) return ContactRejection::merges_into_itself;
     if (std::ranges::find(contact.linked, c.customer_id) != contact.linked.end())
         return std::vector<ContactEvent>{};
-    return ContactsLinked{contact.customer_id, c.customer_id, c.identities};
+    return ContactsLinked{contact.customer_id, c.customer_id, c.identities,
+                          stricter(contact.marketing, c.marketing),
+                          stricter(contact.utility, c.utility)};
 }
 
 template <class Stage, class AnyCommand>
@@ -72,7 +98,10 @@ Contact after(const NoContact&, const ContactSeen& e) {
 }
 
 Contact after(OpenContact contact, const IdentityAdded& e) {
-    if (!knows(contact, e.identity)) contact.identities.push_back(e.identity);
+    if (e.replaces_earlier)
+        put_first(contact, e.identity);
+    else if (!knows(contact, e.identity))
+        contact.identities.push_back(e.identity);
     if (!e.profile_name.empty()) contact.profile_name = e.profile_name;
     return contact;
 }
@@ -85,6 +114,8 @@ Contact after(OpenContact contact, const ConsentChanged& e) {
 
 Contact after(OpenContact contact, const ContactsLinked& e) {
     contact.linked.push_back(e.merged_customer_id);
+    contact.marketing = e.marketing;
+    contact.utility = e.utility;
     for (const auto& identity : e.identities)
         if (!knows(contact, identity)) contact.identities.push_back(identity);
     return contact;
@@ -99,14 +130,13 @@ Contact after(const Stage&, const AnyEvent&) {
     throw CorruptStream("contact: event out of order");
 }
 
-// Lower-case ASCII letters and single spaces; everything around and between words that is neither a
-// letter nor a digit is a separator. Enough for the words below, which are all ASCII.
+// Folded words with single spaces between them; whatever of ASCII is neither a letter nor a digit is
+// a separator.
 std::string words_of(std::string_view text) {
     std::string words;
     bool gap = false;
-    for (const char c : text) {
-        const bool upper = c >= 'A' && c <= 'Z';
-        const bool word = upper || (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') ||
+    for (const char c : text::fold(text)) {
+        const bool word = (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') ||
                           static_cast<unsigned char>(c) >= 0x80;
         if (!word) {
             gap = !words.empty();
@@ -114,17 +144,21 @@ std::string words_of(std::string_view text) {
         }
         if (gap) words += ' ';
         gap = false;
-        words += upper ? static_cast<char>(c - 'A' + 'a') : c;
+        words += c;
     }
     return words;
 }
 
-constexpr std::array<std::string_view, 12> kStopWords{
-    "stop",    "stop all", "stopall", "unsubscribe", "opt out",         "optout",
-    "sitisha", "acha",     "jiondoe", "usinitumie",  "usinitumie tena", "nitoe"};
+// "Stop promotions" is the quick reply that Meta offers for marketing templates.
+constexpr std::array<std::string_view, 14> kStopWords{
+    "stop",    "stop all",   "stopall",         "stop promotions", "unsubscribe",
+    "opt out", "optout",     "sitisha",         "acha",            "jiondoe",
+    "nitoe",   "usinitumie", "usinitumie tena", "acha matangazo"};
 constexpr std::array<std::string_view, 9> kStartWords{
     "start", "unstop", "subscribe", "opt in", "optin", "resume", "anza", "jiunge", "nirudishe"};
-constexpr std::size_t kConsentTextMax = 40;  // no word list entry is longer
+// No entry of the lists is longer; decorations that folding takes away need room too.
+constexpr std::size_t kConsentTextMax = 200;
+constexpr std::size_t kConsentWordsMax = 40;
 
 }  // namespace
 
@@ -149,9 +183,15 @@ std::string address_of(const OpenContact& contact) {
     return {};
 }
 
+Consent stricter(Consent a, Consent b) {
+    if (a == Consent::refused || b == Consent::refused) return Consent::refused;
+    return a == Consent::granted || b == Consent::granted ? Consent::granted : Consent::unasked;
+}
+
 std::optional<ConsentWord> consent_word(std::string_view text) {
     if (text.size() > kConsentTextMax) return std::nullopt;
     const auto words = words_of(text);
+    if (words.size() > kConsentWordsMax) return std::nullopt;
     if (std::ranges::find(kStopWords, words) != kStopWords.end()) return ConsentWord::stop;
     if (std::ranges::find(kStartWords, words) != kStartWords.end()) return ConsentWord::start;
     return std::nullopt;

@@ -45,12 +45,18 @@ struct AddIdentities {
     std::vector<Identity> identities;  // those that are known already are skipped
     std::string profile_name;
 };
+// The customer changed their number or id: this one is written to from now on. What they were known
+// by before still names them.
+struct ReplaceIdentity {
+    Identity identity;
+};
 // For each purpose, only where it changes something. Granting by keyword undoes a refusal; it does
 // not make a consent out of nothing, since people greet with "start".
 struct ChangeConsent {
     std::vector<std::string> purposes;
     bool granted = false;
-    std::string source;  // keyword | user_preferences | error_131050 | api
+    // keyword | template_button | button | list_row | user_preferences | error_131050 | api | link
+    std::string source;
     std::string text;
 };
 struct MergeInto {
@@ -59,9 +65,11 @@ struct MergeInto {
 struct LinkMerged {
     std::string customer_id;  // the one that closed
     std::vector<Identity> identities;
+    Consent marketing = Consent::unasked;  // what that one had said
+    Consent utility = Consent::unasked;
 };
-using ContactCommand =
-    std::variant<SeeContact, AddIdentities, ChangeConsent, MergeInto, LinkMerged>;
+using ContactCommand = std::variant<SeeContact, AddIdentities, ReplaceIdentity, ChangeConsent,
+                                    MergeInto, LinkMerged>;
 
 // Facts.
 struct ContactSeen {
@@ -75,6 +83,7 @@ struct IdentityAdded {
     std::string customer_id;
     Identity identity;
     std::string profile_name;
+    bool replaces_earlier = false;
     bool operator==(const IdentityAdded&) const = default;
 };
 struct ConsentChanged {
@@ -89,6 +98,9 @@ struct ContactsLinked {
     std::string customer_id;
     std::string merged_customer_id;
     std::vector<Identity> identities;
+    // What counts from now on.
+    Consent marketing = Consent::unasked;
+    Consent utility = Consent::unasked;
     bool operator==(const ContactsLinked&) const = default;
 };
 struct ContactMerged {
@@ -134,8 +146,13 @@ std::string phone_of(const OpenContact& contact);
 // What a send is addressed to: the phone, else the business-scoped id.
 std::string address_of(const OpenContact& contact);
 
-// Does the whole message ask to stop, or to start again? English and Swahili words, in any case,
-// with spaces and punctuation around them. "Please stop by tomorrow" asks nothing.
+// Of two contacts that are one person: a refusal by either is a refusal, and a consent stands when
+// the other one was never asked.
+Consent stricter(Consent a, Consent b);
+
+// Does the whole message ask to stop, or to start again? English and Swahili words, as people type
+// them (text::fold), with spaces and punctuation around them. "Please stop by tomorrow" asks
+// nothing.
 enum class ConsentWord { stop, start };
 std::optional<ConsentWord> consent_word(std::string_view text);
 

@@ -16,8 +16,10 @@
 #include "flowstack/followup/v1/task_service.pb.h"
 #include "flowstack/gateway/v1/channel_service.pb.h"
 #include "flowstack/gateway/v1/contact_service.pb.h"
+#include "flowstack/gateway/v1/message_log_service.pb.h"
 #include "flowstack/gateway/v1/message_service.pb.h"
 #include "flowstack/gateway/v1/tenant_service.pb.h"
+#include "flowstack/gateway/v1/webhook_service.pb.h"
 #include "flowstack/payment/v1/invoice_service.pb.h"
 #include "flowstack/payment/v1/ledger_service.pb.h"
 #include "flowstack/payment/v1/order_service.pb.h"
@@ -42,6 +44,8 @@ std::vector<const pb::FileDescriptor*> service_files() {
             v1::Channel::descriptor()->file(),
             v1::Contact::descriptor()->file(),
             v1::Message::descriptor()->file(),
+            v1::LoggedMessage::descriptor()->file(),
+            v1::Webhook::descriptor()->file(),
             conversation::v1::Product::descriptor()->file(),
             conversation::v1::Conversation::descriptor()->file(),
             conversation::v1::Customer::descriptor()->file(),

@@ -22,9 +22,11 @@
 #include "services/gateway/adapters/derive.h"
 #include "services/gateway/adapters/directory.h"
 #include "services/gateway/adapters/dispatcher.h"
-#include "services/gateway/adapters/door.h"
 #include "services/gateway/adapters/projections.h"
 #include "services/gateway/adapters/reactions.h"
+#include "services/gateway/inbound/raw_webhooks.h"
+#include "services/gateway/inbound/webhook_door.h"
+#include "services/gateway/providers/meta/meta_webhooks.h"
 #include "tests/support/scripted_log.h"
 #include "tests/support/test_database.h"
 
@@ -257,6 +259,44 @@ protected:
                                                   clock, metrics, options);
         dispatcher->start();
     }
+    // A campaign's message.
+    void queue_marketing(const std::string& customer) {
+        QueueMessage queue;
+        queue.message_id = ids.next().text();
+        queue.channel_id = "ch1";
+        queue.customer_id = customer;
+        queue.origin = {"campaign", "camp1", customer};
+        queue.priority = kPriorityCampaign;
+        queue.preconditions.purpose = "marketing";
+        common::v1::MessageContent content;
+        content.mutable_text()->set_body("Offer");
+        queue.content = content.SerializeAsString();
+        append("duka", by_customer(customer), message_stream("duka", queue.message_id), 0,
+               encode(MessageEvent(MessageQueued{queue}), clock.now()));
+    }
+    // Of the message with this provider's id.
+    std::string customer_of(const std::string& wamid) {
+        for (const auto& received : events("MessageReceived"))
+            if (received.stream.key == wamid) return received.meta.routing.key;
+        return "";
+    }
+    // What was received, by its provider's id.
+    v1::MessageReceived received(const std::string& wamid) {
+        v1::MessageReceived m;
+        for (const auto& event : events("MessageReceived"))
+            if (event.stream.key == wamid) m.ParseFromString(event.payload);
+        return m;
+    }
+    OpenContact contact(const std::string& customer) {
+        const auto found = contacts.follow("duka", customer);
+        return std::get<OpenContact>(found.contact.state);
+    }
+    std::string one_message(const std::string& wamid, const std::string& members,
+                            const std::string& who = R"("from":"255712345678")") {
+        return change(R"("messages":[{"id":")" + wamid + R"(","timestamp":")" +
+                      std::to_string(unix_seconds(clock.now())) + R"(",)" + who + "," + members +
+                      "}]");
+    }
     v1::Message message(const std::string& id) {
         v1::Message resource;
         if (const auto body = read_model.get("duka", "message", id))
@@ -291,13 +331,9 @@ protected:
         store,
         {{"conversation", conversation}, {"gateway", std::make_shared<testing::StoredLog>(store)}},
         {.consumer = "gateway", .head_compare_ms = 0ms, .idle_cursor_ms = 0ms}};
-    Door door{
-        store, directory, contacts, keys, ids, clock, metrics, [] {
-            DoorOptions options;
-            options.apps = parse_meta_apps({std::string("app1:") + kSecret, "app2:another_secret"});
-            options.verify_token = Secret("verify");
-            return options;
-        }()};
+    MetaWebhooks reader{parse_meta_apps({std::string("app1:") + kSecret, "app2:another_secret"}),
+                        Secret("verify")};
+    WebhookDoor door{reader, store, directory, contacts, keys, ids, clock, metrics, {}};
     std::unique_ptr<Dispatcher> dispatcher;
 };
 
@@ -404,6 +440,256 @@ TEST_F(Gateway, TwoCustomersThatAreOnePersonAreLinkedToTheOlder) {
         if (received.stream.key == "wamid.2") continue;
         EXPECT_EQ(received.meta.routing.key, older) << received.stream.key;
     }
+}
+
+// ---- One bad element
+
+TEST_F(Gateway, OneBadElementNeverLosesAWholeWebhook) {
+    const auto good = text_json("wamid.1", R"("from":"255712345678")", "one");
+    const auto half = text_json("wamid.2", R"("from":"255712345678")", R"(caf\ud83d)");
+    const auto last = text_json("wamid.3", R"("from":"255754000001")", "three");
+    EXPECT_EQ(post(change(R"("messages":[)" + good + "," + half + R"(,{"id":nul},)" + last + "]")),
+              200);
+    EXPECT_EQ(events("MessageReceived").size(), 3U);
+    EXPECT_EQ(received("wamid.1").personal().text(), "one");
+    EXPECT_FALSE(received("wamid.1").repaired());
+    EXPECT_EQ(received("wamid.2").personal().text(), "caf\uFFFD");
+    EXPECT_TRUE(received("wamid.2").repaired());
+    EXPECT_EQ(received("wamid.3").personal().text(), "three");
+    v1::WebhookReceived raw;
+    ASSERT_TRUE(raw.ParseFromString(events("WebhookReceived").front().payload));
+    EXPECT_EQ(raw.parse(), "repaired");
+    EXPECT_NE(raw.body().find(R"(caf\ud83d)"), std::string::npos);  // as it came
+    EXPECT_NE(metrics.render().find("flowstack_gateway_damaged_elements_total 2"),
+              std::string::npos);
+}
+
+TEST_F(Gateway, ARawWebhookIsReadAgainAndAppendsOnlyWhatIsMissing) {
+    // As it was stored by a door that could read nothing of it.
+    const auto body = change(
+        R"("messages":[)" + text_json("wamid.1", R"("from":"255712345678")", "one") + "," +
+        text_json("wamid.2", R"("from":"255712345678")", "STOP") + "," +
+        text_json("wamid.3", R"("group_id":"G1","from":"255712345678")", "all") +
+        R"(],"statuses":[{"id":"wamid.S","status":"read","timestamp":"1749416390"}])");
+    const WebhookFrame frame{"meta", "provider:meta", "app1", ids.next(), clock.now(), ""};
+    http::Request request;
+    request.path = "/webhooks/whatsapp";
+    request.body = body;
+    ASSERT_TRUE(store.append(raw_webhook_command(frame, request,
+                                                 ParsedWebhook::Shape::malformed_json, 2))
+                    .accepted());
+    EXPECT_EQ(post(text_message("wamid.1", "one")), 200);  // the provider sent this one again
+
+    RawWebhooks webhooks{store, directory, contacts, keys, {&reader}};
+    WebhookQuery query;
+    query.parse = "malformed_json";
+    const auto page = webhooks.list(query);
+    ASSERT_EQ(page.webhooks.size(), 1U);
+    EXPECT_EQ(page.webhooks.front().raw.body(), body);
+    EXPECT_FALSE(page.next);
+    query.parse.clear();
+    EXPECT_EQ(webhooks.list(query).webhooks.size(), 2U);
+    query.from = clock.now() + 1h;
+    EXPECT_TRUE(webhooks.list(query).webhooks.empty());
+
+    const auto states = [&](bool append) {
+        std::vector<ElementState> found;
+        for (const auto& element :
+             webhooks.read(page.webhooks.front(), append, "operator:asha"))
+            found.push_back(element.state);
+        return found;
+    };
+    using enum ElementState;
+    const std::vector<ElementState> before{stored, missing, missing, missing};
+    const std::vector<ElementState> now{stored, appended, appended, appended};
+    const std::vector<ElementState> after{stored, stored, stored, stored};
+    EXPECT_EQ(states(false), before);
+    EXPECT_EQ(events("MessageReceived").size(), 1U);  // a look changes nothing
+    EXPECT_EQ(states(true), now);
+    EXPECT_EQ(states(true), after);
+    EXPECT_EQ(events("MessageReceived").size(), 2U);
+    EXPECT_EQ(events("GroupMessageReceived").size(), 1U);
+    EXPECT_EQ(events("StatusParked").size(), 1U);
+    EXPECT_EQ(events("ConsentChanged").size(), 2U);
+    EXPECT_EQ(events("GroupMessageReceived").front().meta.actor, "operator:asha");
+}
+
+TEST_F(Gateway, ReadingThePastAgainGivesNoConsentBack) {
+    EXPECT_EQ(post(text_message("wamid.1", "STOP")), 200);
+    const auto customer = only_customer();
+    const WebhookFrame frame{"meta", "provider:meta", "app1", ids.next(), clock.now(), ""};
+    http::Request request;
+    request.body = text_message("wamid.0", "START");
+    ASSERT_TRUE(
+        store.append(raw_webhook_command(frame, request, ParsedWebhook::Shape::unknown_shape, 1))
+            .accepted());
+    RawWebhooks webhooks{store, directory, contacts, keys, {&reader}};
+    WebhookQuery query;
+    query.parse = "unknown_shape";
+    const auto page = webhooks.list(query);
+    ASSERT_EQ(page.webhooks.size(), 1U);
+    const auto elements = webhooks.read(page.webhooks.front(), true, "operator");
+    ASSERT_EQ(elements.size(), 1U);
+    EXPECT_EQ(elements.front().state, ElementState::appended);
+    EXPECT_EQ(contact(customer).marketing, Consent::refused);
+}
+
+// ---- A refusal follows the person
+
+TEST_F(Gateway, ARefusalFollowsWhoeverChangesTheirNumber) {
+    for (const std::string field : {"wa_id", "new_wa_id"}) {
+        const auto n = field == "wa_id" ? std::string("1") : std::string("2");
+        const auto old_number = R"("from":"25571234567)" + n + R"(")";
+        const auto new_number = R"("from":"25575400000)" + n + R"(")";
+        EXPECT_EQ(post(text_message("wamid.a" + n, "Hi", old_number)), 200);
+        EXPECT_EQ(post(text_message("wamid.b" + n, "STOP", old_number)), 200);
+        EXPECT_EQ(post(one_message("wamid.c" + n,
+                                   R"("type":"system","system":{"type":"user_changed_number",")" +
+                                       field + R"(":"25575400000)" + n + R"(","body":"changed"})",
+                                   old_number)),
+                  200);
+        EXPECT_EQ(post(text_message("wamid.d" + n, "Hi", new_number)), 200);
+        const auto customer = customer_of("wamid.a" + n);
+        EXPECT_EQ(customer_of("wamid.d" + n), customer) << field;
+        EXPECT_EQ(contact(customer).marketing, Consent::refused) << field;
+        EXPECT_EQ(address_of(contact(customer)), "+25575400000" + n) << field;
+        EXPECT_EQ(received("wamid.c" + n).kind(), v1::INBOUND_KIND_SYSTEM);
+        EXPECT_EQ(received("wamid.c" + n).personal().phone(), "+25575400000" + n);
+        queue_marketing(customer);
+    }
+    start_dispatcher();
+    until_events("MessageSuppressed", 2);
+    EXPECT_TRUE(events("SendAttempted").empty());
+    EXPECT_EQ(events("ContactSeen").size(), 2U);
+}
+
+TEST_F(Gateway, ARefusalFollowsWhoeverWroteFromTheNewNumberFirst) {
+    EXPECT_EQ(post(text_message("wamid.1", "STOP")), 200);
+    const auto older = only_customer();
+    EXPECT_EQ(post(text_message("wamid.2", "Hi", R"("from":"255754000001")")), 200);
+    const auto younger = customer_of("wamid.2");
+    ASSERT_NE(younger, older);
+    EXPECT_EQ(
+        post(one_message(
+            "wamid.3",
+            R"("type":"system","system":{"type":"user_changed_number","wa_id":"255754000001"})")),
+        200);
+    // At once, and not only when our own consumer comes to it.
+    ASSERT_EQ(events("ContactsLinked").size(), 1U);
+    v1::ContactsLinked linked;
+    ASSERT_TRUE(linked.ParseFromString(events("ContactsLinked").front().payload));
+    EXPECT_EQ(linked.customer_id(), older);
+    EXPECT_EQ(linked.merged_customer_id(), younger);
+    EXPECT_EQ(linked.marketing_consent(), v1::CONSENT_STATE_REFUSED);
+    start_dispatcher();
+    queue_marketing(younger);  // a campaign that was made before
+    queue_marketing(older);
+    until_events("MessageSuppressed", 2);
+    EXPECT_TRUE(events("SendAttempted").empty());
+    EXPECT_EQ(events("ContactsLinked").size(), 1U);
+}
+
+TEST_F(Gateway, TheYoungerContactsRefusalHoldsAfterTheLink) {
+    EXPECT_EQ(post(text_message("wamid.1", "Hi", R"("from_user_id":"TZ.134")")), 200);
+    const auto older = only_customer();
+    EXPECT_EQ(post(text_message("wamid.2", "STOP", R"("from":"255712345678")")), 200);
+    EXPECT_EQ(
+        post(text_message("wamid.3", "Hi", R"("from_user_id":"TZ.134","from":"255712345678")")),
+        200);
+    EXPECT_EQ(customer_of("wamid.3"), older);
+    EXPECT_EQ(contact(older).marketing, Consent::refused);
+    EXPECT_EQ(contact(older).utility, Consent::refused);
+    consume();
+    v1::Contact resource;
+    const auto document = read_model.get("duka", "contact", older);
+    ASSERT_TRUE(document && resource.ParseFromString(*document));
+    EXPECT_EQ(resource.marketing_consent(), "REFUSED");
+}
+
+TEST_F(Gateway, StopInEveryFormOfTheProviderIsARefusal) {
+    const std::pair<const char*, const char*> kForms[] = {
+        {R"("type":"text","text":{"body":"\u200eStop\u00a0"})", "keyword"},
+        {R"("type":"button","button":{"payload":"p","text":"Stop promotions"})",
+         "template_button"},
+        {R"("type":"button","button":{"payload":"UNSUBSCRIBE","text":"No more of this"})",
+         "template_button"},
+        {R"("type":"interactive","interactive":{"type":"button_reply","button_reply":{"id":"x","title":"STOP"}})",
+         "button"},
+        {R"("type":"interactive","interactive":{"type":"list_reply","list_reply":{"id":"x","title":"Unsubscribe"}})",
+         "list_row"},
+        {R"("type":"edit","edit":{"original_message_id":"wamid.0","message":{"type":"text","text":{"body":"STOP"}}})",
+         "keyword"},
+    };
+    int n = 0;
+    for (const auto& [members, source] : kForms) {
+        const auto wamid = "wamid." + std::to_string(++n);
+        EXPECT_EQ(post(one_message(wamid, members,
+                                   R"("from":"25571234500)" + std::to_string(n) + R"(")")),
+                  200);
+        EXPECT_EQ(contact(customer_of(wamid)).marketing, Consent::refused) << members;
+        EXPECT_EQ(received(wamid).consent_change(), "unsubscribed") << members;
+        bool said = false;
+        for (const auto& event : events("ConsentChanged")) {
+            const auto fact = std::get<ConsentChanged>(decode_contact(event.type, event.payload));
+            said = said || (fact.customer_id == customer_of(wamid) && fact.source == source);
+        }
+        EXPECT_TRUE(said) << members;
+    }
+}
+
+TEST_F(Gateway, RegionalSpellingsOfOneNumberAreOnePerson) {
+    const std::pair<const char*, const char*> kSpellings[] = {
+        {"5215512345678", "525512345678"},
+        {"551187654321", "5511987654321"},
+        {"541123456789", "5491123456789"},
+    };
+    int n = 0;
+    for (const auto& [one, other] : kSpellings) {
+        const auto first = "wamid." + std::to_string(++n), second = "wamid." + std::to_string(++n);
+        EXPECT_EQ(post(text_message(first, "STOP", R"("from":")" + std::string(one) + R"(")")),
+                  200);
+        EXPECT_EQ(post(text_message(second, "Hi", R"("from":")" + std::string(other) + R"(")")),
+                  200);
+        EXPECT_EQ(customer_of(first), customer_of(second)) << one;
+        // What an API send looks up by.
+        const auto found =
+            contacts.find("duka", {std::string(kPhone), "+" + std::string(other)});
+        ASSERT_TRUE(found) << one;
+        EXPECT_EQ(std::get<OpenContact>(found->contact.state).marketing, Consent::refused);
+    }
+    EXPECT_EQ(events("ContactSeen").size(), 3U);
+}
+
+TEST_F(Gateway, AMessageInAGroupIsKeptAndNobodyIsAnswered) {
+    EXPECT_EQ(post(text_message("wamid.1", "STOP", R"("group_id":"G1","from":"255712345678")")),
+              200);
+    EXPECT_EQ(events("GroupMessageReceived").size(), 1U);
+    EXPECT_TRUE(events("MessageReceived").empty());
+    EXPECT_TRUE(events("ContactSeen").empty());
+    EXPECT_TRUE(events("ConsentChanged").empty());
+    v1::GroupMessageReceived m;
+    ASSERT_TRUE(m.ParseFromString(events("GroupMessageReceived").front().payload));
+    EXPECT_EQ(m.group_id(), "G1");
+    EXPECT_EQ(m.personal().text(), "STOP");
+    EXPECT_EQ(m.personal().phone(), "+255712345678");
+    EXPECT_EQ(post(text_message("wamid.1", "STOP", R"("group_id":"G1","from":"255712345678")")),
+              200);
+    EXPECT_EQ(events("GroupMessageReceived").size(), 1U);
+}
+
+TEST_F(Gateway, APinCarriesItsPlaceAndTypesOfNextYearAreNoWords) {
+    EXPECT_EQ(
+        post(one_message(
+            "wamid.1",
+            R"("type":"location","location":{"latitude":-1.25,"longitude":36.5,"name":"Home","address":"Ngong Rd"})")),
+        200);
+    EXPECT_EQ(post(one_message("wamid.2", R"("type":"hologram","hologram":{"body":"hi"})")), 200);
+    const auto pin = received("wamid.1");
+    EXPECT_EQ(pin.kind(), v1::INBOUND_KIND_LOCATION);
+    EXPECT_EQ(pin.personal().location().latitude(), -1.25);
+    EXPECT_EQ(pin.personal().location().address(), "Ngong Rd");
+    EXPECT_EQ(received("wamid.2").kind(), v1::INBOUND_KIND_UNSUPPORTED);
+    EXPECT_EQ(received("wamid.2").provider_type(), "hologram");
 }
 
 TEST_F(Gateway, AReplyLeavesAndItsStatusesClimb) {
@@ -602,18 +888,7 @@ TEST_F(Gateway, NothingBeginsAfterStopsCommit) {
     start_dispatcher();
     EXPECT_EQ(post(text_message("wamid.2", "STOP")), 200);
     EXPECT_EQ(events("ConsentChanged").size(), 2U);
-    QueueMessage queue;
-    queue.message_id = ids.next().text();
-    queue.channel_id = "ch1";
-    queue.customer_id = customer;
-    queue.origin = {"campaign", "camp1", customer};
-    queue.priority = kPriorityCampaign;
-    queue.preconditions.purpose = "marketing";
-    common::v1::MessageContent content;
-    content.mutable_text()->set_body("Offer");
-    queue.content = content.SerializeAsString();
-    append("duka", by_customer(customer), message_stream("duka", queue.message_id), 0,
-           encode(MessageEvent(MessageQueued{queue}), clock.now()));
+    queue_marketing(customer);
     until_events("MessageSuppressed", 1);
     EXPECT_TRUE(events("SendAttempted").empty());
     // A reply is no marketing.

@@ -7,7 +7,7 @@
 
 #include "common/core/corrupt_stream.h"
 #include "flowstack/common/v1/message_content.pb.h"
-#include "services/gateway/adapters/customers.h"
+#include "services/gateway/inbound/customers.h"
 #include "services/gateway/adapters/derive.h"
 
 namespace flowstack::gateway {

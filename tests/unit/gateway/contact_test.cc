@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include "common/core/corrupt_stream.h"
+#include "services/gateway/domain/phone.h"
 #include "tests/unit/gateway/given.h"
 
 namespace flowstack::gateway {
@@ -79,6 +80,71 @@ TEST(Contact, LinksAMergedOneOnce) {
     EXPECT_EQ(std::get<OpenContact>(given(kSeen, linked).state()).identities.size(), 2U);
 }
 
+TEST(Contact, LinkingTakesTheStricterConsentOfBothAndSaysSo) {
+    const ConsentChanged granted{"c1", "marketing", true, "user_preferences", "resume"};
+    const auto linked = [&](auto contact, Consent marketing) {
+        const auto decision = contact.when(LinkMerged{"c2", {}, marketing, Consent::unasked});
+        return std::get<ContactsLinked>(decision.events().front()).marketing;
+    };
+    EXPECT_EQ(linked(given(kSeen), Consent::refused), Consent::refused);
+    EXPECT_EQ(linked(given(kSeen, granted), Consent::refused), Consent::refused);
+    EXPECT_EQ(linked(given(kSeen, kRefusedMarketing), Consent::granted), Consent::refused);
+    EXPECT_EQ(linked(given(kSeen, kRefusedMarketing), Consent::unasked), Consent::refused);
+    EXPECT_EQ(linked(given(kSeen), Consent::granted), Consent::granted);
+    EXPECT_EQ(linked(given(kSeen), Consent::unasked), Consent::unasked);
+
+    const ContactsLinked refused{"c1", "c2", {}, Consent::refused, Consent::granted};
+    const auto contact = std::get<OpenContact>(given(kSeen, granted, refused).state());
+    EXPECT_EQ(contact.marketing, Consent::refused);
+    EXPECT_EQ(contact.utility, Consent::granted);
+}
+
+TEST(Contact, ANewNumberIsWrittenToAndTheOldOneStillNamesThem) {
+    const Identity changed{"phone", "+255754000001"};
+    const IdentityAdded replaced{"c1", changed, "", true};
+    EXPECT_EQ(given(kSeen).when(ReplaceIdentity{changed}).events(),
+              std::vector<ContactEvent>{replaced});
+    const auto contact = std::get<OpenContact>(given(kSeen, replaced).state());
+    EXPECT_EQ(address_of(contact), changed.value);
+    EXPECT_EQ(contact.identities.size(), 2U);
+    // Told twice; and back to the old number again.
+    EXPECT_TRUE(given(kSeen, replaced).when(ReplaceIdentity{changed}).events().empty());
+    const auto back = given(kSeen, replaced).when(ReplaceIdentity{kAsha});
+    EXPECT_EQ(back.events(), (std::vector<ContactEvent>{IdentityAdded{"c1", kAsha, "", true}}));
+    EXPECT_EQ(address_of(std::get<OpenContact>(
+                  given(kSeen, replaced, IdentityAdded{"c1", kAsha, "", true}).state())),
+              kAsha.value);
+}
+
+TEST(Contact, AnotherSpellingOfItsNumberIsNoNewIdentity) {
+    const ContactSeen mexican{"c1", "ch1", {{"phone", "+5215512345678"}}, ""};
+    EXPECT_TRUE(
+        given(mexican).when(AddIdentities{{{"phone", "+525512345678"}}, ""}).events().empty());
+}
+
+TEST(Phones, AreE164) {
+    EXPECT_EQ(phone_from_digits("254712345678"), "+254712345678");
+    EXPECT_EQ(phone_from_digits("+254712345678"), "+254712345678");
+    for (const auto* text : {"", "+", "0712345678", "12345", "1234567890123456", "25471234567a"})
+        EXPECT_EQ(phone_from_digits(text), "") << text;
+}
+
+TEST(Phones, RegionalSpellingsOfOneNumberAreOne) {
+    const std::pair<const char*, const char*> kSpellings[] = {
+        {"+5215512345678", "+525512345678"},   // Mexico
+        {"+551187654321", "+5511987654321"},   // Brazil
+        {"+541123456789", "+5491123456789"},   // Argentina
+    };
+    for (const auto& [one, other] : kSpellings) {
+        EXPECT_EQ(one_spelling(one), one_spelling(other)) << one;
+        EXPECT_EQ(one_spelling(one_spelling(one)), one_spelling(one)) << one;
+    }
+    // A Brazilian land line has no ninth digit; the rest of the world has one spelling.
+    for (const auto* same : {"+551133334444", "+254712345678", "+525512345678", "+5511987654321",
+                             "+12195555358", "", "+", "US.99", "+52", "+52 1"})
+        EXPECT_EQ(one_spelling(same), same) << same;
+}
+
 TEST(Contact, IsAddressedByPhoneFirst) {
     EXPECT_EQ(address_of({.customer_id = "c",
                           .channel_id = "",
@@ -97,7 +163,9 @@ TEST(Contact, RefusesToReplayImpossibleHistory) {
 
 TEST(ConsentWords, CountOnlyAsTheWholeMessage) {
     for (const auto* text :
-         {"STOP", " stop. ", "Stop!", "UNSUBSCRIBE", "opt-out", "Sitisha", "ACHA"})
+         {"STOP", " stop. ", "Stop!", "UNSUBSCRIBE", "opt-out", "Sitisha", "ACHA", "Stop promotions",
+          "STOP_PROMOTIONS", "\u200eSTOP\u200f", "stop\u00a0all", "\uff33\uff34\uff2f\uff30",
+          "\u201cStop\u201d", "opt\u2011out", "sto\u00adp"})
         EXPECT_EQ(consent_word(text), ConsentWord::stop) << text;
     for (const auto* text : {"START", "start", "Subscribe", "Anza!", "jiunge"})
         EXPECT_EQ(consent_word(text), ConsentWord::start) << text;

@@ -1,4 +1,4 @@
-#include "services/gateway/adapters/meta_parser.h"
+#include "services/gateway/providers/meta/meta_parser.h"
 
 #include <gtest/gtest.h>
 
@@ -33,8 +33,7 @@ TEST(MetaParser, ReadsATextWithItsSender) {
     const auto& element = parsed.elements[0];
     EXPECT_EQ(element.kind, Kind::message);
     EXPECT_EQ(element.path, "0.0.0");
-    EXPECT_EQ(element.waba_id, "102290129340398");
-    EXPECT_EQ(element.phone_number_id, "106540352242922");
+    EXPECT_EQ(element.channel_external_id, "106540352242922");
     EXPECT_EQ(element.inbound, InboundKind::text);
     EXPECT_EQ(element.provider_type, "text");
     EXPECT_EQ(element.text, "Does it come in another color?");
@@ -75,7 +74,7 @@ TEST(MetaParser, EveryElementOfABatchIsItsOwn) {
     EXPECT_EQ(parsed.elements[1].context_provider_message_id, "wamid.TEST0003");
     EXPECT_EQ(parsed.elements[2].path, "1.0.0");
     EXPECT_EQ(parsed.elements[2].kind, Kind::status);
-    EXPECT_EQ(parsed.elements[2].phone_number_id, "106540352249999");
+    EXPECT_EQ(parsed.elements[2].channel_external_id, "106540352249999");
 }
 
 // One message of this type, with `rest` as its other members.
@@ -190,10 +189,12 @@ TEST(MetaParser, KeepsWhatItDoesNotKnow) {
     EXPECT_EQ(message(R"({"from":{},"id":7,"timestamp":[],"type":null})").kind, Kind::unknown);
 }
 
-TEST(MetaParser, RefusesAnythingThatIsNotWholeJson) {
+TEST(MetaParser, RefusesABodyThatDoesNotClose) {
     for (const std::string& body :
          {std::string(), std::string("{"), std::string("nonsense"), webhook(R"("messages":[)"),
-          std::string(vectors::kBody1) + "x", std::string("{\"a\":\"\xFF\"}")}) {
+          webhook(R"("messages":[{"id":"wamid.A}])"), std::string(vectors::kBody1) + "x",
+          std::string(vectors::kBody1) + std::string(vectors::kBody1), std::string("[{]}"),
+          std::string("{\"a\":\"\xFF\"}")}) {
         const auto parsed = parse_meta_webhook(body);
         EXPECT_EQ(parsed.shape, Shape::malformed_json) << body;
         EXPECT_TRUE(parsed.elements.empty());
@@ -201,6 +202,107 @@ TEST(MetaParser, RefusesAnythingThatIsNotWholeJson) {
     for (const auto* body :
          {"{}", "[]", "7", R"({"entry":{}})", R"({"entry":[]})", R"({"entry":[7]})"})
         EXPECT_EQ(parse_meta_webhook(body).shape, Shape::unknown_shape) << body;
+}
+
+// A good message, something bad, and another good message.
+ParsedWebhook around(const std::string& bad) {
+    static std::string body;
+    body = webhook(R"("messages":[{"from":"16505551234","id":"wamid.1","timestamp":"1749416383","type":"text","text":{"body":"one"}},)" +
+                   bad +
+                   R"(,{"from":"16505551234","id":"wamid.3","timestamp":"1749416383","type":"text","text":{"body":"three"}}])");
+    return parse_meta_webhook(body);
+}
+
+TEST(MetaParser, OneBadTextCostsNoElement) {
+    // What stands in the text of the second message, and what is kept of it.
+    const std::pair<std::string, std::string> kTexts[] = {
+        {"caf\xE9", "caf\uFFFD"},                       // Latin-1
+        {"\xF0\x9F\x99 ok", "\uFFFD\uFFFD\uFFFD ok"},   // the beginning of an emoji
+        {"\xED\xA0\xBD", "\uFFFD\uFFFD\uFFFD"},         // a surrogate as UTF-8
+        {R"(a \ud83d b)", "a \uFFFD b"},                // the first half of a pair
+        {R"(a \ude4f b)", "a \uFFFD b"},                // the second half of a pair
+        {R"(\ud83d\ud83d\ude4f)", "\uFFFD\U0001F64F"},  // a half before a whole
+        {R"(\u12g4)", "\uFFFD12g4"},                    // no four hex digits
+        {R"(a\xb)", "a\uFFFD" "b"},                     // no escape of JSON
+        {std::string("a\x01") + "b", "a\uFFFD" "b"},    // a control character
+    };
+    for (const auto& [raw, kept] : kTexts) {
+        const auto parsed = around(
+            R"({"from":"16505551234","id":"wamid.2","timestamp":"1749416383","type":"text","text":{"body":")" +
+            raw + R"("}})");
+        EXPECT_EQ(parsed.shape, Shape::repaired) << raw;
+        ASSERT_EQ(parsed.elements.size(), 3U) << raw;
+        EXPECT_EQ(parsed.elements[0].text, "one");
+        EXPECT_FALSE(parsed.elements[0].repaired) << raw;
+        EXPECT_EQ(parsed.elements[1].kind, Kind::message) << raw;
+        EXPECT_EQ(parsed.elements[1].text, kept) << raw;
+        EXPECT_TRUE(parsed.elements[1].repaired) << raw;
+        EXPECT_EQ(parsed.elements[2].text, "three") << raw;
+        EXPECT_FALSE(parsed.elements[2].repaired) << raw;
+    }
+}
+
+TEST(MetaParser, OneElementThatIsNoJsonCostsNoOther) {
+    for (const std::string& bad :
+         {std::string(R"({"id":nul})"), std::string(R"({"id":1e9999})"),
+          std::string(R"({"id" "wamid.2"})"), std::string("[1 2"  "]"), std::string("tru"),
+          std::string(R"({"id":01})"), std::string(R"({"a":1,})"),
+          std::string(2000, '[') + std::string(2000, ']')}) {
+        const auto parsed = around(bad);
+        EXPECT_EQ(parsed.shape, Shape::repaired) << bad;
+        std::vector<std::string> texts;
+        bool broken = false;
+        for (const auto& element : parsed.elements) {
+            if (element.kind == Kind::message) texts.push_back(element.text);
+            broken = broken || element.broken;
+        }
+        EXPECT_EQ(texts, (std::vector<std::string>{"one", "three"})) << bad;
+        EXPECT_TRUE(broken) << bad;
+    }
+}
+
+TEST(MetaParser, AnElementOfAnotherShapeCostsNoOther) {
+    for (const auto* bad : {"7", "null", "[]", R"("text")", R"({"text":"body"})", R"({"from":7})",
+                            R"({"from":"16505551234","id":"wamid.2","type":{}})"}) {
+        const auto parsed = around(bad);
+        EXPECT_EQ(parsed.shape, Shape::well_formed) << bad;
+        ASSERT_EQ(parsed.elements.size(), 3U) << bad;
+        EXPECT_EQ(parsed.elements[2].text, "three") << bad;
+    }
+}
+
+TEST(MetaParser, SaysWhoTheCustomerIsFromNowOn) {
+    const auto system = [](const std::string& body) {
+        return typed(R"("type":"system","system":)" + body);
+    };
+    EXPECT_EQ(system(R"({"type":"user_changed_number","wa_id":"12195555358","body":"…"})")
+                  .changed_phone,
+              "+12195555358");
+    EXPECT_EQ(system(R"({"type":"user_changed_number","new_wa_id":"12195555358"})").changed_phone,
+              "+12195555358");
+    // The older form beside the person's own number.
+    EXPECT_EQ(system(R"({"type":"customer_changed_number","wa_id":"16505551234","new_wa_id":"12195555358"})")
+                  .changed_phone,
+              "+12195555358");
+    EXPECT_EQ(system(R"({"type":"user_changed_user_id","user_id":"US.99"})").changed_bsuid,
+              "US.99");
+    const auto device = system(R"({"type":"customer_identity_changed","wa_id":"16505551234"})");
+    EXPECT_EQ(device.changed_phone, "");
+    EXPECT_EQ(device.inbound, InboundKind::system);
+}
+
+TEST(MetaParser, SaysThatAMessageWasWrittenInAGroup) {
+    EXPECT_EQ(typed(R"("group_id":"G1","type":"text","text":{"body":"hi"})").group_id, "G1");
+    EXPECT_EQ(
+        typed(R"("context":{"id":"wamid.T","group_id":"G1"},"type":"text","text":{"body":"hi"})")
+            .group_id,
+        "G1");
+    EXPECT_EQ(
+        typed(
+            R"("recipient_type":"group","recipient_id":"G1","type":"text","text":{"body":"hi"})")
+            .group_id,
+        "G1");
+    EXPECT_EQ(typed(R"("type":"text","text":{"body":"hi"})").group_id, "");
 }
 
 TEST(MetaParser, LeavesAnElementAboveItsLimitInTheRawEvent) {
@@ -225,13 +327,6 @@ TEST(MetaParser, ReadsAThousandUpdatesOfOneBody) {
     }
     const auto body = webhook(R"("messages":[)" + messages + "]");
     EXPECT_EQ(parse_meta_webhook(body).elements.size(), 1000U);
-}
-
-TEST(Phones, AreE164) {
-    EXPECT_EQ(phone_from_digits("254712345678"), "+254712345678");
-    EXPECT_EQ(phone_from_digits("+254712345678"), "+254712345678");
-    for (const auto* text : {"", "+", "0712345678", "12345", "1234567890123456", "25471234567a"})
-        EXPECT_EQ(phone_from_digits(text), "") << text;
 }
 
 }  // namespace

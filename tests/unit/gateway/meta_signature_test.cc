@@ -1,4 +1,4 @@
-#include "services/gateway/adapters/meta_signature.h"
+#include "services/gateway/providers/meta/meta_signature.h"
 
 #include <gtest/gtest.h>
 

@@ -1,9 +1,12 @@
-#include "services/gateway/adapters/customers.h"
+#include "services/gateway/inbound/customers.h"
+
+#include "services/gateway/domain/phone.h"
 
 namespace flowstack::gateway {
 namespace {
 std::string key_of(std::string_view tenant, const Identity& identity) {
-    return std::string(tenant) + '\n' + identity.kind + '\n' + identity.value;
+    return std::string(tenant) + '\n' + identity.kind + '\n' +
+           (identity.kind == kPhone ? one_spelling(identity.value) : identity.value);
 }
 }  // namespace
 

@@ -1,4 +1,4 @@
-#include "services/gateway/adapters/inbound_codec.h"
+#include "services/gateway/inbound/inbound_codec.h"
 
 namespace flowstack::gateway {
 

@@ -1,18 +1,20 @@
-#include "services/gateway/adapters/meta_parser.h"
+#include "services/gateway/providers/meta/meta_parser.h"
 
 #include <simdjson.h>
 
 #include <algorithm>
 #include <charconv>
-#include <functional>
 #include <optional>
+
+#include "services/gateway/domain/phone.h"
+#include "services/gateway/providers/meta/json_repair.h"
 
 namespace flowstack::gateway {
 namespace {
 
 namespace dom = simdjson::dom;
 
-// ---- The bytes of members and elements, in a text that is already known to be valid JSON.
+// ---- The bytes of members and elements, in a text whose brackets and quotes close.
 //
 // simdjson's DOM does not keep offsets, and its On-Demand parser does not validate what it skips.
 
@@ -207,6 +209,24 @@ void identify(WebhookElement& element, std::string_view wa_id, std::string_view 
     }
 }
 
+// The customer has another number, or another id, from now on. `wa_id` was called `new_wa_id` before,
+// and was the person's own id beside it.
+void read_change_of_identity(WebhookElement& out, const dom::element& body) {
+    const auto type = text_at(body, "type");
+    if (type == "user_changed_number" || type == "customer_changed_number") {
+        for (const auto* name : {"new_wa_id", "wa_id"}) {
+            const auto phone = phone_from_digits(id_at(body, name));
+            if (out.changed_phone.empty() && phone != out.phone) out.changed_phone = phone;
+        }
+    }
+    if (type == "user_changed_number" || type == "user_changed_user_id") {
+        for (const auto* name : {"new_user_id", "user_id"}) {
+            const auto id = id_at(body, name);
+            if (out.changed_bsuid.empty() && id != out.bsuid) out.changed_bsuid = id;
+        }
+    }
+}
+
 // What the customer wrote, sent or tapped: the member that is called like the type. An edit holds
 // such a message again.
 void read_words(WebhookElement& out, std::string_view type, const dom::element& body) {
@@ -232,6 +252,7 @@ void read_words(WebhookElement& out, std::string_view type, const dom::element& 
             break;
         case InboundKind::system:
             out.text = cut(text_at(body, "body"));
+            read_change_of_identity(out, body);
             break;
         case InboundKind::revoke:
             out.subject_provider_message_id = text_at(body, "original_message_id");
@@ -283,7 +304,12 @@ void read_message(WebhookElement& out, const dom::element& message,
     if (const auto context = object_at(message, "context"))
         out.context_provider_message_id = text_at(*context, "id");
 
+    // Meta names the group on the message; older shapes name it in the context.
     out.group_id = id_at(message, "group_id");
+    if (const auto context = object_at(message, "context"); context && out.group_id.empty())
+        out.group_id = id_at(*context, "group_id");
+    if (out.group_id.empty() && text_at(message, "recipient_type") == "group")
+        out.group_id = id_at(message, "recipient_id");
     const auto type = text_at(message, "type");
     out.provider_type = type.empty() ? "unsupported" : std::string(type);
     out.inbound = kind_of(type);
@@ -351,13 +377,10 @@ std::string text_of_member(std::string_view object, std::string_view name) {
     return std::string(text);
 }
 
-void read_change(ParsedWebhook& out, std::string_view change, const std::string& waba_id,
-                 const std::string& path) {
+void read_change(ParsedWebhook& out, std::string_view change, const std::string& path) {
     const auto value = member(change, "value");
     WebhookElement frame;
-    frame.field = text_of_member(change, "field");
-    frame.waba_id = waba_id;
-    frame.phone_number_id = text_of_member(member(value, "metadata"), "phone_number_id");
+    frame.channel_external_id = text_of_member(member(value, "metadata"), "phone_number_id");
     const auto contacts = contacts_of(value);
 
     std::size_t elements = 0;
@@ -369,8 +392,9 @@ void read_change(ParsedWebhook& out, std::string_view change, const std::string&
             dom::element parsed;
             if (raw.size() > kElementBytesMax)
                 element.kind = WebhookElement::Kind::oversized;
-            else if (scratch().parse(raw.data(), raw.size()).get(parsed) == simdjson::SUCCESS &&
-                     parsed.is_object())
+            else if (scratch().parse(raw.data(), raw.size()).get(parsed) != simdjson::SUCCESS)
+                element.broken = true;
+            else if (parsed.is_object())
                 read(element, parsed, contacts);
             out.elements.push_back(std::move(element));
         }
@@ -379,51 +403,50 @@ void read_change(ParsedWebhook& out, std::string_view change, const std::string&
     // A template's, a number's or an account's news, or something that did not exist in 2026.
     frame.path = path + ".0";
     frame.json = change;
-    frame.kind = frame.phone_number_id.empty() && !frame.field.empty()
+    frame.kind = frame.channel_external_id.empty() && !text_of_member(change, "field").empty()
                      ? WebhookElement::Kind::account
                      : WebhookElement::Kind::unknown;
     out.elements.push_back(std::move(frame));
 }
 
-}  // namespace
-
-std::string_view text_of(ParsedWebhook::Shape shape) {
-    switch (shape) {
-        case ParsedWebhook::Shape::well_formed:
-            return "well_formed";
-        case ParsedWebhook::Shape::malformed_json:
-            return "malformed_json";
-        case ParsedWebhook::Shape::unknown_shape:
-            return "unknown_shape";
+void read_entries(ParsedWebhook& out, std::string_view body) {
+    const auto entries = items(member(body, "entry"));
+    for (std::size_t e = 0; e < entries.size(); ++e) {
+        const auto changes = items(member(entries[e], "changes"));
+        for (std::size_t c = 0; c < changes.size(); ++c)
+            read_change(out, changes[c], std::to_string(e) + "." + std::to_string(c));
     }
-    return "unknown_shape";
 }
 
-std::string phone_from_digits(std::string_view text) {
-    if (text.starts_with('+')) text.remove_prefix(1);
-    // E.164: at most 15 digits, and no country code begins with 0.
-    if (text.size() < 6 || text.size() > 15 || text.front() == '0') return {};
-    if (!std::ranges::all_of(text, [](char c) { return c >= '0' && c <= '9'; })) return {};
-    return "+" + std::string(text);
+bool is_json(std::string_view text) {
+    dom::element whole;
+    return scratch().parse(text.data(), text.size()).get(whole) == simdjson::SUCCESS;
 }
+
+}  // namespace
 
 ParsedWebhook parse_meta_webhook(std::string_view body) {
     ParsedWebhook out;
-    {
-        dom::element whole;
-        if (scratch().parse(body.data(), body.size()).get(whole) != simdjson::SUCCESS) {
-            out.shape = ParsedWebhook::Shape::malformed_json;
-            return out;
-        }
+    if (is_json(body)) {
+        read_entries(out, body);
+        if (out.elements.empty()) out.shape = ParsedWebhook::Shape::unknown_shape;
+        return out;
     }
-    const auto entries = items(member(body, "entry"));
-    for (std::size_t e = 0; e < entries.size(); ++e) {
-        const auto waba_id = text_of_member(entries[e], "id");
-        const auto changes = items(member(entries[e], "changes"));
-        for (std::size_t c = 0; c < changes.size(); ++c)
-            read_change(out, changes[c], waba_id, std::to_string(e) + "." + std::to_string(c));
+    auto repaired = repair_json(body);
+    if (!repaired.closed) {
+        out.shape = ParsedWebhook::Shape::malformed_json;
+        return out;
     }
-    if (out.elements.empty()) out.shape = ParsedWebhook::Shape::unknown_shape;
+    out.shape = ParsedWebhook::Shape::repaired;
+    const auto text = std::make_shared<const std::string>(std::move(repaired.text));
+    out.repaired_body = text;
+    read_entries(out, *text);
+    for (auto& element : out.elements) {
+        const auto from = static_cast<std::size_t>(element.json.data() - text->data());
+        const auto at = std::ranges::lower_bound(repaired.places, from);
+        element.repaired = at != repaired.places.end() && *at < from + element.json.size();
+    }
+    if (out.elements.empty()) out.shape = ParsedWebhook::Shape::malformed_json;
     return out;
 }
 

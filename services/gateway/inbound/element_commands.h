@@ -1,0 +1,68 @@
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "common/core/time.h"
+#include "common/core/uuid.h"
+#include "common/eventlog/types.h"
+#include "services/gateway/adapters/contacts.h"
+#include "services/gateway/adapters/derive.h"
+#include "services/gateway/providers/webhook.h"
+
+// What is written to the log for one element of a webhook. The same element gives a command with the
+// same id whenever and however often it is read, so a repeat writes nothing: the provider's second
+// delivery, another replica, and a person who reads the past again.
+namespace flowstack::gateway {
+
+// The webhook that an element came in.
+struct WebhookFrame {
+    std::string provider;
+    std::string actor;
+    std::string app_id;
+    Uuid webhook_id;
+    Time received_at;
+    std::string traceparent;
+};
+
+// Whose channel it came to.
+struct Destination {
+    std::string tenant;
+    std::string channel_id;
+    std::int64_t settings_version = 0;
+};
+
+// Messages, statuses and preferences come to a channel; the rest stays in the raw webhook only.
+bool belongs_to_a_channel(const WebhookElement& element);
+
+std::vector<Identity> identities_of(const WebhookElement& element);
+// What the customer is known by from now on.
+std::vector<Identity> changed_identities_of(const WebhookElement& element);
+
+// Does this element ask to change the consent? A word counts in every form in which the provider
+// lets a person say it: typed, corrected by an edit, or tapped.
+std::optional<ChangeConsent> consent_of(const WebhookElement& element);
+
+// `plan.part` is written with it.
+eventlog::Command message_command(const WebhookFrame& frame, const Destination& to,
+                                  const WebhookElement& element, const KnownCustomer& customer,
+                                  const ContactPlan& plan);
+eventlog::Command group_message_command(const WebhookFrame& frame, const Destination& to,
+                                        const WebhookElement& element);
+// Nothing when the preference changes nothing.
+std::optional<eventlog::Command> preference_command(const WebhookFrame& frame,
+                                                    const Destination& to,
+                                                    const WebhookElement& element,
+                                                    const ContactPlan& plan,
+                                                    const DerivedKeys& keys);
+// Of a message that we sent with our callback data; of any other it waits for its message.
+eventlog::Command status_command(const WebhookFrame& frame, const Destination& to,
+                                 const WebhookElement& element, const DerivedKeys& keys);
+// Of an element that no tenant may have.
+eventlog::Command quarantine_command(const WebhookFrame& frame, const WebhookElement& element,
+                                     const std::string& reason);
+eventlog::Command raw_webhook_command(const WebhookFrame& frame, const http::Request& request,
+                                      ParsedWebhook::Shape shape, int lane);
+
+}  // namespace flowstack::gateway

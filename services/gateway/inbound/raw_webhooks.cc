@@ -1,0 +1,190 @@
+#include "services/gateway/inbound/raw_webhooks.h"
+
+#include "common/eventlog/payload.h"
+#include "common/observability/log.h"
+
+namespace flowstack::gateway {
+namespace {
+
+using Kind = WebhookElement::Kind;
+using eventlog::Command;
+
+constexpr int kTriesMax = 3;
+constexpr int kReadAtOnce = 500;
+// A page ends after so many events of the log, webhooks or not, so that one call stays short.
+constexpr int kEventsPerPageMax = 20'000;
+
+// What the preference's or message's own consent may still do: a person who had refused meanwhile
+// is not written to again because an old word of theirs was found.
+std::optional<ChangeConsent> refusal_of(const WebhookElement& element) {
+    auto consent = consent_of(element);
+    if (consent && consent->granted) return std::nullopt;
+    return consent;
+}
+
+}  // namespace
+
+std::int64_t RawWebhooks::first_since(int lane, Time time, std::int64_t head) {
+    // The recorded time only grows along a lane.
+    std::int64_t low = 1;
+    std::int64_t high = head + 1;
+    while (low < high) {
+        const auto middle = low + (high - low) / 2;
+        const auto found = store_.read_lane(lane, middle, middle, 1);
+        if (!found.empty() && found.front().recorded_at < time)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low;
+}
+
+WebhookPage RawWebhooks::list(const WebhookQuery& query) {
+    WebhookPage page;
+    const auto heads = store_.heads();
+    const int first = query.lane ? *query.lane : query.at_lane;
+    const int last = query.lane ? *query.lane : static_cast<int>(heads.size()) - 1;
+    int events_read = 0;
+    for (int lane = first; lane <= last; ++lane) {
+        const auto head = heads[static_cast<std::size_t>(lane)];
+        auto position = lane == query.at_lane ? query.at_position : 0;
+        if (position == 0)
+            position = query.from == Time{} ? 1 : first_since(lane, query.from, head);
+        while (position <= head) {
+            const auto events = store_.read_lane(lane, position, head, kReadAtOnce);
+            if (events.empty()) break;
+            for (const auto& event : events) {
+                if (event.recorded_at >= query.until) {
+                    position = head + 1;
+                    break;
+                }
+                position = event.position + 1;
+                ++events_read;
+                if (!eventlog::is<v1::WebhookReceived>(event)) continue;
+                auto raw = eventlog::parsed<v1::WebhookReceived>(event);
+                if (!query.parse.empty() && raw.parse() != query.parse) continue;
+                page.webhooks.push_back({event, std::move(raw)});
+                if (static_cast<int>(page.webhooks.size()) < query.page_size) continue;
+                page.next = {lane, position};
+                return page;
+            }
+            if (events_read < kEventsPerPageMax || position > head) continue;
+            page.next = {lane, position};
+            return page;
+        }
+    }
+    return page;
+}
+
+std::optional<RawWebhook> RawWebhooks::get(int lane, std::int64_t position) {
+    if (lane < 0 || lane >= store_.options().lanes || position < 1) return std::nullopt;
+    const auto events = store_.read_lane(lane, position, position, 1);
+    if (events.empty() || !eventlog::is<v1::WebhookReceived>(events.front())) return std::nullopt;
+    return RawWebhook{events.front(), eventlog::parsed<v1::WebhookReceived>(events.front())};
+}
+
+std::vector<ReadElement> RawWebhooks::read(const RawWebhook& webhook, bool append,
+                                           const std::string& actor) {
+    const WebhookReader* reader = nullptr;
+    for (const auto* one : readers_)
+        if (one->name() == webhook.raw.provider()) reader = one;
+    if (reader == nullptr)
+        return {{.path = "", .provider_type = webhook.raw.provider(), .state = ElementState::unreadable,
+                 .detail = "this build has no reader for this provider"}};
+    const auto parsed = reader->parse(webhook.raw.body());
+    if (parsed.shape == ParsedWebhook::Shape::malformed_json)
+        return {{.path = "", .state = ElementState::unreadable,
+                 .detail = "the body's brackets and quotes do not close"}};
+    const WebhookFrame frame{webhook.raw.provider(),    actor,
+                             webhook.raw.app_id(),      webhook.event.event_id,
+                             webhook.event.occurred_at, ""};
+    std::vector<ReadElement> elements;
+    for (const auto& element : parsed.elements)
+        elements.push_back(read_element(frame, reader->channel_kind(), element, append));
+    return elements;
+}
+
+ReadElement RawWebhooks::read_element(const WebhookFrame& frame, std::string_view channel_kind,
+                                      const WebhookElement& element, bool append) {
+    ReadElement out;
+    out.path = element.path;
+    out.kind = element.kind;
+    out.provider_type = element.kind == Kind::message ? element.provider_type : element.value;
+    out.provider_message_id = element.provider_message_id;
+    out.repaired = element.repaired;
+    if (element.broken) {
+        out.state = ElementState::unreadable;
+        return out;
+    }
+    if (!belongs_to_a_channel(element)) return out;
+    const auto channel = directory_.find_external_id(channel_kind, element.channel_external_id);
+    if (!channel ||
+        (!channel->channel.app_id.empty() && channel->channel.app_id != frame.app_id)) {
+        out.state = ElementState::quarantined;
+        return out;
+    }
+    out.tenant = channel->tenant;
+    const auto tenant = directory_.tenant(channel->tenant);
+    const Destination to{channel->tenant, channel->channel.channel_id, tenant ? tenant->version : 0};
+    try {
+        std::optional<Command> alone;
+        if (element.kind == Kind::status)
+            alone = status_command(frame, to, element, keys_);
+        else if (!element.group_id.empty())
+            alone = group_message_command(frame, to, element);
+        else if (element.kind == Kind::message &&
+                 !store_.read_stream(inbound_stream(to.tenant, element.provider_message_id))
+                      .empty())
+            out.state = ElementState::stored;
+        else if (element.kind == Kind::preference && !refusal_of(element))
+            out.state = ElementState::stored;  // a consent of the past is not given again
+        else if (append)
+            out.state = append_for_customer(frame, to, element);
+        else
+            out.state = ElementState::missing;
+        if (alone && is_stored(*alone))
+            out.state = ElementState::stored;
+        else if (alone)
+            out.state = append ? append_command(std::move(*alone)) : ElementState::missing;
+    } catch (const std::exception& error) {
+        log::warn("an element could not be read again", {{"webhook", frame.webhook_id.text()},
+                                                         {"element", element.path},
+                                                         {"error", error.what()}});
+        out.state = ElementState::failed;
+        out.detail = error.what();
+    }
+    return out;
+}
+
+bool RawWebhooks::is_stored(const Command& command) {
+    if (command.dedupe == eventlog::Dedupe::claim)
+        return store_.claim(command.tenant, "command", command.id).has_value();
+    return !store_.read_stream(command.parts.front().stream).empty();
+}
+
+ElementState RawWebhooks::append_command(Command command) {
+    const auto verdict = store_.append(std::move(command));
+    return verdict.outcome == eventlog::Outcome::ok ? ElementState::appended : ElementState::stored;
+}
+
+ElementState RawWebhooks::append_for_customer(const WebhookFrame& frame, const Destination& to,
+                                              const WebhookElement& element) {
+    for (int attempt = 0; attempt < kTriesMax; ++attempt) {
+        const auto plan =
+            contacts_.plan(to.tenant, to.channel_id, identities_of(element), element.profile_name,
+                           refusal_of(element), changed_identities_of(element));
+        const auto command =
+            element.kind == Kind::message
+                ? std::optional(message_command(frame, to, element, plan.customer, plan))
+                : preference_command(frame, to, element, plan, keys_);
+        // A refusal that is known changes nothing.
+        if (!command || is_stored(*command)) return ElementState::stored;
+        const auto verdict = store_.append(*command);
+        if (verdict.outcome == eventlog::Outcome::ok) return ElementState::appended;
+        if (verdict.accepted()) return ElementState::stored;
+        // Somebody else changed the contact meanwhile: plan again.
+    }
+    return ElementState::failed;
+}
+
+}  // namespace flowstack::gateway

@@ -1,0 +1,87 @@
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "common/core/clock.h"
+#include "common/eventlog/store.h"
+#include "flowstack/gateway/v1/webhook_events.pb.h"
+#include "services/gateway/adapters/contacts.h"
+#include "services/gateway/adapters/directory.h"
+#include "services/gateway/inbound/element_commands.h"
+
+// The webhooks that the log has kept as they came, and reading them again after a reader was mended.
+namespace flowstack::gateway {
+
+struct RawWebhook {
+    eventlog::Recorded event;
+    v1::WebhookReceived raw;
+};
+
+// What is read in a webhook, and whether the log has it.
+enum class ElementState { stored, missing, appended, ignored, unreadable, quarantined, failed };
+
+struct ReadElement {
+    std::string path;
+    WebhookElement::Kind kind = WebhookElement::Kind::unknown;
+    std::string provider_type;  // of a message; the value of a status or preference
+    std::string tenant;
+    std::string provider_message_id;
+    bool repaired = false;
+    ElementState state = ElementState::ignored;
+    std::string detail{};  // why it failed
+};
+
+struct WebhookQuery {
+    std::optional<int> lane;
+    Time from{};  // received at this time or later
+    Time until = Time::max();
+    std::string parse;  // only those that were read so when they came; empty: all
+    int page_size = 50;
+    // Where the page begins: the one before said so.
+    int at_lane = 0;
+    std::int64_t at_position = 0;  // 0: the beginning of the lane
+};
+struct WebhookPage {
+    std::vector<RawWebhook> webhooks;
+    // Nothing: the log was read to its end.
+    std::optional<std::pair<int, std::int64_t>> next;
+};
+
+// Thread-safe. All of it blocks on the store, and throws when it is away.
+class RawWebhooks {
+public:
+    // Every reader by the name of its provider. All of it must outlive this.
+    RawWebhooks(eventlog::Store& store, Directory& directory, Contacts& contacts,
+                const DerivedKeys& keys, std::vector<const WebhookReader*> readers)
+        : store_(store),
+          directory_(directory),
+          contacts_(contacts),
+          keys_(keys),
+          readers_(std::move(readers)) {}
+
+    WebhookPage list(const WebhookQuery& query);
+    std::optional<RawWebhook> get(int lane, std::int64_t position);
+
+    // Reads it with the reader that its provider has now. `append`: what is missing is appended, as
+    // the act of `actor`; otherwise nothing changes.
+    std::vector<ReadElement> read(const RawWebhook& webhook, bool append, const std::string& actor);
+
+private:
+    std::int64_t first_since(int lane, Time time, std::int64_t head);
+    ReadElement read_element(const WebhookFrame& frame, std::string_view channel_kind,
+                             const WebhookElement& element, bool append);
+    bool is_stored(const eventlog::Command& command);
+    ElementState append_command(eventlog::Command command);
+    ElementState append_for_customer(const WebhookFrame& frame, const Destination& to,
+                                     const WebhookElement& element);
+
+    eventlog::Store& store_;
+    Directory& directory_;
+    Contacts& contacts_;
+    const DerivedKeys& keys_;
+    std::vector<const WebhookReader*> readers_;
+};
+
+}  // namespace flowstack::gateway

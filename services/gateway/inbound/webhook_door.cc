@@ -1,0 +1,73 @@
+#include "services/gateway/inbound/webhook_door.h"
+
+#include "common/observability/trace.h"
+
+namespace flowstack::gateway {
+namespace {
+
+http::Response send_again() {
+    auto response = http::Response::problem(503, "Service Unavailable",
+                                            "The store cannot take this now. Send it again.",
+                                            "STORE_UNAVAILABLE");
+    response.headers.set("Retry-After", "1");
+    return response;
+}
+
+}  // namespace
+
+WebhookDoor::WebhookDoor(const WebhookReader& reader, eventlog::Store& store, Directory& directory,
+                         Contacts& contacts, const DerivedKeys& keys, IdSource& ids,
+                         const Clock& clock, metrics::Registry& metrics, DoorOptions options)
+    : reader_(reader),
+      ids_(ids),
+      clock_(clock),
+      bad_signatures_(metrics.counter("flowstack_gateway_bad_signatures_total",
+                                      "webhooks whose signature was wrong")),
+      counters_(inbound_counters(metrics)),
+      rejected_(store, ids, clock),
+      customers_(options.customers_cached_max),
+      parts_{store, directory, contacts, keys, customers_, lookups_, counters_},
+      lookups_(options.lookup_threads, options.lookups_queued_max) {
+    directory.on_merge([this](const std::string& tenant, const std::string& customer) {
+        customers_.forget(tenant, customer);
+    });
+}
+
+WebhookDoor::~WebhookDoor() { stop(); }
+
+void WebhookDoor::stop() {
+    rejected_.stop();
+    lookups_.stop();
+}
+
+void WebhookDoor::handshake(const http::Request& request, const http::Responder& responder) const {
+    responder.send(reader_.handshake(request));
+}
+
+void WebhookDoor::webhook(http::Request request, http::Responder responder) {
+    auto read = reader_.read(request);
+    auto* webhook = std::get_if<SignedWebhook>(&read);
+    if (webhook == nullptr) {
+        bad_signatures_.add();
+        rejected_.count(request.remote_address);
+        responder.send(http::Response{401, {}, ""});
+        return;
+    }
+    const std::string provider(reader_.name());
+    WebhookFrame frame{provider,
+                       "provider:" + provider,
+                       std::move(webhook->app_id),
+                       ids_.next(),
+                       clock_.now(),
+                       trace::continue_from(request.headers.get(trace::kHeader)).traceparent()};
+    // The elements' bytes are a part of the request's body, which is moved and never copied.
+    auto parsed = std::move(webhook->parsed);
+    auto delivery = std::make_shared<Delivery>(
+        parts_, reader_.channel_kind(), std::move(request), std::move(parsed), std::move(frame),
+        [responder = std::move(responder)](bool stored) {
+            responder.send(stored ? http::Response{200, {}, ""} : send_again());
+        });
+    delivery->begin();
+}
+
+}  // namespace flowstack::gateway

@@ -1,0 +1,110 @@
+#pragma once
+
+#include <cstddef>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <variant>
+#include <vector>
+
+#include "common/core/time.h"
+#include "common/http/message.h"
+#include "services/gateway/domain/inbound.h"
+
+// What a messaging provider's webhook says, in no provider's words. A provider's folder reads its
+// own webhooks into these; the door (services/gateway/inbound) knows nothing else of a provider.
+namespace flowstack::gateway {
+
+inline constexpr std::size_t kElementBytesMax = std::size_t{1} << 20;
+inline constexpr std::size_t kTextBytesMax = 64 * 1024;
+
+// One message, status or preference of a webhook, which may hold many.
+struct WebhookElement {
+    enum class Kind {
+        message,
+        status,
+        preference,  // a consent, given or taken back in the provider's own settings
+        echo,        // the business wrote from its own phone
+        account,     // news of a template, a number or an account, not of a channel
+        unknown,     // a shape that we do not know
+        oversized,   // larger than kElementBytesMax: stays in the raw event only
+    };
+    Kind kind = Kind::unknown;
+    std::string path;                 // where it stands in the webhook, e.g. "0.1.2"
+    std::string channel_external_id;  // the provider's id of our channel; empty for account events
+    // The element's own bytes; a part of the body, or of ParsedWebhook::repaired_body.
+    std::string_view json;
+    // Some of its text was not well-formed: U+FFFD stands there.
+    bool repaired = false;
+    // It cannot be read at all, although the elements around it can.
+    bool broken = false;
+
+    // message, status, preference
+    std::string provider_message_id;
+    Time provider_time{};
+    std::string phone;  // E.164 with +, empty when the customer hides it
+    std::string bsuid;  // an id of the customer that only this business sees
+    std::string profile_name;
+
+    // message
+    InboundKind inbound = InboundKind::unsupported;
+    std::string provider_type;  // the provider's word: text, button, button_reply, list_reply, …
+    // Text, caption, emoji, title of what was tapped, or what an edit says now; at most
+    // kTextBytesMax.
+    std::string text;
+    std::string tap_id;
+    std::string context_provider_message_id;
+    std::string subject_provider_message_id;  // what a reaction, an edit or a revocation speaks of
+    std::optional<Location> location;
+    std::string group_id;  // written in a group, not to the tenant alone
+    // A system message: the customer is known by this from now on.
+    std::string changed_phone;
+    std::string changed_bsuid;
+
+    // status ("sent", …) and preference ("stop", "resume")
+    std::string value;
+    std::string callback_data;
+    int error_code = 0;
+    std::string error_title;
+};
+
+struct ParsedWebhook {
+    enum class Shape {
+        well_formed,
+        repaired,        // read, although some of it was not well-formed
+        malformed_json,  // nothing can be read
+        unknown_shape,   // well-formed, and nothing in it is an element
+    };
+    Shape shape = Shape::well_formed;
+    std::vector<WebhookElement> elements;
+    // What the elements' `json` is a part of when the shape is `repaired`.
+    std::shared_ptr<const std::string> repaired_body;
+};
+std::string_view text_of(ParsedWebhook::Shape shape);
+
+// Nobody of ours signed it.
+struct Unsigned {};
+
+struct SignedWebhook {
+    std::string app_id;  // whose secret made the signature
+    ParsedWebhook parsed;
+};
+
+// Reads the webhooks of one provider. Pure and thread-safe: no store, no network.
+class WebhookReader {
+public:
+    virtual ~WebhookReader() = default;
+    // "meta": the provider in events, in the actor of what it says, in logs.
+    virtual std::string_view name() const = 0;
+    // Of its channels: "META_CLOUD".
+    virtual std::string_view channel_kind() const = 0;
+    // A request that proves to the provider that the address is ours; its answer.
+    virtual http::Response handshake(const http::Request& request) const = 0;
+    // Verifies the exact bytes, then takes them apart.
+    virtual std::variant<Unsigned, SignedWebhook> read(const http::Request& request) const = 0;
+    // The same of bytes that were verified when they came: reading the past again.
+    virtual ParsedWebhook parse(std::string_view body) const = 0;
+};
+
+}  // namespace flowstack::gateway
