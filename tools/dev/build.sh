@@ -107,6 +107,8 @@ run_tests() {
     # gtest gives every executable its own file of cases in this folder.
     # End-to-end tests start stacks of their own with this script; they must not build meanwhile.
     export GTEST_OUTPUT="xml:$results/gtest/" FLOWSTACK_ROOT=$ROOT FLOWSTACK_NO_BUILD=1
+    # A service that dies in a test must be seen, not started again.
+    export FLOWSTACK_SUPERVISE=no
 
     if [[ -n $label || ${#ctest_args[@]} -gt 0 ]]; then
         run_ctest chosen 1 ${label:+-L "^$label\$"} "${ctest_args[@]}" || status=1

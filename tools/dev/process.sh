@@ -41,6 +41,7 @@ start_process() {
     local name=$1 pid start
     shift
     mkdir -p "$RUN_DIR/pids" "$RUN_DIR/log"
+    rm -f "$RUN_DIR/pids/$name.ended"
     setsid "$@" </dev/null >>"$RUN_DIR/log/$name.log" 2>&1 9>&- &
     pid=$!
     disown "$pid" 2>/dev/null || true
@@ -52,9 +53,10 @@ start_process() {
 ask_to_stop() {
     local pid
     pid=$(process_pid "$1") || return 0
+    : >"$RUN_DIR/pids/$1.ended" # for the supervisor: its end is wanted
     kill -s "${2:-TERM}" "$pid" 2>/dev/null || true
-    # A paused process does not hear a polite signal until it continues.
-    signal_tree "$1" CONT
+    # A paused process does not hear a polite signal until it continues. It may have ended by now.
+    continue_tree "$pid"
 }
 
 # await_stop <name> <grace seconds>: waits, then kills. True if nothing is left.
@@ -65,7 +67,7 @@ await_stop() {
         pid=$(process_pid "$name") && kill -s KILL "$pid" 2>/dev/null
         wait_until 10 process_gone "$name" || return 1
     fi
-    rm -f "$RUN_DIR/pids/$name.pid"
+    rm -f "$RUN_DIR/pids/$name.pid" "$RUN_DIR/pids/$name.ended"
 }
 
 # stop_process <name> [grace seconds] [signal]
@@ -98,6 +100,14 @@ process_tree() {
                 printf '%s\n' "$pid"
             fi
         done
+    done
+}
+
+# continue_tree <pid>: it and its descendants run again after a SIGSTOP, those that are still there.
+continue_tree() {
+    local member
+    for member in $(process_tree "$1"); do
+        kill -s CONT "$member" 2>/dev/null || true
     done
 }
 

@@ -5,6 +5,7 @@
 
 SERVICE_START_SECONDS=120
 SERVICE_STOP_SECONDS=20
+LANES_SECONDS=120
 
 replica_count() {
     cat "$RUN_DIR/replicas" 2>/dev/null || printf 1
@@ -258,6 +259,8 @@ stack_up() {
     while IFS= read -r instance; do
         await_instance "$instance"
     done < <(instances)
+    await_lanes
+    begin_supervisor
     if [[ $seed == yes ]]; then
         say flowctl "seed"
         run_flowctl seed seed
@@ -265,10 +268,42 @@ stack_up() {
     unlock_run_dir
 }
 
+# lanes_owned <service>: how many lanes its replicas own together, as their metrics say.
+lanes_owned() {
+    local i n owned sum=0
+    n=$(replica_count)
+    for ((i = 0; i < n; i++)); do
+        owned=$(http_body "$(service_port ADMIN "$1" "$i")" /metrics |
+            awk '$1 ~ /^flowstack_lanes_owned/ { sum += $2 } END { printf "%d", sum }') || true
+        sum=$((sum + ${owned:-0}))
+    done
+    printf '%d' "$sum"
+}
+
+every_lane_owned() {
+    local service
+    for service in "${FLOWSTACK_SERVICES[@]}"; do
+        (($(lanes_owned "$service") >= LANES)) || return 1
+    done
+}
+
+# Services are ready before the bus has given them their lanes, which takes a few seconds after the
+# first start. Whoever writes to the shop meanwhile would wait for the answer.
+await_lanes() {
+    local service
+    wait_until "$LANES_SECONDS" every_lane_owned && return
+    for service in "${FLOWSTACK_SERVICES[@]}"; do
+        (($(lanes_owned "$service") >= LANES)) ||
+            complain "$service" "owns $(lanes_owned "$service") of $LANES lanes after $LANES_SECONDS s" \
+                "$RUN_DIR/log/$service-0.log"
+    done
+    fail start "not every lane has an owner"
+}
+
 # Replicas that an earlier `up` started and this one does not want.
 stop_surplus() {
     local name known
-    known=" postgres kafka $(instances | tr '\n' ' ')"
+    known=" postgres kafka supervisor $(instances | tr '\n' ' ')"
     for name in $(process_names); do
         [[ $known != *" $name "* ]] || continue
         process_alive "$name" || continue
@@ -332,8 +367,8 @@ stack_status() {
         state=$(process_state "$name")
         pid=$(process_pid "$name") || pid=-
         [[ $state == ready ]] || all_well=1
-        printf '%-16s %-10s %8s %9s  %s\n' "$name" "$state" "$pid" "$(process_memory "$pid")" \
-            "$(process_address "$name")"
+        printf '%-16s %-10s %8s %9s  %s%s\n' "$name" "$state" "$pid" "$(process_memory "$pid")" \
+            "$(process_address "$name")" "$(supervision_words "$name")"
     done
     printf 'run directory    %s\nbus              %s\n' "$RUN_DIR" "$(broker_words)"
     return "$all_well"
@@ -342,7 +377,7 @@ stack_status() {
 process_state() {
     local pid stat
     if ! pid=$(process_pid "$1"); then
-        printf stopped
+        if process_died "$1"; then printf died; else printf stopped; fi
         return
     fi
     stat=$(cat "/proc/$pid/stat" 2>/dev/null) || true
@@ -392,12 +427,20 @@ process_address() {
     esac
 }
 
-# logs [name] [-f]
+# logs [name…] [--tenant T] [-f]. With a tenant, every line that names it, of all that is kept; the
+# services write one line of JSON for each event, so the tenant stands in it as "tenant":"T".
 stack_logs() {
-    local follow=() files=() arg file
-    for arg in "$@"; do
+    local follow=() files=() arg file tenant=''
+    while (($# > 0)); do
+        arg=$1
+        shift
         case $arg in
             -f | --follow) follow=(-F) ;;
+            --tenant)
+                [[ -n ${1:-} ]] || usage_error "logs --tenant wants a tenant"
+                tenant=$1
+                shift
+                ;;
             -*) usage_error "logs does not know '$arg'" ;;
             *)
                 for file in "$RUN_DIR/log/$arg.log" "$RUN_DIR/log/$arg"-[0-9]*.log; do
@@ -408,7 +451,15 @@ stack_logs() {
                 ;;
         esac
     done
-    if [[ ${#files[@]} -eq 0 ]]; then
+    if [[ -n $tenant ]]; then
+        [[ ${#files[@]} -gt 0 ]] || files=("$RUN_DIR"/log/*.log)
+        if [[ ${#follow[@]} -gt 0 ]]; then
+            tail -q -n +1 -F "${files[@]}" 2>/dev/null | grep --line-buffered -F "\"tenant\":\"$tenant\""
+        else
+            cat "${files[@]}" | grep -F "\"tenant\":\"$tenant\"" | sort -s ||
+                say logs "no line names the tenant '$tenant'"
+        fi
+    elif [[ ${#files[@]} -eq 0 ]]; then
         for file in "$RUN_DIR"/log/*.log; do
             [[ ! -f $file ]] || files+=("$file")
         done
@@ -453,6 +504,7 @@ start_one() {
             write_env # the dev broker has another port each time
             ;;
         *)
+            clear_ended "$name"
             begin_instance "$name" "$@"
             [[ $wait == no ]] || await_instance "$name"
             ;;
@@ -496,13 +548,18 @@ stop_one() {
 
 # kill <name> [-SIGNAL]: KILL unless said otherwise. After KILL it returns when the process is gone.
 kill_one() {
-    local name signal=${2:--9}
+    local name pid members signal=${2:--9}
     [[ -n ${1:-} ]] || usage_error "kill wants a name"
     signal=${signal#-}
     signal=${signal#SIG}
     load_stack kill
     name=$(instance_name "$1") || exit 1
+    mark_ended "$name"
+    pid=$(process_pid "$name") || fail "signal $signal" "$name does not run in $RUN_DIR"
+    mapfile -t members < <(process_tree "$pid")
     signal_process "$name" "$signal"
+    # Sessions of a paused PostgreSQL notice only when they run that their server is gone.
+    kill -s CONT "${members[@]:1}" 2>/dev/null || true
     if [[ $signal == 9 || $signal == KILL ]]; then
         wait_until 10 process_gone "$name" || fail "$name" "lives on after SIGKILL"
     fi
