@@ -87,9 +87,9 @@ std::string kept_of(const json::value& answer, const Deed& deed) {
 }
 
 bool changes_something(const Schema::Method& method) {
-    const auto& reads = reads_by_post();
+    const auto& without = no_deeds();
     return !method.verb.empty() && method.verb != "GET" &&
-           std::ranges::find(reads, method.rpc) == reads.end();
+           std::ranges::find(without, method.rpc, &NoDeed::rpc) == without.end();
 }
 
 // Two messages that the provider refuses for good: "deadOne" and "deadTwo".

@@ -22,8 +22,12 @@ struct Deed {
 // In the order in which they are done: some need what earlier ones made.
 const std::vector<Deed>& deeds();
 
-// Methods that REST reaches by another verb than GET, and that change nothing.
-const std::vector<std::string>& reads_by_post();
+// Methods that REST reaches by another verb than GET and that append nothing here, and why.
+struct NoDeed {
+    std::string rpc;
+    std::string why;
+};
+const std::vector<NoDeed>& no_deeds();
 
 // Every RPC of every service that changes something is called once or more, each time in another
 // name: the events of the call must carry that name as their actor. An RPC that the table does not

@@ -3,9 +3,13 @@
 // How every RPC that changes something is made to change it.
 namespace flowstack::isolation {
 
-const std::vector<std::string>& reads_by_post() {
-    static const std::vector<std::string> kReads{"conversation.v1.TemplateService/RenderTemplate"};
-    return kReads;
+const std::vector<NoDeed>& no_deeds() {
+    static const std::vector<NoDeed> kNoDeeds{
+        {"conversation.v1.TemplateService/RenderTemplate", "it only renders"},
+        {"gateway.v1.WebhookService/RereadWebhooks",
+         "it appends what an earlier reading missed, and nothing is missing here"},
+    };
+    return kNoDeeds;
 }
 
 const std::vector<Deed>& deeds() {
