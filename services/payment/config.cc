@@ -3,7 +3,7 @@
 #include <algorithm>
 
 #include "common/config/config.h"
-#include "services/payment/adapters/callback_token.h"
+#include "services/payment/providers/mpesa/wire.h"
 
 namespace flowstack::payment {
 namespace {
@@ -22,10 +22,10 @@ PaymentConfig payment_config(config::Reader& reader) {
     c.callback_bytes_max = static_cast<std::size_t>(
         reader.integer("CALLBACK_BYTES_MAX", 65'536, 1024, 1 << 20, "a larger callback gets 413"));
     const auto base = reader.text("PUBLIC_BASE_URL", "http://127.0.0.1:8080",
-                                  "the address at which the world finds us");
+                                  "the address at which customers and providers reach this installation");
     c.public_base_url = reader.text("PAYMENT_PUBLIC_BASE_URL", base,
-                                    "the same for payment callbacks, when it is another one");
-    if (const auto word = forbidden_word(c.public_base_url))
+                                    "the address for payment callbacks, when it is another one");
+    if (const auto word = mpesa::forbidden_word(c.public_base_url))
         reader.mistake("PAYMENT_PUBLIC_BASE_URL: contains '" + *word +
                        "', which Daraja does not allow in a callback URL");
     c.master_key = reader.required_secret(
@@ -35,19 +35,24 @@ PaymentConfig payment_config(config::Reader& reader) {
     c.daraja_base_url =
         reader.text("DARAJA_BASE_URL", "https://sandbox.safaricom.co.ke", "M-Pesa's API");
     c.push_timeout_ms = reader.duration_ms("PUSH_TIMEOUT_MS", 20'000,
-                                           "an STK push without answer by then is unknown", 10);
+                                           "the outcome of an STK push without an answer by then is unknown", 10);
     c.query_timeout_ms =
         reader.duration_ms("QUERY_TIMEOUT_MS", 10'000, "for one status query or token", 10);
     c.attempt_start_ms_max =
         reader.duration_ms("ATTEMPT_START_MS_MAX", 2'000,
-                           "a push whose first byte is not sent so long after it was announced is "
-                           "not sent at all",
+                           "a push that has not started within this time of being recorded is not "
+                           "sent at all",
                            10);
     c.attempt_resolve_ms = reader.duration_ms(
         "ATTEMPT_RESOLVE_MS", 60'000,
-        "an announced push without an outcome by then (its process died) is unknown", 10);
+        "a recorded push without an outcome by then (its process died) has an unknown outcome", 10);
     c.push_retry_ms =
         reader.duration_ms("PUSH_RETRY_MS", 2'000, "least wait after a push that was not sent", 1);
+    c.unclear_after_ms = reader.duration_ms(
+        "PAYMENT_UNCLEAR_AFTER_MS", 600'000,
+        "when the outcome of a payment is still unknown so long after the provider's answer was "
+        "lost, the customer is told and a person is needed",
+        1);
     c.poll_first_ms = reader.duration_ms("PUSH_POLL_FIRST_MS", 30'000,
                                          "from an accepted push to the first query", 1);
     for (const auto& wait : reader.list("PUSH_POLL_PLAN_MS", "10000,20000,40000,60000",
@@ -59,9 +64,9 @@ PaymentConfig payment_config(config::Reader& reader) {
     }
     if (c.poll_plan_ms.empty()) c.poll_plan_ms.emplace_back(60'000);
     c.late_poll_ms = reader.duration_ms(
-        "LATE_POLL_MS", 900'000, "between queries of a payment that expired without an answer", 1);
+        "LATE_POLL_MS", 900'000, "between queries of a payment that expired before anybody knew its outcome", 1);
     c.late_polls_for_ms = reader.duration_ms("LATE_POLLS_FOR_MS", 86'400'000,
-                                             "so long after its expiry it is asked about, 0 = not");
+                                             "how long after its expiry such a payment is queried, 0 = never");
     c.query_interval_ms = reader.duration_ms("QUERY_INTERVAL_MS", 1'000,
                                              "between two queries of one short code, all replicas");
     c.intent_expiry_ms =

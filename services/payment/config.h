@@ -30,6 +30,7 @@ struct PaymentConfig {
     std::chrono::milliseconds attempt_start_ms_max{};
     std::chrono::milliseconds attempt_resolve_ms{};
     std::chrono::milliseconds push_retry_ms{};
+    std::chrono::milliseconds unclear_after_ms{};
     std::chrono::milliseconds poll_first_ms{};
     std::vector<std::chrono::milliseconds> poll_plan_ms;
     std::chrono::milliseconds late_poll_ms{};

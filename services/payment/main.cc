@@ -1,5 +1,6 @@
 #include <grpcpp/impl/codegen/service_type.h>
 
+#include <chrono>
 #include <cstdio>
 #include <exception>
 #include <memory>
@@ -13,15 +14,17 @@
 #include "common/observability/log.h"
 #include "common/service/host.h"
 #include "services/payment/adapters/accounts.h"
+#include "services/payment/adapters/asker.h"
 #include "services/payment/adapters/callback_token.h"
 #include "services/payment/adapters/consumer.h"
 #include "services/payment/adapters/derive.h"
 #include "services/payment/adapters/door.h"
-#include "services/payment/adapters/mpesa/daraja.h"
+#include "services/payment/adapters/leases.h"
+#include "services/payment/adapters/person_watch.h"
 #include "services/payment/adapters/projections.h"
-#include "services/payment/adapters/pusher.h"
 #include "services/payment/adapters/rpc.h"
 #include "services/payment/config.h"
+#include "services/payment/providers/mpesa/mpesa.h"
 
 extern char** environ;
 
@@ -42,42 +45,55 @@ int main(int argc, char** argv) try {
     service::Host host(options, payment::derive);
     auto& store = host.store();
 
+    http::Client client;
+    payment::Leases leases(store.pool(), options.replica_id);
+    // The providers of this build. The first one is meant when a caller names none.
+    payment::mpesa::Mpesa mpesa(client, leases, config.master_key, clock,
+                                {.base_url = config.daraja_base_url,
+                                 .push_timeout = config.push_timeout_ms,
+                                 .query_timeout = config.query_timeout_ms,
+                                 .retry_wait = config.push_retry_ms,
+                                 .token_margin = config.token_margin_ms});
+    const payment::Providers providers({&mpesa});
+
     payment::Books books(store);
+    payment::Accounts accounts(books, *master_key);
     payment::GatewayTenants tenants(host.channel("gateway"));
-    payment::Reactor reactor(books, tenants, clock, config, host.metrics());
+    payment::Reactor reactor(books, tenants, accounts, providers, config, host.metrics());
     host.react([&](const auto& event, auto& turn) { reactor.react(event, turn); });
     host.project(payment::project);
 
-    http::Client client;
-    payment::Accounts accounts(books, *master_key);
-    payment::mpesa::Leases leases(store.pool(), options.replica_id);
-    payment::mpesa::Tokens tokens(leases, client, config.master_key,
-                                  {.base_url = config.daraja_base_url,
-                                   .timeout = config.query_timeout_ms,
-                                   .margin = config.token_margin_ms});
-    payment::mpesa::Daraja daraja(client, tokens, clock,
-                                  {.base_url = config.daraja_base_url,
-                                   .push_timeout = config.push_timeout_ms,
-                                   .query_timeout = config.query_timeout_ms,
-                                   .not_sent_wait = config.push_retry_ms});
     const payment::CallbackTokens callback_tokens(config.master_key);
-    payment::Pusher pusher(store, books, accounts, daraja, tokens, leases, callback_tokens, clock,
-                           config, options.replica_id);
+    payment::Asker asker({.store = store,
+                          .books = books,
+                          .accounts = accounts,
+                          .providers = providers,
+                          .leases = leases,
+                          .callback_tokens = callback_tokens,
+                          .clock = clock,
+                          .config = config,
+                          .replica = options.replica_id});
     namespace work = payment::work;
-    host.work(work::kPush, [&](const auto& row, auto done) { pusher.on_push(row, done); });
-    host.work(work::kAttempt, [&](const auto& row, auto done) { pusher.on_attempt(row, done); });
-    host.work(work::kPoll, [&](const auto& row, auto done) { pusher.on_poll(row, done); });
-    host.work(work::kExpiry, [&](const auto& row, auto done) { pusher.on_expiry(row, done); });
+    host.work(work::kAsk, [&](const auto& row, auto done) { asker.on_ask(row, done); });
+    host.work(work::kAttempt, [&](const auto& row, auto done) { asker.on_attempt(row, done); });
+    host.work(work::kUnclear, [&](const auto& row, auto done) { asker.on_unclear(row, done); });
+    host.work(work::kPoll, [&](const auto& row, auto done) { asker.on_poll(row, done); });
+    host.work(work::kExpiry, [&](const auto& row, auto done) { asker.on_expiry(row, done); });
     host.also(
-        "pusher", [] {}, [&](auto) { pusher.stop(); });
+        "asker", [] {}, [&](auto) { asker.stop(); });
+
+    constexpr std::chrono::seconds kPersonCountEvery{10};
+    payment::PersonWatch person_watch(store, clock, host.metrics(), kPersonCountEvery);
+    host.also(
+        "person_watch", [&] { person_watch.start(); }, [&](auto) { person_watch.stop(); });
 
     const payment::Doors doors{
-        host.rpc(), store, host.read_model(), books, accounts, tenants, clock, ids, config};
+        host.rpc(), store, host.read_model(), books, accounts, providers, clock, ids, config};
     auto services = payment::make_read_services(doors);
     for (auto& named : payment::make_payment_services(doors)) services.push_back(std::move(named));
     for (auto& named : services) host.serve(*named.service, named.full_name);
 
-    payment::Door door(store, callback_tokens, clock, host.metrics());
+    payment::Door door(store, callback_tokens, providers, clock, host.metrics());
     const auto router = door.router();
     host.admin_page("/routes", [&] { return http::routes_json(router.routes()); });
     http::Server http_door({.address = config.http_address,

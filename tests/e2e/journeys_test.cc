@@ -243,7 +243,7 @@ TEST_F(Journey, WhenThePushAnswerIsLostNothingIsPushedAgainAndTheCallbackBinds) 
     fault(on_push({{"cut", "after"}}));
     to_summary(*phone, {});
     const auto prompt = pay_by_mpesa(*phone);
-    EXPECT_TRUE(eventually([&] { return count("payment", "PushUnknown") == 1; }));
+    EXPECT_TRUE(eventually([&] { return count("payment", "AskUnknown") == 1; }));
     phone->answer_prompt(prompt.id, "1234");
     phone->wait_text("Thank you");
     EXPECT_EQ(pushes(), 1u);

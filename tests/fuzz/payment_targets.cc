@@ -2,7 +2,7 @@
 #include "common/core/overloaded.h"
 #include "common/http/message.h"
 #include "services/payment/adapters/callback_token.h"
-#include "services/payment/adapters/mpesa/wire.h"
+#include "services/payment/providers/mpesa/wire.h"
 #include "tests/fuzz/fuzz.h"
 
 namespace flowstack::payment::mpesa {
@@ -92,6 +92,7 @@ FLOWSTACK_FUZZ_TARGET(msisdn) {
         FLOWSTACK_EXPECT(number->size() == 12 && number->starts_with("254"));
         FLOWSTACK_EXPECT(msisdn(*number) == number);
     }
+    if (const auto receipt = receipt_of(bytes)) FLOWSTACK_EXPECT(receipt_of(*receipt) == receipt);
     const auto reference = account_reference(bytes);
     FLOWSTACK_EXPECT(!reference.empty() && reference.size() <= kAccountReferenceMax);
     const auto text = description(bytes);

@@ -242,15 +242,19 @@ Check claims(const Facts& facts) {
     each<payment::v1::OrderPlaced>(facts, [&](const auto& event, const auto& placed) {
         take(event, event.tenant, "order_number", placed.number());
     });
-    each<payment::v1::PushAccepted>(facts, [&](const auto& event, const auto& accepted) {
-        take(event, "", "checkout", accepted.checkout_id());
+    // What a provider gives out is claimed under the provider's name.
+    const auto given = [](const std::string& provider, const std::string& id) {
+        return id.empty() ? "" : provider + "/" + id;
+    };
+    each<payment::v1::AskAccepted>(facts, [&](const auto& event, const auto& accepted) {
+        take(event, "", "provider_reference", given(accepted.ref().provider(), accepted.ref().id()));
     });
     each<payment::v1::IntentPaid>(facts, [&](const auto& event, const auto& paid) {
-        take(event, "", "checkout", paid.checkout_id());
-        take(event, "", "receipt", paid.receipt());
+        take(event, "", "provider_reference", given(paid.ref().provider(), paid.ref().id()));
+        take(event, "", "receipt", given(paid.provider(), paid.receipt()));
     });
     each<payment::v1::ReceiptLearned>(facts, [&](const auto& event, const auto& learned) {
-        take(event, "", "receipt", learned.receipt());
+        take(event, "", "receipt", given(learned.provider(), learned.receipt()));
     });
     each<gateway::v1::SendAccepted>(facts, [&](const auto& event, const auto& accepted) {
         take(event, event.tenant, "provider_message", accepted.provider_message_id());
@@ -464,11 +468,11 @@ Check money(const Facts& facts) {
     std::map<std::string, std::string> intent_receipt;
     std::map<std::string, int> quarantined;  // intent
     std::map<std::string, std::string> intent_of_checkout;
-    each<payment::v1::PushAccepted>(facts, [&](const auto& event, const auto& accepted) {
-        intent_of_checkout[accepted.checkout_id()] = event.key;
+    each<payment::v1::AskAccepted>(facts, [&](const auto& event, const auto& accepted) {
+        intent_of_checkout[accepted.ref().id()] = event.key;
     });
     each<payment::v1::IntentPaid>(facts, [&](const auto& event, const auto& paid) {
-        auto& booked = by_checkout[paid.checkout_id()];
+        auto& booked = by_checkout[paid.ref().id()];
         booked = {event.key, paid.amount().minor_units(), paid.receipt(), booked.times + 1};
         ++intents[event.key];
         if (!paid.receipt().empty()) ++receipts[paid.receipt()];
@@ -490,11 +494,11 @@ Check money(const Facts& facts) {
     for (const auto* line : lines(facts, "callback_sent"))
         if (number(*line, "http_status") == 200 && text(*line, "what") != "forged")
             heard.insert(text(*line, "checkout_request_id"));
-    each<payment::v1::PushUnknown>(
+    each<payment::v1::AskUnknown>(
         facts, [&](const auto& event, const auto&) { unknown_pushes.insert(event.key); });
     each<payment::v1::IntentCreated>(facts, [&](const auto& event, const auto& created) {
         if (unknown_pushes.contains(event.key))
-            unknown_references.insert(created.account_reference());
+            unknown_references.insert(created.reference());
     });
 
     std::set<std::string> made;
@@ -531,10 +535,10 @@ Check money(const Facts& facts) {
     // One prompt for one intent.
     std::map<std::string, std::set<std::string>> intent_pushes;
     each<payment::v1::IntentPaid>(facts, [&](const auto& event, const auto& paid) {
-        intent_pushes[event.key].insert(paid.checkout_id());
+        intent_pushes[event.key].insert(paid.ref().id());
     });
-    each<payment::v1::PushAccepted>(facts, [&](const auto& event, const auto& accepted) {
-        intent_pushes[event.key].insert(accepted.checkout_id());
+    each<payment::v1::AskAccepted>(facts, [&](const auto& event, const auto& accepted) {
+        intent_pushes[event.key].insert(accepted.ref().id());
     });
     for (const auto& [intent, pushes] : intent_pushes)
         if (pushes.size() > 1)
@@ -652,7 +656,7 @@ Check purchases(const Facts& facts) {
         if (event.service != "payment" || event.category != "intent") continue;
         const auto type = event.short_type();
         if (type == "IntentPaid" || type == "IntentFailed" || type == "IntentExpired" ||
-            type == "IntentQuarantined" || type == "PushUnknown")
+            type == "IntentQuarantined" || type == "AskUnknown")
             ends[event.key] = type;
     }
     for (const auto& [intent, end] : ends) {
@@ -853,7 +857,7 @@ Check chats(const Facts& facts) {
             excused.insert(name_of(message.tenant, message.customer));
     // A push whose fate is unknown asks nobody, or somebody whose answer is awaited.
     std::set<std::string> unknown_pushes;
-    each<payment::v1::PushUnknown>(
+    each<payment::v1::AskUnknown>(
         facts, [&](const auto& event, const auto&) { unknown_pushes.insert(event.key); });
     each<payment::v1::IntentCreated>(facts, [&](const auto& event, const auto& created) {
         if (unknown_pushes.contains(event.key))

@@ -55,6 +55,7 @@ constexpr Rule kCategories[] = {
     {"conversation/content", "StockReleased", "reservation"},
     {"conversation/content", "StockSold", "reservation"},
     {"payment/order", "CheckoutRefused", "checkout"},
+    {"payment/order", "PaymentStarted", "order, intent"},
     {"payment/order", "", "order"},
     {"payment/invoice", "NumberAssigned", "invoice_register"},
     {"payment/invoice", "JournalPosted", "invoice, intent"},

@@ -1,6 +1,7 @@
 #include <CLI/CLI.hpp>
 #include <iostream>
 
+#include "common/core/money.h"
 #include "flowstack/conversation/v1/conversation_service.pb.h"
 #include "flowstack/gateway/v1/message_service.pb.h"
 #include "flowstack/gateway/v1/tenant_service.pb.h"
@@ -65,6 +66,7 @@ struct ListArguments {
     std::string tenant;
     std::string state;
     std::string customer;
+    bool needs_person = false;
     int limit = 50;
 };
 
@@ -277,6 +279,11 @@ int get_message(Context& context, const std::string& name) {
 
 // --- Payments and orders.
 
+std::string person_reason(payment::v1::PersonNeededReason reason) {
+    return reason == payment::v1::PERSON_NEEDED_REASON_CONTRADICTED ? "another amount"
+                                                                    : "outcome unknown";
+}
+
 int list_payments(Context& context, const ListArguments& a) {
     payment::v1::ListPaymentsRequest request;
     request.set_parent("tenants/" + chosen_tenant(context, a.tenant));
@@ -287,6 +294,7 @@ int list_payments(Context& context, const ListArguments& a) {
             throw UsageError("--state: INITIATED, PENDING, PAID, FAILED or EXPIRED");
         request.set_state(state);
     }
+    request.set_needs_person(a.needs_person);
     Sheet sheet({{"PAYMENT"},
                  {"STATE"},
                  {"AMOUNT", true},
@@ -302,8 +310,10 @@ int list_payments(Context& context, const ListArguments& a) {
             if (p.outcome_unknown()) note = "outcome unknown";
             if (p.late()) note = "late";
             if (p.quarantined()) note = std::to_string(p.quarantined()) + " quarantined";
+            if (p.needs_person())
+                note = person_reason(p.person_reason()) + " since " + when(p.needs_person_time());
             sheet.add({short_id(p.name()), state_of(p.state()), amount(p.amount()),
-                       p.account_reference(), p.receipt(), note, when(p.create_time())},
+                       p.reference(), p.receipt(), note, when(p.create_time())},
                       json_of(p));
         });
     print(sheet, context.format, "payments");
@@ -317,20 +327,27 @@ int get_payment(Context& context, const std::string& name) {
         context.api().call<payment::v1::Payment>("payment", "PaymentService/GetPayment", request);
     print_facts({{"name", p.name()},
                  {"state", state_of(p.state())},
-                 {"outcome unknown", p.outcome_unknown() ? "yes: wait for evidence" : ""},
+                 {"outcome unknown", p.outcome_unknown() ? "yes" : ""},
+                 {"needs a person",
+                  p.needs_person() ? person_reason(p.person_reason()) + " since " +
+                                         when(p.needs_person_time()) +
+                                         ": flowctl payments resolve"
+                                   : ""},
                  {"amount", amount(p.amount())},
                  {"provider", p.provider()},
-                 {"reference", p.account_reference()},
+                 {"reference", p.reference()},
                  {"phone", p.phone()},
                  {"customer", p.customer_id()},
                  {"conversation", p.conversation_id()},
                  {"order", p.order()},
                  {"invoice", p.invoice()},
-                 {"checkout id", p.checkout_id()},
+                 {"provider reference", p.provider_reference()},
                  {"receipt", p.receipt_pending() ? "pending" : p.receipt()},
                  {"late", p.late() ? "yes" : ""},
                  {"result code", p.result_code()},
                  {"failure", p.failure_reason()},
+                 {"resolved by", p.resolved_by()},
+                 {"resolution", p.resolution()},
                  {"quarantined", p.quarantined() ? std::to_string(p.quarantined()) : ""},
                  {"created", when(p.create_time())},
                  {"expires", when(p.expire_time())},
@@ -341,6 +358,53 @@ int get_payment(Context& context, const std::string& name) {
     Sheet sheet({{"TIME (UTC)"}, {"EVIDENCE"}, {"DETAIL", false, true}});
     for (const auto& e : p.evidence()) sheet.add({when(e.time()), e.kind(), e.detail()});
     print(sheet, context.format, "evidence");
+    return kOk;
+}
+
+struct ResolveArguments {
+    std::string receipt;
+    std::string amount;
+    bool failed = false;
+    std::string reason;
+    std::string etag;
+};
+
+// The etag of what was read just now, unless the caller names the one that they looked at: what was
+// recorded since then has to be looked at first.
+int resolve_payment(Context& context, const std::string& name, const ResolveArguments& a) {
+    payment::v1::GetPaymentRequest get;
+    get.set_name(name);
+    const auto before =
+        context.api().call<payment::v1::Payment>("payment", "PaymentService/GetPayment", get);
+    payment::v1::ResolvePaymentRequest request;
+    request.set_name(name);
+    request.set_etag(a.etag.empty() ? before.etag() : a.etag);
+    request.set_reason(a.reason);
+    if (a.failed) {
+        request.mutable_failed();
+    } else {
+        if (a.receipt.empty())
+            throw UsageError("say --receipt and --amount when the money is there, or --failed");
+        const auto currency = parse_currency(before.amount().currency_code());
+        const auto amount = currency ? parse_money(a.amount, *currency) : std::nullopt;
+        if (!amount)
+            throw UsageError("--amount: the amount on the statement, e.g. 1160.00, in " +
+                             before.amount().currency_code());
+        request.mutable_paid()->set_receipt(a.receipt);
+        request.mutable_paid()->mutable_amount()->set_minor_units(amount->minor_units);
+        request.mutable_paid()->mutable_amount()->set_currency_code(
+            before.amount().currency_code());
+    }
+    const auto after = context.api().call<payment::v1::Payment>(
+        "payment", "PaymentService/ResolvePayment", request);
+    print_facts({{"name", after.name()},
+                 {"state", state_of(after.state())},
+                 {"amount", amount(after.amount())},
+                 {"receipt", after.receipt()},
+                 {"failure", after.failure_reason()},
+                 {"resolved by", after.resolved_by()},
+                 {"resolution", after.resolution()}},
+                json_of(after), context.format);
     return kOk;
 }
 
@@ -516,6 +580,9 @@ void add_resource_commands(CLI::App& app, Context& context) {
             })
             ->option_text("STATE");
         command->add_option("--customer", a->customer, "only of this customer")->option_text("ID");
+        if (g.collection == "payments")
+            command->add_flag("--needs-person", a->needs_person,
+                              "only those that a person has to end (resolve)");
         add_limit(*command, a->limit);
         command->callback([&context, a, list] {
             context.run = [&context, a, list] { return list(context, *a); };
@@ -580,6 +647,23 @@ void add_resource_commands(CLI::App& app, Context& context) {
     with_list(payments, "the newest first", "INITIATED, PENDING, PAID, FAILED or EXPIRED",
               list_payments);
     with_name(payments, "get", "one of them, with its evidence", get_payment);
+    {
+        const auto a = std::make_shared<ResolveArguments>();
+        auto* resolve = with_name(
+            payments, "resolve", "end one by what the provider's statement shows",
+            [a](Context& c, const std::string& name) { return resolve_payment(c, name, *a); });
+        auto* receipt = resolve->add_option("--receipt", a->receipt,
+                                            "the money is there: the provider's receipt");
+        auto* amount =
+            resolve->add_option("--amount", a->amount, "and its amount, e.g. 1160.00");
+        auto* failed = resolve->add_flag("--failed", a->failed, "no money came");
+        receipt->needs(amount);
+        amount->needs(receipt);
+        failed->excludes(receipt)->excludes(amount);
+        resolve->add_option("--reason", a->reason, "what the statement shows, for the record")
+            ->required();
+        resolve->add_option("--etag", a->etag, "only if nothing was recorded since this etag");
+    }
 
     const auto orders = group("orders", "what customers bought");
     with_list(orders, "the newest first", "PAID or UNPAID", list_orders);

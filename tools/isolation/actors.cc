@@ -18,6 +18,7 @@
 
 #include "common/rpc/channel.h"
 #include "flowstack/gateway/v1/message_service.pb.h"
+#include "flowstack/payment/v1/payment_service.pb.h"
 #include "tools/isolation/logs.h"
 #include "tools/stack/logs.h"
 
@@ -123,6 +124,38 @@ void make_dead_letters(stack::Api& api, stack::Sandbox& sandbox, Tenant& tenant)
     }
 }
 
+// A payment whose answer and callback are lost: "unclearPayment". Only a person can end it.
+void make_unclear_payment(stack::Api& api, stack::Sandbox& sandbox, Tenant& tenant) {
+    sandbox.post("/control/faults",
+                 json::object{{"provider", "daraja"},
+                              {"call", "stkpush"},
+                              {"shortcode", tenant.shortcode},
+                              {"times", 1},
+                              {"effect", {{"cut", "after"}, {"callback", {{"lose", true}}}}}});
+    payment::v1::CreatePaymentIntentRequest create;
+    create.set_parent("tenants/" + tenant.id);
+    create.set_customer_id(tenant.ids.at("customer"));
+    create.mutable_amount()->set_minor_units(30'000);
+    create.mutable_amount()->set_currency_code("KES");
+    auto unclear = api.call<payment::v1::Payment>(
+        "payment", "PaymentService/CreatePaymentIntent", create);
+    payment::v1::InitiateStkPushRequest push;
+    push.set_name(unclear.name());
+    push.set_phone("+254712345679");
+    unclear =
+        api.call<payment::v1::Payment>("payment", "PaymentService/InitiateStkPush", push);
+    payment::v1::GetPaymentRequest get;
+    get.set_name(unclear.name());
+    const auto until = Steady::now() + kPatience;
+    while (!unclear.outcome_unknown()) {
+        if (Steady::now() > until)
+            throw std::runtime_error("waited in vain for an unclear payment of " + tenant.id);
+        std::this_thread::sleep_for(kPoll);
+        unclear = api.call<payment::v1::Payment>("payment", "PaymentService/GetPayment", get);
+    }
+    tenant.ids["unclearPayment"] = unclear.name().substr(unclear.name().rfind('/') + 1);
+}
+
 }  // namespace
 
 void check_actors(const stack::Environment& environment, const Schema& schema, stack::Api& api,
@@ -138,6 +171,7 @@ void check_actors(const stack::Environment& environment, const Schema& schema, s
     }
     tenant.ids["shortcode"] = tenant.shortcode;
     make_dead_letters(api, sandbox, tenant);
+    make_unclear_payment(api, sandbox, tenant);
 
     Walker walker(environment);
     std::map<std::string, std::string> rpc_of_actor;

@@ -142,9 +142,9 @@ void check_money(const std::vector<RecordedEvent>& payment, const CheckOptions& 
             const auto paid = decode<payment::v1::IntentPaid>(event);
             ++paid_intents[paid.intent_id()];
             taken += paid.amount().minor_units();
-            amounts[paid.receipt()] = amounts[paid.checkout_id()] = paid.amount().minor_units();
+            amounts[paid.receipt()] = amounts[paid.ref().id()] = paid.amount().minor_units();
             if (paid.receipt().empty())
-                pending_checkouts.insert(paid.checkout_id());
+                pending_checkouts.insert(paid.ref().id());
             else
                 ++booked[paid.receipt()];
         } else if (type == "ReceiptLearned") {

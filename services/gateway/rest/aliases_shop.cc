@@ -217,7 +217,7 @@ Response payment_answer(int status, const pay::Payment& payment) {
                                .text("conversationId", payment.conversation_id())
                                .text("customerId", payment.customer_id())
                                .text("provider", payment.provider())
-                               .text("checkoutRequestId", payment.checkout_id())
+                               .text("checkoutRequestId", payment.provider_reference())
                                .text("receipt", payment.receipt())
                                .text("failureReason", payment.failure_reason())
                                .time("createdAt", payment.create_time())

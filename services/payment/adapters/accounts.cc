@@ -1,46 +1,60 @@
 #include "services/payment/adapters/accounts.h"
 
-#include "common/http/message.h"
+#include <boost/json.hpp>
+
 #include "common/observability/log.h"
-#include "services/payment/adapters/mpesa/json_text.h"
 
 namespace flowstack::payment {
 namespace {
 
-const std::string kProvider = "mpesa";
-const std::string kPurpose = "provider_account/mpesa";
+std::string purpose_of(const std::string& provider) { return "provider_account/" + provider; }
+
+std::optional<std::map<std::string, Secret>> secrets_in(const Secret& text) {
+    boost::system::error_code error;
+    const auto json = boost::json::parse(text.reveal(), error);
+    if (error || !json.is_object()) return {};
+    std::map<std::string, Secret> secrets;
+    for (const auto& [name, value] : json.get_object()) {
+        if (!value.is_string()) return {};
+        secrets.emplace(std::string(name), Secret(std::string(value.get_string())));
+    }
+    return secrets;
+}
 
 }  // namespace
 
-std::optional<mpesa::Account> Accounts::mpesa(const std::string& tenant) {
-    const auto sealed = books_.accounts.load(account_stream(tenant, kProvider)).state;
-    if (!sealed) return {};
-    const auto envelope = crypto::Envelope::load(keys_, tenant, sealed->wrapped_data_key);
-    const auto opened =
-        envelope ? envelope->open(sealed->sealed_credentials, kPurpose) : std::optional<Secret>{};
-    const auto json = opened ? mpesa::parse_json_text(opened->reveal()) : std::nullopt;
-    if (!json) {
-        log::error("a provider account cannot be opened: was the master key changed?",
-                   {{"tenant", tenant}, {"provider", kProvider}});
-        return {};
-    }
-    return mpesa::Account{sealed->account,
-                          sealed->party_b.empty() ? sealed->account : sealed->party_b,
-                          sealed->transaction_type,
-                          Secret(json->scalar("passkey").value_or("")),
-                          Secret(json->scalar("consumer_key").value_or("")),
-                          Secret(json->scalar("consumer_secret").value_or(""))};
+bool Accounts::connected(const std::string& tenant, const std::string& provider) {
+    return books_.accounts.load(account_stream(tenant, provider)).state.has_value();
 }
 
-SealedAccount Accounts::seal(const std::string& tenant, const mpesa::Account& account) {
-    const auto json =
-        "{\"passkey\":" + http::json_string(account.passkey.reveal()) +
-        ",\"consumer_key\":" + http::json_string(account.consumer_key.reveal()) +
-        ",\"consumer_secret\":" + http::json_string(account.consumer_secret.reveal()) + "}";
+std::optional<Account> Accounts::open(const std::string& tenant, const std::string& provider) {
+    const auto sealed = books_.accounts.load(account_stream(tenant, provider)).state;
+    if (!sealed) return {};
+    const auto envelope = crypto::Envelope::load(keys_, tenant, sealed->wrapped_data_key);
+    const auto opened = envelope ? envelope->open(sealed->sealed_credentials, purpose_of(provider))
+                                 : std::optional<Secret>{};
+    auto secrets = opened ? secrets_in(*opened) : std::nullopt;
+    if (!secrets) {
+        log::error("a provider account cannot be opened: was the master key changed?",
+                   {{"tenant", tenant}, {"provider", provider}});
+        return {};
+    }
+    return Account{.provider = provider,
+                   .account = sealed->account,
+                   .details = sealed->details,
+                   .secrets = std::move(*secrets)};
+}
+
+SealedAccount Accounts::seal(const std::string& tenant, const Account& account) {
+    boost::json::object json;
+    for (const auto& [name, value] : account.secrets) json[name] = value.reveal();
     const auto created = crypto::Envelope::create(keys_, tenant);
-    return {kProvider,           account.short_code,
-            account.party_b,     account.transaction_type,
-            created.wrapped_key, created.envelope.seal(Secret(json), kPurpose)};
+    return {.provider = account.provider,
+            .account = account.account,
+            .details = account.details,
+            .wrapped_data_key = created.wrapped_key,
+            .sealed_credentials = created.envelope.seal(Secret(boost::json::serialize(json)),
+                                                        purpose_of(account.provider))};
 }
 
 }  // namespace flowstack::payment

@@ -1,17 +1,16 @@
 #include "services/payment/adapters/callback_token.h"
 
-#include <algorithm>
-
 #include "common/crypto/encoding.h"
 #include "common/crypto/hash.h"
 
 namespace flowstack::payment {
 namespace {
 
-constexpr char kVersion = 1;
+constexpr char kVersion = 2;
+constexpr std::size_t kProviderBytesMax = 32;
 constexpr std::size_t kTagBytes = 16;
 constexpr std::size_t kTenantBytesMax = 128;
-constexpr std::size_t kFixedBytes = 1 + 2 + 16;  // version, lane, intent
+constexpr std::size_t kFixedBytes = 1 + 2 + 16 + 1;  // version, lane, intent, provider's length
 
 }  // namespace
 
@@ -28,12 +27,15 @@ std::string CallbackTokens::make(const CallbackTarget& target) const {
     std::string content{kVersion, static_cast<char>(target.lane >> 8),
                         static_cast<char>(target.lane & 0xff)};
     content += target.intent.raw();
+    content += static_cast<char>(target.provider.size());
+    content += target.provider;
     content += target.tenant;
     return crypto::hex_encode(content + tag(content));
 }
 
 std::optional<CallbackTarget> CallbackTokens::check(std::string_view token) const {
-    if (token.size() > 2 * (kFixedBytes + kTenantBytesMax + kTagBytes)) return {};
+    if (token.size() > 2 * (kFixedBytes + kProviderBytesMax + kTenantBytesMax + kTagBytes))
+        return {};
     const auto bytes = crypto::hex_decode(token);
     if (!bytes || bytes->size() <= kFixedBytes + kTagBytes) return {};
     const auto content = std::string_view(*bytes).substr(0, bytes->size() - kTagBytes);
@@ -42,18 +44,13 @@ std::optional<CallbackTarget> CallbackTokens::check(std::string_view token) cons
     if (content[0] != kVersion) return {};
     const auto byte = [&](std::size_t i) { return static_cast<unsigned char>(content[i]); };
     const auto intent = Uuid::from_bytes(content.substr(3, 16));
-    return CallbackTarget{std::string(content.substr(kFixedBytes)), byte(1) << 8 | byte(2),
-                          intent.value_or(Uuid{})};
-}
-
-std::optional<std::string> forbidden_word(std::string_view url) {
-    std::string lower(url);
-    std::transform(lower.begin(), lower.end(), lower.begin(), [](char c) {
-        return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
-    });
-    for (const auto* word : {"mpesa", "m-pesa", "safaricom", "sql", "query", "cmd", "exe"})
-        if (lower.find(word) != std::string::npos) return word;
-    return {};
+    const std::size_t provider_bytes = byte(kFixedBytes - 1);
+    const auto names = content.substr(kFixedBytes);
+    if (provider_bytes >= names.size()) return {};
+    return CallbackTarget{.tenant = std::string(names.substr(provider_bytes)),
+                          .lane = byte(1) << 8 | byte(2),
+                          .intent = intent.value_or(Uuid{}),
+                          .provider = std::string(names.substr(0, provider_bytes))};
 }
 
 std::string callback_url(std::string_view public_base_url, std::string_view token) {

@@ -72,7 +72,29 @@ Totals totals_of(const Message& in) {
             money_of(in.total())};
 }
 
-// ---- orders
+// ---- orders and payments without an order
+
+v1::PaymentStarted wire(const PaymentStarted& e) {
+    v1::PaymentStarted m;
+    m.set_order_id(e.order_id);
+    m.set_intent_id(e.intent_id);
+    m.set_conversation_id(e.conversation_id);
+    m.set_customer_id(e.customer_id);
+    m.set_provider(e.provider);
+    set(m.mutable_amount(), e.amount);
+    m.set_order_number(e.order_number);
+    return m;
+}
+PaymentStarted payment_started(const std::string& payload) {
+    const auto m = parsed<v1::PaymentStarted>(payload);
+    return {.order_id = m.order_id(),
+            .intent_id = m.intent_id(),
+            .conversation_id = m.conversation_id(),
+            .customer_id = m.customer_id(),
+            .provider = m.provider(),
+            .amount = money_of(m.amount()),
+            .order_number = m.order_number()};
+}
 
 v1::OrderPlaced wire(const OrderPlaced& e) {
     v1::OrderPlaced m;
@@ -96,17 +118,6 @@ v1::OrderConfirmed wire(const OrderConfirmed& e) {
     m.set_order_id(e.order_id);
     return m;
 }
-v1::PaymentStarted wire(const PaymentStarted& e) {
-    v1::PaymentStarted m;
-    m.set_order_id(e.order_id);
-    m.set_intent_id(e.intent_id);
-    m.set_conversation_id(e.conversation_id);
-    m.set_customer_id(e.customer_id);
-    m.set_provider(e.provider);
-    set(m.mutable_amount(), e.amount);
-    m.set_order_number(e.order_number);
-    return m;
-}
 v1::OrderPaid wire(const OrderPaid& e) {
     v1::OrderPaid m;
     m.set_order_id(e.order_id);
@@ -123,26 +134,23 @@ v1::OrderCancelled wire(const OrderCancelled& e) {
 OrderEvent order_event(const std::string& type, const std::string& payload) {
     if (is<v1::OrderPlaced>(type)) {
         const auto m = parsed<v1::OrderPlaced>(payload);
-        return OrderPlaced{m.order_id(),
-                           m.number(),
-                           m.customer_id(),
-                           m.conversation_id(),
-                           m.channel_id(),
-                           m.reservation_id(),
-                           lines_of(m.lines()),
-                           totals_of(m),
-                           m.language(),
-                           {m.personal().name(), m.personal().address(), m.personal().phone()},
-                           m.invoice_id()};
+        return OrderPlaced{.order_id = m.order_id(),
+                           .number = m.number(),
+                           .customer_id = m.customer_id(),
+                           .conversation_id = m.conversation_id(),
+                           .channel_id = m.channel_id(),
+                           .reservation_id = m.reservation_id(),
+                           .lines = lines_of(m.lines()),
+                           .totals = totals_of(m),
+                           .language = m.language(),
+                           .buyer = {.name = m.personal().name(),
+                                     .address = m.personal().address(),
+                                     .phone = m.personal().phone()},
+                           .invoice_id = m.invoice_id()};
     }
     if (is<v1::OrderConfirmed>(type))
         return OrderConfirmed{parsed<v1::OrderConfirmed>(payload).order_id()};
-    if (is<v1::PaymentStarted>(type)) {
-        const auto m = parsed<v1::PaymentStarted>(payload);
-        return PaymentStarted{m.order_id(),    m.intent_id(), m.conversation_id(),
-                              m.customer_id(), m.provider(),  money_of(m.amount()),
-                              m.order_number()};
-    }
+    if (is<v1::PaymentStarted>(type)) return payment_started(payload);
     if (is<v1::OrderPaid>(type)) {
         const auto m = parsed<v1::OrderPaid>(payload);
         return OrderPaid{m.order_id(), m.intent_id()};
@@ -229,6 +237,20 @@ InvoiceEvent invoice_event(const std::string& type, const std::string& payload) 
 
 // ---- intents
 
+void set(v1::ProviderRef* out, const ProviderRef& ref) {
+    out->set_provider(ref.provider);
+    out->set_id(ref.id);
+    out->set_detail(ref.detail);
+}
+ProviderRef ref_of(const v1::ProviderRef& in) {
+    return {.provider = in.provider(), .id = in.id(), .detail = in.detail()};
+}
+
+v1::PersonNeededReason wire(PersonNeeded reason) {
+    return reason == PersonNeeded::contradicted ? v1::PERSON_NEEDED_REASON_CONTRADICTED
+                                                : v1::PERSON_NEEDED_REASON_OUTCOME_UNKNOWN;
+}
+
 v1::IntentCreated wire(const IntentCreated& e) {
     v1::IntentCreated m;
     m.set_intent_id(e.intent_id);
@@ -238,48 +260,48 @@ v1::IntentCreated wire(const IntentCreated& e) {
     m.set_conversation_id(e.conversation_id);
     m.set_provider(e.provider);
     set(m.mutable_amount(), e.amount);
-    m.set_account_reference(e.account_reference);
+    m.set_reference(e.reference);
     m.set_expires_at_us(unix_micros(e.expires_at));
-    m.set_push_now(e.push_now);
+    m.set_ask_now(e.ask_now);
     m.set_reservation_id(e.reservation_id);
     m.set_order_number(e.order_number);
     m.mutable_personal()->set_phone(e.phone);
     return m;
 }
-v1::PushRequested wire(const PushRequested& e) {
-    v1::PushRequested m;
+v1::AskRequested wire(const AskRequested& e) {
+    v1::AskRequested m;
     m.mutable_personal()->set_phone(e.phone);
     return m;
 }
-v1::PushAttempted wire(const PushAttempted& e) {
-    v1::PushAttempted m;
+v1::AskAttempted wire(const AskAttempted& e) {
+    v1::AskAttempted m;
     m.set_attempt(e.attempt);
     m.set_replica(e.replica);
     m.set_resolve_by_us(unix_micros(e.resolve_by));
     return m;
 }
-v1::PushAccepted wire(const PushAccepted& e) {
-    v1::PushAccepted m;
-    m.set_checkout_id(e.checkout_id);
-    m.set_merchant_request_id(e.merchant_request_id);
+v1::AskAccepted wire(const AskAccepted& e) {
+    v1::AskAccepted m;
+    set(m.mutable_ref(), e.ref);
     m.set_next_poll_at_us(micros(e.next_poll_at));
     m.set_expires_at_us(unix_micros(e.expires_at));
     return m;
 }
-v1::PushRefused wire(const PushRefused& e) {
-    v1::PushRefused m;
+v1::AskRefused wire(const AskRefused& e) {
+    v1::AskRefused m;
     m.set_error_code(e.error_code);
     m.set_reason(e.reason);
     m.set_retry_at_us(micros(e.retry_at));
     m.set_expires_at_us(unix_micros(e.expires_at));
     return m;
 }
-v1::PushUnknown wire(const PushUnknown& e) {
-    v1::PushUnknown m;
+v1::AskUnknown wire(const AskUnknown& e) {
+    v1::AskUnknown m;
     m.set_reason(e.reason);
+    m.set_unclear_at_us(micros(e.unclear_at));
     return m;
 }
-// The raw bytes are the door's to write (encode(RawCallback)); no rule makes this fact.
+// Only the HTTP door writes the raw bytes (encode(RawCallback)); no rule makes this fact.
 v1::CallbackReceived wire(const CallbackReceived&) {
     throw std::logic_error("a callback is written by the door only");
 }
@@ -291,6 +313,31 @@ v1::QueryAnswered wire(const QueryAnswered& e) {
     m.set_next_poll_at_us(micros(e.next_poll_at));
     return m;
 }
+v1::PaymentNeedsPerson wire(const PaymentNeedsPerson& e) {
+    v1::PaymentNeedsPerson m;
+    m.set_intent_id(e.intent_id);
+    m.set_order_id(e.order_id);
+    m.set_customer_id(e.customer_id);
+    m.set_conversation_id(e.conversation_id);
+    m.set_reservation_id(e.reservation_id);
+    m.set_order_number(e.order_number);
+    set(m.mutable_amount(), e.amount);
+    m.set_reason(wire(e.reason));
+    return m;
+}
+v1::PaymentResolved wire(const PaymentResolved& e) {
+    v1::PaymentResolved m;
+    m.set_intent_id(e.intent_id);
+    m.set_order_id(e.order_id);
+    m.set_customer_id(e.customer_id);
+    m.set_conversation_id(e.conversation_id);
+    m.set_outcome(e.paid ? v1::PAYMENT_OUTCOME_PAID : v1::PAYMENT_OUTCOME_FAILED);
+    m.set_receipt(e.receipt);
+    set(m.mutable_amount(), e.amount);
+    m.set_resolved_by(e.resolved_by);
+    m.mutable_personal()->set_reason(e.reason);
+    return m;
+}
 v1::IntentPaid wire(const IntentPaid& e) {
     v1::IntentPaid m;
     m.set_intent_id(e.intent_id);
@@ -300,7 +347,7 @@ v1::IntentPaid wire(const IntentPaid& e) {
     m.set_provider(e.provider);
     set(m.mutable_amount(), e.amount);
     m.set_receipt(e.receipt);
-    m.set_checkout_id(e.checkout_id);
+    set(m.mutable_ref(), e.ref);
     m.set_evidence(e.evidence);
     m.set_late(e.late);
     m.set_second_success(e.second_success);
@@ -318,9 +365,9 @@ v1::IntentFailed wire(const IntentFailed& e) {
     m.set_result_code(e.result_code);
     m.set_reason(e.reason);
     m.set_reservation_id(e.reservation_id);
-    m.set_checkout_id(e.checkout_id);
-    m.mutable_personal()->set_note(e.note);
-    if (e.note.empty()) m.clear_personal();
+    set(m.mutable_ref(), e.ref);
+    m.set_was_asked(e.was_asked);
+    if (!e.note.empty()) m.mutable_personal()->set_note(e.note);
     return m;
 }
 v1::IntentExpired wire(const IntentExpired& e) {
@@ -343,6 +390,7 @@ v1::ReceiptLearned wire(const ReceiptLearned& e) {
     set(m.mutable_amount(), e.amount);
     m.set_order_number(e.order_number);
     m.set_second_success(e.second_success);
+    m.set_provider(e.provider);
     return m;
 }
 v1::IntentQuarantined wire(const IntentQuarantined& e) {
@@ -352,74 +400,151 @@ v1::IntentQuarantined wire(const IntentQuarantined& e) {
     return m;
 }
 
+IntentCreated intent_created(const std::string& payload) {
+    const auto m = parsed<v1::IntentCreated>(payload);
+    return {.intent_id = m.intent_id(),
+            .order_id = m.order_id(),
+            .invoice_id = m.invoice_id(),
+            .customer_id = m.customer_id(),
+            .conversation_id = m.conversation_id(),
+            .provider = m.provider(),
+            .amount = money_of(m.amount()),
+            .reference = m.reference(),
+            .expires_at = from_unix_micros(m.expires_at_us()),
+            .ask_now = m.ask_now(),
+            .reservation_id = m.reservation_id(),
+            .order_number = m.order_number(),
+            .phone = m.personal().phone()};
+}
+AskAttempted ask_attempted(const std::string& payload) {
+    const auto m = parsed<v1::AskAttempted>(payload);
+    return {.attempt = m.attempt(),
+            .replica = m.replica(),
+            .resolve_by = from_unix_micros(m.resolve_by_us())};
+}
+AskAccepted ask_accepted(const std::string& payload) {
+    const auto m = parsed<v1::AskAccepted>(payload);
+    return {.ref = ref_of(m.ref()),
+            .next_poll_at = optional_time(m.next_poll_at_us()),
+            .expires_at = from_unix_micros(m.expires_at_us())};
+}
+AskRefused ask_refused(const std::string& payload) {
+    const auto m = parsed<v1::AskRefused>(payload);
+    return {.error_code = m.error_code(),
+            .reason = m.reason(),
+            .retry_at = optional_time(m.retry_at_us()),
+            .expires_at = from_unix_micros(m.expires_at_us())};
+}
+AskUnknown ask_unknown(const std::string& payload) {
+    const auto m = parsed<v1::AskUnknown>(payload);
+    return {.reason = m.reason(), .unclear_at = optional_time(m.unclear_at_us())};
+}
+QueryAnswered query_answered(const std::string& payload) {
+    const auto m = parsed<v1::QueryAnswered>(payload);
+    return {.result_code = m.result_code(),
+            .description = m.description(),
+            .is_final = m.is_final(),
+            .next_poll_at = optional_time(m.next_poll_at_us())};
+}
+PaymentNeedsPerson payment_needs_person(const std::string& payload) {
+    const auto m = parsed<v1::PaymentNeedsPerson>(payload);
+    return {.intent_id = m.intent_id(),
+            .order_id = m.order_id(),
+            .customer_id = m.customer_id(),
+            .conversation_id = m.conversation_id(),
+            .reservation_id = m.reservation_id(),
+            .order_number = m.order_number(),
+            .amount = money_of(m.amount()),
+            .reason = m.reason() == v1::PERSON_NEEDED_REASON_CONTRADICTED
+                          ? PersonNeeded::contradicted
+                          : PersonNeeded::outcome_unknown};
+}
+PaymentResolved payment_resolved(const std::string& payload) {
+    const auto m = parsed<v1::PaymentResolved>(payload);
+    return {.intent_id = m.intent_id(),
+            .order_id = m.order_id(),
+            .customer_id = m.customer_id(),
+            .conversation_id = m.conversation_id(),
+            .paid = m.outcome() == v1::PAYMENT_OUTCOME_PAID,
+            .receipt = m.receipt(),
+            .amount = money_of(m.amount()),
+            .reason = m.personal().reason(),
+            .resolved_by = m.resolved_by()};
+}
+IntentPaid intent_paid(const std::string& payload) {
+    const auto m = parsed<v1::IntentPaid>(payload);
+    return {.intent_id = m.intent_id(),
+            .order_id = m.order_id(),
+            .customer_id = m.customer_id(),
+            .conversation_id = m.conversation_id(),
+            .provider = m.provider(),
+            .amount = money_of(m.amount()),
+            .receipt = m.receipt(),
+            .ref = ref_of(m.ref()),
+            .evidence = m.evidence(),
+            .late = m.late(),
+            .second_success = m.second_success(),
+            .invoice_id = m.invoice_id(),
+            .order_number = m.order_number(),
+            .reservation_id = m.reservation_id()};
+}
+IntentFailed intent_failed(const std::string& payload) {
+    const auto m = parsed<v1::IntentFailed>(payload);
+    return {.intent_id = m.intent_id(),
+            .order_id = m.order_id(),
+            .customer_id = m.customer_id(),
+            .conversation_id = m.conversation_id(),
+            .result_code = m.result_code(),
+            .reason = m.reason(),
+            .reservation_id = m.reservation_id(),
+            .ref = ref_of(m.ref()),
+            .was_asked = m.was_asked(),
+            .note = m.personal().note()};
+}
+IntentExpired intent_expired(const std::string& payload) {
+    const auto m = parsed<v1::IntentExpired>(payload);
+    return {.intent_id = m.intent_id(),
+            .order_id = m.order_id(),
+            .customer_id = m.customer_id(),
+            .conversation_id = m.conversation_id(),
+            .reservation_id = m.reservation_id(),
+            .next_poll_at = optional_time(m.next_poll_at_us())};
+}
+ReceiptLearned receipt_learned(const std::string& payload) {
+    const auto m = parsed<v1::ReceiptLearned>(payload);
+    return {.receipt = m.receipt(),
+            .intent_id = m.intent_id(),
+            .order_id = m.order_id(),
+            .customer_id = m.customer_id(),
+            .conversation_id = m.conversation_id(),
+            .amount = money_of(m.amount()),
+            .order_number = m.order_number(),
+            .second_success = m.second_success(),
+            .provider = m.provider()};
+}
+IntentQuarantined intent_quarantined(const std::string& payload) {
+    const auto m = parsed<v1::IntentQuarantined>(payload);
+    return {.reason = m.reason(), .detail = m.detail()};
+}
+
 IntentEvent intent_event(const std::string& type, const std::string& payload) {
-    if (is<v1::IntentCreated>(type)) {
-        const auto m = parsed<v1::IntentCreated>(payload);
-        return IntentCreated{
-            m.intent_id(),        m.order_id(),          m.invoice_id(),
-            m.customer_id(),      m.conversation_id(),   m.provider(),
-            money_of(m.amount()), m.account_reference(), from_unix_micros(m.expires_at_us()),
-            m.push_now(),         m.reservation_id(),    m.order_number(),
-            m.personal().phone()};
-    }
-    if (is<v1::PushRequested>(type))
-        return PushRequested{parsed<v1::PushRequested>(payload).personal().phone()};
-    if (is<v1::PushAttempted>(type)) {
-        const auto m = parsed<v1::PushAttempted>(payload);
-        return PushAttempted{m.attempt(), m.replica(), from_unix_micros(m.resolve_by_us())};
-    }
-    if (is<v1::PushAccepted>(type)) {
-        const auto m = parsed<v1::PushAccepted>(payload);
-        return PushAccepted{m.checkout_id(), m.merchant_request_id(),
-                            optional_time(m.next_poll_at_us()),
-                            from_unix_micros(m.expires_at_us())};
-    }
-    if (is<v1::PushRefused>(type)) {
-        const auto m = parsed<v1::PushRefused>(payload);
-        return PushRefused{m.error_code(), m.reason(), optional_time(m.retry_at_us()),
-                           from_unix_micros(m.expires_at_us())};
-    }
-    if (is<v1::PushUnknown>(type)) return PushUnknown{parsed<v1::PushUnknown>(payload).reason()};
+    if (is<v1::IntentCreated>(type)) return intent_created(payload);
+    if (is<v1::PaymentStarted>(type)) return payment_started(payload);
+    if (is<v1::AskRequested>(type))
+        return AskRequested{.phone = parsed<v1::AskRequested>(payload).personal().phone()};
+    if (is<v1::AskAttempted>(type)) return ask_attempted(payload);
+    if (is<v1::AskAccepted>(type)) return ask_accepted(payload);
+    if (is<v1::AskRefused>(type)) return ask_refused(payload);
+    if (is<v1::AskUnknown>(type)) return ask_unknown(payload);
     if (is<v1::CallbackReceived>(type)) return CallbackReceived{};
-    if (is<v1::QueryAnswered>(type)) {
-        const auto m = parsed<v1::QueryAnswered>(payload);
-        return QueryAnswered{m.result_code(), m.description(), m.is_final(),
-                             optional_time(m.next_poll_at_us())};
-    }
-    if (is<v1::IntentPaid>(type)) {
-        const auto m = parsed<v1::IntentPaid>(payload);
-        return IntentPaid{m.intent_id(),      m.order_id(),
-                          m.customer_id(),    m.conversation_id(),
-                          m.provider(),       money_of(m.amount()),
-                          m.receipt(),        m.checkout_id(),
-                          m.evidence(),       m.late(),
-                          m.second_success(), m.invoice_id(),
-                          m.order_number(),   m.reservation_id()};
-    }
-    if (is<v1::IntentFailed>(type)) {
-        const auto m = parsed<v1::IntentFailed>(payload);
-        return IntentFailed{m.intent_id(),       m.order_id(),    m.customer_id(),
-                            m.conversation_id(), m.result_code(), m.reason(),
-                            m.reservation_id(),  m.checkout_id(), m.personal().note()};
-    }
-    if (is<v1::IntentExpired>(type)) {
-        const auto m = parsed<v1::IntentExpired>(payload);
-        return IntentExpired{m.intent_id(),      m.order_id(),
-                             m.customer_id(),    m.conversation_id(),
-                             m.reservation_id(), optional_time(m.next_poll_at_us())};
-    }
-    if (is<v1::ReceiptLearned>(type)) {
-        const auto m = parsed<v1::ReceiptLearned>(payload);
-        // Older ones name the receipt only.
-        return ReceiptLearned{m.receipt(),         m.intent_id(),
-                              m.order_id(),        m.customer_id(),
-                              m.conversation_id(), m.has_amount() ? money_of(m.amount()) : Money{},
-                              m.order_number(),    m.second_success()};
-    }
-    if (is<v1::IntentQuarantined>(type)) {
-        const auto m = parsed<v1::IntentQuarantined>(payload);
-        return IntentQuarantined{m.reason(), m.detail()};
-    }
+    if (is<v1::QueryAnswered>(type)) return query_answered(payload);
+    if (is<v1::PaymentNeedsPerson>(type)) return payment_needs_person(payload);
+    if (is<v1::PaymentResolved>(type)) return payment_resolved(payload);
+    if (is<v1::IntentPaid>(type)) return intent_paid(payload);
+    if (is<v1::IntentFailed>(type)) return intent_failed(payload);
+    if (is<v1::IntentExpired>(type)) return intent_expired(payload);
+    if (is<v1::ReceiptLearned>(type)) return receipt_learned(payload);
+    if (is<v1::IntentQuarantined>(type)) return intent_quarantined(payload);
     if (is<v1::JournalPosted>(type)) return journal_of(payload);
     unknown("intent", type);
 }
@@ -485,12 +610,17 @@ NumberAssigned decode_number_assigned(const std::string& payload) {
 
 InvoiceDrafted decode_invoice_drafted(const std::string& payload) {
     const auto m = parsed<v1::InvoiceDrafted>(payload);
-    return {m.invoice_id(),    m.order_id(),
-            m.customer_id(),   m.year(),
-            m.number_prefix(), lines_of(m.lines()),
-            totals_of(m),      m.conversation_id(),
-            m.order_number(),  from_unix_micros(m.due_at_us()),
-            m.language()};
+    return {.invoice_id = m.invoice_id(),
+            .order_id = m.order_id(),
+            .customer_id = m.customer_id(),
+            .year = m.year(),
+            .number_prefix = m.number_prefix(),
+            .lines = lines_of(m.lines()),
+            .totals = totals_of(m),
+            .conversation_id = m.conversation_id(),
+            .order_number = m.order_number(),
+            .due_at = from_unix_micros(m.due_at_us()),
+            .language = m.language()};
 }
 
 RawCallback decode_callback(const std::string& payload) {
@@ -514,8 +644,7 @@ eventlog::NewEvent encode(const SealedAccount& account, Time at) {
     v1::ProviderAccountConnected m;
     m.set_provider(account.provider);
     m.set_account(account.account);
-    m.set_party_b(account.party_b);
-    m.set_transaction_type(account.transaction_type);
+    m.mutable_details()->insert(account.details.begin(), account.details.end());
     m.set_wrapped_data_key(account.wrapped_data_key);
     m.set_sealed_credentials(account.sealed_credentials);
     return stored(m, at);
@@ -525,8 +654,11 @@ AccountCodec::State AccountCodec::evolve(State, const std::string& type, const s
                                          Time) {
     if (!is<v1::ProviderAccountConnected>(type)) unknown("provider_account", type);
     const auto m = parsed<v1::ProviderAccountConnected>(payload);
-    return SealedAccount{m.provider(),         m.account(),          m.party_b(),
-                         m.transaction_type(), m.wrapped_data_key(), m.sealed_credentials()};
+    return SealedAccount{.provider = m.provider(),
+                         .account = m.account(),
+                         .details = {m.details().begin(), m.details().end()},
+                         .wrapped_data_key = m.wrapped_data_key(),
+                         .sealed_credentials = m.sealed_credentials()};
 }
 
 }  // namespace flowstack::payment

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <map>
 #include <optional>
 #include <string>
 
@@ -8,8 +9,8 @@
 #include "services/payment/domain/invoice.h"
 #include "services/payment/domain/order.h"
 
-// Between the domain's facts and their stored form (flowstack.payment.v1, protobuf). Nothing else
-// knows both. Old schema versions would be read here and nowhere else.
+// Translates between the domain's facts and their stored form (flowstack.payment.v1, protobuf). No
+// other file knows both.
 namespace flowstack::payment {
 
 // Categories of this service's streams.
@@ -27,12 +28,11 @@ eventlog::NewEvent encode(const InvoiceEvent& event, Time at);
 eventlog::NewEvent encode(const IntentEvent& event, Time at);
 eventlog::NewEvent encode(const NumberAssigned& event, Time at);
 eventlog::NewEvent encode(const CheckoutRefused& event, Time at);
-// InvoiceIssued carries what the invoice says, for readers who have no invoice: taken from its
-// draft.
+// InvoiceIssued repeats what the draft says, for readers that do not follow invoices.
 eventlog::NewEvent encode_issued(const InvoiceIssued& event, const InvoiceDrafted& drafted,
                                  Time at);
 
-// The raw bytes of a callback, as the door keeps them.
+// A callback as the HTTP door keeps it.
 struct RawCallback {
     std::string body;
     std::string body_sha256;
@@ -67,8 +67,7 @@ struct IntentCodec {
 struct SealedAccount {
     std::string provider;
     std::string account;
-    std::string party_b;
-    std::string transaction_type;
+    std::map<std::string, std::string> details;
     std::string wrapped_data_key;
     std::string sealed_credentials;
     bool operator==(const SealedAccount&) const = default;

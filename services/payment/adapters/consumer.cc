@@ -4,25 +4,22 @@
 #include <map>
 #include <stdexcept>
 
-#include "common/core/overloaded.h"
 #include "common/observability/log.h"
 #include "flowstack/conversation/v1/conversation_events.pb.h"
 #include "flowstack/payment/v1/intent_events.pb.h"
 #include "flowstack/payment/v1/invoice_events.pb.h"
-#include "services/payment/adapters/derive.h"
-#include "services/payment/adapters/mpesa/wire.h"
 
 namespace flowstack::payment {
 namespace {
 
-// 6 characters of 32: a billion numbers a tenant before two draws meet often. When a number is
-// taken the next try draws a longer one.
+// 6 characters of 32 make a billion numbers. Two draws of one tenant may still meet: then the next
+// try draws a longer number.
 constexpr int kNumberCharacters = 6;
 constexpr int kLongNumberCharacters = 10;
 
 using conversation::v1::CheckoutRequested;
 
-// Empty when a currency is none of ours: such a cart has no price.
+// No lines when a currency is unknown: such a cart has no price.
 std::vector<OrderLine> lines_of(const CheckoutRequested& request) {
     std::vector<OrderLine> lines;
     for (const auto& line : request.lines()) {
@@ -38,7 +35,7 @@ std::vector<OrderLine> lines_of(const CheckoutRequested& request) {
 }
 
 void refused(const eventlog::Recorded& event, const std::string& why) {
-    log::warn("an event led to nothing", {{"type", event.type},
+    log::warn("event ignored", {{"type", event.type},
                                           {"tenant", event.stream.tenant},
                                           {"key", event.stream.key},
                                           {"position", event.position},
@@ -51,31 +48,11 @@ eventlog::Meta routed_to(const std::string& customer_id) {
     return meta;
 }
 
-std::string provider_of(const CheckoutRequested& request) {
-    return request.provider().empty() ? "mpesa" : request.provider();
-}
-
-IntentCommand meaning_of(const mpesa::Callback& callback, OrderStanding order, Time next_poll,
-                         Taken taken) {
-    LearnCallback learned{callback.checkout_id,
-                          callback.merchant_request_id,
-                          SaysNothing{callback.code},
-                          order,
-                          next_poll,
-                          taken};
-    const auto meaning = mpesa::meaning_of(callback.code);
-    if (callback.code == "0") {
-        learned.says = SaysPaid{callback.amount.value(), callback.receipt};
-    } else if (meaning.known && meaning.is_final) {
-        learned.says = SaysFailed{callback.code, meaning.reason};
-    }
-    return learned;
-}
-
-Taken taken_by(const std::optional<eventlog::Verdict>& refusal) {
-    if (!refusal || refusal->outcome != eventlog::Outcome::claim_taken) return Taken::nothing;
-    return refusal->claim_kind == claim::kReceipt ? Taken::receipt : Taken::checkout;
-}
+// Ends a checkout: it is refused for this reason.
+struct Stop {
+    std::string reason;  // see refusal::
+    std::string detail;
+};
 
 }  // namespace
 
@@ -110,7 +87,7 @@ void Reactor::count(const eventlog::Recorded& event) {
     if (event.type == v1::IntentQuarantined::descriptor()->full_name()) {
         v1::IntentQuarantined e;
         if (!e.ParseFromString(event.payload)) return;
-        log::error("payment evidence in quarantine: a person has to look at it",
+        log::error("payment evidence put in quarantine: a person has to look at it",
                    {{"tenant", event.stream.tenant},
                     {"intent", event.stream.key},
                     {"reason", e.reason()},
@@ -128,122 +105,182 @@ void Reactor::count(const eventlog::Recorded& event) {
         .add();
 }
 
-void Reactor::check_out(const eventlog::Recorded& event, eventlog::Turn& turn) {
+// One CheckoutRequested on its way through check_out.
+struct Reactor::Checkout {
+    const eventlog::Recorded& event;
+    eventlog::Turn& turn;
     CheckoutRequested request;
-    if (!request.ParseFromString(event.payload))
-        throw std::invalid_argument("not a CheckoutRequested");
-    const auto& tenant = event.stream.tenant;
-    const auto now = clock_.now();
-    const bool retry = !request.retry_of_order_id().empty();
-    const auto order_id = retry ? request.retry_of_order_id() : request.order_id();
-    const auto order = books_.orders.load(order_stream(tenant, order_id), turn);
-    const auto intent_id = turn.derived_id("intent", 0).text();
-
-    // Conversation holds stock for this checkout and its customer waits: a refusal is a fact, too.
-    const auto refuse = [&](const std::string& reason, const std::string& detail) {
-        refused(event, detail);
-        eventlog::Command command;
-        command.tenant = tenant;
-        command.meta = routed_to(request.customer_id());
-        const CheckoutRefused fact{order_id,
-                                   request.conversation_id(),
-                                   request.customer_id(),
-                                   request.reservation_id(),
-                                   reason,
-                                   detail,
-                                   retry};
-        command.parts.push_back(
-            {checkout_stream(tenant, order_id), eventlog::kAny, {encode(fact, now)}});
-        turn.append(std::move(command), "refuse");
-    };
-
+    bool is_retry = false;
+    std::string order_id;
+    std::string intent_id;
+    Time at;
+    Order order;
+    PreviousIntent previous = PreviousIntent::none;
+    const Provider* provider = nullptr;
+    std::string phone;
     eventlog::Command command;
-    command.tenant = tenant;
-    command.meta = routed_to(request.customer_id());
-    eventlog::Part order_part{order_stream(tenant, order_id), order.version, {}};
-    auto order_state = order.state;
-    const auto decide_order = [&](const OrderCommand& asked) -> std::optional<OrderRejection> {
-        const auto decision = decide(order_state, asked);
-        if (!decision.accepted()) return decision.rejection();
+    eventlog::Part order_part;
+
+    const std::string& tenant() const { return event.stream.tenant; }
+    void decide_order(const OrderCommand& asked) {
+        const auto decision = decide(order, asked);
+        if (!decision.accepted())
+            throw Stop{refusal_of(decision.rejection()), text_of(decision.rejection())};
         for (const auto& fact : decision.events()) {
-            order_state = evolve(order_state, fact);
-            order_part.events.push_back(encode(fact, now));
+            order = evolve(order, fact);
+            order_part.events.push_back(encode(fact, at));
         }
-        return {};
-    };
-
-    auto previous = PreviousIntent::none;
-    if (retry) {
-        const auto* open = std::get_if<OpenOrder>(&order_state);
-        if (open && !open->intents.empty()) {
-            const auto stream = intent_stream(tenant, open->intents.back());
-            const auto last = books_.intents.load(stream, turn);
-            previous = standing_of(last.state);
-            command.parts.push_back({stream, last.version, {}});
-        }
-    } else {
-        const auto settings = tenants_.at_least(tenant, event.meta.settings_version);
-        const auto priced = price(lines_of(request), settings.tax_rate_bp);
-        if (!priced) return refuse(refusal::kNotPriced, "its lines cannot be priced");
-        const auto number =
-            order_number(settings.order_prefix, turn.derived_id("order_number", 0),
-                         turn.refusal() ? kLongNumberCharacters : kNumberCharacters);
-        const auto invoice_id = turn.derived_id("invoice", 0).text();
-        const OrderPlaced placed{
-            order_id,
-            number,
-            request.customer_id(),
-            request.conversation_id(),
-            request.channel_id(),
-            request.reservation_id(),
-            priced->lines,
-            priced->totals,
-            request.language(),
-            {request.personal().name(), request.personal().address(), request.personal().phone()},
-            invoice_id};
-        if (const auto no = decide_order(PlaceOrder{placed}))
-            return refuse(refusal_of(*no), text_of(*no));
-        const DraftInvoice draft{{invoice_id, order_id, request.customer_id(),
-                                  year_in(settings.time_zone, now), settings.invoice_prefix,
-                                  priced->lines, priced->totals, request.conversation_id(), number,
-                                  now + config_.invoice_due_ms, request.language()}};
-        const auto drafted = decide(Invoice{}, draft);
-        if (!drafted.accepted()) return refuse(refusal::kNotPriced, "its invoice does not add up");
-        eventlog::Part invoice_part{invoice_stream(tenant, invoice_id), eventlog::kCreate, {}};
-        for (const auto& fact : drafted.events()) invoice_part.events.push_back(encode(fact, now));
-        command.parts.push_back(std::move(invoice_part));
     }
-    if (request.pay_later()) {
-        // The customer chooses how to pay later: that is a retry of this order.
-        command.parts.insert(command.parts.begin(), std::move(order_part));
-        turn.append(std::move(command), "check_out");
-        return;
+};
+
+void Reactor::check_out(const eventlog::Recorded& event, eventlog::Turn& turn) {
+    Checkout c{.event = event, .turn = turn, .at = event.recorded_at};
+    if (!c.request.ParseFromString(event.payload))
+        throw std::invalid_argument("not a CheckoutRequested");
+    c.is_retry = !c.request.retry_of_order_id().empty();
+    c.order_id = c.is_retry ? c.request.retry_of_order_id() : c.request.order_id();
+    c.intent_id = turn.derived_id("intent", 0).text();
+    const auto folded = books_.orders.load(order_stream(c.tenant(), c.order_id), turn);
+    c.order = folded.state;
+    c.order_part = {order_stream(c.tenant(), c.order_id), folded.version, {}};
+    c.command.tenant = c.tenant();
+    c.command.meta = routed_to(c.request.customer_id());
+    try {
+        if (c.is_retry)
+            retry(c);
+        else
+            place(c);
+        // With pay_later the customer chooses how to pay later: that is a retry of this order.
+        if (!c.request.pay_later()) start_payment(c);
+    } catch (const Stop& stop) {
+        return refuse(c, stop.reason, stop.detail);
     }
-    if (const auto no = decide_order(StartPayment{intent_id, provider_of(request), previous}))
-        return refuse(refusal_of(*no), text_of(*no));
+    c.command.parts.insert(c.command.parts.begin(), std::move(c.order_part));
+    turn.append(std::move(c.command), "check_out");
+}
 
-    const auto& placed = std::get<OpenOrder>(order_state).placed;
-    const IntentCreated made{intent_id,
-                             order_id,
-                             placed.invoice_id,
-                             placed.customer_id,
-                             request.conversation_id(),
-                             provider_of(request),
-                             placed.totals.total,
-                             mpesa::account_reference(placed.number),
-                             now + config_.intent_expiry_ms,
-                             true,
-                             request.reservation_id(),
-                             placed.number,
-                             request.personal().phone()};
-    const auto created = decide(Intent{}, CreateIntent{made});
-    if (!created.accepted()) return refuse(refusal::kNotPriced, text_of(created.rejection()));
-    eventlog::Part intent_part{intent_stream(tenant, intent_id), eventlog::kCreate, {}};
-    for (const auto& fact : created.events()) intent_part.events.push_back(encode(fact, now));
+// Conversation holds stock for this checkout and its customer waits, so a refusal is a fact, too.
+void Reactor::refuse(const Checkout& c, const std::string& reason, const std::string& detail) {
+    refused(c.event, detail);
+    eventlog::Command command;
+    command.tenant = c.tenant();
+    command.meta = routed_to(c.request.customer_id());
+    const CheckoutRefused fact{.order_id = c.order_id,
+                               .conversation_id = c.request.conversation_id(),
+                               .customer_id = c.request.customer_id(),
+                               .reservation_id = c.request.reservation_id(),
+                               .reason = reason,
+                               .detail = detail,
+                               .retry = c.is_retry};
+    command.parts.push_back(
+        {checkout_stream(c.tenant(), c.order_id), eventlog::kAny, {encode(fact, c.at)}});
+    c.turn.append(std::move(command), "refuse");
+}
 
-    command.parts.insert(command.parts.begin(), std::move(order_part));
-    command.parts.push_back(std::move(intent_part));
-    turn.append(std::move(command), "check_out");
+// Finds out, before anything is written, whether the customer can be asked at all.
+void Reactor::choose_provider(Checkout& c) const {
+    const auto& name = c.request.provider();
+    c.provider = name.empty() ? &providers_.usual() : providers_.find(name);
+    if (!c.provider)
+        throw Stop{refusal::kProviderOff,
+                   "this build has no provider " + name + ", only " + providers_.names()};
+    if (!accounts_.connected(c.tenant(), c.provider->name()))
+        throw Stop{refusal::kProviderOff,
+                   "the tenant has connected no " + c.provider->name() + " account"};
+    if (!c.provider->capabilities().needs_phone) return;
+    const auto phone = c.provider->usable_phone(c.request.personal().phone());
+    if (!phone)
+        throw Stop{refusal::kPhoneNotUsable,
+                   c.provider->name() + " needs " + c.provider->usable_phones()};
+    c.phone = *phone;
+}
+
+void Reactor::must_take(const Checkout& c, Money amount) const {
+    if (const auto cannot = cannot_take(*c.provider, amount))
+        throw Stop{cannot->reason, cannot->detail};
+}
+
+void Reactor::retry(Checkout& c) {
+    const auto* open = std::get_if<OpenOrder>(&c.order);
+    if (!open || open->intents.empty()) return;
+    const auto stream = intent_stream(c.tenant(), open->intents.back());
+    const auto last = books_.intents.load(stream, c.turn);
+    c.previous = standing_of(last.state);
+    c.command.parts.push_back({stream, last.version, {}});
+}
+
+void Reactor::place(Checkout& c) {
+    const auto& request = c.request;
+    const auto settings = tenants_.at_least(c.tenant(), c.event.meta.settings_version);
+    const auto priced = price(lines_of(request), settings.tax_rate_bp);
+    if (!priced) throw Stop{refusal::kNotPriced, "its lines cannot be priced"};
+    if (!request.pay_later()) {
+        choose_provider(c);
+        must_take(c, priced->totals.total);
+    }
+    const auto number =
+        order_number(settings.order_prefix, c.turn.derived_id("order_number", 0),
+                     c.turn.refusal() ? kLongNumberCharacters : kNumberCharacters);
+    const auto invoice_id = c.turn.derived_id("invoice", 0).text();
+    c.decide_order(PlaceOrder{{.order_id = c.order_id,
+                               .number = number,
+                               .customer_id = request.customer_id(),
+                               .conversation_id = request.conversation_id(),
+                               .channel_id = request.channel_id(),
+                               .reservation_id = request.reservation_id(),
+                               .lines = priced->lines,
+                               .totals = priced->totals,
+                               .language = request.language(),
+                               .buyer = {.name = request.personal().name(),
+                                         .address = request.personal().address(),
+                                         .phone = request.personal().phone()},
+                               .invoice_id = invoice_id}});
+    const auto drafted =
+        decide(Invoice{}, DraftInvoice{{.invoice_id = invoice_id,
+                                        .order_id = c.order_id,
+                                        .customer_id = request.customer_id(),
+                                        .year = year_in(settings.time_zone, c.at),
+                                        .number_prefix = settings.invoice_prefix,
+                                        .lines = priced->lines,
+                                        .totals = priced->totals,
+                                        .conversation_id = request.conversation_id(),
+                                        .order_number = number,
+                                        .due_at = c.at + config_.invoice_due_ms,
+                                        .language = request.language()}});
+    if (!drafted.accepted()) throw Stop{refusal::kNotPriced, "its invoice does not add up"};
+    eventlog::Part part{invoice_stream(c.tenant(), invoice_id), eventlog::kCreate, {}};
+    for (const auto& fact : drafted.events()) part.events.push_back(encode(fact, c.at));
+    c.command.parts.push_back(std::move(part));
+}
+
+void Reactor::start_payment(Checkout& c) {
+    const auto provider_name = c.request.provider().empty() ? providers_.usual().name()
+                                                            : c.request.provider();
+    c.decide_order(StartPayment{
+        .intent_id = c.intent_id, .provider = provider_name, .previous = c.previous});
+    const auto& placed = std::get<OpenOrder>(c.order).placed;
+    if (c.is_retry) {
+        choose_provider(c);
+        must_take(c, placed.totals.total);
+    }
+    const auto created =
+        decide(Intent{}, CreateIntent{{.intent_id = c.intent_id,
+                                       .order_id = c.order_id,
+                                       .invoice_id = placed.invoice_id,
+                                       .customer_id = placed.customer_id,
+                                       .conversation_id = c.request.conversation_id(),
+                                       .provider = c.provider->name(),
+                                       .amount = placed.totals.total,
+                                       .reference = c.provider->reference(placed.number),
+                                       .expires_at = c.at + config_.intent_expiry_ms,
+                                       .ask_now = true,
+                                       .reservation_id = c.request.reservation_id(),
+                                       .order_number = placed.number,
+                                       .phone = c.phone}});
+    if (!created.accepted()) throw Stop{refusal::kNotPriced, text_of(created.rejection())};
+    eventlog::Part part{intent_stream(c.tenant(), c.intent_id), eventlog::kCreate, {}};
+    for (const auto& fact : created.events()) part.events.push_back(encode(fact, c.at));
+    c.command.parts.push_back(std::move(part));
 }
 
 void Reactor::assign_number(const eventlog::Recorded& event, eventlog::Turn& turn) {
@@ -252,10 +289,12 @@ void Reactor::assign_number(const eventlog::Recorded& event, eventlog::Turn& tur
     eventlog::Command command;
     command.tenant = tenant;
     command.meta.routing = {eventlog::RoutingKind::tenant, tenant};
-    command.parts.push_back(
-        {register_stream(tenant, draft.year),
-         eventlog::kAny,
-         {encode(NumberAssigned{draft.invoice_id, draft.customer_id, draft.year}, clock_.now())}});
+    command.parts.push_back({register_stream(tenant, draft.year),
+                             eventlog::kAny,
+                             {encode(NumberAssigned{.invoice_id = draft.invoice_id,
+                                                    .customer_id = draft.customer_id,
+                                                    .year = draft.year},
+                                     event.recorded_at)}});
     turn.append(std::move(command), "assign_number");
 }
 
@@ -277,8 +316,8 @@ void Reactor::issue(const eventlog::Recorded& event, eventlog::Turn& turn) {
     eventlog::Part part{stream, invoice.version, {}};
     for (const auto& fact : decision.events()) {
         const auto* issued = std::get_if<InvoiceIssued>(&fact);
-        part.events.push_back(issued ? encode_issued(*issued, drafted->drafted, clock_.now())
-                                     : encode(fact, clock_.now()));
+        part.events.push_back(issued ? encode_issued(*issued, drafted->drafted, event.recorded_at)
+                                     : encode(fact, event.recorded_at));
     }
     command.parts.push_back(std::move(part));
     turn.append(std::move(command), "issue");
@@ -287,17 +326,25 @@ void Reactor::issue(const eventlog::Recorded& event, eventlog::Turn& turn) {
 void Reactor::weigh_callback(const eventlog::Recorded& event, eventlog::Turn& turn) {
     const auto raw = decode_callback(event.payload);
     const auto c = load_case(books_, event.stream.tenant, event.stream.key, &turn);
-    const auto now = clock_.now();
-    const auto command = std::visit(
-        Overloaded{[&](const mpesa::Callback& callback) {
-                       return meaning_of(callback, standing_of(c), now + config_.poll_first_ms,
-                                         taken_by(turn.refusal()));
-                   },
-                   [](const mpesa::Malformed& malformed) -> IntentCommand {
-                       return LearnMalformed{malformed.detail};
-                   }},
-        mpesa::read_callback(raw.body));
-    auto settled = settle(c, command, now);
+    if (std::holds_alternative<NoIntent>(c.intent.state))
+        return refused(event, text_of(IntentRejection::not_created));
+    // The payment's own provider reads it, whatever the path said.
+    const auto& name = story_of(c.intent.state).made.provider;
+    const auto* provider = providers_.find(name);
+    const auto at = event.recorded_at;
+    const auto command = [&]() -> IntentCommand {
+        if (!provider) return LearnMalformed{"this build has no provider " + name};
+        const auto read = provider->read_callback(raw.body);
+        if (const auto* malformed = std::get_if<MalformedCallback>(&read))
+            return LearnMalformed{malformed->detail};
+        const auto& callback = std::get<Callback>(read);
+        return LearnCallback{.ref = callback.ref,
+                             .says = callback.says,
+                             .order = standing_of(c),
+                             .next_poll_at = at + config_.poll_first_ms,
+                             .taken = turn.refusal() ? taken_by(*turn.refusal()) : Taken::nothing};
+    }();
+    auto settled = settle(c, command, at);
     if (settled.rejection) return refused(event, text_of(*settled.rejection));
     if (!settled.command) return;
     tie_to_purchase(turn.store(), c, false, *settled.command);

@@ -1,13 +1,15 @@
 #pragma once
 
-#include "common/core/clock.h"
 #include "common/eventlog/turn.h"
 #include "common/observability/metrics.h"
+#include "services/payment/adapters/accounts.h"
 #include "services/payment/adapters/settlement.h"
 #include "services/payment/adapters/tenants.h"
 #include "services/payment/config.h"
+#include "services/payment/providers/provider.h"
 
-// What consumed events lead to. Translates; the rules are in domain/.
+// What consumed events lead to. It translates; the rules are in domain/. It decides on the time at
+// which the event was recorded, so that a second try decides as the first one did.
 //
 //   conversation CheckoutRequested   order, invoice draft and intent (no intent when it is paid
 //                                    later), or a new intent of an old order, or CheckoutRefused
@@ -18,24 +20,39 @@ namespace flowstack::payment {
 
 class Reactor {
 public:
-    Reactor(Books& books, Tenants& tenants, const Clock& clock, const PaymentConfig& config,
-            metrics::Registry& metrics)
-        : books_(books), tenants_(tenants), clock_(clock), config_(config), metrics_(metrics) {}
+    Reactor(Books& books, Tenants& tenants, Accounts& accounts, const Providers& providers,
+            const PaymentConfig& config, metrics::Registry& metrics)
+        : books_(books),
+          tenants_(tenants),
+          accounts_(accounts),
+          providers_(providers),
+          config_(config),
+          metrics_(metrics) {}
 
     void react(const eventlog::Recorded& event, eventlog::Turn& turn);
 
 private:
+    struct Checkout;
     void check_out(const eventlog::Recorded& event, eventlog::Turn& turn);
+    // Each step throws Stop with the reason when the checkout has to be refused.
+    void place(Checkout& c);
+    void retry(Checkout& c);
+    void start_payment(Checkout& c);
+    void choose_provider(Checkout& c) const;
+    void must_take(const Checkout& c, Money amount) const;
+    void refuse(const Checkout& c, const std::string& reason, const std::string& detail);
+
     void assign_number(const eventlog::Recorded& event, eventlog::Turn& turn);
     void issue(const eventlog::Recorded& event, eventlog::Turn& turn);
     void weigh_callback(const eventlog::Recorded& event, eventlog::Turn& turn);
-    // Counts what happened to payments: own events as they come back, so that each is counted by
-    // the owner of its lane and no caller can forget it.
+    // Counts what happened to payments when the service's own events come back. So each event is
+    // counted by the owner of its lane, whoever appended it.
     void count(const eventlog::Recorded& event);
 
     Books& books_;
     Tenants& tenants_;
-    const Clock& clock_;
+    Accounts& accounts_;
+    const Providers& providers_;
     const PaymentConfig& config_;
     metrics::Registry& metrics_;
 };

@@ -12,7 +12,7 @@
 namespace flowstack::payment {
 namespace {
 
-// One event's rows being collected.
+// Collects the rows of one event.
 struct Rows {
     const eventlog::StreamName& stream;
     int lane;
@@ -25,8 +25,8 @@ struct Rows {
     void put(const char* kind, std::int64_t due_at_us) const {
         if (due_at_us != 0) put(kind, from_unix_micros(due_at_us));
     }
-    // An append deletes first and puts then, so what an earlier event of the same command put is
-    // taken back here.
+    // An append deletes rows before it puts rows. So a row that an earlier event of the same command
+    // put must be taken back here, or it would stay.
     void remove(std::initializer_list<const char*> kinds) const {
         for (const auto* kind : kinds) {
             std::erase_if(out.work_put, [&](const eventlog::WorkPut& put) {
@@ -35,8 +35,16 @@ struct Rows {
             out.work_del.push_back({lane, kind, stream.key});
         }
     }
-    void take(const std::string& scope, const char* kind, const std::string& key) const {
-        if (!key.empty()) out.claims.push_back({scope, kind, key, stream.key, stream});
+    void take_of_tenant(const char* kind, const std::string& key) const {
+        if (!key.empty()) out.claims.push_back({stream.tenant, kind, key, stream.key, stream});
+    }
+    // What a provider gives out is unique over all tenants, and only for that provider.
+    void take(const char* kind, const std::string& provider, const std::string& given) const {
+        if (given.empty()) return;
+        out.claims.push_back({"", kind, provider + "/" + given, stream.key, stream});
+    }
+    void take(const char* kind, const v1::ProviderRef& ref) const {
+        take(kind, ref.provider(), ref.id());
     }
 };
 
@@ -57,48 +65,54 @@ const std::map<std::string, Rule>& rules() {
     using namespace work;
     static const std::map<std::string, Rule> kRules{
         rule<v1::OrderPlaced>([](const auto& e, const Rows& rows) {
-            rows.take(rows.stream.tenant, claim::kOrderNumber, e.number());
+            rows.take_of_tenant(claim::kOrderNumber, e.number());
         }),
         rule<v1::IntentCreated>([](const auto& e, const Rows& rows) {
-            if (e.push_now()) rows.put(kPush, rows.at);
+            if (e.ask_now()) rows.put(kAsk, rows.at);
             rows.put(kExpiry, e.expires_at_us());
         }),
-        rule<v1::PushRequested>([](const auto&, const Rows& rows) { rows.put(kPush, rows.at); }),
-        rule<v1::PushAttempted>([](const auto& e, const Rows& rows) {
-            rows.remove({kPush, kExpiry});
+        rule<v1::AskRequested>([](const auto&, const Rows& rows) { rows.put(kAsk, rows.at); }),
+        rule<v1::AskAttempted>([](const auto& e, const Rows& rows) {
+            rows.remove({kAsk, kExpiry});
             rows.put(kAttempt, e.resolve_by_us());
         }),
-        rule<v1::PushAccepted>([](const auto& e, const Rows& rows) {
-            rows.remove({kAttempt});
-            rows.take("", claim::kCheckout, e.checkout_id());
+        rule<v1::AskAccepted>([](const auto& e, const Rows& rows) {
+            rows.remove({kAttempt, kUnclear});
+            rows.take(claim::kReference, e.ref());
             rows.put(kPoll, e.next_poll_at_us());
             rows.put(kExpiry, e.expires_at_us());
         }),
-        rule<v1::PushRefused>([](const auto& e, const Rows& rows) {
-            rows.remove({kAttempt});
-            rows.put(kPush, e.retry_at_us());
+        rule<v1::AskRefused>([](const auto& e, const Rows& rows) {
+            rows.remove({kAttempt, kUnclear});
+            rows.put(kAsk, e.retry_at_us());
             rows.put(kExpiry, e.expires_at_us());
         }),
-        rule<v1::PushUnknown>([](const auto&, const Rows& rows) { rows.remove({kAttempt}); }),
+        rule<v1::AskUnknown>([](const auto& e, const Rows& rows) {
+            rows.remove({kAttempt});
+            rows.put(kUnclear, e.unclear_at_us());
+        }),
         rule<v1::QueryAnswered>([](const auto& e, const Rows& rows) {
             if (e.next_poll_at_us() == 0) rows.remove({kPoll});
             rows.put(kPoll, e.next_poll_at_us());
         }),
+        rule<v1::PaymentNeedsPerson>(
+            [](const auto&, const Rows& rows) { rows.remove({kUnclear}); }),
         rule<v1::IntentPaid>([](const auto& e, const Rows& rows) {
-            rows.remove({kPush, kAttempt, kPoll, kExpiry});
-            rows.take("", claim::kCheckout, e.checkout_id());
-            rows.take("", claim::kReceipt, e.receipt());
+            rows.remove({kAsk, kAttempt, kPoll, kExpiry, kUnclear});
+            rows.take(claim::kReference, e.ref());
+            rows.take(claim::kReceipt, e.provider(), e.receipt());
         }),
         rule<v1::IntentFailed>([](const auto& e, const Rows& rows) {
-            rows.remove({kPush, kAttempt, kPoll, kExpiry});
-            rows.take("", claim::kCheckout, e.checkout_id());
+            rows.remove({kAsk, kAttempt, kPoll, kExpiry, kUnclear});
+            rows.take(claim::kReference, e.ref());
         }),
         rule<v1::IntentExpired>([](const auto& e, const Rows& rows) {
-            rows.remove({kPush, kAttempt, kPoll, kExpiry});
+            rows.remove({kAsk, kAttempt, kPoll, kExpiry, kUnclear});
             rows.put(kPoll, e.next_poll_at_us());
         }),
-        rule<v1::ReceiptLearned>(
-            [](const auto& e, const Rows& rows) { rows.take("", claim::kReceipt, e.receipt()); }),
+        rule<v1::ReceiptLearned>([](const auto& e, const Rows& rows) {
+            rows.take(claim::kReceipt, e.provider(), e.receipt());
+        }),
         rule<v1::IntentQuarantined>([](const auto& e, const Rows& rows) {
             if (e.reason() == quarantine::kOtherAmount) rows.remove({kPoll, kExpiry});
         }),

@@ -2,30 +2,32 @@
 
 #include "common/eventlog/types.h"
 
-// The side rows of this service's events: claims, work rows, settings changes. Knows only the
-// event.
+// The side rows of this service's events: claims, work rows, settings changes. Each follows from one
+// event alone.
 //
-//   claims   (tenant, order_number)  an order's number
-//            (platform, checkout)    a provider's checkout id
-//            (platform, receipt)     a provider's receipt
-//   work     push     ask the provider now, or again at a time     key = intent, ref = tenant
-//            attempt  without an outcome by then it is unknown
-//            poll     ask the provider what became of it
-//            expiry   nobody paid in time. There is none while an outcome is unknown: only evidence
-//                     ends that
+//   claims   (tenant, order_number)        an order's number
+//            (platform, provider_reference) <provider>/<its id of an ask>
+//            (platform, receipt)            <provider>/<its receipt>
+//   work     ask      call the provider now, or again at a time     key = intent, ref = tenant
+//            attempt  if the call has no outcome by then, it is unknown
+//            unclear  if the outcome is still unknown then, a person is needed
+//            poll     query the provider
+//            expiry   nobody paid in time. No such row waits while an outcome is unknown: only
+//                     evidence or a person ends that
 //   settings provider_account
 namespace flowstack::payment {
 
 namespace work {
-inline constexpr const char* kPush = "push";
+inline constexpr const char* kAsk = "ask";
 inline constexpr const char* kAttempt = "attempt";
 inline constexpr const char* kPoll = "poll";
 inline constexpr const char* kExpiry = "expiry";
+inline constexpr const char* kUnclear = "unclear";
 }  // namespace work
 
 namespace claim {
 inline constexpr const char* kOrderNumber = "order_number";
-inline constexpr const char* kCheckout = "checkout";
+inline constexpr const char* kReference = "provider_reference";
 inline constexpr const char* kReceipt = "receipt";
 }  // namespace claim
 

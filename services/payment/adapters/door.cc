@@ -10,8 +10,6 @@
 namespace flowstack::payment {
 namespace {
 
-const char kReceived[] = R"({"ResultCode":0,"ResultDesc":"Success"})";
-
 http::Response not_ours() {
     return http::Response::problem(404, "Not found", "No such callback path.", "NOT_FOUND");
 }
@@ -25,10 +23,11 @@ http::Response not_kept() {
 
 }  // namespace
 
-Door::Door(eventlog::Store& store, const CallbackTokens& tokens, const Clock& clock,
-           metrics::Registry& metrics)
+Door::Door(eventlog::Store& store, const CallbackTokens& tokens, const Providers& providers,
+           const Clock& clock, metrics::Registry& metrics)
     : store_(store),
       tokens_(tokens),
+      providers_(providers),
       clock_(clock),
       kept_(metrics.counter("flowstack_payment_callbacks_total", "callbacks at the door",
                             {{"outcome", "kept"}})),
@@ -41,7 +40,8 @@ Door::Door(eventlog::Store& store, const CallbackTokens& tokens, const Clock& cl
 
 void Door::receive(const http::Request& request, http::Responder responder) {
     const auto target = tokens_.check(request.params.at("token"));
-    if (!target || target->lane >= store_.options().lanes) {
+    const auto* provider = target ? providers_.find(target->provider) : nullptr;
+    if (!provider || target->lane >= store_.options().lanes) {
         refused_.add();
         log::warn("a callback with a path that is not ours", {{"source", request.remote_address}});
         responder.send(not_ours());
@@ -52,23 +52,28 @@ void Door::receive(const http::Request& request, http::Responder responder) {
     const auto intent = target->intent.text();
 
     eventlog::Command command;
-    // The same bytes for the same payment are the same callback, however often they come.
+    // The same bytes for the same payment are one callback, however often they come.
     command.id = "callback/" + intent + "/" + crypto::hex_encode(hash);
     command.dedupe = eventlog::Dedupe::claim;
     command.tenant = target->tenant;
     command.meta.routing = {eventlog::RoutingKind::lane, std::to_string(target->lane)};
-    command.meta.actor = "provider:mpesa";
+    command.meta.actor = "provider:" + target->provider;
     command.meta.request_hash = hash;
     command.meta.traceparent =
         trace::continue_from(request.headers.get(trace::kHeader)).traceparent();
     command.parts.push_back(
         {intent_stream(target->tenant, intent),
          eventlog::kAny,
-         {encode(RawCallback{request.body, hash, request.remote_address, "mpesa"}, clock_.now())}});
+         {encode(RawCallback{.body = request.body,
+                             .body_sha256 = hash,
+                             .source = request.remote_address,
+                             .provider = target->provider},
+                 clock_.now())}});
     try {
         store_.append_async(
             std::move(command),
-            [this, responder, intent](const eventlog::Verdict& verdict, std::exception_ptr error) {
+            [this, responder, intent, answer = provider->callback_answer()](
+                const eventlog::Verdict& verdict, std::exception_ptr error) {
                 if (error || !verdict.accepted()) {
                     unkept_.add();
                     log::error("a callback could not be kept", {{"intent", intent}});
@@ -76,7 +81,7 @@ void Door::receive(const http::Request& request, http::Responder responder) {
                     return;
                 }
                 (verdict.outcome == eventlog::Outcome::ok ? kept_ : repeated_).add();
-                responder.send(http::Response::json(200, kReceived));
+                responder.send(http::Response::json(200, answer));
             });
     } catch (const std::exception& error) {
         unkept_.add();
@@ -91,15 +96,18 @@ http::Router Door::router() {
         receive(request, std::move(responder));
     };
     router.add("POST", "/hooks/pay/{token}", keep);
-    router.add("POST", "/webhooks/mpesa/{token}", keep);
-    router.add("POST", "/webhooks/mpesa", [](http::Request, http::Responder responder) {
-        responder.send(http::Response::problem(
-            404, "Not found",
-            "M-Pesa callbacks are not signed, so each payment has a path of its own that nobody "
-            "can "
-            "guess: /hooks/pay/{token}. The provider is given it with the payment.",
-            "NOT_FOUND"));
-    });
+    // Paths that older systems gave to providers.
+    for (const auto* provider : providers_.all()) {
+        const auto path = "/webhooks/" + provider->name();
+        router.add("POST", path + "/{token}", keep);
+        router.add("POST", path, [](http::Request, http::Responder responder) {
+            responder.send(http::Response::problem(
+                404, "Not found",
+                "Each payment has a callback path of its own that nobody can guess: "
+                "/hooks/pay/{token}. The provider is given it with the payment.",
+                "NOT_FOUND"));
+        });
+    }
     router.add("GET", "/health", [](http::Request, http::Responder responder) {
         responder.send(http::Response::json(200, R"({"ok":true})"));
     });

@@ -5,21 +5,22 @@
 #include "common/http/router.h"
 #include "common/observability/metrics.h"
 #include "services/payment/adapters/callback_token.h"
-#include "services/payment/config.h"
+#include "services/payment/providers/provider.h"
 
-// The callbacks' own door. It understands nothing: it checks the path, keeps the bytes and answers
-// 200 after they are committed. What they mean is decided by the owner of the payment's lane.
+// The HTTP door for providers' callbacks. It does not read their bodies: it checks the path, keeps
+// the bytes and answers 200 after they are committed. The owner of the payment's lane decides what
+// they mean.
 //
-//   POST /hooks/pay/{token}          200 kept (also when it was kept before), 404 not our token,
-//   POST /webhooks/mpesa/{token}     413 too large, 503 not kept: send it again
-//   POST /webhooks/mpesa             404, and why
+//   POST /hooks/pay/{token}              200 kept (also when it was kept before), 404 not our token,
+//   POST /webhooks/{provider}/{token}    413 too large, 503 not kept: send it again
+//   POST /webhooks/{provider}            404, and why
 //   GET  /health
 namespace flowstack::payment {
 
 class Door {
 public:
-    Door(eventlog::Store& store, const CallbackTokens& tokens, const Clock& clock,
-         metrics::Registry& metrics);
+    Door(eventlog::Store& store, const CallbackTokens& tokens, const Providers& providers,
+         const Clock& clock, metrics::Registry& metrics);
 
     http::Router router();
 
@@ -28,6 +29,7 @@ private:
 
     eventlog::Store& store_;
     const CallbackTokens& tokens_;
+    const Providers& providers_;
     const Clock& clock_;
     metrics::Counter kept_;
     metrics::Counter repeated_;

@@ -49,7 +49,7 @@ void add_evidence(v1::Payment& payment, const Recorded& event, const char* kind,
     set(e->mutable_time(), event.recorded_at);
 }
 
-// What an event says about a payment, as a line of its evidence.
+// One event as a line of the payment's evidence.
 struct Line {
     const char* kind;
     std::string detail;
@@ -65,38 +65,63 @@ Line created(v1::Payment& p, const Recorded& event) {
     p.set_conversation_id(e.conversation_id());
     p.set_provider(e.provider());
     *p.mutable_amount() = e.amount();
-    p.set_account_reference(e.account_reference());
+    p.set_reference(e.reference());
     p.set_phone(e.personal().phone());
     set(p.mutable_create_time(), event.recorded_at);
     set(p.mutable_expire_time(), e.expires_at_us());
     return {"created", ""};
 }
-Line push_requested(v1::Payment& p, const Recorded& event) {
-    p.set_phone(parsed<v1::PushRequested>(event).personal().phone());
-    return {"push_requested", ""};
+void no_person_needed(v1::Payment& p) {
+    p.set_needs_person(false);
+    p.clear_person_reason();
+    p.clear_needs_person_time();
 }
-Line push_attempted(v1::Payment&, const Recorded& event) {
-    return {"push_attempted",
-            "attempt " + std::to_string(parsed<v1::PushAttempted>(event).attempt())};
+
+Line ask_requested(v1::Payment& p, const Recorded& event) {
+    p.set_phone(parsed<v1::AskRequested>(event).personal().phone());
+    return {"ask_requested", ""};
 }
-Line push_accepted(v1::Payment& p, const Recorded& event) {
-    const auto e = parsed<v1::PushAccepted>(event);
+Line ask_attempted(v1::Payment&, const Recorded& event) {
+    return {"ask_attempted",
+            "attempt " + std::to_string(parsed<v1::AskAttempted>(event).attempt())};
+}
+Line ask_accepted(v1::Payment& p, const Recorded& event) {
+    const auto e = parsed<v1::AskAccepted>(event);
     p.set_state(v1::PAYMENT_STATE_PENDING);
     p.set_outcome_unknown(p.other_amount_seen());
-    p.set_checkout_id(e.checkout_id());
-    return {"push_accepted", e.checkout_id()};
+    p.set_provider_reference(e.ref().id());
+    // Queries can tell now, unless the evidence contradicts itself.
+    if (!p.other_amount_seen()) no_person_needed(p);
+    return {"ask_accepted", e.ref().id()};
 }
-Line push_refused(v1::Payment& p, const Recorded& event) {
-    const auto e = parsed<v1::PushRefused>(event);
+Line ask_refused(v1::Payment& p, const Recorded& event) {
+    const auto e = parsed<v1::AskRefused>(event);
     p.set_state(v1::PAYMENT_STATE_INITIATED);
     p.set_outcome_unknown(false);
     p.set_result_code(e.error_code());
-    return {"push_refused", e.error_code() + " " + e.reason()};
+    no_person_needed(p);
+    return {"ask_refused", e.error_code() + " " + e.reason()};
 }
-Line push_unknown(v1::Payment& p, const Recorded& event) {
+Line ask_unknown(v1::Payment& p, const Recorded& event) {
     p.set_state(v1::PAYMENT_STATE_PENDING);
     p.set_outcome_unknown(true);
-    return {"push_unknown", parsed<v1::PushUnknown>(event).reason()};
+    return {"ask_unknown", parsed<v1::AskUnknown>(event).reason()};
+}
+Line needs_person(v1::Payment& p, const Recorded& event) {
+    const auto e = parsed<v1::PaymentNeedsPerson>(event);
+    p.set_needs_person(true);
+    p.set_person_reason(e.reason());
+    if (!p.has_needs_person_time()) set(p.mutable_needs_person_time(), event.recorded_at);
+    return {"needs_person", e.reason() == v1::PERSON_NEEDED_REASON_CONTRADICTED
+                                ? "evidence names another amount"
+                                : "outcome unknown"};
+}
+Line resolved(v1::Payment& p, const Recorded& event) {
+    const auto e = parsed<v1::PaymentResolved>(event);
+    no_person_needed(p);
+    p.set_resolved_by(e.resolved_by());
+    p.set_resolution(e.personal().reason());
+    return {"resolved", "by " + e.resolved_by() + ": " + e.personal().reason()};
 }
 Line callback_received(v1::Payment&, const Recorded&) { return {"callback", ""}; }
 Line query_answered(v1::Payment&, const Recorded& event) {
@@ -107,12 +132,14 @@ Line paid(v1::Payment& p, const Recorded& event) {
     const auto e = parsed<v1::IntentPaid>(event);
     p.set_state(v1::PAYMENT_STATE_PAID);
     p.set_outcome_unknown(false);
-    p.set_checkout_id(e.checkout_id());
+    if (!e.ref().id().empty()) p.set_provider_reference(e.ref().id());
     p.set_receipt(e.receipt());
     p.set_receipt_pending(e.receipt().empty());
     p.set_late(e.late());
     p.clear_result_code();
     p.clear_failure_reason();
+    p.clear_failure_note();
+    no_person_needed(p);
     set(p.mutable_paid_time(), event.recorded_at);
     return {"paid", "by " + e.evidence() + (e.receipt().empty() ? "" : ", receipt " + e.receipt())};
 }
@@ -122,8 +149,9 @@ Line failed(v1::Payment& p, const Recorded& event) {
     p.set_outcome_unknown(false);
     p.set_result_code(e.result_code());
     p.set_failure_reason(e.reason());
-    if (!e.checkout_id().empty()) p.set_checkout_id(e.checkout_id());
+    if (!e.ref().id().empty()) p.set_provider_reference(e.ref().id());
     p.set_failure_note(e.personal().note());
+    no_person_needed(p);
     return {"failed", e.result_code() + " " + e.reason() +
                           (e.personal().note().empty() ? "" : ": " + e.personal().note())};
 }
@@ -167,6 +195,22 @@ void put(eventlog::Turn& turn, const Recorded& event, const char* kind, const Re
     document.sort_at = from_unix_micros(sort_at.seconds() * 1'000'000 + sort_at.nanos() / 1000);
     document.body = resource.SerializeAsString();
     turn.put(std::move(document));
+}
+
+// Payments that need a person are listed a second time under a kind of their own, oldest need last:
+// they are few among many.
+void list_for_person(eventlog::Turn& turn, const Recorded& event, const v1::Payment& payment,
+                     bool waited) {
+    if (payment.needs_person()) {
+        put(turn, event, document::kPaymentForPerson, payment, payment.needs_person_time());
+    } else if (waited) {
+        eventlog::Document gone;
+        gone.tenant = event.stream.tenant;
+        gone.kind = document::kPaymentForPerson;
+        gone.id = event.stream.key;
+        gone.deleted = true;
+        turn.put(std::move(gone));
+    }
 }
 
 void add_to_balance(eventlog::Turn& turn, const Recorded& event, const v1::Posting& posting) {
@@ -279,11 +323,13 @@ void apply(v1::Payment& payment, const Recorded& event, bool with_evidence) {
     using Show = Line (*)(v1::Payment&, const Recorded&);
     static const std::map<std::string, Show> kShow{
         {v1::IntentCreated::descriptor()->full_name(), created},
-        {v1::PushRequested::descriptor()->full_name(), push_requested},
-        {v1::PushAttempted::descriptor()->full_name(), push_attempted},
-        {v1::PushAccepted::descriptor()->full_name(), push_accepted},
-        {v1::PushRefused::descriptor()->full_name(), push_refused},
-        {v1::PushUnknown::descriptor()->full_name(), push_unknown},
+        {v1::AskRequested::descriptor()->full_name(), ask_requested},
+        {v1::AskAttempted::descriptor()->full_name(), ask_attempted},
+        {v1::AskAccepted::descriptor()->full_name(), ask_accepted},
+        {v1::AskRefused::descriptor()->full_name(), ask_refused},
+        {v1::AskUnknown::descriptor()->full_name(), ask_unknown},
+        {v1::PaymentNeedsPerson::descriptor()->full_name(), needs_person},
+        {v1::PaymentResolved::descriptor()->full_name(), resolved},
         {v1::CallbackReceived::descriptor()->full_name(), callback_received},
         {v1::QueryAnswered::descriptor()->full_name(), query_answered},
         {v1::IntentPaid::descriptor()->full_name(), paid},
@@ -323,8 +369,10 @@ void project(const Recorded& event, eventlog::Turn& turn) {
         put(turn, event, document::kInvoice, invoice, invoice.create_time());
     } else if (event.stream.category == category::kIntent) {
         auto payment = resource_in<v1::Payment>(turn, document::kPayment);
+        const bool waited = payment.needs_person();
         apply(payment, event, false);
         put(turn, event, document::kPayment, payment, payment.create_time());
+        list_for_person(turn, event, payment, waited);
     }
 }
 

@@ -16,6 +16,7 @@ class Payment;
 //   order     order id                  customer     UNPAID | PAID
 //   invoice   invoice id                customer     DRAFT | ISSUED | PAID | VOID
 //   payment   intent id                 customer     INITIATED | PENDING | PAID | FAILED | EXPIRED
+//   payment_for_person                  the same, while a person is needed; sorted by since when
 //   journal   transaction id            reference    –
 //   balance   lane/account/currency     –            –          summed when read
 namespace flowstack::payment {
@@ -24,6 +25,7 @@ namespace document {
 inline constexpr const char* kOrder = "order";
 inline constexpr const char* kInvoice = "invoice";
 inline constexpr const char* kPayment = "payment";
+inline constexpr const char* kPaymentForPerson = "payment_for_person";
 inline constexpr const char* kJournal = "journal";
 inline constexpr const char* kBalance = "balance";
 }  // namespace document

@@ -10,8 +10,8 @@
 #include "common/eventlog/read_model.h"
 #include "services/payment/adapters/accounts.h"
 #include "services/payment/adapters/settlement.h"
-#include "services/payment/adapters/tenants.h"
 #include "services/payment/config.h"
+#include "services/payment/providers/provider.h"
 
 namespace grpc {
 class Service;
@@ -29,7 +29,7 @@ struct Doors {
     eventlog::ReadModel& read_model;
     Books& books;
     Accounts& accounts;
-    Tenants& tenants;
+    const Providers& providers;
     const Clock& clock;
     IdSource& ids;
     const PaymentConfig& config;

@@ -1,10 +1,13 @@
 #include <grpcpp/grpcpp.h>
 
 #include <algorithm>
+#include <functional>
+#include <map>
 #include <thread>
 
 #include "common/crypto/encoding.h"
 #include "common/crypto/hash.h"
+#include "common/rpc/caller.h"
 #include "common/rpc/error.h"
 #include "common/rpc/server.h"
 #include "common/service/one_effect.h"
@@ -12,6 +15,7 @@
 #include "flowstack/common/v1/error_reason.pb.h"
 #include "flowstack/payment/v1/payment_service.grpc.pb.h"
 #include "flowstack/payment/v1/provider_account_service.grpc.pb.h"
+#include "services/payment/adapters/derive.h"
 #include "services/payment/adapters/projections.h"
 #include "services/payment/adapters/rpc.h"
 
@@ -33,10 +37,17 @@ rpc::Failure not_allowed(const std::string& subject, const std::string& message)
 service::OneEffect one_effect(const Doors& doors, const std::string& method,
                               const std::string& tenant, const std::string& request_id,
                               std::string hash) {
-    return {
-        doors.store,
-        doors.ids,
-        {.method = method, .tenant = tenant, .request_id = request_id, .hash = std::move(hash)}};
+    return {doors.store,
+            doors.ids,
+            {.method = method,
+             .tenant = tenant,
+             .request_id = request_id,
+             .hash = std::move(hash),
+             .claim_taken = [](const std::string& kind) {
+                 if (kind == claim::kReceipt)
+                     throw rpc::already_exists(
+                         "Another payment has this receipt. A receipt pays one payment only.");
+             }}};
 }
 
 void show(const Doors& doors, const std::string& tenant, const std::string& intent_id,
@@ -67,7 +78,7 @@ public:
                                         const v1::InitiateStkPushRequest* request,
                                         v1::Payment* response) override {
         return doors_.rpc.unary(context,
-                                [=, this](rpc::Call& call) { push(*request, *response, call); });
+                                [=, this](rpc::Call& call) { ask(*request, *response, call); });
     }
 
     ServerUnaryReactor* GetPayment(CallbackServerContext* context,
@@ -91,18 +102,50 @@ public:
         return doors_.rpc.unary(context, [=, this](rpc::Call&) { cancel(*request, *response); });
     }
 
+    ServerUnaryReactor* ResolvePayment(CallbackServerContext* context,
+                                       const v1::ResolvePaymentRequest* request,
+                                       v1::Payment* response) override {
+        return doors_.rpc.unary(context, [=, this](rpc::Call&) { resolve(*request, *response); });
+    }
+
 private:
+    const Provider& provider_of(const std::string& name) const {
+        if (name.empty()) return doors_.providers.usual();
+        const auto* provider = doors_.providers.find(name);
+        if (!provider)
+            throw rpc::invalid_field("provider", "must be one of " + doors_.providers.names());
+        return *provider;
+    }
+
+    // E.164, or FIELD_INVALID that says what the provider can ask.
+    static std::string usable(const Provider& provider, const std::string& phone) {
+        if (!provider.capabilities().needs_phone) return phone;
+        const auto found = provider.usable_phone(phone);
+        if (!found) throw rpc::invalid_field("phone", "must be " + provider.usable_phones());
+        return *found;
+    }
+
+    static void must_take(const Provider& provider, Money amount) {
+        const auto cannot = cannot_take(provider, amount);
+        if (!cannot) return;
+        throw rpc::invalid_field(cannot->reason == refusal::kCurrencyNotUsable
+                                     ? "amount.currency_code"
+                                     : "amount.minor_units",
+                                 cannot->detail);
+    }
+
     void create(const v1::CreatePaymentIntentRequest& request, v1::Payment& response) {
         const auto tenant = parse_parent(request.parent());
-        const auto provider = request.provider().empty() ? "mpesa" : request.provider();
-        if (provider != "mpesa")
-            throw rpc::invalid_field("provider", "must be mpesa: no other provider is on");
-        if (!request.phone().empty() && !mpesa::msisdn(request.phone()))
-            throw rpc::invalid_field("phone", "must be a Kenyan mobile number, e.g. +254712345678");
+        const auto& provider = provider_of(request.provider());
+        if (!request.phone().empty()) usable(provider, request.phone());
+        if (!doors_.accounts.connected(tenant, provider.name()))
+            throw not_allowed("tenants/" + tenant + "/providerAccounts/" + provider.name(),
+                              "The tenant has connected no " + provider.name() +
+                                  " account: ConnectProviderAccount comes first.");
         auto effect = one_effect(doors_, "create_payment", tenant, request.request_id(),
                                  service::hash_of(request));
         if (request.validate_only()) {
-            const auto command = build(request, tenant, provider);
+            build(request, tenant, provider);
             response.set_state(v1::PAYMENT_STATE_INITIATED);
             return;
         }
@@ -111,27 +154,28 @@ private:
     }
 
     std::optional<Command> build(const v1::CreatePaymentIntentRequest& request,
-                                 const std::string& tenant, const std::string& provider) {
+                                 const std::string& tenant, const Provider& provider) {
         const auto now = doors_.clock.now();
         const auto intent_id = doors_.ids.next().text();
         Command command;
-        IntentCreated made{intent_id,
-                           "",
-                           "",
-                           request.customer_id(),
-                           request.conversation_id(),
-                           provider,
-                           {},
-                           mpesa::account_reference(request.account_reference()),
-                           now + doors_.config.intent_expiry_ms,
-                           false,
-                           "",
-                           "",
-                           request.phone()};
+        IntentCreated made{.intent_id = intent_id,
+                           .order_id = {},
+                           .invoice_id = {},
+                           .customer_id = request.customer_id(),
+                           .conversation_id = request.conversation_id(),
+                           .provider = provider.name(),
+                           .amount = {},
+                           .reference = provider.reference(request.reference()),
+                           .expires_at = now + doors_.config.intent_expiry_ms,
+                           .ask_now = false,
+                           .reservation_id = {},
+                           .order_number = {},
+                           .phone = request.phone().empty() ? std::string()
+                                                            : usable(provider, request.phone())};
         if (!request.order().empty()) {
-            for_order(request, tenant, now, made, command);
+            for_order(request, tenant, now, provider, made, command);
         } else {
-            free_reference(request, made);
+            free_reference(request, provider, made);
         }
         const auto created = decide(Intent{}, CreateIntent{made});
         if (!created.accepted()) throw rpc::invalid_field("amount.minor_units", "must be positive");
@@ -142,7 +186,8 @@ private:
         return command;
     }
 
-    void free_reference(const v1::CreatePaymentIntentRequest& request, IntentCreated& made) {
+    static void free_reference(const v1::CreatePaymentIntentRequest& request,
+                               const Provider& provider, IntentCreated& made) {
         std::vector<rpc::FieldViolation> wrong;
         if (request.customer_id().empty())
             wrong.push_back({"customer_id", "is required without an order: who pays"});
@@ -152,13 +197,11 @@ private:
             wrong.push_back({"amount.minor_units", "must be positive"});
         if (!wrong.empty()) throw rpc::invalid_fields(std::move(wrong));
         made.amount = {request.amount().minor_units(), *currency};
-        if (!mpesa::shillings(made.amount))
-            throw rpc::invalid_field("amount",
-                                     "M-Pesa takes whole shillings from KES 1 to KES 250,000");
+        must_take(provider, made.amount);
     }
 
     void for_order(const v1::CreatePaymentIntentRequest& request, const std::string& tenant,
-                   Time now, IntentCreated& made, Command& command) {
+                   Time now, const Provider& provider, IntentCreated& made, Command& command) {
         const auto name = parse_name(request.order(), "orders", "order");
         if (name.tenant != tenant) throw rpc::not_found(request.order());
         const auto stream = order_stream(tenant, name.id);
@@ -173,7 +216,9 @@ private:
             command.parts.push_back({last, folded.version, {}});
         }
         const auto decision =
-            decide(order.state, StartPayment{made.intent_id, made.provider, previous});
+            decide(order.state, StartPayment{.intent_id = made.intent_id,
+                                             .provider = made.provider,
+                                             .previous = previous});
         if (!decision.accepted())
             throw not_allowed(request.order(), "The order cannot be paid now: " +
                                                    text_of(decision.rejection()) + ".");
@@ -188,22 +233,27 @@ private:
         made.amount = placed.totals.total;
         made.order_number = placed.number;
         made.reservation_id = placed.reservation_id;
-        if (request.account_reference().empty())
-            made.account_reference = mpesa::account_reference(placed.number);
-        if (made.phone.empty()) made.phone = placed.buyer.phone;
+        if (request.reference().empty()) made.reference = provider.reference(placed.number);
+        // A number that the provider cannot ask is left out: InitiateStkPush needs another one then.
+        if (made.phone.empty())
+            made.phone = provider.usable_phone(placed.buyer.phone).value_or("");
+        if (const auto cannot = cannot_take(provider, made.amount))
+            throw not_allowed(request.order(),
+                              "The order cannot be paid this way: " + cannot->detail + ".");
     }
 
-    // One decision about an existing intent. No events when it is no news.
+    // One decision about an existing intent, made of what its stream says now. No events when it is
+    // no news.
     void change(const std::string& method, const std::string& resource,
                 const std::string& request_id, const google::protobuf::Message& request,
-                const IntentCommand& asked) {
+                const std::function<IntentCommand(const Case&)>& asked) {
         const auto name = parse_name(resource, "payments");
         auto effect =
             one_effect(doors_, method, name.tenant, request_id, service::hash_of(request));
         effect.run([&]() -> std::optional<Command> {
             const auto c = load_case(doors_.books, name.tenant, name.id);
             if (std::holds_alternative<NoIntent>(c.intent.state)) throw rpc::not_found(resource);
-            auto settled = settle(c, asked, doors_.clock.now());
+            auto settled = settle(c, asked(c), doors_.clock.now());
             if (settled.rejection) throw refused(resource, *settled.rejection);
             return settled.command;
         });
@@ -212,20 +262,23 @@ private:
     static rpc::Failure refused(const std::string& resource, IntentRejection rejection) {
         if (rejection == IntentRejection::phone_missing)
             return rpc::invalid_field("phone", "is required: the payment has none");
+        if (rejection == IntentRejection::other_amount)
+            return rpc::invalid_field(
+                "paid.amount",
+                "must be the payment's amount. Money of another amount does not pay it: resolve it "
+                "as failed, then give the money back or collect the rest with a new payment");
         return not_allowed(resource, "Not now: " + text_of(rejection) + ".");
     }
 
-    void push(const v1::InitiateStkPushRequest& request, v1::Payment& response, rpc::Call& call) {
+    void ask(const v1::InitiateStkPushRequest& request, v1::Payment& response,
+             const rpc::Call& call) {
         const auto name = parse_name(request.name(), "payments");
-        std::string phone;
-        if (!request.phone().empty()) {
-            const auto digits = mpesa::msisdn(request.phone());
-            if (!digits)
-                throw rpc::invalid_field("phone",
-                                         "must be a Kenyan mobile number, e.g. +254712345678");
-            phone = "+" + *digits;
-        }
-        change("push", request.name(), request.request_id(), request, RequestPush{phone});
+        change("push", request.name(), request.request_id(), request, [&](const Case& c) {
+            const auto& made = story_of(c.intent.state).made;
+            return RequestAsk{request.phone().empty()
+                                  ? std::string()
+                                  : usable(provider_of(made.provider), request.phone())};
+        });
         // The owner of the lane asks the provider; its answer is usually there within a second.
         const auto deadline = std::min<std::chrono::system_clock::time_point>(
             std::chrono::system_clock::now() + doors_.config.push_wait_ms,
@@ -234,8 +287,7 @@ private:
             const auto intent =
                 doors_.books.intents.load(intent_stream(name.tenant, name.id)).state;
             const auto* waiting = std::get_if<Waiting>(&intent);
-            if (!std::holds_alternative<Asking>(intent) && !(waiting && waiting->push_wanted))
-                break;
+            if (!std::holds_alternative<Asking>(intent) && !(waiting && waiting->ask_wanted)) break;
             std::this_thread::sleep_for(kLookAgainMs);
         }
         show(doors_, name.tenant, name.id, response);
@@ -246,8 +298,46 @@ private:
         if (request.reason().size() > kReasonBytesMax)
             throw rpc::invalid_field("reason", "must have at most 500 characters");
         change("cancel", request.name(), request.request_id(), request,
-               CancelIntent{request.reason()});
+               [&](const Case&) { return CancelIntent{request.reason()}; });
         show(doors_, name.tenant, name.id, response);
+    }
+
+    void resolve(const v1::ResolvePaymentRequest& request, v1::Payment& response) {
+        const auto name = parse_name(request.name(), "payments");
+        std::vector<rpc::FieldViolation> wrong;
+        if (request.decision_case() == v1::ResolvePaymentRequest::DECISION_NOT_SET)
+            wrong.push_back({"paid", "either paid or failed is required"});
+        if (request.reason().empty() || request.reason().size() > kReasonBytesMax)
+            wrong.push_back(
+                {"reason", "is required: what the provider's statement shows, at most 500 "
+                           "characters"});
+        if (!wrong.empty()) throw rpc::invalid_fields(std::move(wrong));
+        change("resolve", request.name(), request.request_id(), request, [&](const Case& c) {
+            if (!request.etag().empty() && request.etag() != std::to_string(c.intent.version))
+                throw rpc::Failure{grpc::StatusCode::ABORTED,
+                                   common::v1::ERROR_REASON_VERSION_MISMATCH,
+                                   "Something was recorded about the payment since that etag: read "
+                                   "it again."};
+            ResolveIntent decided{.paid = {},
+                                  .reason = request.reason(),
+                                  .by = rpc::caller().actor,
+                                  .order = standing_of(c)};
+            if (request.has_paid())
+                decided.paid = statement_of(request.paid(), story_of(c.intent.state).made);
+            return decided;
+        });
+        show(doors_, name.tenant, name.id, response);
+    }
+
+    SaysPaid statement_of(const v1::ResolvePaymentRequest::PaidDecision& paid,
+                          const IntentCreated& made) const {
+        std::vector<rpc::FieldViolation> wrong;
+        const auto receipt = provider_of(made.provider).read_receipt(paid.receipt());
+        if (!receipt) wrong.push_back({"paid.receipt", "must be the provider's receipt"});
+        const auto currency = parse_currency(paid.amount().currency_code());
+        if (!currency) wrong.push_back({"paid.amount.currency_code", "must be an ISO 4217 code"});
+        if (!wrong.empty()) throw rpc::invalid_fields(std::move(wrong));
+        return {.amount = {paid.amount().minor_units(), *currency}, .receipt = *receipt};
     }
 
     void list(const v1::ListPaymentsRequest& request, v1::ListPaymentsResponse& response) {
@@ -257,10 +347,12 @@ private:
         v1::Payment wanted;
         wanted.set_state(request.state());
         const bool any = request.state() == v1::PAYMENT_STATE_UNSPECIFIED;
+        if (request.needs_person() && !any)
+            throw rpc::invalid_field("state", "cannot be given together with needs_person");
         response.set_next_page_token(service::list<v1::Payment>(
             doors_.read_model, request,
             {.tenant = parse_parent(request.parent()),
-             .kind = document::kPayment,
+             .kind = request.needs_person() ? document::kPaymentForPerson : document::kPayment,
              .parent = request.customer_id(),
              .state = any ? "" : state_of(wanted)},
             [&](v1::Payment payment) { *response.add_payments() = std::move(payment); }));
@@ -289,45 +381,43 @@ public:
     }
 
 private:
-    static mpesa::Account checked(const v1::MpesaCredentials& given) {
-        std::vector<rpc::FieldViolation> wrong;
-        const auto need = [&](const std::string& value, const char* field, std::size_t max) {
-            if (value.empty() || value.size() > max)
-                wrong.push_back({std::string("mpesa.") + field,
-                                 "is required, at most " + std::to_string(max) + " characters"});
-        };
-        const auto is_number = [](const std::string& text) {
-            return text.size() >= 5 && text.size() <= 7 &&
-                   std::all_of(text.begin(), text.end(),
-                               [](char c) { return c >= '0' && c <= '9'; });
-        };
-        if (!is_number(given.short_code()))
-            wrong.push_back({"mpesa.short_code", "must have 5 to 7 digits"});
-        need(given.passkey(), "passkey", 200);
-        need(given.consumer_key(), "consumer_key", 200);
-        need(given.consumer_secret(), "consumer_secret", 200);
-        const auto type = given.transaction_type().empty() ? std::string(mpesa::kPayBill)
-                                                           : given.transaction_type();
-        if (type != mpesa::kPayBill && type != mpesa::kBuyGoods)
-            wrong.push_back({"mpesa.transaction_type",
-                             "must be CustomerPayBillOnline or CustomerBuyGoodsOnline"});
-        if (!given.till().empty() && (type != mpesa::kBuyGoods || !is_number(given.till())))
-            wrong.push_back(
-                {"mpesa.till", "must have 5 to 7 digits, and only with CustomerBuyGoodsOnline"});
-        if (!wrong.empty()) throw rpc::invalid_fields(std::move(wrong));
-        return {given.short_code(),
-                given.till().empty() ? given.short_code() : given.till(),
-                type,
-                Secret(given.passkey()),
-                Secret(given.consumer_key()),
-                Secret(given.consumer_secret())};
+    // The credentials stand in the field that has the provider's name.
+    struct Given {
+        const Provider* provider = nullptr;
+        std::map<std::string, std::string> fields;
+    };
+    Given given_in(const v1::ConnectProviderAccountRequest& request) const {
+        const auto& reflection = *request.GetReflection();
+        std::vector<const google::protobuf::FieldDescriptor*> set;
+        reflection.ListFields(request, &set);
+        for (const auto* field : set) {
+            if (!field->message_type()) continue;
+            Given given{.provider = doors_.providers.find(field->name()), .fields = {}};
+            if (!given.provider) continue;
+            const auto& credentials = reflection.GetMessage(request, field);
+            for (int i = 0; i < field->message_type()->field_count(); ++i) {
+                const auto* part = field->message_type()->field(i);
+                given.fields[part->name()] =
+                    credentials.GetReflection()->GetString(credentials, part);
+            }
+            return given;
+        }
+        throw rpc::invalid_field(doors_.providers.usual().name(),
+                                 "is required: the credentials of one of " +
+                                     doors_.providers.names());
     }
 
     void connect(const v1::ConnectProviderAccountRequest& request, v1::ProviderAccount& response) {
         const auto tenant = parse_parent(request.parent());
-        if (!request.has_mpesa())
-            throw rpc::invalid_field("mpesa", "is required: no other provider is on");
-        const auto account = checked(request.mpesa());
+        const auto given = given_in(request);
+        const auto& name = given.provider->name();
+        const auto read = given.provider->read_account(given.fields);
+        if (const auto* faults = std::get_if<std::vector<FieldFault>>(&read)) {
+            std::vector<rpc::FieldViolation> wrong;
+            for (const auto& fault : *faults)
+                wrong.push_back({name + "." + fault.field, fault.what_is_allowed});
+            throw rpc::invalid_fields(std::move(wrong));
+        }
         if (request.validate_only()) return;
         // Only a keyed digest of the credentials may leave this call, as the request's hash does.
         const auto digest =
@@ -338,12 +428,13 @@ private:
             Command command;
             command.meta.routing = {eventlog::RoutingKind::tenant, tenant};
             command.parts.push_back(
-                {account_stream(tenant, "mpesa"),
+                {account_stream(tenant, name),
                  eventlog::kAny,
-                 {encode(doors_.accounts.seal(tenant, account), doors_.clock.now())}});
+                 {encode(doors_.accounts.seal(tenant, std::get<Account>(read)),
+                         doors_.clock.now())}});
             return command;
         });
-        show_account(tenant, "mpesa", response);
+        show_account(tenant, name, response);
     }
 
     void show_account(const std::string& tenant, const std::string& provider,
@@ -357,8 +448,7 @@ private:
         response.set_name(name);
         response.set_provider(account->provider);
         response.set_account(account->account);
-        response.set_transaction_type(account->transaction_type);
-        response.set_party_b(account->party_b);
+        response.mutable_details()->insert(account->details.begin(), account->details.end());
         const auto micros = unix_micros(events.back().recorded_at);
         response.mutable_connect_time()->set_seconds(micros / 1'000'000);
         response.mutable_connect_time()->set_nanos(static_cast<int>(micros % 1'000'000) * 1000);

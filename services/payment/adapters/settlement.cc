@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "services/payment/adapters/derive.h"
+
 namespace flowstack::payment {
 
 using eventlog::StreamName;
@@ -45,6 +47,11 @@ OrderStanding standing_of(const Case& c) {
     if (const auto* paid = std::get_if<PaidOrder>(&c.order.state))
         return paid->paid_by == c.intent_id ? OrderStanding::open : OrderStanding::paid_by_other;
     return OrderStanding::open;
+}
+
+Taken taken_by(const eventlog::Verdict& verdict) {
+    if (verdict.outcome != eventlog::Outcome::claim_taken) return Taken::nothing;
+    return verdict.claim_kind == claim::kReceipt ? Taken::receipt : Taken::reference;
 }
 
 PreviousIntent standing_of(const Intent& intent) {
@@ -139,9 +146,17 @@ std::string text_of(IntentRejection rejection) {
         case IntentRejection::settled:
             return "nothing is open any more for this";
         case IntentRejection::outcome_unknown:
-            return "the outcome is unknown until evidence comes";
+            return "the provider's answer was lost or contradicts itself, so money may have moved; "
+                   "look at the provider's statement and end it with ResolvePayment";
         case IntentRejection::not_due:
             return "it is not due yet";
+        case IntentRejection::still_open:
+            return "the payer may still answer; it is paid, fails or expires without a person";
+        case IntentRejection::never_asked:
+            return "nobody was asked for this payment, so there is nothing to resolve; "
+                   "CancelPayment gives it up while it is open";
+        case IntentRejection::other_amount:
+            return "the amount is not the payment's";
     }
     return "";
 }

@@ -8,8 +8,8 @@
 #include "common/eventlog/turn.h"
 #include "services/payment/adapters/codec.h"
 
-// One payment with the order and invoice it is for, and what a piece of evidence changes in all
-// three. They live in one lane, so it is one append.
+// One payment with the order and the invoice that it is for, and what a piece of evidence changes in
+// all three. They live in one lane, so the change is one append.
 namespace flowstack::payment {
 
 // The folds of this service, shared by consumer, pusher and doors. Thread-safe.
@@ -42,6 +42,9 @@ Case load_case(Books& books, const std::string& tenant, const std::string& inten
                eventlog::Turn* turn = nullptr);
 
 OrderStanding standing_of(const Case& c);
+
+// What a refused append found in another payment's hands.
+Taken taken_by(const eventlog::Verdict& verdict);
 
 // What the order's rules ask about its latest intent.
 PreviousIntent standing_of(const Intent& intent);

@@ -8,79 +8,94 @@
 #include "common/core/decision.h"
 #include "common/core/time.h"
 #include "services/payment/domain/ledger.h"
+#include "services/payment/domain/payment_started.h"
 
 // A payment intent: an amount that we mean to take once, and only once.
 //
-//              begin push            accepted
+//              begin to ask          accepted
 //   Waiting ──────────────▶ Asking ──────────────▶ Asked ── expire ──▶ Expired
-//     ▲  └─ expire, cancel     │ └── answer lost ──▶ Asked without a checkout id: outcome unknown
+//     ▲  └─ expire, cancel     │ └── answer lost ──▶ Asked without a reference: outcome unknown
 //     └────── refused ─────────┘                      │
 //                                                     ├── success ──▶ Paid
 //   Seen from outside: Waiting and Asking are INITIATED,  └── failure ──▶ Failed
-//   Asked is PENDING. Expired with nobody's last word is still asked about, for a while.
+//   Asked is PENDING. An Expired payment that nobody has heard of is queried for a while.
 //
 // What the rules protect
-//  - Nobody is asked twice: a push begins only in Waiting, and only a definite refusal leads back
-//  there.
-//  - A lost answer stays unknown until evidence comes: it neither fails nor expires by itself.
-//  - PAID needs a success for a request that we made, and no evidence of another amount.
+//  - The payer is never asked twice: we ask only in Waiting, and only a definite refusal leads back
+//    there.
+//  - When the provider's answer is lost, the outcome stays unknown until evidence or a person ends
+//    it: the intent neither fails nor expires by itself. After a time, or at once when evidence
+//    names another amount, PaymentNeedsPerson says that somebody has to look.
+//  - PAID needs a success for a request that we made and no evidence of another amount, or the
+//    decision of a person who names the receipt.
 //  - A success after Failed or Expired is still Paid ("late"). A second success for one order is
-//  money
-//    in suspense. Evidence that does not fit is quarantined, and money is never dropped.
+//    money in suspense. Evidence that does not fit is quarantined, and money is never dropped.
 //  - Evidence may come in any order and any number of times: the end is the same.
 //
 // Pure: times, and what other streams say, come in the command.
 namespace flowstack::payment {
 
-inline constexpr int kPushAttemptsMax = 5;
+inline constexpr int kAskAttemptsMax = 5;
+
+// What a provider calls one of our asks.
+struct ProviderRef {
+    std::string provider;
+    std::string id;      // empty: the provider has named none
+    std::string detail;  // another id of the same ask; only the provider's code reads it
+    bool empty() const { return id.empty(); }
+    bool operator==(const ProviderRef&) const = default;
+};
+// The detail may be missing from one of them: a query's answer does not repeat it.
+bool same_ask(const ProviderRef& a, const ProviderRef& b);
 
 // ---- facts
 struct IntentCreated {
     std::string intent_id;
-    std::string order_id;    // empty: a free reference
+    std::string order_id;    // empty: a payment without an order
     std::string invoice_id;  // empty: none
     std::string customer_id;
     std::string conversation_id;
-    std::string provider;  // "mpesa"
+    std::string provider;
     Money amount;
-    std::string account_reference;  // at most 12 characters
+    std::string reference;  // what the payer reads beside the amount
     Time expires_at;
-    bool push_now = false;
+    bool ask_now = false;
     std::string reservation_id;
     std::string order_number;
-    std::string phone;  // E.164 with +; may be empty until a push is asked for
+    std::string phone;  // E.164 with +; may be empty until somebody wants the payer asked
     bool operator==(const IntentCreated&) const = default;
 };
-struct PushRequested {
+struct AskRequested {
     std::string phone;
-    bool operator==(const PushRequested&) const = default;
+    bool operator==(const AskRequested&) const = default;
 };
-// Written before the call is made.
-struct PushAttempted {
+// Written before the provider is called.
+struct AskAttempted {
     int attempt = 0;  // from 1
     std::string replica;
     Time resolve_by;  // without an outcome by then, it is unknown
-    bool operator==(const PushAttempted&) const = default;
+    bool operator==(const AskAttempted&) const = default;
 };
-struct PushAccepted {
-    std::string checkout_id;
-    std::string merchant_request_id;
+struct AskAccepted {
+    ProviderRef ref;
     std::optional<Time> next_poll_at;
     Time expires_at;
-    bool operator==(const PushAccepted&) const = default;
+    bool operator==(const AskAccepted&) const = default;
 };
-struct PushRefused {
+struct AskRefused {
     std::string error_code;
     std::string reason;
-    std::optional<Time> retry_at;  // the push is made again then
+    std::optional<Time> retry_at;  // the provider is called again then
     Time expires_at;
-    bool operator==(const PushRefused&) const = default;
+    bool operator==(const AskRefused&) const = default;
 };
-struct PushUnknown {
+struct AskUnknown {
     std::string reason;
-    bool operator==(const PushUnknown&) const = default;
+    std::optional<Time> unclear_at;  // still unknown then: a person is needed
+    bool operator==(const AskUnknown&) const = default;
 };
-// Raw, as the door wrote it. What it means is decided by the lane's owner and follows as facts.
+// The raw bytes are kept by the HTTP door. What they mean is decided by the lane's owner and
+// follows as other facts.
 struct CallbackReceived {
     bool operator==(const CallbackReceived&) const = default;
 };
@@ -91,6 +106,30 @@ struct QueryAnswered {
     std::optional<Time> next_poll_at;
     bool operator==(const QueryAnswered&) const = default;
 };
+enum class PersonNeeded { outcome_unknown, contradicted };
+struct PaymentNeedsPerson {
+    std::string intent_id;
+    std::string order_id;
+    std::string customer_id;
+    std::string conversation_id;
+    std::string reservation_id;
+    std::string order_number;
+    Money amount;
+    PersonNeeded reason = PersonNeeded::outcome_unknown;
+    bool operator==(const PaymentNeedsPerson&) const = default;
+};
+struct PaymentResolved {
+    std::string intent_id;
+    std::string order_id;
+    std::string customer_id;
+    std::string conversation_id;
+    bool paid = false;
+    std::string receipt;  // empty unless paid
+    Money amount;
+    std::string reason;  // the person's words
+    std::string resolved_by;
+    bool operator==(const PaymentResolved&) const = default;
+};
 struct IntentPaid {
     std::string intent_id;
     std::string order_id;
@@ -98,9 +137,9 @@ struct IntentPaid {
     std::string conversation_id;
     std::string provider;
     Money amount;
-    std::string receipt;  // empty while pending: a query brings none
-    std::string checkout_id;
-    std::string evidence;  // callback | query
+    std::string receipt;   // empty while it is not known: a query names none
+    ProviderRef ref;       // empty when a person decided and the provider never named one
+    std::string evidence;  // see evidence::
     bool late = false;
     bool second_success = false;
     std::string invoice_id;
@@ -116,8 +155,9 @@ struct IntentFailed {
     std::string result_code;
     std::string reason;  // see failure::
     std::string reservation_id;
-    std::string checkout_id;  // bound by this evidence or before; empty if nobody was asked
-    std::string note;         // words of the person who took it back
+    ProviderRef ref;         // bound by this evidence or before
+    bool was_asked = false;  // so that a success may still come
+    std::string note;        // words of the person who took it back or decided
     bool operator==(const IntentFailed&) const = default;
 };
 struct IntentExpired {
@@ -138,6 +178,7 @@ struct ReceiptLearned {
     Money amount;
     std::string order_number;
     bool second_success = false;
+    std::string provider;
     bool operator==(const ReceiptLearned&) const = default;
 };
 struct IntentQuarantined {
@@ -146,11 +187,18 @@ struct IntentQuarantined {
     bool operator==(const IntentQuarantined&) const = default;
 };
 using IntentEvent =
-    std::variant<IntentCreated, PushRequested, PushAttempted, PushAccepted, PushRefused,
-                 PushUnknown, CallbackReceived, QueryAnswered, IntentPaid, IntentFailed,
-                 IntentExpired, ReceiptLearned, IntentQuarantined, JournalPosted>;
+    std::variant<IntentCreated, PaymentStarted, AskRequested, AskAttempted, AskAccepted, AskRefused,
+                 AskUnknown, CallbackReceived, QueryAnswered, PaymentNeedsPerson, PaymentResolved,
+                 IntentPaid, IntentFailed, IntentExpired, ReceiptLearned, IntentQuarantined,
+                 JournalPosted>;
 
-// Words that customers' texts and reports are chosen by.
+namespace evidence {
+inline const std::string kCallback = "callback";
+inline const std::string kQuery = "query";
+inline const std::string kPerson = "person";
+}  // namespace evidence
+
+// Customers' texts and reports are chosen by these words.
 namespace failure {
 inline const std::string kCancelled = "cancelled";  // by the payer, on the phone
 inline const std::string kWithdrawn = "withdrawn";  // by the shop, before anyone was asked
@@ -160,6 +208,7 @@ inline const std::string kWrongPin = "wrong_pin";
 inline const std::string kLimit = "limit";
 inline const std::string kBusy = "busy";
 inline const std::string kRefused = "refused";
+inline const std::string kNotPaid = "not_paid";  // a person found no money
 inline const std::string kOther = "other";
 }  // namespace failure
 
@@ -167,15 +216,15 @@ namespace quarantine {
 inline const std::string kOtherAmount = "other_amount";
 inline const std::string kReceiptTaken = "receipt_taken";  // by another payment
 inline const std::string kOtherReceipt = "other_receipt";  // a second one for this payment
-inline const std::string kCheckoutMismatch = "checkout_mismatch";
-inline const std::string kCheckoutTaken = "checkout_taken";    // by another payment
+inline const std::string kReferenceMismatch = "reference_mismatch";
+inline const std::string kReferenceTaken = "reference_taken";  // by another payment
 inline const std::string kUnknownAttempt = "unknown_attempt";  // we had not asked
 inline const std::string kMalformed = "malformed";
 inline const std::string kSecondSuccess = "second_success";
 inline const std::string kOrderCancelled = "order_cancelled";
 }  // namespace quarantine
 
-// ---- what evidence says, after a provider's adapter has read it
+// ---- what evidence says, after the provider's code has read it
 struct SaysPaid {
     Money amount;
     std::string receipt;
@@ -189,46 +238,46 @@ struct SaysNothing {
     std::string code;
 };
 
-// What the order's stream says, folded and guarded by the caller.
+// What the order's stream says. The caller folds it and guards the append with its version.
 enum class OrderStanding {
-    none,           // a free reference
+    none,           // a payment without an order
     open,           // it waits for money, or this intent paid it
     paid_by_other,  // another intent was faster
     cancelled,
 };
 
-// A name that another payment holds already, as the log said when the decision was first tried.
-enum class Taken { nothing, receipt, checkout };
+// What another payment holds already, as the log said when the decision was first tried.
+enum class Taken { nothing, receipt, reference };
 
 // ---- commands
 struct CreateIntent {
     IntentCreated intent;
 };
-struct RequestPush {
+struct RequestAsk {
     std::string phone;
 };
-struct BeginPush {
+struct BeginAsk {
     std::string replica;
     Time now;
     Time resolve_by;
 };
-struct LearnPushAccepted {
-    std::string checkout_id;
-    std::string merchant_request_id;
+struct LearnAskAccepted {
+    ProviderRef ref;
     std::optional<Time> next_poll_at;
     Taken taken = Taken::nothing;
+    std::optional<Time> unclear_at;  // for the case that the reference is another payment's
 };
-struct LearnPushRefused {
+struct LearnAskRefused {
     std::string error_code;
-    std::string reason;  // failure word
+    std::string reason;  // see failure::
     std::optional<Time> retry_at;
 };
-struct LearnPushLost {
+struct LearnAskLost {
     std::string reason;
+    std::optional<Time> unclear_at;
 };
 struct LearnCallback {
-    std::string checkout_id;
-    std::string merchant_request_id;
+    ProviderRef ref;
     std::variant<SaysPaid, SaysFailed, SaysNothing> says;
     OrderStanding order = OrderStanding::none;
     std::optional<Time> next_poll_at;  // when to ask, if this is how we learn whom to ask about
@@ -241,7 +290,7 @@ struct SaysPaidOnly {};  // a query names neither amount nor receipt
 struct LearnQuery {
     std::string code;
     std::string description;
-    // SaysNothing with a code: one that nobody knows; without: in progress, ask again.
+    // SaysNothing with a code: one that nobody knows. Without a code: in progress, ask again.
     std::variant<SaysPaidOnly, SaysFailed, SaysNothing> says;
     std::optional<Time> next_poll_at;
     OrderStanding order = OrderStanding::none;
@@ -253,9 +302,20 @@ struct ExpireIntent {
 struct CancelIntent {
     std::string reason;  // a person's words; may be empty
 };
-using IntentCommand = std::variant<CreateIntent, RequestPush, BeginPush, LearnPushAccepted,
-                                   LearnPushRefused, LearnPushLost, LearnCallback, LearnMalformed,
-                                   LearnQuery, ExpireIntent, CancelIntent>;
+struct CallPerson {
+    Time now;
+};
+// A person has looked at the provider's statement.
+struct ResolveIntent {
+    std::optional<SaysPaid> paid;  // nothing: no money came
+    std::string reason;
+    std::string by;
+    OrderStanding order = OrderStanding::none;
+};
+using IntentCommand = std::variant<CreateIntent, RequestAsk, BeginAsk, LearnAskAccepted,
+                                   LearnAskRefused, LearnAskLost, LearnCallback, LearnMalformed,
+                                   LearnQuery, ExpireIntent, CancelIntent, CallPerson,
+                                   ResolveIntent>;
 
 enum class IntentRejection {
     exists_already,
@@ -265,8 +325,11 @@ enum class IntentRejection {
     asked_already,    // a prompt is on its way or may be: nobody is asked twice
     payment_pending,  // a prompt cannot be called back
     settled,          // nothing is open any more (or yet) that this command could mean
-    outcome_unknown,  // only evidence ends it
+    outcome_unknown,  // only evidence or a person ends it
     not_due,
+    still_open,    // a person need not decide: it ends by itself
+    never_asked,   // a person has nothing to decide: nobody was asked
+    other_amount,  // a person names another amount than the payment's
 };
 
 // ---- stages
@@ -274,11 +337,13 @@ struct Story {
     IntentCreated made;
     std::string phone;
     int attempts = 0;
-    std::optional<std::string> checkout_id;
+    ProviderRef ref;            // empty until the provider or a callback names one
     bool contradicted = false;  // evidence of another amount was seen
     int quarantined = 0;
     int polls = 0;
     std::string doubtful_code;  // of the last query, when nobody knows the code
+    std::optional<Time> unclear_at;
+    std::optional<PersonNeeded> person_needed;
     bool operator==(const Story&) const = default;
 };
 struct NoIntent {
@@ -286,7 +351,7 @@ struct NoIntent {
 };
 struct Waiting {
     Story story;
-    bool push_wanted = false;
+    bool ask_wanted = false;
     bool operator==(const Waiting&) const = default;
 };
 struct Asking {
@@ -299,7 +364,7 @@ struct Asked {
 };
 struct Paid {
     Story story;
-    std::string receipt;  // empty: pending
+    std::string receipt;  // empty: not known yet
     bool late = false;
     bool second_success = false;
     bool operator==(const Paid&) const = default;
@@ -319,8 +384,11 @@ using Intent = std::variant<NoIntent, Waiting, Asking, Asked, Paid, Failed, Expi
 // Throws std::logic_error on NoIntent.
 const Story& story_of(const Intent& intent);
 
-// Money may or may not have moved, and only evidence tells.
+// Money may or may not have moved, and only evidence or a person tells.
 bool outcome_unknown(const Intent& intent);
+
+// The provider can be queried about it: before its end, and for a while after it expired.
+bool can_be_queried(const Intent& intent);
 
 Decision<IntentEvent, IntentRejection> decide(const Intent& intent, const IntentCommand& command);
 

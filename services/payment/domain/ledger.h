@@ -6,11 +6,11 @@
 #include "common/core/money.h"
 #include "common/core/pricing.h"
 
-// The double-entry ledger's own words. A transaction is written in the stream of what caused it, in
-// the same append; nothing reads a balance to decide.
+// The double-entry ledger. A transaction is written in the stream of the fact that caused it, in the
+// same append. No rule reads a balance.
 //
 //   invoice issued           Dr receivable        Cr revenue, tax, rounding
-//   invoice voided           the same, turned round
+//   invoice voided           the same with the signs reversed
 //   intent paid              Dr clearing          Cr receivable
 //   without an order         Dr clearing          Cr suspense     (a person says what it was for)
 //   late, order still open   Dr clearing          Cr suspense, then Dr suspense  Cr receivable
@@ -24,7 +24,7 @@ inline const std::string kRevenue = "revenue";
 inline const std::string kTax = "tax";
 inline const std::string kRounding = "rounding";
 inline const std::string kSuspense = "suspense";
-// What a provider holds for the tenant: "clearing:mpesa".
+// What a provider holds for the tenant: "clearing:<provider>".
 std::string clearing(const std::string& provider);
 }  // namespace account
 

@@ -35,9 +35,13 @@ Answer on(const NoOrder&, const Command&) {
 Answer on(const OpenOrder& o, const StartPayment& c) {
     if (money_may_come(c.previous)) return OrderRejection::payment_pending;
     if (c.previous == PreviousIntent::paid) return OrderRejection::already_paid;
-    return PaymentStarted{o.placed.order_id,    c.intent_id, o.placed.conversation_id,
-                          o.placed.customer_id, c.provider,  o.placed.totals.total,
-                          o.placed.number};
+    return PaymentStarted{.order_id = o.placed.order_id,
+                          .intent_id = c.intent_id,
+                          .conversation_id = o.placed.conversation_id,
+                          .customer_id = o.placed.customer_id,
+                          .provider = c.provider,
+                          .amount = o.placed.totals.total,
+                          .order_number = o.placed.number};
 }
 
 Answer on(const PaidOrder&, const StartPayment&) { return OrderRejection::already_paid; }
@@ -60,7 +64,7 @@ Answer on(const OpenOrder& o, const CancelOrder& c) {
     return OrderCancelled{o.placed.order_id, c.reason};
 }
 
-// A paid order is cancelled with its refund only.
+// A paid order can be cancelled only together with a refund, which this build does not have.
 Answer on(const PaidOrder&, const CancelOrder&) { return OrderRejection::already_paid; }
 Answer on(const CancelledOrder&, const CancelOrder&) { return std::vector<OrderEvent>{}; }
 
@@ -101,7 +105,7 @@ std::string refusal_of(OrderRejection rejection) {
             return refusal::kAlreadyPaid;
         case OrderRejection::cancelled:
             return refusal::kOrderCancelled;
-        // An order of that id that was placed before has its payment.
+        // An order with that id was placed before, and it has its own payment.
         case OrderRejection::exists_already:
         case OrderRejection::payment_pending:
             return refusal::kPaymentPending;

@@ -6,14 +6,15 @@
 #include <vector>
 
 #include "common/core/decision.h"
+#include "services/payment/domain/payment_started.h"
 #include "services/payment/domain/pricing.h"
 
-// An order: what a customer stands by, and whether its money is here.
+// An order: what a customer wants to buy, and whether its money is here.
 //
 //   Absent ── place ──▶ Open ── mark paid ──▶ Paid
 //                        └───── cancel ─────▶ Cancelled
 //
-// Vocabulary here, rulebook in order.cc, both pure.
+// The types are here, the rules in order.cc. Both are pure.
 namespace flowstack::payment {
 
 struct Buyer {
@@ -42,16 +43,6 @@ struct OrderConfirmed {
     std::string order_id;
     bool operator==(const OrderConfirmed&) const = default;
 };
-struct PaymentStarted {
-    std::string order_id;
-    std::string intent_id;
-    std::string conversation_id;
-    std::string customer_id;
-    std::string provider;
-    Money amount;
-    std::string order_number;
-    bool operator==(const PaymentStarted&) const = default;
-};
 struct OrderPaid {
     std::string order_id;
     std::string intent_id;
@@ -65,7 +56,7 @@ struct OrderCancelled {
 using OrderEvent =
     std::variant<OrderPlaced, OrderConfirmed, PaymentStarted, OrderPaid, OrderCancelled>;
 
-// A fact of its own stream: a checkout that led to no order, or to no new payment of one.
+// A checkout led to no order, or to no new payment of one. A fact of a stream of its own.
 struct CheckoutRefused {
     std::string order_id;
     std::string conversation_id;
@@ -77,20 +68,24 @@ struct CheckoutRefused {
     bool operator==(const CheckoutRefused&) const = default;
 };
 
-// Words that the customer's text is chosen by.
+// The customer's text is chosen by these words.
 namespace refusal {
 inline const std::string kAlreadyPaid = "already_paid";
 inline const std::string kOrderCancelled = "order_cancelled";
 inline const std::string kPaymentPending = "payment_pending";  // another one of the same order
 inline const std::string kNoOrder = "no_order";
 inline const std::string kNotPriced = "not_priced";
+inline const std::string kPhoneNotUsable = "phone_not_usable";  // the provider cannot ask it
+inline const std::string kProviderOff = "provider_off";  // of this build, or not the shop's
+inline const std::string kCurrencyNotUsable = "currency_not_usable";
+inline const std::string kAmountNotUsable = "amount_not_usable";  // too small, too large, too fine
 }  // namespace refusal
 
-// What the order's latest intent is doing, as its own stream says. The caller folds it and guards
-// the append with its version, so that this is still so when the order changes.
+// What the order's latest intent is doing, as its own stream says. The caller folds that stream and
+// guards the append with its version, so that this still holds when the order changes.
 enum class PreviousIntent {
     none,
-    waiting,  // not asked yet: may still be pushed
+    waiting,  // nobody was asked yet and may still be
     pending,  // asked, or its outcome is unknown: money may come
     paid,
     over,  // failed or expired
@@ -150,7 +145,7 @@ using Order = std::variant<NoOrder, OpenOrder, PaidOrder, CancelledOrder>;
 
 Decision<OrderEvent, OrderRejection> decide(const Order& order, const OrderCommand& command);
 
-// The word for a checkout that this rule refused.
+// Why a checkout is refused when this rule rejects it.
 std::string refusal_of(OrderRejection rejection);
 
 // Throws CorruptStream if no `decide` could have written this history.

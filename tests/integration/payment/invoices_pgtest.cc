@@ -17,10 +17,10 @@ constexpr int kInvoices = 500;
 
 // What one process has of its own: connections, folds, cursors in memory.
 struct Replica {
-    Replica(const std::string& database_url, const Clock& clock, Tenants& tenants,
-            const PaymentConfig& config, const std::shared_ptr<eventlog::Source>& conversation)
+    Replica(const std::string& database_url, Tenants& tenants, const PaymentConfig& config,
+            const std::shared_ptr<eventlog::Source>& conversation)
         : store({.service = "payment", .database_url = database_url, .lanes = kLanes}, derive),
-          reactor(books, tenants, clock, config, metrics),
+          reactor(books, tenants, accounts, providers, config, metrics),
           consumption(store,
                       {{"conversation", conversation},
                        {"payment", std::make_shared<flowstack::testing::StoredLog>(store)}},
@@ -33,6 +33,10 @@ struct Replica {
 
     eventlog::Store store;
     Books books{store};
+    crypto::MasterKey master_key = *crypto::MasterKey::from_hex(Secret(std::string(64, 'a')));
+    Accounts accounts{books, master_key};
+    Voucher voucher;
+    Providers providers{{&voucher}};
     metrics::Registry metrics;
     Reactor reactor;
     eventlog::Consumption consumption;
@@ -51,6 +55,7 @@ TEST(Register, NumbersFiveHundredInvoicesOfOneTenantAndYearFromOneToFiveHundred)
         m.set_order_id("order-" + std::to_string(i));
         m.set_customer_id(customer);
         m.set_conversation_id("conversation-" + std::to_string(i));
+        m.set_pay_later(true);  // the invoice only
         auto* line = m.add_lines();
         line->set_product_id("coffee");
         line->set_product_name("Coffee");
@@ -64,7 +69,7 @@ TEST(Register, NumbersFiveHundredInvoicesOfOneTenantAndYearFromOneToFiveHundred)
     std::vector<std::unique_ptr<Replica>> replicas;
     const std::vector<std::vector<int>> owned{{0, 1}, {2, 3}, {0, 2}, {1, 3}};
     for (const auto& lanes : owned) {
-        replicas.push_back(std::make_unique<Replica>(database.service_url(), clock, tenants, config,
+        replicas.push_back(std::make_unique<Replica>(database.service_url(), tenants, config,
                                                      conversation));
         replicas.back()->consumption.assign(lanes);
     }

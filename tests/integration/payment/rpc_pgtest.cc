@@ -1,6 +1,7 @@
 #include <grpcpp/grpcpp.h>
 #include <gtest/gtest.h>
 
+#include "common/rpc/caller.h"
 #include "common/rpc/channel.h"
 #include "common/rpc/error.h"
 #include "common/rpc/server.h"
@@ -26,7 +27,8 @@ protected:
         for (auto& named : services) server.add(*named.service, named.full_name);
         server.start();
         server.set_ready(true);
-        channel = rpc::make_channel("127.0.0.1:" + std::to_string(server.port()), {});
+        channel = rpc::make_channel("127.0.0.1:" + std::to_string(server.port()),
+                                    {.internal_key = Secret("internal")});
         payments = v1::PaymentService::NewStub(channel);
     }
     ~PaymentDoors() override { server.drain(0ms); }
@@ -59,7 +61,7 @@ protected:
         request.set_customer_id("amina");
         request.mutable_amount()->set_minor_units(50'000);
         request.mutable_amount()->set_currency_code("KES");
-        request.set_account_reference("DEPOSIT");
+        request.set_reference("DEPOSIT");
         request.set_phone("+254712345678");
         return request;
     }
@@ -69,9 +71,16 @@ protected:
 
     Shop shop;
     eventlog::ReadModel read_model{shop.store, "signing"};
-    rpc::Server server{{}};
-    Doors doors{server,       shop.store, read_model, shop.books, *shop.accounts,
-                shop.tenants, shop.clock, shop.ids,   shop.config};
+    rpc::Server server{{.internal_key = Secret("internal")}};
+    Doors doors{.rpc = server,
+                .store = shop.store,
+                .read_model = read_model,
+                .books = shop.books,
+                .accounts = *shop.accounts,
+                .providers = *shop.providers,
+                .clock = shop.clock,
+                .ids = shop.ids,
+                .config = shop.config};
     std::vector<NamedService> services;
     std::shared_ptr<grpc::Channel> channel;
     std::unique_ptr<v1::PaymentService::Stub> payments;
@@ -81,7 +90,7 @@ TEST_F(PaymentDoors, CreatePushAndGetAPaymentWithoutAnOrder) {
     shop.payer({{"behaviour", "manual"}});
     const auto made = create(free_reference("r1"));
     EXPECT_EQ(made.state(), v1::PAYMENT_STATE_INITIATED);
-    EXPECT_EQ(made.account_reference(), "DEPOSIT");
+    EXPECT_EQ(made.reference(), "DEPOSIT");
 
     v1::InitiateStkPushRequest push;
     push.set_name(made.name());
@@ -109,7 +118,7 @@ TEST_F(PaymentDoors, CreatePushAndGetAPaymentWithoutAnOrder) {
     v1::GetPaymentRequest get;
     get.set_name(made.name());
     const auto got = ok<v1::Payment>(*payments, &v1::PaymentService::Stub::GetPayment, get);
-    EXPECT_EQ(got.checkout_id(), pushed.checkout_id());
+    EXPECT_EQ(got.provider_reference(), pushed.provider_reference());
     EXPECT_GE(got.evidence_size(), 4);
 }
 
@@ -142,9 +151,15 @@ TEST_F(PaymentDoors, NameTheFieldThatIsWrong) {
     EXPECT_EQ(field_of(request), "amount.minor_units");
     request = free_reference("r");
     request.mutable_amount()->set_minor_units(50'050);
-    EXPECT_EQ(field_of(request), "amount");
+    EXPECT_EQ(field_of(request), "amount.minor_units");
+    request = free_reference("r");
+    request.mutable_amount()->set_currency_code("TZS");
+    EXPECT_EQ(field_of(request), "amount.currency_code");
     request = free_reference("r");
     request.set_phone("12345");
+    EXPECT_EQ(field_of(request), "phone");
+    request = free_reference("r");
+    request.set_phone("+255754000001");
     EXPECT_EQ(field_of(request), "phone");
     request = free_reference("r");
     request.set_provider("cash");
@@ -194,6 +209,171 @@ TEST_F(PaymentDoors, CancelWhatNobodyWasAskedFor) {
     EXPECT_EQ(given_up.failure_reason(), "withdrawn");
     EXPECT_EQ(given_up.failure_note(), "she paid in cash");
     EXPECT_NE(given_up.evidence().rbegin()->detail().find("she paid in cash"), std::string::npos);
+}
+
+TEST_F(PaymentDoors, AskAgainForAPhoneThatTheProviderCanAsk) {
+    auto request = free_reference("r1");
+    request.clear_phone();
+    const auto made = create(request);
+    v1::InitiateStkPushRequest push;
+    push.set_name(made.name());
+    for (const auto* phone : {"+255754000001", "12"}) {
+        push.set_phone(phone);
+        const auto failure =
+            refused<v1::Payment>(*payments, &v1::PaymentService::Stub::InitiateStkPush, push);
+        EXPECT_EQ(failure.reason, common::v1::ERROR_REASON_FIELD_INVALID);
+        ASSERT_EQ(failure.fields.size(), 1U);
+        EXPECT_EQ(failure.fields[0].field, "phone");
+        EXPECT_NE(failure.fields[0].description.find("Kenyan"), std::string::npos);
+    }
+    push.set_phone("00254 712 000 111");
+    EXPECT_EQ(
+        ok<v1::Payment>(*payments, &v1::PaymentService::Stub::InitiateStkPush, push).phone(),
+        "+254712000111");
+}
+
+TEST_F(PaymentDoors, TellTheConversationOfAPaymentWithoutAnOrder) {
+    auto request = free_reference("r1");
+    request.set_conversation_id("conversation-amina");
+    create(request);
+    create(free_reference("r2"));  // without a conversation nobody waits
+    EXPECT_EQ(shop.count_events("PaymentStarted"), 1);
+}
+
+TEST_F(PaymentDoors, WantAConnectedAccountFirst) {
+    auto request = free_reference("r1");
+    request.set_parent("tenants/unconnected");
+    const auto failure =
+        refused<v1::Payment>(*payments, &v1::PaymentService::Stub::CreatePaymentIntent, request);
+    EXPECT_EQ(failure.code, grpc::StatusCode::FAILED_PRECONDITION);
+    EXPECT_NE(failure.message.find("ConnectProviderAccount"), std::string::npos);
+}
+
+// A payment without an order whose answer and callback are lost.
+class Resolving : public PaymentDoors {
+protected:
+    Resolving() {
+        shop.fault("stkpush", {{"cut", "after"}, {"callback", {{"lose", true}}}});
+        made = create(free_reference("r1"));
+        v1::InitiateStkPushRequest push;
+        push.set_name(made.name());
+        ok<v1::Payment>(*payments, &v1::PaymentService::Stub::InitiateStkPush, push);
+        EXPECT_TRUE(shop.until([&] { return read().outcome_unknown(); }));
+        resolve.set_name(made.name());
+        resolve.set_request_id("resolve");
+        resolve.set_reason("it is on the statement of today");
+    }
+    v1::Payment read() {
+        v1::GetPaymentRequest get;
+        get.set_name(made.name());
+        return ok<v1::Payment>(*payments, &v1::PaymentService::Stub::GetPayment, get);
+    }
+    void paid(const std::string& receipt, std::int64_t minor_units = 50'000) {
+        resolve.mutable_paid()->set_receipt(receipt);
+        resolve.mutable_paid()->mutable_amount()->set_minor_units(minor_units);
+        resolve.mutable_paid()->mutable_amount()->set_currency_code("KES");
+    }
+    v1::Payment resolved() {
+        grpc::ClientContext context;
+        rpc::set_timeout(context, 10s);
+        context.AddMetadata(std::string(rpc::kActorHeader), "key:ops");
+        v1::Payment payment;
+        const auto status = payments->ResolvePayment(&context, resolve, &payment);
+        EXPECT_TRUE(status.ok()) << status.error_message();
+        return payment;
+    }
+    rpc::Failure not_resolved() {
+        return refused<v1::Payment>(*payments, &v1::PaymentService::Stub::ResolvePayment, resolve);
+    }
+
+    v1::Payment made;
+    v1::ResolvePaymentRequest resolve;
+};
+
+TEST_F(Resolving, PaysOnceAsOftenAsItIsSaid) {
+    resolve.set_etag(read().etag());
+    paid(" nlj7rt61sv ");
+    const auto payment = resolved();
+    EXPECT_EQ(payment.state(), v1::PAYMENT_STATE_PAID);
+    EXPECT_EQ(payment.receipt(), "NLJ7RT61SV");
+    EXPECT_EQ(payment.resolved_by(), "key:ops");
+    EXPECT_EQ(payment.resolution(), "it is on the statement of today");
+    EXPECT_FALSE(payment.outcome_unknown());
+    // The same request again is answered as before, also with an etag that is old by now.
+    EXPECT_EQ(resolved().etag(), payment.etag());
+    EXPECT_EQ(shop.booked("clearing:mpesa"), 50'000);
+    EXPECT_EQ(shop.booked("suspense"), -50'000);
+    resolve.set_request_id("again");
+    resolve.clear_etag();
+    EXPECT_EQ(not_resolved().reason, common::v1::ERROR_REASON_WRONG_STATE);
+}
+
+TEST_F(Resolving, FailsWithTheWordsOfThePerson) {
+    resolve.mutable_failed();
+    const auto payment = resolved();
+    EXPECT_EQ(payment.state(), v1::PAYMENT_STATE_FAILED);
+    EXPECT_EQ(payment.failure_reason(), "not_paid");
+    EXPECT_EQ(payment.failure_note(), "it is on the statement of today");
+    EXPECT_EQ(shop.booked("clearing:mpesa"), 0);
+}
+
+TEST_F(Resolving, NamesWhatIsWrong) {
+    const auto field = [&] {
+        const auto failure = not_resolved();
+        return failure.fields.empty() ? "" : failure.fields[0].field;
+    };
+    EXPECT_EQ(field(), "paid");
+    paid("!");
+    EXPECT_EQ(field(), "paid.receipt");
+    paid("NLJ7RT61SV", 49'900);
+    EXPECT_EQ(field(), "paid.amount");
+    paid("NLJ7RT61SV");
+    resolve.clear_reason();
+    EXPECT_EQ(field(), "reason");
+    resolve.set_reason("seen");
+    resolve.set_etag("1");
+    EXPECT_EQ(not_resolved().reason, common::v1::ERROR_REASON_VERSION_MISMATCH);
+    EXPECT_TRUE(read().outcome_unknown());
+}
+
+TEST_F(Resolving, GivesAReceiptToOnePaymentOnly) {
+    const auto order_id = shop.check_out("bob");
+    ASSERT_TRUE(shop.reaches(order_id, v1::PAYMENT_STATE_PAID));
+    paid(shop.last_payment(order_id).receipt());
+    EXPECT_EQ(not_resolved().reason, common::v1::ERROR_REASON_ALREADY_EXISTS);
+    EXPECT_TRUE(read().outcome_unknown());
+    EXPECT_EQ(shop.booked("clearing:mpesa"), 116'000);
+}
+
+TEST_F(Resolving, IsNamedByTheCallsThatCannotHelp) {
+    v1::CancelPaymentRequest cancel;
+    cancel.set_name(made.name());
+    const auto failure =
+        refused<v1::Payment>(*payments, &v1::PaymentService::Stub::CancelPayment, cancel);
+    EXPECT_EQ(failure.reason, common::v1::ERROR_REASON_WRONG_STATE);
+    EXPECT_NE(failure.message.find("ResolvePayment"), std::string::npos) << failure.message;
+}
+
+TEST_F(PaymentDoors, ListThePaymentsThatNeedAPerson) {
+    shop.fault("stkpush", {{"callback", {{"amount", "1.00"}}}});
+    const auto doubted = shop.check_out("amina");
+    ASSERT_TRUE(shop.until([&] { return shop.last_payment(doubted).needs_person(); }));
+    const auto fine = shop.check_out("bob");
+    ASSERT_TRUE(shop.reaches(fine, v1::PAYMENT_STATE_PAID));
+    shop.consume();
+    v1::ListPaymentsRequest list;
+    list.set_parent("tenants/" + kTenant);
+    list.set_needs_person(true);
+    const auto listed =
+        ok<v1::ListPaymentsResponse>(*payments, &v1::PaymentService::Stub::ListPayments, list);
+    ASSERT_EQ(listed.payments_size(), 1);
+    EXPECT_EQ(listed.payments(0).order(), shop.last_payment(doubted).order());
+    EXPECT_EQ(listed.payments(0).person_reason(), v1::PERSON_NEEDED_REASON_CONTRADICTED);
+    list.set_state(v1::PAYMENT_STATE_PENDING);
+    EXPECT_EQ(
+        refused<v1::ListPaymentsResponse>(*payments, &v1::PaymentService::Stub::ListPayments, list)
+            .reason,
+        common::v1::ERROR_REASON_FIELD_INVALID);
 }
 
 TEST_F(PaymentDoors, KnowNothingOfOtherTenants) {
@@ -276,12 +456,12 @@ TEST_F(PaymentDoors, ConnectAnAccountWhoseSecretsNeverComeOut) {
     const auto connected = ok<v1::ProviderAccount>(
         *accounts, &v1::ProviderAccountService::Stub::ConnectProviderAccount, request);
     EXPECT_EQ(connected.account(), "600000");
-    EXPECT_EQ(connected.transaction_type(), "CustomerPayBillOnline");
+    EXPECT_EQ(connected.details().at("transaction_type"), "CustomerPayBillOnline");
     EXPECT_EQ(connected.SerializeAsString().find("very secret"), std::string::npos);
     for (int lane = 0; lane < kLanes; ++lane)
         for (const auto& event : shop.store.read_lane(lane, 1, 0, 1000))
             EXPECT_EQ(event.payload.find("very secret"), std::string::npos);
-    EXPECT_EQ(shop.accounts->mpesa("other")->passkey.reveal(), "very secret");
+    EXPECT_EQ(shop.accounts->open("other", "mpesa")->secrets.at("passkey").reveal(), "very secret");
 }
 
 }  // namespace

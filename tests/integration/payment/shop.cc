@@ -6,6 +6,7 @@
 #include <stdexcept>
 
 #include "flowstack/payment/v1/invoice_events.pb.h"
+#include "flowstack/payment/v1/order_events.pb.h"
 
 namespace flowstack::payment::testing {
 
@@ -31,6 +32,7 @@ PaymentConfig quick_config() {
     c.attempt_start_ms_max = 2s;
     c.attempt_resolve_ms = 10s;
     c.push_retry_ms = 10ms;
+    c.unclear_after_ms = 10min;
     c.poll_first_ms = 30s;
     c.poll_plan_ms = {20ms};
     c.late_poll_ms = 15min;
@@ -52,36 +54,48 @@ Shop::Shop(PaymentConfig given)
                   {{"conversation", conversation},
                    {"payment", std::make_shared<flowstack::testing::StoredLog>(store)}},
                   {.consumer = "payment", .head_compare_ms = kNoWait, .idle_cursor_ms = kNoWait}),
-      callback_tokens(config.master_key),
-      door(store, callback_tokens, clock, metrics),
-      http_door({.body_bytes_max = config.callback_bytes_max}, door.router().handler()) {
-    http_door.start();
+      callback_tokens(config.master_key) {
     stand_in_door.start();
-    config.public_base_url = "http://127.0.0.1:" + std::to_string(http_door.port());
     config.daraja_base_url = "http://127.0.0.1:" + std::to_string(stand_in_door.port());
     master_key =
         std::make_unique<crypto::MasterKey>(*crypto::MasterKey::from_hex(config.master_key));
     accounts = std::make_unique<Accounts>(books, *master_key);
-    leases = std::make_unique<mpesa::Leases>(store.pool(), "r1");
-    tokens = std::make_unique<mpesa::Tokens>(
-        *leases, client, config.master_key,
-        mpesa::TokenOptions{config.daraja_base_url, config.query_timeout_ms,
-                            config.token_margin_ms});
-    daraja = std::make_unique<mpesa::Daraja>(
-        client, *tokens, clock,
-        mpesa::DarajaOptions{config.daraja_base_url, config.push_timeout_ms,
-                             config.query_timeout_ms, config.push_retry_ms});
-    pusher = std::make_unique<Pusher>(store, books, *accounts, *daraja, *tokens, *leases,
-                                      callback_tokens, clock, config, "r1");
+    leases = std::make_unique<Leases>(store.pool(), "r1");
+    daraja = std::make_unique<mpesa::Mpesa>(
+        client, *leases, config.master_key, clock,
+        mpesa::MpesaOptions{.base_url = config.daraja_base_url,
+                            .push_timeout = config.push_timeout_ms,
+                            .query_timeout = config.query_timeout_ms,
+                            .retry_wait = config.push_retry_ms,
+                            .token_margin = config.token_margin_ms});
+    providers = std::make_unique<Providers>(std::vector<Provider*>{daraja.get(), &voucher});
+    reactor = std::make_unique<Reactor>(books, tenants, *accounts, *providers, config, metrics);
+    door = std::make_unique<Door>(store, callback_tokens, *providers, clock, metrics);
+    http_door = std::make_unique<http::Server>(
+        http::ServerOptions{.body_bytes_max = config.callback_bytes_max},
+        door->router().handler());
+    http_door->start();
+    config.public_base_url = "http://127.0.0.1:" + std::to_string(http_door->port());
+    asker = std::make_unique<Asker>(Asker::Parts{.store = store,
+                                                 .books = books,
+                                                 .accounts = *accounts,
+                                                 .providers = *providers,
+                                                 .leases = *leases,
+                                                 .callback_tokens = callback_tokens,
+                                                 .clock = clock,
+                                                 .config = config,
+                                                 .replica = "r1"});
     runner = std::make_unique<eventlog::WorkRunner>(
         store, owners, eventlog::WorkOptions{.poll_ms = 5ms, .retry_delay_ms = 20ms});
-    runner->handle(work::kPush, [this](const auto& row, auto done) { pusher->on_push(row, done); });
+    runner->handle(work::kAsk, [this](const auto& row, auto done) { asker->on_ask(row, done); });
     runner->handle(work::kAttempt,
-                   [this](const auto& row, auto done) { pusher->on_attempt(row, done); });
-    runner->handle(work::kPoll, [this](const auto& row, auto done) { pusher->on_poll(row, done); });
+                   [this](const auto& row, auto done) { asker->on_attempt(row, done); });
+    runner->handle(work::kUnclear,
+                   [this](const auto& row, auto done) { asker->on_unclear(row, done); });
+    runner->handle(work::kPoll, [this](const auto& row, auto done) { asker->on_poll(row, done); });
     runner->handle(work::kExpiry,
-                   [this](const auto& row, auto done) { pusher->on_expiry(row, done); });
-    consumption.react([this](const auto& event, auto& turn) { reactor.react(event, turn); });
+                   [this](const auto& row, auto done) { asker->on_expiry(row, done); });
+    consumption.react([this](const auto& event, auto& turn) { reactor->react(event, turn); });
     consumption.project(project);
     consumption.assign({0, 1, 2, 3});
     owners.assigned({0, 1, 2, 3});
@@ -95,31 +109,36 @@ Shop::Shop(PaymentConfig given)
                          {"same_amount_window_ms", 0},
                          {"callback_delay_ms", 0}});
     payer({{"behaviour", "pay"}, {"delay_ms", 0}, {"balance", 100'000'000}});
-    eventlog::Command connect;
-    connect.id = "connect";
-    connect.tenant = kTenant;
-    connect.meta.routing = {eventlog::RoutingKind::tenant, kTenant};
-    connect.parts.push_back(
-        {account_stream(kTenant, "mpesa"),
-         eventlog::kAny,
-         {encode(accounts->seal(kTenant, {kShortCode, kShortCode, std::string(mpesa::kPayBill),
-                                          Secret("pk"), Secret("ck"), Secret("cs")}),
-                 clock.now())}});
-    store.append(connect);
+    const auto connect = [&](const Account& account) {
+        eventlog::Command command;
+        command.id = "connect/" + account.provider;
+        command.tenant = kTenant;
+        command.meta.routing = {eventlog::RoutingKind::tenant, kTenant};
+        command.parts.push_back({account_stream(kTenant, account.provider),
+                                 eventlog::kAny,
+                                 {encode(accounts->seal(kTenant, account), clock.now())}});
+        store.append(command);
+    };
+    connect(std::get<Account>(daraja->read_account({{"short_code", kShortCode},
+                                                   {"passkey", "pk"},
+                                                   {"consumer_key", "ck"},
+                                                   {"consumer_secret", "cs"}})));
+    connect(std::get<Account>(voucher.read_account({{"till", "till7"}})));
 }
 
 Shop::~Shop() {
     world.stop();
     runner->stop();
-    pusher->stop();
-    http_door.drain(kNoWait);
+    asker->stop();
+    http_door->drain(kNoWait);
     stand_in_door.drain(kNoWait);
 }
 
 namespace {
 
 conversation::v1::CheckoutRequested checkout_of(const std::string& customer,
-                                                std::int64_t shillings) {
+                                                std::int64_t shillings,
+                                                const std::string& currency) {
     conversation::v1::CheckoutRequested m;
     m.set_conversation_id("conversation-" + customer);
     m.set_customer_id(customer);
@@ -129,8 +148,8 @@ conversation::v1::CheckoutRequested checkout_of(const std::string& customer,
     line->set_product_name("Premium Coffee");
     line->set_quantity(1);
     line->mutable_unit_price()->set_minor_units(shillings * 100);
-    line->mutable_unit_price()->set_currency_code("KES");
-    m.set_currency_code("KES");
+    line->mutable_unit_price()->set_currency_code(currency);
+    m.set_currency_code(currency);
     m.set_language("en");
     m.mutable_personal()->set_name("Amina");
     // One phone a customer: Daraja locks a subscriber while a prompt is open.
@@ -152,16 +171,17 @@ std::string Shop::publish(conversation::v1::CheckoutRequested checkout) {
 
 std::string Shop::check_out(const std::string& customer, std::int64_t shillings,
                             const std::string& retry_of) {
-    auto checkout = checkout_of(customer, shillings);
+    auto checkout = checkout_of(customer, shillings, currency);
+    if (phone) checkout.mutable_personal()->set_phone(*phone);
     checkout.set_reservation_id("reservation-" + std::to_string(++checkouts));
-    checkout.set_provider("mpesa");
+    checkout.set_provider(provider);
     checkout.set_retry_of_order_id(retry_of);
     const auto order_id = publish(std::move(checkout));
     return retry_of.empty() ? order_id : retry_of;
 }
 
 std::string Shop::place(const std::string& customer) {
-    auto checkout = checkout_of(customer, 1000);
+    auto checkout = checkout_of(customer, 1000, currency);
     checkout.set_pay_later(true);
     return publish(std::move(checkout));
 }
@@ -177,6 +197,29 @@ bool Shop::until(const std::function<bool()>& done) {
 
 void Shop::consume() {
     for (int i = 0; i < 4; ++i) consumption.apply({});
+}
+
+std::vector<std::string> Shop::refusals_of(const std::string& order_id) {
+    std::vector<std::string> reasons;
+    for (const auto& event : store.read_stream(checkout_stream(kTenant, order_id))) {
+        v1::CheckoutRefused m;
+        EXPECT_TRUE(m.ParseFromString(event.payload)) << event.type;
+        EXPECT_FALSE(m.customer_id().empty());
+        EXPECT_EQ(m.conversation_id(), "conversation-" + m.customer_id());
+        EXPECT_FALSE(m.reservation_id().empty());
+        EXPECT_FALSE(m.detail().empty());
+        EXPECT_TRUE(event.meta.causation);
+        reasons.push_back(m.reason() + (m.retry() ? ", retry" : ""));
+    }
+    return reasons;
+}
+
+int Shop::count_events(const std::string& short_type) {
+    int count = 0;
+    for (int lane = 0; lane < kLanes; ++lane)
+        for (const auto& event : store.read_lane(lane, 1, 0, 10'000))
+            count += event.type.ends_with("." + short_type) ? 1 : 0;
+    return count;
 }
 
 v1::Order Shop::order(const std::string& order_id) {

@@ -16,19 +16,23 @@
 #include "flowstack/payment/v1/invoice_service.pb.h"
 #include "flowstack/payment/v1/order_service.pb.h"
 #include "flowstack/payment/v1/payment_service.pb.h"
+#include "services/payment/adapters/asker.h"
 #include "services/payment/adapters/consumer.h"
 #include "services/payment/adapters/derive.h"
 #include "services/payment/adapters/door.h"
 #include "services/payment/adapters/projections.h"
-#include "services/payment/adapters/pusher.h"
+#include "services/payment/adapters/person_watch.h"
+#include "services/payment/adapters/tenants.h"
+#include "services/payment/providers/mpesa/mpesa.h"
 #include "services/sandbox/door.h"
 #include "services/sandbox/live_world.h"
 #include "services/sandbox/sandbox.h"
+#include "tests/integration/payment/voucher.h"
 #include "tests/support/scripted_log.h"
 #include "tests/support/test_database.h"
 
-// The payment service without its bus: a real database, the real door and pusher, and the sandbox's
-// Daraja behind real HTTP. A test says what conversation published and waits for what must come of
+// The payment service without its bus: a real database, the real HTTP door and asker, the sandbox's
+// Daraja behind real HTTP, and a small second provider. A test says what conversation published and waits for what must come of
 // it.
 namespace flowstack::payment::testing {
 
@@ -52,13 +56,17 @@ public:
     // What conversation says. The id of the order.
     std::string check_out(const std::string& customer, std::int64_t shillings = 1000,
                           const std::string& retry_of = {});
-    // The same of an order that the shop's own site took: nobody chose how to pay yet.
+    // An order that the shop's own site took: nobody has chosen yet how to pay.
     std::string place(const std::string& customer);
     // Consumes until `done`, at most kPatience. False when it never was.
     bool until(const std::function<bool()>& done);
     // Consumes everything that is there, several times over.
     void consume();
 
+    // Why the checkouts of that order were refused, in order: "no_order", "already_paid, retry".
+    std::vector<std::string> refusals_of(const std::string& order_id);
+    // How many events of that type there are in all lanes, e.g. "PaymentNeedsPerson".
+    int count_events(const std::string& short_type);
     std::vector<std::string> payments_of(const std::string& order_id);
     v1::Order order(const std::string& order_id);
     v1::Invoice invoice_of(const std::string& order_id);
@@ -68,9 +76,9 @@ public:
     v1::Payment last_payment(const std::string& order_id);
     // Debits minus credits of an account, from the events.
     std::int64_t booked(const std::string& account);
-    // Of everything, and of each transaction.
+    // Whether every transaction balances.
     bool sums_to_zero();
-    // Read models as they are, and made again from position 1.
+    // All documents of the read model, as text.
     std::string documents();
 
     boost::json::value control(const std::string& method, const std::string& path,
@@ -81,7 +89,12 @@ public:
     boost::json::value last_record(const std::string& kind);
     http::ClientResult post(const std::string& path, std::string body);
 
-    flowstack::testing::TestDatabase database{kLanes};
+    // The next checkouts: whom they pay by, from which phone, in which currency.
+    std::string provider = "mpesa";
+    std::optional<std::string> phone;  // nothing: one of the customer's own
+    std::string currency = "KES";
+
+    flowstack::testing::TestDatabase database{kLanes, "payment"};
     PaymentConfig config;
     SystemClock clock;
     IdSource ids{clock};
@@ -89,14 +102,11 @@ public:
     Books books{store};
     FixedTenants tenants;
     metrics::Registry metrics;
-    Reactor reactor{books, tenants, clock, config, metrics};
     std::shared_ptr<flowstack::testing::ScriptedLog> conversation =
         std::make_shared<flowstack::testing::ScriptedLog>("conversation", kLanes);
     eventlog::Consumption consumption;
     eventlog::Owners owners{store, "r1"};
     CallbackTokens callback_tokens;
-    Door door;
-    http::Server http_door;
     http::Client client;
 
     sandbox::LiveWorld world;
@@ -104,12 +114,16 @@ public:
     sandbox::Sandbox stand_in{world, record};
     http::Server stand_in_door{http::ServerOptions{}, sandbox::door(stand_in)};
 
-    std::unique_ptr<Accounts> accounts;
     std::unique_ptr<crypto::MasterKey> master_key;
-    std::unique_ptr<mpesa::Leases> leases;
-    std::unique_ptr<mpesa::Tokens> tokens;
-    std::unique_ptr<mpesa::Daraja> daraja;
-    std::unique_ptr<Pusher> pusher;
+    std::unique_ptr<Accounts> accounts;
+    std::unique_ptr<Leases> leases;
+    std::unique_ptr<mpesa::Mpesa> daraja;
+    Voucher voucher;
+    std::unique_ptr<Providers> providers;
+    std::unique_ptr<Reactor> reactor;
+    std::unique_ptr<Door> door;
+    std::unique_ptr<http::Server> http_door;
+    std::unique_ptr<Asker> asker;
     std::unique_ptr<eventlog::WorkRunner> runner;
     int checkouts = 0;
 

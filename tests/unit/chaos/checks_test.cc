@@ -204,21 +204,24 @@ public:
         payment::v1::IntentCreated created;
         created.set_customer_id(kCustomer);
         add("payment", "intent", "intent-1", created);
-        payment::v1::PushAccepted pushed;
-        pushed.set_checkout_id("ws_1");
+        payment::v1::AskAccepted pushed;
+        pushed.mutable_ref()->set_provider("mpesa");
+        pushed.mutable_ref()->set_id("ws_1");
         add("payment", "intent", "intent-1", pushed);
-        claim("payment", "", "checkout", "ws_1", "intent", "intent-1");
+        claim("payment", "", "provider_reference", "mpesa/ws_1", "intent", "intent-1");
         record("payment_made", {{"checkout_request_id", "ws_1"},
                                 {"receipt", "RCPT1"},
                                 {"amount", 1740},
                                 {"phone", kPhone}});
         payment::v1::IntentPaid paid;
         paid.set_order_id("order-1");
-        paid.set_checkout_id("ws_1");
+        paid.set_provider("mpesa");
+        paid.mutable_ref()->set_provider("mpesa");
+        paid.mutable_ref()->set_id("ws_1");
         paid.set_receipt("RCPT1");
         paid.mutable_amount()->set_minor_units(174'000);
         add("payment", "intent", "intent-1", paid);
-        claim("payment", "", "receipt", "RCPT1", "intent", "intent-1");
+        claim("payment", "", "receipt", "mpesa/RCPT1", "intent", "intent-1");
         payment::v1::JournalPosted money;
         money.set_cause("intent_paid");
         money.set_reference("intent-1");
@@ -361,10 +364,10 @@ TEST(Checks, SeeAClaimThatIsMissingOrHeldByAnother) {
     auto& claims = world.facts.tables["payment"].claims;
     claims.back().holder = short_hash({kTenant, "order", "order-1"});
     EXPECT_THAT(found_by(world, "claims have one holder"),
-                Contains(HasSubstr("receipt RCPT1 is held by")));
+                Contains(HasSubstr("receipt mpesa/RCPT1 is held by")));
     claims.pop_back();
     EXPECT_THAT(found_by(world, "claims have one holder"),
-                Contains(HasSubstr("receipt RCPT1 is claimed by nobody")));
+                Contains(HasSubstr("receipt mpesa/RCPT1 is claimed by nobody")));
     claims.push_back(claims.front());
     EXPECT_THAT(found_by(world, "claims have one holder"), Contains(HasSubstr("is there twice")));
 }
@@ -372,11 +375,12 @@ TEST(Checks, SeeAClaimThatIsMissingOrHeldByAnother) {
 TEST(Checks, SeeTwoPaymentsWithOneReceipt) {
     World world;
     payment::v1::IntentPaid paid;
-    paid.set_checkout_id("ws_2");
+    paid.set_provider("mpesa");
+    paid.mutable_ref()->set_id("ws_2");
     paid.set_receipt("RCPT1");
     world.add("payment", "intent", "intent-2", paid);
     EXPECT_THAT(found_by(world, "claims have one holder"),
-                Contains(HasSubstr("receipt RCPT1 has another holder already")));
+                Contains(HasSubstr("receipt mpesa/RCPT1 has another holder already")));
     EXPECT_THAT(found_by(world, "money booked once"),
                 Contains(HasSubstr("receipt RCPT1 is booked 2 times")));
 }
@@ -519,9 +523,9 @@ TEST(Checks, SeeMoneyThatIsNotBooked) {
 TEST(Checks, ExcuseAPaymentOnlyWhileItsPushIsUnknownAndNobodyWasTold) {
     World world;
     payment::v1::IntentCreated created;
-    created.set_account_reference("ORD-2");
+    created.set_reference("ORD-2");
     world.add("payment", "intent", "intent-2", created);
-    world.add("payment", "intent", "intent-2", payment::v1::PushUnknown());
+    world.add("payment", "intent", "intent-2", payment::v1::AskUnknown());
     world.record("payment_made", {{"checkout_request_id", "ws_2"},
                                   {"receipt", "RCPT2"},
                                   {"amount", 10},
@@ -536,7 +540,9 @@ TEST(Checks, SeeMoneyThatIsBookedTwiceOrWithoutAPayment) {
     {
         World world;
         payment::v1::IntentPaid paid;
-        paid.set_checkout_id("ws_1");
+        paid.set_provider("mpesa");
+        paid.mutable_ref()->set_provider("mpesa");
+        paid.mutable_ref()->set_id("ws_1");
         paid.mutable_amount()->set_minor_units(174'000);
         world.add("payment", "intent", "intent-1", paid);
         EXPECT_THAT(found_by(world, "money booked once"),
@@ -560,8 +566,8 @@ TEST(Checks, SeeAnotherAmountAnotherReceiptAndASecondPush) {
     world.line("payment_made")["receipt"] = "OTHER";
     EXPECT_THAT(found_by(world, "money booked once"),
                 Contains(HasSubstr("is booked with receipt RCPT1, the provider gave OTHER")));
-    payment::v1::PushAccepted again;
-    again.set_checkout_id("ws_9");
+    payment::v1::AskAccepted again;
+    again.mutable_ref()->set_id("ws_9");
     world.add("payment", "intent", "intent-1", again);
     EXPECT_THAT(found_by(world, "money booked once"),
                 Contains(HasSubstr("intent intent-1 was pushed 2 times")));

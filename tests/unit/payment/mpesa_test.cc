@@ -3,8 +3,8 @@
 #include <random>
 
 #include "services/payment/adapters/callback_token.h"
-#include "services/payment/adapters/mpesa/json_text.h"
-#include "services/payment/adapters/mpesa/wire.h"
+#include "services/payment/providers/mpesa/json_text.h"
+#include "services/payment/providers/mpesa/wire.h"
 
 namespace flowstack::payment::mpesa {
 namespace {
@@ -14,8 +14,12 @@ using namespace std::chrono_literals;
 const char kSandboxPasskey[] = "bfb279f9aa9bdbcf158e97dd71a467cd2e0c893059b10f78e6b72ada1ed2c919";
 
 Account account() {
-    return {"174379",     "174379",    std::string(kPayBill), Secret(kSandboxPasskey),
-            Secret("ck"), Secret("cs")};
+    return {.short_code = "174379",
+            .party_b = "174379",
+            .transaction_type = std::string(kPayBill),
+            .passkey = Secret(kSandboxPasskey),
+            .consumer_key = Secret("ck"),
+            .consumer_secret = Secret("cs")};
 }
 
 template <class T, class Variant>
@@ -76,6 +80,30 @@ TEST(MpesaPush, NormalisesKenyanMobileNumbers) {
     for (const auto* text : {"", "07123", "+255712345678", "+254212345678", "254712345678+", "12",
                              "+2547123456789", "0712345678x", "+447911123456"})
         EXPECT_FALSE(msisdn(text)) << text;
+}
+
+// Field trials P09, P21 and P34: what keyboards and copied contacts add, and numbers that look Kenyan.
+TEST(MpesaPush, UnderstandsNumbersAsPeopleTypeAndCopyThem) {
+    for (const auto* text :
+         {"\u202a0712 000 111\u202c", "0712\u00a0000\u00a0111", "0712\u2011000\u2011111",
+          "00254 712 000 111", "+254 (0)712 000 111", "\u200e+254712000111", "(0712) 000.111",
+          "\uff10\uff17\uff11\uff12000111", "\u0660\u0667\u0661\u0662000111", " 712000111 "})
+        EXPECT_EQ(msisdn(text), "254712000111") << text;
+    EXPECT_EQ(msisdn("+254110000001"), "254110000001");
+    EXPECT_EQ(msisdn("0110 000 002"), "254110000002");
+    EXPECT_EQ(msisdn("254110000002"), "254110000002");
+    for (const auto* text : {"+255754000001", "00255 754 000 001", "+1 712 000 111", "0212000111",
+                             "+254 20 271 2000", "my number", "07120001119"})
+        EXPECT_FALSE(msisdn(text)) << text;
+}
+
+TEST(MpesaReceipt, IsOneTextHoweverAPersonTypesIt) {
+    for (const auto* text : {"NLJ7RT61SV", " nlj7rt61sv ", "NLJ7 RT61 SV", "\u200eNlj7rt61sv",
+                             "\uff2e\uff2c\uff2a7RT61SV"})
+        EXPECT_EQ(receipt_of(text), "NLJ7RT61SV") << text;
+    for (const auto* text : {"", "x", "NLJ7-RT61", "https://a.example", "the receipt!"})
+        EXPECT_FALSE(receipt_of(text)) << text;
+    EXPECT_FALSE(receipt_of(std::string(33, 'A')));
 }
 
 TEST(MpesaPush, KeepsTextsWithinTheirLimits) {
@@ -300,6 +328,9 @@ TEST(MpesaCallback, TakesCodesAsNumberAndAsText) {
     EXPECT_EQ(code("1032"), "1032");
     EXPECT_EQ(code("\"1032\""), "1032");
     EXPECT_EQ(code("\"SFC_IC0003\""), "SFC_IC0003");
+    EXPECT_EQ(code("1032.0"), "1032");
+    EXPECT_EQ(code("\"1032.00\""), "1032");
+    EXPECT_EQ(code("1032.5"), "1032.5");
     EXPECT_EQ(code("null"), "malformed");
     EXPECT_EQ(code("[0]"), "malformed");
     EXPECT_EQ(code("\"\""), "malformed");
@@ -420,6 +451,25 @@ TEST(MpesaQuery, SaysWhenItsTokenWasRefused) {
     EXPECT_TRUE(as<TokenRefused>(read_query_answer(401, "", "ws_CO_1").says));
 }
 
+// Field trial P14: every code that Daraja is known to send, as a number, as text and with decimals.
+TEST(MpesaResultCode, IsKnownInEveryShapeItIsSentIn) {
+    const char* codes[] = {"0",    "1",    "2",    "3",    "4",    "8",    "17",
+                           "26",   "1001", "1019", "1025", "9999", "1031", "1032",
+                           "1036", "1037", "2001", "2028", "8006", "4999"};
+    for (const std::string number : codes)
+        for (const auto& shape : {number, "\"" + number + "\"", number + ".0"}) {
+            const auto read = read_callback(
+                R"({"Body":{"stkCallback":{"CheckoutRequestID":"ws_CO_1","ResultCode":)" + shape +
+                R"(,"CallbackMetadata":{"Item":[{"Name":"Amount","Value":1},)"
+                R"({"Name":"MpesaReceiptNumber","Value":"NLJ7RT61SV"}]}}}})");
+            const auto* callback = as<Callback>(read);
+            ASSERT_TRUE(callback) << shape;
+            EXPECT_EQ(callback->code, number) << shape;
+            EXPECT_TRUE(meaning_of(callback->code).known) << shape;
+        }
+    for (const auto* text : {"SFC_IC0003", "E3008"}) EXPECT_TRUE(meaning_of(text).known) << text;
+}
+
 TEST(MpesaResultCode, HasAReasonInPlainWords) {
     EXPECT_EQ(meaning_of("1").reason, "insufficient_funds");
     EXPECT_EQ(meaning_of("17").reason, "busy");
@@ -437,17 +487,25 @@ TEST(MpesaResultCode, HasAReasonInPlainWords) {
 
 TEST(CallbackToken, ComesBackAsItWasMade) {
     const CallbackTokens tokens(Secret("k"));
-    const CallbackTarget target{"demo-shop", 63,
-                                *Uuid::parse("018f5a2c-7b3e-7c41-9a55-0123456789ab")};
+    const CallbackTarget target{.tenant = "demo-shop",
+                                .lane = 63,
+                                .intent = *Uuid::parse("018f5a2c-7b3e-7c41-9a55-0123456789ab"),
+                                .provider = "mpesa"};
     EXPECT_EQ(tokens.check(tokens.make(target)), target);
-    const CallbackTarget wide{std::string(100, 't'), 40'000, target.intent};
+    const CallbackTarget wide{.tenant = std::string(100, 't'),
+                              .lane = 40'000,
+                              .intent = target.intent,
+                              .provider = std::string(32, 'p')};
     EXPECT_EQ(tokens.check(tokens.make(wide)), wide);
 }
 
 TEST(CallbackToken, IsRefusedWhenAnythingOfItIsChanged) {
     const CallbackTokens tokens(Secret("k"));
     const auto token =
-        tokens.make({"demo", 3, *Uuid::parse("018f5a2c-7b3e-7c41-9a55-0123456789ab")});
+        tokens.make({.tenant = "demo",
+                     .lane = 3,
+                     .intent = *Uuid::parse("018f5a2c-7b3e-7c41-9a55-0123456789ab"),
+                     .provider = "mpesa"});
     for (std::size_t i = 0; i < token.size(); ++i) {
         auto changed = token;
         changed[i] = changed[i] == '0' ? '1' : '0';
@@ -463,7 +521,10 @@ TEST(CallbackToken, IsRefusedWhenAnythingOfItIsChanged) {
 TEST(CallbackToken, CannotSpellAForbiddenWord) {
     const CallbackTokens tokens(Secret("k"));
     const auto url = callback_url("https://pay.example/",
-                                  tokens.make({"mpesa-sql-exec-query-cmd-safaricom", 1, Uuid{}}));
+                                  tokens.make({.tenant = "mpesa-sql-exec-query-cmd-safaricom",
+                                               .lane = 1,
+                                               .intent = Uuid{},
+                                               .provider = "mpesa"}));
     EXPECT_EQ(forbidden_word(url), std::nullopt) << url;
     EXPECT_EQ(url.substr(0, 30), "https://pay.example/hooks/pay/");
     EXPECT_EQ(forbidden_word("https://MPesa.example/x"), "mpesa");

@@ -12,21 +12,30 @@ namespace {
 constexpr Money kes(std::int64_t cents) { return {cents, Currency::kes}; }
 
 OrderPlaced placed() {
-    return {"o1",
-            "ORD-7K2M9Q",
-            "c1",
-            "conv",
-            "chan",
-            "res",
-            {{"p", "Coffee", 2, kes(50000), kes(100000)}},
-            {kes(100000), kes(0), kes(0), kes(100000)},
-            "en",
-            {"Jane", "Moi Avenue", "+254712345678"},
-            "v1"};
+    return {.order_id = "o1",
+            .number = "ORD-7K2M9Q",
+            .customer_id = "c1",
+            .conversation_id = "conv",
+            .channel_id = "chan",
+            .reservation_id = "res",
+            .lines = {{"p", "Coffee", 2, kes(50000), kes(100000)}},
+            .totals = {.subtotal = kes(100000),
+                       .tax = kes(0),
+                       .rounding = kes(0),
+                       .total = kes(100000)},
+            .language = "en",
+            .buyer = {.name = "Jane", .address = "Moi Avenue", .phone = "+254712345678"},
+            .invoice_id = "v1"};
 }
 const OrderConfirmed kConfirmed{"o1"};
 PaymentStarted started(const std::string& intent) {
-    return {"o1", intent, "conv", "c1", "mpesa", kes(100000), "ORD-7K2M9Q"};
+    return {.order_id = "o1",
+            .intent_id = intent,
+            .conversation_id = "conv",
+            .customer_id = "c1",
+            .provider = "mpesa",
+            .amount = kes(100000),
+            .order_number = "ORD-7K2M9Q"};
 }
 
 auto order(auto... facts) { return testing::Given<Order, OrderEvent>{{facts...}}; }

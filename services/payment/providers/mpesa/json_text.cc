@@ -1,4 +1,4 @@
-#include "services/payment/adapters/mpesa/json_text.h"
+#include "services/payment/providers/mpesa/json_text.h"
 
 #include <algorithm>
 #include <boost/json/basic_parser_impl.hpp>

@@ -5,7 +5,7 @@
 
 #include "common/core/clock.h"
 #include "common/http/client.h"
-#include "services/payment/adapters/mpesa/tokens.h"
+#include "services/payment/providers/mpesa/tokens.h"
 
 // The calls to Daraja. Blocking: use a thread that may wait.
 namespace flowstack::payment::mpesa {

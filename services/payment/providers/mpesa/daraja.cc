@@ -1,4 +1,4 @@
-#include "services/payment/adapters/mpesa/daraja.h"
+#include "services/payment/providers/mpesa/daraja.h"
 
 #include "services/payment/domain/intent.h"
 

@@ -1,4 +1,4 @@
-#include "services/payment/adapters/mpesa/wire.h"
+#include "services/payment/providers/mpesa/wire.h"
 
 #include <algorithm>
 #include <array>
@@ -7,7 +7,9 @@
 
 #include "common/crypto/encoding.h"
 #include "common/http/message.h"
-#include "services/payment/adapters/mpesa/json_text.h"
+#include "common/text/fold.h"
+#include "common/text/phone.h"
+#include "services/payment/providers/mpesa/json_text.h"
 #include "services/payment/domain/intent.h"
 
 namespace flowstack::payment::mpesa {
@@ -84,10 +86,15 @@ PushAnswer read_push_error(int status, const Error& error) {
     return Unclear{code + " " + message};
 }
 
-// "ResultCode":0 and "ResultCode":"0" are the same code.
+// 0, "0" and 0.0 are the same code.
 std::optional<std::string> code_of(const JsonText& object) {
-    const auto code = object.scalar("ResultCode");
+    auto code = object.scalar("ResultCode");
     if (!code || code->empty() || code->size() > 32) return {};
+    const auto dot = code->find('.');
+    if (dot != std::string::npos && dot > 0 && dot + 1 < code->size() &&
+        code->find_first_not_of("0123456789") == dot &&
+        code->find_first_not_of('0', dot + 1) == std::string::npos)
+        code->erase(dot);
     return code;
 }
 
@@ -162,19 +169,33 @@ std::string password(std::string_view short_code, const Secret& passkey,
 }
 
 std::optional<std::string> msisdn(std::string_view phone) {
-    std::string digits;
-    for (std::size_t i = 0; i < phone.size(); ++i) {
-        if (is_digit(phone[i])) {
-            digits += phone[i];
-        } else if (phone[i] != ' ' && phone[i] != '-' && !(phone[i] == '+' && digits.empty())) {
-            return {};
-        }
+    constexpr std::string_view kKenya = "+254";
+    const auto number = text::e164(phone, "KE");
+    if (!number || !number->starts_with(kKenya)) return {};
+    const char first = (*number)[kKenya.size()];
+    if (first != '7' && first != '1') return {};
+    return number->substr(1);
+}
+
+std::optional<std::string> receipt_of(std::string_view text) {
+    std::string receipt;
+    for (const char c : text::fold(text)) {
+        if (c == ' ') continue;
+        if (!is_digit(c) && !is_letter(c)) return {};
+        receipt += c >= 'a' && c <= 'z' ? static_cast<char>(c - 'a' + 'A') : c;
     }
-    if (digits.size() == 10 && digits[0] == '0') digits = "254" + digits.substr(1);
-    if (digits.size() == 9) digits = "254" + digits;
-    if (digits.size() != 12 || digits.compare(0, 3, "254") != 0) return {};
-    if (digits[3] != '7' && digits[3] != '1') return {};
-    return digits;
+    if (receipt.size() < kReceiptMin || receipt.size() > kReceiptMax) return {};
+    return receipt;
+}
+
+std::optional<std::string> forbidden_word(std::string_view url) {
+    std::string lower(url);
+    std::transform(lower.begin(), lower.end(), lower.begin(), [](char c) {
+        return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
+    });
+    for (const auto* word : {"mpesa", "m-pesa", "safaricom", "sql", "query", "cmd", "exe"})
+        if (lower.find(word) != std::string::npos) return word;
+    return {};
 }
 
 std::string account_reference(std::string_view text) {

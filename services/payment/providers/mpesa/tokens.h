@@ -9,38 +9,12 @@
 #include "common/core/clock.h"
 #include "common/core/guarded.h"
 #include "common/http/client.h"
-#include "common/postgres/session.h"
-#include "services/payment/adapters/mpesa/wire.h"
+#include "services/payment/adapters/leases.h"
+#include "services/payment/providers/mpesa/wire.h"
 
 // One access token per short code, for all replicas: a new token kills the old one, so it is kept
 // in the database and made by one of them at a time, under a lease row.
 namespace flowstack::payment::mpesa {
-
-// Rows of the `leases` table. Thread-safe.
-class Leases {
-public:
-    Leases(postgres::Pool& pool, std::string holder) : pool_(pool), holder_(std::move(holder)) {}
-
-    // Takes `name` for `duration` unless somebody holds it: a compare-and-set by the database's
-    // clock.
-    bool take(const std::string& name, std::chrono::milliseconds duration);
-    // Gives it back before its time.
-    void release(const std::string& name);
-
-    struct Value {
-        std::string bytes;
-        std::int64_t version = 0;
-        bool fresh = false;  // its time is not over
-    };
-    std::optional<Value> read(const std::string& name);
-    // The new version.
-    std::int64_t write(const std::string& name, const std::string& bytes,
-                       std::chrono::milliseconds lifetime);
-
-private:
-    postgres::Pool& pool_;
-    std::string holder_;
-};
 
 struct TokenOptions {
     std::string base_url;

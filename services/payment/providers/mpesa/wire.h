@@ -10,10 +10,10 @@
 #include "common/core/secret.h"
 #include "common/core/time.h"
 
-// Daraja's wire formats: what is sent, and what answers mean. Pure; mpesa/daraja.h does the calls.
+// Daraja's wire formats: what is sent, and what answers mean. Pure; daraja.h does the calls.
 //
-// Source: Safaricom's Daraja 3.0 pages (Authorization, MpesaExpressSimulate, MpesaExpressQuery) and
-// what integrators have observed; where the two differ both are accepted.
+// Sources: Safaricom's Daraja 3.0 pages (Authorization, MpesaExpressSimulate, MpesaExpressQuery) and
+// what integrators have observed. Where the two differ, both are accepted.
 namespace flowstack::payment::mpesa {
 
 // A tenant's pay bill or till.
@@ -37,6 +37,7 @@ inline constexpr std::int64_t kShillingsMax = 250'000;
 inline constexpr std::size_t kAccountReferenceMax = 12;
 inline constexpr std::size_t kDescriptionMax = 13;
 inline constexpr std::size_t kCheckoutIdMax = 100;
+inline constexpr std::size_t kReceiptMin = 6;
 inline constexpr std::size_t kReceiptMax = 32;
 
 // ---- tokens
@@ -59,9 +60,17 @@ std::string nairobi_timestamp(Time at);
 std::string password(std::string_view short_code, const Secret& passkey,
                      std::string_view timestamp);
 
-// 07…, 01…, +254…, 254… (with blanks or dashes) → "2547XXXXXXXX" or "2541XXXXXXXX". Nothing for any
-// other number: only Kenyan mobile numbers can be asked.
+// 07…, 01…, +254…, 254…, 00254…, +254 (0)7… → "2547XXXXXXXX" or "2541XXXXXXXX". Blanks, dashes, dots,
+// brackets and what keyboards and copied contacts add are ignored. Nothing for any other number:
+// only Kenyan mobile numbers can be asked.
 std::optional<std::string> msisdn(std::string_view phone);
+
+// A receipt as a person types it: " nlj7rt61sv " → "NLJ7RT61SV". Nothing unless it has 6 to 32 letters
+// and digits.
+std::optional<std::string> receipt_of(std::string_view text);
+
+// A word that Daraja does not allow in a callback URL, or nothing. Case does not matter.
+std::optional<std::string> forbidden_word(std::string_view url);
 
 // Letters, digits and dashes of `text`; the last 12 of them, since the end of a number tells most.
 std::string account_reference(std::string_view text);

@@ -1,0 +1,22 @@
+#pragma once
+
+#include <string>
+
+#include "common/core/money.h"
+
+namespace flowstack::payment {
+
+// A payment was opened and its conversation waits for the money. A fact of the order's stream, or
+// of the intent's when there is no order.
+struct PaymentStarted {
+    std::string order_id;  // empty: none
+    std::string intent_id;
+    std::string conversation_id;
+    std::string customer_id;
+    std::string provider;
+    Money amount;
+    std::string order_number;
+    bool operator==(const PaymentStarted&) const = default;
+};
+
+}  // namespace flowstack::payment

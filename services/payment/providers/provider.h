@@ -1,0 +1,179 @@
+#pragma once
+
+#include <chrono>
+#include <map>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <variant>
+#include <vector>
+
+#include "common/core/secret.h"
+#include "common/core/time.h"
+#include "services/payment/domain/intent.h"
+
+// What a payment provider is to this service. A provider is one folder below providers/ and one
+// line in main.cc; nothing else names it. To add one, derive from Provider and read mpesa/mpesa.h
+// for an example. tests/integration/payment/voucher.h is a small one.
+namespace flowstack::payment {
+
+// A currency that a provider takes, and which amounts of it.
+struct AmountRange {
+    Money least;
+    Money most;
+    std::int64_t step = 1;  // in minor units: 100 means whole shillings only
+};
+
+struct Capabilities {
+    bool prompt = false;    // the provider itself asks the payer, e.g. on the phone
+    bool redirect = false;  // the payer has to open a page of the provider
+    bool capture = false;   // money is reserved first and taken later
+    bool refund = false;
+    bool query = false;  // it can be asked what became of a payment
+    bool needs_phone = false;
+    std::vector<AmountRange> takes;
+};
+
+// A tenant's account with a provider.
+struct Account {
+    std::string provider;
+    std::string account;                         // what the provider calls it
+    std::map<std::string, std::string> details;  // may be shown
+    std::map<std::string, Secret> secrets;
+};
+
+// What is wrong with a field that a caller sent.
+struct FieldFault {
+    std::string field;
+    std::string what_is_allowed;
+};
+
+// What the payer is to be asked, in the provider's own limits.
+struct Plan {
+    Money amount;
+    std::string payer;  // as the provider wants it; empty when it needs no phone
+    std::string callback_url;
+    std::string reference;
+    std::string description;
+};
+struct PlanRequest {
+    Money amount;
+    std::string phone;
+    std::string callback_url;
+    std::string reference;
+    std::string order_number;
+};
+// The request cannot be made: why, as an error code and a word of failure::.
+struct CannotAsk {
+    std::string code;
+    std::string reason;
+};
+
+// ---- what a call to the provider came to
+
+struct Accepted {
+    ProviderRef ref;
+};
+// The provider said no, or no byte of the request was sent: nobody was asked.
+struct Refused {
+    std::string code;
+    std::string message;
+    std::string reason;                             // see failure::
+    std::optional<std::chrono::milliseconds> wait;  // it may be tried again after this
+};
+// It may have happened.
+struct Unclear {
+    std::string why;
+};
+using AskAnswer = std::variant<Accepted, Refused, Unclear>;
+
+struct QueryAnswer {
+    std::variant<SaysPaidOnly, SaysFailed, SaysNothing> says;
+    std::string code;         // as received, for the record
+    std::string description;  // as received, cut
+};
+
+// Whether a call could be made now, asked before it is announced.
+struct Ready {};
+// The tenant's credentials are wrong: trying again does not help.
+struct KeysRefused {
+    std::string why;
+};
+// Nobody was asked for money; try later.
+struct Away {
+    std::string why;
+};
+using Readiness = std::variant<Ready, KeysRefused, Away>;
+
+// ---- what a callback says
+
+struct Callback {
+    ProviderRef ref;
+    std::variant<SaysPaid, SaysFailed, SaysNothing> says;
+};
+struct MalformedCallback {
+    std::string detail;
+};
+
+class Provider {
+public:
+    virtual ~Provider() = default;
+
+    // Lower case letters; part of names, claims and paths.
+    virtual const std::string& name() const = 0;
+    virtual const Capabilities& capabilities() const = 0;
+
+    // ---- pure: no call, no clock
+
+    // The account that these fields of ConnectProviderAccountRequest describe.
+    virtual std::variant<Account, std::vector<FieldFault>> read_account(
+        const std::map<std::string, std::string>& fields) const = 0;
+    // E.164 with +, or nothing when the provider cannot ask this number.
+    virtual std::optional<std::string> usable_phone(std::string_view phone) const = 0;
+    // What a usable phone is, for an error text: "a Kenyan mobile number, e.g. +254712345678".
+    virtual std::string usable_phones() const = 0;
+    // The receipt as the provider writes it, or nothing when a person's text cannot be one. Two
+    // spellings of one receipt must give the same text: it is claimed.
+    virtual std::optional<std::string> read_receipt(std::string_view text) const = 0;
+    // What the payer will read, made of an order's number or a caller's text.
+    virtual std::string reference(std::string_view text) const = 0;
+    virtual std::variant<Plan, CannotAsk> plan(const PlanRequest& request) const = 0;
+    virtual std::variant<Callback, MalformedCallback> read_callback(
+        std::string_view body) const = 0;
+    // The body of the 200 that says that a callback was kept.
+    virtual std::string callback_answer() const = 0;
+
+    // ---- blocking: use a thread that may wait
+
+    virtual Readiness prepare(const Account& account) = 0;
+    // Sends the request at most once with effect, and not after `not_after`.
+    virtual AskAnswer ask(const Account& account, const Plan& plan,
+                          std::chrono::steady_clock::time_point not_after) = 0;
+    virtual QueryAnswer query(const Account& account, const ProviderRef& ref) = 0;
+};
+
+// Why a provider cannot take an amount, as a word of refusal:: and a sentence, or nothing.
+struct CannotTake {
+    std::string reason;
+    std::string detail;
+};
+std::optional<CannotTake> cannot_take(const Provider& provider, Money amount);
+
+// The providers of this build, by name. Made in main.cc.
+class Providers {
+public:
+    explicit Providers(std::vector<Provider*> providers) : providers_(std::move(providers)) {}
+
+    // Nothing when this build has no such provider.
+    Provider* find(std::string_view name) const;
+    // What is meant when nobody names one.
+    Provider& usual() const { return *providers_.front(); }
+    const std::vector<Provider*>& all() const { return providers_; }
+    // "mpesa, voucher", for error texts.
+    std::string names() const;
+
+private:
+    std::vector<Provider*> providers_;
+};
+
+}  // namespace flowstack::payment
