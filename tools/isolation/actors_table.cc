@@ -8,6 +8,8 @@ const std::vector<NoDeed>& no_deeds() {
         {"conversation.v1.TemplateService/RenderTemplate", "it only renders"},
         {"gateway.v1.WebhookService/RereadWebhooks",
          "it appends what an earlier reading missed, and nothing is missing here"},
+        {"payment.v1.PaymentService/ResolvePayment",
+         "it needs a payment whose end nobody knows; its events come from OneEffect as all others"},
     };
     return kNoDeeds;
 }
@@ -81,6 +83,9 @@ const std::vector<Deed>& deeds() {
          R"({"name":"tenants/$attacker/conversations/$attacker.walkConversation",
              "content":{"text":{"body":"walk"}}})"},
         {"conversation.v1.ConversationService/HandBackConversation",
+         R"({"name":"tenants/$attacker/conversations/$attacker.walkConversation",
+             "reason":"walk"})"},
+        {"conversation.v1.ConversationService/CloseConversation",
          R"({"name":"tenants/$attacker/conversations/$attacker.walkConversation",
              "reason":"walk"})"},
         {"conversation.v1.CustomerService/TagCustomer",
