@@ -177,7 +177,8 @@ void move_along(v1::Contact& contact, const std::string& tenant, const ContactEv
                           },
                           [&](const ContactsLinked& e) {
                               for (const auto& identity : e.identities)
-                                  add_identity(contact, identity);
+                                  identity.kind == kPhone ? put_identity_first(contact, identity)
+                                                          : add_identity(contact, identity);
                               contact.set_marketing_consent(consent_text(e.marketing));
                               contact.set_utility_consent(consent_text(e.utility));
                           },

@@ -116,8 +116,11 @@ Contact after(OpenContact contact, const ContactsLinked& e) {
     contact.linked.push_back(e.merged_customer_id);
     contact.marketing = e.marketing;
     contact.utility = e.utility;
+    // The younger contact's number is the newer one, so it is written to.
     for (const auto& identity : e.identities)
-        if (!knows(contact, identity)) contact.identities.push_back(identity);
+        if (!knows(contact, identity))
+            identity.kind == kPhone ? put_first(contact, identity)
+                                    : contact.identities.push_back(identity);
     return contact;
 }
 

@@ -581,6 +581,7 @@ TEST_F(Gateway, ARefusalFollowsWhoeverWroteFromTheNewNumberFirst) {
     EXPECT_EQ(linked.customer_id(), older);
     EXPECT_EQ(linked.merged_customer_id(), younger);
     EXPECT_EQ(linked.marketing_consent(), v1::CONSENT_STATE_REFUSED);
+    EXPECT_EQ(address_of(contact(older)), "+255754000001");
     start_dispatcher();
     queue_marketing(younger);  // a campaign that was made before
     queue_marketing(older);

@@ -116,6 +116,14 @@ TEST(Contact, ANewNumberIsWrittenToAndTheOldOneStillNamesThem) {
               kAsha.value);
 }
 
+TEST(Contact, WritesToTheNumberOfTheYoungerContactThatItTookOver) {
+    const Identity newer{"phone", "+255754000001"};
+    const ContactsLinked linked{"c1", "c2", {newer, kAshaBsuid}};
+    const auto contact = std::get<OpenContact>(given(kSeen, linked).state());
+    EXPECT_EQ(address_of(contact), newer.value);
+    EXPECT_EQ(contact.identities, (std::vector<Identity>{newer, kAsha, kAshaBsuid}));
+}
+
 TEST(Contact, AnotherSpellingOfItsNumberIsNoNewIdentity) {
     const ContactSeen mexican{"c1", "ch1", {{"phone", "+5215512345678"}}, ""};
     EXPECT_TRUE(
