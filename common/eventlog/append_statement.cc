@@ -33,8 +33,8 @@ void check(const Command& command) {
         if (!seen.insert(part.stream).second) refuse("two parts of stream " + part.stream.key);
 }
 
-// A command's request for a claim. Indices count from 1, as SQL does. The prefixes of the arrays below are
-// explained in migrations/eventlog/0002_append.sql.
+// A command's request for a claim. Indices count from 1, as SQL does. The prefixes of the arrays
+// below are explained in migrations/eventlog/0002_append.sql.
 struct Request {
     Int cmd;
     Uuid claim;

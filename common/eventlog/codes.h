@@ -7,8 +7,8 @@
 #include "common/eventlog/types.h"
 #include "common/postgres/session.h"
 
-// The numbers and SQLSTATEs that this library shares with migrations/eventlog/0002_append.sql. A test
-// (tests/unit/eventlog) compares both sides.
+// The numbers and SQLSTATEs that this library shares with migrations/eventlog/0002_append.sql. A
+// test (tests/unit/eventlog) compares both sides.
 namespace flowstack::eventlog {
 
 // append()'s verdicts.
@@ -43,9 +43,9 @@ inline constexpr std::string_view kNoSuchLane = "FS001";
 inline constexpr std::string_view kRefused = "FS002";     // a command, while append() is strict
 inline constexpr std::string_view kClockAhead = "FS003";  // of the lane, by more than 5 s
 inline constexpr std::string_view kCursorMoved = "FS004";
-inline constexpr std::string_view kOtherLane = "FS005";       // a stream is named in a second lane
-inline constexpr std::string_view kAppendOnly = "FS006";      // a change of history
-inline constexpr std::string_view kNotParked = "FS007";       // the parked event is not there any more
+inline constexpr std::string_view kOtherLane = "FS005";   // a stream is named in a second lane
+inline constexpr std::string_view kAppendOnly = "FS006";  // a change of history
+inline constexpr std::string_view kNotParked = "FS007";   // the parked event is not there any more
 
 // Classes of PostgreSQL's own SQLSTATEs (the first two characters).
 inline constexpr std::string_view kSyntaxOrMissingTable = "42";

@@ -124,8 +124,8 @@ void Consumption::apply(std::vector<BusRecord> records) {
         if (!cursor) continue;
         auto item = item_of(std::move(record));
         if (item.event.position == 0) {
-            // Without an envelope nobody knows its position. It leaves a gap, which is refilled from
-            // the source.
+            // Without an envelope nobody knows its position. It leaves a gap, which is refilled
+            // from the source.
             log::error("a record on the bus cannot be read",
                        {{"source", where.first}, {"lane", where.second}});
             continue;

@@ -23,7 +23,8 @@ struct ConsumptionOptions {
     int batch_events_max = 200;
     std::chrono::milliseconds head_compare_ms{2000};
     std::chrono::milliseconds retry_delay_ms{100};
-    // When a run of events leads to no command, their cursors are saved after this long at the latest.
+    // When a run of events leads to no command, their cursors are saved after this long at the
+    // latest.
     std::chrono::milliseconds idle_cursor_ms{250};
     // Documents are written with the next append, or after they have waited this long.
     std::chrono::milliseconds document_delay_ms{0};
@@ -82,9 +83,9 @@ public:
         std::int64_t left = 0;
         std::string why_left{};  // why the first event that is left failed again
     };
-    // Tries the parked events of one key again, in order, as their source's log has them. Events that
-    // now succeed are no longer parked. On the thread of `apply`. Throws Unavailable when the source
-    // is away and std::out_of_range when the lane is not assigned here.
+    // Tries the parked events of one key again, in order, as their source's log has them. Events
+    // that now succeed are no longer parked. On the thread of `apply`. Throws Unavailable when the
+    // source is away and std::out_of_range when the lane is not assigned here.
     Released release(const std::string& source, int lane, const std::string& routing_key);
 
 private:

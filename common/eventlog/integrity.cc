@@ -141,7 +141,7 @@ public:
 
     void broken(std::int64_t position, const std::string& why) {
         step_to(position);
-        // Its leaf cannot be made: the chain goes on with zeroes, which no event has.
+        // Its leaf cannot be computed: the chain goes on with zeroes, which no event has.
         add_leaf(position, crypto::Digest{});
         problem("envelope", position, "", why);
     }
@@ -258,7 +258,7 @@ private:
     void add_leaf(std::int64_t position, const crypto::Digest& leaf) {
         chain_.add_leaf(leaf);
         remembered_.add_leaf(leaf);
-        // Marks at positions that are gone say nothing more than the gap.
+        // A mark at a missing position adds nothing to the gap that was reported.
         while (mark_ < known_.size() && known_[mark_].position < position) ++mark_;
         if (mark_ >= known_.size() || known_[mark_].position != position) return;
         const auto& mark = known_[mark_++];
@@ -353,7 +353,7 @@ public:
         for_each_event(
             session_, service_, lane, 1, std::numeric_limits<std::int64_t>::max(), cancelled,
             [&](const Recorded& event, const Uuid&) { take(event); },
-            // check_lane says it.
+            // check_lane reports a row that is no event.
             [](std::int64_t, const std::string&) {});
         finish_command();
     }
@@ -402,8 +402,8 @@ public:
             ++report_.work;
             const WorkKey key{rows.int4(row, 0), rows.text(row, 1), rows.text(row, 2)};
             const auto subject = std::get<1>(key) + " " + std::get<2>(key);
-            const WorkPut there{key_lane(key),      std::get<1>(key),  std::get<2>(key),
-                                rows.time(row, 3),  rows.int4(row, 4), rows.text(row, 5)};
+            const WorkPut there{key_lane(key),     std::get<1>(key),  std::get<2>(key),
+                                rows.time(row, 3), rows.int4(row, 4), rows.text(row, 5)};
             const auto found = work_.find(key);
             if (found == work_.end()) {
                 problem("work", there.lane, 0, subject, "no event leaves this work");
@@ -472,7 +472,8 @@ private:
             return one->recorded_at > other->recorded_at;
         });
         const auto newest = last.front()->recorded_at;
-        std::erase_if(last, [&](const auto* op) { return newest - op->recorded_at > kOrderUnknown; });
+        std::erase_if(last,
+                      [&](const auto* op) { return newest - op->recorded_at > kOrderUnknown; });
         return last;
     }
 
@@ -559,7 +560,7 @@ private:
         for (std::size_t i = 0; i < derived_.claims.size(); ++i) {
             auto& claim = derived_.claims[i];
             auto& wanted = claims_[claim_id(claim.scope, claim.kind, claim.key)];
-            // The first one made it; its holder may ask again.
+            // The earliest event made the claim; its holder may ask for it again later.
             if (wanted.position != 0 && wanted.recorded_at <= recorded_at_) continue;
             const auto holder = stream_id(claim.holder);
             wanted = {std::move(claim), holder, lane_, claim_places_[i], recorded_at_, false};
@@ -585,7 +586,7 @@ private:
     Problems problems_;
     std::string command_;
     Derived derived_;
-    // Which of the command's events asked for it.
+    // The position of the event that asked for each claim and work row.
     std::vector<std::int64_t> claim_places_;
     std::map<WorkKey, std::int64_t> work_places_;
     int lane_ = 0;
@@ -602,7 +603,7 @@ private:
 }  // namespace
 
 std::string canonical_bytes(const Recorded& event) {
-    // The two that Recorded does not carry are in the stored bytes.
+    // build_id and key_id are not in Recorded, only in the stored bytes.
     common::v1::EventMeta meta;
     if (!meta.ParseFromString(event.meta_bytes))
         throw std::invalid_argument("envelope: meta does not decode");

@@ -61,9 +61,10 @@ void Membership::beat() {
     {
         const std::lock_guard lock(mutex_);
         if (replaced && !replaced_)
-            log::error("another process was started under this replica's name; this one gives up "
-                       "its lanes until the other's lease runs out",
-                       {{"replica", options_.replica}});
+            log::error(
+                "another process was started under this replica's name; this one gives up "
+                "its lanes until the other's lease runs out",
+                {{"replica", options_.replica}});
         replaced_ = replaced;
         const auto now = Steady::now();
         if (now - last_beat_ > options_.lease_ms / 2) steady_since_ = now;
@@ -220,8 +221,8 @@ Membership::Report Membership::report() const {
     const auto now = Steady::now();
     for (const auto& [lane, since] : without_owner_since_) {
         report.without_owner.push_back(lane);
-        report.without_owner_ms = std::max(
-            report.without_owner_ms, std::chrono::duration_cast<milliseconds>(now - since));
+        report.without_owner_ms = std::max(report.without_owner_ms,
+                                           std::chrono::duration_cast<milliseconds>(now - since));
     }
     report.replaced = replaced_;
     return report;

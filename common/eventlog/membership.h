@@ -14,12 +14,13 @@
 
 // Decides which replica of a service works on which lane, from PostgreSQL alone.
 //
-// Each process renews a lease in the table `replicas` about twice a second. The lanes are shared out
-// among the replicas whose lease has not run out. A replica takes a lane of its share when no living
-// replica holds it, and gives back a lane that does not belong to its share any more. Everything is
-// decided anew at each beat from what the tables say then, so a beat that was missed, a take that
-// failed half-way or a process that was killed at any point is put right by the next beats: there is
-// no state in which a lane stays without an owner while a replica lives (docs/adr/0006-owners.md).
+// Each process renews a lease in the table `replicas` about twice a second. The lanes are shared
+// out among the replicas whose lease has not run out. A replica takes a lane of its share when no
+// living replica holds it, and gives back a lane that does not belong to its share any more.
+// Everything is decided anew at each beat from what the tables say then, so a beat that was missed,
+// a take that failed half-way or a process that was killed at any point is put right by the next
+// beats: there is no state in which a lane stays without an owner while a replica lives
+// (docs/adr/0006-owners.md).
 namespace flowstack::eventlog {
 
 // How often `beat` is to be called.

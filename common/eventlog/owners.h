@@ -17,8 +17,8 @@ class Owners {
 public:
     Owners(Store& store, std::string replica);
 
-    // Takes a lane under a new epoch. With `seen_epoch`, only if nobody has taken it since that epoch
-    // was read: false then. `incarnation`: see the table `replicas`.
+    // Takes a lane under a new epoch. With `seen_epoch`, only if nobody has taken it since that
+    // epoch was read: false then. `incarnation`: see the table `replicas`.
     bool take(int lane, std::int64_t incarnation = 0,
               std::optional<std::int64_t> seen_epoch = std::nullopt);
     // Takes all of these, whoever has them.
@@ -31,8 +31,8 @@ public:
     std::optional<OwnerGuard> guard(int lane) const;
     std::vector<int> lanes() const;
     // How often to look for what other replicas have written to our lanes. While this replica owns
-    // every lane, hardly anybody else writes, and Store::on_commit reports our own writes: it is ten
-    // times as long then.
+    // every lane, hardly anybody else writes, and Store::on_commit reports our own writes: it is
+    // ten times as long then.
     std::chrono::milliseconds poll_every(std::chrono::milliseconds shared) const;
     // When this replica took the lane. A new owner waits attempt_start_ms_max before it calls a
     // provider.

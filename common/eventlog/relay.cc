@@ -38,7 +38,7 @@ struct Relay::State {
         }
     };
 
-    // A record of the own topic, as it came.
+    // A record of the service's own topic, as it arrived.
     struct OnTopic {
         int lane = 0;
         int stretch = 0;
@@ -97,19 +97,19 @@ struct Relay::State {
                 acknowledge(std::chrono::milliseconds(10));
             save(true);
         } catch (const std::exception& error) {
-            log::warn("relay could not save its place", {{"error", error.what()}});
+            log::warn("relay could not save its position", {{"error", error.what()}});
         }
     }
 
-    // Handed to the producer and not acknowledged. Counted by lane: what a lane that went had in
-    // flight is nobody's any more, though its acknowledgements still come.
+    // Records that were handed to the producer and not acknowledged. Counted by lane, so that
+    // records of a lane that was lost do not count, although their acknowledgements still arrive.
     std::int64_t in_flight() const {
         std::int64_t sum = 0;
         for (const auto& [number, lane] : lanes) sum += lane.in_flight();
         return sum;
     }
 
-    // Foreign appends show here; our own come by wake().
+    // Finds what other processes appended; wake() reports what this one appended.
     void poll_heads() {
         const auto owned = owners.lanes();
         std::erase_if(lanes, [&](const auto& entry) {
@@ -129,8 +129,8 @@ struct Relay::State {
         publish_status();
     }
 
-    // Where to go on: after the last record of the partition, or after what is known to be
-    // published.
+    // Publishing goes on after the last record of the partition, or after the saved position if
+    // that is further.
     void begin(int number, Lane& lane, std::int64_t published) {
         std::int64_t last = 0;
         if (const auto record =
@@ -155,8 +155,8 @@ struct Relay::State {
 
     // True when there is more to publish than one page.
     //
-    // What is committed while an acknowledgement is under way goes together when it comes, unless
-    // it fills a page: the bus and each consumer pay by the request.
+    // Events committed while an acknowledgement is under way are sent together when it arrives, or
+    // when they fill a page: the bus and each consumer pay for every request.
     bool publish(int number, Lane& lane, bool quiet) {
         if (!lane.begun || lane.sent >= lane.head || in_flight() >= options.in_flight_max)
             return false;
@@ -168,14 +168,14 @@ struct Relay::State {
                                                  static_cast<std::int64_t>(options.page_events)));
         for (int row = 0; row < page.rows(); ++row) {
             const auto event = recorded_from(page, row, store.options().service);
-            // Positions are gapless: a hole would be an append that is not yet visible, and cannot
-            // be.
+            // Positions are gapless and become visible in order, so a hole means that a promise of
+            // the log is broken.
             if (event.position != lane.sent + 1)
                 throw std::logic_error("relay: lane " + std::to_string(number) +
                                        " has a gap after " + std::to_string(lane.sent));
             const auto key = event.stream.tenant + "/" + event.meta.routing.key;
             const auto value = to_bus(event);
-            // What tools want to see without decoding the envelope. No personal data here.
+            // Headers let tools see the basics without decoding. They hold no personal data.
             const auto event_id = event.event_id.text();
             const auto position = std::to_string(event.position);
             const messaging::RecordHeader headers[] = {{"type", event.type},
@@ -213,13 +213,13 @@ struct Relay::State {
                 lane.acknowledged.erase(lane.acknowledged.begin());
             }
         }
-        // Dropping the producer is the loop's business: others up the stack still hold it.
+        // Callers still use the producer, so only the loop in run() may drop it.
         if (producer->fatal()) failed = true;
     }
 
-    // The producer is no good any more: drop it, look at the partitions' ends, go on from there.
+    // Drops a producer that failed; publishing goes on from the partitions' ends with a new one.
     void restart() {
-        log::warn("relay starts a new producer", {{"topic", options.topic}});
+        log::warn("relay replaces a failed producer", {{"topic", options.topic}});
         producer.reset();
         failed = false;
         for (auto& [number, lane] : lanes) {
@@ -270,14 +270,14 @@ struct Relay::State {
             try {
                 verify_batch(batch);
             } catch (const std::exception& error) {
-                log::warn("verifier skipped a batch", {{"error", error.what()}});
+                log::warn("records of the topic were not compared", {{"error", error.what()}});
                 const std::lock_guard lock(verify_mutex);
                 for (const auto& record : batch) ++stretch[record.lane];
             }
         }
     }
 
-    // The table is asked once for each stretch of a lane.
+    // Reads the table once for each contiguous range of a lane.
     void verify_batch(const std::vector<OnTopic>& batch) {
         std::map<int, std::map<std::int64_t, std::string_view>> stretches;
         for (const auto& [lane, number, value] : batch) {
@@ -287,7 +287,7 @@ struct Relay::State {
             known = number;
             if (seen != 0 && position > seen + 1) mismatch("the topic has a gap", lane, position);
             seen = std::max(seen, position);
-            // The same place twice is a repeat: each must equal the table.
+            // A repeated position is allowed if every copy equals the table.
             if (const auto [at, fresh] = stretches[lane].try_emplace(position, value);
                 !fresh && at->second != value)
                 mismatch("the topic has two events at one place", lane, position);
@@ -344,8 +344,8 @@ struct Relay::State {
     std::mutex verify_mutex;
     std::condition_variable verify_ready;
     std::vector<OnTopic> verify_queue;
-    // A new stretch of a lane begins where its next record need not follow the last one seen here:
-    // others had the lane, or a record was not looked at.
+    // A new stretch begins when the next record need not follow the last one seen here: another
+    // replica had the lane in between, or a batch was not compared.
     std::map<int, int> stretch;
     std::map<int, std::pair<int, std::int64_t>> verified;  // lane → its stretch, the last position
     std::atomic<std::int64_t> mismatches{0};

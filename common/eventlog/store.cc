@@ -231,9 +231,8 @@ std::vector<Recorded> Store::read_stream(const StreamName& stream, std::int64_t 
 }
 
 std::vector<std::vector<Recorded>> Store::read_streams(std::span<const StreamTail> tails) {
-    static const std::string sql =
-        std::string("select ") + kEventColumns +
-        R"sql(, s.n
+    static const std::string sql = std::string("select ") + kEventColumns +
+                                   R"sql(, s.n
               from unnest($1::uuid[], $2::bigint[]) with ordinality s(id, from_version, n)
              cross join lateral (select * from events
                                   where stream = s.id and version >= s.from_version) e

@@ -34,14 +34,14 @@ struct WorkRunner::State {
           session({.url = s.options().database_url,
                    .application_name = s.options().service + "-work"}) {}
 
-    // One poller finds what is due; a few threads run the handlers, so that a slow one holds up
-    // nobody.
+    // One thread looks for due rows and a few threads run the handlers, so that a slow handler does
+    // not delay the others.
     void poll_loop() {
         auto next_poll = Steady::now();
         while (true) {
             {
                 std::unique_lock lock(mutex);
-                // Woken for something later, it waits again, not quite so long.
+                // A row that is due later only shortens the wait.
                 while (!stopping && Steady::now() < std::min(next_poll, wake_at))
                     woken.wait_until(lock, std::min(next_poll, wake_at));
                 if (stopping) return;
@@ -51,7 +51,7 @@ struct WorkRunner::State {
             try {
                 poll();
             } catch (const std::exception& error) {
-                log::warn("work poll failed", {{"error", error.what()}});
+                log::warn("due work could not be read", {{"error", error.what()}});
                 std::unique_lock lock(mutex);
                 woken.wait_for(lock, kStoreRetryMs, [&] { return stopping; });
             }
@@ -80,9 +80,9 @@ struct WorkRunner::State {
             }
         }
         if (names.empty()) return;
-        // Each lane's rows are read in the order of due_at from its index, so rows that are due later
-        // are not read, however many there are. (The index serves a time that is fixed for the
-        // statement; clock_timestamp() would be evaluated for each row.)
+        // Each lane's rows are read in the order of due_at from its index, so rows that are due
+        // later are not read, however many there are. (The index serves a time that is fixed for
+        // the statement; clock_timestamp() would be evaluated for each row.)
         const auto result = session.query(
             R"sql(
             select w.lane, k.kind, w.key, w.due_at, w.ref
@@ -142,7 +142,7 @@ struct WorkRunner::State {
             try {
                 kind->handler(row, done);
             } catch (const std::exception& error) {
-                log::warn("work failed, tried again",
+                log::warn("work failed and is tried again",
                           {{"kind", row.kind}, {"key", row.key}, {"error", error.what()}});
                 done();
             }
@@ -202,7 +202,8 @@ void WorkRunner::stop() {
 }
 
 void WorkRunner::wake(Time due_at) {
-    // The database's clock decides what is due: being a little late finds what being early would miss.
+    // The database's clock decides what is due: being a little late finds what being early would
+    // miss.
     constexpr std::chrono::milliseconds kClocksDiffer{1};
     const auto now = std::chrono::time_point_cast<Micros>(std::chrono::system_clock::now());
     if (due_at - now > std::chrono::seconds(1)) return;  // a poll finds it in time

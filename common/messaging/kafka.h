@@ -59,9 +59,9 @@ struct Record {
     std::string value;
 };
 
-// Reads the partitions it is told to read: partition p of several topics together. It is no member of
-// a Kafka group, so no broker gives partitions away or holds them back: who reads what is decided in
-// PostgreSQL (common/eventlog/membership.h).
+// Reads the partitions it is told to read: partition p of several topics together. It is no member
+// of a Kafka group, so no broker gives partitions away or holds them back: who reads what is
+// decided in PostgreSQL (common/eventlog/membership.h).
 class LaneConsumer {
 public:
     struct Options {

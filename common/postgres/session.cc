@@ -262,8 +262,8 @@ void Session::connect() {
         " -c idle_in_transaction_session_timeout=" +
         std::to_string(options_.idle_in_transaction_timeout.count()) +
         (options_.synchronous_commit ? "" : " -c synchronous_commit=off") +
-        // Every statement on these paths asks by a key. A plan that was made while its table was
-        // small must serve when it has grown: the next statistics may be minutes away.
+        // Every statement here reads by a key. A plan that was made while its table was small must
+        // still serve when the table has grown, since new statistics may be minutes away.
         " -c enable_seqscan=off -c plan_cache_mode=force_generic_plan -c timezone=UTC";
     const char* keys[] = {"dbname",          "application_name", "connect_timeout",     "options",
                           "keepalives_idle", "tcp_user_timeout", "keepalives_interval", nullptr};

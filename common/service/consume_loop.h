@@ -23,8 +23,8 @@ namespace flowstack::service {
 // The topic of a service's log.
 std::string topic_of(const std::string& service);
 
-// The consuming thread of a process: takes and gives back lanes as Membership says, reads the topics
-// of those lanes from Kafka, and hands the records to Consumption.
+// The consuming thread of a process: takes and gives back lanes as Membership says, reads the
+// topics of those lanes from Kafka, and hands the records to Consumption.
 //
 // Kafka may come late and go away. Lanes do not depend on it, and what it does not bring is fetched
 // from the sources.

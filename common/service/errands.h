@@ -12,7 +12,8 @@
 
 namespace flowstack::service {
 
-// Work that other threads want done on the thread that consumes. They wait for it, but not for ever.
+// Work that other threads want done on the thread that consumes. They wait for it, but not for
+// ever.
 class Errands {
 public:
     // Throws Unavailable when the consuming thread does not begin with it in time, and whatever the

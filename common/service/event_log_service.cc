@@ -21,12 +21,12 @@ using eventlog::Recorded;
 
 constexpr int kReadPageEventsMax = 1000;
 constexpr std::chrono::milliseconds kReadTimeoutMs{5000};
-// A subscriber sees an event so long after its commit; any replica may have made it.
+// How long after its commit a subscriber sees an event at the latest, whichever replica made it.
 constexpr std::chrono::milliseconds kSubscribePollMs{50};
 constexpr int kSubscribePageEventsMax = 200;
 constexpr int kParkedPageMax = 500;
 
-// An envelope with its payload, whatever its size: the bus leaves out what this door does not.
+// An envelope with its payload of any size. (The bus leaves large payloads out.)
 void write(const Recorded& event, v1::RecordedEvent& proto) {
     if (!proto.ParseFromString(eventlog::to_bus(event)))
         throw std::logic_error("event log: own envelope");
@@ -86,7 +86,7 @@ public:
 
     grpc::ServerWriteReactor<v1::RecordedEvent>* Subscribe(
         grpc::CallbackServerContext* context, const v1::SubscribeRequest* request) override {
-        // Copied: the request need not live as long as the stream.
+        // Copied, because gRPC may free the request before the stream ends.
         return rpc::stream<v1::RecordedEvent>(
             door_, context,
             [this, lane = request->lane(), position = request->from_position()](auto& out) mutable {
@@ -132,7 +132,7 @@ public:
             if (what.to != 0 && what.to < what.from)
                 throw rpc::invalid_field("to_position",
                                          "must be 0 (the head) or not below from_position");
-            // A session of its own: the readers' are for short questions.
+            // A session of its own, because the pool is for short queries.
             postgres::Session session(verifying());
             const auto report = eventlog::check_lane(session, store_.options().service, what);
             response->set_events(report.events);
@@ -169,7 +169,7 @@ public:
             response->set_replica(replica_.id);
             store_.pool().with([&](postgres::Session& session) {
                 const auto lanes = session.query(
-                    // Whose lease has run out, or who was started anew since, owns nothing.
+                    // A replica owns nothing when its lease ran out or it was started anew since.
                     R"sql(
                     select l.lane, l.position, p.published, coalesce(r.name, ''), o.owner_epoch,
                            coalesce(o.taken_at, 'epoch')
@@ -186,7 +186,7 @@ public:
                     lane.set_owner_epoch(lanes.int8(row, 4));
                     lane.set_owned_since_us(unix_micros(lanes.time(row, 5)));
                 }
-                // A lane of which nothing was applied yet may have no cursor, and still be stuck.
+                // A lane whose first event is parked has no cursor yet: join both ways.
                 const auto consumers = session.query(
                     "select coalesce(c.source, p.source), coalesce(c.lane, p.lane), "
                     "coalesce(c.position, 0), coalesce(p.events, 0) from (select source, lane, "

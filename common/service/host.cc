@@ -70,9 +70,9 @@ HostOptions host_options(config::Reader& reader, const std::string& name,
     options.grpc_port = reader.port("GRPC_PORT", 0, "gRPC door");
     options.admin_port = reader.port("ADMIN_PORT", 0, "metrics and probes");
     options.reflection = reader.boolean("GRPC_REFLECTION", true, "serve gRPC reflection");
-    options.grpc_calls_per_connection_max = static_cast<int>(reader.integer(
-        "GRPC_CALLS_PER_CONNECTION_MAX", 512, 1, 100'000,
-        "calls and streams that one gRPC connection may have open at once"));
+    options.grpc_calls_per_connection_max = static_cast<int>(
+        reader.integer("GRPC_CALLS_PER_CONNECTION_MAX", 512, 1, 100'000,
+                       "calls and streams that one gRPC connection may have open at once"));
     options.grpc_memory_mib_max = static_cast<std::size_t>(
         reader.integer("GRPC_MEMORY_MIB_MAX", 256, 16, 65'536,
                        "memory of all gRPC connections and calls; above it calls are cancelled"));
@@ -117,8 +117,7 @@ struct Host::State {
           life(options.grace_ms),
           store(options.store, std::move(derive)),
           owners(store, options.replica_id),
-          membership(store, owners,
-                     {.replica = options.replica_id, .lease_ms = options.lease_ms}),
+          membership(store, owners, {.replica = options.replica_id, .lease_ms = options.lease_ms}),
           watch(store, membership),
           settings(store, options.settings_poll_ms),
           read_model(store, options.internal_key.reveal()),
@@ -186,7 +185,7 @@ struct Host::State {
             const auto address = options.peers.find(service);
             if (address == options.peers.end())
                 throw std::runtime_error(upper(service) + "_GRPC is not set");
-            // One of its replicas may stand still: its share of our calls waits until then.
+            // A replica that stands still holds up its share of our calls until a ping fails.
             known = rpc::make_channel(address->second, {.internal_key = options.internal_key,
                                                         .actor = "service:" + options.name,
                                                         .keepalive = kNeighbourPingMs,
@@ -195,7 +194,7 @@ struct Host::State {
         return known;
     }
 
-    // The store first: nothing else makes sense without it. Says why it waits.
+    // Waits for the store, which everything else needs, and logs why it waits.
     void wait_for_store() {
         std::string said;
         while (!life.stopping()) {
@@ -212,7 +211,7 @@ struct Host::State {
         throw std::runtime_error("stopped while waiting for the store");
     }
 
-    // What comes to a lane is answered at once only after a replica has taken it.
+    // A customer is answered at once only when the lane of the message has an owner.
     void wait_for_lanes() const {
         const auto until = Steady::now() + kFirstLanesMs;
         while (!consume->settled() && !life.stopping() && Steady::now() < until)

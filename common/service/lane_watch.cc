@@ -16,11 +16,10 @@ observability::Check lanes_check(const eventlog::Membership::Report& report) {
                 "another process runs under this replica's name and works on its lanes: give each "
                 "process a REPLICA_ID of its own"};
     if (report.without_owner_ms < kWithoutOwnerMs) return {State::ok, ""};
-    return {State::degraded,
-            "lanes " + eventlog::lane_ranges(report.without_owner) +
-                " have no living owner, the first for " +
-                std::to_string(report.without_owner_ms.count() / 1000) +
-                " s: what is for them waits until a replica takes them"};
+    return {State::degraded, "lanes " + eventlog::lane_ranges(report.without_owner) +
+                                 " have no living owner, the first for " +
+                                 std::to_string(report.without_owner_ms.count() / 1000) +
+                                 " s: what is for them waits until a replica takes them"};
 }
 
 void LaneWatch::start() {
@@ -43,7 +42,8 @@ void LaneWatch::beat(Loop& loop) {
     }
 }
 
-// Apart from the beat: when every connection for reading is lent, this waits and the lease must not.
+// Apart from the beat: when every connection for reading is lent, this waits and the lease must
+// not.
 void LaneWatch::check_store(Loop& loop) {
     while (!loop.stopping()) {
         std::string why;

@@ -18,8 +18,8 @@ inline constexpr std::chrono::milliseconds kWithoutOwnerMs{3'000};
 // for longer than kWithoutOwnerMs.
 observability::Check lanes_check(const eventlog::Membership::Report& report);
 
-// Two threads of a process: one beats (common/eventlog/membership.h) and says when lanes are without
-// an owner, the other looks whether the store answers.
+// Two threads of a process: one beats (common/eventlog/membership.h) and says when lanes are
+// without an owner, the other looks whether the store answers.
 class LaneWatch {
 public:
     LaneWatch(eventlog::Store& store, eventlog::Membership& membership)

@@ -87,7 +87,7 @@ void OneEffect::prepare(Command& command) const {
     command.dedupe = eventlog::Dedupe::claim;
 }
 
-// The claim is there and never goes, so a command that would write nothing gets the first verdict.
+// A claim is never removed, so a command that would write nothing gets the first verdict.
 std::vector<eventlog::Recorded> OneEffect::first_answer() {
     Command probe;
     probe.meta.routing = {eventlog::RoutingKind::tenant, asked_.tenant};

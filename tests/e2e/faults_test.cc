@@ -23,13 +23,14 @@ protected:
 // Killed while an answer is on its way and while a payment is: the journey still ends with a
 // receipt.
 //
-// The shop's unknown_text_policy is send_again. A gateway that is killed between an attempt's record
-// and its answer leaves a message of which nobody knows whether Meta has it. Its successor calls it
-// UNKNOWN when the attempt is older than ATTEMPT_START_MS_MAX and SEND_TIMEOUT_MS (3 s here) allow.
-// Under `hold` it would then wait for a person: the customer would have no summary and nothing to
-// tap, rightly. Under send_again it is sent once more unless a status webhook shows within
-// UNKNOWN_EVIDENCE_WAIT_MS (8 s here) that it arrived. So the summary comes in every case, within
-// the phone's patience of 60 s, and the sandbox has seen it once. unknown_e2etest has both policies.
+// The shop's unknown_text_policy is send_again. A gateway that is killed between an attempt's
+// record and its answer leaves a message of which nobody knows whether Meta has it. Its successor
+// calls it UNKNOWN when the attempt is older than ATTEMPT_START_MS_MAX and SEND_TIMEOUT_MS (3 s
+// here) allow. Under `hold` it would then wait for a person: the customer would have no summary and
+// nothing to tap, rightly. Under send_again it is sent once more unless a status webhook shows
+// within UNKNOWN_EVIDENCE_WAIT_MS (8 s here) that it arrived. So the summary comes in every case,
+// within the phone's patience of 60 s, and the sandbox has seen it once. unknown_e2etest has both
+// policies.
 TEST_P(Fire, AServiceKilledInMidJourneyLosesAndDoublesNothing) {
     const std::string instance = std::string(GetParam()) + "-0";
     const auto shop = stack.shop(std::string("kill-") + GetParam(), false, "send_again");

@@ -33,8 +33,7 @@ constexpr int kReplicas = 3;
 // Longer than LANE_LEASE_MS: a replica that stands still loses its lanes.
 constexpr auto kPause = 10s;
 
-const bool kConfigured = Stack::configure(
-    {.replicas = kReplicas, .settings = "WORK_POLL_MS=50\n"});
+const bool kConfigured = Stack::configure({.replicas = kReplicas, .settings = "WORK_POLL_MS=50\n"});
 
 // FLOWSTACK_REPLICAS_SENDS=10000 is the whole of it; the plain suite has less time.
 int queued_sends() {

@@ -39,7 +39,8 @@ public:
 
     // Writes what has waited long enough.
     void save();
-    // Leaves nothing in memory, before lanes come or go. What cannot be written now is applied again.
+    // Leaves nothing in memory, before lanes come or go. What cannot be written now is applied
+    // again.
     void put_away();
     // Reads the cursors again when another replica may have moved them.
     void refresh();

@@ -49,11 +49,8 @@ std::vector<std::int64_t> parked_positions(postgres::Session& session, const std
 
 postgres::Session::Statement unpark(const std::string& consumer, const Where& where,
                                     std::int64_t position) {
-    return {"select unpark($1, $2, $3, $4)", postgres::Params()
-                                                 .add(consumer)
-                                                 .add(where.first)
-                                                 .add(where.second)
-                                                 .add(position)};
+    return {"select unpark($1, $2, $3, $4)",
+            postgres::Params().add(consumer).add(where.first).add(where.second).add(position)};
 }
 
 }  // namespace flowstack::eventlog::consuming

@@ -52,7 +52,8 @@ void Refill::compare_heads(std::chrono::milliseconds every) {
                 if (cursor.applied < head && seen == cursor.applied) behind.push_back(where);
                 seen = cursor.applied;
             }
-        for (const auto& where : behind) fetch(where, heads[static_cast<std::size_t>(where.second)]);
+        for (const auto& where : behind)
+            fetch(where, heads[static_cast<std::size_t>(where.second)]);
     }
 }
 

@@ -25,9 +25,9 @@ public:
     // Applies the events after the cursor up to position `to`. Stops early when the source is away.
     void fetch(const Where& where, std::int64_t to);
 
-    // Compares the cursors with their sources' heads, when `every` has passed since it did so last. A
-    // cursor that stands behind the head twice at the same place is refilled: the bus does not bring
-    // what comes next.
+    // Compares the cursors with their sources' heads, when `every` has passed since it did so last.
+    // A cursor that stands behind the head twice at the same place is refilled: the bus does not
+    // bring what comes next.
     void compare_heads(std::chrono::milliseconds every);
 
 private:

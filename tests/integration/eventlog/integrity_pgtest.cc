@@ -297,18 +297,22 @@ protected:
         command.id = "command-" + std::to_string(++commands_);
         command.tenant = "t1";
         command.meta.routing = {RoutingKind::lane, std::to_string(lane)};
-        command.parts.push_back({{"t1", "campaign", "lane-" + std::to_string(lane)},
-                                 kAny,
-                                 {{.type = "test.v1.Happened", .payload = payload, .occurred_at = kNow}}});
+        command.parts.push_back(
+            {{"t1", "campaign", "lane-" + std::to_string(lane)},
+             kAny,
+             {{.type = "test.v1.Happened", .payload = payload, .occurred_at = kNow}}});
         ASSERT_TRUE(store.append(command).accepted());
         if (lane == lane_) marks_ = remembered();
     }
     // As if this lane's last event had come a minute after all others.
     void last_event_came_late(int lane) {
         tamper("update events set recorded_at = recorded_at + interval '1 minute' where lane = " +
-               std::to_string(lane) + " and position = (select max(position) from events where lane = " +
-               std::to_string(lane) + "); update lanes set last_recorded_at = last_recorded_at + "
-               "interval '1 minute' where lane = " + std::to_string(lane));
+               std::to_string(lane) +
+               " and position = (select max(position) from events where lane = " +
+               std::to_string(lane) +
+               "); update lanes set last_recorded_at = last_recorded_at + "
+               "interval '1 minute' where lane = " +
+               std::to_string(lane));
         marks_.clear();
     }
 };
@@ -327,8 +331,9 @@ TEST_F(SharedWork, IsRightWhicheverLaneIsTheHome) {
 TEST_F(SharedWork, ARowThatIsReallyMissingIsStillFound) {
     happen(1, "started");
     tamper("delete from work where kind = 'freeze' and lane = 0");
-    EXPECT_THAT(problems(), ElementsAre(AllOf(Field(&Problem::kind, "work"), Field(&Problem::lane, 1),
-                                              Field(&Problem::detail, HasSubstr("is not there")))));
+    EXPECT_THAT(problems(),
+                ElementsAre(AllOf(Field(&Problem::kind, "work"), Field(&Problem::lane, 1),
+                                  Field(&Problem::detail, HasSubstr("is not there")))));
 }
 
 TEST_F(SharedWork, ARowThatIsStillThereLongAfterItWasTakenAwayIsFound) {
@@ -337,15 +342,17 @@ TEST_F(SharedWork, ARowThatIsStillThereLongAfterItWasTakenAwayIsFound) {
     last_event_came_late(0);
     ASSERT_THAT(problems(), IsEmpty());
     tamper("insert into work values (0, 'freeze', 'campaign', '" + to_rfc3339(kNow) + "', 0, '')");
-    EXPECT_THAT(problems(), ElementsAre(AllOf(Field(&Problem::kind, "work"), Field(&Problem::lane, 0),
-                                              Field(&Problem::detail, HasSubstr("takes the work away")))));
+    EXPECT_THAT(problems(),
+                ElementsAre(AllOf(Field(&Problem::kind, "work"), Field(&Problem::lane, 0),
+                                  Field(&Problem::detail, HasSubstr("takes the work away")))));
 }
 
 TEST_F(SharedWork, ARowWithAnotherTimeThanItsEventGaveItIsFound) {
     happen(1, "started");
     tamper("update work set due_at = now() where kind = 'freeze' and lane = 0");
-    EXPECT_THAT(problems(), ElementsAre(AllOf(Field(&Problem::kind, "work"), Field(&Problem::lane, 1),
-                                              Field(&Problem::detail, HasSubstr("due at")))));
+    EXPECT_THAT(problems(),
+                ElementsAre(AllOf(Field(&Problem::kind, "work"), Field(&Problem::lane, 1),
+                                  Field(&Problem::detail, HasSubstr("due at")))));
 }
 
 TEST_F(Integrity, ARelayAheadOfItsLaneIsSeen) {

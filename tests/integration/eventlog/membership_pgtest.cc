@@ -1,11 +1,10 @@
-#include "common/eventlog/membership.h"
-
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include <memory>
 #include <thread>
 
+#include "common/eventlog/membership.h"
 #include "tests/support/test_database.h"
 
 // Who works on which lane. A replica that is dropped without leave() is one that was killed.
@@ -53,7 +52,8 @@ class Replicas : public ::testing::Test {
 protected:
     struct Replica {
         Replica(Store& store, const std::string& name, milliseconds lease)
-            : owners(store, name), membership(store, owners, {.replica = name, .lease_ms = lease}) {}
+            : owners(store, name),
+              membership(store, owners, {.replica = name, .lease_ms = lease}) {}
         // What the beating and the consuming thread do.
         void step() {
             membership.beat();

@@ -189,8 +189,7 @@ protected:
         while (Steady::now() < until && (places.size() < at_least || quiet < 5)) {
             const auto records = one.poll(10, std::chrono::milliseconds(100));
             quiet = records.empty() ? quiet + 1 : 0;
-            for (const auto& record : records)
-                places.emplace_back(record.partition, record.offset);
+            for (const auto& record : records) places.emplace_back(record.partition, record.offset);
         }
         return places;
     }

@@ -2,8 +2,8 @@
 #include <gtest/gtest.h>
 
 #include "common/core/corrupt_stream.h"
-#include "common/eventlog/membership.h"
 #include "common/eventlog/consumption.h"
+#include "common/eventlog/membership.h"
 #include "common/eventlog/owners.h"
 #include "common/eventlog/store.h"
 #include "common/rpc/channel.h"

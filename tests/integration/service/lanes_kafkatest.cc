@@ -57,8 +57,7 @@ public:
                     .brokers = brokers()},
                    membership_, owners_, consumption_, {[](int, const std::string&) {}}),
           watch_(store_, membership_) {
-        consumption_.react(
-            [&applied](const eventlog::Recorded&, eventlog::Turn&) { ++applied; });
+        consumption_.react([&applied](const eventlog::Recorded&, eventlog::Turn&) { ++applied; });
         watch_.start();
         relay_.start();
         consume_.start();
@@ -145,7 +144,8 @@ TEST_P(Lanes, EachHasAnOwnerSoonHoweverQuicklyAProcessIsKilledAndStarted) {
         }
         const auto started = Steady::now();
         ASSERT_TRUE(eventually([&] { return all_owned(processes); })) << "round " << round;
-        longest = std::max(longest, std::chrono::duration_cast<milliseconds>(Steady::now() - started));
+        longest =
+            std::max(longest, std::chrono::duration_cast<milliseconds>(Steady::now() - started));
         EXPECT_EQ(processes[victim]->check().state, observability::State::ok);
         // And they are worked on, not only owned.
         const int before = applied;

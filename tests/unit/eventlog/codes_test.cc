@@ -15,7 +15,8 @@ namespace {
 
 std::string sql_of(const std::string& file) {
     std::stringstream text;
-    text << std::ifstream(std::string(FLOWSTACK_SOURCE_DIR) + "/migrations/eventlog/" + file).rdbuf();
+    text << std::ifstream(std::string(FLOWSTACK_SOURCE_DIR) + "/migrations/eventlog/" + file)
+                .rdbuf();
     EXPECT_FALSE(text.str().empty()) << file;
     return text.str();
 }
@@ -52,8 +53,8 @@ TEST(Codes, SqlstatesAreThoseThatTheSqlRaises) {
             raised.insert((*it)[1]);
     }
     std::set<std::string> known;
-    for (const auto code : {kNoSuchLane, kRefused, kClockAhead, kCursorMoved, kOtherLane, kAppendOnly,
-                            kNotParked})
+    for (const auto code :
+         {kNoSuchLane, kRefused, kClockAhead, kCursorMoved, kOtherLane, kAppendOnly, kNotParked})
         known.emplace(code);
     EXPECT_EQ(raised, known);
 }

@@ -14,8 +14,8 @@
 #include "common/rpc/server.h"
 #include "flowstack/common/v1/event_log.grpc.pb.h"
 
-// One connection that opens streams and resets them at once, written in plain HTTP/2 frames: a client
-// library would keep to the limits that the server announces.
+// One connection that opens streams and resets them at once, written in plain HTTP/2 frames: a
+// client library would keep to the limits that the server announces.
 namespace flowstack::rpc {
 namespace {
 
@@ -51,7 +51,8 @@ public:
     ~RawConnection() { close(fd_); }
     RawConnection(const RawConnection&) = delete;
 
-    // The value of MAX_CONCURRENT_STREAMS in the server's first frame, and an acknowledgement of it.
+    // The value of MAX_CONCURRENT_STREAMS in the server's first frame, and an acknowledgement of
+    // it.
     std::uint32_t announced_streams() {
         const auto head = receive(9);
         const auto body = receive((byte(head, 0) << 16) | (byte(head, 1) << 8) | byte(head, 2));

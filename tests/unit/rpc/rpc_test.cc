@@ -124,7 +124,8 @@ TEST_F(Rpc, AnswersACallThatShowsTheKey) {
     EXPECT_EQ(response.service(), "here");
 }
 
-// Probes of orchestrators and of other frameworks send no metadata at all (zeromicro/go-zero #5097).
+// Probes of orchestrators and of other frameworks send no metadata at all (zeromicro/go-zero
+// #5097).
 TEST_F(Rpc, HealthIsAnsweredToAProbeWithoutAnyMetadata) {
     open();
     EXPECT_TRUE(serving(""));
