@@ -287,8 +287,8 @@ every_lane_owned() {
     done
 }
 
-# Services are ready before the bus has given them their lanes, which takes a few seconds after the
-# first start. Whoever writes to the shop meanwhile would wait for the answer.
+# A service is ready when it has taken its first lanes. With replicas, lanes still move for a moment
+# after that. Whoever writes to the shop meanwhile would wait for the answer.
 await_lanes() {
     local service
     wait_until "$LANES_SECONDS" every_lane_owned && return
