@@ -8,8 +8,6 @@ const std::vector<NoDeed>& no_deeds() {
         {"conversation.v1.TemplateService/RenderTemplate", "it only renders"},
         {"gateway.v1.WebhookService/RereadWebhooks",
          "it appends what an earlier reading missed, and nothing is missing here"},
-        {"payment.v1.PaymentService/ResolvePayment",
-         "it needs a payment whose end nobody knows; its events come from OneEffect as all others"},
     };
     return kNoDeeds;
 }
