@@ -324,6 +324,11 @@ void judge_interactive(Judge& judge, const json::value& body) {
     if (kind == "list") judge_list(judge, action);
 }
 
+bool breaks_the_line(std::string_view parameter) {
+    return parameter.find_first_of("\n\r\t") != std::string_view::npos ||
+           parameter.find("     ") != std::string_view::npos;
+}
+
 void judge_template_shape(Judge& judge, const json::value& body) {
     const auto* found = judge.object(body, "template", "template");
     if (found == nullptr) return;
@@ -360,7 +365,11 @@ void judge_template_shape(Judge& judge, const json::value& body) {
             const json::value& parameter = (*parameters)[k];
             const std::string at = path + ".parameters[" + std::to_string(k) + "]";
             const auto kind = judge.text(parameter, "type", at + ".type", 16);
-            if (kind == "text") judge.text(parameter, "text", at + ".text", kTextMax);
+            if (kind != "text") continue;
+            if (breaks_the_line(judge.text(parameter, "text", at + ".text", kTextMax)))
+                return judge.refuse(
+                    graph_error(132018, at + ": Param text cannot have new-line/tab characters or "
+                                             "more than 4 consecutive spaces"));
         }
     }
 }

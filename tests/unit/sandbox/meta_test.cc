@@ -220,6 +220,15 @@ TEST_F(Graph, JudgesTemplates) {
              R"(,"components":[{"type":"body","parameters":[{"type":"text","text":"Asha"}]}])"),
         0);
     EXPECT_EQ(send("order_update", ""), 132000);
+    const auto with = [&](const std::string& value) {
+        return send("order_update",
+                    R"(,"components":[{"type":"body","parameters":[{"type":"text","text":")" +
+                        value + R"("}]}])");
+    };
+    EXPECT_EQ(with(""), 131008);
+    for (const auto* value : {"Ann\\nLee", "Ann\\tLee", "Ann      Lee"})
+        EXPECT_EQ(with(value), 132018) << value;
+    EXPECT_EQ(with("Ann    Lee"), 0);  // four blanks are allowed
     EXPECT_EQ(send("hello_world", ""), 132001);
     EXPECT_EQ(send("old", ""), 132015);
     EXPECT_EQ(send("gone", ""), 132016);
