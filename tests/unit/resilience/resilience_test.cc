@@ -6,7 +6,6 @@
 #include <random>
 #include <string>
 
-#include "common/resilience/backoff.h"
 #include "common/resilience/circuit_breaker.h"
 #include "common/resilience/gcra.h"
 
@@ -94,41 +93,6 @@ TEST(Gcra, NeverExceedsItsRateInAnyWindowAndItsAdviceIsExact) {
                 ASSERT_LE(static_cast<double>(to - from + 1), burst + rate * window + 1e-6);
             }
         }
-    }
-}
-
-TEST(Backoff, DoublesItsBoundUpToTheLimit) {
-    const BackoffPolicy policy{.base = milliseconds{100}, .limit = milliseconds{1000}};
-    EXPECT_EQ(backoff_bound(policy, 1), milliseconds{100});
-    EXPECT_EQ(backoff_bound(policy, 2), milliseconds{200});
-    EXPECT_EQ(backoff_bound(policy, 4), milliseconds{800});
-    EXPECT_EQ(backoff_bound(policy, 5), milliseconds{1000});
-    EXPECT_EQ(backoff_bound(policy, 2'000'000'000), milliseconds{1000});
-    EXPECT_EQ(backoff_bound(policy, 0), milliseconds{100});
-}
-
-TEST(Backoff, SpreadsOverTheWholeRange) {
-    const BackoffPolicy policy{.base = milliseconds{100}, .limit = milliseconds{1000}};
-    EXPECT_EQ(full_jitter(policy, 1, 0.0), milliseconds{0});
-    EXPECT_EQ(full_jitter(policy, 1, 0.5), milliseconds{50});
-    EXPECT_EQ(full_jitter(policy, 1, 0.999999), milliseconds{100});
-    EXPECT_EQ(full_jitter(policy, 9, 1.0), milliseconds{1000});
-}
-
-TEST(Backoff, StaysWithinItsBoundForAnyInput) {
-    const auto used = seed();
-    SCOPED_TRACE("FLOWSTACK_TEST_SEED=" + std::to_string(used));
-    std::mt19937_64 random(used);
-    for (int i = 0; i < 10'000; ++i) {
-        const BackoffPolicy policy{
-            .base = milliseconds(std::uniform_int_distribution(0, 10'000)(random)),
-            .limit = milliseconds(std::uniform_int_distribution(0, 1'000'000)(random))};
-        const int attempt = std::uniform_int_distribution(-5, 100)(random);
-        const auto wait =
-            full_jitter(policy, attempt, std::uniform_real_distribution(0.0, 1.0)(random));
-        ASSERT_GE(wait, milliseconds{0});
-        ASSERT_LE(wait, policy.limit);
-        ASSERT_LE(backoff_bound(policy, attempt), backoff_bound(policy, attempt + 1));
     }
 }
 
