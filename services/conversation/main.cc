@@ -6,7 +6,9 @@
 #include "common/config/config.h"
 #include "common/core/clock.h"
 #include "common/core/ids.h"
+#include "common/observability/health.h"
 #include "common/service/host.h"
+#include "services/conversation/adapters/alarms.h"
 #include "services/conversation/adapters/consumer.h"
 #include "services/conversation/adapters/contacts.h"
 #include "services/conversation/adapters/content.h"
@@ -38,7 +40,9 @@ int main(int argc, char** argv) try {
     });
     conversation::GatewayTenants tenants(host.channel("gateway"));
     conversation::GatewayContacts contacts(host.channel("gateway"));
-    conversation::Reactor reactor(books, tenants, content, config.limit);
+    conversation::Alarms alarms(host.metrics());
+    host.health().add("flows", [&] { return alarms.check(); });
+    conversation::Reactor reactor(books, tenants, content, alarms, config.limit);
     host.react([&](const auto& event, auto& turn) { reactor.react(event, turn); });
     host.project(conversation::project);
 

@@ -105,6 +105,8 @@ const std::vector<Attack>& attacks() {
          R"({"name":"tenants/$attacker/conversations/$victim.conversation","reason":"probe"})"},
         {"conversation.v1.ConversationService/HandBackConversation", not_found,
          R"({"name":"tenants/$attacker/conversations/$victim.conversation","reason":"probe"})"},
+        {"conversation.v1.ConversationService/CloseConversation", not_found,
+         R"({"name":"tenants/$attacker/conversations/$victim.conversation","reason":"probe"})"},
         {"conversation.v1.ConversationService/ReplyToConversation", not_found,
          R"({"name":"tenants/$attacker/conversations/$victim.conversation",
              "content":{"text":{"body":"probe"}}})"},

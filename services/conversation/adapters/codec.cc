@@ -57,6 +57,30 @@ std::vector<ReservedLine> reserved_of(
     return lines;
 }
 
+v1::PaymentNews wire(PaymentNews news) {
+    switch (news) {
+        case PaymentNews::started:
+            return v1::PAYMENT_NEWS_STARTED;
+        case PaymentNews::unclear:
+            return v1::PAYMENT_NEWS_UNCLEAR;
+        case PaymentNews::let_go:
+            return v1::PAYMENT_NEWS_LET_GO;
+        case PaymentNews::paid:
+            return v1::PAYMENT_NEWS_PAID;
+        case PaymentNews::failed:
+            return v1::PAYMENT_NEWS_FAILED;
+        case PaymentNews::expired:
+            return v1::PAYMENT_NEWS_EXPIRED;
+    }
+    throw std::invalid_argument("unknown news of a payment");
+}
+PaymentNews news_of(v1::PaymentNews news) {
+    for (const auto known : {PaymentNews::started, PaymentNews::unclear, PaymentNews::let_go,
+                             PaymentNews::paid, PaymentNews::failed, PaymentNews::expired})
+        if (wire(known) == news) return known;
+    throw std::invalid_argument("unknown news of a payment");
+}
+
 // --- Conversation, out
 
 v1::ConversationOpened message_of(const Opened& e) {
@@ -92,6 +116,29 @@ v1::NodeEntered message_of(const NodeEntered& e) {
     v1::NodeEntered m;
     m.set_node(e.node);
     m.set_retries(e.retries);
+    return m;
+}
+v1::HintGiven message_of(const HintGiven& e) {
+    v1::HintGiven m;
+    m.set_node(e.node);
+    return m;
+}
+v1::UnclearItemsChanged message_of(const UnclearItemsChanged& e) {
+    v1::UnclearItemsChanged m;
+    for (const auto& item : e.items) {
+        auto* i = m.add_items();
+        i->set_quantity(item.quantity);
+        i->mutable_personal()->set_words(item.words);
+    }
+    return m;
+}
+v1::PaymentNoted message_of(const PaymentNoted& e) {
+    v1::PaymentNoted m;
+    m.set_intent_id(e.intent_id);
+    m.set_order_id(e.order_id);
+    m.set_news(wire(e.news));
+    set(m.mutable_amount(), e.amount);
+    m.set_order_number(e.order_number);
     return m;
 }
 v1::VariableCaptured message_of(const VariableCaptured& e) {
@@ -236,6 +283,16 @@ Event event_of(const v1::ConversationAdvanced& m) {
 Event event_of(const v1::NodeEntered& m) { return NodeEntered{m.node(), m.retries()}; }
 Event event_of(const v1::VariableCaptured& m) {
     return VariableCaptured{m.name(), m.personal().value()};
+}
+Event event_of(const v1::HintGiven& m) { return HintGiven{m.node()}; }
+Event event_of(const v1::UnclearItemsChanged& m) {
+    UnclearItemsChanged e;
+    for (const auto& item : m.items()) e.items.push_back({item.personal().words(), item.quantity()});
+    return e;
+}
+Event event_of(const v1::PaymentNoted& m) {
+    return PaymentNoted{m.intent_id(), m.order_id(), news_of(m.news()), money_of(m.amount()),
+                        m.order_number()};
 }
 Event event_of(const v1::CartChanged& m) { return CartChanged{cart_of(m.lines())}; }
 Event event_of(const v1::ReplyRequested& m) {
@@ -439,7 +496,8 @@ Event decode_event(const std::string& type, const std::string& payload) {
                  v1::NodeEntered, v1::VariableCaptured, v1::CartChanged, v1::ReplyRequested,
                  v1::StockRequested, v1::CheckoutRequested, v1::ConversationEscalated,
                  v1::FollowUpRequested, v1::ReservationEndRequested, v1::OrderTaken,
-                 v1::OrderOffered, v1::OrderWaitEnded>();
+                 v1::OrderOffered, v1::OrderWaitEnded, v1::HintGiven, v1::PaymentNoted,
+                 v1::UnclearItemsChanged>();
     const auto found = kDecoders.find(type);
     if (found == kDecoders.end()) unknown("conversation", type);
     return found->second(payload);

@@ -61,11 +61,10 @@ std::string kind_of(gateway::v1::InboundKind kind) {
     }
 }
 
-void led_to_nothing(const eventlog::Recorded& event, const std::string& why) {
-    log::warn("an event led to nothing", {{"type", event.type},
-                                          {"tenant", event.stream.tenant},
-                                          {"position", event.position},
-                                          {"why", why}});
+void ignored(const eventlog::Recorded& event, const std::string& why) {
+    log::warn("event ignored: " + why, {{"type", event.type},
+                                        {"tenant", event.stream.tenant},
+                                        {"position", event.position}});
 }
 
 }  // namespace
@@ -85,6 +84,7 @@ void Reactor::react(const eventlog::Recorded& event, eventlog::Turn& turn) {
         {name_of<payment::v1::IntentPaid>(), &Reactor::on_intent_paid},
         {name_of<payment::v1::ReceiptLearned>(), &Reactor::on_receipt_learned},
         {name_of<payment::v1::CheckoutRefused>(), &Reactor::on_checkout_refused},
+        {name_of<payment::v1::PaymentNeedsPerson>(), &Reactor::on_payment_needs_person},
         {name_of<payment::v1::IntentFailed>(), &Reactor::on_intent_failed},
         {name_of<payment::v1::IntentExpired>(), &Reactor::on_intent_expired},
         {name_of<followup::v1::TaskFired>(), &Reactor::on_task_fired},
@@ -164,11 +164,20 @@ void Reactor::on_message(const Recorded& event, LogTurn& log_turn) {
                                   {"kind", in.kind},
                                   {"outcome", turn.outcome},
                                   {"node", turn.conversation.node}});
-    if (!turn.problem.empty())
-        log::error("a flow misbehaved and its conversation was given to a person",
-                   {{"tenant", tenant},
-                    {"conversation", turn.conversation.id},
-                    {"problem", turn.problem}});
+    if (!turn.problem.empty()) gave_up(tenant, turn.conversation.id, turn.problem);
+    if (turn.outcome == "no_flow") {
+        const auto& missing = turn.conversation.flow_key;
+        log::warn("customer got no answer: there is no such flow",
+                  {{"tenant", tenant},
+                   {"conversation", turn.conversation.id},
+                   {"flow", missing},
+                   {"version", turn.conversation.flow_version}});
+        alarms_.handled(tenant, missing.empty() ? "(none)" : missing);
+    } else if (turn.outcome == "answered") {
+        alarms_.handled(tenant, "");
+    }
+    // Nobody answers it, and no dialogue is open that it could be recorded in.
+    if (turn.events.empty()) return;
 
     eventlog::Command command;
     command.tenant = tenant;
@@ -228,14 +237,24 @@ void Reactor::on_contacts_linked(const Recorded& event, LogTurn& turn) {
     turn.append(std::move(command), "on_contacts_linked");
 }
 
+void Reactor::gave_up(const std::string& tenant, const std::string& conversation,
+                      const std::string& problem) {
+    log::error("conversation given to a person: its flow or this service failed",
+               {{"tenant", tenant}, {"conversation", conversation}, {"problem", problem}});
+    alarms_.gave_up(tenant);
+}
+
 void Reactor::advance(const Recorded& event, LogTurn& turn, const std::string& conversation_id,
                       const std::string& customer_id, const Input& input) {
     const auto& tenant = event.stream.tenant;
-    // Orders and payments made by API belong to no dialogue.
+    // An order or payment that was made by API may belong to no dialogue.
     if (conversation_id.empty()) return;
     const auto name = stream(tenant, category::kConversation, conversation_id);
     const auto conversation = books_.conversations.load(name, turn);
-    if (!conversation.state.exists()) return led_to_nothing(event, "there is no such conversation");
+    if (!conversation.state.exists()) return ignored(event, "there is no such conversation");
+    // A caller of payment's API names both, and may have mixed them up.
+    if (conversation.state.customer_id != customer_id)
+        return ignored(event, "its conversation is another customer's");
     const auto customer_stream = stream(tenant, category::kCustomer, customer_id);
     const auto customer = books_.customers.load(customer_stream, turn);
 
@@ -247,10 +266,14 @@ void Reactor::advance(const Recorded& event, LogTurn& turn, const std::string& c
     scene.context.flow = flow ? flow.get() : &content_.packs().base;
 
     const auto result = step(conversation.state, customer.state, input, scene.context);
-    if (!result.problem.empty())
-        log::error(
-            "a flow misbehaved and its conversation was given to a person",
-            {{"tenant", tenant}, {"conversation", conversation_id}, {"problem", result.problem}});
+    if (!result.problem.empty()) gave_up(tenant, conversation_id, result.problem);
+    if (!result.unsaid.empty()) {
+        log::warn("follow-up not said: there are no words for its kind",
+                  {{"tenant", tenant},
+                   {"conversation", conversation_id},
+                   {"occasion", result.unsaid}});
+        alarms_.unsaid(tenant, result.unsaid);
+    }
     if (result.events.empty()) return;
 
     eventlog::Command command;
@@ -266,6 +289,8 @@ void Reactor::advance(const Recorded& event, LogTurn& turn, const std::string& c
     }
     turn.append(std::move(command), "advance");
 }
+
+static_assert(kCountedLinesMax + 1 <= eventlog::kPartsMax);
 
 // --- Stock: asked on the customer's lane, decided on the tenant's, answered on the customer's
 
@@ -346,7 +371,8 @@ void Reactor::on_order_placed(const Recorded& event, LogTurn& turn) {
 void Reactor::on_payment_started(const Recorded& event, LogTurn& turn) {
     const auto m = parsed<payment::v1::PaymentStarted>(event);
     advance(event, turn, m.conversation_id(), m.customer_id(),
-            PaymentBegan{m.order_id(), m.provider(), money_of(m.amount()), m.order_number()});
+            PaymentBegan{m.order_id(), m.provider(), money_of(m.amount()), m.order_number(),
+                         m.intent_id()});
 }
 
 void Reactor::on_invoice_issued(const Recorded& event, LogTurn& turn) {
@@ -375,7 +401,8 @@ void Reactor::on_intent_paid(const Recorded& event, LogTurn& turn) {
 
 void Reactor::on_receipt_learned(const Recorded& event, LogTurn& turn) {
     const auto m = parsed<payment::v1::ReceiptLearned>(event);
-    // Of money that goes back, the customer was told without a receipt.
+    // A second payment is refunded; the customer has already been told, so this receipt is not
+    // announced.
     if (m.second_success() || m.conversation_id().empty()) return;
     advance(event, turn, m.conversation_id(), m.customer_id(),
             ReceiptCame{m.order_id(), m.receipt(), money_of(m.amount()), m.order_number()});
@@ -390,12 +417,20 @@ void Reactor::on_checkout_refused(const Recorded& event, LogTurn& turn) {
 void Reactor::on_intent_failed(const Recorded& event, LogTurn& turn) {
     const auto m = parsed<payment::v1::IntentFailed>(event);
     advance(event, turn, m.conversation_id(), m.customer_id(),
-            PaymentFailed{m.order_id(), m.reason()});
+            PaymentFailed{m.order_id(), m.reason(), m.intent_id()});
+}
+
+// PaymentResolved needs no handler: IntentPaid or IntentFailed follows it in the same append.
+void Reactor::on_payment_needs_person(const Recorded& event, LogTurn& turn) {
+    const auto m = parsed<payment::v1::PaymentNeedsPerson>(event);
+    advance(event, turn, m.conversation_id(), m.customer_id(),
+            PaymentUnclear{m.order_id(), m.intent_id(), money_of(m.amount()), m.order_number()});
 }
 
 void Reactor::on_intent_expired(const Recorded& event, LogTurn& turn) {
     const auto m = parsed<payment::v1::IntentExpired>(event);
-    advance(event, turn, m.conversation_id(), m.customer_id(), PaymentExpired{m.order_id()});
+    advance(event, turn, m.conversation_id(), m.customer_id(),
+            PaymentExpired{m.order_id(), m.intent_id()});
 }
 
 // --- Followup
@@ -408,7 +443,7 @@ void Reactor::on_task_fired(const Recorded& event, LogTurn& turn) {
             books_.customers
                 .load(stream(event.stream.tenant, category::kCustomer, m.customer_id()), turn)
                 .state.conversation_id;
-    if (conversation_id.empty()) return led_to_nothing(event, "this customer never wrote");
+    if (conversation_id.empty()) return ignored(event, "this customer never wrote");
     advance(event, turn, conversation_id, m.customer_id(),
             FollowUpDue{m.task_id(), m.kind(), from_unix_micros(m.since_us()), m.personal().text(),
                         m.template_key()});

@@ -4,19 +4,20 @@
 #include <string>
 
 #include "common/eventlog/turn.h"
+#include "services/conversation/adapters/alarms.h"
 #include "services/conversation/adapters/content.h"
 #include "services/conversation/adapters/streams.h"
 #include "services/conversation/adapters/tenants.h"
 #include "services/conversation/domain/pipeline.h"
 
-// What this service decides on what it hears: one handler for each event that matters, one command
-// each.
+// Decides on the events of all services. There is one handler for each event that matters here; a
+// handler appends at most one command.
 namespace flowstack::conversation {
 
 class Reactor {
 public:
-    Reactor(Books& books, Tenants& tenants, ContentCache& content, RateLimit limit)
-        : books_(books), tenants_(tenants), content_(content), limit_(limit) {}
+    Reactor(Books& books, Tenants& tenants, ContentCache& content, Alarms& alarms, RateLimit limit)
+        : books_(books), tenants_(tenants), content_(content), alarms_(alarms), limit_(limit) {}
 
     void react(const eventlog::Recorded& event, eventlog::Turn& turn);
 
@@ -35,12 +36,13 @@ private:
     void on_intent_paid(const Recorded& event, LogTurn& turn);       // payment
     void on_receipt_learned(const Recorded& event, LogTurn& turn);   // payment
     void on_checkout_refused(const Recorded& event, LogTurn& turn);  // payment
+    void on_payment_needs_person(const Recorded& event, LogTurn& turn);  // payment
     void on_intent_failed(const Recorded& event, LogTurn& turn);     // payment
     void on_intent_expired(const Recorded& event, LogTurn& turn);    // payment
     void on_task_fired(const Recorded& event, LogTurn& turn);        // followup
     void on_task_skipped(const Recorded& event, LogTurn& turn);      // followup
 
-    // What the engine has to know, and what has to live as long as it looks at it.
+    // The engine's context, and the owners of everything that the context points to.
     struct Scene {
         TenantFacts tenant;
         std::shared_ptr<const Snapshot> content;
@@ -50,6 +52,9 @@ private:
     };
     void set_scene(Scene& scene, const Recorded& event, LogTurn& turn,
                    const std::string& cause_key);
+
+    void gave_up(const std::string& tenant, const std::string& conversation,
+                 const std::string& problem);
 
     // One step of one conversation, appended at the version that it saw.
     void advance(const Recorded& event, LogTurn& turn, const std::string& conversation_id,
@@ -62,6 +67,7 @@ private:
     Books& books_;
     Tenants& tenants_;
     ContentCache& content_;
+    Alarms& alarms_;
     RateLimit limit_;
 };
 

@@ -9,7 +9,7 @@ namespace grpc {
 class Channel;
 }
 
-// Whom gateway knows: it mints customer ids, and it alone knows service windows.
+// Gateway's contacts. Gateway mints customer ids, and only gateway knows when a service window closes.
 namespace flowstack::conversation {
 
 struct KnownContact {
@@ -21,9 +21,8 @@ struct KnownContact {
 class ContactBook {
 public:
     virtual ~ContactBook() = default;
-    // The contact with this phone (E.164 with +), made when there is none; `channel_id`, when
-    // given, is the channel of a new one. Throws rpc::Failure: what gateway refused, or that it is
-    // away.
+    // The contact with this phone (E.164 with +). If there is none, gateway makes one, on
+    // `channel_id` if that is given. Throws rpc::Failure if gateway refuses or is away.
     virtual KnownContact of_phone(const std::string& tenant, const std::string& phone,
                                   const std::string& channel_id) = 0;
 };

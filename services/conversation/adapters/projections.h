@@ -7,7 +7,7 @@ class Conversation;
 class Customer;
 }  // namespace flowstack::conversation::v1
 
-// Read models and resources: the API's messages, moved along by events. Pure.
+// Read models: the API's resource messages, made from events. Pure.
 namespace flowstack::conversation {
 
 namespace document {
@@ -16,7 +16,7 @@ inline const std::string kConversation =
 inline const std::string kCustomer = "customer";
 }  // namespace document
 
-// One event of the resource's own stream.
+// Applies one event of the resource's own stream to the resource.
 void apply(v1::Conversation& conversation, const eventlog::Recorded& event);
 void apply(v1::Customer& customer, const eventlog::Recorded& event);
 

@@ -29,7 +29,7 @@ rpc::Failure refused(const std::string& tenant, const std::string& customer_id,
     return rpc::internal();
 }
 
-// What was answered, from the facts that were written: a repeat gets the same.
+// The answer, read from the facts that were written, so that a repeated request gets the same one.
 void show(const std::string& tenant, const std::vector<eventlog::Recorded>& events,
           v1::PlacedOrder& out) {
     for (const auto& event : events) {
@@ -60,12 +60,13 @@ void place_order(const Doors& doors, const v1::PlaceOrderRequest& request,
     const auto tenant = parse_parent(request.parent());
     const OrderAsked asked{request.phone(), request.product_id(), request.quantity(),
                            request.delivery_address(), request.customer_name()};
-    // Also of a request that is tried again while it is under way.
+    // A request that is tried again while the first try is under way gets the same id.
     const auto order_id = made_id(doors, kMethod, tenant, request.request_id());
     const auto conversation_id = doors.ids.next().text();
     std::optional<KnownContact> contact;
     const auto make = [&]() -> std::optional<eventlog::Command> {
-        // What the customer is told to pay follows the newest settings, as payment's price will.
+        // The total that the customer is told must follow the newest settings: payment prices the
+        // order by them.
         const auto facts = tenant_facts(doors, tenant, kNewestSettings);
         if (facts.status != "ACTIVE")
             throw rpc::tenant_not_active("tenants/" + tenant,
@@ -111,8 +112,8 @@ void place_order(const Doors& doors, const v1::PlaceOrderRequest& request,
         };
         add(stream(tenant, category::kConversation, placed.conversation_id),
             placed.opened ? eventlog::kCreate : latest.expected(), placed.events);
-        // Also when nothing is learnt of them: a conversation that they open meanwhile is another
-        // one.
+        // This part is here even if it has no events: its version makes the append fail when the
+        // customer opened another conversation meanwhile.
         add(customer_stream, customer.expected(), placed.customer_events);
         return command;
     };

@@ -24,7 +24,8 @@ rpc::Failure version_mismatch() {
             "The resource has changed since that etag: read it again."};
 }
 
-// The fold of one stream as a resource: you read your own writes.
+// Reads a resource from its stream and not from the read model, so that callers see their own
+// writes.
 template <class Resource>
 void fold(const Doors& doors, const eventlog::StreamName& name, const std::string& resource_name,
           Resource& resource) {
@@ -34,7 +35,7 @@ void fold(const Doors& doors, const eventlog::StreamName& name, const std::strin
     for (const auto& event : events) apply(resource, event);
 }
 
-// What a reply says, in one line for a person who reads the history.
+// A reply as text, for a person who reads the history.
 std::string words_of(const Content& content) {
     auto text = content.body;
     for (const auto& title : content.titles) text += "\n[" + title + "]";
@@ -74,6 +75,14 @@ void describe(const eventlog::Recorded& event, v1::HistoryEntry& entry) {
         entry.set_text(captured->name + " = " + captured->value);
     } else if (const auto* escalated = std::get_if<Escalated>(&fact)) {
         entry.set_reason(escalated->reason);
+    } else if (const auto* payment = std::get_if<PaymentNoted>(&fact)) {
+        entry.set_text("payment " + payment->intent_id + ": " + std::string(text_of(payment->news)));
+    } else if (const auto* unclear = std::get_if<UnclearItemsChanged>(&fact)) {
+        std::string words;
+        for (const auto& item : unclear->items) words += (words.empty() ? "" : ", ") + item.words;
+        entry.set_text(words);
+    } else if (const auto* hint = std::get_if<HintGiven>(&fact)) {
+        entry.set_text(hint->node);
     }
 }
 
@@ -129,6 +138,16 @@ public:
         return doors_.rpc.unary(context, [=, this](rpc::Call&) {
             change("hand_back", *request, request->etag(),
                    HandBack{request->reason().empty() ? "handed back" : request->reason()});
+            show(request->name(), *response);
+        });
+    }
+
+    ServerUnaryReactor* CloseConversation(CallbackServerContext* context,
+                                          const v1::CloseConversationRequest* request,
+                                          v1::Conversation* response) override {
+        return doors_.rpc.unary(context, [=, this](rpc::Call&) {
+            change("close", *request, request->etag(),
+                   Close{request->reason().empty() ? "closed" : request->reason()});
             show(request->name(), *response);
         });
     }
@@ -225,6 +244,8 @@ private:
                 return rpc::wrong_state(name, "The conversation is " +
                                                   std::string(text_of(c.state)) +
                                                   ": escalate it first.");
+            case Rejection::already_closed:
+                return rpc::wrong_state(name, "The conversation is CLOSED already.");
         }
         return rpc::internal();
     }

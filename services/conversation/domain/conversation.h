@@ -4,6 +4,7 @@
 #include <deque>
 #include <map>
 #include <optional>
+#include <set>
 #include <string>
 #include <string_view>
 #include <variant>
@@ -12,6 +13,7 @@
 #include "common/core/decision.h"
 #include "common/core/time.h"
 #include "services/conversation/domain/catalog.h"
+#include "services/conversation/domain/order_text.h"
 #include "services/conversation/domain/templates.h"
 
 // A conversation: one dialogue with one customer, from the first word to CLOSED.
@@ -50,7 +52,7 @@ struct Opened {
 };
 struct Spoke {
     std::string inbound_id;
-    std::string kind;  // text | tap | media
+    std::string kind;  // text | tap | edit | else gateway's word (pipeline.h)
     std::string tap_id;
     std::string outcome;  // see pipeline.h
     Time sent_at{};
@@ -68,6 +70,11 @@ struct NodeEntered {
     std::string node;
     int retries = 0;
     bool operator==(const NodeEntered&) const = default;
+};
+// The customer sent something that is no answer at this node and was told so; not again here.
+struct HintGiven {
+    std::string node;
+    bool operator==(const HintGiven&) const = default;
 };
 struct VariableCaptured {
     std::string name;
@@ -139,8 +146,31 @@ struct OrderOffered {
 };
 struct OrderWaitEnded {
     std::string order_id;
-    std::string reason;  // paid | order_cancelled | no_order | not_priced
+    std::string reason;  // paid | order_cancelled | no_order | not_priced | closed
     bool operator==(const OrderWaitEnded&) const = default;
+};
+enum class PaymentNews {
+    started,
+    unclear,  // only a person can end it
+    let_go,   // a person handed back or closed the dialogue: it does not wait for the money any more
+    paid,
+    failed,
+    expired,
+};
+std::string_view text_of(PaymentNews news);  // "let go"
+// Payment said this about one payment of the customer.
+struct PaymentNoted {
+    std::string intent_id;
+    std::string order_id;  // empty: a payment without an order
+    PaymentNews news = PaymentNews::started;
+    Money amount;  // zero: as before
+    std::string order_number;
+    bool operator==(const PaymentNoted&) const = default;
+};
+// What a text order did not say clearly and is yet to be asked about, whole.
+struct UnclearItemsChanged {
+    std::vector<UnclearItem> items;
+    bool operator==(const UnclearItemsChanged&) const = default;
 };
 struct Escalated {
     std::string reason;
@@ -166,25 +196,24 @@ struct ReservationEndRequested {
 using Event =
     std::variant<Opened, Spoke, Advanced, NodeEntered, VariableCaptured, CartChanged,
                  ReplyRequested, StockRequested, CheckoutRequested, Escalated, FollowUpRequested,
-                 ReservationEndRequested, OrderTaken, OrderOffered, OrderWaitEnded>;
+                 ReservationEndRequested, OrderTaken, OrderOffered, OrderWaitEnded, HintGiven,
+                 PaymentNoted, UnclearItemsChanged>;
 
 // --- State
 
-// Names of variables that the engine itself reads. The flow document may use them in texts too.
+// Names of variables that the engine itself reads: answers of the customer, or words for texts. What
+// a rule believes is no variable, so that no flow can write it.
 namespace variable {
 inline const std::string kLanguage = "language";
-inline const std::string kPhone = "phone";
+inline const std::string kPhone = "phone";  // the number that pays
 inline const std::string kAddress = "address";
 inline const std::string kCustomerName = "customer_name";
 inline const std::string kProductId = "product_id";
 inline const std::string kQuantity = "quantity";
 inline const std::string kProvider = "provider";
-inline const std::string kUnclear = "unclear_items";
 inline const std::string kOrderNumber = "order_number";
-inline const std::string kPaidOrder = "paid_order";
-inline const std::string kFailedOrder = "failed_order";
+inline const std::string kInvoiceNumber = "invoice_number";
 inline const std::string kLabel = "state";  // the flow's own label
-inline const std::string kCatalogPage = "catalog_page";
 }  // namespace variable
 
 struct SentChoices {
@@ -209,6 +238,29 @@ struct WaitingOrder {
 // The oldest are forgotten first: they stay unpaid in the books, and a person helps whoever taps.
 inline constexpr std::size_t kWaitingOrdersMax = 10;
 
+// A checkout of this dialogue that another one has followed. Its money may still come.
+struct EarlierOrder {
+    std::string id;
+    std::vector<CartLine> lines;
+    std::string address;
+};
+inline constexpr std::size_t kEarlierOrdersMax = 10;
+
+struct KnownPayment {
+    std::string intent_id;
+    std::string order_id;
+    PaymentNews news = PaymentNews::started;
+    Money amount;
+    std::string order_number;
+
+    // The same payment? Where one side does not know the intent, the order decides.
+    bool is(const std::string& intent, const std::string& order) const {
+        if (!intent.empty() && !intent_id.empty()) return intent == intent_id;
+        return !order.empty() && order == order_id;
+    }
+};
+inline constexpr std::size_t kKnownPaymentsMax = 20;
+
 struct Conversation {
     std::string id;  // empty: there is none
     std::string customer_id;
@@ -221,20 +273,29 @@ struct Conversation {
     std::string state_reason;
     std::string node;
     int retries = 0;
+    std::string hinted_node;  // empty: no hint was given at the node
+    // The last message that was an answer, and the node that it answered: what an edit may change.
+    std::string last_words_id;
+    std::string last_words_node;
     std::map<std::string, std::string> variables;
     std::vector<CartLine> cart;
+    std::vector<UnclearItem> unclear_items;
     std::deque<SentChoices> choices;  // the last messages that can be tapped, oldest first
     // Asked for and not answered yet; empty when nothing is asked.
     std::string asked_reservation_id;
     // The waiting order that it is asked for; empty: for the cart.
     std::string asked_order_id;
-    // The same for an order that was paid late.
-    std::string late_reservation_id;
+    // The same for orders that were paid late.
+    std::set<std::string> late_reservation_ids;
     // What the checkout holds, until it is sold or given back.
     std::string held_reservation_id;
     std::string order_id;
     std::vector<CartLine> order_lines;
+    std::string order_address;
     std::string order_provider;
+    std::deque<EarlierOrder> earlier_orders;  // oldest first
+    std::deque<KnownPayment> payments;        // oldest first
+    KnownPayment awaited;  // what WAITING_FOR_PAYMENT waits for
     std::deque<WaitingOrder> waiting_orders;  // oldest first, those that ended too
     Time bucket_full_at{};
     bool throttled = false;  // the last message was over the limit, and the customer was told
@@ -247,6 +308,11 @@ struct Conversation {
         return found == variables.end() ? std::string{} : found->second;
     }
     const WaitingOrder* waiting_order(const std::string& order) const;
+    const KnownPayment* payment(const std::string& intent, const std::string& order) const;
+    // Of an order: by its last payment, except that paid stays paid. No order has none of it.
+    bool is_paid(const std::string& order) const;
+    bool payment_failed(const std::string& order) const;   // or expired: it may be tried again
+    bool payment_unclear(const std::string& order) const;  // it must not be tried again
     // A payment may come: between the request for stock and the payment's end.
     bool paying() const {
         return !asked_reservation_id.empty() || state == Lifecycle::waiting_for_payment ||
@@ -265,6 +331,11 @@ struct Escalate {
 struct HandBack {
     std::string reason;
 };
+// Also what waits for money: a person knows better. Whatever payment says later is told and changes
+// nothing.
+struct Close {
+    std::string reason;
+};
 // Rendered words of a person in an escalated conversation.
 struct ReplyAsAgent {
     std::string message_id;
@@ -272,12 +343,13 @@ struct ReplyAsAgent {
     std::string agent;
     Content content;
 };
-using Command = std::variant<Escalate, HandBack, ReplyAsAgent>;
+using Command = std::variant<Escalate, HandBack, Close, ReplyAsAgent>;
 
 enum class Rejection {
     no_such_conversation,
     transition_not_allowed,
     not_escalated,  // only a person who took over replies, and hands back
+    already_closed,
 };
 Decision<Event, Rejection> decide(const Conversation& conversation, const Command& command);
 

@@ -16,32 +16,6 @@ using Values = std::map<std::string, std::string>;
 
 std::string quantity_text(std::int64_t quantity) { return std::to_string(quantity); }
 
-// Unclear items wait in one variable: a line "<quantity>\t<words>" each.
-std::string pack_items(const std::vector<UnclearItem>& items) {
-    std::string text;
-    for (const auto& item : items) {
-        if (!text.empty()) text += '\n';
-        auto words = item.words;
-        std::replace(words.begin(), words.end(), '\n', ' ');
-        text += std::to_string(item.quantity) + "\t" + words;
-    }
-    return text;
-}
-
-std::vector<UnclearItem> unpack_items(const std::string& text) {
-    std::vector<UnclearItem> items;
-    for (std::size_t begin = 0; begin < text.size();) {
-        const auto end = std::min(text.find('\n', begin), text.size());
-        const auto line = text.substr(begin, end - begin);
-        const auto tab = line.find('\t');
-        if (tab != std::string::npos)
-            items.push_back(
-                {line.substr(tab + 1), parse_count(line.substr(0, tab), 0, 999).value_or(0)});
-        begin = end + 1;
-    }
-    return items;
-}
-
 // One step of one conversation. Works on a copy of the state that every fact moves along, so that a
 // later action sees what an earlier one did.
 class Machine {
@@ -50,9 +24,10 @@ public:
         : c_(conversation), customer_(customer), x_(context) {}
 
     Step run(const Input& input) {
-        of_the_world_ = !std::holds_alternative<Said>(input) &&
-                        !std::holds_alternative<Tapped>(input) &&
-                        !std::holds_alternative<SentMedia>(input);
+        of_the_world_ =
+            !std::holds_alternative<Said>(input) && !std::holds_alternative<Tapped>(input) &&
+            !std::holds_alternative<SentMedia>(input) && !std::holds_alternative<Pinned>(input) &&
+            !std::holds_alternative<Edited>(input);
         std::visit([&](const auto& i) { on(i); }, input);
         if (c_.state == Lifecycle::engaged && node_waits() && !c_.paying() && spoke_)
             advance(Lifecycle::awaiting_customer, "node " + c_.node);
@@ -60,8 +35,15 @@ public:
         return std::move(result_);
     }
 
+    // The simplest words there are: what went wrong may be the cart that the totals are made of.
     Step tell_one(const std::string& key) {
-        reply(key, {});
+        const auto* t = find_template(key);
+        if (!t || t->variants.empty()) return {};
+        const auto words = render(*t, c_.language,
+                                  {{"business_name", x_.tenant->display_name},
+                                   {"customer_name", customer_.name},
+                                   {"name", customer_.name}});
+        send(words, key, t->version, nullptr);
         return std::move(result_);
     }
 
@@ -100,6 +82,8 @@ private:
 
     // --- Words
 
+    static inline const std::string kReceiptTemplate = "payment_confirmed";
+
     const Template* find_template(const std::string& key) const {
         if (x_.templates) {
             const auto own = x_.templates->find(key);
@@ -137,6 +121,8 @@ private:
         if (!lines.empty()) add_totals(all, lines);
         if (!c_.order_id.empty())
             all["order_id"] = all["order_number"].empty() ? c_.order_id : all["order_number"];
+        all["phone"] = phone();
+        for (const auto& [name, value] : shown_) all[name] = value;
         for (const auto& [name, value] : extra) all[name] = value;
         return all;
     }
@@ -150,19 +136,21 @@ private:
         all["total"] = format_money(totals.total);
     }
 
-    void reply(const std::string& key, const Values& extra,
+    // Whether there were words.
+    bool reply(const std::string& key, const Values& extra,
                const std::vector<Choice>* choices = nullptr, const FollowUpDue* task = nullptr) {
         const auto* t = find_template(key);
         // Published flows name only templates that exist; one deleted since then must not stop a
         // dialogue.
-        if (!t || t->variants.empty()) return;
+        if (!t || t->variants.empty()) return false;
         auto rendered = render(*t, c_.language, values(extra), choices);
-        send(std::move(rendered), key, t->version, task);
+        return send(std::move(rendered), key, t->version, task);
     }
 
-    void send(Rendered rendered, const std::string& key, std::int64_t version,
+    bool send(Rendered rendered, const std::string& key, std::int64_t version,
               const FollowUpDue* task) {
-        if (rendered.content.kind == TemplateKind::text && rendered.content.body.empty()) return;
+        if (rendered.content.kind == TemplateKind::text && rendered.content.body.empty())
+            return false;
         ++replies_;
         ReplyRequested r;
         r.message_id = x_.make_id("message", replies_);
@@ -177,13 +165,15 @@ private:
         r.window_evidence = c_.last_inbound_at;
         r.taps = std::move(rendered.taps);
         r.content = std::move(rendered.content);
-        r.to = c_.value(variable::kPhone).empty() ? customer_.phone : c_.value(variable::kPhone);
+        // Where the customer writes from, as gateway says. The number that pays may be another one.
+        r.to = customer_.phone;
         if (task) {
             r.task_id = task->task_id;
             r.nothing_inbound_since = task->since;
         }
         emit(std::move(r));
         spoke_ = true;
+        return true;
     }
 
     // --- Moving
@@ -277,6 +267,9 @@ private:
 
     // --- Catalog and cart
 
+    // The tap on the last row of a long list; its argument is where the next page begins.
+    static constexpr std::string_view kMoreProducts = "more_products";
+
     const Product* product(const std::string& id) const {
         for (const auto& p : *x_.products)
             if (p.id == id && p.active) return &p;
@@ -291,8 +284,9 @@ private:
             if (p.active && (!available || *available > 0)) shown.push_back(&p);
         }
         if (shown.empty()) return go(action, "empty");
+        const bool turned = tap_action_ == kMoreProducts;
         auto first = static_cast<std::size_t>(
-            parse_count(c_.value(variable::kCatalogPage), 0, 100'000).value_or(0));
+            turned ? parse_count(tap_argument_, 0, 100'000).value_or(0) : 0);
         if (first >= shown.size()) first = 0;
         const bool more = shown.size() > kRowsMax;
         const auto last = more ? std::min(shown.size(), first + kPage) : shown.size();
@@ -309,10 +303,9 @@ private:
         if (more) {
             auto title = phrase("more_products");
             rows.push_back({.title = title.empty() ? "…" : title,
-                            .action = "more_products",
+                            .action = std::string(kMoreProducts),
                             .argument = std::to_string(last >= shown.size() ? 0 : last)});
         }
-        capture(variable::kCatalogPage, "0");
         reply(action.target, {}, &rows);
         return Go::on;
     }
@@ -351,7 +344,12 @@ private:
         auto line = std::find_if(cart.begin(), cart.end(),
                                  [&](const CartLine& l) { return l.product_id == p.id; });
         if (line == cart.end()) {
-            if (cart.size() >= kCartLinesMax)
+            const auto counted = std::count_if(cart.begin(), cart.end(), [&](const CartLine& l) {
+                const auto* other = product(l.product_id);
+                return other && other->on_hand;
+            });
+            counted_full_ = p.on_hand && counted >= static_cast<std::ptrdiff_t>(kCountedLinesMax);
+            if (cart.size() >= kCartLinesMax || counted_full_)
                 leave_out(p, quantity);
             else
                 cart.push_back({p.id, p.name, quantity, p.price});
@@ -372,7 +370,8 @@ private:
     void change_cart(std::vector<CartLine> cart) {
         if (cart != c_.cart) emit(CartChanged{std::move(cart)});
         if (left_out_.empty()) return;
-        reply("cart_full", {{"left_out", left_out_}});
+        const auto most = counted_full_ ? kCountedLinesMax : kCartLinesMax;
+        reply("cart_full", {{"left_out", left_out_}, {"most", std::to_string(most)}});
         left_out_.clear();
     }
 
@@ -401,9 +400,7 @@ private:
 
     // Asks about the first unclear item, or goes on when there is none.
     Go ask_or_go_on(const Action& action, const std::vector<UnclearItem>& items) {
-        // Whole, however long: what is cut off here would never be asked about.
-        if (auto packed = pack_items(items); packed != c_.value(variable::kUnclear))
-            emit(VariableCaptured{variable::kUnclear, std::move(packed)});
+        if (items != c_.unclear_items) emit(UnclearItemsChanged{items});
         if (items.empty()) return go(action, "clear");
         const auto& first = items.front();
         capture("item", first.words);
@@ -427,7 +424,7 @@ private:
     }
 
     Go resolve_item(const Action& action) {
-        auto items = unpack_items(c_.value(variable::kUnclear));
+        auto items = c_.unclear_items;
         if (items.empty()) return go(action, "clear");
         const auto answer = parse_order(said_, *x_.products);
         auto lines = answer.lines;
@@ -450,13 +447,18 @@ private:
     }
 
     Go drop_item(const Action& action) {
-        auto items = unpack_items(c_.value(variable::kUnclear));
+        auto items = c_.unclear_items;
         if (!items.empty()) items.erase(items.begin());
         if (items.empty() && c_.cart.empty()) return go(action, "none");
         return ask_or_go_on(action, items);
     }
 
     // --- Paying
+
+    // Taps whose meaning the engine knows. `pay` has the provider as its argument.
+    static constexpr std::string_view kPayAction = "pay";
+    static constexpr std::string_view kRetryAction = "retry";
+    static constexpr std::string_view kTalkToPersonAction = "talk_to_person";
 
     Go show_summary(const Action& action) {
         if (c_.cart.empty()) return go(action, "empty");
@@ -478,7 +480,7 @@ private:
             capture(variable::kProvider, providers.front());
             return go(action, "one");
         }
-        const auto buttons = provider_buttons("pay", "");
+        const auto buttons = provider_buttons(std::string(kPayAction), "");
         reply(action.target, {}, &buttons);
         return Go::on;
     }
@@ -501,21 +503,40 @@ private:
             run_on("paying");
             return Go::left;
         }
-        const auto failed = c_.value(variable::kFailedOrder);
-        // An old button of what is paid. A cart filled since then is another order.
-        if (order_is_paid() && c_.cart.empty() && action.with.contains("paid"))
-            return go(action, "paid");
-        const bool retry = !failed.empty() && failed == c_.order_id;
-        const auto& lines = retry && c_.cart.empty() ? c_.order_lines : c_.cart;
+        const bool retry = c_.payment_failed(c_.order_id);
+        // "Try again" means the order whose payment failed, whatever is in the cart since.
+        if (retry && tap_action_ == kRetryAction && c_.cart != c_.order_lines && !c_.cart.empty())
+            emit(CartChanged{});
+        if (c_.cart.empty()) {
+            // The customer tapped an old button of an order that is already paid, or whose payment
+            // a person looks into. If the cart has been filled since, it is a new order: go on.
+            if (c_.is_paid(c_.order_id) && action.with.contains("paid")) return go(action, "paid");
+            if (c_.payment_unclear(c_.order_id)) {
+                run_on("payment_unclear");
+                return Go::left;
+            }
+        }
+        const auto* waiting = c_.waiting_order(c_.order_id);
+        // Not for a button of a cart that is gone.
+        const bool for_waiting = c_.cart.empty() && !retry && tap_action_ != kPayAction &&
+                                 waiting && waiting->waits();
+        const auto& lines = for_waiting                 ? waiting->lines
+                            : retry && c_.cart.empty() ? c_.order_lines
+                                                       : c_.cart;
         if (lines.empty()) return go(action, "empty");
 
         auto provider = fill(action.target, values({}));
-        if (provider.empty()) provider = tap_argument_;
+        if (provider.empty() && tap_action_ == kPayAction) provider = tap_argument_;
         if (provider.empty()) provider = c_.value(variable::kProvider);
         if (x_.tenant->providers.empty()) return go(action, "none");
         provider = one_that_is_on(provider);
+        if (for_waiting) {
+            ask_stock_for(*waiting, provider);
+            return Go::left;
+        }
         capture(variable::kProvider, provider);
-        if (provider == "mpesa" && phone().empty()) return go(action, "phone");
+        // Whether a known number is of any use, the provider says (CheckoutRefused).
+        if (phone().empty()) return go(action, "phone");
 
         emit(StockRequested{x_.make_id("reservation", 1), c_.id, c_.customer_id, lines, ""});
         return Go::left;
@@ -552,6 +573,10 @@ private:
         }
         const auto* order = offered_order();
         if (!order) return go(action, "empty");
+        if (c_.payment_unclear(order->id)) {
+            run_on("payment_unclear");
+            return Go::left;
+        }
         if (x_.tenant->providers.empty()) return go(action, "none");
         ask_stock_for(*order, action.target);
         return Go::left;
@@ -579,6 +604,7 @@ private:
         const auto bar = argument.find('|');
         const auto id = bar == std::string::npos ? std::string() : argument.substr(bar + 1);
         if (const auto* order = c_.waiting_order(id); order && order->waits()) {
+            if (c_.payment_unclear(id)) return run_on("payment_unclear");
             if (x_.tenant->providers.empty()) return refuse_order("other");
             return ask_stock_for(*order, argument.substr(0, bar));
         }
@@ -614,6 +640,11 @@ private:
     // turn.
     void close(const std::string& reason) {
         const auto& all = c_.waiting_orders;
+        // Paid was something else than what is in the cart: the dialogue about that goes on.
+        if (c_.state == Lifecycle::paid && !c_.cart.empty()) {
+            advance(Lifecycle::engaged, "the cart is not paid yet");
+            return;
+        }
         if (std::none_of(all.begin(), all.end(), [](const auto& order) { return order.waits(); })) {
             advance(Lifecycle::closed, reason);
             return;
@@ -628,10 +659,7 @@ private:
         return order.waits() && !order.number.empty();
     }
 
-    bool order_is_paid() const {
-        return !c_.order_id.empty() && c_.value(variable::kPaidOrder) == c_.order_id;
-    }
-
+    // The number that pays: what the customer said, else where they write from.
     std::string phone() const {
         const auto own = c_.value(variable::kPhone);
         return own.empty() ? customer_.phone : own;
@@ -697,6 +725,19 @@ private:
         answer_words();
     }
 
+    void on(const Edited& input) {
+        if (silent() || c_.paying()) return;
+        const auto before = c_;
+        const auto facts = result_;
+        edited_ = true;
+        said_ = text::shortened(text::clean(input.text), kVariableLengthMax);
+        wake("customer changed an answer");
+        answer_words();
+        if (!no_better_) return;
+        c_ = before;
+        result_ = facts;
+    }
+
     // What was said last, in the new language.
     void say_again() {
         run_on("language_changed");
@@ -717,20 +758,30 @@ private:
         const auto& node = found->second;
         if (try_rules(node.rules)) return;
         if (node.ask) return answer(*node.ask);
-        if (!node.otherwise.empty()) {
-            run(node.otherwise);
+        if (edited_) {
+            no_better_ = true;
             return;
         }
-        if (!x_.flow->fallback_template.empty()) reply(x_.flow->fallback_template, {});
+        run_otherwise(node);
+    }
+
+    void run_otherwise(const Node& node) {
+        if (!node.otherwise.empty())
+            run(node.otherwise);
+        else if (!x_.flow->fallback_template.empty())
+            reply(x_.flow->fallback_template, {});
+    }
+
+    const Rule* rule_for(const std::vector<Rule>& rules) const {
+        const auto found =
+            std::find_if(rules.begin(), rules.end(), [&](const auto& rule) { return fits(rule); });
+        return found == rules.end() ? nullptr : &*found;
     }
 
     bool try_rules(const std::vector<Rule>& rules) {
-        for (const auto& rule : rules)
-            if (fits(rule)) {
-                run(rule.actions);
-                return true;
-            }
-        return false;
+        const auto* rule = rule_for(rules);
+        if (rule) run(rule->actions);
+        return rule != nullptr;
     }
 
     bool fits(const Rule& rule) const {
@@ -770,33 +821,32 @@ private:
 
     void answer(const Ask& ask) {
         const auto value = answer_value(ask);
-        if (!value) {
-            if (c_.retries < ask.attempts) {
-                emit(NodeEntered{c_.node, c_.retries + 1});
-                reply(ask.again, {});
-            } else {
-                run(ask.give_up);
-            }
+        if (value) return take_answer(ask, *value);
+        if (edited_) {
+            no_better_ = true;
             return;
         }
-        capture(ask.variable, *value);
-        if (ask.variable == variable::kPhone && !value->empty()) {
-            CustomerChanged changed;
-            changed.customer_id = c_.customer_id;
-            changed.phone = *value;
-            result_.customer_events.push_back(changed);
+        if (c_.retries >= ask.attempts) {
+            run(ask.give_up);
+            return;
         }
-        if (ask.variable == variable::kAddress && !value->empty()) {
+        emit(NodeEntered{c_.node, c_.retries + 1});
+        reply(ask.again, {});
+    }
+
+    void take_answer(const Ask& ask, const std::string& value) {
+        capture(ask.variable, value);
+        if (ask.variable == variable::kAddress && !value.empty()) {
             CustomerChanged changed;
             changed.customer_id = c_.customer_id;
-            changed.address = *value;
+            changed.address = value;
             result_.customer_events.push_back(changed);
         }
         run(ask.then);
     }
 
     std::optional<std::string> answer_value(const Ask& ask) const {
-        if (!tap_action_.empty() || !media_.empty()) return {};
+        if (!tap_action_.empty()) return {};
         const auto text = plain(said_);
         for (const auto& word : ask.skip_words)
             if (plain(word) == text) return std::string{};
@@ -842,6 +892,8 @@ private:
         // Nobody knows this button any more: its words are what the customer said.
         if (!tap) return on(Said{input.title});
         const auto known = *tap;  // c_ moves on while this runs
+        // In every flow, and while a payment runs.
+        if (known.action == kTalkToPersonAction) return call_person();
         if (c_.paying()) return run_on("paying");
         wake(c_.state == Lifecycle::new_lead ? "customer tapped" : "customer answered");
         if (c_.node.empty()) emit(NodeEntered{x_.flow->start, 0});
@@ -851,7 +903,8 @@ private:
                 capture(variable::kLabel, known.argument.substr(bar + 1));
             // A button that only sets the label counts as its words.
             if (bar == 0) return answer_words();
-            return reply(known.argument.substr(0, bar), {});
+            reply(known.argument.substr(0, bar), {});
+            return;
         }
         if (known.action == kPayOrderAction)
             return pay_tapped_order(known.argument, input.earlier_orders);
@@ -870,22 +923,53 @@ private:
         answer_words();
     }
 
-    void on(const SentMedia& input) {
-        if (silent()) return;
-        if (c_.paying()) return run_on("paying");
-        wake("customer sent " + input.kind);
-        media_ = input.kind.empty() ? "media" : input.kind;
-        if (c_.node.empty()) emit(NodeEntered{x_.flow->start, 0});
+    void call_person() {
+        wake("customer asked for a person");
+        reply("person_called", {});
+        const std::string reason = "the customer asked for a person";
+        if (!may_advance(c_.state, Lifecycle::escalated)) return;
+        emit(Escalated{reason});
+        advance(Lifecycle::escalated, reason);
+    }
+
+    const Node* node() const {
         const auto found = x_.flow->nodes.find(c_.node);
+        return found == x_.flow->nodes.end() ? nullptr : &found->second;
+    }
+
+    void on(const SentMedia& input) { no_words(input.kind, {}); }
+    void on(const Pinned& input) { no_words("location", input.place); }
+
+    // No answer in words. `place`, when given, answers a question about the address.
+    void no_words(const std::string& kind, const std::string& place) {
+        // Nobody waits for words while the money is on its way.
+        if (silent() || c_.paying()) return;
+        media_ = kind.empty() ? "media" : kind;
+        const bool first = c_.node.empty();
+        const auto* here = first ? nullptr : node();
+        const bool in_rules = rule_for(x_.flow->globals) || (here && rule_for(here->rules));
+        const bool is_address = here && here->ask && !place.empty() &&
+                                here->ask->variable == variable::kAddress &&
+                                here->ask->type == AskType::text;
+        // Of several pictures at once only the first one is spoken about.
+        if (!first && !in_rules && !is_address && c_.hinted_node == c_.node) return;
+
+        wake("customer sent " + media_);
+        if (first) emit(NodeEntered{x_.flow->start, 0});
         if (try_rules(x_.flow->globals)) return;
-        if (found == x_.flow->nodes.end()) return enter(x_.flow->start);
-        if (try_rules(found->second.rules)) return;
-        if (found->second.ask) return answer(*found->second.ask);
-        if (!found->second.otherwise.empty()) {
-            run(found->second.otherwise);
-        } else if (!x_.flow->fallback_template.empty()) {
-            reply(x_.flow->fallback_template, {});
+        const auto* at = node();
+        // The pack changed under a running dialogue: begin again.
+        if (!at) return enter(x_.flow->start);
+        if (try_rules(at->rules)) return;
+        if (is_address) {
+            const auto max = static_cast<std::size_t>(std::max<std::int64_t>(at->ask->max, 1));
+            return take_answer(*at->ask, text::shortened(text::clean(place), max));
         }
+        if (first)
+            run_otherwise(*at);
+        else
+            reply("words_please", {});
+        if (c_.state != Lifecycle::closed) emit(HintGiven{c_.node});
     }
 
     // --- Inputs of the world
@@ -905,7 +989,7 @@ private:
             c_ = before;
             result_ = facts;
             result_.problem = problem.what();
-            if (occasion == "payment_paid") reply("receipt", {});
+            if (occasion == "payment_paid") reply(kReceiptTemplate, {});
             const auto reason = "flow: " + result_.problem;
             if (!may_advance(c_.state, Lifecycle::escalated)) return;
             emit(Escalated{reason});
@@ -913,13 +997,27 @@ private:
         }
     }
 
-    // Only its messages: the conversation is with a person or closed, and nothing may move.
-    void say_on(const std::string& occasion, const Values& extra,
+    // Only its messages and those of the node that it leads to: the dialogue is with a person,
+    // closed or about something else, and nothing may move. Whether anything was said.
+    bool say_on(const std::string& occasion, const Values& extra,
                 const FollowUpDue* task = nullptr) {
         const auto found = x_.flow->on.find(occasion);
-        if (found == x_.flow->on.end()) return;
+        if (found == x_.flow->on.end()) return false;
+        bool said = say(found->second, extra, task);
         for (const auto& action : found->second)
-            if (action.verb == Verb::send) reply(action.target, extra, nullptr, task);
+            if (action.verb == Verb::go)
+                if (const auto node = x_.flow->nodes.find(action.target);
+                    node != x_.flow->nodes.end())
+                    said = say(node->second.enter, extra, task) || said;
+        return said;
+    }
+
+    bool say(const Actions& actions, const Values& extra, const FollowUpDue* task) {
+        bool said = false;
+        for (const auto& action : actions)
+            if (action.verb == Verb::send)
+                said = reply(action.target, extra, nullptr, task) || said;
+        return said;
     }
 
     std::optional<WaitingOrder> asked_order() const {
@@ -938,17 +1036,20 @@ private:
             asked && c_.state != Lifecycle::escalated && c_.state != Lifecycle::closed;
         const auto waiting = asked ? asked_order() : std::nullopt;
         const bool is_paid =
-            waiting ? waiting->ended == "paid" : order_is_paid() && c_.cart.empty();
+            waiting ? waiting->ended == "paid" : c_.is_paid(c_.order_id) && c_.cart.empty();
         // Asked for an order whose money came meanwhile, or came late: there is nothing to pay.
-        if (c_.late_reservation_id == input.reservation_id || (asked && is_paid)) {
+        if (c_.late_reservation_ids.contains(input.reservation_id) || (asked && is_paid)) {
             emit(ReservationEndRequested{input.reservation_id, input.reserved,
                                          input.reserved ? "paid" : "refused"});
             if (input.reserved) return;
             capture_product_name(c_.order_lines, input.product_id);
+            for (const auto& order : std::deque(c_.earlier_orders))
+                if (c_.is_paid(order.id)) capture_product_name(order.lines, input.product_id);
             for (const auto& order : std::deque(c_.waiting_orders))
                 if (order.ended == "paid") capture_product_name(order.lines, input.product_id);
             if (may_advance(c_.state, Lifecycle::escalated)) return run_on("paid_sold_out");
-            return say_on("paid_sold_out", {});
+            say_on("paid_sold_out", {});
+            return;
         }
         const auto lines = waiting ? waiting->lines : c_.cart.empty() ? c_.order_lines : c_.cart;
         if (!input.reserved) {
@@ -970,10 +1071,9 @@ private:
             return;
         }
         CheckoutRequested checkout;
-        const auto failed = c_.value(variable::kFailedOrder);
-        const bool retry = !failed.empty() && failed == c_.order_id &&
+        const bool retry = c_.payment_failed(c_.order_id) &&
                            (c_.cart.empty() || c_.cart == c_.order_lines);
-        checkout.retry_of_order_id = waiting ? waiting->id : retry ? failed : "";
+        checkout.retry_of_order_id = waiting ? waiting->id : retry ? c_.order_id : "";
         checkout.order_id = checkout.retry_of_order_id.empty() ? x_.make_id("order", 1)
                                                                : checkout.retry_of_order_id;
         checkout.lines = lines;
@@ -993,87 +1093,188 @@ private:
     void on(const OrderMade& input) {
         const auto* order = c_.waiting_order(input.order_id);
         if (!order || !order->number.empty()) return;
+        const bool waits = order->waits();
         emit(OrderOffered{input.order_id, input.order_number});
+        if (!waits) return;
         if (input.order_id == c_.order_id) capture(variable::kOrderNumber, input.order_number);
         offer(input.order_id);
     }
 
-    void on(const PaymentBegan& input) {
-        if (input.order_id != c_.order_id) return;
-        // The number that texts name was that of another order.
-        if (c_.waiting_order(input.order_id) && !input.order_number.empty())
-            capture(variable::kOrderNumber, input.order_number);
-        if (advance(Lifecycle::waiting_for_payment, "payment started")) run_on("payment_started");
+    // --- What payment says. Each fact is noted under its payment first: a rule asks the notes.
+
+    bool is_current(const std::string& order_id) const {
+        return !order_id.empty() && order_id == c_.order_id;
     }
 
-    // What a receipt says of the money. The dialogue may have gone on to another order since: then
-    // the receipt names its own order and none of the other one's lines.
-    Values receipt_values(const std::string& order_id, const std::string& order_number,
+    // WAITING_FOR_PAYMENT waits for this one.
+    bool waits_for(const std::string& intent_id, const std::string& order_id) const {
+        return c_.state == Lifecycle::waiting_for_payment && c_.awaited.is(intent_id, order_id);
+    }
+
+    void on(const PaymentBegan& input) {
+        emit(PaymentNoted{input.intent_id, input.order_id, PaymentNews::started, input.amount,
+                          input.order_number});
+        if (c_.state == Lifecycle::escalated || c_.state == Lifecycle::closed) return;
+        // {{order_number}} still holds another order's number: replace it.
+        if (is_current(input.order_id) && !input.order_number.empty())
+            capture(variable::kOrderNumber, input.order_number);
+        wake("payment started");
+        if (c_.state == Lifecycle::paid) advance(Lifecycle::engaged, "another payment started");
+        if (!advance(Lifecycle::waiting_for_payment, "payment started")) return;
+        if (!is_current(input.order_id))
+            shown_ = payment_values(input.order_id, input.order_number, "", input.amount);
+        run_on("payment_started");
+    }
+
+    struct OrderOfDialogue {
+        std::vector<CartLine> lines;
+        std::string address;
+    };
+    std::optional<OrderOfDialogue> find_order(const std::string& id) const {
+        if (id.empty()) return {};
+        if (id == c_.order_id) return OrderOfDialogue{c_.order_lines, c_.order_address};
+        if (const auto* waiting = c_.waiting_order(id))
+            return OrderOfDialogue{waiting->lines, waiting->address};
+        for (const auto& earlier : c_.earlier_orders)
+            if (earlier.id == id) return OrderOfDialogue{earlier.lines, earlier.address};
+        return {};
+    }
+
+    // What texts say of one payment: its own order and amounts, never those of the cart or of
+    // another order. A payment without an order names none.
+    Values payment_values(const std::string& order_id, const std::string& order_number,
                           const std::string& transaction, Money amount) const {
-        const auto total = format_money(amount);
-        Values all{{"transaction", transaction}, {"paid_total", total}};
-        if (order_id == c_.order_id) return all;
-        all["order_id"] = order_number.empty() ? order_id : order_number;
-        all["total"] = total;
-        for (const auto* other : {"lines", "subtotal", "tax", "rounding", "address"})
+        const auto* known = c_.payment("", order_id);
+        const auto paid = is_zero(amount) ? std::string() : format_money(amount);
+        Values all{{"transaction", transaction}, {"paid_total", paid}, {"total", paid}};
+        for (const auto* other : {"lines", "subtotal", "tax", "rounding", "address", "order_id"})
             all[other] = "";
+        if (order_id.empty()) return all;
+        auto number = order_number;
+        if (number.empty() && known) number = known->order_number;
+        if (number.empty() && is_current(order_id)) number = c_.value(variable::kOrderNumber);
+        all["order_id"] = number.empty() ? order_id : number;
+        const auto order = find_order(order_id);
+        if (!order) return all;
+        all["address"] = order->address;
+        const bool one_currency =
+            amount.currency == x_.tenant->currency &&
+            std::all_of(order->lines.begin(), order->lines.end(), [&](const CartLine& line) {
+                return line.unit_price.currency == amount.currency;
+            });
+        if (!one_currency || order->lines.empty()) return all;
+        // The invoice may have had another tax rate: then the parts would not add up to the money.
+        const auto totals = totals_of(order->lines, x_.tenant->tax_rate_bp, amount.currency);
+        if (totals.total != amount) return all;
+        add_totals(all, order->lines);
         return all;
+    }
+
+    // The goods of an order that was given up and is paid after all.
+    void take_stock_again(const std::string& order_id, const std::vector<CartLine>& lines) {
+        if (c_.state == Lifecycle::closed || lines.empty()) return;
+        ++late_reservations_;
+        emit(StockRequested{x_.make_id("reservation", late_reservations_), c_.id, c_.customer_id,
+                            lines, order_id});
     }
 
     void on(const PaymentPaid& input) {
         const auto extra =
-            receipt_values(input.order_id, input.order_number,
-                           input.receipt.empty() ? input.intent_id : input.receipt, input.amount);
-        if (input.second_success) return say_on("payment_second", extra);
-        if (end_wait(input.order_id, "paid") && input.order_id != c_.order_id &&
-            input.order_id != c_.asked_order_id && c_.state != Lifecycle::closed)
-            // Late, while the dialogue is about another order: its stock was given back long ago.
-            emit(StockRequested{x_.make_id("reservation", 1), c_.id, c_.customer_id,
-                                c_.waiting_order(input.order_id)->lines, input.order_id});
-        if (!input.order_id.empty() && input.order_id == c_.order_id) {
-            // Also when it came late: a retry of what is paid is refused, and what failed before
-            // did not fail.
-            capture(variable::kPaidOrder, input.order_id);
-            if (!c_.value(variable::kFailedOrder).empty()) capture(variable::kFailedOrder, "");
+            payment_values(input.order_id, input.order_number, input.receipt, input.amount);
+        // Whichever payment of the order it is: there is nothing left to wait for.
+        const bool waited = waits_for(input.intent_id, input.order_id) ||
+                            (c_.state == Lifecycle::waiting_for_payment &&
+                             !input.order_id.empty() && c_.awaited.order_id == input.order_id);
+        if (input.second_success) {
+            say_on("payment_second", extra);
+            if (waited) advance(Lifecycle::engaged, "the order was paid before");
+            return;
+        }
+        const bool was_paid = c_.is_paid(input.order_id);
+        emit(PaymentNoted{input.intent_id, input.order_id, PaymentNews::paid, input.amount,
+                          input.order_number});
+        end_wait(input.order_id, "paid");
+        if (is_current(input.order_id)) {
             if (!c_.held_reservation_id.empty())
                 emit(ReservationEndRequested{c_.held_reservation_id, true, "paid"});
-            else if ((c_.asked_reservation_id.empty() || asked_for_other(input.order_id)) &&
-                     c_.state != Lifecycle::closed && !c_.order_lines.empty())
-                // Given back when its time was over: taken again, now that it is sold.
-                emit(StockRequested{x_.make_id("reservation", 1), c_.id, c_.customer_id,
-                                    c_.order_lines, input.order_id});
-            if (c_.state != Lifecycle::waiting_for_payment && c_.state != Lifecycle::closed &&
-                !c_.cart.empty() && c_.cart == c_.order_lines)
+            else if (!was_paid &&
+                     (c_.asked_reservation_id.empty() || asked_for_other(input.order_id)))
+                // The stock was given back when the payment's time was over, or when its outcome
+                // was unclear. Take it again, now that it is sold.
+                take_stock_again(input.order_id, c_.order_lines);
+            if (c_.state != Lifecycle::closed && !c_.cart.empty() &&
+                (waited || c_.cart == c_.order_lines))
                 emit(CartChanged{});
+        } else if (!was_paid && input.order_id != c_.asked_order_id) {
+            // The dialogue is about another order since.
+            if (const auto order = find_order(input.order_id))
+                take_stock_again(input.order_id, order->lines);
         }
-        if (c_.state == Lifecycle::waiting_for_payment && input.order_id == c_.order_id) {
-            for (const auto& [name, value] : extra) capture(name, value);
-            if (!c_.cart.empty()) emit(CartChanged{});
-            advance(Lifecycle::paid, "payment paid");
-            run_on("payment_paid");
+        if (!waited) {
+            // No transition fits; the money is real and so is its receipt.
+            say_on("payment_paid", extra);
             return;
         }
-        // No transition fits; the money is real and so is its receipt.
-        say_on("payment_paid", extra);
+        shown_ = extra;
+        advance(Lifecycle::paid, "payment paid");
+        run_on("payment_paid");
     }
 
-    void payment_ended(const std::string& occasion, const std::string& reason,
+    // The payment brought no money. `occasion` is payment_failed or payment_expired.
+    void payment_ended(const std::string& order_id, const std::string& intent_id, PaymentNews news,
+                       const std::string& occasion, const std::string& reason,
                        const std::string& plain_words) {
-        if (!c_.held_reservation_id.empty())
-            emit(ReservationEndRequested{c_.held_reservation_id, false, occasion});
-        capture(variable::kFailedOrder, c_.order_id);
-        if (c_.state != Lifecycle::waiting_for_payment) {
-            if (c_.state != Lifecycle::closed) say_on(occasion, {{"reason", plain_words}});
+        const bool waited = waits_for(intent_id, order_id);
+        if (c_.is_paid(order_id)) {
+            if (waited && advance(Lifecycle::engaged, reason)) run_on("order_already_paid");
             return;
         }
-        advance(Lifecycle::engaged, reason);
-        run_on(occasion, {{"reason", plain_words}});
+        const auto* found = c_.payment(intent_id, order_id);
+        const auto known = found ? *found : KnownPayment{};
+        const bool told = !intent_id.empty() && known.intent_id == intent_id &&
+                          (known.news == PaymentNews::failed || known.news == PaymentNews::expired);
+        if (known.news == PaymentNews::paid || told) return;
+        emit(PaymentNoted{intent_id, order_id, news, {}, ""});
+        const bool current = is_current(order_id);
+        if (current && !c_.held_reservation_id.empty())
+            emit(ReservationEndRequested{c_.held_reservation_id, false, occasion});
+        auto extra = payment_values(order_id, known.order_number, "", known.amount);
+        extra["reason"] = plain_words;
+        if (waited) advance(Lifecycle::engaged, reason);
+        if (!current || c_.state == Lifecycle::closed) {
+            // It is not what the dialogue is about: nothing here tries it again.
+            say_on("other_" + occasion, extra);
+            return;
+        }
+        if (waited) return run_on(occasion, {{"reason", plain_words}});
+        say_on(occasion, extra);
+    }
+
+    void on(const PaymentUnclear& input) {
+        const auto* known = c_.payment(input.intent_id, input.order_id);
+        const bool told = known && known->news == PaymentNews::unclear;
+        if (told || (known && known->news == PaymentNews::paid) || c_.is_paid(input.order_id))
+            return;
+        const bool waited = waits_for(input.intent_id, input.order_id);
+        emit(PaymentNoted{input.intent_id, input.order_id, PaymentNews::unclear, input.amount,
+                          input.order_number});
+        if (is_current(input.order_id)) {
+            if (!c_.held_reservation_id.empty())
+                emit(ReservationEndRequested{c_.held_reservation_id, false, "payment_unclear"});
+            // Else an old button would order the same things once more.
+            if (c_.state != Lifecycle::closed && !c_.cart.empty() && c_.cart == c_.order_lines)
+                emit(CartChanged{});
+        }
+        shown_ = payment_values(input.order_id, input.order_number, "", input.amount);
+        if (waited && advance(Lifecycle::engaged, "payment unclear"))
+            return run_on("payment_unclear");
+        say_on("payment_unclear", {});
     }
 
     // Learnt after a query had said "paid": the receipt again, now complete.
     void on(const ReceiptCame& input) {
         say_on("receipt_learned",
-               receipt_values(input.order_id, input.order_number, input.receipt, input.amount));
+               payment_values(input.order_id, input.order_number, input.receipt, input.amount));
     }
 
     bool asked_for_other(const std::string& order_id) const {
@@ -1088,15 +1289,26 @@ private:
     }
 
     void on(const CheckoutRefused& input) {
-        if (input.reason != "payment_pending")
-            end_wait(input.order_id, input.reason == "already_paid" ? "paid" : input.reason);
+        const auto& reason = input.reason;
+        // Of the other refusals none says that the order is gone.
+        if (reason == "already_paid")
+            end_wait(input.order_id, "paid");
+        else if (reason == "order_cancelled" || reason == "no_order" || reason == "not_priced")
+            end_wait(input.order_id, reason);
         if (input.order_id != c_.order_id) return;
-        // Another payment of this order is open, started by a person: what is held is held for it.
-        if (input.reason == "payment_pending") return say_on("paying", {});
+        const bool unclear = c_.payment_unclear(input.order_id);
+        if (reason == "payment_pending" && !unclear) {
+            // Another payment of this order is open, started by a person: what is held is held for
+            // it.
+            say_on("paying", {});
+            return;
+        }
         if (c_.held_reservation_id == input.reservation_id && !input.reservation_id.empty())
             emit(ReservationEndRequested{input.reservation_id, false, "refused"});
-        if (input.reason == "already_paid") return say_or_run("order_already_paid", {});
-        refuse_order(input.reason);
+        if (reason == "payment_pending") return say_or_run("payment_unclear", {});
+        if (reason == "already_paid") return say_or_run("order_already_paid", {});
+        if (reason == "phone_not_usable") return say_or_run("phone_not_usable", {});
+        refuse_order(reason);
     }
 
     void say_or_run(const std::string& occasion, const Values& extra) {
@@ -1105,15 +1317,15 @@ private:
     }
 
     void on(const PaymentFailed& input) {
-        if (input.order_id != c_.order_id || c_.value(variable::kPaidOrder) == c_.order_id) return;
         auto words = phrase("reason_" + input.reason);
         if (words.empty()) words = phrase("reason_other");
-        payment_ended("payment_failed", "payment failed: " + input.reason, words);
+        payment_ended(input.order_id, input.intent_id, PaymentNews::failed, "payment_failed",
+                      "payment failed: " + input.reason, words);
     }
 
     void on(const PaymentExpired& input) {
-        if (input.order_id != c_.order_id || c_.value(variable::kPaidOrder) == c_.order_id) return;
-        payment_ended("payment_expired", "payment expired", phrase("reason_expired"));
+        payment_ended(input.order_id, input.intent_id, PaymentNews::expired, "payment_expired",
+                      "payment expired", phrase("reason_expired"));
     }
 
     void on(const InvoiceSent& input) {
@@ -1131,31 +1343,31 @@ private:
                      {"due_date", to_rfc3339(input.due_at).substr(0, 10)}};
         if (input.order_id == c_.order_id) {
             capture(variable::kOrderNumber, input.order_number);
-            capture("invoice_number", input.number);
+            capture(variable::kInvoiceNumber, input.number);
         }
         say_on("invoice_issued", extra);
     }
 
     void on(const FollowUpDue& input) {
         const auto occasion = "follow_up_" + input.kind;
-        if (input.kind != "gentle" && input.kind != "reminder") {
-            if (!input.template_key.empty()) return reply(input.template_key, {}, nullptr, &input);
-            // Asked for by a person or the flow, with its own words.
-            if (!input.text.empty()) {
-                Rendered rendered;
-                rendered.content.body = text::shortened(fill(input.text, values({})), kTextBodyMax);
-                return send(std::move(rendered), "", 0, &input);
-            }
-            return say_on(occasion, {}, &input);
-        }
+        const bool automatic = input.kind == "gentle" || input.kind == "reminder";
         // The customer answered meanwhile, or a person is talking: silence is the right follow-up.
-        if (c_.state != Lifecycle::awaiting_customer || c_.last_inbound_at > input.since) return;
-        if (input.template_key.empty())
-            say_on(occasion, {}, &input);
-        else
-            reply(input.template_key, {}, nullptr, &input);
+        if (automatic &&
+            (c_.state != Lifecycle::awaiting_customer || c_.last_inbound_at > input.since))
+            return;
+        if (!say_follow_up(input, occasion)) result_.unsaid = occasion;
         if (input.kind == "reminder")
             advance(Lifecycle::dormant, "no answer to the last follow-up");
+    }
+
+    bool say_follow_up(const FollowUpDue& input, const std::string& occasion) {
+        if (!input.template_key.empty()) return reply(input.template_key, {}, nullptr, &input);
+        const bool automatic = input.kind == "gentle" || input.kind == "reminder";
+        if (automatic || input.text.empty()) return say_on(occasion, {}, &input);
+        // A person or the flow asked for it with words of its own.
+        Rendered rendered;
+        rendered.content.body = text::shortened(fill(input.text, values({})), kTextBodyMax);
+        return send(std::move(rendered), "", 0, &input);
     }
 
     // The reminder is the last one, whether it could be said or not.
@@ -1181,6 +1393,12 @@ private:
     std::string media_;
     std::string offered_;   // the waiting order that this step is about
     std::string left_out_;  // products that did not fit into the cart, for people
+    bool counted_full_ = false;
+    // What texts say in this step instead of the dialogue's own: one payment and its order.
+    Values shown_;
+    bool edited_ = false;     // what was said is an edit,
+    bool no_better_ = false;  // and no better answer than the first one
+    int late_reservations_ = 0;
 };
 
 }  // namespace

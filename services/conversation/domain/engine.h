@@ -58,8 +58,19 @@ struct Tapped {
     std::deque<SentChoices> earlier;
     std::deque<WaitingOrder> earlier_orders = {};
 };
+// Something that is no answer in words: a picture, a contact card, an answered form. It uses up no
+// attempt; once at a node the customer is told that we read words.
 struct SentMedia {
     std::string kind;
+};
+// A pin on the map: the address, where one is asked for.
+struct Pinned {
+    std::string place;  // name and address, else the coordinates
+};
+// The last answer was changed, and the dialogue still stands where it was given (pipeline.h). An
+// edit that is no better answer changes nothing and uses up no attempt.
+struct Edited {
+    std::string text;
 };
 struct StockAnswered {
     std::string reservation_id;
@@ -77,6 +88,7 @@ struct PaymentBegan {
     std::string provider;
     Money amount;
     std::string order_number = {};
+    std::string intent_id = {};
 };
 struct PaymentPaid {
     std::string order_id;
@@ -97,16 +109,28 @@ struct ReceiptCame {
 struct PaymentFailed {
     std::string order_id;
     std::string reason;  // cancelled | withdrawn | insufficient_funds | no_answer | wrong_pin |
-                         // limit | busy | refused | other
+                         // limit | busy | refused | not_paid | other
+    std::string intent_id = {};
 };
 // Payment made no order of a checkout, or no new payment of its order.
 struct CheckoutRefused {
     std::string order_id;
     std::string reservation_id;
-    std::string reason;  // already_paid | order_cancelled | payment_pending | no_order | not_priced
+    std::string reason;  // already_paid | order_cancelled | payment_pending | no_order | not_priced |
+                         // phone_not_usable | provider_off | currency_not_usable |
+                         // amount_not_usable
 };
 struct PaymentExpired {
     std::string order_id;
+    std::string intent_id = {};
+};
+// Nothing but a person ends this payment: its outcome is unknown, or the evidence contradicts
+// itself.
+struct PaymentUnclear {
+    std::string order_id;
+    std::string intent_id;
+    Money amount;
+    std::string order_number;
 };
 struct InvoiceLine {
     std::string product_name;
@@ -134,16 +158,19 @@ struct FollowUpSkipped {
     std::string kind;
     Time since{};
 };
-using Input = std::variant<Said, Tapped, SentMedia, StockAnswered, OrderMade, PaymentBegan,
-                           PaymentPaid, ReceiptCame, PaymentFailed, PaymentExpired, CheckoutRefused,
-                           InvoiceSent, FollowUpDue, FollowUpSkipped>;
+using Input = std::variant<Said, Tapped, SentMedia, Pinned, Edited, StockAnswered, OrderMade,
+                           PaymentBegan, PaymentPaid, ReceiptCame, PaymentFailed, PaymentExpired,
+                           PaymentUnclear, CheckoutRefused, InvoiceSent, FollowUpDue,
+                           FollowUpSkipped>;
 
 struct Step {
     std::vector<Event> events;
     std::vector<CustomerEvent> customer_events;
-    // Of the flow, when it misbehaved on a fact of the world: the fact counts all the same, and a
-    // person takes over.
+    // What the flow did wrong on a fact of the world. The fact counts all the same, and a person
+    // takes over.
     std::string problem;
+    // The occasion for which a follow-up was due and neither the flow nor the tenant has words.
+    std::string unsaid;
 };
 
 // A flow did what no published flow should: it moved without end, or to a node that is not there.
@@ -152,6 +179,9 @@ struct FlowProblem : std::runtime_error {
 };
 inline constexpr int kStepActionsMax = 60;
 inline constexpr std::size_t kCartLinesMax = 20;
+// Of these, products whose stock is counted: a reservation is one append, with a part for each of
+// them and one of its own.
+inline constexpr std::size_t kCountedLinesMax = 15;
 inline constexpr std::size_t kVariableLengthMax = 1000;
 
 // The conversation must exist. Throws FlowProblem for what a customer said or did.

@@ -20,7 +20,7 @@ std::vector<CartLine> both(const std::vector<CartLine>& younger,
     for (const auto& line : older) {
         const bool known = std::ranges::any_of(
             lines, [&](const CartLine& other) { return other.product_id == line.product_id; });
-        if (!known && lines.size() < kCartLinesMax) lines.push_back(line);
+        if (!known && lines.size() < kCountedLinesMax) lines.push_back(line);
     }
     return lines;
 }
@@ -65,6 +65,8 @@ void open_copy(CarriedOver& out, const Conversation& from, const Conversation& p
     }
     for (const auto& [name, value] : from.variables)
         out.events.emplace_back(VariableCaptured{name, value});
+    if (!from.unclear_items.empty())
+        out.events.emplace_back(UnclearItemsChanged{from.unclear_items});
     if (!cart.empty()) {
         CartChanged changed;
         changed.lines = cart;

@@ -33,7 +33,8 @@ std::optional<CustomerEvent> get_to_know(const Customer& customer, const std::st
     CustomerChanged changed;
     changed.customer_id = customer_id;
     if (customer.name.empty() && !short_name.empty()) changed.name = short_name;
-    if (customer.phone.empty() && !phone.empty()) changed.phone = phone;
+    // Gateway knows where the customer writes from, also after a change of number.
+    if (!phone.empty() && phone != customer.phone) changed.phone = phone;
     if (!changed.name && !changed.phone) return {};
     return changed;
 }

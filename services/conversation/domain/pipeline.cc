@@ -1,7 +1,11 @@
 #include "services/conversation/domain/pipeline.h"
 
 #include <algorithm>
+#include <array>
+#include <cstdio>
 
+#include "common/core/broken_world.h"
+#include "common/core/corrupt_stream.h"
 #include "common/text/utf8.h"
 #include "services/conversation/domain/opening.h"
 
@@ -12,26 +16,46 @@ bool is_tap(const Inbound& in) {
     return in.kind == "button" || in.kind == "list" || !in.tap_id.empty();
 }
 bool is_text(const Inbound& in) { return in.kind == "text"; }
-// Nothing anyone expects an answer to.
-bool is_mute(const Inbound& in) {
-    return in.kind == "reaction" || in.kind == "system" || in.kind == "unsupported";
+bool is_edit(const Inbound& in) { return in.kind == "edit"; }
+bool is_open(const Conversation& c) { return c.exists() && c.state != Lifecycle::closed; }
+
+// The edited message is the last answer, and the dialogue still stands at the node that it answered.
+// The words that opened a dialogue answered no node: they count while nothing has come of them.
+bool changes_last_answer(const Inbound& in, const Conversation& c) {
+    if (!is_open(c) || in.subject_id.empty() || in.subject_id != c.last_words_id) return false;
+    if (c.last_words_node.empty()) return c.cart.empty() && c.order_id.empty();
+    return c.last_words_node == c.node;
+}
+
+// Reactions, revocations, the provider's own news and types that this build does not know: nobody
+// expects an answer to them. An edit counts where it changes an answer.
+bool is_mute(const Turn& turn) {
+    const auto& kind = turn.in.kind;
+    if (is_edit(turn.in))
+        return turn.conversation.state != Lifecycle::escalated &&
+               !changes_last_answer(turn.in, turn.conversation);
+    return kind == "reaction" || kind == "revoke" || kind == "system" || kind == "unsupported";
 }
 
 std::string input_kind(const Inbound& in) {
-    if (is_tap(in)) return "tap";
-    return is_text(in) ? "text" : "media";
+    return is_tap(in) ? "tap" : in.kind;
 }
 
-// What became of it is decided here for what no flow should ever see. The fact itself is written by
-// the session stage, when there is a conversation to write it to.
+// Messages that no flow may see (tenant suspended, STOP, reactions) get their outcome here. The
+// session stage writes the fact, when there is a conversation to write it to.
 bool log(Turn& turn) {
+    const bool consent = !turn.in.consent_change.empty();
+    const bool mute = is_mute(turn);
     if (turn.context.tenant->status != "ACTIVE")
         turn.outcome = "tenant_inactive";
-    else if (!turn.in.consent_change.empty())
+    else if (consent)
         turn.outcome = "consent";  // gateway has done what STOP and START ask for
-    else if (is_mute(turn.in))
+    else if (mute)
         turn.outcome = "ignored";
-    return true;
+    if ((!consent && !mute) || is_open(turn.conversation)) return true;
+    // No dialogue begins for what nobody answers.
+    if (turn.outcome == "tenant_inactive") turn.outcome = consent ? "consent" : "ignored";
+    return false;
 }
 
 bool rate_limit(Turn& turn) {
@@ -84,6 +108,15 @@ void open_conversation(Turn& turn) {
         CustomerEvent{CustomerConversationStarted{turn.in.customer_id, turn.new_conversation_id}});
 }
 
+// "Sarit Centre, Karuna Road", else "-1.261111, 36.802222".
+std::string place_of(const Inbound::Place& place) {
+    if (!place.name.empty() && !place.address.empty()) return place.name + ", " + place.address;
+    if (!place.name.empty() || !place.address.empty()) return place.name + place.address;
+    std::array<char, 64> text{};
+    std::snprintf(text.data(), text.size(), "%.6f, %.6f", place.latitude, place.longitude);
+    return text.data();
+}
+
 bool session(Turn& turn) {
     const auto& in = turn.in;
     if (!turn.conversation.exists() || turn.conversation.state == Lifecycle::closed)
@@ -104,8 +137,9 @@ bool session(Turn& turn) {
     spoke.outcome = turn.outcome;
     spoke.sent_at = in.sent_at;
     spoke.bucket_full_at = turn.bucket_full_at;
-    spoke.text = text::shortened(in.text, kVariableLengthMax);
+    spoke.text = text::shortened(in.place ? place_of(*in.place) : in.text, kVariableLengthMax);
     turn.emit(Event{spoke});
+    turn.recorded = true;
 
     if (turn.outcome == "throttled" && turn.tell_throttled && flow &&
         turn.conversation.state != Lifecycle::escalated)
@@ -119,6 +153,10 @@ bool run_flow(Turn& turn) {
     if (is_tap(turn.in))
         input = Tapped{turn.in.tap_id, turn.in.text, turn.previous.choices,
                        turn.previous.waiting_orders};
+    else if (is_edit(turn.in))
+        input = Edited{turn.in.text};
+    else if (turn.in.place)
+        input = Pinned{place_of(*turn.in.place)};
     else if (!is_text(turn.in))
         input = SentMedia{turn.in.kind};
     auto result = step(turn.conversation, turn.customer, input, turn.context);
@@ -143,17 +181,34 @@ const std::vector<Stage>& default_stages() {
     return stages;
 }
 
+namespace {
+
+void apologise(Turn& turn, std::string problem) {
+    turn.problem = std::move(problem);
+    for (auto& event : tell(turn.conversation, "technical_problem", turn.context).events)
+        turn.emit(std::move(event));
+    const auto escalated = decide(turn.conversation, Escalate{turn.problem});
+    if (!escalated.accepted()) return;
+    for (const auto& event : escalated.events()) turn.emit(event);
+}
+
+}  // namespace
+
 void run_pipeline(Turn& turn, const std::vector<Stage>& stages) {
     try {
         for (const auto& stage : stages)
             if (!stage.run(turn)) return;
     } catch (const FlowProblem& problem) {
-        turn.problem = problem.what();
-        for (auto& event : tell(turn.conversation, "technical_problem", turn.context).events)
-            turn.emit(std::move(event));
-        const auto escalated = decide(turn.conversation, Escalate{"flow: " + turn.problem});
-        if (escalated.accepted())
-            for (const auto& event : escalated.events()) turn.emit(event);
+        apologise(turn, "flow: " + std::string(problem.what()));
+    } catch (const Unavailable&) {
+        throw;
+    } catch (const Contention&) {
+        throw;
+    } catch (const CorruptStream&) {
+        throw;
+    } catch (const std::exception& error) {
+        if (!turn.recorded || !turn.context.flow) throw;
+        apologise(turn, "internal error: " + std::string(error.what()));
     }
 }
 

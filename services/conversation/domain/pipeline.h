@@ -14,6 +14,10 @@
 //
 // The stages are data: `default_stages()` is the order that the service runs, a test or a later
 // feature may put another stage between. A stage that answers false ends the turn.
+//
+// Messages that nobody answers (reactions, revocations, the provider's own news, types that this
+// build does not know, edits of what is no longer asked, STOP and START) are recorded in the
+// customer's open conversation. They never begin one: where none is open the turn has no facts.
 namespace flowstack::conversation {
 
 // Token bucket of one customer (GCRA): `burst` messages at once, one more every `interval`.
@@ -81,7 +85,8 @@ struct Turn {
                                        // consent | ignored | no_flow | failed
     bool tell_throttled = false;
     Time bucket_full_at{};
-    std::string problem{};  // of the flow, for the log and the person who takes over
+    std::string problem{};  // what went wrong, for the log and the person who takes over
+    bool recorded = false;  // what the customer said is among the facts
 
     void emit(Event event) {
         conversation = evolve(std::move(conversation), event);
@@ -99,9 +104,10 @@ struct Stage {
 };
 const std::vector<Stage>& default_stages();
 
-// Runs the stages. The error boundary: a flow that misbehaves ends the turn with an apology and
-// hands the conversation to a person; everything else goes up to the consumer, which parks the
-// message.
+// Runs the stages. The error boundary: when a flow misbehaves, or the engine fails, the customer
+// gets an apology and the conversation goes to a person, so that it is said once. What only trying
+// again can mend (Unavailable, Contention), a corrupt stream, and what fails before the message is
+// recorded go up to the consumer, which tries again and then parks the message.
 void run_pipeline(Turn& turn, const std::vector<Stage>& stages = default_stages());
 
 }  // namespace flowstack::conversation

@@ -15,6 +15,7 @@
 namespace flowstack::conversation {
 namespace {
 
+using ::testing::AllOf;
 using ::testing::HasSubstr;
 
 class Walk : public Shop {
@@ -154,6 +155,104 @@ TEST_F(Walk, TheReceiptComesThoughAPersonTookOver) {
     EXPECT_EQ(product("coffee").on_hand(), 9);
 }
 
+TEST_F(Walk, APaymentThatNeedsAPersonGivesTheShelfBackAndTheCustomerGoesOn) {
+    orders("amina", "3");
+    const auto checkout = all<v1::CheckoutRequested>().at(0);
+    starts(checkout, 75'000);
+    EXPECT_EQ(product("coffee").reserved(), 3);
+    auto unclear = about<payment::v1::PaymentNeedsPerson>(checkout);
+    unclear.mutable_amount()->set_minor_units(75'000);
+    unclear.mutable_amount()->set_currency_code("KES");
+    unclear.set_reason(payment::v1::PERSON_NEEDED_REASON_OUTCOME_UNKNOWN);
+    payment_says(unclear);
+    EXPECT_THAT(heard("amina"), HasSubstr("One of us is looking into it"));
+    EXPECT_EQ(product("coffee").reserved(), 0);
+    EXPECT_EQ(conversation_of("amina").state(), "AWAITING_CUSTOMER");
+    writes("amina", "menu");
+    EXPECT_THAT(heard("amina"), HasSubstr("Welcome"));
+    pays(checkout, 75'000);
+    consume();
+    EXPECT_EQ(product("coffee").on_hand(), 7);
+    EXPECT_EQ(product("coffee").reserved(), 0);
+}
+
+TEST_F(Walk, APaymentThatTheShopStartsWithAConversationAndNoOrderDrivesIt) {
+    writes("amina", "Hi");
+    const auto intent = [&](auto m) {
+        m.set_intent_id("i9");
+        m.set_conversation_id(conversation_of("amina").conversation_id());
+        m.set_customer_id("amina");
+        return m;
+    };
+    auto started = intent(payment::v1::PaymentStarted());
+    started.mutable_amount()->set_minor_units(100'000);
+    started.mutable_amount()->set_currency_code("KES");
+    payment_says(started);
+    EXPECT_EQ(conversation_of("amina").state(), "WAITING_FOR_PAYMENT");
+    auto failed = intent(payment::v1::IntentFailed());
+    failed.set_reason("insufficient_funds");
+    payment_says(failed);
+    EXPECT_THAT(heard("amina"), HasSubstr("KES 1,000.00"));
+    EXPECT_EQ(conversation_of("amina").state(), "AWAITING_CUSTOMER");
+    // The caller named a conversation of somebody else.
+    started.set_customer_id("juma");
+    started.set_intent_id("i10");
+    payment_says(started);
+    EXPECT_EQ(conversation_of("amina").state(), "AWAITING_CUSTOMER");
+}
+
+TEST_F(Walk, ATenantWhosePackIsMissingIsAnAlarmAndNoSilence) {
+    EXPECT_EQ(alarms.check().state, observability::State::ok);
+    tenants.facts["duka"].pack = "BOOKING";
+    writes("amina", "Hi");
+    EXPECT_TRUE(replies("amina").empty());
+    EXPECT_EQ(alarms.check().state, observability::State::degraded);
+    EXPECT_THAT(alarms.check().detail,
+                AllOf(HasSubstr("tenant duka"), HasSubstr("\"BOOKING\"")));
+    EXPECT_THAT(registry.render(), HasSubstr("flowstack_conversation_unanswered_messages_total{"
+                                             "tenant=\"duka\"} 1"));
+    tenants.facts["duka"].pack = "ECOMMERCE";
+    writes("juma", "Hi");
+    EXPECT_THAT(heard("juma"), HasSubstr("Welcome"));
+    EXPECT_EQ(alarms.check().state, observability::State::ok);
+}
+
+TEST_F(Walk, WhatNobodyAnswersIsRecordedInAnOpenConversationOnly) {
+    const auto reacts = [&](gateway::v1::InboundKind kind) {
+        gateway::v1::MessageReceived m;
+        m.set_provider_message_id("wamid.mute" + std::to_string(++inbound));
+        m.set_customer_id("amina");
+        m.set_channel_id("ch1");
+        m.set_kind(kind);
+        now += seconds{1};
+        gateway->happened({"duka", "inbound", m.provider_message_id()}, customer("amina"), m, now);
+        consume();
+    };
+    reacts(gateway::v1::INBOUND_KIND_REACTION);
+    EXPECT_TRUE(events().empty() || all<v1::ConversationOpened>().empty());
+    writes("amina", "Hi");
+    const auto spoke = all<v1::CustomerSpoke>().size();
+    reacts(gateway::v1::INBOUND_KIND_REACTION);
+    reacts(static_cast<gateway::v1::InboundKind>(99));  // of a newer gateway
+    EXPECT_EQ(all<v1::CustomerSpoke>().size(), spoke + 2);
+    EXPECT_EQ(replies("amina").size(), 1u);
+}
+
+TEST_F(Walk, AFollowUpWithoutWordsIsCounted) {
+    writes("amina", "Hi");
+    followup::v1::TaskFired fired;
+    fired.set_task_id("t1");
+    fired.set_kind("custom");
+    fired.set_customer_id("amina");
+    followup->happened({"duka", "task", "t1"}, customer("amina"), fired, now + seconds{60});
+    consume();
+    EXPECT_THAT(registry.render(), HasSubstr("flowstack_conversation_unsaid_follow_ups_total"));
+    fired.set_kind("restock");
+    followup->happened({"duka", "task", "t2"}, customer("amina"), fired, now + seconds{60});
+    consume();
+    EXPECT_THAT(heard("amina"), HasSubstr("back on the shelf"));
+}
+
 TEST_F(Walk, TheInvoiceIsToldWhateverTheStateIs) {
     orders("amina", "1");
     const auto checkout = all<v1::CheckoutRequested>().at(0);
@@ -291,7 +390,7 @@ struct Replica {
             std::map<std::string, std::shared_ptr<eventlog::Source>> sources)
         : store({.service = "conversation", .database_url = database_url, .lanes = kLanes}, derive),
           content(store, books, packs),
-          reactor(books, tenants, content, RateLimit{}),
+          reactor(books, tenants, content, alarms, RateLimit{}),
           consumption(store, with_own(std::move(sources)),
                       {.consumer = "conversation",
                        .head_compare_ms = seconds{1},
@@ -308,6 +407,8 @@ struct Replica {
     eventlog::Store store;
     Books books{store};
     ContentCache content;
+    metrics::Registry registry;
+    Alarms alarms{registry};
     Reactor reactor;
     eventlog::Consumption consumption;
 };

@@ -81,7 +81,7 @@ TEST_F(DoorsOf, AnOverriddenBuiltInTemplateIsWhatCustomersRead) {
     v1::CreateTemplateRequest request;
     request.set_parent("tenants/duka");
     auto& t = *request.mutable_template_();
-    t.set_template_key("greeting");
+    t.set_template_key("welcome_template");
     t.set_kind("text");
     auto& variant = *t.add_variants();
     variant.set_language("en");
@@ -317,6 +317,35 @@ TEST_F(DoorsOf, AConversationIsGivenToAPersonAndBack) {
               common::v1::ERROR_REASON_WRONG_STATE);
     writes("amina", "Hi");
     EXPECT_THAT(heard("amina"), HasSubstr("Welcome"));
+}
+
+TEST_F(DoorsOf, AConversationIsClosedInWhateverStateItIs) {
+    writes("amina", "Hi");
+    const auto c = conversation_of("amina");
+    v1::CloseConversationRequest close;
+    close.set_name(c.name());
+    close.set_reason("spam");
+    close.set_etag("1");
+    v1::Conversation answer;
+    EXPECT_EQ(call<v1::ConversationService>(&v1::ConversationService::Stub::CloseConversation,
+                                            close, answer),
+              common::v1::ERROR_REASON_VERSION_MISMATCH);
+    close.set_etag(c.etag());
+    close.set_request_id("r1");
+    for (int i = 0; i < 2; ++i) {  // a repeat gets the same answer
+        ASSERT_EQ(call<v1::ConversationService>(&v1::ConversationService::Stub::CloseConversation,
+                                                close, answer),
+                  kOk);
+        EXPECT_EQ(answer.state(), "CLOSED");
+        EXPECT_EQ(answer.state_reason(), "spam");
+    }
+    close.clear_etag();
+    close.set_request_id("r2");
+    EXPECT_EQ(call<v1::ConversationService>(&v1::ConversationService::Stub::CloseConversation,
+                                            close, answer),
+              common::v1::ERROR_REASON_WRONG_STATE);
+    writes("amina", "Hi");
+    EXPECT_NE(conversation_of("amina").name(), c.name());
 }
 
 TEST_F(DoorsOf, TheHistorySaysWhoSaidWhatAndWhy) {

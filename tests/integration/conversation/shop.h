@@ -5,6 +5,7 @@
 
 #include "common/core/clock.h"
 #include "common/eventlog/consumption.h"
+#include "common/observability/metrics.h"
 #include "common/rpc/channel.h"
 #include "common/rpc/server.h"
 #include "flowstack/common/v1/error_reason.pb.h"
@@ -207,7 +208,9 @@ protected:
     ContentCache content{store, books, packs};
     KnownTenants tenants;
     KnownContacts contacts;
-    Reactor reactor{books, tenants, content, RateLimit{}};
+    metrics::Registry registry;
+    Alarms alarms{registry};
+    Reactor reactor{books, tenants, content, alarms, RateLimit{}};
     std::shared_ptr<testing::ScriptedLog> gateway =
         std::make_shared<testing::ScriptedLog>("gateway", kLanes);
     std::shared_ptr<testing::ScriptedLog> payment =

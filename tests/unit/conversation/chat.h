@@ -61,6 +61,31 @@ public:
         return {};
     }
 
+    // Changes what an earlier message says.
+    std::vector<std::string> edits(const std::string& message_id, const std::string& text) {
+        subject_id_ = message_id;
+        auto heard = inbound("edit", text, "");
+        subject_id_.clear();
+        return heard;
+    }
+    std::vector<std::string> pins(const std::string& name, const std::string& address) {
+        place_ = Inbound::Place{-1.2611114, 36.8022222, name, address};
+        auto heard = inbound("location", "", "");
+        place_.reset();
+        return heard;
+    }
+    // A fact that a person's command made.
+    void happened(const Event& event) {
+        conversations.back() = evolve(conversations.back(), event);
+        keep({event});
+    }
+    template <class Command>
+    void person(const Command& command) {
+        const auto decided = decide(now_in(), conversation::Command{command});
+        ASSERT_TRUE(decided.accepted());
+        for (const auto& event : decided.events()) happened(event);
+    }
+
     std::vector<std::string> inbound(const std::string& kind, const std::string& text,
                                      const std::string& tap_id) {
         now += Micros{std::chrono::seconds{seconds_between}};
@@ -75,6 +100,8 @@ public:
         in.phone = phone;
         in.consent_change = consent_change;
         in.sent_at = in.received_at = now;
+        in.subject_id = subject_id_;
+        in.place = place_;
         Turn turn{.in = in, .context = context(in.id)};
         turn.context.flow = nullptr;
         turn.limit = limit;
@@ -88,6 +115,8 @@ public:
         run_pipeline(turn);
         customer = turn.customer;
         outcome = turn.outcome;
+        problem = turn.problem;
+        if (turn.events.empty()) return {};
         if (conversations.empty() || conversations.back().id != turn.conversation.id)
             conversations.push_back(turn.conversation);
         else
@@ -102,6 +131,7 @@ public:
         for (const auto& event : result.events)
             conversations.back() = evolve(conversations.back(), event);
         for (const auto& event : result.customer_events) customer = evolve(customer, event);
+        unsaid = result.unsaid;
         return keep(result.events);
     }
 
@@ -180,6 +210,10 @@ public:
     std::string phone = "+254712345678";
     std::string consent_change;
     std::string outcome;
+    std::string problem;
+    std::string unsaid;
+    std::vector<std::string> titles() const { return last<ReplyRequested>().content.titles; }
+    std::string last_inbound() const { return "wamid." + std::to_string(causes_); }
     Time now = from_unix_seconds(1'750'000'000);
     Customer customer;
     std::deque<Conversation> conversations;
@@ -220,6 +254,8 @@ private:
         return replies;
     }
 
+    std::string subject_id_;
+    std::optional<Inbound::Place> place_;
     Packs packs_;
     int causes_ = 0;
 };

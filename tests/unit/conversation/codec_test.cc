@@ -77,6 +77,12 @@ TEST(Codec, EveryFactOfAConversationComesBackAsItWas) {
     round_trip(OrderTaken{"o", kes(200), kNow});
     round_trip(OrderOffered{"o", "ORD-7K2M9Q"});
     round_trip(OrderWaitEnded{"o", "paid"});
+    round_trip(HintGiven{"quantity"});
+    round_trip(UnclearItemsChanged{{{"blorps", 3}, {"5000 soap", 0}}});
+    round_trip(UnclearItemsChanged{});
+    for (const auto news : {PaymentNews::started, PaymentNews::unclear, PaymentNews::let_go,
+                            PaymentNews::paid, PaymentNews::failed, PaymentNews::expired})
+        round_trip(PaymentNoted{"i", "o", news, kes(200), "ORD-7K2M9Q"});
     round_trip(Escalated{"angry"});
     round_trip(FollowUpRequested{"t", "c", "cu", "ch", "custom", kNow, "en", "Come by"});
     round_trip(ReservationEndRequested{"r", true, "paid"});
