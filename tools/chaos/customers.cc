@@ -246,7 +246,11 @@ struct Customers::State {
                 "a question");
             if (!question.buttons.empty()) {
                 if (std::ranges::find(question.buttons, "M-Pesa") != question.buttons.end()) return;
-                phone.tap(question.buttons.front());
+                // Nobody here wants to talk to a person, who would never answer.
+                static const std::set<std::string> kPerson{"Talk to a person", "Ongea na mtu"};
+                const auto button = std::ranges::find_if(
+                    question.buttons, [](const auto& title) { return !kPerson.contains(title); });
+                if (button != question.buttons.end()) phone.tap(*button);
             } else if (!question.rows.empty()) {
                 phone.pick(spec.product);
             } else {

@@ -235,6 +235,16 @@ TEST_F(Walk, WhatNobodyAnswersIsRecordedInAnOpenConversationOnly) {
     reacts(gateway::v1::INBOUND_KIND_REACTION);
     reacts(static_cast<gateway::v1::InboundKind>(99));  // of a newer gateway
     EXPECT_EQ(all<v1::CustomerSpoke>().size(), spoke + 2);
+    // A group's message is kept by gateway, and nobody answers it.
+    gateway::v1::GroupMessageReceived group;
+    group.set_provider_message_id("wamid.group");
+    group.set_group_id("g1");
+    group.set_channel_id("ch1");
+    group.set_kind(gateway::v1::INBOUND_KIND_TEXT);
+    group.mutable_personal()->set_text("2 coffee");
+    gateway->happened({"duka", "inbound", "wamid.group"}, customer("amina"), group, now);
+    consume();
+    EXPECT_EQ(all<v1::CustomerSpoke>().size(), spoke + 2);
     EXPECT_EQ(replies("amina").size(), 1u);
 }
 
