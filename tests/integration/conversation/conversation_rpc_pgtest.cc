@@ -91,7 +91,7 @@ TEST_F(DoorsOf, AnOverriddenBuiltInTemplateIsWhatCustomersRead) {
     writes("amina", "Hi");
     EXPECT_EQ(heard("amina"), "Hey amina, this is ours");
     EXPECT_EQ(replies("amina").back().template_version(), 1);
-    EXPECT_EQ(conversation_of("amina").last_template_key(), "greeting");
+    EXPECT_EQ(conversation_of("amina").last_template_key(), "welcome_template");
 }
 
 TEST_F(DoorsOf, ATemplateMayHaveAKeyOfTheCallersOwn) {

@@ -363,7 +363,7 @@ TEST(OrderDialogue, AButtonThatOnlySetsALabelKeepsItAndCountsAsItsWords) {
     t.kind = TemplateKind::interactive_button;
     t.variants["en"].body = "Hello";
     t.variants["en"].buttons = {{.title = "2 coffee", .next_state = "regular"}};
-    chat.own_templates["greeting"] = t;
+    chat.own_templates["welcome_template"] = t;
     chat.says("Hi");
     EXPECT_THAT(chat.taps("2 coffee"), ElementsAre(HasSubstr("Coffee × 2")));
     EXPECT_EQ(chat.now_in().value("state"), "regular");
