@@ -5,6 +5,8 @@
 
 #include "common/core/corrupt_stream.h"
 #include "common/core/overloaded.h"
+#include "common/text/fold.h"
+#include "common/text/utf8.h"
 
 namespace flowstack::campaign {
 namespace {
@@ -282,19 +284,14 @@ std::optional<AudienceKind> audience_kind_of(std::string_view wanted) {
 
 std::string personalized(std::string_view body, std::string_view name,
                          std::string_view default_name) {
-    name = trimmed(name);
-    if (name.empty()) name = default_name;
-    std::string text;
+    // A name of invisible characters is none, and a line break in one would split the sentence.
+    auto shown = text::one_line(name);
+    if (shown.empty()) shown = default_name;
+    std::string result;
     for_each_part(
-        body, [&](std::string_view part) { text += part; },
-        [&](std::string_view) { text += name; });
-    if (text.size() > kBodyMax) {
-        std::size_t end = kBodyMax;
-        // Never inside a UTF-8 character: its later bytes are 10xxxxxx.
-        while (end > 0 && (static_cast<unsigned char>(text[end]) & 0xC0) == 0x80) --end;
-        text.resize(end);
-    }
-    return text;
+        body, [&](std::string_view part) { result += part; },
+        [&](std::string_view) { result += shown; });
+    return std::string(text::front_of_bytes(result, kBodyMax));
 }
 
 }  // namespace flowstack::campaign

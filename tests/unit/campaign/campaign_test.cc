@@ -196,6 +196,8 @@ TEST(Personalized, PutsTheNameIn) {
 
 TEST(Personalized, FallsBackToTheDefaultForABlankName) {
     EXPECT_EQ(personalized("Hi {{name}}!", " ", "friend"), "Hi friend!");
+    EXPECT_EQ(personalized("Hi {{name}}!", "\u200b\u00a0", "friend"), "Hi friend!");
+    EXPECT_EQ(personalized("Hi {{name}}!", "Ann\n \tLee", "friend"), "Hi Ann Lee!");
     EXPECT_EQ(personalized("Hi {{name}}!", "", ""), "Hi !");
 }
 
