@@ -166,58 +166,48 @@ private:
             const auto here = at + "[" + std::to_string(i++) + "]";
             const auto* o = object(here, item);
             if (!o) continue;
-            std::optional<Action> action;
-            for (const auto& [key, v] : *o) {
-                if (const auto verb = parse_verb(str(key))) {
-                    if (action) say(here, "must have one verb only");
-                    action.emplace();
-                    action->verb = *verb;
+            const VerbSpec* spec = nullptr;
+            const json::value* target = nullptr;
+            for (const auto& [key, v] : *o)
+                if (const auto* verb = find_verb(str(key))) {
+                    if (spec) say(here, "must have one verb only");
+                    spec = verb;
+                    target = &v;
                 }
-            }
-            if (!action) {
+            if (!spec) {
                 say(here, "has no verb that is known");
                 continue;
             }
-            const auto options = [&](const json::object& from) {
-                for (const auto& [key, v] : from) {
-                    if (parse_verb(str(key)) && v.is_object()) continue;
-                    if (parse_verb(str(key)) == action->verb && &from == o) continue;
-                    option(here, *action, str(key), v);
-                }
-            };
-            for (const auto& [key, v] : *o) {
-                if (parse_verb(str(key)) != action->verb) continue;
-                if (v.is_string())
-                    action->target = str(v.get_string());
-                else if (v.is_object())
-                    options(v.get_object());
-                else if (!v.is_bool())
-                    say(here + "." + str(key), "must be a text or an object");
-            }
-            options(*o);
-            list.push_back(std::move(*action));
+            Action action{spec->verb, {}, {}};
+            if (target->is_string())
+                action.target = str(target->get_string());
+            else if (target->is_object())
+                for (const auto& [key, v] : target->get_object())
+                    option(here, *spec, action, str(key), v);
+            else if (!target->is_bool())
+                say(path(here, spec->name), "must be a text or an object");
+            for (const auto& [key, v] : *o)
+                if (&v != target && !find_verb(str(key))) option(here, *spec, action, str(key), v);
+            list.push_back(std::move(action));
         }
         return list;
     }
 
-    void option(const std::string& here, Action& action, const std::string& key,
-                const json::value& v) {
-        static const std::set<std::string> kTexts{"value", "template", "after_s"};
-        const auto& nodes = node_options();
-        const bool known =
-            kTexts.contains(key) || std::find(nodes.begin(), nodes.end(), key) != nodes.end();
-        if (key == "template" && action.verb != Verb::schedule_follow_up && v.is_string())
+    void option(const std::string& here, const VerbSpec& spec, Action& action,
+                const std::string& key, const json::value& v) {
+        // {"show_catalog": {"template": "list", "empty": "menu"}}: the target by its kind.
+        const bool is_target = !spec.option(key) && spec.target != ValueKind::none &&
+                               key == text_of(spec.target) && v.is_string();
+        if (is_target)
             action.target = str(v.get_string());
-        else if (key == "provider" && action.verb == Verb::request_payment && v.is_string())
-            action.target = str(v.get_string());
-        else if (!known)
-            say(here + "." + key, "is not known here");
+        else if (!spec.option(key))
+            say(path(here, key), "is not known here");
         else if (v.is_string())
             action.with[key] = str(v.get_string());
         else if (const auto n = whole(v))
             action.with[key] = std::to_string(*n);
         else
-            say(here + "." + key, "must be a text");
+            say(path(here, key), "must be a text");
     }
 
     std::vector<Rule> rules(const std::string& at, const json::value& value) {
@@ -248,7 +238,7 @@ private:
             if (!o.contains("match")) say(here + ".match", "must be given");
             return;
         }
-        keys(here + ".match", *m, {"type", "values"});
+        keys(here + ".match", *m, {"type", "values", "state"});
         const auto type = parse_match_type(text(here + ".match", *m, "type"));
         if (!type)
             say(here + ".match.type",
@@ -256,13 +246,15 @@ private:
         else
             rule.match = *type;
         rule.values = texts_of(here + ".match", *m, "values");
+        rule.states = texts_of(here + ".match", *m, "state");
     }
 
     Node node(const std::string& at, const json::value& value) {
         Node result;
         const auto* o = object(at, value);
         if (!o) return result;
-        keys(at, *o, {"enter", "rules", "ask", "otherwise"});
+        // `ui` belongs to whoever draws the flow: it stays in the document and means nothing here.
+        keys(at, *o, {"enter", "rules", "ask", "otherwise", "ui"});
         if (const auto* enter = o->if_contains("enter"))
             result.enter = actions(at + ".enter", *enter);
         if (const auto* list = o->if_contains("rules")) result.rules = rules(at + ".rules", *list);
@@ -420,11 +412,7 @@ private:
                 rule.id = text(here, *o, "id");
                 match(here, *o, rule);
                 if (const auto* action = child(here, *o, "action")) {
-                    keys(here + ".action", *action, {"type", "templateKey"});
-                    if (text(here + ".action", *action, "type") != "send_template")
-                        say(here + ".action.type", "must be send_template");
-                    rule.actions = {
-                        {Verb::send, text(here + ".action", *action, "templateKey"), {}}};
+                    rule.actions = simple_action(here + ".action", *action);
                 } else {
                     say(here + ".action", "must be given");
                 }
@@ -436,6 +424,22 @@ private:
         if (!fallback.empty()) main.otherwise = {{Verb::send, fallback, {}}};
         if (const auto* templates = child("", root, "templates"))
             for (const auto& [key, value] : *templates) read_template(flow, str(key), value, {});
+    }
+
+    // {"type": "send_template", "templateKey": "…"} · {"type": "set_state", "state": "…"}; each may
+    // do the other thing too.
+    Actions simple_action(const std::string& at, const json::object& o) {
+        keys(at, o, {"type", "templateKey", "state"});
+        const auto type = text(at, o, "type");
+        const auto state = text(at, o, "state");
+        const auto key = text(at, o, "templateKey");
+        if (type != "send_template" && type != "set_state")
+            say(at + ".type", "must be send_template or set_state");
+        if (type == "set_state" && state.empty()) say(at + ".state", "must be given");
+        Actions actions;
+        if (!state.empty()) actions.push_back({Verb::set, "state", {{"value", state}}});
+        if (!key.empty() || type == "send_template") actions.push_back({Verb::send, key, {}});
+        return actions;
     }
 
     std::vector<Problem> problems_;

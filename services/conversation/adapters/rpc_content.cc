@@ -319,7 +319,56 @@ public:
         });
     }
 
+    ServerUnaryReactor* DescribeVerbs(CallbackServerContext* context,
+                                      const v1::DescribeVerbsRequest* request,
+                                      v1::DescribeVerbsResponse* response) override {
+        return doors_.rpc.unary(context, [=, this](rpc::Call&) {
+            tenant_facts(doors_, parse_parent(request->parent()));
+            for (const auto& spec : kVerbs) describe(spec, *response->add_verbs());
+            for (const auto variable : kEnginesOwnVariables)
+                response->add_reserved_variables(std::string(variable));
+        });
+    }
+
 private:
+    static v1::FlowValueKind wire(ValueKind kind) {
+        switch (kind) {
+            case ValueKind::none:
+                return v1::FLOW_VALUE_KIND_UNSPECIFIED;
+            case ValueKind::template_key:
+                return v1::FLOW_VALUE_KIND_TEMPLATE;
+            case ValueKind::node:
+                return v1::FLOW_VALUE_KIND_NODE;
+            case ValueKind::text:
+                return v1::FLOW_VALUE_KIND_TEXT;
+            case ValueKind::seconds:
+                return v1::FLOW_VALUE_KIND_SECONDS;
+            case ValueKind::variable:
+                return v1::FLOW_VALUE_KIND_VARIABLE;
+            case ValueKind::language:
+                return v1::FLOW_VALUE_KIND_LANGUAGE;
+            case ValueKind::provider:
+                return v1::FLOW_VALUE_KIND_PROVIDER;
+        }
+        return v1::FLOW_VALUE_KIND_UNSPECIFIED;
+    }
+
+    static void describe(const VerbSpec& spec, v1::FlowVerb& out) {
+        out.set_name(std::string(spec.name));
+        out.set_trade(std::string(spec.trade));
+        out.set_target(wire(spec.target));
+        out.set_target_required(spec.target_required);
+        out.set_always_leaves(spec.always_leaves);
+        out.set_description(std::string(spec.meaning));
+        for (const auto& option : spec.given_options()) {
+            auto& to = *out.add_options();
+            to.set_name(std::string(option.name));
+            to.set_kind(wire(option.kind));
+            to.set_required(option.required);
+            to.set_description(std::string(option.meaning));
+        }
+    }
+
     static void show(const std::string& tenant, const std::string& key, std::int64_t version,
                      const std::string& document, std::optional<Time> at, v1::Flow& out) {
         out.set_name("tenants/" + tenant + "/flows/" + key);

@@ -786,6 +786,9 @@ private:
 
     bool fits(const Rule& rule) const {
         const auto& values = rule.values;
+        if (!rule.states.empty() && std::find(rule.states.begin(), rule.states.end(),
+                                              c_.value(variable::kLabel)) == rule.states.end())
+            return false;
         const bool words = tap_action_.empty() && media_.empty();
         const auto text = plain(said_);
         switch (rule.match) {

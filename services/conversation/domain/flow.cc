@@ -4,33 +4,11 @@
 #include <array>
 #include <set>
 
+#include "services/conversation/domain/text.h"
+
 namespace flowstack::conversation {
 namespace {
 
-struct VerbName {
-    Verb verb;
-    std::string_view name;
-};
-constexpr std::array<VerbName, 20> kVerbs{{{Verb::send, "send"},
-                                           {Verb::go, "goto"},
-                                           {Verb::show_catalog, "show_catalog"},
-                                           {Verb::show_promotions, "show_promotions"},
-                                           {Verb::choose_product, "choose_product"},
-                                           {Verb::add_to_cart, "add_to_cart"},
-                                           {Verb::read_order, "read_order"},
-                                           {Verb::resolve_item, "resolve_item"},
-                                           {Verb::drop_item, "drop_item"},
-                                           {Verb::show_summary, "show_summary"},
-                                           {Verb::offer_payment, "offer_payment"},
-                                           {Verb::request_payment, "request_payment"},
-                                           {Verb::offer_order, "offer_order"},
-                                           {Verb::pay_order, "pay_order"},
-                                           {Verb::set, "set"},
-                                           {Verb::language, "language"},
-                                           {Verb::clear_cart, "clear_cart"},
-                                           {Verb::schedule_follow_up, "schedule_follow_up"},
-                                           {Verb::escalate, "escalate"},
-                                           {Verb::close, "close"}}};
 struct MatchName {
     MatchType type;
     std::string_view name;
@@ -45,138 +23,28 @@ constexpr std::array<MatchName, 9> kMatches{{{MatchType::any, "any"},
                                              {MatchType::product, "product"},
                                              {MatchType::order, "order"}}};
 
-// Template keys that an action speaks with.
-std::vector<std::string> templates_of(const Action& action) {
-    switch (action.verb) {
-        case Verb::send:
-        case Verb::show_catalog:
-        case Verb::show_promotions:
-        case Verb::show_summary:
-        case Verb::offer_payment:
-        case Verb::offer_order:
-            return {action.target};
-        case Verb::schedule_follow_up:
-            return {action.option("template")};
-        case Verb::go:
-        case Verb::choose_product:
-        case Verb::add_to_cart:
-        case Verb::read_order:
-        case Verb::resolve_item:
-        case Verb::drop_item:
-        case Verb::request_payment:
-        case Verb::pay_order:
-        case Verb::set:
-        case Verb::language:
-        case Verb::clear_cart:
-        case Verb::escalate:
-        case Verb::close:
-            return {};
-    }
-    return {};
+// Calls `each(value, kind, name)` for the target (its name is empty) and for the options that the
+// action has.
+template <class Each>
+void for_each_value(const Action& action, const Each& each) {
+    const auto& spec = spec_of(action.verb);
+    if (!action.target.empty()) each(action.target, spec.target, std::string_view{});
+    for (const auto& option : spec.given_options())
+        if (const auto given = action.with.find(std::string(option.name));
+            given != action.with.end())
+            each(given->second, option.kind, option.name);
 }
 
 // Nodes that an action may move to.
 std::vector<std::string> nodes_of(const Action& action) {
     std::vector<std::string> nodes;
-    if (action.verb == Verb::go) nodes.push_back(action.target);
-    for (const auto& name : node_options())
-        if (action.with.contains(name)) nodes.push_back(action.with.at(name));
+    for_each_value(action, [&](const std::string& value, ValueKind kind, std::string_view) {
+        if (kind == ValueKind::node) nodes.push_back(value);
+    });
     return nodes;
 }
 
-// After this action nothing of its list runs any more, whatever happens.
-bool always_leaves(const Action& action) {
-    switch (action.verb) {
-        case Verb::go:
-        case Verb::choose_product:
-        case Verb::read_order:
-        case Verb::resolve_item:
-        case Verb::drop_item:
-        case Verb::request_payment:
-        case Verb::pay_order:
-        case Verb::escalate:
-        case Verb::close:
-            return true;
-        case Verb::send:
-        case Verb::show_catalog:
-        case Verb::show_promotions:
-        case Verb::add_to_cart:
-        case Verb::show_summary:
-        case Verb::offer_payment:
-        case Verb::offer_order:
-        case Verb::set:
-        case Verb::language:
-        case Verb::clear_cart:
-        case Verb::schedule_follow_up:
-            return false;
-    }
-    return false;
-}
-
-// Options without which an action could stand still.
-std::vector<std::string> needed_options(Verb verb) {
-    switch (verb) {
-        case Verb::choose_product:
-            return {"found", "unknown"};
-        case Verb::read_order:
-            return {"clear", "unclear", "none"};
-        case Verb::resolve_item:
-            return {"clear", "unclear", "again"};
-        case Verb::drop_item:
-            return {"clear", "unclear", "none"};
-        case Verb::show_catalog:
-        case Verb::show_summary:
-            return {"empty"};
-        case Verb::offer_payment:
-        case Verb::offer_order:
-        case Verb::pay_order:
-            return {"empty", "none"};
-        case Verb::request_payment:
-            return {"phone", "empty", "none"};
-        case Verb::schedule_follow_up:
-            return {"template", "after_s"};
-        case Verb::set:
-            return {"value"};
-        case Verb::send:
-        case Verb::go:
-        case Verb::show_promotions:
-        case Verb::add_to_cart:
-        case Verb::language:
-        case Verb::clear_cart:
-        case Verb::escalate:
-        case Verb::close:
-            return {};
-    }
-    return {};
-}
-
-bool target_needed(Verb verb) {
-    switch (verb) {
-        case Verb::send:
-        case Verb::go:
-        case Verb::show_catalog:
-        case Verb::show_promotions:
-        case Verb::show_summary:
-        case Verb::offer_payment:
-        case Verb::offer_order:
-        case Verb::pay_order:
-        case Verb::set:
-        case Verb::language:
-        case Verb::schedule_follow_up:
-            return true;
-        case Verb::choose_product:
-        case Verb::add_to_cart:
-        case Verb::read_order:
-        case Verb::resolve_item:
-        case Verb::drop_item:
-        case Verb::request_payment:
-        case Verb::clear_cart:
-        case Verb::escalate:
-        case Verb::close:
-            return false;
-    }
-    return false;
-}
+bool always_leaves(const Action& action) { return spec_of(action.verb).always_leaves; }
 
 class Checker {
 public:
@@ -213,22 +81,54 @@ private:
         for (std::size_t i = 0; i < list.size(); ++i) {
             const auto& action = list[i];
             const auto here = path + "[" + std::to_string(i) + "]";
-            if (target_needed(action.verb) && action.target.empty())
-                say(here, std::string(text_of(action.verb)) + " must say what");
-            for (const auto& name : needed_options(action.verb))
-                if (!action.with.contains(name))
-                    say(here + "." + name,
-                        "must be given for " + std::string(text_of(action.verb)));
-            for (const auto& node : nodes_of(action))
-                if (!flow_.nodes.contains(node)) say(here, "there is no node \"" + node + "\"");
-            for (const auto& key : templates_of(action))
-                if (!key.empty()) spoken(here, key);
-            if (always_leaves(action) && i + 1 < list.size()) say(here, "nothing after it can run");
-            if (action.verb == Verb::language &&
-                std::find(flow_.languages.begin(), flow_.languages.end(), action.target) ==
-                    flow_.languages.end())
-                say(here, "must be one of the flow's languages");
+            const auto& spec = spec_of(action.verb);
+            if (spec.target_required && action.target.empty())
+                say(here, std::string(spec.name) + " must say which " +
+                              std::string(text_of(spec.target)));
+            for (const auto& option : spec.given_options())
+                if (option.required && !action.with.contains(std::string(option.name)))
+                    say(here + "." + std::string(option.name),
+                        "must be given for " + std::string(spec.name));
+            for (const auto& [name, value] : action.with)
+                if (!spec.option(name)) say(here + "." + name, "is not known here");
+            for_each_value(
+                action, [&](const std::string& v, ValueKind kind, std::string_view name) {
+                    one_value(name.empty() ? here : here + "." + std::string(name), v, kind);
+                });
+            if (spec.always_leaves && i + 1 < list.size()) say(here, "nothing after it can run");
         }
+    }
+
+    void one_value(const std::string& path, const std::string& value, ValueKind kind) {
+        switch (kind) {
+            case ValueKind::node:
+                if (!flow_.nodes.contains(value)) say(path, "there is no node \"" + value + "\"");
+                break;
+            case ValueKind::template_key:
+                spoken(path, value);
+                break;
+            case ValueKind::language:
+                if (std::find(flow_.languages.begin(), flow_.languages.end(), value) ==
+                    flow_.languages.end())
+                    say(path, "must be one of the flow's languages");
+                break;
+            case ValueKind::variable:
+                writable(path, value);
+                break;
+            case ValueKind::seconds:
+                if (!parse_count(value, 1, kFollowUpSecondsMax))
+                    say(path, "must be from 1 second to 366 days, in seconds");
+                break;
+            case ValueKind::none:
+            case ValueKind::text:
+            case ValueKind::provider:
+                break;
+        }
+    }
+
+    void writable(const std::string& path, const std::string& variable) {
+        if (is_engines_own(variable))
+            say(path, "\"" + variable + "\" is filled by the engine: choose another name");
     }
 
     void rules(const std::string& path, const std::vector<Rule>& list) {
@@ -259,6 +159,7 @@ private:
         if (node.ask) {
             const auto& ask = *node.ask;
             if (ask.variable.empty()) say(path + ".ask.variable", "must have a name");
+            writable(path + ".ask.variable", ask.variable);
             if (ask.then.empty()) say(path + ".ask.then", "must have at least one action");
             if (ask.give_up.empty()) say(path + ".ask.give_up", "must have at least one action");
             if (ask.min > ask.max) say(path + ".ask.min", "must not be above max");
@@ -352,25 +253,6 @@ private:
 };
 
 }  // namespace
-
-const std::vector<std::string>& node_options() {
-    static const std::vector<std::string> names{"empty", "found",   "unknown", "too_many",
-                                                "clear", "unclear", "none",    "again",
-                                                "phone", "one",     "paid"};
-    return names;
-}
-
-std::optional<Verb> parse_verb(std::string_view text) {
-    for (const auto& known : kVerbs)
-        if (known.name == text) return known.verb;
-    return {};
-}
-
-std::string_view text_of(Verb verb) {
-    for (const auto& known : kVerbs)
-        if (known.verb == verb) return known.name;
-    return "?";
-}
 
 std::optional<MatchType> parse_match_type(std::string_view text) {
     for (const auto& known : kMatches)

@@ -10,35 +10,12 @@
 
 #include "services/conversation/domain/problem.h"
 #include "services/conversation/domain/templates.h"
+#include "services/conversation/domain/verbs.h"
 
 // A flow: how a dialogue goes, as data. docs/flows.md is its manual, adapters/flow_json.h reads it,
 // engine.h runs it. Packs and tenants' own flows are the same thing.
 namespace flowstack::conversation {
 
-enum class Verb {
-    send,             // target: template key
-    go,               // target: node
-    show_catalog,     // target: list template · empty: node
-    show_promotions,  // target: template · empty: node
-    choose_product,   // by tap argument or words · found, unknown: nodes
-    add_to_cart,      // product_id and quantity of the variables · too_many: node
-    read_order,       // the words as an order · clear, unclear, none: nodes
-    resolve_item,   // the words as an answer about the first unclear item · clear, unclear, again:
-                    // nodes
-    drop_item,      // the customer gave the first unclear item up · clear, unclear, none: nodes
-    show_summary,   // target: template · empty: node
-    offer_payment,  // target: template · empty, none, one: nodes
-    request_payment,  // target: provider, or empty for the tap's or variable's · phone, empty,
-                      // none, paid: nodes
-    offer_order,      // a waiting order, not the cart · target: template · empty, none: nodes
-    pay_order,        // the same order · target: provider · empty, none: nodes
-    set,              // target: variable · value: text with {{variables}}
-    language,         // target: language
-    clear_cart,
-    schedule_follow_up,  // target: kind · template · after_s
-    escalate,            // target: reason
-    close,               // target: reason
-};
 struct Action {
     Verb verb = Verb::send;
     std::string target;
@@ -67,6 +44,8 @@ struct Rule {
     std::string id;
     MatchType match = MatchType::any;
     std::vector<std::string> values;
+    // Only while the conversation's label (variable "state") is one of these; empty: always.
+    std::vector<std::string> states;
     Actions actions;
     bool operator==(const Rule&) const = default;
 };
@@ -126,6 +105,7 @@ inline constexpr std::size_t kNodesMax = 500;
 inline constexpr std::size_t kRulesMax = 100;   // of one node
 inline constexpr std::size_t kActionsMax = 20;  // of one list
 inline constexpr std::size_t kTemplatesMax = 500;
+inline constexpr std::int64_t kFollowUpSecondsMax = 366 * 24 * 3600;
 
 // What a flow relies on that is not in its document.
 struct FlowWorld {
@@ -133,17 +113,14 @@ struct FlowWorld {
     std::function<bool(const std::string& pattern)> good_regex;
 };
 // Everything that would make a dialogue stick: unknown nodes and templates, dead ends, nodes that
-// nothing leads to, loops without input, languages without words. Empty: it can be published.
+// nothing leads to, loops without input, languages without words; and variables of the engine that
+// the flow would write (verbs.h). Empty: it can be published.
 std::vector<Problem> check(const Flow& flow, const FlowWorld& world);
 
 // The base (texts and answers that every flow has) under a document's own.
 Flow with_base(Flow flow, const Flow& base);
 
-std::optional<Verb> parse_verb(std::string_view text);
-std::string_view text_of(Verb verb);
 std::optional<MatchType> parse_match_type(std::string_view text);
 std::string_view text_of(MatchType type);
-// The options whose values are names of nodes.
-const std::vector<std::string>& node_options();
 
 }  // namespace flowstack::conversation

@@ -176,6 +176,25 @@ TEST_F(DoorsOf, ABadFlowIsRefusedWithEveryMistake) {
     EXPECT_EQ(flow.document().fields().at("start").string_value(), "start");
 }
 
+TEST_F(DoorsOf, TheVerbsOfFlowsAreDescribedForABuilder) {
+    v1::DescribeVerbsRequest request;
+    request.set_parent("tenants/duka");
+    v1::DescribeVerbsResponse answer;
+    ASSERT_EQ(call<v1::FlowService>(&v1::FlowService::Stub::DescribeVerbs, request, answer), kOk);
+    ASSERT_EQ(answer.verbs_size(), static_cast<int>(kVerbs.size()));
+    for (const auto& verb : answer.verbs()) {
+        const auto* spec = find_verb(verb.name());
+        ASSERT_NE(spec, nullptr) << verb.name();
+        EXPECT_EQ(verb.options_size(), static_cast<int>(spec->given_options().size()));
+        EXPECT_EQ(verb.always_leaves(), spec->always_leaves);
+        EXPECT_FALSE(verb.description().empty());
+    }
+    EXPECT_EQ(answer.reserved_variables_size(), static_cast<int>(kEnginesOwnVariables.size()));
+    request.set_parent("tenants/nobody");
+    EXPECT_EQ(call<v1::FlowService>(&v1::FlowService::Stub::DescribeVerbs, request, answer),
+              common::v1::ERROR_REASON_NOT_FOUND);
+}
+
 TEST_F(DoorsOf, ProductsAreSavedCountedAndListed) {
     const auto saved = save_product("coffee", "Coffee", 25'000, 5);
     EXPECT_EQ(saved.on_hand(), 5);

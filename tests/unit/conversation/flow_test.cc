@@ -4,6 +4,8 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <fstream>
+#include <iterator>
 
 #include "services/conversation/adapters/flow_json.h"
 #include "tests/unit/conversation/chat.h"
@@ -143,6 +145,124 @@ TEST(FlowDocument, WhatIsWrongIsNamed) {
             R"({"key":"own","languages":["en","sw"],"start":"s","nodes":{"s":{"otherwise":[{"send":"hello"}]}},
         "templates":{"hello":{"variants":{"en":"Hello"}}}})"),
         "templates.hello", "no words in sw"));
+}
+
+TEST(FlowDocument, TheShortFormSetsAndMatchesAState) {
+    Chat chat;
+    const auto flow = with_base(parse_flow(R"({"flows":[
+        {"id":"yes","match":{"type":"equals","values":["yes"],"state":["asked"]},
+         "action":{"type":"send_template","templateKey":"tmpl_2"}},
+        {"id":"ask","match":{"type":"contains","values":["hours"]},
+         "action":{"type":"set_state","state":"asked","templateKey":"tmpl_1"}}],
+        "fallbackTemplateKey":"tmpl_3"})"),
+                                read_packs(PACKS_DIR).base);
+    for (const auto& [key, words] : std::map<std::string, std::string>{
+             {"tmpl_1", "Which day?"}, {"tmpl_2", "Every day"}, {"tmpl_3", "Ask us anything"}}) {
+        Template t;
+        t.variants["en"].body = words;
+        chat.own_templates[key] = t;
+    }
+    chat.own_flows[{"own", 1}] = flow;
+    chat.flow_key = "own";
+    chat.flow_version = 1;
+    EXPECT_THAT(chat.says("yes"), ::testing::ElementsAre("Ask us anything"));
+    EXPECT_THAT(chat.says("opening hours"), ::testing::ElementsAre("Which day?"));
+    EXPECT_EQ(chat.now_in().value("state"), "asked");
+    EXPECT_THAT(chat.says("yes"), ::testing::ElementsAre("Every day"));
+    EXPECT_TRUE(names(problems_of(R"({"flows":[{"match":{"type":"any"},
+        "action":{"type":"set_state"}}]})"),
+                      "flows[0].action.state", "must be given"));
+}
+
+// Positions on a builder's canvas and the like.
+TEST(FlowDocument, AUiMemberOfANodeMeansNothing) {
+    const std::string with = R"("s":{"otherwise":[{"send":"hello"}],"ui":{"x":12,"y":[1,2]}})";
+    const std::string without = R"("s":{"otherwise":[{"send":"hello"}]})";
+    EXPECT_TRUE(problems_of(with_nodes(with)).empty());
+    EXPECT_EQ(parse_flow(with_nodes(with)), parse_flow(with_nodes(without)));
+}
+
+TEST(FlowDocument, WritesNoVariableOfTheEngine) {
+    for (const auto variable : kEnginesOwnVariables) {
+        const std::string name(variable);
+        EXPECT_TRUE(names(
+            problems_of(with_nodes(R"("s":{"otherwise":[{"set":")" + name + R"(","value":"x"}]})")),
+            "nodes.s.otherwise[0]", "filled by the engine"))
+            << name;
+        EXPECT_TRUE(names(problems_of(with_nodes(R"("s":{"ask":{"variable":")" + name +
+                                                 R"(","again":"hello","then":[{"close":"a"}],
+                                                 "give_up":[{"close":"b"}]}})")),
+                          "nodes.s.ask.variable", "filled by the engine"))
+            << name;
+    }
+    EXPECT_TRUE(
+        problems_of(with_nodes(R"("s":{"otherwise":[{"set":"state","value":"asked"}]})")).empty());
+}
+
+// --- The table of verbs
+
+std::string json_of(ValueKind kind) {
+    return kind == ValueKind::node ? "\"s\"" : kind == ValueKind::seconds ? "60" : "\"hello\"";
+}
+
+// An action with this verb and every required option but one.
+std::string action_of(const VerbSpec& spec, std::string_view left_out = {}) {
+    std::string target = "true";
+    if (spec.target != ValueKind::none) target = json_of(spec.target);
+    if (spec.target == ValueKind::language) target = "\"en\"";
+    std::string text = "{\"" + std::string(spec.name) + "\":" + target;
+    for (const auto& option : spec.given_options())
+        if (option.required && option.name != left_out)
+            text += ",\"" + std::string(option.name) + "\":" + json_of(option.kind);
+    return text + "}";
+}
+
+TEST(Verbs, EachIsReadAndChecked) {
+    for (const auto& spec : kVerbs) {
+        const auto in_node = [](const std::string& action) {
+            return with_nodes(R"("s":{"otherwise":[)" + action + "]}");
+        };
+        EXPECT_TRUE(problems_of(in_node(action_of(spec))).empty()) << spec.name;
+        EXPECT_EQ(parse_flow(in_node(action_of(spec))).nodes.at("s").otherwise.at(0).verb,
+                  spec.verb);
+        for (const auto& option : spec.given_options())
+            if (option.required) {
+                EXPECT_TRUE(names(problems_of(in_node(action_of(spec, option.name))),
+                                  "nodes.s.otherwise[0]." + std::string(option.name),
+                                  "must be given"))
+                    << spec.name << " " << option.name;
+            }
+        auto strange = action_of(spec);
+        strange.insert(strange.size() - 1, R"(,"zzz":"s")");
+        EXPECT_TRUE(names(problems_of(in_node(strange)), "nodes.s.otherwise[0].zzz", "not known"))
+            << spec.name;
+    }
+    EXPECT_TRUE(names(problems_of(with_nodes(R"("s":{"otherwise":[{"schedule_follow_up":"custom",
+        "template":"hello","after_s":"soon"}]})")),
+                      "nodes.s.otherwise[0].after_s", "seconds"));
+}
+
+TEST(Verbs, EachHasItsRowInTheManual) {
+    std::ifstream in(std::string(SOURCE_DIR) + "/docs/flows.md");
+    const std::string manual{std::istreambuf_iterator<char>(in), {}};
+    for (const auto& spec : kVerbs) {
+        std::string row = "| `" + std::string(spec.name) + "` | ";
+        if (spec.target != ValueKind::none)
+            row += std::string(text_of(spec.target)) +
+                   (spec.target_required ? "" : ", may be left out");
+        row += " | ";
+        std::string options;
+        for (const auto& option : spec.given_options()) {
+            if (!options.empty()) options += " · ";
+            options += "`" + std::string(option.name) + "` (" + std::string(text_of(option.kind)) +
+                       (option.required ? "" : ", may be left out") +
+                       "): " + std::string(option.meaning);
+        }
+        row += options + " | " + std::string(spec.meaning) + " |\n";
+        EXPECT_THAT(manual, HasSubstr(row));
+    }
+    for (const auto variable : kEnginesOwnVariables)
+        EXPECT_THAT(manual, HasSubstr("`" + std::string(variable) + "`"));
 }
 
 TEST(FlowDocument, AHostileRegexCannotStopTheWorld) {
