@@ -54,7 +54,7 @@ Answer on(const Shard& shard, const RecordEvidence& c) {
     if (found == shard.recipients.end()) return ShardRejection::no_member;
     if (!is_settled(c.disposition)) return ShardRejection::no_evidence;
     const auto now = found->second.disposition;
-    if (c.disposition <= now) return kNothingToDo;
+    if (!outranks(c.disposition, now)) return kNothingToDo;
     if (c.disposition == Disposition::replied && !could_be_replied_to(now)) return kNothingToDo;
     return DispositionChanged{c.customer_id, c.disposition, c.reason};
 }

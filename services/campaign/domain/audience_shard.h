@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "common/core/decision.h"
+#include "common/core/delivery_state.h"
 
 // The part of a campaign's audience that lives on one lane: its members, and what became of each.
 //
@@ -19,9 +20,8 @@
 // matter.
 namespace flowstack::campaign {
 
-// In the order in which evidence outranks evidence. `suppressed` and `failed` stand above `sent`,
-// because a provider first accepts a message and may report afterwards that it would not or could
-// not deliver it; a delivery receipt outranks both.
+// From `cancelled` to `read` these are states of a message, whose order is that of gateway
+// (common/core/delivery_state.h). Campaigns add what comes before and after it.
 enum class Disposition {
     waiting,    // not asked of gateway yet
     queued,     // asked, without an outcome
@@ -34,6 +34,39 @@ enum class Disposition {
     read,
     replied,
 };
+// The state of the recipient's message that a disposition stands for; nothing for `waiting` (there
+// is no message yet) and `replied`.
+constexpr std::optional<DeliveryState> delivery_state(Disposition d) {
+    switch (d) {
+        case Disposition::waiting:
+        case Disposition::replied:
+            return std::nullopt;
+        case Disposition::queued:
+            return DeliveryState::queued;
+        case Disposition::cancelled:
+            return DeliveryState::cancelled;
+        case Disposition::unknown:
+            return DeliveryState::unknown;
+        case Disposition::sent:
+            return DeliveryState::sent;
+        case Disposition::suppressed:
+            return DeliveryState::suppressed;
+        case Disposition::failed:
+            return DeliveryState::failed;
+        case Disposition::delivered:
+            return DeliveryState::delivered;
+        case Disposition::read:
+            return DeliveryState::read;
+    }
+    return std::nullopt;
+}
+// Whether `evidence` about a recipient changes `now`. A reply outranks every state of the message.
+constexpr bool outranks(Disposition evidence, Disposition now) {
+    const auto before = delivery_state(now);
+    const auto seen = delivery_state(evidence);
+    if (before && seen) return joined(*before, *seen) != *before;
+    return evidence > now;
+}
 inline constexpr std::size_t kDispositions = 10;
 inline constexpr bool is_settled(Disposition d) { return d >= Disposition::cancelled; }
 

@@ -93,6 +93,24 @@ TEST(Shard, TakesAFailureAfterTheProviderAccepted) {
     EXPECT_TRUE(failed.when(RecordEvidence{"amina", D::delivered, ""}).accepted());
 }
 
+// Gateway and campaign must never disagree about which of two pieces of evidence counts.
+TEST(Shard, RanksStatesOfAMessageAsGatewayDoes) {
+    for (std::size_t i = 0; i < kDispositions; ++i) {
+        for (std::size_t j = 0; j < kDispositions; ++j) {
+            const auto now = static_cast<Disposition>(i);
+            const auto evidence = static_cast<Disposition>(j);
+            const auto before = delivery_state(now);
+            const auto seen = delivery_state(evidence);
+            if (!before || !seen) continue;
+            EXPECT_EQ(outranks(evidence, now), joined(*before, *seen) != *before)
+                << word(evidence) << " after " << word(now);
+            EXPECT_EQ(outranks(evidence, now), j > i) << word(evidence) << " after " << word(now);
+        }
+    }
+    EXPECT_TRUE(outranks(Disposition::failed, Disposition::sent));
+    EXPECT_FALSE(outranks(Disposition::failed, Disposition::delivered));
+}
+
 TEST(Shard, TakesAnOptOutThatTheProviderReportsAfterAccepting) {
     const auto sent = given(kFrozen, kAsked, DispositionChanged{"amina", D::sent, ""});
     EXPECT_EQ(sent.when(RecordEvidence{"amina", D::suppressed, "opted_out"}).events(),
