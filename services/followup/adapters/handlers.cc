@@ -137,7 +137,16 @@ void Handlers::schedule(Plan plan, const Fact* replaces, Turn& turn) {
     const auto stream = task_stream(tenant, plan.task_id);
     const auto folded = folds_.load(stream, turn);
     const auto decision = decide(folded.state.task, ScheduleTask{plan});
-    if (!decision.accepted()) return;  // an id that conversation used before: the first one stands
+    if (!decision.accepted()) {
+        // Rejection::exists: conversation used this id before, and the first task stands.
+        if (decision.rejection() != Rejection::exists)
+            log::warn("task not scheduled: it has nobody to speak to or nothing to say",
+                      {{"tenant", tenant},
+                       {"customer", plan.customer_id},
+                       {"conversation", plan.conversation_id},
+                       {"kind", std::string(word(plan.kind))}});
+        return;
+    }
 
     auto command = command_for(tenant, plan.customer_id);
     eventlog::Part created{stream, eventlog::kCreate, {}};

@@ -67,7 +67,9 @@ rpc::Failure failure_of(Rejection rejection, const std::string& name) {
                 "overdue_invoice, booking, custom");
         case Rejection::text_missing:
             return rpc::invalid_field(
-                "text", "must not be empty for a custom task or a booking without template_key");
+                "text",
+                "must not be empty for the kinds custom and booking, which have no built-in words, "
+                "unless template_key is given");
         case Rejection::text_too_long:
             return rpc::invalid_field("text", "must have at most 4096 bytes");
         case Rejection::due_in_the_past:

@@ -58,10 +58,15 @@ constexpr std::array<std::pair<SkipReason, std::string_view>, 4> kSkipReasons{{
     {SkipReason::template_missing, "template_missing"},
 }};
 
+bool says_nothing(const Plan& plan) {
+    return plan.text.empty() && plan.template_key.empty() && !has_built_in_words(plan.kind);
+}
+
 // The rulebook: one function per legal (stage, command) pair.
 
 Answer on(const Absent&, const ScheduleTask& c) {
     if (c.plan.customer_id.empty()) return Rejection::customer_missing;
+    if (says_nothing(c.plan)) return Rejection::text_missing;
     return TaskScheduled{c.plan};
 }
 
@@ -69,8 +74,7 @@ Answer on(const Absent&, const CreateTask& c) {
     const Plan& plan = c.plan;
     if (plan.customer_id.empty()) return Rejection::customer_missing;
     if (plan.kind == Kind::gentle || plan.kind == Kind::reminder) return Rejection::kind_automatic;
-    const bool own_words = plan.kind == Kind::custom || plan.kind == Kind::booking;
-    if (own_words && plan.text.empty() && plan.template_key.empty()) return Rejection::text_missing;
+    if (says_nothing(plan)) return Rejection::text_missing;
     if (plan.text.size() > kTextMax) return Rejection::text_too_long;
     if (plan.due < c.now - kDuePastTolerance) return Rejection::due_in_the_past;
     if (plan.due > c.now + kDueAheadMax) return Rejection::due_too_far;
@@ -148,6 +152,8 @@ Task after(const Stage&, const AnyEvent&) {
 }
 
 }  // namespace
+
+bool has_built_in_words(Kind kind) { return kind != Kind::booking && kind != Kind::custom; }
 
 std::string_view word(Kind kind) { return find_word(kKinds, kind); }
 std::string_view word(CancelReason reason) { return find_word(kCancelReasons, reason); }

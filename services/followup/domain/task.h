@@ -12,7 +12,7 @@
 // A task: one message that a business wants to say to a customer later.
 //
 // This file is the vocabulary, and task.cc the rulebook. Both are pure: time arrives in the
-// command, quiet hours arrive as the moment they end (quiet_hours.h).
+// command, quiet hours arrive as the moment they end.
 namespace flowstack::followup {
 
 enum class Kind {
@@ -30,6 +30,10 @@ enum class Kind {
 // The word of a kind in events and in the API, and back. Nothing for any other word.
 std::string_view word(Kind kind);
 std::optional<Kind> kind_of(std::string_view word);
+
+// Whether conversation has built-in words for the kind (`on.follow_up_<kind>` in packs/base.json).
+// A task of any other kind must bring a text or a template, or it would fire and say nothing.
+bool has_built_in_words(Kind kind);
 
 // What is to be said, to whom, when, and until when it makes sense.
 struct Plan {
@@ -53,7 +57,7 @@ struct Plan {
     std::optional<Time> window_until;  // end of the customer's service window, when it is known
     Micros reminder_after{0};          // gentle: the reminder's distance from `since`; 0 = none
     std::string language;
-    std::string text;          // custom, booking: the words
+    std::string text;          // said instead of the built-in words of the kind
     std::string template_key;  // said instead of the text where only an approved template may leave
 
     bool operator==(const Plan&) const = default;
@@ -74,7 +78,8 @@ std::optional<SkipReason> skip_reason_of(std::string_view word);
 
 // --- Commands ------------------------------------------------------------------------------------
 
-// A fact asks for a task (the bot's question, a flow's wish). Refused only when the task exists.
+// A fact asks for a task (the bot's question, a flow's wish). Refused when the task exists, or
+// when it would have nothing to say.
 struct ScheduleTask {
     Plan plan;
 };
@@ -160,7 +165,7 @@ enum class Rejection {
     window_uncertain,  // only the window stands in its way, if it does: find out, ask again
     customer_missing,  // nobody to say it to
     kind_automatic,    // gentle: FlowStack schedules it by itself
-    text_missing,      // custom or booking without words or a template
+    text_missing,      // a kind without built-in words, without a text and without a template
     text_too_long,     // more than kTextMax bytes
     due_in_the_past,
     due_too_far,  // more than kDueAheadMax ahead

@@ -2,7 +2,10 @@
 
 #include <gtest/gtest.h>
 
+#include <fstream>
+#include <iterator>
 #include <numeric>
+#include <string>
 #include <vector>
 
 #include "common/core/corrupt_stream.h"
@@ -242,6 +245,39 @@ TEST(Task, AskedForByAPersonHasLimits) {
                     p.text.clear();
                     p.template_key = "visit";
                 }).accepted());
+}
+
+TEST(Task, OfAnyKindHasSomethingToSayOrIsRefused) {
+    for (const auto* wish :
+         {"gentle", "reminder", "payment_due", "abandoned_cart", "order_follow_up", "restock",
+          "overdue_invoice", "booking", "custom"}) {
+        Plan silent = custom();
+        silent.kind = kind_of(wish).value();
+        silent.text.clear();
+        const auto decision = given().when(ScheduleTask{silent});
+        EXPECT_EQ(decision.accepted(), has_built_in_words(silent.kind)) << wish;
+        if (!decision.accepted()) {
+            EXPECT_EQ(decision.rejection(), Rejection::text_missing) << wish;
+        }
+        silent.text = "Hello.";
+        EXPECT_TRUE(given().when(ScheduleTask{silent}).accepted()) << wish;
+    }
+}
+
+// The built-in words are conversation's: its base pack answers `follow_up_<kind>` for every kind that
+// may come without a text.
+TEST(Task, MayComeWithoutATextWhereTheBasePackAnswersItsKind) {
+    std::ifstream file(FLOWSTACK_SOURCE_DIR "/services/conversation/packs/base.json");
+    ASSERT_TRUE(file);
+    const std::string pack(std::istreambuf_iterator<char>(file), {});
+    for (const auto* kind :
+         {"gentle", "reminder", "payment_due", "abandoned_cart", "order_follow_up", "restock",
+          "overdue_invoice", "booking", "custom"}) {
+        const auto answer = "\"follow_up_" + std::string(kind) + "\": [{\"send\"";
+        if (has_built_in_words(kind_of(kind).value())) {
+            EXPECT_NE(pack.find(answer), std::string::npos) << kind;
+        }
+    }
 }
 
 TEST(Task, RefusesToReplayImpossibleHistory) {
