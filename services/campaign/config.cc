@@ -5,7 +5,7 @@
 
 namespace flowstack::campaign {
 
-Config read_config(config::Reader& reader) {
+Config campaign_config(config::Reader& reader) {
     const Config defaults;
     Config config;
     config.chunk_members_max = static_cast<std::size_t>(reader.integer(

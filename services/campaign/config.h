@@ -19,6 +19,6 @@ struct Config {
     std::chrono::milliseconds settle_after_ms{std::chrono::minutes{10}};
 };
 
-Config read_config(config::Reader& reader);
+Config campaign_config(config::Reader& reader);
 
 }  // namespace flowstack::campaign

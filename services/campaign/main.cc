@@ -5,6 +5,7 @@
 #include "common/core/ids.h"
 #include "common/service/contacts.h"
 #include "common/service/host.h"
+#include "common/service/run_main.h"
 #include "common/service/tenants.h"
 #include "services/campaign/adapters/campaign_rpc.h"
 #include "services/campaign/adapters/derive.h"
@@ -16,13 +17,15 @@
 #include "services/campaign/config.h"
 
 // campaign: one message to many customers, with one disposition for each. See README.md.
-int main(int argc, char** argv) {
-    using namespace flowstack;
+namespace {
 
+using namespace flowstack;
+
+int run(int argc, char** argv) {
     config::Reader reader(argc, argv, environ);
     auto options =
         service::host_options(reader, "campaign", {"gateway", "conversation", "payment"});
-    const auto settings = campaign::read_config(reader);
+    const auto settings = campaign::campaign_config(reader);
     reader.finish();
     options.fetch_bytes_min = service::kGatherBytes;
 
@@ -38,7 +41,8 @@ int main(int argc, char** argv) {
     const auto sends = campaign::make_gateway_sends(host.channel("gateway"));
     campaign::Freezer freezer(host.store(), clock, heads, settings);
     service::GatewayTenants tenants(host.channel("gateway"));
-    campaign::Pacer pacer(host.store(), host.read_model(), tenants, clock, *sends, settings);
+    campaign::Pacer pacer(host.store(), host.read_model(), tenants, clock, *sends, host.metrics(),
+                          settings);
     host.work(campaign::kStartWork, [&](const auto& row, auto done) {
         pacer.start(row);
         done();
@@ -54,8 +58,15 @@ int main(int argc, char** argv) {
         });
 
     service::GatewayContacts contacts(host.channel("gateway"));
-    const auto campaigns = campaign::make_campaign_rpc(
-        {host.rpc(), host.store(), host.read_model(), tenants, contacts, clock, ids});
+    const auto campaigns =
+        campaign::make_campaign_rpc({host.rpc(), host.store(), host.read_model(), tenants, contacts,
+                                     clock, ids, host.metrics()});
     host.serve(*campaigns, campaign::kCampaignServiceName);
     return host.run();
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+    return service::run_main("campaign", [&] { return run(argc, argv); });
 }

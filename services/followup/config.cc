@@ -4,7 +4,7 @@
 
 namespace flowstack::followup {
 
-Config read_config(config::Reader& reader) {
+Config followup_config(config::Reader& reader) {
     const Config defaults;
     Config config;
     config.gentle_after_ms =

@@ -21,6 +21,6 @@ struct Config {
     std::chrono::milliseconds window_margin_ms{std::chrono::minutes{5}};
 };
 
-Config read_config(config::Reader& reader);
+Config followup_config(config::Reader& reader);
 
 }  // namespace flowstack::followup

@@ -5,6 +5,7 @@
 #include "common/core/ids.h"
 #include "common/service/contacts.h"
 #include "common/service/host.h"
+#include "common/service/run_main.h"
 #include "common/service/tenants.h"
 #include "services/followup/adapters/derive.h"
 #include "services/followup/adapters/handlers.h"
@@ -13,13 +14,15 @@
 #include "services/followup/config.h"
 
 // followup: what a business says to a customer later. See README.md.
-int main(int argc, char** argv) {
-    using namespace flowstack;
+namespace {
 
+using namespace flowstack;
+
+int run(int argc, char** argv) {
     config::Reader reader(argc, argv, environ);
     auto options =
         service::host_options(reader, "followup", {"gateway", "conversation", "payment"});
-    const auto settings = followup::read_config(reader);
+    const auto settings = followup::followup_config(reader);
     reader.finish();
     options.fetch_bytes_min = service::kGatherBytes;
 
@@ -42,4 +45,10 @@ int main(int argc, char** argv) {
         {host.rpc(), host.store(), host.read_model(), tenants, contacts, clock, ids});
     host.serve(*tasks, followup::kTaskServiceName);
     return host.run();
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+    return service::run_main("followup", [&] { return run(argc, argv); });
 }

@@ -105,7 +105,10 @@ const std::string& checked_reason(const std::string& text) {
 class CampaignRpc final : public v1::CampaignService::CallbackService {
 public:
     explicit CampaignRpc(const CampaignRpcParts& parts)
-        : p_(parts), campaigns_(parts.store, 1000), shards_(parts.store, 256) {}
+        : p_(parts),
+          local_clock_(parts.metrics),
+          campaigns_(parts.store, 1000),
+          shards_(parts.store, 256) {}
 
     grpc::ServerUnaryReactor* CreateCampaign(grpc::CallbackServerContext* context,
                                              const v1::CreateCampaignRequest* request,
@@ -119,18 +122,22 @@ public:
             const auto name = campaign_name(request->name());
             const auto folded = load(name, request->name());
             fill(*answer, name.tenant, folded.state, folded.version);
+            show_hold(name.tenant, *answer);
         });
     }
     grpc::ServerUnaryReactor* ListCampaigns(grpc::CallbackServerContext* context,
                                             const v1::ListCampaignsRequest* request,
                                             v1::ListCampaignsResponse* answer) override {
         return p_.door.unary(context, [=, this](rpc::Call&) {
-            answer->set_next_page_token(service::list<v1::Campaign>(
-                p_.read_model, *request,
-                {.tenant = tenant_of(request->parent()),
-                 .kind = kCampaignDocument,
-                 .state = request->state()},
-                [&](v1::Campaign campaign) { *answer->add_campaigns() = std::move(campaign); }));
+            answer->set_next_page_token(
+                service::list<v1::Campaign>(p_.read_model, *request,
+                                            {.tenant = tenant_of(request->parent()),
+                                             .kind = kCampaignDocument,
+                                             .state = request->state()},
+                                            [&](v1::Campaign campaign) {
+                                                show_hold(tenant_of(request->parent()), campaign);
+                                                *answer->add_campaigns() = std::move(campaign);
+                                            }));
         });
     }
     grpc::ServerUnaryReactor* StartCampaign(grpc::CallbackServerContext* context,
@@ -198,9 +205,21 @@ private:
         return folded;
     }
 
+    // A running campaign that sends nothing because of the tenant's quiet hours says so.
+    void show_hold(const std::string& tenant, v1::Campaign& campaign) {
+        const auto type = type_of(campaign.type());
+        if (campaign.state() != "RUNNING" || !type) return;
+        // The read model alone: a list must not depend on whether gateway answers.
+        const auto stored = p_.read_model.get(tenant, kTenantDocument, tenant);
+        v1::TenantView view;
+        if (!stored || !view.ParseFromString(*stored)) return;
+        if (held_until(*type, tenant, view, local_clock_, p_.clock.now()))
+            campaign.set_reason(kQuietHoursReason);
+    }
+
     void check_tenant(const std::string& tenant) {
         try {
-            if (tenant_status(p_.read_model, p_.tenants, tenant) == "CLOSED")
+            if (tenant_view(p_.read_model, p_.tenants, tenant).status() == "CLOSED")
                 throw rpc::tenant_not_active("tenants/" + tenant, "the tenant is closed");
         } catch (const service::NoSuchTenant&) {
             throw rpc::not_found("tenants/" + tenant);
@@ -385,6 +404,7 @@ private:
     }
 
     CampaignRpcParts p_;
+    LocalClock local_clock_;
     eventlog::Folds<CampaignCodec> campaigns_;
     eventlog::Folds<ShardCodec> shards_;
 };

@@ -9,6 +9,9 @@
 #include "common/service/contacts.h"
 #include "common/service/tenants.h"
 
+namespace flowstack::metrics {
+class Registry;
+}
 namespace grpc {
 class Service;
 }
@@ -30,6 +33,7 @@ struct CampaignRpcParts {
     service::Contacts& contacts;
     const Clock& clock;
     IdSource& ids;
+    metrics::Registry& metrics;
 };
 
 // The parts must outlive the service.

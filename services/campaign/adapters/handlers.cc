@@ -16,6 +16,7 @@
 #include "flowstack/gateway/v1/inbound_events.pb.h"
 #include "flowstack/gateway/v1/message_events.pb.h"
 #include "flowstack/gateway/v1/tenant_events.pb.h"
+#include "services/campaign/adapters/tenants.h"
 
 namespace flowstack::campaign {
 namespace {
@@ -114,12 +115,13 @@ void Handlers::react(const Recorded& event, Turn& turn) {
         about(m.origin(), Disposition::suppressed, m.reason());
     } else if (is<gateway::StatusReported>(event)) {
         const auto m = parsed<gateway::StatusReported>(event);
-        if (m.status() == "sent") about(m.origin(), Disposition::sent, "");
-        if (m.status() == "delivered") about(m.origin(), Disposition::delivered, "");
-        if (m.status() == "read" || m.status() == "played")
+        const auto state = reported_state(m.status());
+        if (state == DeliveryState::sent) about(m.origin(), Disposition::sent, "");
+        if (state == DeliveryState::delivered) about(m.origin(), Disposition::delivered, "");
+        if (state == DeliveryState::read || state == DeliveryState::played)
             about(m.origin(), Disposition::read, "");
-        // A failure is judged by gateway: what follows is SendFailed, MessageSuppressed, or another
-        // attempt.
+        // Gateway judges a reported failure and answers it with SendFailed, MessageSuppressed, or
+        // another attempt.
     } else if (is<gateway::MessageCancelled>(event)) {
         const auto m = parsed<gateway::MessageCancelled>(event);
         if (!of_campaign(m.origin())) return;
@@ -148,14 +150,20 @@ namespace {
 void project_tenant(const Recorded& event, Turn& turn) {
     const auto& tenant = event.stream.tenant;
     auto view = document<v1::TenantView>(turn, tenant, kTenantDocument, tenant);
-    if (is<gateway::TenantRegistered>(event) || is<gateway::TenantResumed>(event))
+    if (is<gateway::TenantRegistered>(event)) {
         view.set_status("ACTIVE");
-    else if (is<gateway::TenantSuspended>(event))
+        take_settings(view, parsed<gateway::TenantRegistered>(event).settings());
+    } else if (is<gateway::TenantSettingsChanged>(event)) {
+        take_settings(view, parsed<gateway::TenantSettingsChanged>(event).settings());
+    } else if (is<gateway::TenantResumed>(event)) {
+        view.set_status("ACTIVE");
+    } else if (is<gateway::TenantSuspended>(event)) {
         view.set_status("SUSPENDED");
-    else if (is<gateway::TenantClosed>(event))
+    } else if (is<gateway::TenantClosed>(event)) {
         view.set_status("CLOSED");
-    else
+    } else {
         return;
+    }
     turn.put({tenant, kTenantDocument, tenant, "", view.status(), event.occurred_at,
               view.SerializeAsString()});
 }

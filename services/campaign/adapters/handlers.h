@@ -49,4 +49,7 @@ private:
 inline constexpr const char* kPausedReason = "campaign_paused";
 inline constexpr const char* kCancelledReason = "campaign_cancelled";
 
+// Why a running campaign sends nothing at the moment.
+inline constexpr const char* kQuietHoursReason = "quiet_hours";
+
 }  // namespace flowstack::campaign

@@ -50,11 +50,13 @@ struct Pacer::View {
 };
 
 Pacer::Pacer(eventlog::Store& store, eventlog::ReadModel& read_model, service::Tenants& tenants,
-             const Clock& clock, Sends& sends, const Config& config)
+             const Clock& clock, Sends& sends, metrics::Registry& metrics, const Config& config)
     : store_(store),
       read_model_(read_model),
       tenants_(tenants),
       clock_(clock),
+      local_clock_(metrics),
+      metrics_(metrics),
       sends_(sends),
       config_(config),
       campaigns_(store, 1000),
@@ -125,14 +127,33 @@ void Pacer::withdraw(const View& view, const char* reason) {
 }
 
 // Pauses or cancels the campaign of a tenant that may not send. True when it goes on as it is.
-bool Pacer::tenant_allows(const View& view) {
-    const auto status = tenant_status(read_model_, tenants_, view.key.tenant);
+bool Pacer::tenant_allows(const View& view, const v1::TenantView& tenant) {
+    const auto& status = tenant.status();
     const auto& state = view.campaign.state.campaign;
     const bool running = std::holds_alternative<Running>(state);
     if (status == "CLOSED" && (running || std::holds_alternative<Paused>(state)))
         return !append(view, CancelCampaign{"tenant_closed"});
     if (status == "SUSPENDED" && running) return !append(view, PauseCampaign{"tenant_suspended"});
     return true;
+}
+
+// Whether the tenant's quiet hours hold this campaign now. The first turn of each hold is logged
+// and counted; the API shows the hold as the campaign's reason.
+bool Pacer::quiet(const View& view, const v1::TenantView& tenant, Memory& memory) {
+    const auto until =
+        held_until(view.draft().type, view.key.tenant, tenant, local_clock_, clock_.now());
+    if (until && !memory.held) {
+        log::info("campaign held until the tenant's quiet hours end",
+                  {{"tenant", view.key.tenant},
+                   {"campaign", view.key.campaign_id},
+                   {"until_us", unix_micros(*until)}});
+        metrics_
+            .counter("flowstack_campaign_held_total",
+                     "campaigns that the tenant's quiet hours held, once for each hold")
+            .add();
+    }
+    memory.held = until.has_value();
+    return memory.held;
 }
 
 void Pacer::start(const eventlog::WorkRow& row) {
@@ -159,7 +180,8 @@ void Pacer::turn(const eventlog::WorkRow& row) {
         hands_.with([&](auto& all) { all.erase(row.key); });  // a row that was taken up late
         return;
     }
-    if (!tenant_allows(view)) view = look(row);
+    const auto tenant = tenant_view(read_model_, tenants_, view.key.tenant);
+    if (!tenant_allows(view, tenant)) view = look(row);
     if (!view.run().audience && view.frozen() && append(view, RecordFrozen{view.members()}))
         view = look(row);
     if (view.run().audience && view.settled() == *view.run().audience &&
@@ -170,7 +192,7 @@ void Pacer::turn(const eventlog::WorkRow& row) {
     try {
         const auto& state = view.campaign.state.campaign;
         if (std::holds_alternative<Running>(state)) {
-            if (view.run().audience) run(view, memory);
+            if (view.run().audience && !quiet(view, tenant, memory)) run(view, memory);
         } else if (std::holds_alternative<Paused>(state)) {
             pause(view, memory);
         } else if (std::holds_alternative<Cancelled>(state)) {
@@ -201,8 +223,8 @@ void Pacer::run(View& view, Memory& memory) {
     const int throttle = view.draft().per_second;
     const int lanes = view.run().lanes;
     if (memory.ask_again) {
-        // Of every round so far: one that was paused before gateway heard of an ask left it open
-        // too.
+        // Ask again for every round so far: if we paused before gateway received a request, that
+        // request is still open.
         for (int lane = 0; lane < lanes; ++lane)
             for (int round = 0; round <= view.run().round; ++round) {
                 const auto open =

@@ -12,14 +12,19 @@
 #include "common/eventlog/folds.h"
 #include "common/eventlog/read_model.h"
 #include "common/eventlog/work.h"
+#include "common/localtime/local_clock.h"
+#include "common/observability/metrics.h"
 #include "common/service/tenants.h"
 #include "services/campaign/adapters/campaign_codec.h"
 #include "services/campaign/adapters/sends.h"
+#include "services/campaign/adapters/tenants.h"
 #include "services/campaign/config.h"
 #include "services/campaign/domain/pacing.h"
 
 // Drives one campaign from its start to its last disposition: the owner of the campaign's lane
 // does, and nobody else.
+//
+// Promotional campaigns ask for nothing during the tenant's quiet hours.
 //
 // Each turn looks at the fold of the campaign and of its shards and does what is next: notes that
 // the audience is frozen, asks gateway for the next sends, withdraws what waits after a pause,
@@ -36,7 +41,7 @@ namespace flowstack::campaign {
 class Pacer {
 public:
     Pacer(eventlog::Store& store, eventlog::ReadModel& read_model, service::Tenants& tenants,
-          const Clock& clock, Sends& sends, const Config& config);
+          const Clock& clock, Sends& sends, metrics::Registry& metrics, const Config& config);
 
     // Handlers for eventlog::WorkRunner.
     void start(const eventlog::WorkRow& row);  // a scheduled campaign's time came
@@ -51,7 +56,8 @@ private:
         int withdrawn_round = -1;  // the pause of this round has been carried out
         int withdrawals = 0;       // … so often
         bool cancel_through = false;
-        Time closed_at{};  // cancelled: when nobody waited any more
+        Time closed_at{};   // cancelled: when nobody waited any more
+        bool held = false;  // by the tenant's quiet hours, and the log says so
     };
     struct Hand {
         std::mutex turn;
@@ -64,7 +70,8 @@ private:
     // False when the append was refused: somebody else wrote, or owns the lane.
     bool append(const View& view, const Command& command);
     bool append(const View& view, int lane, const ShardCommand& command);
-    bool tenant_allows(const View& view);
+    bool tenant_allows(const View& view, const v1::TenantView& tenant);
+    bool quiet(const View& view, const v1::TenantView& tenant, Memory& memory);
     void run(View& view, Memory& memory);
     void pause(const View& view, Memory& memory);
     void ask(View& view, int lane, int round,
@@ -75,6 +82,8 @@ private:
     eventlog::ReadModel& read_model_;
     service::Tenants& tenants_;
     const Clock& clock_;
+    LocalClock local_clock_;
+    metrics::Registry& metrics_;
     Sends& sends_;
     Config config_;
     eventlog::Folds<CampaignCodec> campaigns_;

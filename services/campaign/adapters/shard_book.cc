@@ -52,7 +52,7 @@ eventlog::Folded<Shard> ShardBook::about(const eventlog::StreamName& stream,
         ++one.version;
         auto event = decode_shard(pending.type, pending.payload);
         if (!concerns(event, customer_id)) continue;
-        // Of a list only this member is here.
+        // This view of the shard holds one recipient, so drop the others from the event's list.
         if (auto* asked = std::get_if<SendAsked>(&event)) asked->customer_ids = {customer_id};
         if (auto* back = std::get_if<SendWithdrawn>(&event)) back->customer_ids = {customer_id};
         one.state = evolve(std::move(one.state), event);

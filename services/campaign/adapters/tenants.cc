@@ -1,17 +1,32 @@
 #include "services/campaign/adapters/tenants.h"
 
-#include "flowstack/campaign/v1/views.pb.h"
 #include "flowstack/gateway/v1/tenant_service.pb.h"
 #include "services/campaign/adapters/handlers.h"
 
 namespace flowstack::campaign {
 
-std::string tenant_status(eventlog::ReadModel& read_model, service::Tenants& tenants,
-                          const std::string& tenant) {
+void take_settings(v1::TenantView& view, const gateway::v1::TenantSettings& settings) {
+    view.set_time_zone(settings.time_zone());
+    view.set_quiet_start_minute(settings.quiet_hours().start_minute());
+    view.set_quiet_end_minute(settings.quiet_hours().end_minute());
+}
+
+v1::TenantView tenant_view(eventlog::ReadModel& read_model, service::Tenants& tenants,
+                           const std::string& tenant) {
     v1::TenantView view;
     const auto stored = read_model.get(tenant, kTenantDocument, tenant);
-    if (stored && view.ParseFromString(*stored)) return view.status();
-    return tenants.at_least(tenant, 0)->status();
+    if (stored && view.ParseFromString(*stored)) return view;
+    const auto known = tenants.at_least(tenant, 0);
+    view.set_status(known->status());
+    take_settings(view, known->settings());
+    return view;
+}
+
+std::optional<Time> held_until(Type type, const std::string& tenant, const v1::TenantView& view,
+                               LocalClock& clock, Time now) {
+    if (type != Type::promotional) return std::nullopt;
+    return clock.quiet_until(tenant, {view.quiet_start_minute(), view.quiet_end_minute()},
+                             view.time_zone(), now);
 }
 
 }  // namespace flowstack::campaign

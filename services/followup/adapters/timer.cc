@@ -7,7 +7,6 @@
 #include "flowstack/gateway/v1/contact_service.pb.h"
 #include "services/followup/adapters/derive.h"
 #include "services/followup/adapters/handlers.h"
-#include "services/followup/adapters/local_clock.h"
 #include "services/followup/adapters/tenants.h"
 
 namespace flowstack::followup {
@@ -40,6 +39,7 @@ Timer::Timer(eventlog::Store& store, eventlog::ReadModel& read_model, service::T
       lateness_(metrics.histogram("flowstack_followup_lateness_seconds",
                                   "from a task's time to the append of what became of it")),
       metrics_(metrics),
+      local_clock_(metrics),
       window_(config.window_ms - config.window_margin_ms),
       follow_up_late_(config.follow_up_late_ms) {}
 
@@ -83,12 +83,13 @@ void Timer::fire(const eventlog::WorkRow& row, eventlog::WorkRunner::Done done) 
     // The row is due by the database's clock; ours may be a little behind.
     const Time now = std::max(clock_.now(), row.due_at);
     const QuietHours quiet{tenant.quiet_start_minute(), tenant.quiet_end_minute()};
-    FireTask fire{.now = now,
-                  .tenant = status_of(tenant),
-                  .quiet_until = quiet_until(quiet, tenant.time_zone(), now),
-                  .window_until = window_end_read(key->tenant, key->customer_id),
-                  .window_certain = false,
-                  .approved_template = approved_template(key->tenant, plan)};
+    FireTask fire{
+        .now = now,
+        .tenant = status_of(tenant),
+        .quiet_until = local_clock_.quiet_until(key->tenant, quiet, tenant.time_zone(), now),
+        .window_until = window_end_read(key->tenant, key->customer_id),
+        .window_certain = false,
+        .approved_template = approved_template(key->tenant, plan)};
     auto decision = decide(state.task, fire);
     if (!decision.accepted() && decision.rejection() == Rejection::window_uncertain) {
         fire.window_until = window_end_now(key->tenant, key->customer_id);

@@ -3,6 +3,7 @@
 #include "common/core/clock.h"
 #include "common/eventlog/read_model.h"
 #include "common/eventlog/work.h"
+#include "common/localtime/local_clock.h"
 #include "common/observability/metrics.h"
 #include "common/service/contacts.h"
 #include "common/service/tenants.h"
@@ -24,8 +25,8 @@ public:
     void fire(const eventlog::WorkRow& row, eventlog::WorkRunner::Done done);
 
 private:
-    // Of the customer's service window: as this service has read, and as gateway says. Of somebody
-    // who never wrote it never began.
+    // When the customer's service window ends: from our own read model, or asked of gateway. The
+    // epoch if the customer has never written.
     Time window_end_read(const std::string& tenant, const std::string& customer_id);
     Time window_end_now(const std::string& tenant, const std::string& customer_id);
     std::string approved_template(const std::string& tenant, const Plan& plan);
@@ -37,6 +38,7 @@ private:
     const Clock& clock_;
     metrics::Histogram lateness_;
     metrics::Registry& metrics_;
+    LocalClock local_clock_;
     const Micros window_;  // from the customer's last message to its end
     const Micros follow_up_late_;
 };

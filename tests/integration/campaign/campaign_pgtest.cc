@@ -5,6 +5,7 @@
 #include "common/core/broken_world.h"
 #include "common/core/clock.h"
 #include "common/eventlog/consumption.h"
+#include "common/observability/metrics.h"
 #include "flowstack/campaign/v1/campaign_service.pb.h"
 #include "flowstack/conversation/v1/customer_events.pb.h"
 #include "flowstack/gateway/v1/contact_events.pb.h"
@@ -237,7 +238,8 @@ protected:
                     },
                     config};
     testing::FakeTenants tenants;
-    Pacer pacer{store, read_model, tenants, clock, sends, config};
+    metrics::Registry metrics;
+    Pacer pacer{store, read_model, tenants, clock, sends, metrics, config};
     eventlog::Folds<CampaignCodec> campaigns{store};
     eventlog::Folds<ShardCodec> shards{store};
     int wishes = 0;
@@ -503,11 +505,54 @@ TEST_F(Campaigning, AsksAgainAfterGatewayWasAwayAndNobodyIsQueuedTwice) {
     EXPECT_EQ(count(D::queued), 50);
 }
 
+TEST_F(Campaigning, WaitsForTheEndOfTheTenantsQuietHours) {
+    const auto quiet = [&](int from_minute, int to_minute) {
+        gateway::v1::TenantSettingsChanged m;
+        m.mutable_settings()->set_time_zone("Africa/Nairobi");
+        m.mutable_settings()->mutable_quiet_hours()->set_start_minute(from_minute);
+        m.mutable_settings()->mutable_quiet_hours()->set_end_minute(to_minute);
+        tenant_says(m);
+        consume();
+    };
+    // kNow is 18:06:40 in Nairobi and 15:06:40 in UTC.
+    quiet(18 * 60, 19 * 60);
+    started(5);
+    turn();
+    turn();
+    EXPECT_TRUE(sends.queued.empty());
+    EXPECT_EQ(run_of(state())->audience, 5) << "freezing the audience needs no quiet hour";
+    EXPECT_EQ(metrics
+                  .counter("flowstack_campaign_held_total",
+                           "campaigns that the tenant's quiet hours held, once for each hold")
+                  .value(),
+              1);
+    clock.advance(minutes{54});
+    turn();
+    EXPECT_EQ(sends.queued.size(), 5u);
+}
+
+TEST_F(Campaigning, ThatIsTransactionalKeepsGoingInQuietHours) {
+    gateway::v1::TenantSettingsChanged m;
+    m.mutable_settings()->set_time_zone("Africa/Nairobi");
+    m.mutable_settings()->mutable_quiet_hours()->set_start_minute(18 * 60);
+    m.mutable_settings()->mutable_quiet_hours()->set_end_minute(19 * 60);
+    tenant_says(m);
+    contacts(5);
+    consume();
+    auto receipt = draft();
+    receipt.type = Type::transactional;
+    wish(DraftCampaign{receipt});
+    wish(StartCampaign{kLanes});
+    freeze();
+    turn();
+    EXPECT_EQ(sends.queued.size(), 5u);
+}
+
 TEST_F(Campaigning, IsTakenOverByAnotherPacerThatKnowsNothing) {
     started(50);
     sends.calls_until_away = 2;  // the first pacer dies with an ask that gateway never heard
     EXPECT_THROW(turn(), Unavailable);
-    Pacer successor{store, read_model, tenants, clock, sends, config};
+    Pacer successor{store, read_model, tenants, clock, sends, metrics, config};
     owners.assigned({0, 1, 2, 3});
     for (const auto& row : work(kPaceWork)) successor.turn(row);
     consume();

@@ -2,6 +2,7 @@
 #include <gtest/gtest.h>
 
 #include "common/core/clock.h"
+#include "common/observability/metrics.h"
 #include "common/rpc/channel.h"
 #include "common/rpc/error.h"
 #include "common/rpc/server.h"
@@ -83,9 +84,10 @@ protected:
     IdSource ids{clock};
     testing::FakeTenants tenants;
     testing::FakeContacts contacts;
+    metrics::Registry registry;
     rpc::Server door{{.deadline_required = true}};
     std::shared_ptr<grpc::Service> service =
-        make_campaign_rpc({door, store, read_model, tenants, contacts, clock, ids});
+        make_campaign_rpc({door, store, read_model, tenants, contacts, clock, ids, registry});
     std::unique_ptr<Stub> stub;
     v1::Campaign campaign;
     std::optional<rpc::Failure> failure;

@@ -16,7 +16,6 @@
 #include "flowstack/payment/v1/intent_events.pb.h"
 #include "services/followup/adapters/derive.h"
 #include "services/followup/adapters/handlers.h"
-#include "services/followup/adapters/local_clock.h"
 #include "services/followup/adapters/timer.h"
 #include "tests/support/fake_contacts.h"
 #include "tests/support/fake_tenants.h"
@@ -597,25 +596,6 @@ TEST_F(FollowUp, ReadModelsAreTheSameAfterARebuild) {
     const auto before = documents();
     consumption.rebuild();
     EXPECT_EQ(documents(), before);
-}
-
-TEST(LocalClock, EndsQuietHoursOnTheTenantsWall) {
-    // 23:00 in Nairobi.
-    const Time night = from_unix_seconds(1'750'017'600);
-    EXPECT_EQ(quiet_until({22 * 60, 7 * 60}, "Africa/Nairobi", night), night + hours{8});
-    EXPECT_EQ(quiet_until({22 * 60, 7 * 60}, "UTC", night), std::nullopt);  // 20:00 there
-    EXPECT_EQ(quiet_until({20 * 60, 21 * 60}, "No/Where", night), night + hours{1});
-}
-
-TEST(LocalClock, KnowsHoursThatDoNotExistAndHoursThatComeTwice) {
-    // Berlin, 2025-03-30: 02:00 to 03:00 does not exist. Quiet until 02:30 ends at the change,
-    // 01:00 UTC.
-    const Time spring = from_unix_seconds(1'743'294'600);  // 00:30 UTC, 01:30 there
-    EXPECT_EQ(quiet_until({0, 150}, "Europe/Berlin", spring), spring + minutes{30});
-    // 2025-10-26: 02:30 comes at 00:30 and at 01:30 UTC; from 00:45 UTC only the second one is
-    // ahead.
-    const Time autumn = from_unix_seconds(1'761'439'500);  // 00:45 UTC, 02:45 there
-    EXPECT_EQ(quiet_until({0, 170}, "Europe/Berlin", autumn), autumn + minutes{5});
 }
 
 }  // namespace

@@ -1,8 +1,8 @@
-#include "services/followup/domain/quiet_hours.h"
+#include "common/localtime/quiet_hours.h"
 
 #include <gtest/gtest.h>
 
-namespace flowstack::followup {
+namespace flowstack {
 namespace {
 
 using std::chrono::days;
@@ -43,4 +43,4 @@ TEST(QuietHours, UntilMidnightEndWithTheDay) {
 }
 
 }  // namespace
-}  // namespace flowstack::followup
+}  // namespace flowstack

@@ -1,6 +1,6 @@
-#include "services/followup/domain/quiet_hours.h"
+#include "common/localtime/quiet_hours.h"
 
-namespace flowstack::followup {
+namespace flowstack {
 
 std::optional<LocalTime> quiet_end(const QuietHours& quiet, LocalTime now) {
     using std::chrono::days;
@@ -21,4 +21,4 @@ std::optional<LocalTime> quiet_end(const QuietHours& quiet, LocalTime now) {
     return std::nullopt;
 }
 
-}  // namespace flowstack::followup
+}  // namespace flowstack

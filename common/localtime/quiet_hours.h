@@ -4,7 +4,7 @@
 #include <optional>
 
 // Quiet hours: the part of a tenant's day in which it does not speak first.
-namespace flowstack::followup {
+namespace flowstack {
 
 // Minutes after midnight on the tenant's wall clock; start = end means there are none. They may
 // cross midnight: 22:00 to 07:00 is {1320, 420}.
@@ -14,10 +14,10 @@ struct QuietHours {
     bool operator==(const QuietHours&) const = default;
 };
 
-// A wall clock's reading. Which moment that is, only a time zone can say (adapters).
+// A wall clock's reading. local_clock.h turns it into a moment, because that takes a time zone.
 using LocalTime = std::chrono::local_time<std::chrono::seconds>;
 
-// When the quiet hours that `now` falls into end on the wall clock; nothing outside of them.
+// The wall clock time at which the quiet hours that contain `now` end; nothing outside of them.
 std::optional<LocalTime> quiet_end(const QuietHours& quiet, LocalTime now);
 
-}  // namespace flowstack::followup
+}  // namespace flowstack

@@ -1,0 +1,60 @@
+#include "common/localtime/local_clock.h"
+
+#include <absl/time/time.h>
+
+#include <stdexcept>
+
+#include "common/observability/log.h"
+#include "common/observability/metrics.h"
+
+namespace flowstack {
+namespace {
+
+constexpr absl::CivilSecond kEpoch(1970, 1, 1, 0, 0, 0);
+constexpr std::size_t kWarnedMax = 10'000;
+
+}  // namespace
+
+bool is_time_zone(const std::string& name) {
+    absl::TimeZone zone;
+    return !name.empty() && absl::LoadTimeZone(name, &zone);
+}
+
+std::optional<Time> quiet_until(const QuietHours& quiet, const std::string& time_zone, Time now) {
+    if (quiet.start_minute == quiet.end_minute) return std::nullopt;
+    absl::TimeZone zone;
+    if (time_zone.empty() || !absl::LoadTimeZone(time_zone, &zone))
+        throw std::invalid_argument("unknown time zone \"" + time_zone + "\"");
+
+    const auto civil = zone.At(absl::FromUnixMicros(unix_micros(now))).cs;
+    const LocalTime wall{std::chrono::seconds{civil - kEpoch}};
+    const auto end = quiet_end(quiet, wall);
+    if (!end) return std::nullopt;
+
+    const auto moments = zone.At(kEpoch + end->time_since_epoch().count());
+    const bool skipped = moments.kind == absl::TimeZone::TimeInfo::SKIPPED;
+    for (const auto moment : {skipped ? moments.trans : moments.pre, moments.post}) {
+        const auto at = from_unix_micros(absl::ToUnixMicros(moment));
+        if (at > now) return at;
+    }
+    return std::nullopt;
+}
+
+std::optional<Time> LocalClock::quiet_until(const std::string& tenant, const QuietHours& quiet,
+                                            const std::string& time_zone, Time now) {
+    if (quiet.start_minute == quiet.end_minute || is_time_zone(time_zone))
+        return flowstack::quiet_until(quiet, time_zone, now);
+    metrics_
+        .counter("flowstack_time_zone_unknown_total",
+                 "quiet hours that were read in UTC because the tenant's time zone is unknown",
+                 {{"tenant", tenant}})
+        .add();
+    const std::lock_guard lock(mutex_);
+    if (warned_.size() >= kWarnedMax) warned_.clear();
+    if (warned_.insert(tenant + " " + time_zone).second)
+        log::warn("the tenant's time zone is unknown, its quiet hours are read in UTC",
+                  {{"tenant", tenant}, {"time_zone", time_zone}});
+    return flowstack::quiet_until(quiet, "UTC", now);
+}
+
+}  // namespace flowstack

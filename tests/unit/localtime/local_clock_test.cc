@@ -1,0 +1,64 @@
+#include "common/localtime/local_clock.h"
+
+#include <gtest/gtest.h>
+
+#include <stdexcept>
+
+#include "common/observability/metrics.h"
+
+namespace flowstack {
+namespace {
+
+using std::chrono::hours;
+using std::chrono::minutes;
+
+// 23:00 in Nairobi, 20:00 UTC.
+constexpr Time kNight = from_unix_seconds(1'750'017'600);
+
+TEST(LocalClock, EndsQuietHoursOnTheTenantsWall) {
+    EXPECT_EQ(quiet_until({22 * 60, 7 * 60}, "Africa/Nairobi", kNight), kNight + hours{8});
+    EXPECT_EQ(quiet_until({22 * 60, 7 * 60}, "UTC", kNight), std::nullopt);
+}
+
+TEST(LocalClock, KnowsHoursThatDoNotExistAndHoursThatComeTwice) {
+    // Berlin, 2025-03-30: 02:00 to 03:00 does not exist. Quiet until 02:30 ends at the change,
+    // 01:00 UTC.
+    const Time spring = from_unix_seconds(1'743'294'600);  // 00:30 UTC, 01:30 there
+    EXPECT_EQ(quiet_until({0, 150}, "Europe/Berlin", spring), spring + minutes{30});
+    // 2025-10-26: 02:30 comes at 00:30 and at 01:30 UTC; from 00:45 UTC only the second one is
+    // ahead.
+    const Time autumn = from_unix_seconds(1'761'439'500);  // 00:45 UTC, 02:45 there
+    EXPECT_EQ(quiet_until({0, 170}, "Europe/Berlin", autumn), autumn + minutes{5});
+}
+
+TEST(LocalClock, KnowsNamesOfTheZoneDatabaseAndNoOthers) {
+    EXPECT_TRUE(is_time_zone("Africa/Nairobi"));
+    EXPECT_TRUE(is_time_zone("UTC"));
+    for (const auto* unknown : {"", "EAT", "GMT+3", "Africa/nairobi", "No/Where"})
+        EXPECT_FALSE(is_time_zone(unknown)) << unknown;
+    EXPECT_THROW(quiet_until({20 * 60, 21 * 60}, "EAT", kNight), std::invalid_argument);
+}
+
+TEST(LocalClock, CountsAnUnknownZoneAndReadsItsQuietHoursInUtc) {
+    metrics::Registry metrics;
+    LocalClock clock(metrics);
+    EXPECT_EQ(clock.quiet_until("duka", {20 * 60, 21 * 60}, "EAT", kNight), kNight + hours{1});
+    EXPECT_EQ(clock.quiet_until("duka", {20 * 60, 21 * 60}, "EAT", kNight), kNight + hours{1});
+    const auto unknown = [&] {
+        return metrics
+            .counter("flowstack_time_zone_unknown_total",
+                     "quiet hours that were read in UTC because the tenant's time zone is "
+                     "unknown",
+                     {{"tenant", "duka"}})
+            .value();
+    };
+    EXPECT_EQ(unknown(), 2);
+    // A known zone is not counted, and neither are tenants without quiet hours.
+    EXPECT_EQ(clock.quiet_until("duka", {22 * 60, 7 * 60}, "Africa/Nairobi", kNight),
+              kNight + hours{8});
+    EXPECT_EQ(clock.quiet_until("duka", {}, "EAT", kNight), std::nullopt);
+    EXPECT_EQ(unknown(), 2);
+}
+
+}  // namespace
+}  // namespace flowstack
