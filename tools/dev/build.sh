@@ -72,7 +72,7 @@ show_build_lines() {
 # All of it includes common/'s unit tests once more with AddressSanitizer and UBSan (nightly.sh).
 # The last line is `N passed, N failed`, counted in test cases, not in executables.
 run_tests() {
-    local label='' build=yes ctest_args=() results status=0 counted=() sanitized=no
+    local label='' build=yes ctest_args=() results status=0 counted=() sanitized=no began
     while (($# > 0)); do
         case $1 in
             --label) [[ -n ${2:-} ]] || usage_error "test --label wants a label"
@@ -95,6 +95,7 @@ run_tests() {
     RUN_DIR=$RUN_DIR/test
     results=$RUN_DIR/results
     counted=("$results")
+    began=$SECONDS
     lock_run_dir
     rm -rf "$results"
     mkdir -p "$results/gtest"
@@ -123,6 +124,9 @@ run_tests() {
     fi
     stop_test_servers
     trap - EXIT
+    if [[ -z $label && ${#ctest_args[@]} -eq 0 ]]; then
+        check_test_minutes $((SECONDS - began)) || status=1
+    fi
     show_suite_times "${counted[@]}"
     count_results "${counted[@]}" || status=1
     return "$status"
@@ -161,6 +165,16 @@ stop_test_servers() {
     stop_process kafka "$KAFKA_STOP_SECONDS" || true
     stop_process postgres "$POSTGRES_STOP_SECONDS" INT || true
     trap - INT TERM HUP
+}
+
+# check_test_minutes <seconds>: all suites together belong below 20 minutes on two cores. Beyond it a run
+# says so; it fails only where FLOWSTACK_TEST_MINUTES_MAX names a limit, because a slower machine is no
+# fault of the code.
+check_test_minutes() {
+    local most=${FLOWSTACK_TEST_MINUTES_MAX:-20}
+    (($1 > most * 60)) || return 0
+    complain test "the suites took $(($1 / 60)) minutes, more than $most"
+    [[ -z ${FLOWSTACK_TEST_MINUTES_MAX:-} ]]
 }
 
 # show_suite_times <folder…>: where the time of a run went, longest first; docs/testing.md keeps such a
