@@ -32,6 +32,7 @@
 #include "services/gateway/inbound/rpc_message_log.h"
 #include "services/gateway/inbound/rpc_webhooks.h"
 #include "services/gateway/inbound/webhook_door.h"
+#include "services/gateway/providers/meta/client.h"
 #include "services/gateway/providers/meta/meta_webhooks.h"
 #include "services/gateway/rest/rest.h"
 
@@ -69,10 +70,11 @@ int main(int argc, char** argv) try {
 
     http::Client client(
         {.connections_per_host_max = 256, .connections_max = 1024, .user_agent = "FlowStack"});
-    gateway::Dispatcher dispatcher(store, host.owners(), directory, contacts, keys, client, clock,
-                                   host.metrics(),
-                                   {.graph_base_url = config.graph_base_url,
-                                    .replica = options.replica_id,
+    const gateway::meta::CloudApi cloud_api(client, config.graph_base_url);
+    const gateway::Providers providers({&cloud_api});
+    gateway::Dispatcher dispatcher(store, host.owners(), directory, contacts, keys, providers,
+                                   clock, host.metrics(),
+                                   {.replica = options.replica_id,
                                     .policy = config.retry,
                                     .poll_ms = config.dispatch_poll_ms,
                                     .attempt_start_ms_max = config.attempt_start_ms_max,
@@ -109,6 +111,7 @@ int main(int argc, char** argv) try {
         *master_key,
         clock,
         ids,
+        providers,
         config.window_margin_ms,
         options.replica_id,
         [&](const auto& tenant, const auto& channel) { return dispatcher.look(tenant, channel); },

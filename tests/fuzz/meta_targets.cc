@@ -27,7 +27,8 @@ FLOWSTACK_FUZZ_TARGET(meta_webhook) {
               &element.provider_message_id, &element.bsuid, &element.profile_name,
               &element.provider_type, &element.subject_provider_message_id, &element.group_id,
               &element.text, &element.tap_id, &element.context_provider_message_id, &element.value,
-              &element.callback_data, &element.error_title})
+              &element.callback_data, &element.error.code, &element.error.title,
+              &element.error.details})
             FLOWSTACK_EXPECT(http::valid_utf8(*text));
         FLOWSTACK_EXPECT(http::valid_utf8(element.json));
         // What names streams and claims: PostgreSQL's texts hold no zero byte.

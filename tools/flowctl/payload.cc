@@ -63,10 +63,11 @@ std::unique_ptr<pb::Message> decoded(const common::v1::RecordedEvent& event) {
 
 // Fields that say what happened, in the order in which they are read out.
 constexpr const char* kTelling[] = {
-    "from_state",  "to_state",   "state",       "status",       "kind",         "outcome", "name",
-    "node",        "value",      "text",        "body",         "cause",        "reason",  "detail",
-    "result_code", "error_code", "description", "number",       "order_number", "receipt", "amount",
-    "total",       "evidence",   "disposition", "display_name", "on_hand",      "provider"};
+    "from_state",  "to_state",     "state",       "status",     "kind",  "outcome",
+    "name",        "node",         "value",       "text",       "body",  "cause",
+    "reason",      "detail",       "result_code", "error_code", "error", "description",
+    "number",      "order_number", "receipt",     "amount",     "total", "evidence",
+    "disposition", "display_name", "on_hand",     "provider"};
 
 void tell(const pb::Message& message, std::string& words);
 
@@ -104,6 +105,14 @@ std::string value_of(const pb::Message& message, const pb::FieldDescriptor& fiel
                 const auto* code = field.message_type()->FindFieldByName("currency_code");
                 const auto& money = *part.GetReflection();
                 return amount_text(money.GetInt64(part, units), money.GetString(part, code));
+            }
+            if (field.message_type()->full_name() == "flowstack.gateway.v1.SendError") {
+                const auto* code = field.message_type()->FindFieldByName("code");
+                const auto* title = field.message_type()->FindFieldByName("title");
+                const auto& error = *part.GetReflection();
+                auto words = error.GetString(part, code);
+                const auto said = error.GetString(part, title);
+                return words.empty() || said.empty() ? words + said : words + " " + said;
             }
             return "";
         }

@@ -232,7 +232,7 @@ Sheet messages_sheet() {
 }
 void add_message(Sheet& sheet, const gateway::v1::Message& m) {
     auto reason = m.reason();
-    if (m.error_code() != 0) reason += (reason.empty() ? "" : " ") + std::to_string(m.error_code());
+    if (!m.error().code().empty()) reason += (reason.empty() ? "" : " ") + m.error().code();
     sheet.add({m.message_id(), m.state(), reason, m.to(), m.origin().kind(), text_of(m.content()),
                when(m.create_time())},
               json_of(m));
@@ -260,7 +260,8 @@ int get_message(Context& context, const std::string& name) {
     print_facts({{"name", m.name()},
                  {"state", m.state()},
                  {"reason", m.reason()},
-                 {"error code", m.error_code() ? std::to_string(m.error_code()) : ""},
+                 {"error code", m.error().code()},
+                 {"error details", m.error().details()},
                  {"to", m.to()},
                  {"customer", m.customer_id()},
                  {"channel", m.channel_id()},

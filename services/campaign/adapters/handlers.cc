@@ -30,10 +30,10 @@ namespace gateway = flowstack::gateway::v1;
 
 bool of_campaign(const gateway::MessageOrigin& origin) { return origin.kind() == "campaign"; }
 
-// A provider's error as a reason: its number tells more than its words.
-std::string reason_of(int error_code, const std::string& text) {
-    if (error_code == 0) return text;
-    return std::to_string(error_code) + (text.empty() ? "" : " " + text);
+// A provider's error as a reason: its code tells more than its words.
+std::string reason_of(const std::string& code, const std::string& text) {
+    if (code.empty()) return text;
+    return code + (text.empty() ? "" : " " + text);
 }
 
 template <class View>
@@ -106,7 +106,7 @@ void Handlers::react(const Recorded& event, Turn& turn) {
         const auto m = parsed<gateway::SendFailed>(event);
         // With a time it is queued again, so nothing is known yet.
         if (m.retry_at_us() == 0)
-            about(m.origin(), Disposition::failed, reason_of(m.error_code(), m.reason()));
+            about(m.origin(), Disposition::failed, reason_of(m.error().code(), m.reason()));
     } else if (is<gateway::SendUnknown>(event)) {
         const auto m = parsed<gateway::SendUnknown>(event);
         about(m.origin(), Disposition::unknown, m.reason());

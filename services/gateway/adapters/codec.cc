@@ -74,9 +74,27 @@ Route route_of(const Proto& proto) {
     return {proto.channel_id(), proto.customer_id(), from_proto(proto.origin()), 0};
 }
 
+static_assert(static_cast<int>(ErrorClass::opted_out) == v1::SEND_ERROR_CLASS_OPTED_OUT);
+static_assert(static_cast<int>(ErrorClass::opted_out) == v1::SendErrorClass_MAX);
+
 }  // namespace
 
 // ---- Shared parts.
+
+void to_proto(const SendError& error, v1::SendError& proto) {
+    proto.set_error_class(static_cast<v1::SendErrorClass>(error.error_class));
+    proto.set_code(error.code);
+    proto.set_title(error.title);
+    proto.set_details(error.details);
+    proto.set_retry_after_s(error.retry_after.count());
+}
+
+SendError from_proto(const v1::SendError& proto) {
+    const bool known = v1::SendErrorClass_IsValid(proto.error_class());
+    return {known ? static_cast<ErrorClass>(proto.error_class()) : ErrorClass::rejected,
+            proto.code(), proto.title(), proto.details(),
+            std::chrono::seconds(proto.retry_after_s())};
+}
 
 TenantSettings from_proto(const v1::TenantSettings& p) {
     TenantSettings s;
@@ -378,7 +396,7 @@ eventlog::NewEvent encode(const MessageEvent& event, Time occurred_at) {
                    [&](const SendFailed& e) {
                        v1::SendFailed p;
                        p.set_attempt(e.attempt);
-                       p.set_error_code(e.error_code);
+                       if (e.error != SendError{}) to_proto(e.error, *p.mutable_error());
                        p.set_reason(e.reason);
                        p.set_retry_at_us(us(e.retry_at));
                        put_route(p, e.route);
@@ -398,8 +416,7 @@ eventlog::NewEvent encode(const MessageEvent& event, Time occurred_at) {
                        p.set_status(e.status);
                        p.set_provider_message_id(e.provider_message_id);
                        p.set_provider_time_us(us(e.provider_time));
-                       p.set_error_code(e.error_code);
-                       p.set_error_title(e.error_title);
+                       if (e.error != SendError{}) to_proto(e.error, *p.mutable_error());
                        put_route(p, e.route);
                        p.set_priority(e.route.priority);
                        p.set_attempt(e.attempt);
@@ -408,7 +425,7 @@ eventlog::NewEvent encode(const MessageEvent& event, Time occurred_at) {
                    [&](const MessageSuppressed& e) {
                        v1::MessageSuppressed p;
                        p.set_reason(e.reason);
-                       p.set_error_code(e.error_code);
+                       if (e.error != SendError{}) to_proto(e.error, *p.mutable_error());
                        put_route(p, e.route);
                        p.set_priority(e.route.priority);
                        return stored(p, occurred_at);
@@ -472,7 +489,7 @@ MessageEvent decode_message(std::string_view type, std::string_view payload) {
         const auto p = parsed<v1::SendFailed>(payload);
         auto route = route_of(p);
         route.priority = p.priority();
-        return SendFailed{p.attempt(), p.error_code(), p.reason(), at(p.retry_at_us()),
+        return SendFailed{p.attempt(), from_proto(p.error()), p.reason(), at(p.retry_at_us()),
                           std::move(route)};
     }
     if (is<v1::SendUnknown>(type)) {
@@ -483,15 +500,18 @@ MessageEvent decode_message(std::string_view type, std::string_view payload) {
         const auto p = parsed<v1::StatusReported>(payload);
         auto route = route_of(p);
         route.priority = p.priority();
-        return StatusReported{p.status(),     p.provider_message_id(), at(p.provider_time_us()),
-                              p.error_code(), p.error_title(),         std::move(route),
+        return StatusReported{p.status(),
+                              p.provider_message_id(),
+                              at(p.provider_time_us()),
+                              from_proto(p.error()),
+                              std::move(route),
                               p.attempt()};
     }
     if (is<v1::MessageSuppressed>(type)) {
         const auto p = parsed<v1::MessageSuppressed>(payload);
         auto route = route_of(p);
         route.priority = p.priority();  // names the queue that it leaves
-        return MessageSuppressed{p.reason(), p.error_code(), std::move(route)};
+        return MessageSuppressed{p.reason(), from_proto(p.error()), std::move(route)};
     }
     if (is<v1::MessageCancelled>(type)) {
         const auto p = parsed<v1::MessageCancelled>(payload);

@@ -17,6 +17,7 @@ class MessageContent;
 namespace flowstack::gateway::v1 {
 class TenantSettings;
 class MessageOrigin;
+class SendError;
 class ChannelLimits;
 }  // namespace flowstack::gateway::v1
 
@@ -86,6 +87,8 @@ ChannelLimits from_proto(const v1::ChannelLimits& proto);
 void to_proto(const ChannelLimits& limits, v1::ChannelLimits& proto);
 Origin from_proto(const v1::MessageOrigin& proto);
 void to_proto(const Origin& origin, v1::MessageOrigin& proto);
+SendError from_proto(const v1::SendError& proto);
+void to_proto(const SendError& error, v1::SendError& proto);
 
 // Every event type that gateway writes; docs/events.md is held equal to it.
 const std::vector<std::string>& event_types();

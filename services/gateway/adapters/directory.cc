@@ -58,16 +58,21 @@ void Directory::load_channel(const std::string& tenant, const std::string& chann
     entry->pause_reason = known->pause_reason;
     entry->version = folded.version;
     entry->lane = store_.lane_of(by_channel(channel), tenant);
-    const auto& credentials = known->channel.credentials;
-    const auto envelope = crypto::Envelope::load(wrapper_, tenant, credentials.wrapped_data_key);
-    const auto token =
-        envelope ? envelope->open(credentials.sealed, credential_purpose(channel)) : std::nullopt;
-    if (token)
+    const auto opened = [&](const SealedCredentials& credentials) {
+        const auto envelope =
+            crypto::Envelope::load(wrapper_, tenant, credentials.wrapped_data_key);
+        return envelope ? envelope->open(credentials.sealed, credential_purpose(channel))
+                        : std::nullopt;
+    };
+    if (const auto token = opened(known->channel.credentials))
         entry->access_token = *token;
     else
         log::error(
             "a channel's credentials do not open: is MASTER_KEY the one they were sealed under?",
             {{"tenant", tenant}, {"channel", channel}});
+    if (known->previous_credentials)
+        if (const auto token = opened(*known->previous_credentials))
+            entry->previous_access_token = *token;
     const std::unique_lock lock(mutex_);
     auto& kept = channels_[pair_key(tenant, channel)];
     if (kept && kept->version > entry->version) return;

@@ -31,6 +31,7 @@ struct ChannelEntry {
     bool paused = false;
     std::string pause_reason;
     Secret access_token;
+    Secret previous_access_token;  // before the last rotation; empty when there was none
     int lane = 0;
     std::int64_t version = 0;
 };
@@ -46,7 +47,7 @@ public:
     std::shared_ptr<const TenantEntry> tenant(std::string_view id) const;
     std::shared_ptr<const ChannelEntry> channel(std::string_view tenant,
                                                 std::string_view channel_id) const;
-    // By the provider's id (Meta: phone_number_id).
+    // By the provider's id of the number.
     std::shared_ptr<const ChannelEntry> by_external_id(std::string_view kind,
                                                        std::string_view external_id) const;
     // The same, and for one that is not known here yet as the log has it: another replica may have

@@ -17,11 +17,9 @@
 #include "common/resilience/gcra.h"
 #include "flowstack/common/v1/message_content.pb.h"
 #include "flowstack/gateway/v1/contact_service.pb.h"
-#include "services/gateway/adapters/meta_renderer.h"
-#include "services/gateway/inbound/pool.h"
 #include "services/gateway/adapters/reactions.h"
 #include "services/gateway/adapters/resources.h"
-#include "services/gateway/domain/send_error.h"
+#include "services/gateway/inbound/pool.h"
 
 namespace flowstack::gateway {
 namespace {
@@ -113,7 +111,6 @@ struct ChannelQueue {
     std::set<std::string> held[kPriorities];
     std::map<std::string, Steady::time_point> resting;
     int in_flight = 0;
-    int calls = 0;
     std::optional<Gcra> number;  // what may begin
     // What may be called, by the same limit: between the two is an append, and appends come back in
     // clumps, while the provider counts calls.
@@ -122,6 +119,7 @@ struct ChannelQueue {
     ChannelLimits limits;
     std::map<std::string, Gcra> pairs;
     CircuitBreaker breaker;
+    std::int64_t credentials_warned = 0;  // the channel's version of which the log was told
 
     explicit ChannelQueue(resilience::BreakerPolicy policy) : breaker(policy) {}
 };
@@ -130,13 +128,13 @@ struct ChannelQueue {
 
 struct Dispatcher::State : std::enable_shared_from_this<Dispatcher::State> {
     State(eventlog::Store& s, eventlog::Owners& o, Directory& d, Contacts& c, const DerivedKeys& k,
-          http::Client& h, const Clock& clk, metrics::Registry& metrics, DispatcherOptions opts)
+          const Providers& p, const Clock& clk, metrics::Registry& metrics, DispatcherOptions opts)
         : store(s),
           owners(o),
           directory(d),
           contacts(c),
           keys(k),
-          client(h),
+          providers(p),
           clock(clk),
           options(std::move(opts)),
           messages(s),
@@ -904,42 +902,45 @@ struct Dispatcher::State : std::enable_shared_from_this<Dispatcher::State> {
 
     void call(const JobPtr& job) {
         const auto& m = job->message.message;
-        common::v1::MessageContent content;
-        content.ParseFromString(m.content);
-        if (const auto faults = faults_of(content); !faults.empty()) {
-            settle(job, Refused{100, faults.front().field + ": " + faults.front().description});
+        const auto& channel = job->channel->channel;
+        const auto* provider = providers.find(channel.kind);
+        if (provider == nullptr) {
+            settle(job, rejected("no provider of the kind " + channel.kind));
+            return;
+        }
+        OutboundCall out;
+        out.content.ParseFromString(m.content);
+        if (const auto faults = provider->faults_of(out.content); !faults.empty()) {
+            settle(job, rejected(faults.front().field + ": " + faults.front().description));
             return;
         }
         if (m.to.empty()) {
-            settle(job, Refused{100, "the customer has no address"});
+            settle(job, rejected("the customer has no address"));
             return;
         }
         attempts_total.add();
-        http::ClientRequest request;
-        request.method = "POST";
-        request.url =
-            options.graph_base_url + "/" + job->channel->channel.external_id + "/messages";
-        request.headers.add("Content-Type", "application/json");
-        request.headers.add("Authorization", "Bearer " + job->channel->access_token.reveal());
-        request.body = render_send(
-            content, m.to, m.message_id,
-            keys.callback_data(job->tenant, {m.message_id, m.customer_id, job->message.attempts,
-                                             m.priority, m.origin}));
-        request.timeout_ms = static_cast<int>(options.send_timeout_ms.count());
-        request.not_after = job->not_after;
+        out.channel_external_id = channel.external_id;
+        out.credentials = job->channel->access_token;
+        out.previous_credentials = job->channel->previous_access_token;
+        out.to = m.to;
+        out.message_id = m.message_id;
+        out.callback_data = keys.callback_data(
+            job->tenant,
+            {m.message_id, m.customer_id, job->message.attempts, m.priority, m.origin});
+        out.timeout = options.send_timeout_ms;
+        out.not_after = job->not_after;
         ++calls_open;
-        client.call(
-            std::move(request), [self = shared_from_this(), job](const http::ClientResult& result) {
-                Outcome outcome = Lost{result.error};
-                if (result.outcome == http::ClientResult::Outcome::answered)
-                    outcome = read_send_answer(result.response.status, result.response.body);
-                else if (result.outcome == http::ClientResult::Outcome::not_sent)
-                    outcome = NotSent{"not sent: " + result.error};
-                self->post([self, job, outcome] {
-                    --self->calls_open;
-                    self->settle(job, outcome);
-                });
+        provider->send(std::move(out), [self = shared_from_this(), job](const Outcome& outcome) {
+            self->post([self, job, outcome] {
+                --self->calls_open;
+                self->settle(job, outcome);
             });
+        });
+    }
+
+    // By us, before anybody was called.
+    static Refused rejected(std::string why) {
+        return {{ErrorClass::rejected, "", std::move(why), "", {}}};
     }
 
     // The outcome is written, whatever others wrote meanwhile.
@@ -955,16 +956,17 @@ struct Dispatcher::State : std::enable_shared_from_this<Dispatcher::State> {
         bool ill =
             std::holds_alternative<Lost>(outcome) || std::holds_alternative<NotSent>(outcome);
         if (const auto* refused = std::get_if<Refused>(&outcome)) {
-            const auto rule = rule_for(refused->error_code);
-            ill = rule.trips_breaker;
-            if (refused->error_code == 130429) {
+            const auto error_class = refused->error.error_class;
+            ill = trips_breaker(error_class);
+            if (error_class == ErrorClass::too_fast) {
                 queue->number->block_until(now + std::chrono::seconds(1));
                 queue->wire->block_until(now + std::chrono::seconds(1));
             }
-            if (rule.pauses_channel) pause(job->channel, *refused);
+            if (pauses_channel(error_class)) pause(job->channel, refused->error);
             failed_total.add();
-        } else if (std::holds_alternative<Accepted>(outcome)) {
+        } else if (const auto* accepted = std::get_if<Accepted>(&outcome)) {
             accepted_total.add();
+            if (accepted->by_previous_credentials) warn_of_credentials(*queue);
         } else if (std::holds_alternative<Lost>(outcome)) {
             unknown_total.add();
         }
@@ -1029,9 +1031,17 @@ struct Dispatcher::State : std::enable_shared_from_this<Dispatcher::State> {
         });
     }
 
-    void pause(const std::shared_ptr<const ChannelEntry>& channel, const Refused& refused) {
-        const auto reason =
-            "provider error " + std::to_string(refused.error_code) + ": " + refused.reason;
+    // Once for every rotation: each message of the channel would say the same.
+    void warn_of_credentials(ChannelQueue& queue) {
+        if (queue.credentials_warned == queue.entry->version) return;
+        queue.credentials_warned = queue.entry->version;
+        log::error("a channel's new credentials were refused; those before the rotation are used",
+                   {{"tenant", queue.tenant}, {"channel", queue.channel_id}});
+    }
+
+    void pause(const std::shared_ptr<const ChannelEntry>& channel, const SendError& refusal) {
+        const auto reason = "provider error" + (refusal.code.empty() ? "" : " " + refusal.code) +
+                            ": " + refusal.title;
         reads.post([self = shared_from_this(), channel, reason] {
             try {
                 const auto stream = channel_stream(channel->tenant, channel->channel.channel_id);
@@ -1137,7 +1147,7 @@ struct Dispatcher::State : std::enable_shared_from_this<Dispatcher::State> {
     Directory& directory;
     Contacts& contacts;
     const DerivedKeys& keys;
-    http::Client& client;
+    const Providers& providers;
     const Clock& clock;
     DispatcherOptions options;
     eventlog::Folds<MessageCodec> messages;
@@ -1174,9 +1184,9 @@ struct Dispatcher::State : std::enable_shared_from_this<Dispatcher::State> {
 };
 
 Dispatcher::Dispatcher(eventlog::Store& store, eventlog::Owners& owners, Directory& directory,
-                       Contacts& contacts, const DerivedKeys& keys, http::Client& client,
+                       Contacts& contacts, const DerivedKeys& keys, const Providers& providers,
                        const Clock& clock, metrics::Registry& metrics, DispatcherOptions options)
-    : state_(std::make_shared<State>(store, owners, directory, contacts, keys, client, clock,
+    : state_(std::make_shared<State>(store, owners, directory, contacts, keys, providers, clock,
                                      metrics, std::move(options))) {}
 
 Dispatcher::~Dispatcher() { stop(milliseconds(0)); }

@@ -9,12 +9,12 @@
 #include "common/eventlog/owners.h"
 #include "common/eventlog/store.h"
 #include "common/eventlog/work.h"
-#include "common/http/client.h"
 #include "common/observability/metrics.h"
 #include "common/resilience/circuit_breaker.h"
 #include "services/gateway/adapters/contacts.h"
 #include "services/gateway/adapters/directory.h"
 #include "services/gateway/domain/message.h"
+#include "services/gateway/providers/provider.h"
 
 // Sends what is queued, for the channels whose lanes this replica owns. It alone calls the provider
 // for such a number, so limits, priorities, order and the breaker are plain data of one thread.
@@ -28,7 +28,6 @@
 namespace flowstack::gateway {
 
 struct DispatcherOptions {
-    std::string graph_base_url;  // "https://graph.facebook.com/v25.0"
     std::string replica;
     RetryPolicy policy;
     std::chrono::milliseconds poll_ms{10};  // while others may queue here, see eventlog::Owners
@@ -47,7 +46,7 @@ struct DispatcherOptions {
 class Dispatcher {
 public:
     Dispatcher(eventlog::Store& store, eventlog::Owners& owners, Directory& directory,
-               Contacts& contacts, const DerivedKeys& keys, http::Client& client,
+               Contacts& contacts, const DerivedKeys& keys, const Providers& providers,
                const Clock& clock, metrics::Registry& metrics, DispatcherOptions options);
     ~Dispatcher();
 

@@ -8,6 +8,7 @@
 #include "flowstack/conversation/v1/conversation_events.pb.h"
 #include "flowstack/gateway/v1/inbound_events.pb.h"
 #include "flowstack/gateway/v1/message_events.pb.h"
+#include "services/gateway/adapters/content.h"
 #include "services/gateway/adapters/derive.h"
 
 namespace flowstack::gateway {
@@ -82,7 +83,7 @@ void Reactions::queue_reply(const Recorded& event, Turn& turn) {
     queue.preconditions.needs_open_window = !reply.personal().content().has_template_();
     queue.preconditions.window_evidence = from_unix_micros(reply.window_evidence_us());
     queue.to = reply.personal().to();
-    queue.content = reply.personal().content().SerializeAsString();
+    queue.content = with_plain_parameters(reply.personal().content()).SerializeAsString();
     if (queue.to.empty() || queue.channel_id.empty()) {
         const auto found = contacts_.follow(tenant, queue.customer_id);
         if (const auto* contact = std::get_if<OpenContact>(&found.contact.state)) {
@@ -111,10 +112,10 @@ void Reactions::judge_status(const Recorded& event, Turn& turn) {
     const auto message = messages_.load(event.stream, turn);
     const auto entry = directory_.tenant(tenant);
     const auto decision =
-        decide(message.state, JudgeFailedStatus{status.attempt(), status.provider_message_id(),
-                                                status.error_code(), status.error_title(),
-                                                policy_of(policy_, entry.get()), fraction_of(event),
-                                                event.recorded_at});
+        decide(message.state,
+               JudgeFailedStatus{status.attempt(), status.provider_message_id(),
+                                 from_proto(status.error()), policy_of(policy_, entry.get()),
+                                 fraction_of(event), event.recorded_at});
     if (!decision.accepted() || decision.events().empty()) return;
     turn.append(command_on(tenant, event.meta.routing, event.stream, message.expected(),
                            decision.events(), event.recorded_at));
@@ -144,8 +145,7 @@ Command moved(const std::string& tenant, const MessageAddress& address,
         events.emplace_back(StatusReported{parked.status(),
                                            parked.provider_message_id(),
                                            from_unix_micros(parked.provider_time_us()),
-                                           parked.error_code(),
-                                           parked.error_title(),
+                                           from_proto(parked.error()),
                                            {message.message.channel_id, address.customer_id,
                                             message.message.origin, message.message.priority},
                                            0});
@@ -189,15 +189,15 @@ void Reactions::move_after_acceptance(const Recorded& event, Turn& turn) {
 }
 
 void Reactions::keep_opt_out(const Recorded& event, Turn& turn) {
-    constexpr int kOptedOut = 131050;
     const auto suppressed = parsed<v1::MessageSuppressed>(event);
-    if (suppressed.error_code() != kOptedOut) return;
+    if (suppressed.error().error_class() != v1::SEND_ERROR_CLASS_OPTED_OUT) return;
     const auto& tenant = event.stream.tenant;
     const auto found = contacts_.follow(tenant, suppressed.customer_id());
     const auto stream = contact_stream(tenant, found.customer_id);
     const auto contact = contacts_.folds().load(stream, turn);
-    const auto decision =
-        decide(contact.state, ChangeConsent{{std::string(kMarketing)}, false, "error_131050", ""});
+    const auto decision = decide(
+        contact.state,
+        ChangeConsent{{std::string(kMarketing)}, false, "error_" + suppressed.error().code(), ""});
     if (!decision.accepted() || decision.events().empty()) return;
     turn.append(command_on(tenant, by_customer(found.customer_id), stream, contact.expected(),
                            decision.events(), event.recorded_at));

@@ -43,15 +43,16 @@ void put_identity_first(v1::Contact& contact, const Identity& identity) {
     for (int i = identities.size() - 1; i > 0; --i) identities.SwapElements(i, i - 1);
 }
 
-// The rank of a view by its name: a message's view never falls back.
-int height_of(const std::string& state) {
-    for (int v = 0; v <= static_cast<int>(View::suppressed); ++v)
-        if (state == text_of(static_cast<View>(v))) return v;
-    return -1;
+View view_of(const v1::Message& message) {
+    return delivery_state_of(message.state()).value_or(View::queued);
 }
-void climb(v1::Message& message, View view) {
-    if (height_of(message.state()) < static_cast<int>(view))
-        message.set_state(std::string(text_of(view)));
+void show(v1::Message& message, View view) { message.set_state(std::string(text_of(view))); }
+void climb(v1::Message& message, View evidence) {
+    show(message, joined(view_of(message), evidence));
+}
+void set_error(v1::Message& message, const SendError& error) {
+    message.clear_error();
+    if (error != SendError{}) to_proto(error, *message.mutable_error());
 }
 
 void describe(v1::Message& resource, const std::string& tenant, const QueueMessage& m) {
@@ -135,7 +136,8 @@ v1::Message message_resource(const std::string& tenant, const Message& m, std::i
     describe(resource, tenant, m.message);
     resource.set_state(std::string(text_of(m.view)));
     resource.set_reason(m.reason);
-    resource.set_error_code(m.error_code);
+    set_error(resource, m.error);
+    resource.set_failed_attempt(m.failed_attempt);
     resource.set_attempts(m.attempts);
     resource.set_provider_message_id(m.provider_message_id);
     resource.set_dead(std::holds_alternative<stage::Dead>(m.stage) ||
@@ -189,68 +191,79 @@ void move_along(v1::Contact& contact, const std::string& tenant, const ContactEv
 
 void move_along(v1::Message& message, const std::string& tenant, const MessageEvent& event,
                 Time recorded_at, std::int64_t version) {
-    std::visit(Overloaded{[&](const MessageQueued& e) {
-                              describe(message, tenant, e.message);
-                              set_time(*message.mutable_create_time(), recorded_at);
-                              climb(message, View::queued);
-                          },
-                          [&](const SendAttempted& e) {
-                              message.set_attempts(e.attempt);
-                              message.clear_reason();
-                              message.clear_error_code();
-                              message.clear_retry_time();
-                              climb(message, View::sending);
-                          },
-                          [&](const SendAccepted& e) {
-                              message.set_provider_message_id(e.provider_message_id);
-                              message.set_dead(false);
-                              climb(message, View::sending);
-                          },
-                          [&](const SendFailed& e) {
-                              message.set_error_code(e.error_code);
-                              message.set_reason(e.reason);
-                              message.set_dead(e.retry_at == Time{});
-                              if (e.retry_at == Time{})
-                                  climb(message, View::failed);
-                              else
-                                  set_time(*message.mutable_retry_time(), e.retry_at);
-                          },
-                          [&](const SendUnknown& e) {
-                              message.set_reason(e.reason);
-                              message.set_dead(true);
-                              climb(message, View::unknown);
-                          },
-                          [&](const StatusReported& e) {
-                              if (e.status == "failed") {
-                                  if (e.attempt != 0 && e.attempt != message.attempts()) return;
-                                  message.set_error_code(e.error_code);
-                                  message.set_reason(e.error_title);
-                                  return;
-                              }
-                              message.set_provider_message_id(e.provider_message_id);
-                              message.set_dead(false);
-                              if (e.status == "sent") climb(message, View::sent);
-                              if (e.status == "delivered") climb(message, View::delivered);
-                              if (e.status == "read") climb(message, View::read);
-                              if (e.status == "played") climb(message, View::played);
-                          },
-                          [&](const MessageSuppressed& e) {
-                              message.set_reason(e.reason);
-                              message.set_error_code(e.error_code);
-                              message.set_dead(false);
-                              climb(message, View::suppressed);
-                          },
-                          [&](const MessageCancelled& e) {
-                              message.set_reason(e.reason);
-                              climb(message, View::cancelled);
-                          },
-                          [&](const MessageRetried&) { message.set_dead(false); },
-                          [&](const MessageDiscarded& e) {
-                              message.set_reason(e.reason);
-                              message.set_dead(false);
-                              message.set_discarded(true);
-                          }},
-               event);
+    std::visit(
+        Overloaded{[&](const MessageQueued& e) {
+                       describe(message, tenant, e.message);
+                       set_time(*message.mutable_create_time(), recorded_at);
+                       climb(message, View::queued);
+                   },
+                   [&](const SendAttempted& e) {
+                       message.set_attempts(e.attempt);
+                       message.clear_provider_message_id();
+                       message.clear_reason();
+                       message.clear_error();
+                       message.clear_retry_time();
+                       show(message, tried_again(view_of(message)));
+                   },
+                   [&](const SendAccepted& e) {
+                       message.set_provider_message_id(e.provider_message_id);
+                       message.set_dead(false);
+                       climb(message, View::sending);
+                   },
+                   [&](const SendFailed& e) {
+                       set_error(message, e.error);
+                       message.set_reason(e.reason);
+                       message.set_dead(e.retry_at == Time{});
+                       if (e.retry_at == Time{}) {
+                           climb(message, View::failed);
+                       } else {
+                           set_time(*message.mutable_retry_time(), e.retry_at);
+                           show(message, tried_again(view_of(message)));
+                       }
+                   },
+                   [&](const SendUnknown& e) {
+                       message.set_reason(e.reason);
+                       message.set_dead(true);
+                       climb(message, View::unknown);
+                   },
+                   [&](const StatusReported& e) {
+                       switch (weigh(e, view_of(message), message.attempts(),
+                                     message.failed_attempt(), message.provider_message_id())) {
+                           case StatusWeight::history:
+                               return;
+                           case StatusWeight::failure:
+                               message.set_failed_attempt(message.attempts());
+                               set_error(message, e.error);
+                               message.set_reason(e.error.title);
+                               return;
+                           case StatusWeight::evidence:
+                               break;
+                       }
+                       if (!e.provider_message_id.empty())
+                           message.set_provider_message_id(e.provider_message_id);
+                       message.set_dead(false);
+                       climb(message, *reported_state(e.status));
+                       if (!arrived(view_of(message))) return;
+                       message.clear_error();
+                       message.clear_reason();
+                   },
+                   [&](const MessageSuppressed& e) {
+                       message.set_reason(e.reason);
+                       set_error(message, e.error);
+                       message.set_dead(false);
+                       climb(message, View::suppressed);
+                   },
+                   [&](const MessageCancelled& e) {
+                       message.set_reason(e.reason);
+                       climb(message, View::cancelled);
+                   },
+                   [&](const MessageRetried&) { message.set_dead(false); },
+                   [&](const MessageDiscarded& e) {
+                       message.set_reason(e.reason);
+                       message.set_dead(false);
+                       message.set_discarded(true);
+                   }},
+        event);
     set_time(*message.mutable_update_time(), recorded_at);
     message.set_etag(std::to_string(version));
 }

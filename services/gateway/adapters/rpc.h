@@ -42,6 +42,7 @@ struct Doors {
     crypto::KeyWrapper& key_wrapper;
     const Clock& clock;
     IdSource& ids;
+    const Providers& providers;
     std::chrono::milliseconds window_margin_ms{300'000};
     std::string replica{};
     // Nothing when another replica sends for the channel.

@@ -13,8 +13,8 @@
 #include "flowstack/common/v1/message_content.pb.h"
 #include "flowstack/gateway/v1/contact_service.grpc.pb.h"
 #include "flowstack/gateway/v1/message_service.grpc.pb.h"
+#include "services/gateway/adapters/content.h"
 #include "services/gateway/adapters/derive.h"
-#include "services/gateway/adapters/meta_renderer.h"
 #include "services/gateway/adapters/resources.h"
 #include "services/gateway/adapters/rpc.h"
 #include "services/gateway/domain/phone.h"
@@ -206,11 +206,28 @@ private:
                        event.recorded_at, event.version);
     }
 
+    // By the rules of the provider that will send it.
+    std::vector<FieldError> content_faults(const std::string& tenant, const std::string& channel_id,
+                                           const common::v1::MessageContent& content) {
+        std::string kind;
+        if (const auto known = doors_.directory.channel(tenant, channel_id)) {
+            kind = known->channel.kind;
+        } else {
+            // Connected a moment ago.
+            const auto folded =
+                doors_.directory.channel_folds().load(channel_stream(tenant, channel_id));
+            if (const auto* channel = std::get_if<KnownChannel>(&folded.state))
+                kind = channel->channel.kind;
+        }
+        const auto* provider = doors_.providers.find(kind);
+        if (provider == nullptr)
+            return {{"channel_id", "must be a channel of a provider that this build can use"}};
+        return provider->faults_of(content);
+    }
+
     void send(rpc::Call& call, const v1::SendMessageRequest& request, v1::Message& response) {
         const auto tenant = tenant_in(request.parent());
         check_tenant(doors_, tenant);
-        if (const auto faults = faults_of(request.content()); !faults.empty())
-            throw refused_fields(faults, "");
         const bool by_customer_id = !request.customer_id().empty();
         if (by_customer_id == !request.to().empty())
             throw rpc::invalid_field("to", "exactly one of to and customer_id must be given");
@@ -232,12 +249,15 @@ private:
         QueueMessage queue;
         queue.message_id = effect.derived_id("message");
         queue.channel_id = channel_for(doors_, tenant, request.channel_id());
+        const auto content = with_plain_parameters(request.content());
+        if (const auto faults = content_faults(tenant, queue.channel_id, content); !faults.empty())
+            throw refused_fields(faults, "");
         queue.idempotency_key = request.request_id();
         queue.origin = {"api", "", ""};
         queue.priority = kPriorityFollowUp;
         queue.preconditions.purpose = checked_purpose(request.purpose());
-        queue.preconditions.needs_open_window = !request.content().has_template_();
-        queue.content = request.content().SerializeAsString();
+        queue.preconditions.needs_open_window = !content.has_template_();
+        queue.content = content.SerializeAsString();
         if (request.has_send_time()) queue.not_before = time_of(request.send_time());
 
         const auto events = effect.run([&]() -> std::optional<Command> {
@@ -295,8 +315,10 @@ private:
             auto& verdict = *response.add_verdicts();
             verdict.set_customer_id(item.customer_id());
             verdict.set_verdict("REFUSED");
-            if (!faults_of(item.content()).empty()) {
+            const auto content = with_plain_parameters(item.content());
+            if (const auto faults = content_faults(tenant, channel_id, content); !faults.empty()) {
                 verdict.set_reason("CONTENT_INVALID");
+                verdict.set_description(faults.front().field + ": " + faults.front().description);
                 continue;
             }
             if (!known.contains(item.customer_id()) && !exists(tenant, item.customer_id())) {
@@ -312,7 +334,7 @@ private:
             queue.priority = kPriorityCampaign;
             queue.preconditions.purpose = purpose;
             queue.preconditions.needs_open_window = request.needs_open_window();
-            queue.content = item.content().SerializeAsString();
+            queue.content = content.SerializeAsString();
             Command command;
             command.id = "send/" + queue.message_id;
             command.tenant = tenant;

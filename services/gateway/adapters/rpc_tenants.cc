@@ -84,8 +84,14 @@ void check_channel_id(const std::string& id, const std::string& field) {
 }
 
 // The webhooks of an app that is not configured look forged, so its channel would stay silent.
-std::vector<FieldError> channel_faults(const ConnectChannel& channel, const Installation& can) {
+std::vector<FieldError> channel_faults(const ConnectChannel& channel, const Installation& can,
+                                       const Providers& providers) {
     auto faults = faults_of(channel);
+    if (const auto* provider = providers.find(channel.kind)) {
+        for (auto& fault : provider->faults_of(channel)) faults.push_back(std::move(fault));
+    } else {
+        faults.push_back({"kind", "must be " + providers.kinds()});
+    }
     if (!channel.app_id.empty() &&
         std::ranges::find(can.channel_apps, channel.app_id) == can.channel_apps.end())
         faults.push_back({"app_id", "must be an app of the setting META_APPS, or empty"});
@@ -228,7 +234,7 @@ private:
                                                            : request.channel().channel_id());
         channel.credentials = sealed(doors_, tenant, channel.channel_id,
                                      request.channel().credentials(), "channel.credentials");
-        if (const auto faults = channel_faults(channel, can); !faults.empty())
+        if (const auto faults = channel_faults(channel, can, doors_.providers); !faults.empty())
             throw refused_fields(faults, "channel");
 
         auto effect = one_effect(doors_, call, "RegisterTenant", tenant, request_id, request);
@@ -392,7 +398,7 @@ public:
                 const auto folded = doors_.directory.channel_folds().load(
                     channel_stream(tenant, channel.channel_id));
                 const auto decision = decide(folded.state, channel);
-                const auto faults = channel_faults(channel, doors_.installation);
+                const auto faults = channel_faults(channel, doors_.installation, doors_.providers);
                 if (!faults.empty() && std::holds_alternative<NoChannel>(folded.state))
                     throw refused_fields(faults, "channel");
                 if (!decision.accepted())

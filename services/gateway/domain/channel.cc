@@ -9,7 +9,7 @@ namespace {
 
 using Answer = Decision<ChannelEvent, ChannelRejection>;
 
-// Meta grants 1,000 after its upgrade; a provider of another kind may have no limit at all.
+// Large providers grant 1,000 a second; one of another kind may have no limit at all.
 constexpr int kPerSecondMax = 10'000;
 
 Answer on(const NoChannel&, const ConnectChannel& c) {
@@ -41,9 +41,10 @@ Answer on(const NoChannel&, const AnyCommand&) {
 }
 
 Channel after(const NoChannel&, const ChannelConnected& e) {
-    return KnownChannel{e.channel, false, {}};
+    return KnownChannel{e.channel, false, {}, {}};
 }
 Channel after(KnownChannel c, const CredentialsRotated& e) {
+    c.previous_credentials = std::move(c.channel.credentials);
     c.channel.credentials = e.credentials;
     return c;
 }
@@ -97,11 +98,9 @@ std::vector<FieldError> faults_of(const ChannelLimits& limits) {
 
 std::vector<FieldError> faults_of(const ConnectChannel& channel) {
     auto faults = faults_of(channel.limits);
-    if (channel.kind != "META_CLOUD") faults.push_back({"kind", "must be META_CLOUD"});
-    const auto token = [](char c) { return c > ' ' && c < 127; };
-    if (channel.external_id.empty() || channel.external_id.size() > 64 ||
-        !std::ranges::all_of(channel.external_id, token))
-        faults.push_back({"external_id", "must be Meta's phone_number_id"});
+    if (channel.kind.empty()) faults.push_back({"kind", "must not be empty"});
+    if (channel.external_id.empty())
+        faults.push_back({"external_id", "must be the provider's id of the number"});
     if (channel.credentials.sealed.empty())
         faults.push_back({"credentials.access_token", "must not be empty"});
     return faults;

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <optional>
 #include <string>
 #include <string_view>
 #include <variant>
@@ -8,8 +9,8 @@
 #include "common/core/decision.h"
 #include "services/gateway/domain/tenant.h"
 
-// A channel: one WhatsApp connection of a tenant. Its external id (Meta's phone_number_id) has one
-// owner in the whole installation, held by a claim.
+// A channel: one connection of a tenant to a messaging provider. Its external id (the provider's id
+// of the number) has one owner in the whole installation, held by a claim.
 namespace flowstack::gateway {
 
 // Sealed outside (common/crypto); the rules never see a credential.
@@ -19,8 +20,8 @@ struct SealedCredentials {
     friend bool operator==(const SealedCredentials&, const SealedCredentials&) = default;
 };
 
-// Meta's published limits are the defaults: 80 messages a second and number, in and out together;
-// one message per 6 s and pair with 45 in a burst.
+// The defaults are those of WhatsApp: 80 messages a second for a number, in and out together; one
+// message in 6 s for a pair of numbers, with 45 in a burst.
 struct ChannelLimits {
     int per_second = 80;
     int inbound_headroom_per_second = 20;
@@ -78,6 +79,9 @@ struct KnownChannel {
     ConnectChannel channel;  // with the credentials and limits of now
     bool paused = false;
     std::string pause_reason;
+    // Those before the last rotation. They are tried when the provider refuses the new ones, so
+    // that a rotation stops nothing.
+    std::optional<SealedCredentials> previous_credentials = std::nullopt;
 };
 using Channel = std::variant<NoChannel, KnownChannel>;
 

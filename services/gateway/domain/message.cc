@@ -6,7 +6,6 @@
 
 #include "common/core/corrupt_stream.h"
 #include "common/core/overloaded.h"
-#include "services/gateway/domain/send_error.h"
 
 namespace flowstack::gateway {
 namespace {
@@ -32,37 +31,48 @@ milliseconds jittered(const RetryPolicy& policy, int attempt, double random) {
     return milliseconds{static_cast<std::int64_t>(bound * random)};
 }
 
-SendFailed failed(const Message& m, int attempt, int code, std::string reason, Time retry_at) {
-    return {attempt, code, std::move(reason), retry_at, route(m)};
+// Does a status speak of the last attempt? An older one's failure is history.
+bool concerns_last_attempt(int attempts, std::string_view known_id, int attempt,
+                           std::string_view reported_id) {
+    if (attempt != 0) return attempt == attempts;
+    return !reported_id.empty() && reported_id == known_id;
 }
 
-// The provider refused the message, by answer or by status. What the code's class asks for.
-std::vector<MessageEvent> refusal(const Message& m, int attempt, int code, std::string reason,
+SendFailed refused(const Message& m, int attempt, const SendError& error, Time retry_at) {
+    return {attempt, error, error.title, retry_at, route(m)};
+}
+
+// The provider refused the message, by answer or by status. What the error's class asks for.
+std::vector<MessageEvent> refusal(const Message& m, int attempt, const SendError& error,
                                   const RetryPolicy& policy, double random, Time now) {
-    const auto rule = rule_for(code);
     const auto again = [&](std::chrono::microseconds wait) -> std::vector<MessageEvent> {
-        if (attempt >= policy.attempts_max)
-            return {failed(m, attempt, code, std::move(reason), Time{})};
-        return {failed(m, attempt, code, std::move(reason), now + wait)};
+        const bool last = attempt >= policy.attempts_max;
+        return {refused(m, attempt, error, last ? Time{} : now + wait)};
     };
-    switch (rule.error_class) {
-        case ErrorClass::backoff:
+    switch (error.error_class) {
+        case ErrorClass::provider_ill:
+        case ErrorClass::busy:
+        case ErrorClass::too_fast:
             return again(jittered(policy, attempt, random));
-        case ErrorClass::pair_backoff: {
+        case ErrorClass::recipient_too_fast: {
             // 4^x seconds, x = 0, 1, 2 … as the provider asks.
             const auto seconds = std::int64_t{1} << (2 * std::clamp(attempt - 1, 0, 8));
             return again(std::chrono::seconds{seconds});
         }
         case ErrorClass::wait:
-            return again(rule.wait);
-        case ErrorClass::needs_template:
-            return {MessageSuppressed{"window_closed", code, route(m)}};
-        case ErrorClass::suppress:
-            return {MessageSuppressed{"opted_out", code, route(m)}};
-        case ErrorClass::never:
+        case ErrorClass::unauthorised:
+        case ErrorClass::needs_operator:
+            return again(error.retry_after);
+        case ErrorClass::window_closed:
+            return {MessageSuppressed{"window_closed", error, route(m)}};
+        case ErrorClass::opted_out:
+            return {MessageSuppressed{"opted_out", error, route(m)}};
+        case ErrorClass::none:
+        case ErrorClass::account_blocked:
+        case ErrorClass::rejected:
             break;
     }
-    return {failed(m, attempt, code, std::move(reason), Time{})};
+    return {refused(m, attempt, error, Time{})};
 }
 
 SendUnknown unknown(const Message& m, int attempt, std::string reason, const RetryPolicy& policy,
@@ -85,7 +95,7 @@ Answer on(const Message& m, const BeginAttempt& c) {
     if (c.facts.tenant_closed) return MessageCancelled{"tenant_closed", route(m)};
     if (c.facts.tenant_suspended || c.facts.channel_paused) return MessageRejection::held;
     if (auto reason = reason_to_suppress(m.message.preconditions, c.facts, c.now))
-        return MessageSuppressed{std::move(*reason), 0, route(m)};
+        return MessageSuppressed{std::move(*reason), {}, route(m)};
     return SendAttempted{m.attempts + 1, c.replica, route(m)};
 }
 
@@ -101,38 +111,35 @@ Answer on(const Message& m, const RecordOutcome& c) {
     }
     if (!open || m.attempts != c.attempt) return MessageRejection::stale_attempt;
     return std::visit(
-        Overloaded{
-            [](const Accepted&) -> Answer { return MessageRejection::wrong_stage; },
-            [&](const Refused& o) -> Answer {
-                return refusal(m, c.attempt, o.error_code, o.reason, c.policy, c.random, c.now);
-            },
-            [&](const NotSent& o) -> Answer {
-                const bool last = c.attempt >= c.policy.attempts_max;
-                return failed(m, c.attempt, 0, o.reason,
-                              last ? Time{} : c.now + jittered(c.policy, c.attempt, c.random));
-            },
-            [&](const Lost& o) -> Answer {
-                if (is<stage::Unknown>(m)) return std::vector<MessageEvent>{};
-                return unknown(m, c.attempt, o.reason, c.policy, c.now);
-            }},
+        Overloaded{[](const Accepted&) -> Answer { return MessageRejection::wrong_stage; },
+                   [&](const Refused& o) -> Answer {
+                       return refusal(m, c.attempt, o.error, c.policy, c.random, c.now);
+                   },
+                   [&](const NotSent& o) -> Answer {
+                       const bool last = c.attempt >= c.policy.attempts_max;
+                       return SendFailed{
+                           c.attempt,
+                           {},
+                           o.reason,
+                           last ? Time{} : c.now + jittered(c.policy, c.attempt, c.random),
+                           route(m)};
+                   },
+                   [&](const Lost& o) -> Answer {
+                       if (is<stage::Unknown>(m)) return std::vector<MessageEvent>{};
+                       return unknown(m, c.attempt, o.reason, c.policy, c.now);
+                   }},
         c.outcome);
 }
 
-// Does a status speak of the message's last attempt? An older one's failure is history.
-bool concerns_last_attempt(const Message& m, int attempt, const std::string& provider_message_id) {
-    if (attempt != 0) return attempt == m.attempts;
-    return !provider_message_id.empty() && provider_message_id == m.provider_message_id;
-}
-
 Answer on(const Message& m, const JudgeFailedStatus& c) {
-    // Later than a success: recorded, and nothing more. And a queue that it is in already, or an
-    // end, is not touched.
-    if (m.view >= View::sent) return std::vector<MessageEvent>{};
+    // The customer has it: the report is kept, and nothing follows from it.
+    if (arrived(m.view)) return std::vector<MessageEvent>{};
+    // It waits for another attempt already, or has ended.
     if (!is<stage::Taken>(m) && !is<stage::Unknown>(m) && !is<stage::Sending>(m))
         return std::vector<MessageEvent>{};
-    if (!concerns_last_attempt(m, c.attempt, c.provider_message_id))
+    if (!concerns_last_attempt(m.attempts, m.provider_message_id, c.attempt, c.provider_message_id))
         return std::vector<MessageEvent>{};
-    return refusal(m, m.attempts, c.error_code, c.reason, c.policy, c.random, c.now);
+    return refusal(m, m.attempts, c.error, c.policy, c.random, c.now);
 }
 
 Answer on(const Message& m, const SendUnknownAgain& c) {
@@ -163,7 +170,7 @@ Answer on(const Message& m, const DiscardMessage& c) {
 
 // ---- How a fact moves a message along.
 
-void climb(Message& m, View to) { m.view = std::max(m.view, to); }
+void climb(Message& m, View evidence) { m.view = joined(m.view, evidence); }
 
 void require(bool legal) {
     if (!legal) throw CorruptStream("message: event out of order");
@@ -180,9 +187,10 @@ void apply(Message& m, const SendAttempted& e) {
     require(is<stage::Queued>(m) && e.attempt == m.attempts + 1);
     m.attempts = e.attempt;
     m.stage = stage::Sending{};
-    m.error_code = 0;
+    m.provider_message_id.clear();
+    m.error = {};
     m.reason.clear();
-    climb(m, View::sending);
+    m.view = tried_again(m.view);
 }
 
 void apply(Message& m, const SendAccepted& e) {
@@ -195,13 +203,14 @@ void apply(Message& m, const SendAccepted& e) {
 
 void apply(Message& m, const SendFailed& e) {
     require(!is<stage::Absent>(m) && !is<stage::Ended>(m));
-    m.error_code = e.error_code;
+    m.error = e.error;
     m.reason = e.reason;
     if (e.retry_at == Time{}) {
         m.stage = stage::Dead{};
         climb(m, View::failed);
     } else {
         m.stage = stage::Queued{e.retry_at};
+        m.view = tried_again(m.view);
     }
 }
 
@@ -213,30 +222,32 @@ void apply(Message& m, const SendUnknown& e) {
 }
 
 void apply(Message& m, const StatusReported& e) {
-    if (e.status == "failed") {
-        if (!concerns_last_attempt(m, e.attempt, e.provider_message_id)) return;
-        m.failed_attempt = m.attempts;
-        m.error_code = e.error_code;
-        m.reason = e.error_title;
-        return;  // what follows is decided by the next event
+    switch (weigh(e, m.view, m.attempts, m.failed_attempt, m.provider_message_id)) {
+        case StatusWeight::history:
+            return;
+        case StatusWeight::failure:
+            m.failed_attempt = m.attempts;
+            m.error = e.error;
+            m.reason = e.error.title;
+            return;  // what follows is decided by the next event
+        case StatusWeight::evidence:
+            break;
     }
     if (!e.provider_message_id.empty()) m.provider_message_id = e.provider_message_id;
-    const auto seen = e.status == "sent"        ? std::optional(View::sent)
-                      : e.status == "delivered" ? std::optional(View::delivered)
-                      : e.status == "read"      ? std::optional(View::read)
-                      : e.status == "played"    ? std::optional(View::played)
-                                                : std::nullopt;
-    if (!seen) return;
     m.reached = true;
     if (!is<stage::Absent>(m) && !is<stage::Ended>(m)) m.stage = stage::Taken{};
-    climb(m, *seen);
+    climb(m, *reported_state(e.status));
+    if (arrived(m.view)) {
+        m.error = {};
+        m.reason.clear();
+    }
 }
 
 void apply(Message& m, const MessageSuppressed& e) {
     require(!is<stage::Absent>(m) && !is<stage::Ended>(m));
     m.stage = stage::Ended{};
     m.reason = e.reason;
-    m.error_code = e.error_code;
+    m.error = e.error;
     climb(m, View::suppressed);
 }
 
@@ -261,30 +272,20 @@ void apply(Message& m, const MessageDiscarded& e) {
 
 }  // namespace
 
-std::string_view text_of(View view) {
-    switch (view) {
-        case View::queued:
-            return "QUEUED";
-        case View::sending:
-            return "SENDING";
-        case View::unknown:
-            return "UNKNOWN";
-        case View::failed:
-            return "FAILED";
-        case View::sent:
-            return "SENT";
-        case View::delivered:
-            return "DELIVERED";
-        case View::read:
-            return "READ";
-        case View::played:
-            return "PLAYED";
-        case View::cancelled:
-            return "CANCELLED";
-        case View::suppressed:
-            return "SUPPRESSED";
-    }
-    return "QUEUED";
+StatusWeight weigh(const StatusReported& status, View view, int attempts, int failed_attempt,
+                   std::string_view provider_message_id) {
+    const auto reported = reported_state(status.status);
+    if (!reported) return StatusWeight::history;
+    if (arrived(*reported)) return StatusWeight::evidence;
+    const bool last = concerns_last_attempt(attempts, provider_message_id, status.attempt,
+                                            status.provider_message_id);
+    if (*reported == View::failed)
+        return last && !arrived(view) ? StatusWeight::failure : StatusWeight::history;
+    // "sent" of an attempt that failed afterwards comes late: the failure stands.
+    const bool failed = status.attempt != 0
+                            ? status.attempt <= failed_attempt
+                            : failed_attempt != 0 && (failed_attempt == attempts || !last);
+    return failed ? StatusWeight::history : StatusWeight::evidence;
 }
 
 Answer decide(const Message& message, const MessageCommand& command) {

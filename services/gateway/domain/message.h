@@ -8,14 +8,17 @@
 #include <variant>
 
 #include "common/core/decision.h"
+#include "common/core/delivery_state.h"
 #include "common/core/time.h"
 #include "services/gateway/domain/contact.h"
+#include "services/gateway/domain/send_error.h"
 
 // An outbound message: one promise to tell a customer something, at most once.
 //
 // The provider has no idempotency key, so a call whose answer was lost is UNKNOWN and is not made
 // again by itself: evidence (a status with our callback data) or a person (or the tenant's policy)
-// decides. Statuses come early, late, twice and out of order; the view only climbs.
+// decides. Statuses come early, late, twice and out of order; within one attempt their order makes
+// no difference (common/core/delivery_state.h).
 namespace flowstack::gateway {
 
 struct Origin {
@@ -39,20 +42,8 @@ inline constexpr int kPriorityFollowUp = 1;
 inline constexpr int kPriorityCampaign = 2;
 inline constexpr int kPriorities = 3;
 
-// What a customer sees of it, in the order in which it climbs. The last two end it at any height.
-enum class View {
-    queued,
-    sending,
-    unknown,
-    failed,
-    sent,
-    delivered,
-    read,
-    played,
-    cancelled,
-    suppressed,
-};
-std::string_view text_of(View view);  // "QUEUED"
+// What became of it, as the API shows it.
+using View = DeliveryState;
 
 // ---- Intentions.
 
@@ -88,10 +79,11 @@ struct BeginAttempt {
 // The provider's answer to one attempt.
 struct Accepted {
     std::string provider_message_id;
+    // The current credentials were refused; those before the last rotation were taken.
+    bool by_previous_credentials = false;
 };
 struct Refused {
-    int error_code = 0;
-    std::string reason;
+    SendError error;
 };
 // Certain: nothing left this machine.
 struct NotSent {
@@ -122,8 +114,7 @@ struct RecordOutcome {
 struct JudgeFailedStatus {
     int attempt = 0;  // 0 = not known, then the provider's id tells
     std::string provider_message_id;
-    int error_code = 0;
-    std::string reason;
+    SendError error;
     RetryPolicy policy;
     double random = 0;
     Time now;
@@ -180,7 +171,7 @@ struct SendAccepted {
 };
 struct SendFailed {
     int attempt = 0;
-    int error_code = 0;
+    SendError error;  // of class none when it was never sent
     std::string reason;
     Time retry_at{};  // epoch = never: a dead letter
     Route route;
@@ -192,18 +183,17 @@ struct SendUnknown {
     Route route;
 };
 struct StatusReported {
-    std::string
-        status;  // sent | delivered | read | played | failed, others are kept and move nothing
+    // sent | delivered | read | played | failed; other words are kept and change nothing.
+    std::string status;
     std::string provider_message_id;
     Time provider_time{};
-    int error_code = 0;
-    std::string error_title;
+    SendError error;  // of a failure
     Route route;
     int attempt = 0;  // 0 = not known
 };
 struct MessageSuppressed {
     std::string reason;
-    int error_code = 0;
+    SendError error;  // when it was the provider who refused
     Route route;
 };
 struct MessageCancelled {
@@ -253,7 +243,7 @@ struct Message {
     // The provider took it, or a status says that it reached somebody. Nothing is sent again then.
     bool reached = false;
     std::string provider_message_id;
-    int error_code = 0;
+    SendError error;
     std::string reason;
     bool discarded = false;
 };
@@ -273,6 +263,16 @@ Decision<MessageEvent, MessageRejection> decide(const Message& message,
                                                 const MessageCommand& command);
 // Throws CorruptStream. Statuses are evidence from outside and fit everywhere.
 Message evolve(Message message, const MessageEvent& event);
+
+// What a status says about a message, from what the message is known by. The fold and the read
+// model both ask this.
+enum class StatusWeight {
+    history,   // it speaks of an attempt that is over, or of nothing that matters here
+    failure,   // the last attempt failed; what follows from it is an event of its own
+    evidence,  // the provider has the message, or the customer has it
+};
+StatusWeight weigh(const StatusReported& status, View view, int attempts, int failed_attempt,
+                   std::string_view provider_message_id);
 
 // Why the message may not leave now; nothing when it may. The order is the order of importance.
 std::optional<std::string> reason_to_suppress(const Preconditions& preconditions,

@@ -174,11 +174,10 @@ std::optional<Command> preference_command(const WebhookFrame& frame, const Desti
     if (!plan.part) return std::nullopt;
     // By who it is for the provider, since the same person may be another customer later.
     const auto who = keys.identity_claim(to.tenant, identities_of(element).front());
-    auto command =
-        command_of(frame, to.tenant,
-                   "preference/" + to.channel_id + "/" + who + "/" + element.value + "/" +
-                       std::to_string(unix_seconds(element.provider_time)),
-                   by_customer(plan.customer.customer_id), Dedupe::claim);
+    auto command = command_of(frame, to.tenant,
+                              "preference/" + to.channel_id + "/" + who + "/" + element.value +
+                                  "/" + std::to_string(unix_seconds(element.provider_time)),
+                              by_customer(plan.customer.customer_id), Dedupe::claim);
     command.meta.settings_version = to.settings_version;
     command.parts.push_back(*plan.part);
     return command;
@@ -188,23 +187,21 @@ Command status_command(const WebhookFrame& frame, const Destination& to,
                        const WebhookElement& element, const DerivedKeys& keys) {
     const auto name = to.tenant + "/" + element.provider_message_id + "/" + element.value;
     if (const auto callback = keys.read_callback(to.tenant, element.callback_data)) {
-        StatusReported status{element.value,
-                              element.provider_message_id,
-                              element.provider_time,
-                              element.error_code,
-                              element.error_title,
-                              {to.channel_id, callback->customer_id, callback->origin,
-                               callback->priority},
-                              callback->attempt};
+        StatusReported status{
+            element.value,
+            element.provider_message_id,
+            element.provider_time,
+            element.error,
+            {to.channel_id, callback->customer_id, callback->origin, callback->priority},
+            callback->attempt};
         auto command = command_of(frame, to.tenant, "status/" + name,
                                   by_customer(callback->customer_id), Dedupe::claim);
         command.meta.settings_version = to.settings_version;
-        command.parts.push_back(
-            {message_stream(to.tenant, callback->message_id),
-             eventlog::kAny,
-             {encode(MessageEvent(status), element.provider_time == Time{}
-                                               ? frame.received_at
-                                               : element.provider_time)}});
+        command.parts.push_back({message_stream(to.tenant, callback->message_id),
+                                 eventlog::kAny,
+                                 {encode(MessageEvent(status), element.provider_time == Time{}
+                                                                   ? frame.received_at
+                                                                   : element.provider_time)}});
         return command;
     }
     // Found by the provider's id, or kept until its message comes: see reactions.cc.
@@ -213,12 +210,11 @@ Command status_command(const WebhookFrame& frame, const Destination& to,
     parked.set_status(element.value);
     parked.set_provider_time_us(unix_micros(element.provider_time));
     parked.set_biz_opaque_callback_data(element.callback_data);
-    parked.set_error_code(element.error_code);
-    parked.set_error_title(element.error_title);
+    if (element.error != SendError{}) to_proto(element.error, *parked.mutable_error());
     parked.set_webhook_event_id(std::string(frame.webhook_id.raw()));
-    auto command = command_of(frame, to.tenant, "parked/" + name,
-                              {eventlog::RoutingKind::named, element.provider_message_id},
-                              Dedupe::claim);
+    auto command =
+        command_of(frame, to.tenant, "parked/" + name,
+                   {eventlog::RoutingKind::named, element.provider_message_id}, Dedupe::claim);
     command.parts.push_back({delivery_stream(to.tenant, element.provider_message_id),
                              eventlog::kAny,
                              {event_of(parked, frame.received_at)}});
@@ -234,11 +230,11 @@ Command quarantine_command(const WebhookFrame& frame, const WebhookElement& elem
     event.set_webhook_event_id(std::string(frame.webhook_id.raw()));
     event.mutable_personal()->set_element_json(std::string(element.json));
     const auto digest = crypto::sha256(element.json);
-    auto command = command_of(frame, std::string(kPlatform),
-                              "quarantine/" + element.channel_external_id + "/" + reason + "/" +
-                                  crypto::hex_encode(crypto::bytes_of(digest)),
-                              {eventlog::RoutingKind::named, element.channel_external_id},
-                              Dedupe::claim);
+    auto command =
+        command_of(frame, std::string(kPlatform),
+                   "quarantine/" + element.channel_external_id + "/" + reason + "/" +
+                       crypto::hex_encode(crypto::bytes_of(digest)),
+                   {eventlog::RoutingKind::named, element.channel_external_id}, Dedupe::claim);
     command.parts.push_back({{std::string(kPlatform), "quarantine", element.channel_external_id},
                              eventlog::kAny,
                              {event_of(event, frame.received_at)}});

@@ -11,6 +11,7 @@
 #include "common/core/time.h"
 #include "common/http/message.h"
 #include "services/gateway/domain/inbound.h"
+#include "services/gateway/domain/send_error.h"
 
 // What a messaging provider's webhook says, in no provider's words. A provider's folder reads its
 // own webhooks into these; the door (services/gateway/inbound) knows nothing else of a provider.
@@ -65,8 +66,7 @@ struct WebhookElement {
     // status ("sent", …) and preference ("stop", "resume")
     std::string value;
     std::string callback_data;
-    int error_code = 0;
-    std::string error_title;
+    SendError error;  // of a failed status
 };
 
 struct ParsedWebhook {

@@ -26,7 +26,9 @@
 #include "services/gateway/adapters/reactions.h"
 #include "services/gateway/inbound/raw_webhooks.h"
 #include "services/gateway/inbound/webhook_door.h"
+#include "services/gateway/providers/meta/client.h"
 #include "services/gateway/providers/meta/meta_webhooks.h"
+#include "tests/support/echo_provider.h"
 #include "tests/support/scripted_log.h"
 #include "tests/support/test_database.h"
 
@@ -51,6 +53,7 @@ public:
     struct Call {
         std::string path;
         std::string body;
+        std::string authorization;
     };
     Provider() : server_({}, [this](http::Request r, http::Responder to) { answer(r, to); }) {
         server_.start();
@@ -72,7 +75,8 @@ public:
 private:
     void answer(const http::Request& request, const http::Responder& responder) {
         const std::lock_guard lock(mutex_);
-        calls_.push_back({request.path, request.body});
+        calls_.push_back(
+            {request.path, request.body, std::string(request.headers.get("Authorization"))});
         if (scripted_.empty()) {
             responder.send(http::Response::json(
                 200,
@@ -108,26 +112,31 @@ protected:
     }
 
     void connect(const std::string& tenant, const std::string& channel,
-                 const std::string& external_id, const std::string& app) {
-        connect_elsewhere(tenant, channel, external_id, app);
+                 const std::string& external_id, const std::string& app,
+                 const std::string& kind = "META_CLOUD") {
+        connect_elsewhere(tenant, channel, external_id, app, kind);
         read_settings();
     }
     // As another replica does it: ours has not polled its settings since.
     void connect_elsewhere(const std::string& tenant, const std::string& channel,
-                           const std::string& external_id, const std::string& app) {
+                           const std::string& external_id, const std::string& app,
+                           const std::string& kind = "META_CLOUD") {
         TenantSettings settings;
         settings.name = tenant;
         settings = with_defaults(settings, {});
         append(tenant, by_tenant(tenant), tenant_stream(tenant), 0,
-               encode(TenantEvent(
-                          TenantRegistered{{tenant, settings, channel, "META_CLOUD", external_id}}),
+               encode(TenantEvent(TenantRegistered{{tenant, settings, channel, kind, external_id}}),
                       clock.now()));
-        const auto created = crypto::Envelope::create(master, tenant);
-        ConnectChannel c{channel, "META_CLOUD", external_id, "", app, "", {}, {}};
-        c.credentials = {created.wrapped_key,
-                         created.envelope.seal(Secret("token"), credential_purpose(channel))};
+        ConnectChannel c{channel, kind, external_id, "", app, "", {}, {}};
+        c.credentials = sealed(tenant, channel, "token");
         append(tenant, by_channel(channel), channel_stream(tenant, channel), 0,
                encode(ChannelEvent(ChannelConnected{c}), clock.now()));
+    }
+    SealedCredentials sealed(const std::string& tenant, const std::string& channel,
+                             const std::string& token) {
+        const auto created = crypto::Envelope::create(master, tenant);
+        return {created.wrapped_key,
+                created.envelope.seal(Secret(token), credential_purpose(channel))};
     }
     void append(const std::string& tenant, eventlog::Routing routing, eventlog::StreamName stream,
                 std::int64_t expected, eventlog::NewEvent event) {
@@ -248,15 +257,14 @@ protected:
                encode(MessageEvent(MessageQueued{message}), clock.now()));
     }
     void start_dispatcher(DispatcherOptions options = {}) {
-        options.graph_base_url = provider.url() + "/v25.0";
         options.replica = "r1";
         options.poll_ms = 2ms;
         options.attempt_start_ms_max = 500ms;
         if (options.send_timeout_ms == 10'000ms) options.send_timeout_ms = 2'000ms;
         options.held_retry_ms = 20ms;
         options.policy.backoff_base = 5ms;
-        dispatcher = std::make_unique<Dispatcher>(store, owners, directory, contacts, keys, client,
-                                                  clock, metrics, options);
+        dispatcher = std::make_unique<Dispatcher>(store, owners, directory, contacts, keys,
+                                                  providers, clock, metrics, options);
         dispatcher->start();
     }
     // A campaign's message.
@@ -323,6 +331,9 @@ protected:
     metrics::Registry metrics;
     Provider provider;
     http::Client client;
+    meta::CloudApi cloud_api{client, provider.url() + "/v25.0"};
+    testing::EchoProvider echo;
+    Providers providers{{&cloud_api, &echo}};
     std::int64_t settings_seq = 0;
     Reactions reactions{store, directory, contacts, RetryPolicy{}};
     std::shared_ptr<testing::ScriptedLog> conversation =
@@ -466,18 +477,18 @@ TEST_F(Gateway, OneBadElementNeverLosesAWholeWebhook) {
 
 TEST_F(Gateway, ARawWebhookIsReadAgainAndAppendsOnlyWhatIsMissing) {
     // As it was stored by a door that could read nothing of it.
-    const auto body = change(
-        R"("messages":[)" + text_json("wamid.1", R"("from":"255712345678")", "one") + "," +
-        text_json("wamid.2", R"("from":"255712345678")", "STOP") + "," +
-        text_json("wamid.3", R"("group_id":"G1","from":"255712345678")", "all") +
-        R"(],"statuses":[{"id":"wamid.S","status":"read","timestamp":"1749416390"}])");
+    const auto body =
+        change(R"("messages":[)" + text_json("wamid.1", R"("from":"255712345678")", "one") + "," +
+               text_json("wamid.2", R"("from":"255712345678")", "STOP") + "," +
+               text_json("wamid.3", R"("group_id":"G1","from":"255712345678")", "all") +
+               R"(],"statuses":[{"id":"wamid.S","status":"read","timestamp":"1749416390"}])");
     const WebhookFrame frame{"meta", "provider:meta", "app1", ids.next(), clock.now(), ""};
     http::Request request;
     request.path = "/webhooks/whatsapp";
     request.body = body;
-    ASSERT_TRUE(store.append(raw_webhook_command(frame, request,
-                                                 ParsedWebhook::Shape::malformed_json, 2))
-                    .accepted());
+    ASSERT_TRUE(
+        store.append(raw_webhook_command(frame, request, ParsedWebhook::Shape::malformed_json, 2))
+            .accepted());
     EXPECT_EQ(post(text_message("wamid.1", "one")), 200);  // the provider sent this one again
 
     RawWebhooks webhooks{store, directory, contacts, keys, {&reader}};
@@ -494,8 +505,7 @@ TEST_F(Gateway, ARawWebhookIsReadAgainAndAppendsOnlyWhatIsMissing) {
 
     const auto states = [&](bool append) {
         std::vector<ElementState> found;
-        for (const auto& element :
-             webhooks.read(page.webhooks.front(), append, "operator:asha"))
+        for (const auto& element : webhooks.read(page.webhooks.front(), append, "operator:asha"))
             found.push_back(element.state);
         return found;
     };
@@ -610,8 +620,7 @@ TEST_F(Gateway, TheYoungerContactsRefusalHoldsAfterTheLink) {
 TEST_F(Gateway, StopInEveryFormOfTheProviderIsARefusal) {
     const std::pair<const char*, const char*> kForms[] = {
         {R"("type":"text","text":{"body":"\u200eStop\u00a0"})", "keyword"},
-        {R"("type":"button","button":{"payload":"p","text":"Stop promotions"})",
-         "template_button"},
+        {R"("type":"button","button":{"payload":"p","text":"Stop promotions"})", "template_button"},
         {R"("type":"button","button":{"payload":"UNSUBSCRIBE","text":"No more of this"})",
          "template_button"},
         {R"("type":"interactive","interactive":{"type":"button_reply","button_reply":{"id":"x","title":"STOP"}})",
@@ -653,8 +662,7 @@ TEST_F(Gateway, RegionalSpellingsOfOneNumberAreOnePerson) {
                   200);
         EXPECT_EQ(customer_of(first), customer_of(second)) << one;
         // What an API send looks up by.
-        const auto found =
-            contacts.find("duka", {std::string(kPhone), "+" + std::string(other)});
+        const auto found = contacts.find("duka", {std::string(kPhone), "+" + std::string(other)});
         ASSERT_TRUE(found) << one;
         EXPECT_EQ(std::get<OpenContact>(found->contact.state).marketing, Consent::refused);
     }
@@ -856,8 +864,109 @@ TEST_F(Gateway, AFinalRefusalIsADeadLetter) {
     const auto id = reply(only_customer(), "Hello");
     until([&] { return message(id).dead(); }, "dead");
     EXPECT_EQ(message(id).state(), "FAILED");
-    EXPECT_EQ(message(id).error_code(), 131026);
+    EXPECT_EQ(message(id).error().code(), "131026");
     EXPECT_TRUE(read_model.get("duka", "dead_letter", id));
+}
+
+TEST_F(Gateway, AFailureReportedAfterSentIsADeadLetterWithItsCodeTitleAndDetails) {
+    EXPECT_EQ(post(text_message("wamid.1", "Hi")), 200);
+    start_dispatcher();
+    const auto id = reply(only_customer(), "Hello");
+    until_events("SendAccepted", 1);
+    const auto callback = member(provider.calls().front().body, "biz_opaque_callback_data");
+    const auto report = [&](const std::string& status, const std::string& errors) {
+        EXPECT_EQ(post(change(R"("statuses":[{"id":"wamid.out1","status":")" + status +
+                              R"(","timestamp":"1749416393","biz_opaque_callback_data":")" +
+                              callback + R"(")" + errors + "}]")),
+                  200);
+    };
+    report("sent", "");
+    until([&] { return message(id).state() == "SENT"; }, "SENT");
+    report(
+        "failed",
+        R"(,"errors":[{"code":131026,"title":"Message undeliverable","error_data":{"details":"Unable to deliver."}}])");
+    until([&] { return message(id).state() == "FAILED"; }, "FAILED");
+    EXPECT_TRUE(message(id).dead());
+    EXPECT_EQ(message(id).error().error_class(), v1::SEND_ERROR_CLASS_REJECTED);
+    EXPECT_EQ(message(id).error().code(), "131026");
+    EXPECT_EQ(message(id).error().title(), "Message undeliverable");
+    EXPECT_EQ(message(id).error().details(), "Unable to deliver.");
+    EXPECT_EQ(events("SendFailed").size(), 1U);
+    EXPECT_TRUE(read_model.get("duka", "dead_letter", id));
+    // It arrived after all.
+    report("delivered", "");
+    until([&] { return message(id).state() == "DELIVERED"; }, "DELIVERED");
+    EXPECT_FALSE(message(id).dead());
+    EXPECT_FALSE(message(id).has_error());
+    EXPECT_FALSE(read_model.get("duka", "dead_letter", id));
+}
+
+TEST_F(Gateway, ARotationStopsNothingWhileTheProviderRefusesTheNewCredentials) {
+    EXPECT_EQ(post(text_message("wamid.1", "Hi")), 200);
+    const auto rotate = [&](std::int64_t version, const std::string& token) {
+        append("duka", by_channel("ch1"), channel_stream("duka", "ch1"), version,
+               encode(ChannelEvent(CredentialsRotated{sealed("duka", "ch1", token)}), clock.now()));
+        read_settings();
+    };
+    rotate(1, "new token");
+    start_dispatcher();
+    provider.refuse(190);
+    const auto id = reply(only_customer(), "Hello");
+    until_events("SendAccepted", 1);
+    ASSERT_EQ(provider.calls().size(), 2U);
+    EXPECT_EQ(provider.calls()[0].authorization, "Bearer new token");
+    EXPECT_EQ(provider.calls()[1].authorization, "Bearer token");
+    EXPECT_EQ(provider.calls()[0].body, provider.calls()[1].body);
+    EXPECT_EQ(events("SendAttempted").size(), 1U);
+    EXPECT_TRUE(events("ChannelPaused").empty());
+    // When both are refused, the channel waits for a person.
+    provider.refuse(190);
+    provider.refuse(190);
+    reply(only_customer(), "Hello again");
+    until_events("ChannelPaused", 1);
+    EXPECT_EQ(provider.calls().size(), 4U);
+}
+
+TEST_F(Gateway, AProviderWithoutAnyOfMetasWordsSendsAndIsRefused) {
+    connect("echoes", "ch9", "echo-1", "", "ECHO");
+    start_dispatcher();
+    const auto customer = ids.next().text();
+    append("echoes", by_customer(customer), contact_stream("echoes", customer), 0,
+           encode(ContactEvent(ContactSeen{customer, "ch9", {{"phone", "+255712345678"}}, "Asha"}),
+                  clock.now()));
+    const auto say = [&](const std::string& text, int attempts_before) {
+        QueueMessage message;
+        message.message_id = ids.next().text();
+        message.channel_id = "ch9";
+        message.customer_id = customer;
+        message.preconditions.purpose = std::string(kService);
+        message.to = "+255712345678";
+        common::v1::MessageContent content;
+        content.mutable_text()->set_body(text);
+        message.content = content.SerializeAsString();
+        append("echoes", by_customer(customer), message_stream("echoes", message.message_id), 0,
+               encode(MessageEvent(MessageQueued{message}), clock.now()));
+        until_events("SendAttempted", static_cast<std::size_t>(attempts_before) + 1);
+        return message.message_id;
+    };
+    say("Karibu", 0);
+    until_events("SendAccepted", 1);
+    ASSERT_EQ(echo.seen().size(), 1U);
+    EXPECT_EQ(echo.seen()[0].from, "echo-1");
+    EXPECT_EQ(echo.seen()[0].to, "+255712345678");
+    EXPECT_EQ(echo.seen()[0].text, "Karibu");
+    EXPECT_TRUE(keys.read_callback("echoes", echo.seen()[0].callback_data));
+    echo.block("+255712345678");
+    const auto refused = say("Upo?", 1);
+    until_events("SendFailed", 1);
+    const auto events_of_it = events("SendFailed");
+    const auto failed = std::get<SendFailed>(
+        decode_message(events_of_it.front().type, events_of_it.front().payload));
+    EXPECT_EQ(events_of_it.front().stream.key, refused);
+    EXPECT_EQ(failed.error.code, "blocked");
+    EXPECT_EQ(failed.error.details, "by its owner");
+    EXPECT_EQ(failed.retry_at, Time{});
+    EXPECT_TRUE(provider.calls().empty());
 }
 
 TEST_F(Gateway, TheBreakerIsToldByTheReplicaThatSendsAndByNoOther) {
@@ -930,7 +1039,7 @@ TEST(Queue, IsLeftByWhateverEndsAMessageInItAtEveryPriority) {
     for (const int priority : {0, 1, 2}) {
         const Route route{"channel-1", "amina", {"campaign", "c1", "amina"}, priority};
         for (const MessageEvent& end : {MessageEvent{SendAttempted{1, "r1", route}},
-                                        MessageEvent{MessageSuppressed{"opted_out", 0, route}},
+                                        MessageEvent{MessageSuppressed{"opted_out", {}, route}},
                                         MessageEvent{MessageCancelled{"campaign_paused", route}}}) {
             eventlog::Derived out;
             derive(stream, 0, encode(end, Time{}), out);

@@ -7,8 +7,9 @@
 
 #include "common/core/corrupt_stream.h"
 #include "flowstack/common/v1/message_content.pb.h"
-#include "services/gateway/inbound/customers.h"
+#include "services/gateway/adapters/content.h"
 #include "services/gateway/adapters/derive.h"
+#include "services/gateway/inbound/customers.h"
 
 namespace flowstack::gateway {
 namespace {
@@ -39,14 +40,18 @@ Route route() {
     return {m.channel_id, m.customer_id, m.origin, m.priority};
 }
 
+SendError error() {
+    return {ErrorClass::opted_out, "131050", "Opted out", "in the app", std::chrono::seconds(5)};
+}
+
 std::vector<MessageEvent> every_message_event() {
     return {MessageQueued{queue()},
             SendAttempted{1, "r1", route()},
             SendAccepted{1, "wamid.1", route()},
-            SendFailed{1, 131016, "down", kNow, route()},
+            SendFailed{1, error(), "down", kNow, route()},
             SendUnknown{1, "timeout", kNow, route()},
-            StatusReported{"sent", "wamid.1", kNow, 0, "", route(), 1},
-            MessageSuppressed{"opted_out", 131050, route()},
+            StatusReported{"failed", "wamid.1", kNow, error(), route(), 1},
+            MessageSuppressed{"opted_out", error(), route()},
             MessageCancelled{"paused", route()},
             MessageRetried{"asha", "again", route()},
             MessageDiscarded{"asha", "no use", route()}};
@@ -63,6 +68,25 @@ TEST(Codec, BringsBackWhatItStored) {
     const ContactEvent seen = ContactSeen{"c1", "ch1", {{"phone", "+255712345678"}}, "Asha"};
     const auto stored = encode(seen, kNow);
     EXPECT_EQ(decode_contact(stored.type, stored.payload), seen);
+}
+
+TEST(Codec, KeepsAnErrorWhole) {
+    const auto stored = encode(MessageEvent(SendFailed{1, error(), "down", kNow, route()}), kNow);
+    EXPECT_EQ(std::get<SendFailed>(decode_message(stored.type, stored.payload)).error, error());
+}
+
+// What people type becomes a template parameter that a provider takes; other content stays.
+TEST(Content, TemplateParametersAreOneLineWithSingleBlanks) {
+    common::v1::MessageContent content;
+    for (const auto* typed : {"Ann      Lee", "Ann\tLee", "Ann\nLee", " Ann Lee "})
+        content.mutable_template_()->add_body_parameters(typed);
+    content.mutable_template_()->add_body_parameters(" \n ");
+    const auto plain = with_plain_parameters(content);
+    for (int n = 0; n < 4; ++n) EXPECT_EQ(plain.template_().body_parameters(n), "Ann Lee");
+    EXPECT_EQ(plain.template_().body_parameters(4), "");
+    common::v1::MessageContent text;
+    text.mutable_text()->set_body("one\n\ntwo");
+    EXPECT_EQ(with_plain_parameters(text).text().body(), "one\n\ntwo");
 }
 
 TEST(Codec, EveryTypeThatIsWrittenIsInTheCatalogue) {

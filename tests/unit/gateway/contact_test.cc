@@ -139,9 +139,9 @@ TEST(Phones, AreE164) {
 
 TEST(Phones, RegionalSpellingsOfOneNumberAreOne) {
     const std::pair<const char*, const char*> kSpellings[] = {
-        {"+5215512345678", "+525512345678"},   // Mexico
-        {"+551187654321", "+5511987654321"},   // Brazil
-        {"+541123456789", "+5491123456789"},   // Argentina
+        {"+5215512345678", "+525512345678"},  // Mexico
+        {"+551187654321", "+5511987654321"},  // Brazil
+        {"+541123456789", "+5491123456789"},  // Argentina
     };
     for (const auto& [one, other] : kSpellings) {
         EXPECT_EQ(one_spelling(one), one_spelling(other)) << one;
@@ -171,9 +171,9 @@ TEST(Contact, RefusesToReplayImpossibleHistory) {
 
 TEST(ConsentWords, CountOnlyAsTheWholeMessage) {
     for (const auto* text :
-         {"STOP", " stop. ", "Stop!", "UNSUBSCRIBE", "opt-out", "Sitisha", "ACHA", "Stop promotions",
-          "STOP_PROMOTIONS", "\u200eSTOP\u200f", "stop\u00a0all", "\uff33\uff34\uff2f\uff30",
-          "\u201cStop\u201d", "opt\u2011out", "sto\u00adp"})
+         {"STOP", " stop. ", "Stop!", "UNSUBSCRIBE", "opt-out", "Sitisha", "ACHA",
+          "Stop promotions", "STOP_PROMOTIONS", "\u200eSTOP\u200f", "stop\u00a0all",
+          "\uff33\uff34\uff2f\uff30", "\u201cStop\u201d", "opt\u2011out", "sto\u00adp"})
         EXPECT_EQ(consent_word(text), ConsentWord::stop) << text;
     for (const auto* text : {"START", "start", "Subscribe", "Anza!", "jiunge"})
         EXPECT_EQ(consent_word(text), ConsentWord::start) << text;

@@ -6,7 +6,6 @@
 #include <random>
 
 #include "common/core/corrupt_stream.h"
-#include "services/gateway/domain/send_error.h"
 #include "tests/unit/gateway/given.h"
 
 namespace flowstack::gateway {
@@ -35,10 +34,18 @@ const MessageQueued kQueued{queue()};
 const SendAttempted kAttempted{1, "r1", kRoute};
 const SendAccepted kAccepted{1, "wamid.1", kRoute};
 const SendUnknown kUnknown{1, "timeout", {}, kRoute};
-const SendFailed kDead{1, 131026, "undeliverable", {}, kRoute};
+const SendError kUndeliverable{ErrorClass::rejected, "131026", "Undeliverable", "not there", {}};
+const SendError kIll{ErrorClass::provider_ill, "131016", "Service unavailable", "", {}};
+const SendFailed kDead{1, kUndeliverable, "Undeliverable", {}, kRoute};
 
-StatusReported status(std::string word, int attempt = 1, int code = 0) {
-    return {std::move(word), "wamid.1", kNow, code, code ? "error" : "", kRoute, attempt};
+SendError of_class(ErrorClass error_class, std::chrono::seconds retry_after = {}) {
+    return {error_class, "1", "x", "", retry_after};
+}
+StatusReported status(std::string word, int attempt = 1, SendError error = {}) {
+    return {std::move(word), "wamid.1", kNow, std::move(error), kRoute, attempt};
+}
+JudgeFailedStatus judged(const SendError& error, int attempt = 1) {
+    return {attempt, "wamid.1", error, {}, 0.5, kNow};
 }
 RecordOutcome outcome(Outcome what, int attempt = 1, double random = 0.5) {
     return {attempt, std::move(what), RetryPolicy{}, random, kNow};
@@ -123,46 +130,78 @@ TEST(OutboundMessage, NeedsTheWindowOpenWithItsMargin) {
 }
 
 TEST(OutboundMessage, RetriesWithFullJitterAndGivesUpAfterItsAttempts) {
-    const auto failed = only<SendFailed>(
-        given(kQueued, kAttempted).when(outcome(Refused{130429, "rate"}, 1, 0.5)).events());
+    const auto failed =
+        only<SendFailed>(given(kQueued, kAttempted)
+                             .when(outcome(Refused{of_class(ErrorClass::too_fast)}, 1, 0.5))
+                             .events());
     EXPECT_EQ(failed.retry_at, kNow + 500ms);
     EXPECT_EQ(failed.route, kRoute);
+
+    // Evenly spread below a bound that doubles, up to the policy's limit.
+    const auto wait = [](int attempt, double random) {
+        std::vector<MessageEvent> tried{kQueued};
+        for (int n = 1; n <= attempt; ++n) {
+            tried.emplace_back(SendAttempted{n, "r1", kRoute});
+            if (n < attempt) tried.emplace_back(SendFailed{n, {}, "", kNow, kRoute});
+        }
+        auto answer = outcome(Refused{of_class(ErrorClass::busy)}, attempt, random);
+        answer.policy = {.attempts_max = 50, .backoff_base = 100ms, .backoff_max = 1000ms};
+        return only<SendFailed>(Given<Message, MessageEvent>{tried}.when(answer).events())
+                   .retry_at -
+               kNow;
+    };
+    EXPECT_EQ(wait(1, 0), 0ms);
+    EXPECT_EQ(wait(1, 0.5), 50ms);
+    EXPECT_EQ(wait(2, 0.5), 100ms);
+    EXPECT_EQ(wait(4, 0.5), 400ms);
+    EXPECT_EQ(wait(5, 0.5), 500ms);
+    EXPECT_EQ(wait(40, 0.5), 500ms);
 
     std::vector<MessageEvent> history{kQueued};
     for (int attempt = 1; attempt <= 4; ++attempt) {
         history.emplace_back(SendAttempted{attempt, "r1", kRoute});
-        history.emplace_back(SendFailed{attempt, 130429, "rate", kNow, kRoute});
+        history.emplace_back(
+            SendFailed{attempt, of_class(ErrorClass::too_fast), "x", kNow, kRoute});
     }
     history.emplace_back(SendAttempted{5, "r1", kRoute});
     const Given<Message, MessageEvent> fifth{history};
-    EXPECT_EQ(only<SendFailed>(fifth.when(outcome(Refused{130429, "rate"}, 5)).events()).retry_at,
-              Time{});
+    EXPECT_EQ(
+        only<SendFailed>(fifth.when(outcome(Refused{of_class(ErrorClass::too_fast)}, 5)).events())
+            .retry_at,
+        Time{});
 }
 
 TEST(OutboundMessage, WaitsFourToTheXForAPair) {
-    EXPECT_EQ(
-        only<SendFailed>(given(kQueued, kAttempted).when(outcome(Refused{131056, "pair"})).events())
-            .retry_at,
-        kNow + 1s);
-    EXPECT_EQ(only<SendFailed>(given(kQueued, kAttempted, SendFailed{1, 131056, "", kNow, kRoute},
-                                     SendAttempted{2, "r1", kRoute})
-                                   .when(outcome(Refused{131056, "pair"}, 2))
+    EXPECT_EQ(only<SendFailed>(given(kQueued, kAttempted)
+                                   .when(outcome(Refused{of_class(ErrorClass::recipient_too_fast)}))
                                    .events())
                   .retry_at,
-              kNow + 4s);
+              kNow + 1s);
+    EXPECT_EQ(
+        only<SendFailed>(given(kQueued, kAttempted, SendFailed{1, {}, "", kNow, kRoute},
+                               SendAttempted{2, "r1", kRoute})
+                             .when(outcome(Refused{of_class(ErrorClass::recipient_too_fast)}, 2))
+                             .events())
+            .retry_at,
+        kNow + 4s);
 }
 
 TEST(OutboundMessage, ErrorClassesDecideWhatBecomesOfIt) {
-    const auto after = [](int code) {
-        return given(kQueued, kAttempted).when(outcome(Refused{code, "x"})).events().at(0);
+    const auto after = [](ErrorClass error_class) {
+        return given(kQueued, kAttempted)
+            .when(outcome(Refused{of_class(error_class, 24h)}))
+            .events()
+            .at(0);
     };
-    EXPECT_EQ(std::get<SendFailed>(after(131026)).retry_at, Time{});                // N
-    EXPECT_EQ(std::get<SendFailed>(after(131049)).retry_at, kNow + 24h);            // W
-    EXPECT_EQ(std::get<MessageSuppressed>(after(131047)).reason, "window_closed");  // T
-    EXPECT_EQ(std::get<MessageSuppressed>(after(131050)).reason, "opted_out");      // S
-    EXPECT_EQ(std::get<SendFailed>(after(4242)).retry_at, Time{});                  // unknown code
-    EXPECT_TRUE(rule_for(190).pauses_channel);
-    EXPECT_TRUE(rule_for(131016).trips_breaker);
+    using enum ErrorClass;
+    for (const auto final : {rejected, account_blocked, none})
+        EXPECT_EQ(std::get<SendFailed>(after(final)).retry_at, Time{});
+    for (const auto later : {ErrorClass::wait, unauthorised, needs_operator})
+        EXPECT_EQ(std::get<SendFailed>(after(later)).retry_at, kNow + 24h);
+    for (const auto soon : {provider_ill, busy, too_fast})
+        EXPECT_EQ(std::get<SendFailed>(after(soon)).retry_at, kNow + 500ms);
+    EXPECT_EQ(std::get<MessageSuppressed>(after(window_closed)).reason, "window_closed");
+    EXPECT_EQ(std::get<MessageSuppressed>(after(opted_out)).reason, "opted_out");
 }
 
 TEST(OutboundMessage, ALostAnswerIsUnknownAndStaysSo) {
@@ -226,32 +265,76 @@ TEST(OutboundMessage, AStatusBeforeTheAnswerIsEvidenceAndTheAnswerAddsNothing) {
 }
 
 TEST(OutboundMessage, AFailedStatusIsRetriedByItsClassAndOnlyForTheLastAttempt) {
-    const JudgeFailedStatus busy{1, "wamid.1", 131016, "down", {}, 0.5, kNow};
-    EXPECT_EQ(
-        only<SendFailed>(
-            given(kQueued, kAttempted, kAccepted, status("failed", 1, 131016)).when(busy).events())
-            .retry_at,
-        kNow + 500ms);
+    EXPECT_EQ(only<SendFailed>(given(kQueued, kAttempted, kAccepted, status("failed", 1, kIll))
+                                   .when(judged(kIll))
+                                   .events())
+                  .retry_at,
+              kNow + 500ms);
     // The second attempt is on its way: the first one's failure is history.
-    EXPECT_TRUE(given(kQueued, kAttempted, SendFailed{1, 131016, "", kNow, kRoute},
-                      SendAttempted{2, "r1", kRoute}, status("failed", 1, 131016))
-                    .when(busy)
-                    .events()
-                    .empty());
-    // It arrived, whatever else is said.
-    EXPECT_TRUE(given(kQueued, kAttempted, kAccepted, status("sent"), status("failed", 1, 131016))
-                    .when(busy)
+    EXPECT_TRUE(given(kQueued, kAttempted, SendFailed{1, kIll, "", kNow, kRoute},
+                      SendAttempted{2, "r1", kRoute}, status("failed", 1, kIll))
+                    .when(judged(kIll))
                     .events()
                     .empty());
 }
 
-TEST(OutboundMessage, AFailureBeforeTheAnswerIsNotUndoneByIt) {
-    const auto judged = given(kQueued, kAttempted, status("failed", 1, 131026))
-                            .when(JudgeFailedStatus{1, "wamid.1", 131026, "x", {}, 0, kNow})
-                            .events();
-    const auto dead = only<SendFailed>(judged);
+TEST(OutboundMessage, AFailureAfterSentIsAFailure) {
+    const auto reported =
+        given(kQueued, kAttempted, kAccepted, status("sent"), status("failed", 1, kUndeliverable));
+    EXPECT_EQ(reported.state().error, kUndeliverable);
+    const auto dead = only<SendFailed>(reported.when(judged(kUndeliverable)).events());
     EXPECT_EQ(dead.retry_at, Time{});
-    EXPECT_TRUE(given(kQueued, kAttempted, status("failed", 1, 131026), dead)
+    const auto end = given(kQueued, kAttempted, kAccepted, status("sent"),
+                           status("failed", 1, kUndeliverable), dead);
+    EXPECT_EQ(end.state().view, View::failed);
+    EXPECT_TRUE(end.when(RetryMessage{"asha", "they are back"}).accepted());
+    // By its class it is tried again, and shows that it is under way.
+    const auto again = only<SendFailed>(
+        given(kQueued, kAttempted, kAccepted, status("sent"), status("failed", 1, kIll))
+            .when(judged(kIll))
+            .events());
+    EXPECT_EQ(again.retry_at, kNow + 500ms);
+    EXPECT_EQ(given(kQueued, kAttempted, kAccepted, status("sent"), again).state().view,
+              View::sending);
+}
+
+TEST(OutboundMessage, ALateSentDoesNotUndoAFailure) {
+    for (const int attempt : {1, 0}) {
+        const auto dead = given(kQueued, kAttempted, kAccepted, status("failed", 1, kUndeliverable),
+                                kDead, status("sent", attempt));
+        EXPECT_EQ(dead.state().view, View::failed) << attempt;
+        EXPECT_TRUE(dead.when(RetryMessage{"asha", "again"}).accepted());
+        // Nor does it end the second attempt, which waits for its turn.
+        EXPECT_TRUE(given(kQueued, kAttempted, kAccepted, status("failed", 1, kIll),
+                          SendFailed{1, kIll, "", kNow, kRoute}, status("sent", attempt))
+                        .when(BeginAttempt{{}, "r1", kNow})
+                        .accepted());
+    }
+}
+
+TEST(OutboundMessage, AFailureAfterDeliveryChangesNothing) {
+    for (const auto* arrival : {"delivered", "read", "played"}) {
+        const auto arrived = given(kQueued, kAttempted, kAccepted, status(arrival),
+                                   status("failed", 1, kUndeliverable));
+        EXPECT_TRUE(arrived.when(judged(kUndeliverable)).events().empty());
+        EXPECT_EQ(arrived.state().error, SendError{});
+        // In the other order the delivery outranks the failure.
+        const auto late = given(kQueued, kAttempted, kAccepted, status("failed", 1, kUndeliverable),
+                                kDead, status(arrival));
+        EXPECT_EQ(late.state().view, arrived.state().view);
+        EXPECT_EQ(late.state().error, SendError{});
+        EXPECT_EQ(late.when(RetryMessage{"asha", ""}).rejection(),
+                  MessageRejection::already_reached);
+    }
+}
+
+TEST(OutboundMessage, AFailureBeforeTheAnswerIsNotUndoneByIt) {
+    const auto dead =
+        only<SendFailed>(given(kQueued, kAttempted, status("failed", 1, kUndeliverable))
+                             .when(judged(kUndeliverable))
+                             .events());
+    EXPECT_EQ(dead.retry_at, Time{});
+    EXPECT_TRUE(given(kQueued, kAttempted, status("failed", 1, kUndeliverable), dead)
                     .when(outcome(Accepted{"wamid.1"}))
                     .events()
                     .empty());
@@ -264,7 +347,10 @@ TEST(OutboundMessage, ADeadLetterIsRetriedOrDiscardedByAPerson) {
     EXPECT_TRUE(dead.when(DiscardMessage{"asha", "no use"}).accepted());
     const auto again = given(kQueued, kAttempted, kDead, MessageRetried{"asha", "fixed", kRoute});
     EXPECT_EQ(only<SendAttempted>(again.when(BeginAttempt{{}, "r1", kNow}).events()).attempt, 2);
-    EXPECT_EQ(again.state().view, View::failed);  // it only climbs
+    EXPECT_EQ(again.state().view, View::failed);  // until the next attempt begins
+    const auto second = given(kQueued, kAttempted, kDead, MessageRetried{"asha", "fixed", kRoute},
+                              SendAttempted{2, "r1", kRoute}, SendAccepted{2, "wamid.2", kRoute});
+    EXPECT_EQ(second.state().view, View::sending);
     EXPECT_EQ(given(kQueued).when(RetryMessage{"asha", ""}).rejection(),
               MessageRejection::not_retryable);
     EXPECT_EQ(given(kQueued, kAttempted, kAccepted).when(RetryMessage{"asha", ""}).rejection(),

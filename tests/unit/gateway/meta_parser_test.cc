@@ -58,8 +58,10 @@ TEST(MetaParser, ReadsAFailedStatusWithOurCallbackData) {
     const auto& status = parsed.elements[0];
     EXPECT_EQ(status.kind, Kind::status);
     EXPECT_EQ(status.value, "failed");
-    EXPECT_EQ(status.error_code, 131047);
-    EXPECT_EQ(status.error_title, "Re-engagement message");
+    EXPECT_EQ(status.error.code, "131047");
+    EXPECT_EQ(status.error.error_class, ErrorClass::window_closed);
+    EXPECT_TRUE(status.error.details.starts_with("Message failed to send because more than 24"));
+    EXPECT_EQ(status.error.title, "Re-engagement message");
     EXPECT_EQ(status.callback_data, "out-42");
 }
 
@@ -207,9 +209,10 @@ TEST(MetaParser, RefusesABodyThatDoesNotClose) {
 // A good message, something bad, and another good message.
 ParsedWebhook around(const std::string& bad) {
     static std::string body;
-    body = webhook(R"("messages":[{"from":"16505551234","id":"wamid.1","timestamp":"1749416383","type":"text","text":{"body":"one"}},)" +
-                   bad +
-                   R"(,{"from":"16505551234","id":"wamid.3","timestamp":"1749416383","type":"text","text":{"body":"three"}}])");
+    body = webhook(
+        R"("messages":[{"from":"16505551234","id":"wamid.1","timestamp":"1749416383","type":"text","text":{"body":"one"}},)" +
+        bad +
+        R"(,{"from":"16505551234","id":"wamid.3","timestamp":"1749416383","type":"text","text":{"body":"three"}}])");
     return parse_meta_webhook(body);
 }
 
@@ -223,8 +226,12 @@ TEST(MetaParser, OneBadTextCostsNoElement) {
         {R"(a \ude4f b)", "a \uFFFD b"},                // the second half of a pair
         {R"(\ud83d\ud83d\ude4f)", "\uFFFD\U0001F64F"},  // a half before a whole
         {R"(\u12g4)", "\uFFFD12g4"},                    // no four hex digits
-        {R"(a\xb)", "a\uFFFD" "b"},                     // no escape of JSON
-        {std::string("a\x01") + "b", "a\uFFFD" "b"},    // a control character
+        {R"(a\xb)",
+         "a\uFFFD"
+         "b"},  // no escape of JSON
+        {std::string("a\x01") + "b",
+         "a\uFFFD"
+         "b"},  // a control character
     };
     for (const auto& [raw, kept] : kTexts) {
         const auto parsed = around(
@@ -245,8 +252,10 @@ TEST(MetaParser, OneBadTextCostsNoElement) {
 TEST(MetaParser, OneElementThatIsNoJsonCostsNoOther) {
     for (const std::string& bad :
          {std::string(R"({"id":nul})"), std::string(R"({"id":1e9999})"),
-          std::string(R"({"id" "wamid.2"})"), std::string("[1 2"  "]"), std::string("tru"),
-          std::string(R"({"id":01})"), std::string(R"({"a":1,})"),
+          std::string(R"({"id" "wamid.2"})"),
+          std::string("[1 2"
+                      "]"),
+          std::string("tru"), std::string(R"({"id":01})"), std::string(R"({"a":1,})"),
           std::string(2000, '[') + std::string(2000, ']')}) {
         const auto parsed = around(bad);
         EXPECT_EQ(parsed.shape, Shape::repaired) << bad;
@@ -275,15 +284,17 @@ TEST(MetaParser, SaysWhoTheCustomerIsFromNowOn) {
     const auto system = [](const std::string& body) {
         return typed(R"("type":"system","system":)" + body);
     };
-    EXPECT_EQ(system(R"({"type":"user_changed_number","wa_id":"12195555358","body":"…"})")
-                  .changed_phone,
-              "+12195555358");
+    EXPECT_EQ(
+        system(R"({"type":"user_changed_number","wa_id":"12195555358","body":"…"})").changed_phone,
+        "+12195555358");
     EXPECT_EQ(system(R"({"type":"user_changed_number","new_wa_id":"12195555358"})").changed_phone,
               "+12195555358");
     // The older form beside the person's own number.
-    EXPECT_EQ(system(R"({"type":"customer_changed_number","wa_id":"16505551234","new_wa_id":"12195555358"})")
-                  .changed_phone,
-              "+12195555358");
+    EXPECT_EQ(
+        system(
+            R"({"type":"customer_changed_number","wa_id":"16505551234","new_wa_id":"12195555358"})")
+            .changed_phone,
+        "+12195555358");
     EXPECT_EQ(system(R"({"type":"user_changed_user_id","user_id":"US.99"})").changed_bsuid,
               "US.99");
     const auto device = system(R"({"type":"customer_identity_changed","wa_id":"16505551234"})");
@@ -298,8 +309,7 @@ TEST(MetaParser, SaysThatAMessageWasWrittenInAGroup) {
             .group_id,
         "G1");
     EXPECT_EQ(
-        typed(
-            R"("recipient_type":"group","recipient_id":"G1","type":"text","text":{"body":"hi"})")
+        typed(R"("recipient_type":"group","recipient_id":"G1","type":"text","text":{"body":"hi"})")
             .group_id,
         "G1");
     EXPECT_EQ(typed(R"("type":"text","text":{"body":"hi"})").group_id, "");

@@ -224,6 +224,16 @@ TEST(Channel, IsConnectedPausedAndResumed) {
     EXPECT_TRUE(std::get<KnownChannel>(paused.state()).paused);
 }
 
+TEST(Channel, KeepsTheCredentialsBeforeARotationAsTheSecond) {
+    const auto of = [](const auto& channel) { return std::get<KnownChannel>(channel.state()); };
+    EXPECT_FALSE(of(given_channel(ChannelConnected{connect()})).previous_credentials);
+    const auto rotated =
+        of(given_channel(ChannelConnected{connect()}, CredentialsRotated{{"wrapped", "second"}},
+                         CredentialsRotated{{"wrapped", "third"}}));
+    EXPECT_EQ(rotated.channel.credentials.sealed, "third");
+    EXPECT_EQ(rotated.previous_credentials->sealed, "second");
+}
+
 TEST(Channel, RefusesLimitsThatLeaveNothingToSend) {
     auto c = connect();
     c.limits = {80, 80, 6, 45};

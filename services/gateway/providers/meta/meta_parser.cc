@@ -7,6 +7,7 @@
 #include <optional>
 
 #include "services/gateway/domain/phone.h"
+#include "services/gateway/providers/meta/errors.h"
 #include "services/gateway/providers/meta/json_repair.h"
 
 namespace flowstack::gateway {
@@ -151,7 +152,8 @@ std::string id_at(const dom::element& object, std::string_view name) {
     return std::string(text);
 }
 
-// Meta's types. Those that are not here, of today or of a later version of the API, are unsupported.
+// Meta's types. Those that are not here, of today or of a later version of the API, are
+// unsupported.
 InboundKind kind_of(std::string_view type) {
     constexpr std::pair<std::string_view, InboundKind> kKinds[] = {
         {"text", InboundKind::text},         {"button", InboundKind::button},
@@ -209,8 +211,8 @@ void identify(WebhookElement& element, std::string_view wa_id, std::string_view 
     }
 }
 
-// The customer has another number, or another id, from now on. `wa_id` was called `new_wa_id` before,
-// and was the person's own id beside it.
+// The customer has another number, or another id, from now on. `wa_id` was called `new_wa_id`
+// before, and was the person's own id beside it.
 void read_change_of_identity(WebhookElement& out, const dom::element& body) {
     const auto type = text_at(body, "type");
     if (type == "user_changed_number" || type == "customer_changed_number") {
@@ -330,9 +332,10 @@ void read_status(WebhookElement& out, const dom::element& status,
     identify(out, id_at(status, "recipient_id"), id_at(status, "recipient_user_id"), contacts);
     if (const auto error = first_of(status, "errors")) {
         std::int64_t code = 0;
-        if ((*error)["code"].get(code) == simdjson::SUCCESS)
-            out.error_code = static_cast<int>(code);
-        out.error_title = cut(text_at(*error, "title"));
+        if ((*error)["code"].get(code) != simdjson::SUCCESS) code = 0;
+        const auto data = object_at(*error, "error_data");
+        out.error = meta::classified(code, cut(text_at(*error, "title")),
+                                     data ? cut(text_at(*data, "details")) : std::string());
     }
     if (out.provider_message_id.empty() || out.value.empty())
         out.kind = WebhookElement::Kind::unknown;

@@ -1,16 +1,19 @@
-#include "services/gateway/adapters/meta_renderer.h"
+#include "services/gateway/providers/meta/renderer.h"
 
 #include <simdjson.h>
 
 #include <algorithm>
 
 #include "common/http/message.h"
+#include "common/text/fold.h"
+#include "common/text/utf8.h"
 #include "flowstack/common/v1/message_content.pb.h"
+#include "services/gateway/providers/meta/errors.h"
 
-namespace flowstack::gateway {
+namespace flowstack::gateway::meta {
 namespace {
 
-namespace v1 = common::v1;
+namespace v1 = flowstack::common::v1;
 using http::json_string;
 
 constexpr std::size_t kTextMax = 4096;
@@ -23,6 +26,9 @@ constexpr std::size_t kRowTitleMax = 24;
 constexpr std::size_t kRowDescriptionMax = 72;
 constexpr std::size_t kCaptionMax = 1024;
 constexpr std::size_t kTemplateNameMax = 512;
+constexpr std::size_t kErrorMax = 500;  // of a title and of details, in bytes
+constexpr int kTemplateParametersMax = 100;
+constexpr std::size_t kTemplateParameterMax = 1024;
 
 std::size_t code_points(std::string_view text) {
     return static_cast<std::size_t>(std::ranges::count_if(
@@ -153,6 +159,17 @@ std::vector<FieldError> faults_of(const v1::MessageContent& content) {
                 }))
                 faults.wrong("template.name", "must be of a-z, 0-9 and _");
             faults.length("template.language_code", content.template_().language_code(), 2, 15);
+            const auto& parameters = content.template_().body_parameters();
+            if (parameters.size() > kTemplateParametersMax)
+                faults.wrong("template.body_parameters", "must be at most 100 values");
+            for (int n = 0; n < parameters.size(); ++n) {
+                const auto field = "template.body_parameters[" + std::to_string(n) + "]";
+                faults.length(field, parameters[n], 1, kTemplateParameterMax);
+                if (text::one_line(parameters[n]) != parameters[n])
+                    faults.wrong(field,
+                                 "must be one line of visible text, without tabs, runs of blanks, "
+                                 "or blanks at its ends");
+            }
             break;
         }
         case v1::MessageContent::kMedia: {
@@ -210,10 +227,12 @@ Outcome read_send_answer(int http_status, std::string_view body) {
         simdjson::dom::element error;
         if (root["error"].get(error) == simdjson::SUCCESS && error.is_object()) {
             std::int64_t code = 0;
-            std::string_view message;
+            std::string_view title, details;
             if (error["code"].get(code) == simdjson::SUCCESS) {
-                if (error["message"].get(message) != simdjson::SUCCESS) message = status;
-                return Refused{static_cast<int>(code), std::string(message.substr(0, 500))};
+                if (error["message"].get(title) != simdjson::SUCCESS) title = status;
+                if (error["error_data"]["details"].get(details) != simdjson::SUCCESS) details = {};
+                return Refused{classified(code, std::string(text::front_of_bytes(title, kErrorMax)),
+                                          std::string(text::front_of_bytes(details, kErrorMax)))};
             }
         }
         std::string_view id;
@@ -224,11 +243,18 @@ Outcome read_send_answer(int http_status, std::string_view body) {
                     return Accepted{std::string(id)};
     }
     // The door in front of the provider said no before anything was taken.
-    if (http_status == 429) return Refused{130429, status};
-    if (http_status == 401 || http_status == 403) return Refused{190, status};
+    const auto refused = [](ErrorClass error_class, std::string title) {
+        return Refused{{error_class, "", std::move(title), "", {}}};
+    };
+    if (http_status == 429) return refused(ErrorClass::too_fast, status);
+    if (http_status == 401 || http_status == 403) {
+        auto answer = refused(ErrorClass::unauthorised, status);
+        answer.error.retry_after = std::chrono::minutes(15);
+        return answer;
+    }
     if (http_status >= 400 && http_status < 500)
-        return Refused{0, status + " without an error code"};
+        return refused(ErrorClass::rejected, status + " without an error code");
     return Lost{status + " with an answer that cannot be read"};
 }
 
-}  // namespace flowstack::gateway
+}  // namespace flowstack::gateway::meta

@@ -1,13 +1,14 @@
-#include "services/gateway/adapters/meta_renderer.h"
-
 #include <gtest/gtest.h>
 
 #include "flowstack/common/v1/message_content.pb.h"
+#include "services/gateway/providers/meta/client.h"
+#include "services/gateway/providers/meta/errors.h"
+#include "services/gateway/providers/meta/renderer.h"
 
-namespace flowstack::gateway {
+namespace flowstack::gateway::meta {
 namespace {
 
-using common::v1::MessageContent;
+using flowstack::common::v1::MessageContent;
 
 MessageContent text(std::string body) {
     MessageContent content;
@@ -71,6 +72,24 @@ TEST(MetaRenderer, NamesTheFieldThatIsTooLong) {
     EXPECT_EQ(fields(MessageContent()), std::vector<std::string>{"content"});
 }
 
+TEST(MetaRenderer, RefusesTemplateParametersThatMetaRefuses) {
+    const auto with = [](std::string parameter) {
+        MessageContent content;
+        content.mutable_template_()->set_name("order_update");
+        content.mutable_template_()->set_language_code("en_US");
+        content.mutable_template_()->add_body_parameters("Asha");
+        content.mutable_template_()->add_body_parameters(std::move(parameter));
+        return content;
+    };
+    EXPECT_TRUE(fields(with("Ann Lee")).empty());
+    for (const auto* parameter : {"", "Ann\nLee", "Ann\tLee", "Ann      Lee", " Ann"})
+        EXPECT_EQ(fields(with(parameter)).at(0), "content.template.body_parameters[1]")
+            << parameter;
+    auto many = with("x");
+    for (int n = 2; n <= 100; ++n) many.mutable_template_()->add_body_parameters("x");
+    EXPECT_EQ(fields(many), std::vector<std::string>{"content.template.body_parameters"});
+}
+
 TEST(MetaAnswers, AnIdIsAcceptance) {
     const auto outcome = read_send_answer(
         200,
@@ -82,16 +101,44 @@ TEST(MetaAnswers, AnErrorIsItsCodeWhateverTheStatus) {
     const auto* body =
         R"({"error":{"message":"(#130429) Rate limit hit","type":"OAuthException","code":130429}})";
     for (const int status : {400, 429, 500, 200})
-        EXPECT_EQ(std::get<Refused>(read_send_answer(status, body)).error_code, 130429);
+        EXPECT_EQ(std::get<Refused>(read_send_answer(status, body)).error,
+                  (SendError{ErrorClass::too_fast, "130429", "(#130429) Rate limit hit", "", {}}));
+}
+
+TEST(MetaAnswers, AnErrorKeepsItsDetails) {
+    const auto outcome = read_send_answer(
+        400,
+        R"({"error":{"message":"(#131026) Undeliverable","code":131026,"error_data":{"messaging_product":"whatsapp","details":"Not on WhatsApp."}}})");
+    const auto& error = std::get<Refused>(outcome).error;
+    EXPECT_EQ(error.error_class, ErrorClass::rejected);
+    EXPECT_EQ(error.code, "131026");
+    EXPECT_EQ(error.details, "Not on WhatsApp.");
+}
+
+TEST(MetaErrors, HaveTheClassThatTheirMeaningAsksFor) {
+    const auto of = [](int code) { return classified(code, "", "").error_class; };
+    EXPECT_EQ(of(131026), ErrorClass::rejected);
+    EXPECT_EQ(of(131049), ErrorClass::wait);
+    EXPECT_EQ(classified(131049, "", "").retry_after, std::chrono::hours(24));
+    EXPECT_EQ(of(131047), ErrorClass::window_closed);
+    EXPECT_EQ(of(131050), ErrorClass::opted_out);
+    EXPECT_EQ(of(131056), ErrorClass::recipient_too_fast);
+    EXPECT_EQ(of(190), ErrorClass::unauthorised);
+    EXPECT_EQ(of(131016), ErrorClass::provider_ill);
+    EXPECT_EQ(of(4242), ErrorClass::rejected);
 }
 
 TEST(MetaAnswers, WhatCannotBeReadProvesNothing) {
     EXPECT_TRUE(std::holds_alternative<Lost>(read_send_answer(502, "<html>bad gateway</html>")));
     EXPECT_TRUE(std::holds_alternative<Lost>(read_send_answer(200, "")));
     EXPECT_TRUE(std::holds_alternative<Lost>(read_send_answer(200, R"({"messages":[]})")));
-    EXPECT_EQ(std::get<Refused>(read_send_answer(404, "")).error_code, 0);
-    EXPECT_EQ(std::get<Refused>(read_send_answer(401, "")).error_code, 190);
+    const auto of = [](int status) {
+        return std::get<Refused>(read_send_answer(status, "")).error.error_class;
+    };
+    EXPECT_EQ(of(404), ErrorClass::rejected);
+    EXPECT_EQ(of(401), ErrorClass::unauthorised);
+    EXPECT_EQ(of(429), ErrorClass::too_fast);
 }
 
 }  // namespace
-}  // namespace flowstack::gateway
+}  // namespace flowstack::gateway::meta

@@ -11,9 +11,8 @@ namespace flowstack::common::v1 {
 class MessageContent;
 }
 
-// What the Graph API is sent and what it answers. Shapes and limits: the Cloud API sheet, sections
-// 4 and 6. Lengths are counted in code points.
-namespace flowstack::gateway {
+// What the Graph API is sent and what it answers. Lengths are counted in code points.
+namespace flowstack::gateway::meta {
 
 // What is wrong with a content, by the path of its field; empty when it may be queued.
 std::vector<FieldError> faults_of(const common::v1::MessageContent& content);
@@ -23,8 +22,8 @@ std::vector<FieldError> faults_of(const common::v1::MessageContent& content);
 std::string render_send(const common::v1::MessageContent& content, std::string_view to,
                         std::string_view message_id, std::string_view callback_data);
 
-// What became of a call that was answered with this status and body. Built on the error's code, not
-// on the status. An answer that cannot be read proves nothing: Lost.
+// The outcome of a call that was answered with this status and body. It rests on the error's code,
+// not on the status. An answer that cannot be read proves nothing: Lost.
 Outcome read_send_answer(int http_status, std::string_view body);
 
-}  // namespace flowstack::gateway
+}  // namespace flowstack::gateway::meta

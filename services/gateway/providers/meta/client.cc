@@ -1,0 +1,85 @@
+#include "services/gateway/providers/meta/client.h"
+
+#include <algorithm>
+
+#include "services/gateway/providers/meta/renderer.h"
+
+namespace flowstack::gateway::meta {
+namespace {
+
+Outcome outcome_of(const http::ClientResult& result) {
+    switch (result.outcome) {
+        case http::ClientResult::Outcome::answered:
+            return read_send_answer(result.response.status, result.response.body);
+        case http::ClientResult::Outcome::not_sent:
+            return NotSent{"not sent: " + result.error};
+        case http::ClientResult::Outcome::unknown:
+            break;
+    }
+    return Lost{result.error};
+}
+
+bool refused_as_unauthorised(const Outcome& outcome) {
+    const auto* refused = std::get_if<Refused>(&outcome);
+    return refused != nullptr && refused->error.error_class == ErrorClass::unauthorised;
+}
+
+http::ClientRequest with_token(http::ClientRequest request, const Secret& token) {
+    request.headers.add("Authorization", "Bearer " + token.reveal());
+    return request;
+}
+
+}  // namespace
+
+std::vector<FieldError> CloudApi::faults_of(const ConnectChannel& channel) const {
+    const auto visible = [](char c) { return c > ' ' && c < 127; };
+    if (channel.external_id.empty() || channel.external_id.size() > 64 ||
+        !std::ranges::all_of(channel.external_id, visible))
+        return {{"external_id", "must be Meta's phone_number_id"}};
+    return {};
+}
+
+std::vector<FieldError> CloudApi::faults_of(const common::v1::MessageContent& content) const {
+    return meta::faults_of(content);
+}
+
+void CloudApi::send(OutboundCall call, std::function<void(Outcome)> done) const {
+    http::ClientRequest request;
+    request.method = "POST";
+    request.url = base_url_ + "/" + call.channel_external_id + "/messages";
+    request.headers.add("Content-Type", "application/json");
+    request.body = render_send(call.content, call.to, call.message_id, call.callback_data);
+    request.timeout_ms = static_cast<int>(call.timeout.count());
+    request.not_after = call.not_after;
+
+    auto first = with_token(request, call.credentials);
+    if (call.previous_credentials.empty()) {
+        client_.call(std::move(first), [done = std::move(done)](const http::ClientResult& result) {
+            done(outcome_of(result));
+        });
+        return;
+    }
+    auto second = with_token(std::move(request), call.previous_credentials);
+    client_.call(std::move(first), [this, second = std::move(second), done = std::move(done)](
+                                       const http::ClientResult& result) mutable {
+        auto refusal = outcome_of(result);
+        if (!refused_as_unauthorised(refusal)) {
+            done(std::move(refusal));
+            return;
+        }
+        client_.call(std::move(second), [refusal = std::move(refusal),
+                                         done = std::move(done)](const http::ClientResult& again) {
+            auto outcome = outcome_of(again);
+            if (auto* accepted = std::get_if<Accepted>(&outcome)) {
+                accepted->by_previous_credentials = true;
+                done(std::move(outcome));
+            } else if (std::holds_alternative<NotSent>(outcome)) {
+                done(refusal);  // the first answer says more
+            } else {
+                done(std::move(outcome));
+            }
+        });
+    });
+}
+
+}  // namespace flowstack::gateway::meta

@@ -1,0 +1,13 @@
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+#include "services/gateway/domain/send_error.h"
+
+// Meta's error codes by class. A code that is not listed is not retried.
+namespace flowstack::gateway::meta {
+
+SendError classified(std::int64_t code, std::string title, std::string details);
+
+}  // namespace flowstack::gateway::meta
