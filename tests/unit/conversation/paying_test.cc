@@ -558,7 +558,7 @@ TEST(Rules, BelieveNoVariableThatAFlowCanWrite) {
     for (const std::string name : {"paid_order", "failed_order", "catalog_page", "unclear_items"})
         lies.push_back({Verb::set, name, {{"value", "{{order_id}}"}}});
     lies.push_back({Verb::go, "greeting", {}});
-    flow.globals.insert(flow.globals.begin(), {"lie", MatchType::equals, {"lie"}, lies});
+    flow.globals.insert(flow.globals.begin(), {"lie", MatchType::equals, {"lie"}, {}, lies});
     chat.own_flows[{"ECOMMERCE", 0}] = flow;
     chat.says("Hi");
     chat.says("2 coffee");
