@@ -859,7 +859,8 @@ std::set<std::string> aliases_of(stack::Sandbox& sandbox, const std::string& adm
     std::set<std::string> routes;
     const auto answer = sandbox.http().send("GET", "http://" + admin_address + "/routes");
     EXPECT_EQ(answer.status, 200) << admin_address;
-    for (const auto& route : json::parse(answer.body).as_array()) {
+    const auto served = json::parse(answer.body);
+    for (const auto& route : served.as_array()) {
         auto path = text_at(route, "path");
         if (path.starts_with("/v1/")) continue;
         // The book says {id} for the tenant, as the older systems did.

@@ -125,7 +125,7 @@ const std::vector<Deed>& deeds() {
         // followup
         {"followup.v1.TaskService/CreateTask",
          R"({"parent":"tenants/$attacker","kind":"custom","customerId":"$attacker.customer",
-             "text":"walk","dueTime":"2090-01-01T00:00:00Z"})",
+             "text":"walk","dueTime":"$tomorrow"})",
          "walkTask"},
         {"followup.v1.TaskService/CancelTask",
          R"({"name":"tenants/$attacker/tasks/$attacker.walkTask","reason":"walk"})"},

@@ -127,7 +127,7 @@ const std::vector<Attack>& attacks() {
         {"conversation.v1.FlowService/GetFlow", not_found,
          R"({"name":"tenants/$attacker/flows/$victim.flow"})", true},
         {"conversation.v1.FlowService/ListFlows", own, R"({"parent":"tenants/$attacker"})"},
-        {"conversation.v1.FlowService/DescribeVerbs", own, R"({"parent":"tenants/$attacker"})"},
+        {"conversation.v1.FlowService/DescribeVerbs", nothing, R"({"parent":"tenants/$attacker"})"},
         {"conversation.v1.TemplateService/CreateTemplate", refused,
          R"({"parent":"tenants/$attacker","template":{"kind":"interactive_button",
              "variants":[{"language":"en","body":"probe","buttons":[{"title":"x",

@@ -1,7 +1,21 @@
 #include "tools/isolation/values.h"
 
+#include <ctime>
+#include <string_view>
+
 namespace flowstack::isolation {
 namespace {
+
+constexpr std::string_view kTomorrow = "$tomorrow";
+
+std::string tomorrow() {
+    const std::time_t at = std::time(nullptr) + 24 * 3600;
+    std::tm utc{};
+    gmtime_r(&at, &utc);
+    char text[32];
+    std::strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%SZ", &utc);
+    return text;
+}
 
 std::string replaced(std::string text, const std::string& mark, const Tenant& tenant) {
     for (auto at = text.find(mark); at != std::string::npos; at = text.find(mark, at)) {
@@ -23,6 +37,8 @@ std::string replaced(std::string text, const std::string& mark, const Tenant& te
 }  // namespace
 
 std::string fill(std::string text, const Tenant& attacker, const Tenant& victim) {
+    if (const auto at = text.find(kTomorrow); at != std::string::npos)
+        text.replace(at, kTomorrow.size(), tomorrow());
     return replaced(replaced(std::move(text), "$victim", victim), "$attacker", attacker);
 }
 
