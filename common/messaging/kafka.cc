@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <atomic>
 #include <map>
+#include <thread>
 #include <utility>
 
 namespace flowstack::messaging {
@@ -184,9 +185,13 @@ LaneConsumer::LaneConsumer(Options options) : state_(std::make_unique<State>()) 
 }
 
 LaneConsumer::~LaneConsumer() {
-    // Closing would wait for a bus that may be away, and has nothing to say to it.
-    rd_kafka_destroy_flags(std::exchange(state_->client->handle, nullptr),
-                           RD_KAFKA_DESTROY_F_NO_CONSUMER_CLOSE);
+    // Closing would wait for a bus that may be away, and has nothing to say to it. Even without
+    // closing, librdkafka 2.0.2 may wait for ever for a broker whose topics were wiped. The thread
+    // that consumes must go on, so another one waits; it holds what callbacks may still look at.
+    std::thread([state = std::move(state_)] {
+        rd_kafka_destroy_flags(std::exchange(state->client->handle, nullptr),
+                               RD_KAFKA_DESTROY_F_NO_CONSUMER_CLOSE);
+    }).detach();
 }
 
 void LaneConsumer::assign(const std::vector<int>& partitions) {
