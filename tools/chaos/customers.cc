@@ -263,7 +263,9 @@ struct Customers::State {
     static std::optional<ChatMessage> failure(Phone& phone) {
         auto said = phone.wait_for(
             [](const ChatMessage& m) {
-                return m.buttons.size() == 2 || m.text.find(kReceipt) != std::string::npos;
+                const bool offers_a_retry = !m.buttons.empty() && (m.buttons[0] == "Try again" ||
+                                                                   m.buttons[0] == "Jaribu tena");
+                return offers_a_retry || m.text.find(kReceipt) != std::string::npos;
             },
             "\"try again\"");
         if (said.text.find(kReceipt) != std::string::npos) return std::nullopt;
