@@ -461,6 +461,14 @@ TEST_F(Replicas, AReplicaThatStoodStillDoesNothingTwice) {
     for (const auto& service : kServices)
         EXPECT_TRUE(eventually([&] { return !who_owns(service).contains(replica); }, 30s))
             << service;
+    // The others are degraded, and name the lanes, until they have taken them over.
+    const auto taken_over = [&] {
+        const auto now = json::parse(stack.flowctl("status -o json").out);
+        return std::ranges::none_of(now.as_array(), [](const auto& row) {
+            return text_at(row, "state") == "degraded";
+        });
+    };
+    EXPECT_TRUE(eventually(taken_over, 30s));
     const auto status = stack.flowctl("status -o json");
     EXPECT_EQ(status.code, 8) << status.err;
     const auto processes = json::parse(status.out);
