@@ -4,6 +4,8 @@
 BUILD_DIR=$ROOT/build/everyday
 CMAKE_PRESET=everyday
 CTEST_WRAPPER=() # what ctest is run by, if anything
+# ccache keeps nothing that uses precompiled headers unless it is told that this is wanted.
+export CCACHE_SLOPPINESS=${CCACHE_SLOPPINESS:-pch_defines,time_macros,include_file_mtime,include_file_ctime}
 BUILD_STEP_MS=5000 # what a step of ninja takes one core on average, for the estimate that is shown
 
 build_all() {
