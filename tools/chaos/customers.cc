@@ -185,10 +185,14 @@ struct Customers::State {
             prompts.push_back({text_at(prompt, "id"), prompt.at("open").as_bool()});
         return prompts;
     }
+    // The shop says so when a payment failed: its first button starts another one.
+    static bool offers_a_retry(const ChatMessage& message) {
+        static const std::set<std::string> kTryAgain{"Try again", "Jaribu tena"};
+        return !message.buttons.empty() && kTryAgain.contains(message.buttons.front());
+    }
     // Taps what asks for a payment and waits for the phone to be asked. A push that the provider
     // refuses again and again ends in "try again": who wants to buy does.
     Prompt ask_prompt(Sandbox& sandbox, Phone& phone, const std::string& button) const {
-        static const std::set<std::string> kTryAgain{"Try again", "Jaribu tena"};
         const auto known = prompts_of(sandbox, phone).size();
         std::int64_t heard = 0;
         for (const auto& message : phone.chat()) heard = message.seq;
@@ -200,8 +204,7 @@ struct Customers::State {
             for (const auto& message : phone.chat()) {
                 if (message.seq <= heard) continue;
                 heard = message.seq;
-                if (!message.buttons.empty() && kTryAgain.contains(message.buttons.front()))
-                    phone.tap(message.buttons.front());
+                if (offers_a_retry(message)) phone.tap(message.buttons.front());
             }
             sleep(kLookAgain);
         }
@@ -263,9 +266,7 @@ struct Customers::State {
     static std::optional<ChatMessage> failure(Phone& phone) {
         auto said = phone.wait_for(
             [](const ChatMessage& m) {
-                const bool offers_a_retry = !m.buttons.empty() && (m.buttons[0] == "Try again" ||
-                                                                   m.buttons[0] == "Jaribu tena");
-                return offers_a_retry || m.text.find(kReceipt) != std::string::npos;
+                return offers_a_retry(m) || m.text.find(kReceipt) != std::string::npos;
             },
             "\"try again\"");
         if (said.text.find(kReceipt) != std::string::npos) return std::nullopt;
