@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <deque>
 #include <map>
 #include <set>
 #include <stdexcept>
@@ -149,6 +150,7 @@ AppendCall append_call(std::span<const Command> commands, const StoreOptions& op
     std::vector<Int> e_cmd, e_part, e_in_cmd, e_in_part;
     std::vector<Uuid> e_id;
     std::vector<std::string_view> e_tenant, e_category, e_key, e_type, e_payload;
+    std::deque<std::string> sealed;  // payloads that are not stored in clear
     std::vector<Time> e_occurred;
     std::vector<std::string> metas;  // one per (command, private or not)
     metas.reserve(commands.size() * 2);
@@ -199,7 +201,8 @@ AppendCall append_call(std::span<const Command> commands, const StoreOptions& op
                 e_type.push_back(event.type);
                 e_occurred.push_back(event.occurred_at);
                 e_meta.push_back(meta);
-                e_payload.push_back(event.payload);
+                auto bytes = options.vault->seal(part.stream, command.meta.routing, event);
+                e_payload.push_back(bytes ? sealed.emplace_back(std::move(*bytes)) : event.payload);
             }
         }
         c_events.push_back(in_cmd);

@@ -171,7 +171,9 @@ void Consumption::rebuild() {
                 throw std::runtime_error("rebuild: " + where.first + " has no events after " +
                                          std::to_string(at));
             Pending pending;
-            for (const auto& event : page) {
+            for (const auto& stored : page) {
+                std::optional<Recorded> opened;
+                const auto& event = in_clear(state.store.vault(), stored, opened);
                 Turn turn(state.store, pending, event, std::nullopt);
                 if (state.batches.project && !cursor.parked_keys.contains(key_of(event)))
                     state.batches.project(event, turn);

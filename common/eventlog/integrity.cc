@@ -322,10 +322,11 @@ constexpr std::string_view kCommandClaim = "command";
 class Replay {
 public:
     Replay(postgres::Session& session, const std::string& service, const DeriveFn& derive,
-           DerivedReport& report)
+           const Vault& vault, DerivedReport& report)
         : session_(session),
           service_(service),
           derive_(derive),
+          vault_(vault),
           report_(report),
           problems_(report.problems, report.more_problems) {}
 
@@ -543,9 +544,11 @@ private:
         position_ = event.position;
         recorded_at_ = event.recorded_at;
         try {
+            std::optional<Recorded> opened;
+            const auto& clear = in_clear(vault_, event, opened);
             derive_(
                 event.stream, event.lane,
-                {event.type, event.payload, event.occurred_at, event.is_private, event.event_id},
+                {event.type, clear.payload, event.occurred_at, event.is_private, event.event_id},
                 derived_);
         } catch (const std::exception& error) {
             problem("payload", event.lane, event.position, name_of(event.stream), error.what());
@@ -582,6 +585,7 @@ private:
     postgres::Session& session_;
     const std::string& service_;
     const DeriveFn& derive_;
+    const Vault& vault_;
     DerivedReport& report_;
     Problems problems_;
     std::string command_;
@@ -654,10 +658,11 @@ LaneReport check_lane(postgres::Session& session, const std::string& service,
 }
 
 DerivedReport check_derived(postgres::Session& session, const std::string& service, int lanes,
-                            const DeriveFn& derive, const std::function<bool()>& cancelled) {
+                            const DeriveFn& derive, const std::function<bool()>& cancelled,
+                            const Vault& vault) {
     DerivedReport report;
     const Snapshot snapshot(session);
-    Replay replay(session, service, derive, report);
+    Replay replay(session, service, derive, vault, report);
     replay.read_command_claims();
     replay.lanes(lanes, cancelled);
     replay.compare_claims();

@@ -7,6 +7,7 @@
 
 #include "common/crypto/hash.h"
 #include "common/eventlog/types.h"
+#include "common/eventlog/vault.h"
 
 namespace flowstack::postgres {
 class Session;
@@ -106,6 +107,7 @@ struct DerivedReport {
 // changes, as one snapshot sees them. Claims of command ids are not derived from events: they are
 // checked against the commands that the events name. Memory: one entry a claim and a work row.
 DerivedReport check_derived(postgres::Session& session, const std::string& service, int lanes,
-                            const DeriveFn& derive, const std::function<bool()>& cancelled = {});
+                            const DeriveFn& derive, const std::function<bool()>& cancelled = {},
+                            const Vault& vault = clear_vault());
 
 }  // namespace flowstack::eventlog

@@ -10,7 +10,7 @@ public:
     explicit OwnSource(Store& store) : store_(store) {}
     std::vector<std::int64_t> heads() override { return store_.heads(); }
     std::vector<Recorded> read(int lane, std::int64_t from, std::int64_t to, int limit) override {
-        return store_.read_lane(lane, from, to, limit);
+        return store_.read_lane(lane, from, to, limit, Store::Personal::as_stored);
     }
 
 private:

@@ -217,7 +217,15 @@ Verdict Store::append(Command command) {
     return answered.get();
 }
 
-std::vector<Recorded> Store::read_stream(const StreamName& stream, std::int64_t from_version) {
+Recorded Store::event_from(const postgres::Result& result, int row, Personal personal) const {
+    auto event = recorded_from(result, row, options_.service);
+    if (personal == Personal::clear)
+        if (auto clear = vault().open(event)) event.payload = std::move(*clear);
+    return event;
+}
+
+std::vector<Recorded> Store::read_stream(const StreamName& stream, std::int64_t from_version,
+                                         Personal personal) {
     static const std::string sql =
         std::string("select ") + kEventColumns +
         R"sql( from events where stream = $1 and version >= $2 order by version)sql";
@@ -226,7 +234,7 @@ std::vector<Recorded> Store::read_stream(const StreamName& stream, std::int64_t 
     });
     std::vector<Recorded> events;
     for (int row = 0; row < result.rows(); ++row)
-        events.push_back(recorded_from(result, row, options_.service));
+        events.push_back(event_from(result, row, personal));
     return events;
 }
 
@@ -250,11 +258,12 @@ std::vector<std::vector<Recorded>> Store::read_streams(std::span<const StreamTai
     std::vector<std::vector<Recorded>> events(tails.size());
     for (int row = 0; row < result.rows(); ++row)
         events[static_cast<std::size_t>(result.int8(row, kNumberColumn) - 1)].push_back(
-            recorded_from(result, row, options_.service));
+            event_from(result, row, Personal::clear));
     return events;
 }
 
-std::vector<Recorded> Store::read_lane(int lane, std::int64_t from, std::int64_t to, int limit) {
+std::vector<Recorded> Store::read_lane(int lane, std::int64_t from, std::int64_t to, int limit,
+                                       Personal personal) {
     static const std::string sql =
         std::string("select ") + kEventColumns +
         R"sql( from events where lane = $1 and position >= $2 and position <= $3
@@ -270,7 +279,7 @@ std::vector<Recorded> Store::read_lane(int lane, std::int64_t from, std::int64_t
     std::vector<Recorded> events;
     std::size_t bytes = 0;
     for (int row = 0; row < result.rows() && bytes < kPageBytesMax; ++row) {
-        events.push_back(recorded_from(result, row, options_.service));
+        events.push_back(event_from(result, row, personal));
         bytes += events.back().payload.size() + events.back().meta_bytes.size() + 256;
     }
     return events;

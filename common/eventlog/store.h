@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "common/eventlog/types.h"
+#include "common/eventlog/vault.h"
 #include "common/postgres/session.h"
 
 // The lane log of one service, as a process sees it: append with group commit, read by stream and
@@ -30,6 +31,7 @@ struct StoreOptions {
     std::size_t queue_commands_max = 20'000;  // above it append answers Overloaded at once
     std::chrono::milliseconds append_deadline_ms{10'000};
     std::string build_id = "dev";
+    const Vault* vault = &clear_vault();  // outlives the store
 };
 inline constexpr int kAppendConnectionsMax = 4;
 
@@ -72,8 +74,12 @@ public:
     // Waits. Throws what append_async would have handed over.
     Verdict append(Command command);
 
+    // How personal fields are handed over: clear, or as stored for whoever compares bytes.
+    enum class Personal { clear, as_stored };
+
     // Versions from_version and up, in order.
-    std::vector<Recorded> read_stream(const StreamName& stream, std::int64_t from_version = 1);
+    std::vector<Recorded> read_stream(const StreamName& stream, std::int64_t from_version = 1,
+                                      Personal personal = Personal::clear);
     struct StreamTail {
         StreamName stream;
         std::int64_t from_version = 1;
@@ -82,7 +88,8 @@ public:
     std::vector<std::vector<Recorded>> read_streams(std::span<const StreamTail> tails);
     // Positions from..to of a lane, at most `limit` events and kPageBytesMax bytes; to = 0 is the
     // head.
-    std::vector<Recorded> read_lane(int lane, std::int64_t from, std::int64_t to, int limit);
+    std::vector<Recorded> read_lane(int lane, std::int64_t from, std::int64_t to, int limit,
+                                    Personal personal = Personal::clear);
     // The head of every lane, by number.
     std::vector<std::int64_t> heads();
     struct ClaimRow {
@@ -105,6 +112,7 @@ public:
     const StoreOptions& options() const { return options_; }
     postgres::Pool& pool() { return *pool_; }
     const DeriveFn& derive() const { return derive_; }
+    const Vault& vault() const { return *options_.vault; }
 
     // True when the schema is there and has the expected number of lanes; `why` says what is wrong.
     bool ready(std::string& why);
@@ -113,6 +121,8 @@ public:
     void drain();
 
 private:
+    Recorded event_from(const postgres::Result& result, int row, Personal personal) const;
+
     struct Batcher;
     StoreOptions options_;
     DeriveFn derive_;

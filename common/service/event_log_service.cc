@@ -19,6 +19,8 @@ namespace {
 namespace v1 = common::v1;
 using eventlog::Recorded;
 
+// Readers compare and verify what is stored.
+constexpr auto kAsStored = eventlog::Store::Personal::as_stored;
 constexpr int kReadPageEventsMax = 1000;
 constexpr std::chrono::milliseconds kReadTimeoutMs{5000};
 // How long after its commit a subscriber sees an event at the latest, whichever replica made it.
@@ -71,7 +73,7 @@ public:
                                   ? kReadPageEventsMax
                                   : std::min(request->page_size(), kReadPageEventsMax);
             const auto events = store_.read_lane(request->lane(), request->from_position(),
-                                                 request->to_position(), limit);
+                                                 request->to_position(), limit, kAsStored);
             for (const auto& event : events)
                 if (request->tenant().empty() || event.stream.tenant == request->tenant())
                     write(event, *response->add_events());
@@ -95,7 +97,7 @@ public:
                 v1::RecordedEvent item;
                 while (out.open()) {
                     const auto events =
-                        store_.read_lane(lane, position, 0, kSubscribePageEventsMax);
+                        store_.read_lane(lane, position, 0, kSubscribePageEventsMax, kAsStored);
                     for (const auto& event : events) {
                         item.Clear();
                         write(event, item);
@@ -113,7 +115,7 @@ public:
         return door_.unary(context, [this, request, response](rpc::Call&) {
             const auto events =
                 store_.read_stream({request->tenant(), request->category(), request->key()},
-                                   std::max<std::int64_t>(request->from_version(), 1));
+                                   std::max<std::int64_t>(request->from_version(), 1), kAsStored);
             for (const auto& event : events) write(event, *response->add_events());
         });
     }
@@ -149,9 +151,9 @@ public:
                                             v1::VerifyDerivedResponse* response) override {
         return door_.unary(context, [this, response](rpc::Call& call) {
             postgres::Session session(verifying());
-            const auto report =
-                eventlog::check_derived(session, store_.options().service, store_.options().lanes,
-                                        store_.derive(), [&call] { return call.cancelled(); });
+            const auto report = eventlog::check_derived(
+                session, store_.options().service, store_.options().lanes, store_.derive(),
+                [&call] { return call.cancelled(); }, store_.vault());
             response->set_events(report.events);
             response->set_claims(report.claims);
             response->set_work(report.work);

@@ -121,9 +121,11 @@ void Batches::halve(std::span<const Item* const> items) {
 }
 
 void Batches::decide(const Item& item, Attempt& attempt, const std::optional<Verdict>& refusal) {
-    Turn turn(store_, attempt.pending, item.event, refusal);
-    if (react) react(item.event, turn);
-    if (project) project(item.event, turn);
+    std::optional<Recorded> opened;
+    const auto& event = in_clear(store_.vault(), item.event, opened);
+    Turn turn(store_, attempt.pending, event, refusal);
+    if (react) react(event, turn);
+    if (project) project(event, turn);
 }
 
 void Batches::commit(const Attempt& attempt) {
