@@ -41,8 +41,8 @@ struct RawCallback {
 };
 eventlog::NewEvent encode(const RawCallback& callback, Time at);
 
-// All decoders throw CorruptStream for a type that they do not know and std::invalid_argument for
-// bytes that are not of their type.
+// All decoders throw CorruptStream for an unknown type and for bytes that are not of their type,
+// and std::invalid_argument for a value that a fact cannot hold (common/eventlog/fact.h).
 NumberAssigned decode_number_assigned(const std::string& payload);
 InvoiceDrafted decode_invoice_drafted(const std::string& payload);
 RawCallback decode_callback(const std::string& payload);

@@ -419,7 +419,7 @@ Answer resolved(const Story& s, const ResolveIntent& c, bool late) {
                                   .order_id = s.made.order_id,
                                   .customer_id = s.made.customer_id,
                                   .conversation_id = s.made.conversation_id,
-                                  .paid = c.paid.has_value(),
+                                  .outcome = c.paid ? Resolution::paid : Resolution::failed,
                                   .receipt = c.paid ? c.paid->receipt : "",
                                   .amount = s.made.amount,
                                   .reason = c.reason,

@@ -118,12 +118,13 @@ struct PaymentNeedsPerson {
     PersonNeeded reason = PersonNeeded::outcome_unknown;
     bool operator==(const PaymentNeedsPerson&) const = default;
 };
+enum class Resolution { paid, failed };
 struct PaymentResolved {
     std::string intent_id;
     std::string order_id;
     std::string customer_id;
     std::string conversation_id;
-    bool paid = false;
+    Resolution outcome = Resolution::failed;
     std::string receipt;  // empty unless paid
     Money amount;
     std::string reason;  // the person's words

@@ -102,7 +102,7 @@ PaymentResolved resolved(bool paid) {
             .order_id = "o1",
             .customer_id = "c1",
             .conversation_id = "conv",
-            .paid = paid,
+            .outcome = paid ? Resolution::paid : Resolution::failed,
             .receipt = paid ? kReceipt : "",
             .amount = kes(100000),
             .reason = paid ? "it is on the statement" : "nothing on the statement",

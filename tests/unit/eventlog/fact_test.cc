@@ -1,0 +1,118 @@
+#include "common/eventlog/fact.h"
+
+#include <gtest/gtest.h>
+
+#include "flowstack/payment/v1/intent_events.pb.h"
+
+// Facts of this test, stored as messages of payment.
+namespace flowstack::eventlog {
+
+enum class Why { contradicted, unknown, never_stored };
+constexpr auto wire_values(Why) {
+    return std::array{std::pair{Why::contradicted, payment::v1::PERSON_NEEDED_REASON_CONTRADICTED},
+                      std::pair{Why::unknown, payment::v1::PERSON_NEEDED_REASON_OUTCOME_UNKNOWN}};
+}
+
+struct Needed {
+    IntentId intent_id;
+    OrderId order_id;
+    std::string number;
+    Money amount;
+    Why reason = Why::unknown;
+    bool operator==(const Needed&) const = default;
+};
+FLOWSTACK_FACT(Needed, payment::v1::PaymentNeedsPerson) {
+    FACT_FIELD(intent_id);
+    FACT_FIELD(order_id);
+    FACT_FIELD_AS(number, order_number);
+    FACT_FIELD(amount);
+    FACT_FIELD(reason);
+}
+
+struct Reference {
+    std::string id;
+    bool operator==(const Reference&) const = default;
+};
+FLOWSTACK_FACT(Reference, payment::v1::ProviderRef) { FACT_FIELD(id); }
+
+struct Accepted {
+    Reference ref;
+    std::optional<Time> next_poll_at;
+    Time expires_at{};
+    bool operator==(const Accepted&) const = default;
+};
+FLOWSTACK_FACT(Accepted, payment::v1::AskAccepted) {
+    FACT_FIELD(ref);
+    FACT_TIME(next_poll_at);
+    FACT_TIME(expires_at);
+}
+
+struct Requested {
+    std::string phone;
+    bool operator==(const Requested&) const = default;
+};
+FLOWSTACK_FACT(Requested, payment::v1::AskRequested) { FACT_PERSONAL(phone); }
+
+namespace {
+
+using Event = std::variant<Needed, Accepted, Requested>;
+
+const Time kAt = from_unix_micros(1'700'000'000'123'456);
+
+Event there_and_back(const Event& event) {
+    const auto stored = stored_fact(event, kAt);
+    return recorded_fact<Event>("test", stored.type, stored.payload);
+}
+
+TEST(Fact, ComesBackAsItWasWritten) {
+    const std::vector<Event> events{
+        Needed{.intent_id = IntentId("i1"),
+               .order_id = OrderId("o1"),
+               .number = "ORD-1",
+               .amount = {100'000, Currency::kes},
+               .reason = Why::contradicted},
+        Accepted{.ref = {.id = "ws_CO_1"}, .next_poll_at = kAt, .expires_at = kAt},
+        Accepted{.ref = {}, .next_poll_at = std::nullopt, .expires_at = Time{}},
+        Requested{.phone = "+254700000001"},
+    };
+    for (const auto& event : events) EXPECT_TRUE(there_and_back(event) == event);
+}
+
+TEST(Fact, IsStoredAsItsMessageUnderTheMessagesName) {
+    const auto stored = stored_fact(Requested{.phone = "+254700000001"}, kAt);
+    EXPECT_EQ(stored.type, "flowstack.payment.v1.AskRequested");
+    EXPECT_EQ(stored.occurred_at, kAt);
+    EXPECT_EQ(parsed<payment::v1::AskRequested>(stored.payload).personal().phone(),
+              "+254700000001");
+}
+
+TEST(Fact, OfAnUnknownTypeOrOfBrokenBytesIsCorrupt) {
+    EXPECT_THROW(recorded_fact<Event>("test", "flowstack.payment.v1.IntentPaid", ""),
+                 CorruptStream);
+    EXPECT_THROW(recorded_fact<Event>("test", "flowstack.payment.v1.AskRequested", "\xff"),
+                 CorruptStream);
+}
+
+TEST(Fact, WithAnEnumValueThatHasNoNameIsRefusedBothWays) {
+    EXPECT_THROW(
+        stored_fact(Needed{.amount = {1, Currency::kes}, .reason = Why::never_stored}, kAt),
+        std::invalid_argument);
+    payment::v1::PaymentNeedsPerson message;
+    message.mutable_amount()->set_currency_code("KES");
+    message.set_reason(static_cast<payment::v1::PersonNeededReason>(77));
+    EXPECT_THROW(fact_of<Needed>(message.SerializeAsString()), std::invalid_argument);
+}
+
+TEST(Fact, WithAnUnknownCurrencyIsRefused) {
+    payment::v1::PaymentNeedsPerson message;
+    message.mutable_amount()->set_currency_code("XXX");
+    EXPECT_THROW(fact_of<Needed>(message.SerializeAsString()), std::invalid_argument);
+}
+
+static_assert(!std::is_assignable_v<IntentId&, OrderId>);
+static_assert(!std::is_convertible_v<std::string, IntentId>);
+static_assert(!std::is_constructible_v<IntentId, OrderId> ||
+              !std::is_convertible_v<OrderId, IntentId>);
+
+}  // namespace
+}  // namespace flowstack::eventlog
