@@ -1,9 +1,12 @@
-# Four sets of precompiled headers, each compiled once and shared by every target of its kind. They
+# Six sets of precompiled headers, each compiled once and shared by every target of its kind. They
 # hold headers of the standard library, Protobuf, gRPC and GoogleTest only, which no change of ours
 # touches. They save about a third of the time that a build takes.
 #
-#   std       libraries that do not link Protobuf       std_test    tests of those
-#   wire      libraries that do                         wire_test   tests of those
+#   std          libraries that do not link Protobuf       wire         libraries that do
+#   std_tool     those of tools/                           wire_tool    those of tools/
+#   std_test     tests of the first                        wire_test    tests of the others
+#
+# A set is valid only for targets that are compiled with the same options.
 option(FLOWSTACK_PRECOMPILED "precompile the headers of the outside libraries" ON)
 
 # g++ 12 warns about code of its own library that it inlines; normally it keeps quiet about system
@@ -17,20 +20,21 @@ endif()
 # where the same macros are defined.
 add_compile_definitions(NOMINMAX)
 
-function(flowstack_precompiled_set name kind)
-    if(kind STREQUAL "library")
+function(flowstack_precompiled_set name optimization headers)
+    if(NOT optimization STREQUAL "test")
         add_library(flowstack_precompiled_${name} OBJECT EXCLUDE_FROM_ALL ${CMAKE_SOURCE_DIR}/cmake/precompiled/main.cc)
     else()
         add_executable(flowstack_precompiled_${name} EXCLUDE_FROM_ALL ${CMAKE_SOURCE_DIR}/cmake/precompiled/main.cc)
     endif()
     set(target flowstack_precompiled_${name})
     target_include_directories(${target} PRIVATE ${CMAKE_SOURCE_DIR})
-    target_compile_options(${target} PRIVATE ${FLOWSTACK_WARNINGS})
-    target_precompile_headers(${target} PRIVATE ${CMAKE_SOURCE_DIR}/cmake/precompiled/${name}.h)
+    string(TOUPPER ${optimization} optimization_key)
+    target_compile_options(${target} PRIVATE ${FLOWSTACK_WARNINGS} ${FLOWSTACK_${optimization_key}_OPTIMIZATION})
+    target_precompile_headers(${target} PRIVATE ${CMAKE_SOURCE_DIR}/cmake/precompiled/${headers})
 endfunction()
 
 # Gives a target the set of its kind. Whether it links Protobuf is passed on from target to target.
-function(flowstack_use_precompiled target kind)
+function(flowstack_use_precompiled target optimization)
     set(wire FALSE)
     foreach(dep IN LISTS ARGN)
         if(dep MATCHES "^(flowstack::proto|flowstack::proto_grpc|PkgConfig::GRPC)$")
@@ -50,15 +54,16 @@ function(flowstack_use_precompiled target kind)
     if(wire)
         set(name wire)
     endif()
-    if(kind STREQUAL "test")
-        string(APPEND name _test)
+    if(NOT optimization STREQUAL "product")
+        string(APPEND name _${optimization})
     endif()
     target_precompile_headers(${target} REUSE_FROM flowstack_precompiled_${name})
 endfunction()
 
 if(FLOWSTACK_PRECOMPILED AND NOT FLOWSTACK_SANITIZERS)
-    flowstack_precompiled_set(std library)
-    flowstack_precompiled_set(wire library)
-    flowstack_precompiled_set(std_test program)
-    flowstack_precompiled_set(wire_test program)
+    foreach(headers IN ITEMS std wire)
+        flowstack_precompiled_set(${headers} product ${headers}.h)
+        flowstack_precompiled_set(${headers}_tool tool ${headers}.h)
+        flowstack_precompiled_set(${headers}_test test ${headers}_test.h)
+    endforeach()
 endif()
