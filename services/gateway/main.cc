@@ -20,10 +20,10 @@
 #include "services/gateway/adapters/contacts.h"
 #include "services/gateway/adapters/derive.h"
 #include "services/gateway/adapters/directory.h"
-#include "services/gateway/adapters/dispatcher.h"
+#include "services/gateway/dispatch/dispatcher.h"
 #include "services/gateway/adapters/own_flows.h"
 #include "services/gateway/adapters/projections.h"
-#include "services/gateway/adapters/reactions.h"
+#include "services/gateway/adapters/reactor.h"
 #include "services/gateway/adapters/rest_keys.h"
 #include "services/gateway/adapters/rpc.h"
 #include "services/gateway/adapters/settings_check.h"
@@ -64,8 +64,8 @@ int main(int argc, char** argv) try {
     gateway::SettingsCheck settings_check(host.metrics(), installation);
     directory.on_tenant([&](const auto& tenant) { settings_check(tenant); });
     gateway::Contacts contacts(store, keys, ids, clock);
-    gateway::Reactions reactions(store, directory, contacts, config.retry);
-    host.react([&](const auto& event, auto& turn) { reactions(event, turn); });
+    gateway::Reactor reactor(store, directory, contacts, config.retry);
+    host.react([&](const auto& event, auto& turn) { reactor.react(event, turn); });
     host.project(gateway::project);
 
     http::Client client(

@@ -57,7 +57,7 @@ LinkMerged Contacts::last_words(const eventlog::StreamName& closed) {
     return link;
 }
 
-// Gateway's own consumer does the same when it hears of the merge (reactions.cc). It is done here
+// Gateway's own consumer does the same when it hears of the merge (reactor.cc). It is done here
 // too, so that a message never leaves to somebody who had refused under the other identity, and so
 // that the other services learn of the link before they see the message that showed it.
 void Contacts::link(const std::string& tenant, const std::string& closed,

@@ -17,7 +17,7 @@
 #include "common/service/one_effect.h"
 #include "services/gateway/adapters/contacts.h"
 #include "services/gateway/adapters/directory.h"
-#include "services/gateway/adapters/dispatcher.h"
+#include "services/gateway/dispatch/dispatcher.h"
 
 namespace grpc {
 class Service;

@@ -204,7 +204,7 @@ Command status_command(const WebhookFrame& frame, const Destination& to,
                                                                    : element.provider_time)}});
         return command;
     }
-    // Found by the provider's id, or kept until its message comes: see reactions.cc.
+    // Found by the provider's id, or kept until its message comes: see reactor.cc.
     v1::StatusParked parked;
     parked.set_provider_message_id(element.provider_message_id);
     parked.set_status(element.value);

@@ -21,9 +21,9 @@
 #include "flowstack/gateway/v1/message_service.pb.h"
 #include "services/gateway/adapters/derive.h"
 #include "services/gateway/adapters/directory.h"
-#include "services/gateway/adapters/dispatcher.h"
+#include "services/gateway/dispatch/dispatcher.h"
 #include "services/gateway/adapters/projections.h"
-#include "services/gateway/adapters/reactions.h"
+#include "services/gateway/adapters/reactor.h"
 #include "services/gateway/inbound/raw_webhooks.h"
 #include "services/gateway/inbound/webhook_door.h"
 #include "services/gateway/providers/meta/client.h"
@@ -101,7 +101,7 @@ private:
 class Gateway : public ::testing::Test {
 protected:
     Gateway() {
-        consumption.react([this](const Recorded& e, eventlog::Turn& t) { reactions(e, t); });
+        consumption.react([this](const Recorded& e, eventlog::Turn& t) { reactor.react(e, t); });
         consumption.project(project);
         consumption.assign({0, 1, 2, 3});
         owners.assigned({0, 1, 2, 3});
@@ -335,7 +335,7 @@ protected:
     testing::EchoProvider echo;
     Providers providers{{&cloud_api, &echo}};
     std::int64_t settings_seq = 0;
-    Reactions reactions{store, directory, contacts, RetryPolicy{}};
+    Reactor reactor{store, directory, contacts, RetryPolicy{}};
     std::shared_ptr<testing::ScriptedLog> conversation =
         std::make_shared<testing::ScriptedLog>("conversation", kLanes);
     eventlog::Consumption consumption{

@@ -7,25 +7,25 @@
 #include "services/gateway/adapters/directory.h"
 #include "services/gateway/domain/message.h"
 
-// What gateway does about events: conversation's wishes to reply, and its own second thoughts.
+// What gateway decides on events that it hears, conversation's and its own.
 //
 //   conversation.ReplyRequested       the message is queued
 //   gateway.StatusReported(failed)    retried by its error's class, or a dead letter
 //   gateway.ContactMerged             the survivor learns whom it took over
 //   gateway.StatusParked, SendAccepted  a status that came before its message is moved to it
-//   gateway.MessageSuppressed(131050)   the customer's refusal of marketing becomes their consent
+//   gateway.MessageSuppressed(opted out)  the customer's refusal of marketing becomes their consent
 namespace flowstack::gateway {
 
-class Reactions {
+class Reactor {
 public:
-    Reactions(eventlog::Store& store, Directory& directory, Contacts& contacts, RetryPolicy policy)
+    Reactor(eventlog::Store& store, Directory& directory, Contacts& contacts, RetryPolicy policy)
         : store_(store),
           directory_(directory),
           contacts_(contacts),
           messages_(store),
           policy_(policy) {}
 
-    void operator()(const eventlog::Recorded& event, eventlog::Turn& turn);
+    void react(const eventlog::Recorded& event, eventlog::Turn& turn);
 
 private:
     void queue_reply(const eventlog::Recorded& event, eventlog::Turn& turn);

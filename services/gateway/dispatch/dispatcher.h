@@ -13,35 +13,19 @@
 #include "common/resilience/circuit_breaker.h"
 #include "services/gateway/adapters/contacts.h"
 #include "services/gateway/adapters/directory.h"
-#include "services/gateway/domain/message.h"
+#include "services/gateway/dispatch/options.h"
 #include "services/gateway/providers/provider.h"
 
 // Sends what is queued, for the channels whose lanes this replica owns. It alone calls the provider
 // for such a number, so limits, priorities, order and the breaker are plain data of one thread.
 //
-//   queue row → fold message and contact → decide → append SendAttempted (guards: the contact's
-//   version, our ownership of the lane) → call → append the outcome
-//
-// One chat's messages of one priority leave in order, one at a time; different chats go in
-// parallel. A new owner of a lane first waits attempt_start_ms_max, in which an old one may still
-// begin a call, then turns every attempt without an outcome into UNKNOWN.
+//   LaneRecovery   the lanes that came, and the attempts that an old owner left open
+//   QueueReader    rows of the table: which messages are due
+//   ChannelQueue   which of them may begin now, and which announced attempt may be called
+//   FactsReader    the message, the contact and what came in, read for several attempts together
+//   Attempts       decide → append SendAttempted → call → append the outcome
+//   Dispatcher     the one thread that joins them
 namespace flowstack::gateway {
-
-struct DispatcherOptions {
-    std::string replica;
-    RetryPolicy policy;
-    std::chrono::milliseconds poll_ms{10};  // while others may queue here, see eventlog::Owners
-    std::chrono::milliseconds attempt_start_ms_max{2'000};
-    std::chrono::milliseconds send_timeout_ms{10'000};
-    std::chrono::milliseconds held_retry_ms{1'000};  // a held row is looked at again
-    std::chrono::milliseconds window_margin_ms{300'000};
-    int in_flight_max = 64;          // calls of one channel
-    int queued_in_memory_max = 256;  // rows of one channel and priority
-    int breaker_failures = 5;
-    std::chrono::milliseconds breaker_open_ms{5'000};
-    std::chrono::milliseconds breaker_open_max_ms{60'000};
-    int read_threads = 4;
-};
 
 class Dispatcher {
 public:
@@ -72,7 +56,7 @@ public:
 
 private:
     struct State;
-    std::shared_ptr<State> state_;
+    std::unique_ptr<State> state_;
 };
 
 }  // namespace flowstack::gateway

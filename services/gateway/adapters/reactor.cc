@@ -1,4 +1,4 @@
-#include "services/gateway/adapters/reactions.h"
+#include "services/gateway/adapters/reactor.h"
 
 #include <cstring>
 
@@ -50,7 +50,7 @@ RetryPolicy policy_of(RetryPolicy policy, const TenantEntry* tenant) {
     return policy;
 }
 
-void Reactions::operator()(const Recorded& event, Turn& turn) {
+void Reactor::react(const Recorded& event, Turn& turn) {
     if (is<conversation::v1::ReplyRequested>(event)) return queue_reply(event, turn);
     if (event.service != "gateway") return;
     if (is<v1::StatusReported>(event)) return judge_status(event, turn);
@@ -60,7 +60,7 @@ void Reactions::operator()(const Recorded& event, Turn& turn) {
     if (is<v1::MessageSuppressed>(event)) return keep_opt_out(event, turn);
 }
 
-void Reactions::queue_reply(const Recorded& event, Turn& turn) {
+void Reactor::queue_reply(const Recorded& event, Turn& turn) {
     const auto reply = parsed<conversation::v1::ReplyRequested>(event);
     const auto& tenant = event.stream.tenant;
     if (turn.refusal()) {
@@ -105,7 +105,7 @@ void Reactions::queue_reply(const Recorded& event, Turn& turn) {
                            decision.events(), event.recorded_at));
 }
 
-void Reactions::judge_status(const Recorded& event, Turn& turn) {
+void Reactor::judge_status(const Recorded& event, Turn& turn) {
     const auto status = parsed<v1::StatusReported>(event);
     if (status.status() != "failed") return;
     const auto& tenant = event.stream.tenant;
@@ -121,7 +121,7 @@ void Reactions::judge_status(const Recorded& event, Turn& turn) {
                            decision.events(), event.recorded_at));
 }
 
-void Reactions::link_contacts(const Recorded& event, Turn& turn) {
+void Reactor::link_contacts(const Recorded& event, Turn& turn) {
     const auto fact = decode_contact(event.type, event.payload);
     const auto* merged = std::get_if<ContactMerged>(&fact);
     if (merged == nullptr) return;
@@ -161,7 +161,7 @@ Command moved(const std::string& tenant, const MessageAddress& address,
 
 }  // namespace
 
-void Reactions::move_parked(const Recorded& event, Turn& turn) {
+void Reactor::move_parked(const Recorded& event, Turn& turn) {
     if (turn.refusal()) return;  // moved already
     const auto parked = parsed<v1::StatusParked>(event);
     const auto& tenant = event.stream.tenant;
@@ -173,7 +173,7 @@ void Reactions::move_parked(const Recorded& event, Turn& turn) {
     turn.append(moved(tenant, *address, {parked}, message.state, event.recorded_at));
 }
 
-void Reactions::move_after_acceptance(const Recorded& event, Turn& turn) {
+void Reactor::move_after_acceptance(const Recorded& event, Turn& turn) {
     if (turn.refusal()) return;
     const auto accepted = parsed<v1::SendAccepted>(event);
     const auto& tenant = event.stream.tenant;
@@ -188,7 +188,7 @@ void Reactions::move_after_acceptance(const Recorded& event, Turn& turn) {
                       event.recorded_at));
 }
 
-void Reactions::keep_opt_out(const Recorded& event, Turn& turn) {
+void Reactor::keep_opt_out(const Recorded& event, Turn& turn) {
     const auto suppressed = parsed<v1::MessageSuppressed>(event);
     if (suppressed.error().error_class() != v1::SEND_ERROR_CLASS_OPTED_OUT) return;
     const auto& tenant = event.stream.tenant;

@@ -1,0 +1,160 @@
+#pragma once
+
+#include <cstddef>
+#include <deque>
+#include <map>
+#include <optional>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "common/resilience/circuit_breaker.h"
+#include "common/resilience/gcra.h"
+#include "services/gateway/domain/channel.h"
+#include "services/gateway/domain/message.h"
+
+// Which message of a channel may be sent now. Plain data with one owner, the dispatcher's thread:
+// no store, no network, no clock and no randomness, so that every rule has a test with a clock of
+// its own. Moments are of one clock that never goes back.
+//
+//   add(row) ─▶ waits in its chat ─▶ begin() ─▶ in flight ─▶ announce() ─▶ call()
+//                    ▲                              │
+//                    │ a row that is due again      ├─▶ give_back(): it stays in the table and
+//                    rests └──────────────────────────────┴─▶ finish(): it is gone, or comes back
+//                    later
+//
+// A chat is one customer at one priority. Its messages leave one at a time, in the order in which
+// their rows were added; a message that is tried again goes before the others of its chat, which
+// wait for it. Chats leave in parallel; a higher priority goes first.
+namespace flowstack::gateway {
+
+struct QueueOptions {
+    int in_flight_max = 64;  // messages that have begun and not ended
+    int rows_max = 256;      // rows of one priority in memory
+    // Customers whose limit is remembered. Above that, those who have rested are forgotten.
+    std::size_t pairs_max = 50'000;
+    resilience::BreakerPolicy breaker{};
+};
+
+// A retry that waits longer than this lets later messages of its chat pass.
+inline constexpr resilience::Duration kChatWaitMax = std::chrono::seconds(60);
+// A retry that does not come back so long after its time is not waited for any more.
+inline constexpr resilience::Duration kChatPatience = std::chrono::seconds(5);
+// How long a number stands still after the provider said that it sends too fast.
+inline constexpr resilience::Duration kTooFastPause = std::chrono::seconds(1);
+
+class ChannelQueue {
+public:
+    using Instant = resilience::Instant;
+    using Duration = resilience::Duration;
+
+    ChannelQueue(QueueOptions options, const ChannelLimits& limits);
+
+    // ---- What the channel may do.
+
+    // A change starts the limiters anew.
+    void set_limits(const ChannelLimits& limits);
+    // While the channel is paused or its tenant suspended nothing begins. What has begun goes on.
+    void set_suspended(bool suspended) { suspended_ = suspended; }
+
+    // ---- Rows of the table.
+
+    struct Row {
+        std::string message_id;
+        std::string customer_id;
+        int priority = kPriorityFollowUp;
+        bool tried_before = false;
+    };
+    // How many more rows of this priority are wanted. Zero while fewer than half of rows_max are
+    // free: fetching single rows is not worth a query.
+    int room(int priority) const;
+    // The rows that are in memory: waiting, in flight or resting. They must not be fetched again.
+    const std::set<std::string>& rows(int priority) const;
+    std::size_t rows() const;
+    // A row that is due. Nothing happens when it is in memory already.
+    void add(Row row);
+    // The messages of this chat wait until this one was added again, at most `wait` and
+    // kChatPatience.
+    void await(const std::string& customer_id, int priority, const std::string& message_id,
+               Duration wait, Instant now);
+    // Another replica sends for this channel now: everything that has not begun is forgotten.
+    void forget_waiting();
+
+    // ---- What begins and what is called.
+
+    // The messages that begin now; each is in flight until give_back() or finish().
+    std::vector<Row> begin(Instant now);
+    // The attempt of a message in flight is in the log, so it must be called.
+    void announce(const std::string& message_id);
+    // The announced attempts that may be called now. The limit is the number's again: appends
+    // finish in bursts, so pacing only the begin could still exceed the provider's rate.
+    std::vector<std::string> call(Instant now);
+    // begin() and call() have nothing new before this moment unless something else happens.
+    Instant look_again() const;
+
+    // ---- What became of a message in flight.
+
+    // The provider was asked and is well, or ill.
+    void answered(const std::string& message_id, bool provider_is_ill, Instant now);
+    // The provider says that this number sends too fast.
+    void slow_down(Instant now);
+    // The message did not begin after all: its row stays in the table and rests for `wait`. With
+    // `keeps_place` the others of its chat wait for it.
+    void give_back(const std::string& message_id, Duration wait, bool keeps_place, Instant now);
+    // The message has left the queue. With `retry_in` it comes back, tried before.
+    void finish(const std::string& message_id, std::optional<Duration> retry_in, Instant now);
+
+    // ---- What it looks like.
+
+    // Nothing waits, rests, is in flight or announced: there is nothing to look at.
+    bool idle() const;
+    bool has_announced() const { return !announced_.empty(); }
+    int in_flight() const { return static_cast<int>(in_flight_.size()); }
+    std::size_t pairs() const { return pairs_.size(); }
+    const resilience::CircuitBreaker& breaker() const { return breaker_; }
+
+private:
+    struct Chat {
+        bool busy = false;
+        std::string awaited;      // the message that goes before the others of this chat
+        Instant blocked_until{};  // how long the others wait for it
+        std::deque<Row> waiting;
+    };
+    struct InFlight {
+        std::string customer_id;
+        int priority = 0;
+        std::optional<resilience::CircuitBreaker::Ticket> ticket;  // until it is answered
+    };
+    // Whether a message may begin. Without a ticket: how long to wait, for the customer alone or
+    // for the whole number.
+    struct Permission {
+        std::optional<resilience::CircuitBreaker::Ticket> ticket;
+        Duration wait{};
+        bool whole_number = false;
+    };
+
+    Chat& chat(const std::string& customer_id, int priority);
+    void release_rested(Instant now);
+    Permission permission(const std::string& customer_id, Instant now);
+    resilience::Gcra& pair(const std::string& customer_id, Instant now);
+    // Takes the message out of flight and frees its chat. Nothing when it is not in flight.
+    std::optional<InFlight> land(const std::string& message_id);
+
+    QueueOptions options_;
+    ChannelLimits limits_;
+    bool suspended_ = false;
+    std::map<std::string, Chat> chats_[kPriorities];
+    std::set<std::string> rows_[kPriorities];
+    std::map<std::string, Instant> resting_;
+    std::map<std::string, InFlight> in_flight_;
+    std::multimap<int, std::string> announced_;  // by priority, each in the order of announce()
+    resilience::Gcra number_;                    // what may begin
+    resilience::Gcra wire_;                      // what may be called
+    std::map<std::string, resilience::Gcra> pairs_;
+    std::size_t pairs_checked_at_;
+    resilience::CircuitBreaker breaker_;
+    Instant begin_again_ = Instant::max();
+    Instant call_again_ = Instant::max();
+};
+
+}  // namespace flowstack::gateway

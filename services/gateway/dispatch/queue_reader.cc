@@ -1,0 +1,73 @@
+#include "services/gateway/dispatch/queue_reader.h"
+
+#include "services/gateway/domain/message.h"
+
+namespace flowstack::gateway {
+
+QueueReader::QueueReader(const std::string& database_url)
+    : session_({.url = database_url, .application_name = "gateway-dispatch"}) {}
+
+std::vector<QueueReader::DueQueue> QueueReader::due_queues(std::span<const std::int32_t> lanes) {
+    std::vector<DueQueue> due;
+    if (lanes.empty()) return due;
+    const auto rows = session_.query(
+        R"sql(
+        with recursive first(lane, kind, due_at, ref) as (
+            select w.* from unnest($1::int[]) l(lane)
+                cross join lateral (select lane, kind, due_at, ref from work
+                                    where lane = l.lane order by kind, due_at limit 1) w
+            union all
+            select w.* from first f
+                cross join lateral (select lane, kind, due_at, ref from work
+                                    where lane = f.lane and kind > f.kind
+                                    order by kind, due_at limit 1) w)
+        select lane, kind, ref from first
+            where starts_with(kind, $2) and due_at <= statement_timestamp())sql",
+        postgres::Params().add_array(lanes).add(kDispatchPrefix));
+    for (int row = 0; row < rows.rows(); ++row) {
+        const auto ref = read_ref(rows.text(row, 2));
+        if (!ref) continue;
+        for (int priority = 0; priority < kPriorities; ++priority)
+            if (rows.text(row, 1) == dispatch_kind(ref->channel_id, priority))
+                due.push_back({rows.int4(row, 0), priority, ref->tenant, ref->channel_id});
+    }
+    return due;
+}
+
+std::vector<QueueReader::Row> QueueReader::due_rows(std::span<const Wanted> wanted) {
+    std::vector<std::int32_t> lanes;
+    std::vector<std::string> kinds;
+    std::vector<std::int32_t> rooms;
+    std::vector<std::string> in_memory;
+    for (const auto& queue : wanted) {
+        lanes.push_back(queue.lane);
+        kinds.push_back(dispatch_kind(queue.channel_id, queue.priority));
+        rooms.push_back(queue.room);
+        if (queue.in_memory != nullptr)
+            in_memory.insert(in_memory.end(), queue.in_memory->begin(), queue.in_memory->end());
+    }
+    std::vector<Row> due;
+    if (wanted.empty()) return due;
+    const auto rows = session_.query(
+        R"sql(
+        select c.n, w.key, w.ref
+        from unnest($1::int[], $2::text[], $3::int[]) with ordinality c(lane, kind, room, n)
+            cross join lateral (select key, due_at, ref from work
+                                where lane = c.lane and kind = c.kind
+                                    and due_at <= statement_timestamp()
+                                    and key <> all ($4::text[])
+                                order by due_at, key limit c.room) w
+        order by w.due_at, w.key)sql",
+        postgres::Params()
+            .add_array(std::span<const std::int32_t>(lanes))
+            .add_array(std::span<const std::string>(kinds))
+            .add_array(std::span<const std::int32_t>(rooms))
+            .add_array(std::span<const std::string>(in_memory)));
+    for (int row = 0; row < rows.rows(); ++row)
+        if (auto ref = read_ref(rows.text(row, 2)))
+            due.push_back({static_cast<std::size_t>(rows.int8(row, 0) - 1), rows.text(row, 1),
+                           std::move(*ref)});
+    return due;
+}
+
+}  // namespace flowstack::gateway

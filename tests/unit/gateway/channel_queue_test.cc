@@ -1,0 +1,474 @@
+#include "services/gateway/dispatch/channel_queue.h"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+
+namespace flowstack::gateway {
+namespace {
+
+using namespace std::chrono_literals;
+using resilience::CircuitBreaker;
+using Ids = std::vector<std::string>;
+
+constexpr ChannelLimits kNoLimits{.per_second = 1'000'000,
+                                  .inbound_headroom_per_second = 0,
+                                  .pair_interval_seconds = 1,
+                                  .pair_burst = 1'000'000};
+
+// A queue and the clock that it is shown.
+struct TheQueue {
+    explicit TheQueue(const ChannelLimits& limits = kNoLimits, const QueueOptions& options = {})
+        : queue(options, limits) {}
+
+    void add(const std::string& id, const std::string& customer, int priority = kPriorityReply) {
+        queue.add({id, customer, priority, false});
+    }
+    // The row of a message that was tried is due again.
+    void add_again(const std::string& id, const std::string& customer,
+                   int priority = kPriorityReply) {
+        queue.add({id, customer, priority, true});
+    }
+    Ids begin() {
+        Ids ids;
+        for (const auto& row : queue.begin(now)) ids.push_back(row.message_id);
+        return ids;
+    }
+    Ids call() { return queue.call(now); }
+    void finish(const std::string& id) { queue.finish(id, std::nullopt, now); }
+    void retry(const std::string& id, resilience::Duration in) { queue.finish(id, in, now); }
+    // Begins, is answered and ends.
+    void answer(const std::string& id, bool provider_is_ill) {
+        queue.answered(id, provider_is_ill, now);
+        finish(id);
+    }
+
+    ChannelQueue queue;
+    ChannelQueue::Instant now{1h};
+};
+
+QueueOptions in_flight(int max) {
+    QueueOptions options;
+    options.in_flight_max = max;
+    return options;
+}
+
+// ---------------------------------------------------------------- order
+
+TEST(ChannelQueue, HigherPrioritiesGoFirstWheneverTheyCame) {
+    TheQueue q(kNoLimits, in_flight(1));
+    q.add("campaign", "a", kPriorityCampaign);
+    q.add("follow-up", "b", kPriorityFollowUp);
+    q.add("reply", "c", kPriorityReply);
+    EXPECT_EQ(q.begin(), Ids{"reply"});
+    q.finish("reply");
+    EXPECT_EQ(q.begin(), Ids{"follow-up"});
+    q.add("late reply", "d", kPriorityReply);
+    q.finish("follow-up");
+    EXPECT_EQ(q.begin(), Ids{"late reply"});
+    q.finish("late reply");
+    EXPECT_EQ(q.begin(), Ids{"campaign"});
+}
+
+TEST(ChannelQueue, MessagesOfOneChatBeginInOrderAndOneAtATime) {
+    TheQueue q;
+    for (const auto* id : {"1", "2", "3"}) q.add(id, "amina");
+    EXPECT_EQ(q.begin(), Ids{"1"});
+    EXPECT_EQ(q.begin(), Ids{});
+    q.finish("1");
+    EXPECT_EQ(q.begin(), Ids{"2"});
+    q.finish("2");
+    EXPECT_EQ(q.begin(), Ids{"3"});
+}
+
+TEST(ChannelQueue, DifferentChatsBeginInParallel) {
+    TheQueue q;
+    q.add("a1", "amina");
+    q.add("b1", "baraka");
+    q.add("a2", "amina");
+    // A customer's messages of another priority are another chat.
+    q.add("a3", "amina", kPriorityCampaign);
+    EXPECT_EQ(q.begin(), (Ids{"a1", "b1", "a3"}));
+    EXPECT_EQ(q.queue.in_flight(), 3);
+}
+
+TEST(ChannelQueue, ARowIsTakenOnceHoweverOftenItIsFetched) {
+    TheQueue q;
+    q.add("1", "amina");
+    q.add("1", "amina");
+    EXPECT_EQ(q.begin(), Ids{"1"});
+    q.add("1", "amina");
+    q.finish("1");
+    EXPECT_EQ(q.begin(), Ids{});
+    EXPECT_TRUE(q.queue.rows(kPriorityReply).empty());
+}
+
+TEST(ChannelQueue, NoMoreMessagesBeginThanMayBeInFlight) {
+    TheQueue q(kNoLimits, in_flight(2));
+    for (const auto* customer : {"a", "b", "c"}) q.add(customer, customer);
+    EXPECT_EQ(q.begin(), (Ids{"a", "b"}));
+    EXPECT_EQ(q.begin(), Ids{});
+    q.finish("b");
+    EXPECT_EQ(q.begin(), Ids{"c"});
+}
+
+TEST(ChannelQueue, RowsAreWantedByHalvesOfWhatFitsIntoMemory) {
+    QueueOptions options = in_flight(100);
+    options.rows_max = 4;
+    TheQueue q(kNoLimits, options);
+    EXPECT_EQ(q.queue.room(kPriorityReply), 4);
+    q.add("a", "a");
+    q.add("b", "b");
+    EXPECT_EQ(q.queue.room(kPriorityReply), 2);
+    q.add("c", "c");
+    EXPECT_EQ(q.queue.room(kPriorityReply), 0);
+    EXPECT_EQ(q.queue.room(kPriorityCampaign), 4);
+    q.begin();
+    EXPECT_EQ(q.queue.room(kPriorityReply), 0) << "those in flight are in memory too";
+    q.finish("a");
+    EXPECT_EQ(q.queue.room(kPriorityReply), 2);
+}
+
+// ---------------------------------------------------------------- retries
+
+TEST(ChannelQueue, ARetryGoesBeforeTheOthersOfItsChatWhichWaitForIt) {
+    TheQueue q;
+    q.add("1", "amina");
+    q.add("2", "amina");
+    q.add("other", "baraka");
+    EXPECT_EQ(q.begin(), (Ids{"1", "other"}));
+    q.retry("1", 3s);
+    EXPECT_EQ(q.begin(), Ids{});
+    EXPECT_EQ(q.queue.look_again(), q.now + 3s + kChatPatience);
+    // Other chats do not wait.
+    q.add("third", "chiku");
+    EXPECT_EQ(q.begin(), Ids{"third"});
+    q.now += 3s;
+    EXPECT_EQ(q.begin(), Ids{});
+    q.add_again("1", "amina");
+    EXPECT_EQ(q.begin(), Ids{"1"});
+    q.finish("1");
+    EXPECT_EQ(q.begin(), Ids{"2"});
+}
+
+TEST(ChannelQueue, AChatWaitsForItsRetryUntilItsTimeAndFiveSecondsAndNoLonger) {
+    TheQueue q;
+    q.add("1", "amina");
+    q.add("2", "amina");
+    q.begin();
+    q.retry("1", 3s);
+    q.now += 3s + kChatPatience - 1us;
+    EXPECT_EQ(q.begin(), Ids{});
+    q.now += 1us;
+    EXPECT_EQ(q.begin(), Ids{"2"});
+}
+
+TEST(ChannelQueue, ARetryThatWaitsAMinuteLetsTheOthersPass) {
+    TheQueue q;
+    q.add("1", "amina");
+    q.add("2", "amina");
+    q.begin();
+    q.retry("1", kChatWaitMax - 1us);
+    EXPECT_EQ(q.begin(), Ids{});
+    q.now += kChatWaitMax + kChatPatience;
+    EXPECT_EQ(q.begin(), Ids{"2"});
+    q.add("3", "amina");
+    q.retry("2", kChatWaitMax);
+    EXPECT_EQ(q.begin(), Ids{"3"});
+}
+
+TEST(ChannelQueue, ARetryOfTheOwnerBeforeUsGoesFirstToo) {
+    TheQueue q;
+    q.queue.await("amina", kPriorityReply, "tried", 2s, q.now);
+    q.add("later", "amina");
+    EXPECT_EQ(q.begin(), Ids{});
+    q.now += 2s;
+    q.add_again("tried", "amina");
+    EXPECT_EQ(q.begin(), Ids{"tried"});
+}
+
+TEST(ChannelQueue, AMessageThatMayNotLeaveYetRestsAndKeepsItsPlace) {
+    TheQueue q;
+    q.add("held", "amina");
+    q.add("next", "amina");
+    q.begin();
+    q.queue.give_back("held", 1s, true, q.now);
+    q.add("held", "amina");  // its row is still in the table, and is not taken before it has rested
+    EXPECT_EQ(q.begin(), Ids{});
+    EXPECT_EQ(q.queue.look_again(), q.now + 1s);
+    q.now += 1s;
+    EXPECT_EQ(q.begin(), Ids{});
+    EXPECT_FALSE(q.queue.rows(kPriorityReply).contains("held"));
+    q.add("held", "amina");
+    EXPECT_EQ(q.begin(), Ids{"held"});
+}
+
+TEST(ChannelQueue, AMessageThatHasLeftTheTableHoldsUpNobody) {
+    TheQueue q;
+    q.add("cancelled", "amina");
+    q.add("next", "amina");
+    q.begin();
+    q.queue.give_back("cancelled", 1s, false, q.now);
+    EXPECT_EQ(q.begin(), Ids{"next"});
+}
+
+// ---------------------------------------------------------------- limits
+
+TEST(ChannelQueue, APairsBurstIsSpentAndComesBackOneByOneWhileOthersGoOn) {
+    ChannelLimits limits = kNoLimits;
+    limits.pair_interval_seconds = 6;
+    limits.pair_burst = 2;
+    TheQueue q(limits);
+    for (const auto* id : {"1", "2", "3", "4"}) q.add(id, "amina");
+    for (const auto* id : {"1", "2"}) {
+        EXPECT_EQ(q.begin(), Ids{id});
+        q.finish(id);
+    }
+    q.add("other", "baraka");
+    EXPECT_EQ(q.begin(), Ids{"other"});
+    EXPECT_GE(q.queue.look_again(), q.now + 6s);
+    EXPECT_LE(q.queue.look_again(), q.now + 6s + 2ms);
+    q.now += 6s - 1us;
+    EXPECT_EQ(q.begin(), Ids{});
+    q.now += 1us;
+    EXPECT_EQ(q.begin(), Ids{"3"});
+    q.finish("3");
+    EXPECT_EQ(q.begin(), Ids{});
+    q.now += 6s;
+    EXPECT_EQ(q.begin(), Ids{"4"});
+}
+
+// How many of these moments lie in the fullest second.
+std::size_t fullest_second(const std::vector<ChannelQueue::Instant>& moments) {
+    std::size_t most = 0;
+    for (auto first = moments.begin(); first != moments.end(); ++first)
+        most = std::max(most, static_cast<std::size_t>(
+                                  std::lower_bound(first, moments.end(), *first + 1s) - first));
+    return most;
+}
+
+TEST(ChannelQueue, ANumberKeepsItsLimitInEverySlidingSecondAndUsesIt) {
+    const ChannelLimits limits;  // 80 a second, 20 of them kept for what comes in
+    TheQueue q(limits, in_flight(10'000));
+    std::vector<ChannelQueue::Instant> begun, called;
+    int customers = 0;
+    for (const auto start = q.now; q.now < start + 10s; q.now += 1ms) {
+        // A rest of a second in between: after it a whole burst is there.
+        const bool resting = q.now >= start + 4s && q.now < start + 5s;
+        while (!resting && q.queue.room(kPriorityCampaign) > 0) {
+            const auto id = "customer-" + std::to_string(customers++);
+            q.add(id, id, kPriorityCampaign);
+        }
+        if (resting) continue;
+        for (const auto& id : q.begin()) {
+            begun.push_back(q.now);
+            q.queue.announce(id);
+        }
+        for (const auto& id : q.call()) {
+            called.push_back(q.now);
+            q.finish(id);
+        }
+    }
+    EXPECT_LE(fullest_second(begun), 80U);
+    EXPECT_LE(fullest_second(called), 80U);
+    EXPECT_GE(called.size(), 9U * 60U - 5U);
+    EXPECT_LE(called.size(), 10U * 60U + 15U);
+}
+
+TEST(ChannelQueue, AttemptsWhoseAppendsEndTogetherAreStillCalledAtTheNumbersRate) {
+    ChannelLimits limits = kNoLimits;
+    limits.per_second = 8;  // a burst of 2
+    TheQueue q(limits);
+    Ids announced;
+    // Begun one by one, as the limit allows, and written all at the same moment.
+    for (int i = 0; i < 10; ++i) {
+        const auto id = std::to_string(i);
+        q.add(id, id);
+        for (const auto& begun : q.begin()) announced.push_back(begun);
+        q.now += 125ms;
+    }
+    ASSERT_EQ(announced.size(), 10U);
+    for (const auto& id : announced) q.queue.announce(id);
+    EXPECT_EQ(q.call(), (Ids{"0", "1"}));
+    EXPECT_EQ(q.call(), Ids{});
+    EXPECT_LE(q.queue.look_again(), q.now + 125ms);
+    q.now += 125ms;
+    EXPECT_EQ(q.call(), Ids{"2"});
+}
+
+TEST(ChannelQueue, AnnouncedRepliesAreCalledBeforeAnnouncedCampaigns) {
+    TheQueue q;
+    q.add("campaign", "a", kPriorityCampaign);
+    q.add("reply", "b", kPriorityReply);
+    q.begin();
+    q.queue.announce("campaign");
+    q.queue.announce("reply");
+    EXPECT_EQ(q.call(), (Ids{"reply", "campaign"}));
+}
+
+TEST(ChannelQueue, ANumberThatSendsTooFastStandsStillForASecond) {
+    TheQueue q;
+    q.add("1", "a");
+    q.add("2", "b");
+    q.begin();
+    q.queue.announce("2");
+    q.queue.slow_down(q.now);
+    q.add("3", "c");
+    q.now += kTooFastPause - 1us;
+    EXPECT_EQ(q.begin(), Ids{});
+    EXPECT_EQ(q.call(), Ids{}) << "what is announced waits too";
+    q.now += 1us;
+    EXPECT_EQ(q.begin(), Ids{"3"});
+    EXPECT_EQ(q.call(), Ids{"2"});
+}
+
+TEST(ChannelQueue, ChangedLimitsCountAtOnce) {
+    ChannelLimits slow = kNoLimits;
+    slow.per_second = 1;
+    TheQueue q(slow);
+    for (const auto* customer : {"a", "b", "c", "d"}) q.add(customer, customer);
+    EXPECT_EQ(q.begin(), Ids{"a"});
+    q.queue.set_limits(slow);  // no change
+    EXPECT_EQ(q.begin(), Ids{});
+    ChannelLimits faster = slow;
+    faster.per_second = 8;
+    q.queue.set_limits(faster);
+    EXPECT_EQ(q.begin(), (Ids{"b", "c"}));
+    ChannelLimits pairs = kNoLimits;
+    pairs.pair_burst = 1;
+    q.queue.set_limits(pairs);
+    EXPECT_EQ(q.begin(), Ids{"d"});
+    q.add("d2", "d");
+    q.finish("d");
+    EXPECT_EQ(q.begin(), Ids{});
+}
+
+TEST(ChannelQueue, PairsThatHaveRestedAreForgottenAndTheOthersAreNot) {
+    ChannelLimits limits = kNoLimits;
+    limits.pair_interval_seconds = 10;
+    limits.pair_burst = 1;
+    QueueOptions options = in_flight(10'000);
+    options.rows_max = 10'000;
+    options.pairs_max = 100;
+    TheQueue q(limits, options);
+    const auto write = [&](const std::string& customer) {
+        const auto id = customer + "@" + std::to_string(q.now.time_since_epoch().count());
+        q.add(id, customer);
+        const auto begun = q.begin();
+        for (const auto& one : begun) q.finish(one);
+        return !begun.empty();
+    };
+    for (int i = 0; i < 1'000; ++i) {
+        EXPECT_TRUE(write("customer-" + std::to_string(i)));
+        q.now += 1s;  // ten of them have not rested yet
+        EXPECT_LE(q.queue.pairs(), 102U);
+    }
+    // The last ones are still known, so they wait.
+    EXPECT_FALSE(write("customer-999"));
+}
+
+// ---------------------------------------------------------------- breaker
+
+QueueOptions breaker_after(int failures) {
+    QueueOptions options;
+    options.breaker.failures_to_open = failures;
+    options.breaker.open_for = 5s;
+    options.breaker.open_for_max = 20s;
+    return options;
+}
+
+TEST(ChannelQueue, ABreakerOpensAfterFailuresInARowProbesAndCloses) {
+    TheQueue q(kNoLimits, breaker_after(2));
+    for (const auto* customer : {"a", "b", "c", "d", "e"}) q.add(customer, customer);
+    EXPECT_EQ(q.begin().size(), 5U);
+    q.answer("a", true);
+    q.answer("b", false);
+    q.answer("c", true);
+    EXPECT_EQ(q.queue.breaker().state(q.now), CircuitBreaker::State::closed) << "not in a row";
+    q.answer("d", true);
+    EXPECT_EQ(q.queue.breaker().state(q.now), CircuitBreaker::State::open);
+    // The answer to a question from before says nothing about now.
+    q.answer("e", false);
+    for (const auto* customer : {"f", "g"}) q.add(customer, customer);
+    EXPECT_EQ(q.begin(), Ids{});
+    q.now += 5s;
+    EXPECT_EQ(q.begin(), Ids{"f"}) << "one probe";
+    EXPECT_EQ(q.begin(), Ids{});
+    // It fails: the pause doubles.
+    q.answer("f", true);
+    q.now += 5s;
+    EXPECT_EQ(q.begin(), Ids{});
+    q.now += 5s;
+    EXPECT_EQ(q.begin(), Ids{"g"});
+    q.answer("g", false);
+    EXPECT_EQ(q.queue.breaker().state(q.now), CircuitBreaker::State::closed);
+    for (const auto* customer : {"h", "i"}) q.add(customer, customer);
+    EXPECT_EQ(q.begin(), (Ids{"h", "i"}));
+}
+
+TEST(ChannelQueue, AProbeThatNeverReachedTheProviderLetsAnotherOneGo) {
+    TheQueue q(kNoLimits, breaker_after(1));
+    q.add("a", "a");
+    q.begin();
+    q.answer("a", true);
+    q.now += 5s;
+    q.add("b", "b");
+    q.add("c", "c");
+    EXPECT_EQ(q.begin(), Ids{"b"});
+    q.queue.give_back("b", 1s, true, q.now);
+    EXPECT_EQ(q.begin(), Ids{"c"});
+    // A message that ended without a call (suppressed, cancelled) is no probe either.
+    q.finish("c");
+    q.add("d", "d");
+    EXPECT_EQ(q.begin(), Ids{"d"});
+}
+
+// ---------------------------------------------------------------- standing still
+
+TEST(ChannelQueue, NothingBeginsWhileTheChannelIsPausedOrItsTenantSuspended) {
+    TheQueue q;
+    q.add("1", "amina");
+    q.add("2", "amina");
+    EXPECT_EQ(q.begin(), Ids{"1"});
+    q.queue.set_suspended(true);
+    // What has begun goes on.
+    q.queue.announce("1");
+    EXPECT_EQ(q.call(), Ids{"1"});
+    q.finish("1");
+    EXPECT_EQ(q.begin(), Ids{});
+    EXPECT_FALSE(q.queue.idle());
+    q.queue.set_suspended(false);
+    EXPECT_EQ(q.begin(), Ids{"2"});
+}
+
+TEST(ChannelQueue, AReplicaThatLosesTheLaneForgetsWhatHasNotBegun) {
+    TheQueue q;
+    q.add("1", "amina");
+    q.add("2", "amina");
+    q.add("resting", "baraka");
+    q.begin();
+    q.queue.give_back("resting", 1s, true, q.now);
+    q.queue.forget_waiting();
+    EXPECT_EQ(q.queue.rows(kPriorityReply), std::set<std::string>{"1"});
+    EXPECT_EQ(q.begin(), Ids{});
+    q.finish("1");
+    q.begin();
+    EXPECT_TRUE(q.queue.idle());
+}
+
+TEST(ChannelQueue, IsIdleOnceEverythingHasEndedAndNoSooner) {
+    TheQueue q;
+    EXPECT_TRUE(q.queue.idle());
+    q.add("1", "amina");
+    EXPECT_FALSE(q.queue.idle());
+    q.begin();
+    q.retry("1", 3s);
+    q.begin();
+    EXPECT_FALSE(q.queue.idle()) << "its chat waits for the retry";
+    q.now += 3s + kChatPatience;
+    q.begin();
+    EXPECT_TRUE(q.queue.idle());
+}
+
+}  // namespace
+}  // namespace flowstack::gateway
