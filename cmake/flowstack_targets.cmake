@@ -4,8 +4,8 @@
 #   name   library: `eventlog` becomes target flowstack_eventlog, alias flowstack::eventlog
 #   LABEL  tests only: unit | integration | e2e | robustness
 #
-# The one helper that declares every target. A `*_domain` library may link flowstack::core and
-# flowstack::text only: SQL, Kafka or gRPC in a rule must not build.
+# The one helper that declares every target. A `*_domain` library may link flowstack::core,
+# flowstack::text and other domains only: SQL, Kafka or gRPC in a rule must not build.
 set(FLOWSTACK_WARNINGS -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wno-sign-conversion
                        -Wnon-virtual-dtor -Woverloaded-virtual -Wno-missing-field-initializers)
 # The compiler of the everyday build is the judge.
@@ -44,8 +44,8 @@ function(flowstack_target kind name)
         set(target flowstack_${name})
         if(name MATCHES "_domain$")
             foreach(dep IN LISTS ARG_DEPS)
-                if(NOT dep MATCHES "^flowstack::(core|text)$")
-                    message(FATAL_ERROR "${name} links ${dep}: a domain links flowstack::core and flowstack::text only")
+                if(NOT dep MATCHES "^flowstack::(core|text|[a-z_]+_domain)$")
+                    message(FATAL_ERROR "${name} links ${dep}: a domain links flowstack::core, flowstack::text and domains only")
                 endif()
             endforeach()
         endif()

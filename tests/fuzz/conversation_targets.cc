@@ -7,9 +7,9 @@
 #include "flowstack/conversation/v1/template_service.pb.h"
 #include "services/conversation/adapters/codec.h"
 #include "services/conversation/adapters/flow_json.h"
-#include "services/conversation/domain/order_text.h"
+#include "services/conversation/domain/flow/text.h"
 #include "services/conversation/domain/pipeline.h"
-#include "services/conversation/domain/text.h"
+#include "services/conversation/domain/trades/shop/order_text.h"
 #include "services/gateway/domain/phone.h"
 #include "services/gateway/providers/meta/meta_parser.h"
 #include "tests/fuzz/fuzz.h"
@@ -64,8 +64,8 @@ void talk(const Flow& flow, const std::vector<std::string>& words) {
         context.tenant = &tenant;
         context.flow = &flow;
         context.templates = &templates;
-        context.products = &catalog();
-        context.promotions = &promotions;
+        context.shop.products = &catalog();
+        context.shop.promotions = &promotions;
         context.matches = regex_matches;
         context.make_id = [&](const std::string& kind, int n) {
             return in.id + "/" + kind + "/" + std::to_string(n);

@@ -5,10 +5,10 @@
 #include <variant>
 
 #include "common/eventlog/types.h"
-#include "services/conversation/domain/catalog.h"
 #include "services/conversation/domain/conversation.h"
 #include "services/conversation/domain/customer.h"
-#include "services/conversation/domain/templates.h"
+#include "services/conversation/domain/flow/templates.h"
+#include "services/conversation/domain/trades/shop/catalog.h"
 
 namespace flowstack::common::v1 {
 class MessageContent;

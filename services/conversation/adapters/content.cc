@@ -3,7 +3,7 @@
 #include <algorithm>
 
 #include "common/observability/log.h"
-#include "services/conversation/domain/text.h"
+#include "services/conversation/domain/flow/text.h"
 
 namespace flowstack::conversation {
 namespace {

@@ -11,7 +11,7 @@
 #include "services/conversation/adapters/flow_json.h"
 #include "services/conversation/adapters/streams.h"
 
-// A tenant's content (products, promotions, templates, flows) as the engine wants it: whole, in
+// A tenant's content (products, promotions, templates, flows) as a step wants it: whole, in
 // memory.
 //
 // Every replica hears of every change (settings changes, derive.h) and reads the stream that

@@ -169,7 +169,7 @@ private:
             const VerbSpec* spec = nullptr;
             const json::value* target = nullptr;
             for (const auto& [key, v] : *o)
-                if (const auto* verb = find_verb(str(key))) {
+                if (const auto* verb = vocabulary().verb(str(key))) {
                     if (spec) say(here, "must have one verb only");
                     spec = verb;
                     target = &v;
@@ -178,7 +178,7 @@ private:
                 say(here, "has no verb that is known");
                 continue;
             }
-            Action action{spec->verb, {}, {}};
+            Action action{std::string(spec->name), {}, {}};
             if (target->is_string())
                 action.target = str(target->get_string());
             else if (target->is_object())
@@ -187,7 +187,8 @@ private:
             else if (!target->is_bool())
                 say(path(here, spec->name), "must be a text or an object");
             for (const auto& [key, v] : *o)
-                if (&v != target && !find_verb(str(key))) option(here, *spec, action, str(key), v);
+                if (&v != target && !vocabulary().verb(str(key)))
+                    option(here, *spec, action, str(key), v);
             list.push_back(std::move(action));
         }
         return list;
@@ -239,14 +240,28 @@ private:
             return;
         }
         keys(here + ".match", *m, {"type", "values", "state"});
-        const auto type = parse_match_type(text(here + ".match", *m, "type"));
-        if (!type)
-            say(here + ".match.type",
-                "must be any, equals, contains, regex, media, button, list, product or order");
-        else
-            rule.match = *type;
+        const auto type = text(here + ".match", *m, "type");
+        if (const auto known = parse_match_type(type)) {
+            rule.match = *known;
+        } else if (vocabulary().match(type)) {
+            rule.match = MatchType::trade;
+            rule.trade_match = type;
+        } else {
+            say(here + ".match.type", "must be " + match_types());
+        }
         rule.values = texts_of(here + ".match", *m, "values");
         rule.states = texts_of(here + ".match", *m, "state");
+    }
+
+    // "any, equals or order".
+    static std::string match_types() {
+        auto names = match_type_names();
+        for (const auto* words : vocabulary().words())
+            for (const auto& match : words->matches) names.push_back(match.name);
+        std::string text;
+        for (std::size_t i = 0; i < names.size(); ++i)
+            text += (i == 0 ? "" : i + 1 < names.size() ? ", " : " or ") + std::string(names[i]);
+        return text;
     }
 
     Node node(const std::string& at, const json::value& value) {
@@ -392,8 +407,8 @@ private:
         flow.templates[key] = std::move(t);
     }
 
-    // The short form that people coming from older systems post (docs/coming_from.md): rules that send
-    // templates.
+    // The short form that people coming from older systems post (docs/coming_from.md): rules that
+    // send templates.
     void simple(Flow& flow, const json::object& root) {
         keys("", root, {"key", "languages", "flows", "fallbackTemplateKey", "templates"});
         flow.key = text("", root, "key");
@@ -421,7 +436,7 @@ private:
         } else {
             say("flows", "must be a list");
         }
-        if (!fallback.empty()) main.otherwise = {{Verb::send, fallback, {}}};
+        if (!fallback.empty()) main.otherwise = {{verb::kSend, fallback, {}}};
         if (const auto* templates = child("", root, "templates"))
             for (const auto& [key, value] : *templates) read_template(flow, str(key), value, {});
     }
@@ -437,8 +452,8 @@ private:
             say(at + ".type", "must be send_template or set_state");
         if (type == "set_state" && state.empty()) say(at + ".state", "must be given");
         Actions actions;
-        if (!state.empty()) actions.push_back({Verb::set, "state", {{"value", state}}});
-        if (!key.empty() || type == "send_template") actions.push_back({Verb::send, key, {}});
+        if (!state.empty()) actions.push_back({verb::kSet, "state", {{"value", state}}});
+        if (!key.empty() || type == "send_template") actions.push_back({verb::kSend, key, {}});
         return actions;
     }
 

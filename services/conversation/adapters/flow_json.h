@@ -6,9 +6,9 @@
 #include <string_view>
 #include <vector>
 
-#include "services/conversation/domain/flow.h"
+#include "services/conversation/domain/trades.h"
 
-// Flow documents as JSON (docs/flows.md) to the engine's structs, and packs from their folder.
+// Flow documents as JSON (docs/flows.md) to the domain's structs, and packs from their folder.
 namespace flowstack::conversation {
 
 inline constexpr std::size_t kFlowDocumentBytesMax = 512 * 1024;

@@ -10,7 +10,7 @@
 #include "flowstack/conversation/v1/flow_service.grpc.pb.h"
 #include "flowstack/conversation/v1/template_service.grpc.pb.h"
 #include "services/conversation/adapters/rpc.h"
-#include "services/conversation/domain/text.h"
+#include "services/conversation/domain/flow/text.h"
 
 namespace flowstack::conversation {
 namespace {
@@ -324,8 +324,13 @@ public:
                                       v1::DescribeVerbsResponse* response) override {
         return doors_.rpc.unary(context, [=, this](rpc::Call&) {
             tenant_facts(doors_, parse_parent(request->parent()));
-            for (const auto& spec : kVerbs) describe(spec, *response->add_verbs());
-            for (const auto variable : kEnginesOwnVariables)
+            for (const auto* words : vocabulary().words())
+                for (const auto& spec : words->verbs) {
+                    auto& verb = *response->add_verbs();
+                    verb.set_trade(std::string(words->trade));
+                    describe(spec, verb);
+                }
+            for (const auto variable : vocabulary().own_variables())
                 response->add_reserved_variables(std::string(variable));
         });
     }
@@ -355,7 +360,6 @@ private:
 
     static void describe(const VerbSpec& spec, v1::FlowVerb& out) {
         out.set_name(std::string(spec.name));
-        out.set_trade(std::string(spec.trade));
         out.set_target(wire(spec.target));
         out.set_target_required(spec.target_required);
         out.set_always_leaves(spec.always_leaves);

@@ -6,7 +6,7 @@
 #include "flowstack/conversation/v1/conversation_events.pb.h"
 #include "flowstack/conversation/v1/conversation_service.pb.h"
 #include "services/conversation/adapters/rpc.h"
-#include "services/conversation/domain/placing.h"
+#include "services/conversation/domain/trades/shop/placing.h"
 
 namespace flowstack::conversation {
 namespace {

@@ -20,7 +20,7 @@ inline eventlog::Routing tenant_routing(const std::string& tenant) {
     return {eventlog::RoutingKind::tenant, tenant};
 }
 
-// Thread-safe, shared by the consumer and the doors.
+// Thread-safe, shared by the reactor and the doors.
 struct Books {
     explicit Books(eventlog::Store& store)
         : customers(store),

@@ -6,7 +6,7 @@
 #include <string>
 
 #include "common/service/tenants.h"
-#include "services/conversation/domain/engine.h"
+#include "services/conversation/domain/step.h"
 
 // What gateway says about a tenant, kept by settings version.
 namespace flowstack::conversation {

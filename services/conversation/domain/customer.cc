@@ -3,7 +3,7 @@
 #include "common/core/corrupt_stream.h"
 #include "common/core/overloaded.h"
 #include "common/text/utf8.h"
-#include "services/conversation/domain/text.h"
+#include "services/conversation/domain/flow/text.h"
 
 namespace flowstack::conversation {
 

@@ -4,6 +4,7 @@
 
 #include "common/text/fold.h"
 #include "common/text/utf8.h"
+#include "services/conversation/domain/flow/language.h"
 
 namespace flowstack::conversation {
 
@@ -29,7 +30,9 @@ std::optional<CustomerEvent> get_to_know(const Customer& customer, const std::st
                                          const std::string& language, const std::string& name,
                                          const std::string& phone) {
     const auto short_name = text::shortened(text::one_line(name), kCustomerNameMax);
-    if (!customer.exists()) return CustomerSeen{customer_id, language, short_name, phone};
+    if (!customer.exists())
+        return CustomerSeen{
+            .customer_id = customer_id, .language = language, .name = short_name, .phone = phone};
     CustomerChanged changed;
     changed.customer_id = customer_id;
     if (customer.name.empty() && !short_name.empty()) changed.name = short_name;

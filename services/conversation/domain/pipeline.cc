@@ -17,13 +17,13 @@ bool is_tap(const Inbound& in) {
 }
 bool is_text(const Inbound& in) { return in.kind == "text"; }
 bool is_edit(const Inbound& in) { return in.kind == "edit"; }
-bool is_open(const Conversation& c) { return c.exists() && c.state != Lifecycle::closed; }
 
-// The edited message is the last answer, and the dialogue still stands at the node that it answered.
-// The words that opened a dialogue answered no node: they count while nothing has come of them.
+// The edited message is the last answer, and the dialogue still stands at the node that it
+// answered. The words that opened a dialogue answered no node: they count while nothing has come of
+// them.
 bool changes_last_answer(const Inbound& in, const Conversation& c) {
-    if (!is_open(c) || in.subject_id.empty() || in.subject_id != c.last_words_id) return false;
-    if (c.last_words_node.empty()) return c.cart.empty() && c.order_id.empty();
+    if (!c.is_open() || in.subject_id.empty() || in.subject_id != c.last_words_id) return false;
+    if (c.last_words_node.empty()) return c.shop.is_untouched();
     return c.last_words_node == c.node;
 }
 
@@ -37,9 +37,7 @@ bool is_mute(const Turn& turn) {
     return kind == "reaction" || kind == "revoke" || kind == "system" || kind == "unsupported";
 }
 
-std::string input_kind(const Inbound& in) {
-    return is_tap(in) ? "tap" : in.kind;
-}
+std::string input_kind(const Inbound& in) { return is_tap(in) ? "tap" : in.kind; }
 
 // Messages that no flow may see (tenant suspended, STOP, reactions) get their outcome here. The
 // session stage writes the fact, when there is a conversation to write it to.
@@ -52,7 +50,7 @@ bool log(Turn& turn) {
         turn.outcome = "consent";  // gateway has done what STOP and START ask for
     else if (mute)
         turn.outcome = "ignored";
-    if ((!consent && !mute) || is_open(turn.conversation)) return true;
+    if ((!consent && !mute) || turn.conversation.is_open()) return true;
     // No dialogue begins for what nobody answers.
     if (turn.outcome == "tenant_inactive") turn.outcome = consent ? "consent" : "ignored";
     return false;
@@ -94,18 +92,16 @@ void open_conversation(Turn& turn) {
                                            *turn.context.tenant, flow.flow);
     note_customer(turn, language);
 
-    Opened opened;
-    opened.conversation_id = turn.new_conversation_id;
-    opened.customer_id = turn.in.customer_id;
-    opened.channel_id = turn.in.channel_id;
-    opened.flow_key = flow.key;
-    opened.flow_version = flow.version;
-    opened.language = language;
-    opened.previous_conversation_id = turn.previous.id;
     turn.conversation = {};
-    turn.emit(Event{opened});
-    turn.emit(
-        CustomerEvent{CustomerConversationStarted{turn.in.customer_id, turn.new_conversation_id}});
+    turn.emit(Event{Opened{.conversation_id = turn.new_conversation_id,
+                           .customer_id = turn.in.customer_id,
+                           .channel_id = turn.in.channel_id,
+                           .flow_key = flow.key,
+                           .flow_version = flow.version,
+                           .language = language,
+                           .previous_conversation_id = turn.previous.id}});
+    turn.emit(CustomerEvent{CustomerConversationStarted{
+        .customer_id = turn.in.customer_id, .conversation_id = turn.new_conversation_id}});
 }
 
 // "Sarit Centre, Karuna Road", else "-1.261111, 36.802222".
@@ -130,15 +126,14 @@ bool session(Turn& turn) {
         turn.outcome = "with_person";
     if (turn.outcome == "answered" && !flow) turn.outcome = "no_flow";
 
-    Spoke spoke;
-    spoke.inbound_id = in.id;
-    spoke.kind = input_kind(in);
-    spoke.tap_id = in.tap_id;
-    spoke.outcome = turn.outcome;
-    spoke.sent_at = in.sent_at;
-    spoke.bucket_full_at = turn.bucket_full_at;
-    spoke.text = text::shortened(in.place ? place_of(*in.place) : in.text, kVariableLengthMax);
-    turn.emit(Event{spoke});
+    turn.emit(Event{Spoke{
+        .inbound_id = in.id,
+        .kind = input_kind(in),
+        .tap_id = in.tap_id,
+        .outcome = turn.outcome,
+        .sent_at = in.sent_at,
+        .bucket_full_at = turn.bucket_full_at,
+        .text = text::shortened(in.place ? place_of(*in.place) : in.text, kVariableLengthMax)}});
     turn.recorded = true;
 
     if (turn.outcome == "throttled" && turn.tell_throttled && flow &&
@@ -151,14 +146,15 @@ bool session(Turn& turn) {
 bool run_flow(Turn& turn) {
     Input input = Said{turn.in.text};
     if (is_tap(turn.in))
-        input = Tapped{turn.in.tap_id, turn.in.text, turn.previous.choices,
-                       turn.previous.waiting_orders};
+        input = Tapped{
+            .tap_id = turn.in.tap_id, .title = turn.in.text, .earlier = turn.previous.choices};
     else if (is_edit(turn.in))
         input = Edited{turn.in.text};
     else if (turn.in.place)
         input = Pinned{place_of(*turn.in.place)};
     else if (!is_text(turn.in))
         input = SentMedia{turn.in.kind};
+    turn.context.shop.earlier_orders = &turn.previous.shop.waiting_orders;
     auto result = step(turn.conversation, turn.customer, input, turn.context);
     for (auto& event : result.events) turn.emit(std::move(event));
     for (auto& event : result.customer_events) turn.emit(std::move(event));

@@ -7,7 +7,7 @@
 #include <utility>
 #include <vector>
 
-#include "services/conversation/domain/engine.h"
+#include "services/conversation/domain/step.h"
 
 // What happens to an inbound message, in order: log → rate limit → session → flow, inside an error
 // boundary.
@@ -34,8 +34,8 @@ struct Inbound {
     std::string id;  // the provider's message id
     std::string customer_id;
     std::string channel_id;
-    // text | button | list | media | location | contacts | order | form | reaction | edit | revoke |
-    // system | unsupported
+    // text | button | list | media | location | contacts | order | form | reaction | edit | revoke
+    // | system | unsupported
     std::string kind;
     std::string tap_id;
     std::string text;
@@ -104,10 +104,10 @@ struct Stage {
 };
 const std::vector<Stage>& default_stages();
 
-// Runs the stages. The error boundary: when a flow misbehaves, or the engine fails, the customer
-// gets an apology and the conversation goes to a person, so that it is said once. What only trying
-// again can mend (Unavailable, Contention), a corrupt stream, and what fails before the message is
-// recorded go up to the consumer, which tries again and then parks the message.
+// Runs the stages. The error boundary: when a flow misbehaves, or the interpreter fails, the
+// customer gets an apology and the conversation goes to a person, so that it is said once. What
+// only trying again can mend (Unavailable, Contention), a corrupt stream, and what fails before the
+// message is recorded go up to the reactor's host, which tries again and then parks the message.
 void run_pipeline(Turn& turn, const std::vector<Stage>& stages = default_stages());
 
 }  // namespace flowstack::conversation

@@ -181,15 +181,16 @@ TEST_F(DoorsOf, TheVerbsOfFlowsAreDescribedForABuilder) {
     request.set_parent("tenants/duka");
     v1::DescribeVerbsResponse answer;
     ASSERT_EQ(call<v1::FlowService>(&v1::FlowService::Stub::DescribeVerbs, request, answer), kOk);
-    ASSERT_EQ(answer.verbs_size(), static_cast<int>(kVerbs.size()));
+    ASSERT_EQ(answer.verbs_size(), static_cast<int>(vocabulary().verbs().size()));
     for (const auto& verb : answer.verbs()) {
-        const auto* spec = find_verb(verb.name());
+        const auto* spec = vocabulary().verb(verb.name());
         ASSERT_NE(spec, nullptr) << verb.name();
         EXPECT_EQ(verb.options_size(), static_cast<int>(spec->given_options().size()));
         EXPECT_EQ(verb.always_leaves(), spec->always_leaves);
         EXPECT_FALSE(verb.description().empty());
     }
-    EXPECT_EQ(answer.reserved_variables_size(), static_cast<int>(kEnginesOwnVariables.size()));
+    EXPECT_EQ(answer.reserved_variables_size(),
+              static_cast<int>(vocabulary().own_variables().size()));
     request.set_parent("tenants/nobody");
     EXPECT_EQ(call<v1::FlowService>(&v1::FlowService::Stub::DescribeVerbs, request, answer),
               common::v1::ERROR_REASON_NOT_FOUND);

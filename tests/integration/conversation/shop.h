@@ -16,9 +16,9 @@
 #include "flowstack/conversation/v1/flow_service.grpc.pb.h"
 #include "flowstack/conversation/v1/template_service.grpc.pb.h"
 #include "flowstack/gateway/v1/inbound_events.pb.h"
-#include "services/conversation/adapters/consumer.h"
 #include "services/conversation/adapters/derive.h"
 #include "services/conversation/adapters/projections.h"
+#include "services/conversation/adapters/reactor.h"
 #include "services/conversation/adapters/rpc.h"
 #include "tests/support/scripted_log.h"
 #include "tests/support/test_database.h"
@@ -130,7 +130,7 @@ protected:
         m.set_channel_id("ch1");
         m.set_customer_id(who);
         m.set_kind(kind != gateway::v1::INBOUND_KIND_UNSPECIFIED ? kind
-                   : tap_id.empty() ? gateway::v1::INBOUND_KIND_TEXT
+                   : tap_id.empty()                              ? gateway::v1::INBOUND_KIND_TEXT
                                     : gateway::v1::INBOUND_KIND_BUTTON);
         m.set_tap_id(tap_id);
         m.set_has_phone(true);

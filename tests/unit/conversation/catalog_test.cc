@@ -1,4 +1,4 @@
-#include "services/conversation/domain/catalog.h"
+#include "services/conversation/domain/trades/shop/catalog.h"
 
 #include <gtest/gtest.h>
 

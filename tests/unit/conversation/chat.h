@@ -8,7 +8,7 @@
 #include <vector>
 
 #include "services/conversation/adapters/flow_json.h"
-#include "services/conversation/domain/placing.h"
+#include "services/conversation/domain/trades/shop/placing.h"
 
 // One customer and one shop on the pure engine: what the handlers do, without a log, a bus or a
 // clock.
@@ -172,11 +172,11 @@ public:
         return hears(StockAnswered{last<StockRequested>().reservation_id, true, "", 0});
     }
     std::vector<std::string> payment_starts() {
-        return hears(PaymentBegan{now_in().order_id, now_in().order_provider, kes(0)});
+        return hears(PaymentBegan{now_in().shop.order_id, now_in().shop.order_provider, kes(0)});
     }
     std::vector<std::string> payment_pays(std::int64_t cents,
                                           const std::string& receipt = "RCP123") {
-        return hears(PaymentPaid{now_in().order_id, "intent1", receipt, kes(cents)});
+        return hears(PaymentPaid{now_in().shop.order_id, "intent1", receipt, kes(cents)});
     }
 
     // --- What is so now
@@ -234,8 +234,8 @@ private:
         if (!conversations.empty())
             x.flow = flow_of(conversations.back().flow_key, conversations.back().flow_version);
         x.templates = &own_templates;
-        x.products = &products;
-        x.promotions = &promotions;
+        x.shop.products = &products;
+        x.shop.promotions = &promotions;
         x.matches = regex_matches;
         x.make_id = [cause](const std::string& kind, int n) {
             return cause + "/" + kind + "/" + std::to_string(n);

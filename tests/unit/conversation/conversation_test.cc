@@ -159,7 +159,7 @@ TEST(LinkedCustomers, TheYoungerOnesDialogueAndCartGoOn) {
     EXPECT_EQ(c.node, "address");
     EXPECT_EQ(c.retries, 1);
     EXPECT_EQ(c.value("quantity"), "2");
-    EXPECT_EQ(c.cart, from.cart);
+    EXPECT_EQ(c.shop.cart, from.shop.cart);
     Customer customer;
     for (const auto& event : carried.customer_events) customer = evolve(std::move(customer), event);
     EXPECT_EQ(customer.id, "old");
@@ -177,7 +177,8 @@ TEST(LinkedCustomers, WhatTheOlderOneHadInTheCartIsNotLost) {
     Conversation c;
     for (const auto& event : carried.events) c = evolve(std::move(c), event);
     EXPECT_EQ(c.previous_conversation_id, own.id);
-    EXPECT_EQ(c.cart, (std::vector<CartLine>{line("soap", 2), line("coffee", 1), line("tea", 3)}));
+    EXPECT_EQ(c.shop.cart,
+              (std::vector<CartLine>{line("soap", 2), line("coffee", 1), line("tea", 3)}));
 }
 
 TEST(LinkedCustomers, APayingDialogueStaysAndTakesTheCartOver) {
@@ -188,19 +189,19 @@ TEST(LinkedCustomers, APayingDialogueStaysAndTakesTheCartOver) {
     EXPECT_EQ(carried.conversation_id, own.id);
     for (const auto& event : carried.events) own = evolve(std::move(own), event);
     EXPECT_EQ(own.state, Lifecycle::waiting_for_payment);
-    EXPECT_EQ(own.cart.size(), 2U);
+    EXPECT_EQ(own.shop.cart.size(), 2U);
     EXPECT_TRUE(carried.customer_events.empty());
 }
 
 TEST(LinkedCustomers, NothingIsCarriedWhereThereIsNothing) {
-    EXPECT_TRUE(carry_over({young(), Conversation{}}, {young(), opened()}, "old", "new")
-                    .events.empty());
-    EXPECT_TRUE(carry_over({young(), in_state(Lifecycle::closed)}, {young(), opened()}, "old",
-                           "new")
-                    .events.empty());
+    EXPECT_TRUE(
+        carry_over({young(), Conversation{}}, {young(), opened()}, "old", "new").events.empty());
+    EXPECT_TRUE(
+        carry_over({young(), in_state(Lifecycle::closed)}, {young(), opened()}, "old", "new")
+            .events.empty());
     // Its payment finds it where it is.
-    EXPECT_TRUE(carry_over({young(), in_state(Lifecycle::waiting_for_payment)},
-                           {young(), opened()}, "old", "new")
+    EXPECT_TRUE(carry_over({young(), in_state(Lifecycle::waiting_for_payment)}, {young(), opened()},
+                           "old", "new")
                     .events.empty());
 }
 

@@ -1,5 +1,3 @@
-#include "services/conversation/domain/flow.h"
-
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -8,6 +6,7 @@
 #include <iterator>
 
 #include "services/conversation/adapters/flow_json.h"
+#include "services/conversation/domain/flow/document.h"
 #include "tests/unit/conversation/chat.h"
 
 namespace flowstack::conversation {
@@ -183,7 +182,7 @@ TEST(FlowDocument, AUiMemberOfANodeMeansNothing) {
 }
 
 TEST(FlowDocument, WritesNoVariableOfTheEngine) {
-    for (const auto variable : kEnginesOwnVariables) {
+    for (const auto variable : vocabulary().own_variables()) {
         const std::string name(variable);
         EXPECT_TRUE(names(
             problems_of(with_nodes(R"("s":{"otherwise":[{"set":")" + name + R"(","value":"x"}]})")),
@@ -218,13 +217,14 @@ std::string action_of(const VerbSpec& spec, std::string_view left_out = {}) {
 }
 
 TEST(Verbs, EachIsReadAndChecked) {
-    for (const auto& spec : kVerbs) {
+    for (const auto* known : vocabulary().verbs()) {
+        const auto& spec = *known;
         const auto in_node = [](const std::string& action) {
             return with_nodes(R"("s":{"otherwise":[)" + action + "]}");
         };
         EXPECT_TRUE(problems_of(in_node(action_of(spec))).empty()) << spec.name;
         EXPECT_EQ(parse_flow(in_node(action_of(spec))).nodes.at("s").otherwise.at(0).verb,
-                  spec.verb);
+                  spec.name);
         for (const auto& option : spec.given_options())
             if (option.required) {
                 EXPECT_TRUE(names(problems_of(in_node(action_of(spec, option.name))),
@@ -245,7 +245,8 @@ TEST(Verbs, EachIsReadAndChecked) {
 TEST(Verbs, EachHasItsRowInTheManual) {
     std::ifstream in(std::string(SOURCE_DIR) + "/docs/flows.md");
     const std::string manual{std::istreambuf_iterator<char>(in), {}};
-    for (const auto& spec : kVerbs) {
+    for (const auto* known : vocabulary().verbs()) {
+        const auto& spec = *known;
         std::string row = "| `" + std::string(spec.name) + "` | ";
         if (spec.target != ValueKind::none)
             row += std::string(text_of(spec.target)) +
@@ -261,7 +262,7 @@ TEST(Verbs, EachHasItsRowInTheManual) {
         row += options + " | " + std::string(spec.meaning) + " |\n";
         EXPECT_THAT(manual, HasSubstr(row));
     }
-    for (const auto variable : kEnginesOwnVariables)
+    for (const auto variable : vocabulary().own_variables())
         EXPECT_THAT(manual, HasSubstr("`" + std::string(variable) + "`"));
 }
 

@@ -32,7 +32,8 @@ TEST(Inputs, OnlyWordsUseUpAnAttempt) {
         for (const auto& kind : kinds) {
             AtQuantity chat;
             int hints = 0;
-            for (int i = 0; i < 5; ++i) hints += static_cast<int>(chat.inbound(kind, "🙂", "").size());
+            for (int i = 0; i < 5; ++i)
+                hints += static_cast<int>(chat.inbound(kind, "🙂", "").size());
             EXPECT_LE(hints, 1) << kind;
             EXPECT_EQ(chat.now_in().node, "quantity") << kind;
             EXPECT_EQ(chat.now_in().retries, 1) << kind;
@@ -69,7 +70,7 @@ TEST(Inputs, PicturesAtTheAddressQuestionKeepTheCartAndAreSpokenOfOnce) {
         EXPECT_THAT(chat.inbound("media", "", ""),
                     ElementsAre(HasSubstr(hello == "Hi" ? "only read words" : "kusoma maneno")));
         for (int i = 0; i < 2; ++i) EXPECT_THAT(chat.inbound("media", "", ""), IsEmpty());
-        EXPECT_EQ(chat.now_in().cart.size(), 1u);
+        EXPECT_EQ(chat.now_in().shop.cart.size(), 1u);
         EXPECT_EQ(chat.now_in().retries, 0);
         // At the next node once more.
         chat.says("Moi Avenue");
@@ -125,7 +126,7 @@ TEST(Edits, AreWhatWasSaidWhileItsQuestionStands) {
     // The quantity is answered now: changing that message again changes nothing.
     EXPECT_THAT(chat.edits(wrong, "4"), IsEmpty());
     EXPECT_EQ(chat.outcome, "ignored");
-    EXPECT_EQ(chat.now_in().cart.front().quantity, 3);
+    EXPECT_EQ(chat.now_in().shop.cart.front().quantity, 3);
     EXPECT_EQ(chat.now_in().retries, 0);
 }
 
@@ -135,7 +136,7 @@ TEST(Edits, OfTheFirstWordsCountWhileNothingCameOfThem) {
     const auto first = chat.last_inbound();
     EXPECT_THAT(chat.edits(first, "2 coffee"), ElementsAre(HasSubstr("Coffee × 2")));
     EXPECT_THAT(chat.edits(first, "9 coffee"), IsEmpty());
-    EXPECT_EQ(chat.now_in().cart.front().quantity, 2);
+    EXPECT_EQ(chat.now_in().shop.cart.front().quantity, 2);
 }
 
 TEST(Edits, AfterTheEndOpenNoConversation) {
@@ -194,7 +195,7 @@ TEST(GivingUp, KeepsTheCartAndOffersToGoOn) {
         ASSERT_EQ(words.size(), 1u);
         EXPECT_THAT(words[0], AllOf(HasSubstr("Coffee × 2"), HasSubstr("KES 500.00")));
         ASSERT_EQ(chat.titles().size(), 2u);
-        EXPECT_EQ(chat.now_in().cart.size(), 1u);
+        EXPECT_EQ(chat.now_in().shop.cart.size(), 1u);
         chat.taps(chat.titles().front());
         EXPECT_EQ(chat.now_in().node, "address");
         chat.says("Moi Avenue");
@@ -210,7 +211,7 @@ TEST(GivingUp, OnAnotherProductKeepsWhatIsInTheCart) {
     chat.says("coffee");
     chat.says("2");
     chat.says("menu");
-    EXPECT_THAT(chat.now_in().cart, IsEmpty());  // a wish, not a mistake
+    EXPECT_THAT(chat.now_in().shop.cart, IsEmpty());  // a wish, not a mistake
 }
 
 TEST(Cart, WhatOneReservationCannotHoldIsToldAndNotLost) {
@@ -226,7 +227,7 @@ TEST(Cart, WhatOneReservationCannotHoldIsToldAndNotLost) {
             order += (order.empty() ? "2 " : ", 2 ") + name;
         }
         const auto words = chat.says(order);
-        ASSERT_EQ(chat.now_in().cart.size(), counted ? kCountedLinesMax : letters.size());
+        ASSERT_EQ(chat.now_in().shop.cart.size(), counted ? kCountedLinesMax : letters.size());
         std::string all;
         for (const auto& word : words) all += word;
         for (const char c : letters) EXPECT_TRUE(has(all, std::string(6, c))) << c << all;
@@ -267,8 +268,8 @@ TEST(Breaks, WhatTryingAgainMendsGoesUp) {
     const auto flow = read_packs(PACKS_DIR).flows.at("ECOMMERCE");
     Turn turn{.in = in, .context = {}};
     turn.context.tenant = &chat.tenant;
-    turn.context.products = &chat.products;
-    turn.context.promotions = &chat.promotions;
+    turn.context.shop.products = &chat.products;
+    turn.context.shop.promotions = &chat.promotions;
     turn.context.make_id = [](const std::string& kind, int n) { return kind + std::to_string(n); };
     turn.flow_of = [&](const std::string&, std::int64_t) { return &flow; };
     turn.customer = chat.customer;

@@ -71,7 +71,7 @@ TEST(Journey, ACustomerBuysInEnglishAndGetsTheReceipt) {
 
     EXPECT_THAT(chat.says("hello"), ElementsAre(HasSubstr("Welcome")));  // starts afresh
     EXPECT_EQ(chat.conversations.size(), 2u);
-    EXPECT_TRUE(chat.now_in().cart.empty());
+    EXPECT_TRUE(chat.now_in().shop.cart.empty());
 }
 
 TEST(Journey, TheSameInSwahili) {
@@ -220,7 +220,7 @@ TEST(Journey, EveryReasonHasPlainWordsInBothLanguages) {
         Ordered chat;
         chat.stock_is_there();
         chat.payment_starts();
-        const auto words = chat.hears(PaymentFailed{chat.now_in().order_id, reason});
+        const auto words = chat.hears(PaymentFailed{chat.now_in().shop.order_id, reason});
         ASSERT_EQ(words.size(), 1u);
         EXPECT_GT(words[0].size(), std::string("Payment failed. Please try again\n").size())
             << reason;
@@ -232,7 +232,7 @@ TEST(Journey, AnExpiredPaymentGivesTheShelfBackAndMayBeTriedAgain) {
     Ordered chat;
     chat.stock_is_there();
     chat.payment_starts();
-    EXPECT_THAT(chat.hears(PaymentExpired{chat.now_in().order_id}),
+    EXPECT_THAT(chat.hears(PaymentExpired{chat.now_in().shop.order_id}),
                 ElementsAre(HasSubstr("in time")));
     EXPECT_FALSE(chat.last<ReservationEndRequested>().sold);
     EXPECT_EQ(chat.state(), "AWAITING_CUSTOMER");
@@ -242,12 +242,12 @@ TEST(Journey, ALateSuccessChangesNoStateButSendsTheReceiptAndCannotBePaidTwice) 
     Ordered chat;
     chat.stock_is_there();
     chat.payment_starts();
-    chat.hears(PaymentExpired{chat.now_in().order_id});
+    chat.hears(PaymentExpired{chat.now_in().shop.order_id});
     EXPECT_THAT(chat.payment_pays(50'000), ElementsAre(HasSubstr("Payment received")));
     EXPECT_EQ(chat.state(), "AWAITING_CUSTOMER");
     // Its goods had gone back to the shelf: they are taken again, and nobody is asked to pay.
     const auto taken = chat.last<StockRequested>();
-    EXPECT_EQ(taken.paid_order_id, chat.now_in().order_id);
+    EXPECT_EQ(taken.paid_order_id, chat.now_in().shop.order_id);
     const auto stock = chat.count<StockRequested>();
     EXPECT_THAT(chat.taps("Try again"),
                 ElementsAre(HasSubstr("already paid"), HasSubstr("Welcome")));
@@ -262,7 +262,7 @@ TEST(Journey, AfterALateSuccessAnotherOrderCanBeMadeInTheSameDialogue) {
     Ordered chat;
     chat.stock_is_there();
     chat.payment_starts();
-    const auto first = chat.now_in().order_id;
+    const auto first = chat.now_in().shop.order_id;
     chat.hears(PaymentExpired{first});
     chat.payment_pays(50'000);
     chat.hears(StockAnswered{chat.last<StockRequested>().reservation_id, true, "", 0});
@@ -283,7 +283,7 @@ TEST(Journey, WhatSoldOutBeforeALateSuccessGoesToAPersonAndIsTold) {
     Ordered chat;
     chat.stock_is_there();
     chat.payment_starts();
-    chat.hears(PaymentExpired{chat.now_in().order_id});
+    chat.hears(PaymentExpired{chat.now_in().shop.order_id});
     chat.payment_pays(50'000);
     EXPECT_THAT(
         chat.hears(StockAnswered{chat.last<StockRequested>().reservation_id, false, "coffee", 0}),
@@ -295,7 +295,7 @@ TEST(Journey, MoneyThatComesWhileARetryAsksTheShelfIsNotAskedForAgain) {
     Ordered chat;
     chat.stock_is_there();
     chat.payment_starts();
-    chat.hears(PaymentExpired{chat.now_in().order_id});
+    chat.hears(PaymentExpired{chat.now_in().shop.order_id});
     chat.taps("Try again");
     const auto retry = chat.last<StockRequested>().reservation_id;
     chat.payment_pays(50'000);
@@ -310,14 +310,15 @@ TEST(Journey, AReceiptThatIsLearntLaterIsSentAgainComplete) {
     chat.stock_is_there();
     chat.payment_starts();
     // No transaction, rather than an id of ours.
-    EXPECT_THAT(chat.payment_pays(50'000, ""),
-                ElementsAre(::testing::AllOf(HasSubstr("Payment received"),
-                                             Not(HasSubstr("Transaction")),
-                                             Not(HasSubstr("intent1")))));
+    EXPECT_THAT(
+        chat.payment_pays(50'000, ""),
+        ElementsAre(::testing::AllOf(HasSubstr("Payment received"), Not(HasSubstr("Transaction")),
+                                     Not(HasSubstr("intent1")))));
     EXPECT_EQ(chat.state(), "CLOSED");
-    EXPECT_THAT(chat.hears(ReceiptCame{chat.now_in().order_id, "QKX7AB12", kes(50'000), "ORD-1"}),
-                ElementsAre(::testing::AllOf(HasSubstr("Transaction: QKX7AB12"),
-                                             HasSubstr("Coffee × 2"), HasSubstr("KES 500.00"))));
+    EXPECT_THAT(
+        chat.hears(ReceiptCame{chat.now_in().shop.order_id, "QKX7AB12", kes(50'000), "ORD-1"}),
+        ElementsAre(::testing::AllOf(HasSubstr("Transaction: QKX7AB12"), HasSubstr("Coffee × 2"),
+                                     HasSubstr("KES 500.00"))));
     EXPECT_EQ(chat.state(), "CLOSED");
 }
 
@@ -325,14 +326,14 @@ TEST(Journey, AReceiptForAnEarlierOrderOfTheDialogueNamesThatOrder) {
     Ordered chat;
     chat.stock_is_there();
     chat.payment_starts();
-    const auto first = chat.now_in().order_id;
+    const auto first = chat.now_in().shop.order_id;
     chat.hears(PaymentExpired{first});
     chat.says("menu");
     chat.says("3 soap");
     chat.says("1");
     chat.taps("Card");
     chat.stock_is_there();
-    ASSERT_NE(chat.now_in().order_id, first);
+    ASSERT_NE(chat.now_in().shop.order_id, first);
     const auto receipt = chat.hears(PaymentPaid{first, "intent1", "OLD1", kes(50'000), "ORD-OLD"});
     ASSERT_EQ(receipt.size(), 1u);
     EXPECT_TRUE(has(receipt[0], "ORD-OLD") && has(receipt[0], "OLD1")) << receipt[0];
@@ -341,14 +342,14 @@ TEST(Journey, AReceiptForAnEarlierOrderOfTheDialogueNamesThatOrder) {
     // Its goods had gone back to the shelf.
     EXPECT_EQ(chat.last<StockRequested>().paid_order_id, first);
     // The order in hand still waits for its own money.
-    EXPECT_FALSE(chat.now_in().is_paid(chat.now_in().order_id));
+    EXPECT_FALSE(chat.now_in().shop.is_paid(chat.now_in().shop.order_id));
 }
 
 TEST(Journey, ASecondPaymentOfOneOrderIsToldToComeBack) {
     Ordered chat;
     chat.stock_is_there();
     chat.payment_starts();
-    const auto order = chat.now_in().order_id;
+    const auto order = chat.now_in().shop.order_id;
     chat.payment_pays(50'000);
     EXPECT_THAT(chat.hears(PaymentPaid{order, "intent2", "TWICE1", kes(50'000), "ORD-1", true}),
                 ElementsAre(::testing::AllOf(HasSubstr("TWICE1"), HasSubstr("send it back"))));
@@ -380,7 +381,7 @@ TEST(Journey, AFlowThatMisbehavesOnAPaymentLosesNeitherItsReceiptNorItsStock) {
     const auto packs = read_packs(PACKS_DIR);
     auto flow = packs.flows.at("ECOMMERCE");
     Action round;
-    round.verb = Verb::go;
+    round.verb = verb::kGoto;
     round.target = "round";
     flow.nodes["round"].enter = {round};
     flow.on["payment_paid"] = {round};
@@ -392,7 +393,7 @@ TEST(Journey, AFlowThatMisbehavesOnAPaymentLosesNeitherItsReceiptNorItsStock) {
     chat.payment_starts();
     EXPECT_THAT(chat.payment_pays(50'000), ElementsAre(HasSubstr("Transaction: RCP123")));
     EXPECT_TRUE(chat.last<ReservationEndRequested>().sold);
-    EXPECT_TRUE(chat.now_in().is_paid(chat.now_in().order_id));
+    EXPECT_TRUE(chat.now_in().shop.is_paid(chat.now_in().shop.order_id));
     EXPECT_EQ(chat.state(), "ESCALATED");
 }
 
@@ -400,7 +401,7 @@ TEST(Journey, ARetryOfWhatIsPaidIsToldSoAndTheDialogueGoesOn) {
     Ordered chat;
     chat.stock_is_there();
     chat.payment_starts();
-    const auto order = chat.now_in().order_id;
+    const auto order = chat.now_in().shop.order_id;
     chat.hears(PaymentExpired{order});
     chat.taps("Try again");
     chat.stock_is_there();
@@ -419,7 +420,7 @@ TEST(Journey, ARetryWhileAPersonHasStartedAPaymentKeepsWhatIsHeld) {
     EXPECT_THAT(
         chat.hears(CheckoutRefused{checkout.order_id, checkout.reservation_id, "payment_pending"}),
         ElementsAre(HasSubstr("being processed")));
-    EXPECT_EQ(chat.now_in().held_reservation_id, checkout.reservation_id);
+    EXPECT_EQ(chat.now_in().shop.held_reservation_id, checkout.reservation_id);
     EXPECT_THAT(chat.payment_pays(50'000), ElementsAre(HasSubstr("Payment received")));
     EXPECT_TRUE(chat.last<ReservationEndRequested>().sold);
 }
@@ -450,7 +451,7 @@ TEST(Journey, WhatSoldOutMeanwhileIsToldAndTheListComesAgain) {
     EXPECT_THAT(
         chat.hears(StockAnswered{chat.last<StockRequested>().reservation_id, false, "coffee", 1}),
         ElementsAre(HasSubstr("only 1 left"), HasSubstr("Choose a product")));
-    EXPECT_TRUE(chat.now_in().cart.empty());
+    EXPECT_TRUE(chat.now_in().shop.cart.empty());
     EXPECT_EQ(chat.state(), "AWAITING_CUSTOMER");
 }
 
@@ -529,7 +530,7 @@ TEST(FreeText, AnOrderIsSummedUpConfirmedWithOneAndPaid) {
     EXPECT_EQ(chat.last<StockRequested>().lines.front().quantity, 2);
     chat.stock_is_there();
     EXPECT_THAT(chat.payment_starts(), ElementsAre(HasSubstr("Processing payment…")));
-    const auto order = chat.now_in().order_id;
+    const auto order = chat.now_in().shop.order_id;
     EXPECT_THAT(chat.hears(InvoiceSent{order,
                                        "INV-1",
                                        "ORD-1",
@@ -559,7 +560,7 @@ TEST(FreeText, NoMeansNoOrder) {
     Chat chat;
     chat.says("Cement x 3");
     EXPECT_THAT(chat.says("2"), ElementsAre(HasSubstr("cancelled"), HasSubstr("Welcome")));
-    EXPECT_TRUE(chat.now_in().cart.empty());
+    EXPECT_TRUE(chat.now_in().shop.cart.empty());
 }
 
 TEST(FreeText, WhatDidNotMatchIsAskedAboutAndNeverDropped) {
@@ -718,8 +719,8 @@ TEST(Pipeline, AFlowThatRunsInCirclesIsHandedToAPerson) {
     flow.key = "own";
     flow.languages = {"en"};
     flow.start = "a";
-    flow.nodes["a"].otherwise = {{Verb::go, "b", {}}};
-    flow.nodes["b"].enter = {{Verb::choose_product, "", {{"found", "b"}, {"unknown", "b"}}}};
+    flow.nodes["a"].otherwise = {{verb::kGoto, "b", {}}};
+    flow.nodes["b"].enter = {{"choose_product", "", {{"found", "b"}, {"unknown", "b"}}}};
     chat.own_flows[{"own", 1}] = with_base(flow, read_packs(PACKS_DIR).base);
     chat.flow_key = "own";
     chat.flow_version = 1;
@@ -890,20 +891,21 @@ TEST(JourneyProperty, NoOrderOfThingsBreaksTheRules) {
         chat.says("hi");
         for (int i = 0; i < 60; ++i) {
             const auto& c = chat.now_in();
-            const auto order = c.order_id;
+            const auto order = c.shop.order_id;
             const auto intent = [&] { return "i" + std::to_string(upto(3)); };
             switch (upto(20)) {
                 case 12:
                     chat.places("placed" + std::to_string(i), upto(2) ? "coffee" : "soap", 1);
                     break;
                 case 13:
-                    if (!c.waiting_orders.empty())
-                        chat.order_is_made(c.waiting_orders[upto(c.waiting_orders.size())].id);
+                    if (!c.shop.waiting_orders.empty())
+                        chat.order_is_made(
+                            c.shop.waiting_orders[upto(c.shop.waiting_orders.size())].id);
                     break;
                 case 0:
-                    if (!c.asked_reservation_id.empty())
+                    if (!c.shop.asked_reservation_id.empty())
                         chat.hears(
-                            StockAnswered{c.asked_reservation_id, upto(4) != 0, "coffee", 0});
+                            StockAnswered{c.shop.asked_reservation_id, upto(4) != 0, "coffee", 0});
                     break;
                 case 1:
                     chat.hears(PaymentBegan{order, "mpesa", kes(1), "", intent()});
@@ -975,7 +977,7 @@ TEST(JourneyProperty, NoOrderOfThingsBreaksTheRules) {
         }
         for (const auto& [id, times] : ended) EXPECT_EQ(times, 1) << id;
         for (const auto& c : chat.conversations)
-            for (const auto& order : c.waiting_orders)
+            for (const auto& order : c.shop.waiting_orders)
                 EXPECT_FALSE(c.state == Lifecycle::closed && order.waits()) << order.id;
     }
 }

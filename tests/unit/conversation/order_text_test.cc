@@ -1,4 +1,4 @@
-#include "services/conversation/domain/order_text.h"
+#include "services/conversation/domain/trades/shop/order_text.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -338,7 +338,7 @@ TEST(OrderDialogue, TakesTwentyProductsAndSaysWhatIsLeftOut) {
     const auto asked = chat.says(text);
     ASSERT_EQ(asked.size(), 1u);
     EXPECT_THAT(asked[0], HasSubstr("2 hand picked product of the house u"));
-    EXPECT_EQ(chat.now_in().cart.size(), 20u);
+    EXPECT_EQ(chat.now_in().shop.cart.size(), 20u);
     const auto told = chat.says("2 Hand Picked Product of the House U");
     ASSERT_EQ(told.size(), 2u);
     EXPECT_THAT(told[0], HasSubstr("left out: Hand Picked Product of the House U × 2"));

@@ -41,14 +41,13 @@ TEST(Receipt, OfAPaymentWithoutAnOrderListsNothingOfTheCart) {
         chat.tenant.tax_rate_bp = 1600;
         chat.says(hello);
         chat.says("2 coffee");  // in the cart, not paid
-        const auto words =
-            chat.hears(PaymentPaid{"", "intent7", "QKX9", kes(120'000), ""});
+        const auto words = chat.hears(PaymentPaid{"", "intent7", "QKX9", kes(120'000), ""});
         ASSERT_EQ(words.size(), 1u);
         EXPECT_THAT(words[0], AllOf(HasSubstr("KES 1,200.00"), HasSubstr("QKX9")));
         for (const std::string no : {"Coffee", "Order", "Oda", "Tax", "Kodi", "intent7"})
             EXPECT_FALSE(has(words[0], no)) << words[0];
         EXPECT_FALSE(has(words[0], "\n\n\n")) << words[0];
-        EXPECT_EQ(chat.now_in().cart.size(), 1u);
+        EXPECT_EQ(chat.now_in().shop.cart.size(), 1u);
     }
 }
 
@@ -86,7 +85,7 @@ TEST(Receipt, ThatComesLateNamesItsOrderAndNotTheCartSince) {
     ASSERT_EQ(words.size(), 1u);
     EXPECT_THAT(words[0], AllOf(HasSubstr("Coffee × 2"), HasSubstr("ORD-1"), HasSubstr("LATE1"),
                                 Not(HasSubstr("Soap"))));
-    EXPECT_EQ(chat.now_in().cart.size(), 1u);
+    EXPECT_EQ(chat.now_in().shop.cart.size(), 1u);
 }
 
 TEST(Receipt, TheShopsOwnWordsForItAndForTheWelcomeAreUsed) {
@@ -107,8 +106,8 @@ TEST(Receipt, EveryBuiltInTemplateOfThePackIsSaidSomewhere) {
     const auto packs = read_packs(PACKS_DIR);
     const auto& shop = packs.flows.at("ECOMMERCE");
     std::set<std::string> said{// The engine's own.
-                               "rate_limited", "technical_problem", "cart_full", "words_please",
-                               "person_called", "order_placed", "more_products"};
+                               "rate_limited",  "technical_problem", "cart_full",    "words_please",
+                               "person_called", "order_placed",      "more_products"};
     const auto from = [&](const Actions& actions) {
         for (const auto& action : actions) {
             said.insert(action.target);
@@ -179,7 +178,7 @@ TEST(ShopsPayment, ThatFailsOrExpiresIsToldAndNothingElseIsBought) {
         chat.hears(PaymentBegan{"", "mpesa", kes(100'000), "", "i10"});
         EXPECT_THAT(chat.hears(PaymentExpired{"", "i10"}), ElementsAre(HasSubstr("KES 1,000.00")));
         EXPECT_EQ(chat.state(), "AWAITING_CUSTOMER");
-        EXPECT_EQ(chat.now_in().cart.size(), 1u);
+        EXPECT_EQ(chat.now_in().shop.cart.size(), 1u);
     }
 }
 
@@ -235,16 +234,15 @@ TEST(ShopsPayment, OfAnOrderIsWaitedForTooAndTheOtherPaymentsEndIsNotItsEnd) {
 TEST(Unclear, IsToldOnceAndTheCustomerMayGoOn) {
     for (const std::string hello : {"Hi", "Habari"}) {
         Waiting chat(hello);
-        const auto held = chat.now_in().held_reservation_id;
+        const auto held = chat.now_in().shop.held_reservation_id;
         ASSERT_FALSE(held.empty());
         const bool english = hello == "Hi";
         const auto words = chat.gets_unclear();
         ASSERT_EQ(words.size(), 1u);
         EXPECT_THAT(words[0], HasSubstr(english ? "looking into it" : "anafuatilia"));
         EXPECT_THAT(words[0], HasSubstr("KES 500.00"));
-        EXPECT_THAT(chat.titles(),
-                    english ? ElementsAre("Talk to a person", "Menu")
-                            : ElementsAre("Ongea na mtu", "Menyu"));
+        EXPECT_THAT(chat.titles(), english ? ElementsAre("Talk to a person", "Menu")
+                                           : ElementsAre("Ongea na mtu", "Menyu"));
         EXPECT_EQ(chat.last<ReservationEndRequested>(),
                   (ReservationEndRequested{held, false, "payment_unclear"}));
         EXPECT_FALSE(chat.now_in().paying());
@@ -305,7 +303,7 @@ TEST(Unclear, ALateSuccessOfAnEarlierOrderTakesItsGoodsToo) {
     chat.says("1");
     chat.taps("M-Pesa");
     chat.stock_is_there();
-    ASSERT_NE(chat.now_in().order_id, chat.order);
+    ASSERT_NE(chat.now_in().shop.order_id, chat.order);
     EXPECT_THAT(chat.hears(PaymentPaid{chat.order, "i1", "LATE1", kes(50'000), "ORD-1"}),
                 ElementsAre(AllOf(HasSubstr("Coffee × 2"), Not(HasSubstr("Soap")))));
     EXPECT_EQ(chat.last<StockRequested>().paid_order_id, chat.order);
@@ -352,7 +350,7 @@ TEST(Unclear, ARefusedRetryGivesTheStockBackAndSaysWhy) {
 
 TEST(Unclear, HandingBackAndClosingDoNotWaitForTheMoney) {
     Waiting chat;
-    const auto held = chat.now_in().held_reservation_id;
+    const auto held = chat.now_in().shop.held_reservation_id;
     chat.person(Escalate{"asked for"});
     EXPECT_TRUE(chat.now_in().paying());
     chat.person(HandBack{"solved"});
@@ -369,10 +367,11 @@ TEST(Unclear, HandingBackAndClosingDoNotWaitForTheMoney) {
 
 TEST(Unclear, APersonClosesWhatWaitsForMoneyAndTheReceiptStillComes) {
     Waiting chat;
-    const auto held = chat.now_in().held_reservation_id;
+    const auto held = chat.now_in().shop.held_reservation_id;
     chat.person(Close{"the customer came by"});
     EXPECT_EQ(chat.state(), "CLOSED");
-    EXPECT_EQ(chat.last<ReservationEndRequested>(), (ReservationEndRequested{held, false, "closed"}));
+    EXPECT_EQ(chat.last<ReservationEndRequested>(),
+              (ReservationEndRequested{held, false, "closed"}));
     EXPECT_EQ(decide(chat.now_in(), Close{"again"}).rejection(), Rejection::already_closed);
     EXPECT_THAT(chat.hears(PaymentPaid{chat.order, "i1", "LATE1", kes(50'000), "ORD-1"}),
                 ElementsAre(HasSubstr("LATE1")));
@@ -457,7 +456,7 @@ TEST(Phone, AnotherNumberThatCannotBeUsedIsAskedForAgainAndTheOrderStays) {
     chat.stock_is_there();
     EXPECT_EQ(chat.last<CheckoutRequested>().phone, "+254712000111");
     for (int i = 0; i < 3; ++i) chat.says("?");
-    EXPECT_EQ(chat.now_in().cart.size(), 1u);
+    EXPECT_EQ(chat.now_in().shop.cart.size(), 1u);
 }
 
 TEST(Phone, ARetryMayUseAnotherOne) {
@@ -515,9 +514,9 @@ TEST(Phone, GivingUpKeepsTheOrder) {
     chat.taps("M-Pesa");
     chat.says("?");
     chat.says("?");
-    EXPECT_THAT(chat.says("?"), ElementsAre(AllOf(HasSubstr("Your order is kept"),
-                                                  HasSubstr("Coffee × 2"))));
-    EXPECT_EQ(chat.now_in().cart.size(), 1u);
+    EXPECT_THAT(chat.says("?"),
+                ElementsAre(AllOf(HasSubstr("Your order is kept"), HasSubstr("Coffee × 2"))));
+    EXPECT_EQ(chat.now_in().shop.cart.size(), 1u);
 }
 
 TEST(Phone, AChangedNumberOfTheCustomerIsTheOneThatIsWrittenTo) {
@@ -539,10 +538,11 @@ TEST(Refusals, HaveWordsOfTheirOwnInBothLanguages) {
             chat.taps("M-Pesa");
             chat.stock_is_there();
             const auto checkout = chat.last<CheckoutRequested>();
-            const auto words = chat.hears(
-                CheckoutRefused{checkout.order_id, checkout.reservation_id, reason});
-            EXPECT_THAT(words, Each(Not(AnyOf(HasSubstr("Something"), HasSubstr("Kuna kitu"),
-                                              HasSubstr("_")))));
+            const auto words =
+                chat.hears(CheckoutRefused{checkout.order_id, checkout.reservation_id, reason});
+            EXPECT_THAT(
+                words,
+                Each(Not(AnyOf(HasSubstr("Something"), HasSubstr("Kuna kitu"), HasSubstr("_")))));
             EXPECT_EQ(words.size(), 1u);
             EXPECT_EQ(chat.state(), "ESCALATED");
             EXPECT_FALSE(chat.now_in().paying());
@@ -556,8 +556,8 @@ TEST(Rules, BelieveNoVariableThatAFlowCanWrite) {
     auto flow = read_packs(PACKS_DIR).flows.at("ECOMMERCE");
     Actions lies;
     for (const std::string name : {"paid_order", "failed_order", "catalog_page", "unclear_items"})
-        lies.push_back({Verb::set, name, {{"value", "{{order_id}}"}}});
-    lies.push_back({Verb::go, "greeting", {}});
+        lies.push_back({verb::kSet, name, {{"value", "{{order_id}}"}}});
+    lies.push_back({verb::kGoto, "greeting", {}});
     flow.globals.insert(flow.globals.begin(), {"lie", MatchType::equals, {"lie"}, {}, lies});
     chat.own_flows[{"ECOMMERCE", 0}] = flow;
     chat.says("Hi");
@@ -565,12 +565,12 @@ TEST(Rules, BelieveNoVariableThatAFlowCanWrite) {
     chat.says("1");
     chat.taps("M-Pesa");
     chat.stock_is_there();
-    chat.hears(PaymentBegan{chat.now_in().order_id, "mpesa", kes(50'000), "ORD-1", "i1"});
-    chat.hears(PaymentFailed{chat.now_in().order_id, "busy", "i1"});
+    chat.hears(PaymentBegan{chat.now_in().shop.order_id, "mpesa", kes(50'000), "ORD-1", "i1"});
+    chat.hears(PaymentFailed{chat.now_in().shop.order_id, "busy", "i1"});
     chat.says("lie");
-    EXPECT_TRUE(chat.now_in().payment_failed(chat.now_in().order_id));
-    EXPECT_FALSE(chat.now_in().is_paid(chat.now_in().order_id));
-    EXPECT_THAT(chat.now_in().unclear_items, IsEmpty());
+    EXPECT_TRUE(chat.now_in().shop.payment_failed(chat.now_in().shop.order_id));
+    EXPECT_FALSE(chat.now_in().shop.is_paid(chat.now_in().shop.order_id));
+    EXPECT_THAT(chat.now_in().shop.unclear_items, IsEmpty());
 }
 
 }  // namespace

@@ -1,4 +1,4 @@
-#include "services/conversation/domain/placing.h"
+#include "services/conversation/domain/trades/shop/placing.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -104,7 +104,7 @@ TEST(Placing, GoodsThatAreGoneAreToldAndTheOrderGoesOnWaiting) {
         chat.hears(StockAnswered{chat.last<StockRequested>().reservation_id, false, "coffee", 1});
     EXPECT_THAT(told[0], HasSubstr("Coffee just sold out: only 1 left"));
     EXPECT_FALSE(chat.now_in().paying());
-    EXPECT_THAT(chat.now_in().cart, IsEmpty());
+    EXPECT_THAT(chat.now_in().shop.cart, IsEmpty());
     EXPECT_EQ(chat.count<CheckoutRequested>(), 1);
     chat.taps("M-Pesa");
     pay(chat);
@@ -190,9 +190,9 @@ TEST(Placing, WhatIsInTheCartIsPutBackAndItsOldButtonsPayNothing) {
     Chat chat;
     chat.says("2 coffee");
     chat.taps("Yes");
-    ASSERT_EQ(chat.now_in().cart.size(), 1u);
+    ASSERT_EQ(chat.now_in().shop.cart.size(), 1u);
     chat.places("o1", "soap", 1);
-    EXPECT_THAT(chat.now_in().cart, IsEmpty());
+    EXPECT_THAT(chat.now_in().shop.cart, IsEmpty());
     // The buttons of the cart's summary are not those of the order.
     const auto sent = chat.now_in().choices.back();
     ASSERT_EQ(sent.taps[0].action, "pay");
@@ -220,7 +220,7 @@ TEST(Placing, IsRefusedWhileAPaymentRunsAndWhileAPersonTalks) {
     for (const auto& event : escalated.events())
         other.conversations.back() = evolve(other.conversations.back(), event);
     EXPECT_EQ(std::get<PlaceRejection>(other.places("o1", "soap", 1)), PlaceRejection::with_person);
-    EXPECT_THAT(other.now_in().waiting_orders, IsEmpty());
+    EXPECT_THAT(other.now_in().shop.waiting_orders, IsEmpty());
 }
 
 TEST(Placing, ASleepingConversationWakesAndAKnownNameStays) {
@@ -278,8 +278,8 @@ TEST(Placing, TheOldestOfTooManyIsForgottenAndAPersonHelps) {
         chat.places(id, "coffee", 1);
         chat.order_is_made(id);
     }
-    EXPECT_EQ(chat.now_in().waiting_orders.size(), kWaitingOrdersMax);
-    EXPECT_EQ(chat.now_in().waiting_orders.front().id, "o1");
+    EXPECT_EQ(chat.now_in().shop.waiting_orders.size(), kWaitingOrdersMax);
+    EXPECT_EQ(chat.now_in().shop.waiting_orders.front().id, "o1");
     EXPECT_THAT(taps_of(chat, "o0", "M-Pesa")[0], HasSubstr("not in our books any more"));
     EXPECT_EQ(chat.state(), "ESCALATED");
 }

@@ -1,11 +1,11 @@
-#include "services/conversation/domain/text.h"
+#include "services/conversation/domain/flow/text.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <rapidcheck.h>
 
 #include "common/text/utf8.h"
-#include "services/conversation/domain/templates.h"
+#include "services/conversation/domain/flow/templates.h"
 #include "tests/support/decorated.h"
 
 namespace flowstack::conversation {

@@ -1,10 +1,10 @@
-#include "services/conversation/domain/placing.h"
+#include "services/conversation/domain/trades/shop/placing.h"
 
 #include <algorithm>
 
 #include "common/text/phone.h"
 #include "common/text/utf8.h"
-#include "services/conversation/domain/order_text.h"
+#include "services/conversation/domain/trades/shop/order_text.h"
 
 namespace flowstack::conversation {
 namespace {
@@ -25,19 +25,18 @@ public:
     }
 
     void open(const PlaceOrder& command, const TenantFacts& tenant, const FlowAt& flow) {
-        Opened opened;
-        opened.conversation_id = command.new_conversation_id;
-        opened.customer_id = command.customer_id;
-        opened.channel_id = command.channel_id;
-        opened.flow_key = flow.key;
-        opened.flow_version = flow.version;
-        opened.language = opening_language(customer_, "", tenant, flow.flow);
-        opened.previous_conversation_id = conversation_.id;
+        const Opened opened{.conversation_id = command.new_conversation_id,
+                            .customer_id = command.customer_id,
+                            .channel_id = command.channel_id,
+                            .flow_key = flow.key,
+                            .flow_version = flow.version,
+                            .language = opening_language(customer_, "", tenant, flow.flow),
+                            .previous_conversation_id = conversation_.id};
         know(command, opened.language);
         conversation_ = {};
         emit(Event{opened});
-        emit(CustomerEvent{
-            CustomerConversationStarted{command.customer_id, command.new_conversation_id}});
+        emit(CustomerEvent{CustomerConversationStarted{
+            .customer_id = command.customer_id, .conversation_id = command.new_conversation_id}});
         placed_.opened = true;
     }
 
@@ -54,27 +53,27 @@ public:
 
     void place(const PlaceOrder& command, const TenantFacts& tenant) {
         const std::vector<CartLine> lines{command.line};
-        emit(OrderTaken{command.order_id,
-                        totals_of(lines, tenant.tax_rate_bp, tenant.currency).total,
-                        command.window_closes_at});
+        emit(OrderTaken{.order_id = command.order_id,
+                        .total = totals_of(lines, tenant.tax_rate_bp, tenant.currency).total,
+                        .window_closes_at = command.window_closes_at});
         if (conversation_.state != Lifecycle::engaged)
-            emit(Advanced{conversation_.state, Lifecycle::engaged, "an order was placed"});
-        if (!conversation_.cart.empty()) emit(CartChanged{});
+            emit(Advanced{.from = conversation_.state,
+                          .to = Lifecycle::engaged,
+                          .reason = "an order was placed"});
+        if (!conversation_.shop.cart.empty()) emit(CartChanged{});
         if (conversation_.value(variable::kAddress) != command.address)
-            emit(VariableCaptured{variable::kAddress, command.address});
-        CheckoutRequested checkout;
-        checkout.order_id = command.order_id;
-        checkout.conversation_id = conversation_.id;
-        checkout.customer_id = conversation_.customer_id;
-        checkout.channel_id = conversation_.channel_id;
-        checkout.lines = lines;
-        checkout.currency_code = std::string(currency_code(tenant.currency));
-        checkout.language = conversation_.language;
-        checkout.name = command.name.empty() ? customer_.name : command.name;
-        checkout.address = command.address;
-        checkout.phone = command.phone;
-        checkout.pay_later = true;
-        emit(std::move(checkout));
+            emit(VariableCaptured{.name = variable::kAddress, .value = command.address});
+        emit(CheckoutRequested{.order_id = command.order_id,
+                               .conversation_id = conversation_.id,
+                               .customer_id = conversation_.customer_id,
+                               .channel_id = conversation_.channel_id,
+                               .lines = lines,
+                               .currency_code = std::string(currency_code(tenant.currency)),
+                               .language = conversation_.language,
+                               .name = command.name.empty() ? customer_.name : command.name,
+                               .address = command.address,
+                               .phone = command.phone,
+                               .pay_later = true});
     }
 
     Placed placed() && {

@@ -1,11 +1,11 @@
-#include "services/conversation/domain/order_text.h"
+#include "services/conversation/domain/trades/shop/order_text.h"
 
 #include <algorithm>
 #include <array>
 #include <optional>
 
 #include "common/text/fold.h"
-#include "services/conversation/domain/text.h"
+#include "services/conversation/domain/flow/text.h"
 
 namespace flowstack::conversation {
 namespace {

@@ -8,7 +8,7 @@
 #include "services/conversation/domain/pipeline.h"
 
 // An order that the shop's own site took, where no customer said anything. It is placed at once and
-// waits for its payment; the customer is asked how to pay when payment has made it (engine.h,
+// waits for its payment; the customer is asked how to pay when payment has made it (checkout.h,
 // OrderMade).
 //
 // It holds no stock while it waits: what nobody pays keeps nothing from others, and needs no clock

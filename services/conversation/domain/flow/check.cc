@@ -1,10 +1,10 @@
-#include "services/conversation/domain/flow.h"
+#include "services/conversation/domain/flow/check.h"
 
 #include <algorithm>
 #include <array>
 #include <set>
 
-#include "services/conversation/domain/text.h"
+#include "services/conversation/domain/flow/text.h"
 
 namespace flowstack::conversation {
 namespace {
@@ -13,42 +13,18 @@ struct MatchName {
     MatchType type;
     std::string_view name;
 };
-constexpr std::array<MatchName, 9> kMatches{{{MatchType::any, "any"},
+constexpr std::array<MatchName, 7> kMatches{{{MatchType::any, "any"},
                                              {MatchType::equals, "equals"},
                                              {MatchType::contains, "contains"},
                                              {MatchType::regex, "regex"},
                                              {MatchType::media, "media"},
                                              {MatchType::button, "button"},
-                                             {MatchType::list, "list"},
-                                             {MatchType::product, "product"},
-                                             {MatchType::order, "order"}}};
-
-// Calls `each(value, kind, name)` for the target (its name is empty) and for the options that the
-// action has.
-template <class Each>
-void for_each_value(const Action& action, const Each& each) {
-    const auto& spec = spec_of(action.verb);
-    if (!action.target.empty()) each(action.target, spec.target, std::string_view{});
-    for (const auto& option : spec.given_options())
-        if (const auto given = action.with.find(std::string(option.name));
-            given != action.with.end())
-            each(given->second, option.kind, option.name);
-}
-
-// Nodes that an action may move to.
-std::vector<std::string> nodes_of(const Action& action) {
-    std::vector<std::string> nodes;
-    for_each_value(action, [&](const std::string& value, ValueKind kind, std::string_view) {
-        if (kind == ValueKind::node) nodes.push_back(value);
-    });
-    return nodes;
-}
-
-bool always_leaves(const Action& action) { return spec_of(action.verb).always_leaves; }
+                                             {MatchType::list, "list"}}};
 
 class Checker {
 public:
-    Checker(const Flow& flow, const FlowWorld& world) : flow_(flow), world_(world) {}
+    Checker(const Flow& flow, const FlowWorld& world, const Vocabulary& vocabulary)
+        : flow_(flow), world_(world), vocabulary_(vocabulary) {}
 
     std::vector<Problem> run() {
         if (flow_.languages.empty()) say("languages", "must name at least one language");
@@ -66,6 +42,33 @@ public:
     }
 
 private:
+    // Calls `each(value, kind, name)` for the target (its name is empty) and for the options that
+    // the action has.
+    template <class Each>
+    void for_each_value(const Action& action, const Each& each) const {
+        const auto* spec = vocabulary_.verb(action.verb);
+        if (!spec) return;
+        if (!action.target.empty()) each(action.target, spec->target, std::string_view{});
+        for (const auto& option : spec->given_options())
+            if (const auto given = action.with.find(std::string(option.name));
+                given != action.with.end())
+                each(given->second, option.kind, option.name);
+    }
+
+    // Nodes that an action may move to.
+    std::vector<std::string> nodes_of(const Action& action) const {
+        std::vector<std::string> nodes;
+        for_each_value(action, [&](const std::string& value, ValueKind kind, std::string_view) {
+            if (kind == ValueKind::node) nodes.push_back(value);
+        });
+        return nodes;
+    }
+
+    bool always_leaves(const Action& action) const {
+        const auto* spec = vocabulary_.verb(action.verb);
+        return spec && spec->always_leaves;
+    }
+
     void say(std::string field, std::string text) {
         problems_.push_back({std::move(field), std::move(text)});
     }
@@ -81,21 +84,25 @@ private:
         for (std::size_t i = 0; i < list.size(); ++i) {
             const auto& action = list[i];
             const auto here = path + "[" + std::to_string(i) + "]";
-            const auto& spec = spec_of(action.verb);
-            if (spec.target_required && action.target.empty())
-                say(here, std::string(spec.name) + " must say which " +
-                              std::string(text_of(spec.target)));
-            for (const auto& option : spec.given_options())
+            const auto* spec = vocabulary_.verb(action.verb);
+            if (!spec) {
+                say(here, "there is no verb \"" + action.verb + "\"");
+                continue;
+            }
+            if (spec->target_required && action.target.empty())
+                say(here, std::string(spec->name) + " must say which " +
+                              std::string(text_of(spec->target)));
+            for (const auto& option : spec->given_options())
                 if (option.required && !action.with.contains(std::string(option.name)))
                     say(here + "." + std::string(option.name),
-                        "must be given for " + std::string(spec.name));
+                        "must be given for " + std::string(spec->name));
             for (const auto& [name, value] : action.with)
-                if (!spec.option(name)) say(here + "." + name, "is not known here");
+                if (!spec->option(name)) say(here + "." + name, "is not known here");
             for_each_value(
                 action, [&](const std::string& v, ValueKind kind, std::string_view name) {
                     one_value(name.empty() ? here : here + "." + std::string(name), v, kind);
                 });
-            if (spec.always_leaves && i + 1 < list.size()) say(here, "nothing after it can run");
+            if (spec->always_leaves && i + 1 < list.size()) say(here, "nothing after it can run");
         }
     }
 
@@ -127,7 +134,7 @@ private:
     }
 
     void writable(const std::string& path, const std::string& variable) {
-        if (is_engines_own(variable))
+        if (vocabulary_.is_own(variable))
             say(path, "\"" + variable + "\" is filled by the engine: choose another name");
     }
 
@@ -146,6 +153,8 @@ private:
                 for (const auto& pattern : rule.values)
                     if (!world_.good_regex(pattern))
                         say(here + ".match.values", "\"" + pattern + "\" is no RE2 expression");
+            if (rule.match == MatchType::trade && !vocabulary_.match(rule.trade_match))
+                say(here + ".match.type", "there is no \"" + rule.trade_match + "\"");
             if (rule.actions.empty()) say(here + ".do", "must have at least one action");
             actions(here + ".do", rule.actions);
         }
@@ -241,7 +250,7 @@ private:
             colour[name] = 1;
             // Where a node waits, only what it does on entering by `goto` at once counts.
             for (const auto& action : found->second.enter)
-                if (action.verb == Verb::go) visit(action.target);
+                if (action.verb == verb::kGoto) visit(action.target);
             colour[name] = 2;
         };
         for (const auto& [name, node] : flow_.nodes) visit(name);
@@ -249,6 +258,7 @@ private:
 
     const Flow& flow_;
     const FlowWorld& world_;
+    const Vocabulary& vocabulary_;
     std::vector<Problem> problems_;
 };
 
@@ -260,14 +270,14 @@ std::optional<MatchType> parse_match_type(std::string_view text) {
     return {};
 }
 
-std::string_view text_of(MatchType type) {
-    for (const auto& known : kMatches)
-        if (known.type == type) return known.name;
-    return "?";
+std::vector<std::string_view> match_type_names() {
+    std::vector<std::string_view> names;
+    for (const auto& known : kMatches) names.push_back(known.name);
+    return names;
 }
 
-std::vector<Problem> check(const Flow& flow, const FlowWorld& world) {
-    return Checker(flow, world).run();
+std::vector<Problem> check(const Flow& flow, const FlowWorld& world, const Vocabulary& vocabulary) {
+    return Checker(flow, world, vocabulary).run();
 }
 
 Flow with_base(Flow flow, const Flow& base) {

@@ -1,4 +1,4 @@
-#include "services/conversation/domain/templates.h"
+#include "services/conversation/domain/flow/templates.h"
 
 #include <algorithm>
 #include <array>
@@ -7,7 +7,7 @@
 
 #include "common/text/fold.h"
 #include "common/text/utf8.h"
-#include "services/conversation/domain/text.h"
+#include "services/conversation/domain/flow/text.h"
 
 namespace flowstack::conversation {
 namespace {

@@ -5,7 +5,7 @@
 #include <string_view>
 #include <vector>
 
-#include "services/conversation/domain/catalog.h"
+#include "services/conversation/domain/trades/shop/catalog.h"
 
 // Orders as people type them: "Cement x 100", "2 coffee and 3 soap", "2 coffee 3 soap", "2 dozen
 // soap", "sukari 2, chai 1".

@@ -109,8 +109,6 @@ struct Rendered {
 
 // A tap whose choice has no action of its own: "<template key>|<label>", each of them may be empty.
 inline constexpr std::string_view kSendTemplateAction = "send_template";
-// A tap that pays an order which waits: "<provider>|<order>".
-inline constexpr std::string_view kPayOrderAction = "pay_order";
 
 // Fills the variables and keeps WhatsApp's limits. `choices` replaces the template's own buttons or
 // rows where a flow makes them (products, payment providers); a kind that would then have none

@@ -1,4 +1,4 @@
-#include "services/conversation/adapters/consumer.h"
+#include "services/conversation/adapters/reactor.h"
 
 #include <map>
 
@@ -62,9 +62,9 @@ std::string kind_of(gateway::v1::InboundKind kind) {
 }
 
 void ignored(const eventlog::Recorded& event, const std::string& why) {
-    log::warn("event ignored: " + why, {{"type", event.type},
-                                        {"tenant", event.stream.tenant},
-                                        {"position", event.position}});
+    log::warn(
+        "event ignored: " + why,
+        {{"type", event.type}, {"tenant", event.stream.tenant}, {"position", event.position}});
 }
 
 }  // namespace
@@ -107,8 +107,8 @@ void Reactor::set_scene(Scene& scene, const Recorded& event, LogTurn& turn,
     x.now = event.recorded_at;
     x.tenant = &scene.tenant;
     x.templates = &scene.content->templates;
-    x.products = &scene.products;
-    x.promotions = &scene.content->promotions;
+    x.shop.products = &scene.products;
+    x.shop.promotions = &scene.content->promotions;
     x.matches = regex_matches;
     x.make_id = [&turn](const std::string& kind, int n) { return turn.derived_id(kind, n).text(); };
     x.cause_key = cause_key;
@@ -229,8 +229,8 @@ void Reactor::on_contacts_linked(const Recorded& event, LogTurn& turn) {
     add(dialogue, carried.events, event.recorded_at);
     command.parts.push_back(std::move(dialogue));
     if (!carried.customer_events.empty()) {
-        eventlog::Part part{stream(tenant, category::kCustomer, m.customer_id()), older.expected(),
-                            {}};
+        eventlog::Part part{
+            stream(tenant, category::kCustomer, m.customer_id()), older.expected(), {}};
         add(part, carried.customer_events, event.recorded_at);
         command.parts.push_back(std::move(part));
     }
@@ -268,10 +268,9 @@ void Reactor::advance(const Recorded& event, LogTurn& turn, const std::string& c
     const auto result = step(conversation.state, customer.state, input, scene.context);
     if (!result.problem.empty()) gave_up(tenant, conversation_id, result.problem);
     if (!result.unsaid.empty()) {
-        log::warn("follow-up not said: there are no words for its kind",
-                  {{"tenant", tenant},
-                   {"conversation", conversation_id},
-                   {"occasion", result.unsaid}});
+        log::warn(
+            "follow-up not said: there are no words for its kind",
+            {{"tenant", tenant}, {"conversation", conversation_id}, {"occasion", result.unsaid}});
         alarms_.unsaid(tenant, result.unsaid);
     }
     if (result.events.empty()) return;

@@ -1,9 +1,9 @@
-#include "services/conversation/domain/catalog.h"
+#include "services/conversation/domain/trades/shop/catalog.h"
 
 #include "common/core/corrupt_stream.h"
 #include "common/core/overloaded.h"
 #include "common/text/utf8.h"
-#include "services/conversation/domain/text.h"
+#include "services/conversation/domain/flow/text.h"
 
 namespace flowstack::conversation {
 

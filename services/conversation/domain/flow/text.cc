@@ -1,4 +1,4 @@
-#include "services/conversation/domain/text.h"
+#include "services/conversation/domain/flow/text.h"
 
 #include <algorithm>
 #include <array>

@@ -1,23 +1,27 @@
 #pragma once
 
 #include <cstdint>
-#include <functional>
 #include <map>
 #include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
 
-#include "services/conversation/domain/problem.h"
-#include "services/conversation/domain/templates.h"
-#include "services/conversation/domain/verbs.h"
+#include "services/conversation/domain/flow/templates.h"
 
 // A flow: how a dialogue goes, as data. docs/flows.md is its manual, adapters/flow_json.h reads it,
-// engine.h runs it. Packs and tenants' own flows are the same thing.
+// check.h judges it, interpreter.h runs it. Packs and tenants' own flows are the same thing.
 namespace flowstack::conversation {
 
+// Verbs that more than the table of verbs speaks of.
+namespace verb {
+inline const std::string kSend = "send";
+inline const std::string kGoto = "goto";
+inline const std::string kSet = "set";
+}  // namespace verb
+
 struct Action {
-    Verb verb = Verb::send;
+    std::string verb = verb::kSend;  // a name of a table of verbs (verbs.h)
     std::string target;
     std::map<std::string, std::string> with;
     bool operator==(const Action&) const = default;
@@ -37,8 +41,7 @@ enum class MatchType {
     media,     // a picture, document, place …
     button,    // a tap on a button (or row) whose action is one of the values
     list,      // the same
-    product,   // the words name one product of the catalog
-    order,     // the words are an order: "Coffee x 2"
+    trade,     // as a trade's own kind of match says (Rule::trade_match)
 };
 struct Rule {
     std::string id;
@@ -47,6 +50,7 @@ struct Rule {
     // Only while the conversation's label (variable "state") is one of these; empty: always.
     std::vector<std::string> states;
     Actions actions;
+    std::string trade_match{};  // MatchType::trade: the name of the kind
     bool operator==(const Rule&) const = default;
 };
 
@@ -82,11 +86,10 @@ struct LanguageWords {
     bool operator==(const LanguageWords&) const = default;
 };
 
-// Points where the world speaks, not the customer. The engine moves the lifecycle by itself, the
-// actions say what is told. order_placed (by the shop's own site), payment_paid, payment_failed,
-// payment_expired, payment_started, invoice_issued, stock_refused, paying (the customer writes
-// while a payment runs), language_changed, throttled, follow_up_gentle, follow_up_reminder,
-// follow_up_<kind>.
+// A flow. `on` says by occasion what is told when the world speaks and not the customer: the
+// interpreter has language_changed, throttled and follow_up_<kind>, each trade has its own, and
+// "busy" ones for a customer who writes while the trade waits for something. The lifecycle moves by
+// itself.
 struct Flow {
     std::string key;
     std::vector<std::string> languages;
@@ -107,20 +110,11 @@ inline constexpr std::size_t kActionsMax = 20;  // of one list
 inline constexpr std::size_t kTemplatesMax = 500;
 inline constexpr std::int64_t kFollowUpSecondsMax = 366 * 24 * 3600;
 
-// What a flow relies on that is not in its document.
-struct FlowWorld {
-    std::function<bool(const std::string& key)> known_template;  // the tenant's own
-    std::function<bool(const std::string& pattern)> good_regex;
-};
-// Everything that would make a dialogue stick: unknown nodes and templates, dead ends, nodes that
-// nothing leads to, loops without input, languages without words; and variables of the engine that
-// the flow would write (verbs.h). Empty: it can be published.
-std::vector<Problem> check(const Flow& flow, const FlowWorld& world);
-
 // The base (texts and answers that every flow has) under a document's own.
 Flow with_base(Flow flow, const Flow& base);
 
+// Of the dialogue's own kinds; nothing for another word (it may be a trade's).
 std::optional<MatchType> parse_match_type(std::string_view text);
-std::string_view text_of(MatchType type);
+std::vector<std::string_view> match_type_names();
 
 }  // namespace flowstack::conversation

@@ -1,0 +1,12 @@
+#include "services/conversation/domain/trades.h"
+
+#include "services/conversation/domain/trades/shop/shop.h"
+
+namespace flowstack::conversation {
+
+const Vocabulary& vocabulary() {
+    static const Vocabulary all({&dialogue_words(), &shop_words()});
+    return all;
+}
+
+}  // namespace flowstack::conversation

@@ -1,0 +1,54 @@
+#pragma once
+
+#include <string>
+
+#include "services/conversation/domain/trades/shop/checkout.h"
+#include "services/conversation/domain/trades/shop/inputs.h"
+#include "services/conversation/domain/trades/shop/scene.h"
+
+// What payment says. Each fact is noted under its payment first: the rules ask the notes, never a
+// variable, since a flow can write variables.
+namespace flowstack::conversation {
+
+class Payments {
+public:
+    Payments(const ShopScene& scene, Checkout& checkout) : scene_(scene), checkout_(checkout) {}
+
+    void on(const PaymentBegan& input);
+    void on(const PaymentPaid& input);
+    void on(const ReceiptCame& input);
+    void on(const PaymentFailed& input);
+    void on(const PaymentExpired& input);
+    void on(const PaymentUnclear& input);
+    void on(const InvoiceSent& input);
+
+    // What texts say in this step instead of the dialogue's own: one payment and its order.
+    const Values& shown() const { return shown_; }
+
+private:
+    // The dialogue is about this order.
+    bool is_current(const std::string& order_id) const;
+    // WAITING_FOR_PAYMENT waits for this payment.
+    bool waits_for(const std::string& intent_id, const std::string& order_id) const;
+    // What texts say of one payment: its own order and amounts, never those of the cart or of
+    // another order. A payment without an order names none.
+    Values values_of(const std::string& order_id, const std::string& order_number,
+                     const std::string& receipt, Money amount) const;
+    void note(const std::string& intent_id, const std::string& order_id, PaymentNews news,
+              Money amount, const std::string& order_number);
+    void end_held_reservation(bool sold, const std::string& reason);
+    // The goods of an order that was given up and is paid after all.
+    void take_stock_again(const std::string& order_id, const std::vector<CartLine>& lines);
+    void settle_goods(const PaymentPaid& input, bool was_paid, bool waited);
+    // The payment brought no money. `occasion` is payment_failed or payment_expired.
+    void ended(const std::string& order_id, const std::string& intent_id, PaymentNews news,
+               const std::string& occasion, const std::string& reason,
+               const std::string& plain_words);
+
+    const ShopScene& scene_;
+    Checkout& checkout_;
+    Values shown_;
+    int late_reservations_ = 0;
+};
+
+}  // namespace flowstack::conversation
