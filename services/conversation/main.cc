@@ -1,13 +1,12 @@
 #include <grpcpp/impl/codegen/service_type.h>
-
-#include <cstdio>
-#include <exception>
+#include <unistd.h>
 
 #include "common/config/config.h"
 #include "common/core/clock.h"
 #include "common/core/ids.h"
 #include "common/observability/health.h"
 #include "common/service/host.h"
+#include "common/service/run_main.h"
 #include "services/conversation/adapters/alarms.h"
 #include "services/conversation/adapters/contacts.h"
 #include "services/conversation/adapters/content.h"
@@ -18,13 +17,13 @@
 #include "services/conversation/adapters/tenants.h"
 #include "services/conversation/config.h"
 
-extern char** environ;
+// The conversation service: customers, conversations, flows, templates, catalog and stock. See
+// README.md.
+namespace {
 
-// The conversation service: customers, conversations, flows, templates, catalog and stock. The
-// wiring, top to bottom.
-int main(int argc, char** argv) try {
-    using namespace flowstack;
+using namespace flowstack;
 
+int run(int argc, char** argv) {
     config::Reader reader(argc, argv, environ);
     const auto options =
         service::host_options(reader, "conversation", {"gateway", "payment", "followup"});
@@ -55,7 +54,10 @@ int main(int argc, char** argv) try {
         services.push_back(std::move(named));
     for (auto& named : services) host.serve(*named.service, named.full_name);
     return host.run();
-} catch (const std::exception& error) {
-    std::fprintf(stderr, "flowstack-conversation: %s\n", error.what());
-    return 1;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+    return service::run_main("conversation", [&] { return run(argc, argv); });
 }
