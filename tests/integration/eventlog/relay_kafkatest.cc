@@ -8,6 +8,7 @@
 #include "common/eventlog/relay.h"
 #include "common/messaging/kafka.h"
 #include "tests/support/test_database.h"
+#include "tests/support/test_vault.h"
 
 namespace flowstack::eventlog {
 namespace {
@@ -61,7 +62,14 @@ std::vector<std::string> partition_values(const std::string& topic, int partitio
 
 class Relaying : public ::testing::Test {
 protected:
-    Relaying() { messaging::ensure_topics(brokers(), {topic}, 4, std::chrono::seconds(10)); }
+    explicit Relaying(const Vault& vault = clear_vault())
+        : store({.service = "relaytest",
+                 .database_url = database.service_url(),
+                 .lanes = 4,
+                 .vault = &vault},
+                [](const StreamName&, int, const NewEvent&, Derived&) {}) {
+        messaging::ensure_topics(brokers(), {topic}, 4, std::chrono::seconds(10));
+    }
 
     void happen(int from, int to) {
         for (int i = from; i < to; ++i) {
@@ -86,7 +94,7 @@ protected:
 
     // The stretch that a reader sees, without repeats, must be the lane.
     void expect_partition_is_lane(int lane) {
-        const auto table = store.read_lane(lane, 1, 0, 100'000);
+        const auto table = store.read_lane(lane, 1, 0, 100'000, Store::Personal::as_stored);
         const auto values = partition_values(topic, lane, table.size());
         std::size_t next = 0;
         for (const auto& value : values) {
@@ -113,8 +121,7 @@ protected:
     }
 
     TestDatabase database{4};
-    Store store{{.service = "relaytest", .database_url = database.service_url(), .lanes = 4},
-                [](const StreamName&, int, const NewEvent&, Derived&) {}};
+    Store store;
     const std::string topic = "flowstack.relaytest" + std::to_string(getpid()) + "_" +
                               std::to_string(Steady::now().time_since_epoch().count()) + ".events";
 };
@@ -161,6 +168,35 @@ TEST_F(Relaying, TheVerifierSaysWhenTheTopicDiffersFromTheTable) {
     auto forged = event;
     forged.payload = "forged";
     one->verify(0, to_bus(forged));
+    const auto until = Steady::now() + kPatience;
+    while (one->mismatches() == 0 && Steady::now() < until)
+        std::this_thread::sleep_for(std::chrono::milliseconds(10));
+    EXPECT_EQ(one->mismatches(), 1);
+}
+
+const flowstack::testing::TestVault kTestVault;
+
+class RelayingSealed : public Relaying {
+protected:
+    RelayingSealed() : Relaying(kTestVault) {}
+};
+
+TEST_F(RelayingSealed, TheBusCarriesSealedPayloadsAndTheVerifierAgrees) {
+    Owners owners(store, "a");
+    owners.assigned({0, 1, 2, 3});
+    auto one = relay(owners);
+    happen(0, 20);
+    ASSERT_TRUE(wait_published(*one, 20));
+    expect_partition_is_lane(0);
+    for (const auto& value : partition_values(topic, 0, 10)) {
+        EXPECT_EQ(value.find("payload"), std::string::npos) << "a clear payload is on the bus";
+        const auto event = from_bus(value);
+        EXPECT_TRUE(event.is_private || event.payload.starts_with(kTestVault.kMark));
+        one->verify(0, value);
+    }
+    EXPECT_EQ(one->mismatches(), 0);
+    // The control: the same event in clear is not what was published.
+    one->verify(0, to_bus(store.read_lane(0, 1, 0, 1).at(0)));
     const auto until = Steady::now() + kPatience;
     while (one->mismatches() == 0 && Steady::now() < until)
         std::this_thread::sleep_for(std::chrono::milliseconds(10));

@@ -13,6 +13,7 @@
 #include "flowstack/common/v1/error_reason.pb.h"
 #include "flowstack/common/v1/event_log.grpc.pb.h"
 #include "tests/support/test_database.h"
+#include "tests/support/test_vault.h"
 
 // The log of one service as another one reads it: over gRPC, from a real database.
 namespace flowstack::service {
@@ -27,9 +28,12 @@ constexpr Time kNow{std::chrono::microseconds{1'700'000'000'000'000}};
 
 class EventLogService : public ::testing::Test {
 protected:
-    EventLogService()
-        : store_({.service = "test", .database_url = database_.service_url(), .lanes = kLanes},
-                 [](const auto&, int, const auto&, auto&) {}),
+    explicit EventLogService(const eventlog::Vault& vault = eventlog::clear_vault())
+        : store_({.service = "test",
+                  .database_url = database_.service_url(),
+                  .lanes = kLanes,
+                  .vault = &vault},
+                 derive),
           door_({.internal_key = Secret("key")}),
           service_(make_event_log_service(door_, store_)) {
         door_.add(*service_, v1::EventLog::service_full_name());
@@ -38,6 +42,13 @@ protected:
                                      {.internal_key = Secret("key"), .attempts_max = 1});
         stub_ = v1::EventLog::NewStub(channel_);
         lane_ = store_.lane_of({eventlog::RoutingKind::customer, "c"}, "t1");
+    }
+
+    // A claim for each payload "name:…", so that there is something to verify.
+    static void derive(const eventlog::StreamName& stream, int, const eventlog::NewEvent& event,
+                       eventlog::Derived& out) {
+        if (event.payload.starts_with("name:"))
+            out.claims.push_back({stream.tenant, "name", event.payload, "", stream});
     }
 
     void append(const std::string& payload) {
@@ -185,6 +196,66 @@ TEST_F(EventLogService, SaysWhoOwnsEachLaneAndHowFarItsConsumerIs) {
     grpc::ClientContext afterwards;
     ASSERT_TRUE(stub_->LaneStatus(&afterwards, {}, &status).ok());
     EXPECT_EQ(status.lanes(lane_).owner(), "");
+}
+
+const testing::TestVault kTestVault;
+
+class SealedLog : public EventLogService {
+protected:
+    SealedLog() : EventLogService(kTestVault) {}
+};
+
+TEST_F(SealedLog, EveryReaderGetsSealedPayloadsAndAConsumerOpensThem) {
+    append("one");
+    append("two");
+    const auto source = make_remote_source(channel_);
+    const auto events = source->read(lane_, 1, 0, 10);
+    ASSERT_EQ(events.size(), 2U);
+    for (const auto& event : events) EXPECT_TRUE(event.payload.starts_with(kTestVault.kMark));
+    grpc::ClientContext context;
+    auto reader = subscribe(context, lane_, 1);
+    v1::RecordedEvent event;
+    ASSERT_TRUE(reader->Read(&event));
+    EXPECT_EQ(event.payload(), events.front().payload);
+    context.TryCancel();
+    reader->Finish();
+    v1::ReadStreamRequest request;
+    request.set_tenant("t1");
+    request.set_category("thing");
+    request.set_key("one");
+    grpc::ClientContext another;
+    v1::ReadResponse stream;
+    ASSERT_TRUE(stub_->ReadStream(&another, request, &stream).ok());
+    ASSERT_EQ(stream.events_size(), 1);
+    EXPECT_EQ(stream.events(0).payload(), events.front().payload);
+
+    std::vector<std::string> seen;
+    eventlog::Consumption consumption(store_, {{"test", source}},
+                                      {.consumer = "test",
+                                       .head_compare_ms = std::chrono::milliseconds(0),
+                                       .idle_cursor_ms = std::chrono::milliseconds(0)});
+    consumption.react([&](const eventlog::Recorded& applied, eventlog::Turn&) {
+        seen.push_back(applied.payload);
+    });
+    consumption.assign({lane_});
+    for (int i = 0; i < 3; ++i) consumption.apply({});
+    EXPECT_EQ(seen, (std::vector<std::string>{"one", "two"}));
+}
+
+TEST_F(SealedLog, IsVerifiedLikeAnyOther) {
+    append("name:nyota");
+    grpc::ClientContext context;
+    v1::VerifyRequest request;
+    request.set_lane(lane_);
+    v1::VerifyResponse lane;
+    ASSERT_TRUE(stub_->Verify(&context, request, &lane).ok());
+    EXPECT_EQ(lane.events(), 1);
+    EXPECT_EQ(lane.problems_size(), 0);
+    grpc::ClientContext another;
+    v1::VerifyDerivedResponse derived;
+    ASSERT_TRUE(stub_->VerifyDerived(&another, {}, &derived).ok());
+    EXPECT_EQ(derived.claims(), 1);
+    EXPECT_EQ(derived.problems_size(), 0) << derived.DebugString();
 }
 
 // The same, with a consumer that cannot apply "poison" until it is mended.
