@@ -7,21 +7,14 @@
 #include <random>
 
 #include "common/core/corrupt_stream.h"
+#include "tests/support/given.h"
 
 namespace flowstack::campaign {
 namespace {
 
 using D = Disposition;
 
-struct Given {
-    std::vector<ShardEvent> history;
-    Shard state() const {
-        Shard shard;
-        for (const auto& event : history) shard = evolve(std::move(shard), event);
-        return shard;
-    }
-    auto when(const ShardCommand& command) const { return decide(state(), command); }
-};
+using Given = testing::Given<Shard, ShardEvent>;
 Given given(auto... facts) { return {{ShardEvent{facts}...}}; }
 auto events(auto... facts) { return std::vector<ShardEvent>{ShardEvent{facts}...}; }
 

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "common/core/corrupt_stream.h"
+#include "tests/support/given.h"
 
 namespace flowstack::campaign {
 namespace {
@@ -22,15 +23,7 @@ Draft new_year() {
     return draft;
 }
 
-struct Given {
-    std::vector<Event> history;
-    Campaign state() const {
-        Campaign campaign;
-        for (const auto& event : history) campaign = evolve(std::move(campaign), event);
-        return campaign;
-    }
-    auto when(const Command& command) const { return decide(state(), command); }
-};
+using Given = testing::Given<Campaign, Event>;
 Given given(auto... facts) { return {{Event{facts}...}}; }
 auto events(auto... facts) { return std::vector<Event>{Event{facts}...}; }
 

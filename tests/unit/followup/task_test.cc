@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "common/core/corrupt_stream.h"
+#include "tests/support/given.h"
 
 namespace flowstack::followup {
 namespace {
@@ -46,14 +47,7 @@ Plan custom() {
     return plan;
 }
 
-struct Given {
-    std::vector<Event> history;
-    auto when(const Command& command) const {
-        Task task;
-        for (const auto& event : history) task = evolve(std::move(task), event);
-        return decide(task, command);
-    }
-};
+using Given = testing::Given<Task, Event>;
 Given given(auto... facts) { return {{Event{facts}...}}; }
 
 const Time kDue = gentle().due;

@@ -4,10 +4,12 @@
 
 #include "common/core/corrupt_stream.h"
 #include "services/gateway/domain/phone.h"
-#include "tests/unit/gateway/given.h"
+#include "tests/support/given.h"
 
 namespace flowstack::gateway {
 namespace {
+
+using testing::Given;
 
 auto given(auto... facts) { return Given<Contact, ContactEvent>{{facts...}}; }
 

@@ -6,11 +6,12 @@
 #include <random>
 
 #include "common/core/corrupt_stream.h"
-#include "tests/unit/gateway/given.h"
+#include "tests/support/given.h"
 
 namespace flowstack::gateway {
 namespace {
 
+using testing::Given;
 using namespace std::chrono_literals;
 
 auto given(auto... facts) { return Given<Message, MessageEvent>{{facts...}}; }

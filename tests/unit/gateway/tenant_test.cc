@@ -5,7 +5,7 @@
 #include <functional>
 
 #include "services/gateway/domain/channel.h"
-#include "tests/unit/gateway/given.h"
+#include "tests/support/given.h"
 
 namespace flowstack::gateway {
 
@@ -28,6 +28,8 @@ Decision<TenantEvent, TenantRejection> decide(const Tenant& tenant, const Tenant
 }
 
 namespace {
+
+using testing::Given;
 
 auto given_tenant(auto... facts) { return Given<Tenant, TenantEvent>{{facts...}}; }
 auto given_channel(auto... facts) { return Given<Channel, ChannelEvent>{{facts...}}; }

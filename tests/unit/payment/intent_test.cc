@@ -6,7 +6,7 @@
 #include <random>
 
 #include "common/core/corrupt_stream.h"
-#include "tests/unit/payment/given.h"
+#include "tests/support/given.h"
 
 namespace flowstack::payment {
 namespace {

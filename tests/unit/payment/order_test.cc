@@ -4,7 +4,7 @@
 
 #include "common/core/corrupt_stream.h"
 #include "services/payment/domain/invoice.h"
-#include "tests/unit/payment/given.h"
+#include "tests/support/given.h"
 
 namespace flowstack::payment {
 namespace {

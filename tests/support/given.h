@@ -3,9 +3,10 @@
 #include <utility>
 #include <vector>
 
-namespace flowstack::gateway {
+namespace flowstack::testing {
 
-// given(history).when(command): replays the history through `evolve`, then asks `decide`.
+// Given{history}.when(command): replays the history through the aggregate's `evolve`, then asks its
+// `decide`. Both are found in the namespace of the aggregate.
 template <class State, class Event>
 struct Given {
     std::vector<Event> history;
@@ -21,4 +22,4 @@ struct Given {
     }
 };
 
-}  // namespace flowstack::gateway
+}  // namespace flowstack::testing
