@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "common/core/number_ranges.h"
 #include "common/observability/log.h"
 
 namespace flowstack::eventlog {
@@ -20,18 +21,6 @@ std::vector<int> share_of(const std::string& name, const std::vector<std::string
     std::vector<int> share;
     for (int lane = first; lane < first + size; ++lane) share.push_back(lane);
     return share;
-}
-
-std::string lane_ranges(const std::vector<int>& sorted) {
-    std::string text;
-    for (std::size_t i = 0; i < sorted.size();) {
-        auto last = i;
-        while (last + 1 < sorted.size() && sorted[last + 1] == sorted[last] + 1) ++last;
-        text += (text.empty() ? "" : ",") + std::to_string(sorted[i]);
-        if (last > i) text += "-" + std::to_string(sorted[last]);
-        i = last + 1;
-    }
-    return text;
 }
 
 Membership::Membership(Store& store, Owners& owners, MembershipOptions options)
@@ -173,7 +162,7 @@ void Membership::take(const std::vector<int>& lanes) {
         if (owners_.take(lane, incarnation, seen.at(static_cast<std::size_t>(lane)).epoch))
             taken.push_back(lane);
     if (!taken.empty())
-        log::info("lanes taken", {{"count", taken.size()}, {"lanes", lane_ranges(taken)}});
+        log::info("lanes taken", {{"count", taken.size()}, {"lanes", number_ranges(taken)}});
 }
 
 void Membership::give_back(const std::vector<int>& lanes) {
@@ -195,7 +184,7 @@ void Membership::give_back(const std::vector<int>& lanes) {
     });
     if (result.affected() > 0)
         log::info("lanes given back",
-                  {{"count", result.affected()}, {"lanes", lane_ranges(lanes)}});
+                  {{"count", result.affected()}, {"lanes", number_ranges(lanes)}});
 }
 
 void Membership::leave() {

@@ -37,9 +37,6 @@ struct MembershipOptions {
 std::vector<int> share_of(const std::string& name, const std::vector<std::string>& living,
                           int lanes);
 
-// {0, 1, 2, 5} → "0-2,5".
-std::string lane_ranges(const std::vector<int>& sorted);
-
 class Membership {
 public:
     Membership(Store& store, Owners& owners, MembershipOptions options);

@@ -1,5 +1,6 @@
 #include "common/service/lane_watch.h"
 
+#include "common/core/number_ranges.h"
 #include "common/observability/log.h"
 
 namespace flowstack::service {
@@ -16,7 +17,7 @@ observability::Check lanes_check(const eventlog::Membership::Report& report) {
                 "another process runs under this replica's name and works on its lanes: give each "
                 "process a REPLICA_ID of its own"};
     if (report.without_owner_ms < kWithoutOwnerMs) return {State::ok, ""};
-    return {State::degraded, "lanes " + eventlog::lane_ranges(report.without_owner) +
+    return {State::degraded, "lanes " + number_ranges(report.without_owner) +
                                  " have no living owner, the first for " +
                                  std::to_string(report.without_owner_ms.count() / 1000) +
                                  " s: what is for them waits until a replica takes them"};
@@ -57,10 +58,9 @@ void LaneWatch::tell_of_lanes() {
     const auto report = membership_.report();
     const bool late = report.without_owner_ms >= kWithoutOwnerMs;
     if (late && !told_)
-        log::warn("lanes have no living owner",
-                  {{"lanes", eventlog::lane_ranges(report.without_owner)},
-                   {"for_ms", report.without_owner_ms.count()},
-                   {"living_replicas", report.living.size()}});
+        log::warn("lanes have no living owner", {{"lanes", number_ranges(report.without_owner)},
+                                                 {"for_ms", report.without_owner_ms.count()},
+                                                 {"living_replicas", report.living.size()}});
     if (!late && told_) log::info("every lane has a living owner again");
     told_ = late;
 }

@@ -36,7 +36,4 @@ struct Progress {
 };
 std::vector<Progress> progress_of(const AllLanes& all);
 
-// {0, 1, 2, 5} → "0-2,5".
-std::string ranges(const std::vector<int>& sorted);
-
 }  // namespace flowstack::flowctl

@@ -5,6 +5,7 @@
 #include <map>
 #include <sstream>
 
+#include "common/core/number_ranges.h"
 #include "tools/flowctl/lanes.h"
 #include "tools/flowctl/output.h"
 #include "tools/stack/sandbox.h"
@@ -180,7 +181,7 @@ int show_status(Context& context) {
             replica.service + "-" + std::to_string(replica.number), state, "", "", "", "", ""};
         if (all.at(replica.service).answered) {
             const auto duties = duties_of(all, replica.service, std::to_string(replica.number));
-            cells[2] = ranges(duties.lanes);
+            cells[2] = number_ranges(duties.lanes);
             cells[3] = std::to_string(duties.events);
             cells[4] = std::to_string(duties.unpublished);
             cells[5] = std::to_string(duties.behind);

@@ -42,12 +42,6 @@ TEST(Share, EveryLaneHasOneReplicaAndNobodyHasTwoMoreThanAnother) {
     EXPECT_THAT(share_of("9", {"0", "1"}, kLanes), IsEmpty());
 }
 
-TEST(LaneRanges, AreWrittenAsPeopleReadThem) {
-    EXPECT_EQ(lane_ranges({}), "");
-    EXPECT_EQ(lane_ranges({3}), "3");
-    EXPECT_EQ(lane_ranges({0, 1, 2, 5, 7, 8}), "0-2,5,7-8");
-}
-
 class Replicas : public ::testing::Test {
 protected:
     struct Replica {

@@ -273,12 +273,6 @@ TEST_F(NotebookFile, ThatWasDamagedIsNoReasonToBelieveAnything) {
 
 // --- Lanes.
 
-TEST(Lanes, AreShownAsRanges) {
-    EXPECT_EQ(ranges({}), "");
-    EXPECT_EQ(ranges({3}), "3");
-    EXPECT_EQ(ranges({0, 1, 2, 5, 7, 8}), "0-2,5,7-8");
-}
-
 TEST(Lanes, AConsumerIsBehindTheHeadOfItsSource) {
     AllLanes all;
     for (const auto* service : {"gateway", "payment"}) {
