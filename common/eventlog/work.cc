@@ -1,12 +1,12 @@
 #include "common/eventlog/work.h"
 
 #include <condition_variable>
-#include <deque>
 #include <mutex>
 #include <set>
 #include <thread>
 #include <tuple>
 
+#include "common/core/thread_pool.h"
 #include "common/observability/log.h"
 
 namespace flowstack::eventlog {
@@ -114,38 +114,31 @@ struct WorkRunner::State {
                 if (rest->second > polled) continue;
                 resting.erase(rest);
             }
-            if (!in_flight.insert(key).second) continue;
             auto& kind = kinds.at(work.kind);
+            const auto name = work.kind;
+            // Refused only while the runner stops: the pool has room for all that may be in flight.
+            if (in_flight.contains(key) ||
+                !pool->post([this, row = std::move(work), &kind] { run(row, kind); }))
+                continue;
+            in_flight.insert(key);
             ++kind.in_flight;
-            --room[work.kind];
-            queue.push_back({std::move(work), &kind});
-            ready.notify_one();
+            --room[name];
         }
         const auto now = Steady::now();
         const std::lock_guard lock(mutex);
         std::erase_if(resting, [&](const auto& rest) { return rest.second <= now; });
     }
 
-    void run_loop() {
-        while (true) {
-            std::pair<WorkRow, Kind*> next;
-            {
-                std::unique_lock lock(mutex);
-                ready.wait(lock, [&] { return stopping || !queue.empty(); });
-                if (stopping) return;
-                next = std::move(queue.front());
-                queue.pop_front();
-            }
-            auto& [row, kind] = next;
-            const RowKey key{row.lane, row.kind, row.key};
-            const auto done = [this, key, k = kind] { finish(key, *k); };
-            try {
-                kind->handler(row, done);
-            } catch (const std::exception& error) {
-                log::warn("work failed and is tried again",
-                          {{"kind", row.kind}, {"key", row.key}, {"error", error.what()}});
-                done();
-            }
+    void run(const WorkRow& row, Kind& kind) {
+        const auto done = [this, key = RowKey{row.lane, row.kind, row.key}, &kind] {
+            finish(key, kind);
+        };
+        try {
+            kind.handler(row, done);
+        } catch (const std::exception& error) {
+            log::warn("work failed and is tried again",
+                      {{"kind", row.kind}, {"key", row.key}, {"error", error.what()}});
+            done();
         }
     }
 
@@ -164,13 +157,12 @@ struct WorkRunner::State {
     std::map<std::string, Kind> kinds;
     std::mutex mutex;
     std::condition_variable woken;
-    std::condition_variable ready;
     bool stopping = false;
     Steady::time_point wake_at = Steady::time_point::max();
     std::set<RowKey> in_flight;
     std::map<RowKey, Steady::time_point> resting;
-    std::deque<std::pair<WorkRow, Kind*>> queue;
-    std::vector<std::thread> threads;
+    std::unique_ptr<ThreadPool> pool;  // runs the handlers
+    std::thread poller;
 };
 
 WorkRunner::WorkRunner(Store& store, Owners& owners, WorkOptions options)
@@ -184,10 +176,14 @@ void WorkRunner::handle(const std::string& kind, Handler handler, int in_flight_
 }
 
 void WorkRunner::start() {
-    if (state_->kinds.empty()) return;
-    state_->threads.emplace_back([this] { state_->poll_loop(); });
-    for (int i = 0; i < state_->options.threads; ++i)
-        state_->threads.emplace_back([this] { state_->run_loop(); });
+    auto& state = *state_;
+    if (state.kinds.empty()) return;
+    std::size_t in_flight_max = 0;
+    for (const auto& [name, kind] : state.kinds)
+        in_flight_max += static_cast<std::size_t>(kind.in_flight_max);
+    state.pool = std::make_unique<ThreadPool>(ThreadPoolOptions{
+        .name = "work", .threads = state.options.threads, .waiting_max = in_flight_max});
+    state.poller = std::thread([&state] { state.poll_loop(); });
 }
 
 void WorkRunner::stop() {
@@ -196,9 +192,9 @@ void WorkRunner::stop() {
         state_->stopping = true;
     }
     state_->woken.notify_all();
-    state_->ready.notify_all();
-    for (auto& thread : state_->threads) thread.join();
-    state_->threads.clear();
+    if (state_->poller.joinable()) state_->poller.join();
+    // What waits stays in the table and is found by the lane's next owner.
+    if (state_->pool) state_->pool->stop(ThreadPool::Waiting::dropped);
 }
 
 void WorkRunner::wake(Time due_at) {

@@ -8,7 +8,6 @@
 
 #include <atomic>
 #include <condition_variable>
-#include <deque>
 #include <map>
 #include <mutex>
 #include <stdexcept>
@@ -16,6 +15,7 @@
 #include <utility>
 #include <vector>
 
+#include "common/core/thread_pool.h"
 #include "common/crypto/hash.h"
 #include "common/observability/log.h"
 #include "common/rpc/caller.h"
@@ -179,31 +179,19 @@ struct Server::Impl {
                                                  "Calls refused because the queue was full"));
     }
 
-    void work() {
-        while (true) {
-            std::function<void()> job;
-            {
-                std::unique_lock lock(mutex);
-                ready.wait(lock, [&] { return stopping || !queue.empty(); });
-                if (queue.empty()) return;
-                job = std::move(queue.front());
-                queue.pop_front();
-                if (waiting) waiting->set(static_cast<double>(queue.size()));
-            }
-            job();
-        }
+    void start_workers() {
+        workers.emplace(ThreadPoolOptions{.name = "rpc",
+                                          .threads = options.workers,
+                                          .waiting_max = options.queue_max,
+                                          .on_waiting = [this](std::size_t calls) {
+                                              if (waiting) waiting->set(static_cast<double>(calls));
+                                          }});
     }
 
     bool push(std::function<void()> job) {
-        const std::lock_guard lock(mutex);
-        if (stopping || queue.size() >= options.queue_max) {
-            if (refused) refused->add();
-            return false;
-        }
-        queue.push_back(std::move(job));
-        if (waiting) waiting->set(static_cast<double>(queue.size()));
-        ready.notify_one();
-        return true;
+        if (workers->post(std::move(job))) return true;
+        if (refused) refused->add();
+        return false;
     }
 
     ServerOptions options;
@@ -213,13 +201,10 @@ struct Server::Impl {
     std::vector<std::pair<grpc::Service*, std::string>> services;
     std::unique_ptr<grpc::Server> server;
     int port = 0;
-    std::mutex mutex;
-    std::condition_variable ready;
+    std::optional<ThreadPool> workers;  // run the handlers of unary calls
+    std::mutex mutex;                   // of `streams`
     std::condition_variable stream_ended;
-    std::deque<std::function<void()>> queue;
-    std::vector<std::thread> workers;
     int streams = 0;
-    bool stopping = false;
     std::atomic<bool> draining{false};
 };
 
@@ -253,6 +238,7 @@ void Server::start() {
         builder.experimental().SetInterceptorCreators(std::move(interceptors));
     }
     for (const auto& [service, name] : impl_->services) builder.RegisterService(service);
+    impl_->start_workers();
     impl_->server = builder.BuildAndStart();
     if (!impl_->server || impl_->port == 0)
         throw std::runtime_error("grpc: cannot listen on " + o.address + ":" +
@@ -260,7 +246,6 @@ void Server::start() {
     if (auto* health = impl_->server->GetHealthCheckService())
         health->SetServingStatus("liveness", true);
     set_ready(false);
-    for (int i = 0; i < o.workers; ++i) impl_->workers.emplace_back([this] { impl_->work(); });
 }
 
 std::uint16_t Server::port() const { return static_cast<std::uint16_t>(impl_->port); }
@@ -281,12 +266,9 @@ void Server::drain(std::chrono::milliseconds grace) {
     impl_->server->Shutdown(std::chrono::system_clock::now() + grace);
     {
         std::unique_lock lock(impl_->mutex);
-        impl_->stopping = true;
-        impl_->ready.notify_all();
         impl_->stream_ended.wait(lock, [&] { return impl_->streams == 0; });
     }
-    for (auto& worker : impl_->workers) worker.join();
-    impl_->workers.clear();
+    impl_->workers->stop(ThreadPool::Waiting::run);
     impl_->server.reset();
 }
 
