@@ -118,8 +118,10 @@ struct LaneRow {
 
 LaneRow lane_row(postgres::Session& session, int lane) {
     const auto row = session.query(
-        "select l.position, l.last_recorded_at, coalesce(r.published, 0) from lanes l"
-        " left join lane_relay r on r.lane = l.lane where l.lane = $1",
+        R"sql(
+        select l.position, l.last_recorded_at, coalesce(r.published, 0)
+          from lanes l left join lane_relay r on r.lane = l.lane
+         where l.lane = $1)sql",
         postgres::Params().add(lane));
     if (row.rows() == 0)
         throw std::invalid_argument("lane " + std::to_string(lane) + " is not there");
@@ -426,8 +428,10 @@ public:
 
     void compare_settings() {
         const auto rows = session_.query(
-            "select tenant, kind, key, count(*), min(seq), max(seq) from settings_changes"
-            " group by 1, 2, 3");
+            R"sql(
+            select tenant, kind, key, count(*), min(seq), max(seq)
+              from settings_changes
+             group by 1, 2, 3)sql");
         std::int64_t highest = 0;
         for (int row = 0; row < rows.rows(); ++row) {
             const SettingsKey key{rows.text(row, 0), rows.text(row, 1), rows.text(row, 2)};

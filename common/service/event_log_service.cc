@@ -190,11 +190,14 @@ public:
                 }
                 // A lane whose first event is parked has no cursor yet: join both ways.
                 const auto consumers = session.query(
-                    "select coalesce(c.source, p.source), coalesce(c.lane, p.lane), "
-                    "coalesce(c.position, 0), coalesce(p.events, 0) from (select source, lane, "
-                    "position from cursors where consumer = $1) c full join (select source, lane, "
-                    "count(*) events from parked where consumer = $1 group by 1, 2) p on p.source "
-                    "= c.source and p.lane = c.lane order by 1, 2",
+                    R"sql(
+                    select coalesce(c.source, p.source), coalesce(c.lane, p.lane),
+                           coalesce(c.position, 0), coalesce(p.events, 0)
+                      from (select source, lane, position from cursors where consumer = $1) c
+                      full join (select source, lane, count(*) events from parked
+                                  where consumer = $1 group by 1, 2) p
+                        on p.source = c.source and p.lane = c.lane
+                     order by 1, 2)sql",
                     postgres::Params().add(store_.options().service));
                 for (int row = 0; row < consumers.rows(); ++row) {
                     auto& consumer = *response->add_consumers();
@@ -218,9 +221,12 @@ public:
                                    : std::min(request->page_size(), kParkedPageMax);
             const auto rows = store_.pool().with([&](postgres::Session& session) {
                 return session.query(
-                    "select source, lane, position, routing_key, reason, parked_at, event from "
-                    "parked where consumer = $1 and (source, lane, position) > ($2, $3, $4) order "
-                    "by source, lane, position limit $5",
+                    R"sql(
+                    select source, lane, position, routing_key, reason, parked_at, event
+                      from parked
+                     where consumer = $1 and (source, lane, position) > ($2, $3, $4)
+                     order by source, lane, position
+                     limit $5)sql",
                     postgres::Params()
                         .add(store_.options().service)
                         .add(request->after().source())
@@ -254,8 +260,10 @@ public:
             check_lane(request->lane());
             const auto parked = store_.pool().with([&](postgres::Session& session) {
                 return session.query(
-                    "select 1 from parked where consumer = $1 and source = $2 and lane = $3 and "
-                    "routing_key = $4 limit 1",
+                    R"sql(
+                    select 1 from parked
+                     where consumer = $1 and source = $2 and lane = $3 and routing_key = $4
+                     limit 1)sql",
                     postgres::Params()
                         .add(store_.options().service)
                         .add(request->source())
