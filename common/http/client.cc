@@ -1,4 +1,4 @@
-// The only file that includes libcurl.
+// The only file that calls libcurl.
 #include "common/http/client.h"
 
 #include <curl/curl.h>
@@ -20,6 +20,7 @@
 #include <vector>
 
 #include "common/core/guarded.h"
+#include "common/http/failure_text.h"
 
 namespace flowstack::http {
 namespace {
@@ -37,41 +38,6 @@ bool repeatable(const std::string& method) {
 
 bool has_line_break(std::string_view text) {
     return text.find_first_of(std::string_view("\r\n\0", 3)) != std::string_view::npos;
-}
-
-// What happened to a call, for people who read dead letters. libcurl's own words name its parts
-// ("seek callback returned error 1"); where they say more than ours, they follow.
-std::string words_for(CURLcode code, const std::string& detail) {
-    const auto with_detail = [&](std::string words) {
-        if (!detail.empty()) words += ": " + detail;
-        return words;
-    };
-    switch (code) {
-        case CURLE_OK:
-            return "the connection closed before the answer's headers were complete";
-        case CURLE_COULDNT_RESOLVE_HOST:
-            return with_detail("the host name was not found");
-        case CURLE_COULDNT_CONNECT:
-            return with_detail("no connection to the host");
-        case CURLE_SSL_CONNECT_ERROR:
-        case CURLE_PEER_FAILED_VERIFICATION:
-            return with_detail("the TLS connection failed");
-        case CURLE_OPERATION_TIMEDOUT:
-            return with_detail("no whole answer in time");
-        // A connection that was kept open turned out to be closed when the request was written on
-        // it. libcurl would send the request again by itself, which our body reader refuses.
-        case CURLE_SEND_FAIL_REWIND:
-        case CURLE_GOT_NOTHING:
-            return "the connection closed before an answer";
-        case CURLE_SEND_ERROR:
-            return "the connection broke while the request was sent";
-        case CURLE_RECV_ERROR:
-            return "the connection broke before the answer was whole";
-        case CURLE_PARTIAL_FILE:
-            return "the connection closed in the middle of the answer";
-        default:
-            return detail.empty() ? curl_easy_strerror(code) : detail;
-    }
 }
 
 ClientResult not_sent(std::string error) {
@@ -424,7 +390,7 @@ struct Client::Impl {
             result.outcome =
                 request_bytes > 0 || body_bytes > 0 ? Outcome::unknown : Outcome::not_sent;
             if (why.empty()) why = call.refused;
-            if (why.empty()) why = words_for(code, call.error.data());
+            if (why.empty()) why = failure_text(code, call.error.data());
             result.error = std::move(why);
         }
         if (call.request.not_after) not_started.erase({*call.request.not_after, call.handle});

@@ -1,5 +1,6 @@
 #include "common/http/client.h"
 
+#include <curl/curl.h>
 #include <gtest/gtest.h>
 
 #include <atomic>
@@ -9,6 +10,7 @@
 #include <thread>
 #include <vector>
 
+#include "common/http/failure_text.h"
 #include "common/http/server.h"
 #include "tests/unit/http/raw_peer.h"
 
@@ -359,6 +361,45 @@ TEST(Client, CarriesManyCallsOverFewConnections) {
     all.get_future().wait();
     EXPECT_EQ(right, kCalls);
     EXPECT_LE(connections_max, 4u);
+}
+
+TEST(FailureText, IsPlainForEveryKindOfFailure) {
+    const struct {
+        CURLcode code;
+        const char* text;
+    } kinds[] = {
+        {CURLE_OK, "the connection closed before the answer's headers were complete"},
+        {CURLE_URL_MALFORMAT, "the address cannot be called: about it"},
+        {CURLE_UNSUPPORTED_PROTOCOL, "the address cannot be called: about it"},
+        {CURLE_COULDNT_RESOLVE_HOST, "the host name was not found: about it"},
+        {CURLE_COULDNT_RESOLVE_PROXY, "the proxy's host name was not found: about it"},
+        {CURLE_COULDNT_CONNECT, "no connection to the host: about it"},
+        {CURLE_PROXY, "the proxy made no connection: about it"},
+        {CURLE_NO_CONNECTION_AVAILABLE, "this machine could not open a connection: about it"},
+        {CURLE_SSL_CONNECT_ERROR, "the TLS connection failed: about it"},
+        {CURLE_PEER_FAILED_VERIFICATION, "the host's TLS certificate is not trusted: about it"},
+        {CURLE_SSL_CACERT_BADFILE, "TLS is not set up on this machine: about it"},
+        {CURLE_OPERATION_TIMEDOUT, "no whole answer in time: about it"},
+        {CURLE_SEND_FAIL_REWIND, "the connection closed before an answer"},
+        {CURLE_GOT_NOTHING, "the connection closed before an answer"},
+        {CURLE_SEND_ERROR, "the connection broke while the request was sent"},
+        {CURLE_RECV_ERROR, "the connection broke before the answer was whole"},
+        {CURLE_PARTIAL_FILE, "the connection closed in the middle of the answer"},
+        {CURLE_WEIRD_SERVER_REPLY, "the answer is not HTTP: about it"},
+        {CURLE_HTTP2_STREAM, "the host ended the call in the HTTP protocol: about it"},
+        {CURLE_BAD_CONTENT_ENCODING, "the answer's compression cannot be read: about it"},
+        {CURLE_TOO_MANY_REDIRECTS, "the answer only names other addresses: about it"},
+        {CURLE_WRITE_ERROR, "the answer could not be taken: about it"},
+        {CURLE_OUT_OF_MEMORY, "this process has no memory left for the call"},
+        {CURLE_ABORTED_BY_CALLBACK, "the call was given up"},
+    };
+    for (const auto& kind : kinds)
+        EXPECT_EQ(failure_text(kind.code, "about it"), kind.text) << kind.code;
+    EXPECT_EQ(failure_text(CURLE_COULDNT_CONNECT, ""), "no connection to the host");
+    // What has no text of ours keeps libcurl's, with its number to look up.
+    EXPECT_EQ(failure_text(CURLE_LDAP_CANNOT_BIND, "about it"),
+              std::string("the call failed (libcurl 38, ") +
+                  curl_easy_strerror(CURLE_LDAP_CANNOT_BIND) + "): about it");
 }
 
 }  // namespace
