@@ -78,17 +78,6 @@ http_body() {
     ' _ "$port" "$path" 2>/dev/null
 }
 
-# The body of a GET on 127.0.0.1.
-http_body() {
-    local port=$1 path=$2
-    # shellcheck disable=SC2016  # expanded by the inner bash
-    timeout 3 bash -c '
-        exec 3<>"/dev/tcp/127.0.0.1/$1" || exit 1
-        printf "GET %s HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n" "$2" >&3
-        sed "1,/^\r*$/d" <&3
-    ' _ "$port" "$path" 2>/dev/null
-}
-
 # One command at a time changes a run directory. The lock is fd 9, which started processes close.
 lock_run_dir() {
     mkdir -p "$RUN_DIR/pids" "$RUN_DIR/log"

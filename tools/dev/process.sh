@@ -56,7 +56,7 @@ ask_to_stop() {
     : >"$RUN_DIR/pids/$1.ended" # for the supervisor: its end is wanted
     kill -s "${2:-TERM}" "$pid" 2>/dev/null || true
     # A paused process does not hear a polite signal until it continues. It may have ended by now.
-    continue_tree "$pid"
+    signal_all CONT "$pid"
 }
 
 # await_stop <name> <grace seconds>: waits, then kills. True if nothing is left.
@@ -103,24 +103,22 @@ process_tree() {
     done
 }
 
-# continue_tree <pid>: it and its descendants run again after a SIGSTOP, those that are still there.
-continue_tree() {
+# signal_all <signal without SIG> <pid>: the process and its descendants, those that are still there.
+# The parent first: once it stands still it starts no more children.
+signal_all() {
     local member
-    for member in $(process_tree "$1"); do
-        kill -s CONT "$member" 2>/dev/null || true
+    for member in $(process_tree "$2"); do
+        kill -s "$1" "$member" 2>/dev/null || true
     done
 }
 
 # signal_tree <name> <signal without SIG>: the process and its descendants. Fails with a word if it
 # does not run.
 signal_tree() {
-    local pid member
+    local pid
     pid=$(process_pid "$1") || fail "signal $2" "$1 does not run in $RUN_DIR"
-    # The parent first: once it stands still it starts no more children.
     kill -s "$2" "$pid"
-    for member in $(process_tree "$pid"); do
-        kill -s "$2" "$member" 2>/dev/null || true
-    done
+    signal_all "$2" "$pid"
 }
 
 # Every name that has a pid file, in the order of starting.
