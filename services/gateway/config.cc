@@ -64,8 +64,10 @@ GatewayConfig gateway_config(config::Reader& reader) {
     c.admin_key = reader.required_secret("ADMIN_KEY", "opens REST for platform operators");
     c.admin_password = reader.secret(
         "ADMIN_PASSWORD", "",
-        "password of Basic authentication at /admin and /api/admin, with any user name; ADMIN_KEY is "
-        "taken there too");
+        "password of Basic authentication at /admin and /api/admin, with any user name; ADMIN_KEY "
+        "is "
+        "taken there too. After 10 wrong ones an address may try one every 30 s and gets 429 "
+        "meanwhile");
     c.installation = installation_in(reader);
 
     std::vector<std::string> parts;

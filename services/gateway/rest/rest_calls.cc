@@ -139,7 +139,7 @@ Caller RestCalls::caller_of(const http::Request& request) const {
     refuse_secrets(request);
     const auto header = request.headers.get("Authorization");
     if (header.starts_with(kBasic) && takes_passwords(request.path))
-        return by_password(header.substr(kBasic.size()));
+        return by_password(request, header.substr(kBasic.size()));
     if (!header.starts_with(kBearer))
         throw rpc::unauthenticated("Send `Authorization: Bearer <key>`.");
     const std::string key(header.substr(kBearer.size()));
@@ -151,14 +151,26 @@ Caller RestCalls::caller_of(const http::Request& request) const {
 }
 
 // base64("<any user>:<password>"). The user is only a name for the log.
-Caller RestCalls::by_password(std::string_view encoded) const {
+Caller RestCalls::by_password(const http::Request& request, std::string_view encoded) const {
+    const auto now =
+        std::chrono::time_point_cast<resilience::Duration>(std::chrono::system_clock::now());
+    if (const auto wait = wrong_passwords_->wait_of(request.remote_address, now)) {
+        rpc::Failure failure(grpc::StatusCode::RESOURCE_EXHAUSTED,
+                             common::v1::ERROR_REASON_OVERLOADED,
+                             "Too many wrong passwords came from this address. Wait before you try "
+                             "again.");
+        failure.retry_after = std::chrono::ceil<std::chrono::seconds>(*wait);
+        throw failure;
+    }
     const auto pair = crypto::base64_decode(encoded).value_or("");
     const auto colon = pair.find(':');
     const auto password = colon == std::string::npos ? std::string{} : pair.substr(colon + 1);
     const bool is_key = same_secret(password, options_.admin_key);
     const bool is_password = same_secret(password, options_.admin_password);
-    if (colon == std::string::npos || password.empty() || !(is_key || is_password))
+    if (colon == std::string::npos || password.empty() || !(is_key || is_password)) {
+        wrong_passwords_->count(request.remote_address, now);
         throw rpc::unauthenticated("This password opens nothing.");
+    }
     const auto user = pair.substr(0, colon);
     const bool good = !user.empty() && user.size() <= kUserMax &&
                       std::ranges::all_of(user, [](char c) { return c > ' ' && c < 0x7F; });

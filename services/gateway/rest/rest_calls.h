@@ -14,6 +14,7 @@
 #include "common/rpc/error.h"
 #include "services/gateway/rest/keys.h"
 #include "services/gateway/rest/options.h"
+#include "services/gateway/rest/wrong_passwords.h"
 
 // What every route of the REST door shares: who asks, what they may do, the call to a service, and
 // how a refusal is told. The routes of /v1 (rest.cc) and the aliases (aliases.cc) are made of this.
@@ -53,7 +54,8 @@ public:
     // Throws UNAUTHENTICATED when the address carries a secret.
     static void refuse_secrets(const http::Request& request);
     // Who asks: by a bearer key, or by Basic authentication where a browser's dialog is at home
-    // (/admin and /api/admin). Throws a Failure: no key, a wrong one, or one in the address.
+    // (/admin and /api/admin). Throws a Failure: no key, a wrong one, one in the address, or too
+    // many wrong passwords from where the request comes.
     Caller caller_of(const http::Request& request) const;
     // Throws unless the caller may call this method for this resource ("" = none).
     static void admit(const Caller& caller, const google::protobuf::MethodDescriptor& method,
@@ -80,11 +82,12 @@ public:
     const Keys& keys() const { return keys_; }
 
 private:
-    Caller by_password(std::string_view header) const;
+    Caller by_password(const http::Request& request, std::string_view encoded) const;
     static const google::protobuf::MethodDescriptor& method_named(const char* name);
 
     const Keys& keys_;
     RestOptions options_;
+    std::shared_ptr<WrongPasswords> wrong_passwords_ = std::make_shared<WrongPasswords>();
 };
 
 // problem+json of a refusal.

@@ -20,6 +20,7 @@
 #include "flowstack/common/v1/method.pb.h"
 #include "flowstack/conversation/v1/conversation_service.grpc.pb.h"
 #include "flowstack/gateway/v1/tenant_service.grpc.pb.h"
+#include "services/gateway/rest/wrong_passwords.h"
 
 // The REST door without a store: HTTP requests in, gRPC calls out, to services that the test plays.
 namespace flowstack::gateway {
@@ -147,6 +148,7 @@ protected:
         request.method = method;
         request.path = path;
         request.body = body;
+        request.remote_address = address;
         if (!authorization.empty()) request.headers.set("Authorization", authorization);
         const auto answered = std::make_shared<std::promise<http::Response>>();
         auto answer = answered->get_future();
@@ -163,6 +165,7 @@ protected:
         return std::string(json::parse(response.body).at("reason").as_string());
     }
 
+    std::string address = "192.0.2.1";  // where the requests come from
     Heard heard;
     OneTenant keys;
     rpc::Server server{{.internal_key = Secret("internal")}};
@@ -229,6 +232,56 @@ TEST_F(RestDoor, APasswordOpensNothingElseAndAWrongOneNothing) {
         EXPECT_EQ(refused.status, 401) << path;
         EXPECT_EQ(refused.headers.get("WWW-Authenticate"), "Bearer") << path;
     }
+}
+
+TEST_F(RestDoor, AnAddressThatGuessesPasswordsMustWait) {
+    const auto guess = [&] { return ask("GET", "/admin/tenants", basic("ann", "wrong")); };
+    for (int i = 0; i < WrongPasswords::kAtOnceMax; ++i) EXPECT_EQ(guess().status, 401) << i;
+    const auto refused = guess();
+    EXPECT_EQ(refused.status, 429);
+    const auto wait = std::stoi(std::string(refused.headers.get("Retry-After")));
+    EXPECT_GT(wait, 0);
+    EXPECT_LE(wait, WrongPasswords::kWrongPasswordEvery.count());
+    // Not even the right one is looked at now, or else the refusal would tell which one is right.
+    EXPECT_EQ(ask("GET", "/admin/tenants", basic("ann", kPassword)).status, 429);
+    // A key is no password, and other people are not held up.
+    EXPECT_EQ(ask("GET", "/admin/tenants", bearer(kAdminKey)).status, 200);
+    address = "192.0.2.2";
+    EXPECT_EQ(ask("GET", "/admin/tenants", basic("ann", kPassword)).status, 200);
+    EXPECT_EQ(guess().status, 401);
+}
+
+TEST(WrongPasswords, LetAnAddressTryAgainAfterAWhile) {
+    WrongPasswords wrong;
+    resilience::Instant now{std::chrono::hours(1)};
+    for (int i = 0; i < WrongPasswords::kAtOnceMax; ++i) {
+        EXPECT_FALSE(wrong.wait_of("a", now));
+        wrong.count("a", now);
+    }
+    const auto wait = wrong.wait_of("a", now);
+    ASSERT_TRUE(wait);
+    EXPECT_FALSE(wrong.wait_of("b", now));
+    now += *wait;
+    EXPECT_FALSE(wrong.wait_of("a", now));
+    wrong.count("a", now);
+    EXPECT_TRUE(wrong.wait_of("a", now));
+}
+
+TEST(WrongPasswords, AreLimitedTogetherWhenTheyComeFromMoreAddressesThanAreRemembered) {
+    WrongPasswords wrong;
+    const resilience::Instant now{std::chrono::hours(1)};
+    for (std::size_t i = 0; i < WrongPasswords::kAddressesMax; ++i)
+        wrong.count(std::to_string(i), now);
+    for (int i = 0; i < WrongPasswords::kAtOnceMax; ++i) {
+        EXPECT_FALSE(wrong.wait_of("new", now));
+        wrong.count("new " + std::to_string(i), now);
+    }
+    EXPECT_TRUE(wrong.wait_of("new", now));
+    EXPECT_FALSE(wrong.wait_of("7", now)) << "an address that is remembered has its own limit";
+    // Those that rested are forgotten, and there is room again.
+    const auto later = now + std::chrono::hours(1);
+    wrong.count("new", later);
+    EXPECT_FALSE(wrong.wait_of("another", later));
 }
 
 TEST_F(RestDoor, AnEmptyPasswordSettingOpensNothing) {
