@@ -194,6 +194,27 @@ int get_conversation(Context& context, const std::string& name) {
     return kOk;
 }
 
+struct CloseArguments {
+    std::string reason;
+    std::string etag;
+};
+
+int close_conversation(Context& context, const std::string& name, const CloseArguments& a) {
+    conversation::v1::CloseConversationRequest request;
+    request.set_name(name);
+    request.set_reason(a.reason);
+    request.set_etag(a.etag);
+    const auto c = context.api().call<conversation::v1::Conversation>(
+        "conversation", "ConversationService/CloseConversation", request);
+    print_facts({{"name", c.name()},
+                 {"state", c.state()},
+                 {"because of", c.state_reason()},
+                 {"customer", c.customer_id()},
+                 {"changed", when(c.update_time())}},
+                json_of(c), context.format);
+    return kOk;
+}
+
 int show_history(Context& context, const std::string& name, int limit) {
     conversation::v1::ListHistoryRequest request;
     request.set_parent(name);
@@ -313,8 +334,8 @@ int list_payments(Context& context, const ListArguments& a) {
             if (p.quarantined()) note = std::to_string(p.quarantined()) + " quarantined";
             if (p.needs_person())
                 note = person_reason(p.person_reason()) + " since " + when(p.needs_person_time());
-            sheet.add({short_id(p.name()), state_of(p.state()), amount(p.amount()),
-                       p.reference(), p.receipt(), note, when(p.create_time())},
+            sheet.add({short_id(p.name()), state_of(p.state()), amount(p.amount()), p.reference(),
+                       p.receipt(), note, when(p.create_time())},
                       json_of(p));
         });
     print(sheet, context.format, "payments");
@@ -329,11 +350,10 @@ int get_payment(Context& context, const std::string& name) {
     print_facts({{"name", p.name()},
                  {"state", state_of(p.state())},
                  {"outcome unknown", p.outcome_unknown() ? "yes" : ""},
-                 {"needs a person",
-                  p.needs_person() ? person_reason(p.person_reason()) + " since " +
-                                         when(p.needs_person_time()) +
-                                         ": flowctl payments resolve"
-                                   : ""},
+                 {"needs a person", p.needs_person() ? person_reason(p.person_reason()) +
+                                                           " since " + when(p.needs_person_time()) +
+                                                           ": flowctl payments resolve"
+                                                     : ""},
                  {"amount", amount(p.amount())},
                  {"provider", p.provider()},
                  {"reference", p.reference()},
@@ -639,6 +659,17 @@ void add_resource_commands(CLI::App& app, Context& context) {
         history->add_option("-n,--limit", *limit, "at most so many, 0 = all")->option_text("N [0]");
     }
 
+    {
+        const auto a = std::make_shared<CloseArguments>();
+        auto* close = with_name(
+            conversations, "close",
+            "end one: what it holds in stock is given back, and the customer's next message begins "
+            "another one",
+            [a](Context& c, const std::string& name) { return close_conversation(c, name, *a); });
+        close->add_option("--reason", a->reason, "why, for the record")->required();
+        close->add_option("--etag", a->etag, "only if nothing was recorded since this etag");
+    }
+
     const auto messages = group("messages", "what is sent to customers");
     with_list(messages, "the newest first", "QUEUED, SENDING, UNKNOWN, FAILED, SENT, DELIVERED, …",
               list_messages);
@@ -655,8 +686,7 @@ void add_resource_commands(CLI::App& app, Context& context) {
             [a](Context& c, const std::string& name) { return resolve_payment(c, name, *a); });
         auto* receipt = resolve->add_option("--receipt", a->receipt,
                                             "the money is there: the provider's receipt");
-        auto* amount =
-            resolve->add_option("--amount", a->amount, "and its amount, e.g. 1160.00");
+        auto* amount = resolve->add_option("--amount", a->amount, "and its amount, e.g. 1160.00");
         auto* failed = resolve->add_flag("--failed", a->failed, "no money came");
         receipt->needs(amount);
         amount->needs(receipt);

@@ -29,8 +29,8 @@ struct Range {
 
 // "2026-11-25T09:00:00Z", "2026-11-25 09:00" and "2026-11-25", in UTC.
 std::int64_t seconds_of(const std::string& option, const std::string& text) {
-    for (const auto* form : {"%Y-%m-%dT%H:%M:%SZ", "%Y-%m-%d %H:%M:%S", "%Y-%m-%d %H:%M",
-                             "%Y-%m-%d"}) {
+    for (const auto* form :
+         {"%Y-%m-%dT%H:%M:%SZ", "%Y-%m-%d %H:%M:%S", "%Y-%m-%d %H:%M", "%Y-%m-%d"}) {
         std::tm parts{};
         const auto* end = strptime(text.c_str(), form, &parts);
         if (end != nullptr && *end == '\0') return timegm(&parts);
@@ -90,15 +90,12 @@ std::string word_of(v1::ElementState state) {
 int get_webhook(Context& context, const std::string& typed) {
     v1::GetWebhookRequest request;
     request.set_name(webhook_name(typed));
-    const auto w =
-        context.api().call<v1::Webhook>("gateway", "WebhookService/GetWebhook", request);
-    std::vector<Fact> facts{{"name", w.name()},
-                            {"received", utc_seconds(w.receive_time().seconds())},
-                            {"provider", w.provider()},
-                            {"app", w.app_id()},
-                            {"path", w.path()},
-                            {"read as", w.parse()},
-                            {"event", w.event_id()}};
+    const auto w = context.api().call<v1::Webhook>("gateway", "WebhookService/GetWebhook", request);
+    std::vector<Fact> facts{
+        {"name", w.name()},         {"received", utc_seconds(w.receive_time().seconds())},
+        {"provider", w.provider()}, {"app", w.app_id()},
+        {"path", w.path()},         {"read as", w.parse()},
+        {"event", w.event_id()}};
     for (const auto& e : w.elements())
         facts.push_back({"element " + e.path(),
                          word_of(e.state()) + " · " + e.kind() + " " + e.provider_type() +

@@ -1,0 +1,47 @@
+#include "tools/flowctl/command_line.h"
+
+#include <CLI/CLI.hpp>
+#include <algorithm>
+#include <map>
+
+#include "tools/flowctl/context.h"
+
+namespace flowstack::flowctl {
+
+int run_command_line(std::vector<std::string> arguments) {
+    CLI::App app{"FlowStack for operators and auditors", "flowctl"};
+    app.require_subcommand(1);
+    app.fallthrough();
+
+    Context context;
+    app.add_option("--env-file", context.env_file,
+                   "where the stack is, as `./flowstack up` writes it (default: the environment, "
+                   "else .run/env)");
+    const std::map<std::string, Format> formats{{"table", Format::table},
+                                                {"json", Format::json},
+                                                {"jsonl", Format::jsonl},
+                                                {"csv", Format::csv}};
+    app.add_option("-o,--output", context.format, "table, json, jsonl or csv")
+        ->transform(CLI::CheckedTransformer(formats, CLI::ignore_case))
+        ->option_text("FORMAT");
+    add_status_commands(app, context);
+    add_consumer_commands(app, context);
+    add_resource_commands(app, context);
+    add_channel_commands(app, context);
+    add_webhook_commands(app, context);
+    add_event_commands(app, context);
+    add_audit_commands(app, context);
+    add_platform_commands(app, context);
+    add_completion_command(app, context);
+
+    std::ranges::reverse(arguments);  // CLI11 takes them from the end
+    try {
+        app.parse(std::move(arguments));
+    } catch (const CLI::ParseError& error) {
+        const int code = app.exit(error);
+        return code == 0 ? kOk : kUsage;
+    }
+    return guarded(context.run);
+}
+
+}  // namespace flowstack::flowctl
