@@ -3,8 +3,9 @@
 #include <string>
 #include <vector>
 
-// A database of a test's own on the cluster of TEST_DATABASE_URL, migrated, dropped at the end. A
-// test that cannot have one fails: it throws when the setting is missing.
+// A database of a test's own on the cluster of TEST_DATABASE_URL, migrated, dropped at the end (or
+// left to a cluster that is thrown away: TEST_DATABASE_DISPOSABLE). A test that cannot have one
+// fails: the constructor throws when the setting is missing.
 namespace flowstack::testing {
 
 class TestDatabase {
@@ -14,7 +15,7 @@ public:
     ~TestDatabase();
     TestDatabase(const TestDatabase&) = delete;
 
-    // As the superuser, and as the role that services have.
+    // The URL of the superuser, and that of the role that services have.
     const std::string& admin_url() const { return admin_url_; }
     const std::string& service_url() const { return service_url_; }
 

@@ -68,13 +68,19 @@ show_build_lines() {
     done
 }
 
+# How many end-to-end suites run at once, each on a stack of its own. Those that measure time run alone.
+E2E_JOBS=${FLOWSTACK_E2E_JOBS:-1}
+BUILD_BEHIND='' # the process that compiles the rest while end-to-end suites run, if one does
+
 # test [--label L] [--no-build] [ctest arguments]
 #
 # Integration tests need PostgreSQL and Kafka: both run fresh in .run/test for the time of the tests.
-# All of it includes common/'s unit tests once more with AddressSanitizer and UBSan (nightly.sh).
+# All of it includes common/'s unit tests once more with AddressSanitizer and UBSan (nightly.sh). The
+# end-to-end suites wait for timers most of the time, so they run first and the other half of the
+# programs is compiled behind them, at the lowest priority.
 # The last line is `N passed, N failed`, counted in test cases, not in executables.
 run_tests() {
-    local label='' build=yes ctest_args=() results status=0 counted=() sanitized=no began
+    local label='' build=yes whole=no ctest_args=() results status=0 counted=() sanitized=no began
     while (($# > 0)); do
         case $1 in
             --label) [[ -n ${2:-} ]] || usage_error "test --label wants a label"
@@ -83,16 +89,16 @@ run_tests() {
             *) ctest_args+=("$1"); shift ;;
         esac
     done
-    [[ $build == no ]] || build_all
-    [[ -f $BUILD_DIR/CTestTestfile.cmake ]] || fail test "nothing is built: ./flowstack build"
-    if [[ -z $label && ${#ctest_args[@]} -eq 0 ]]; then
-        [[ $build == no ]] || build_sanitized_common
-        if [[ -f $ROOT/build/asan-ubsan/CTestTestfile.cmake ]]; then
-            sanitized=yes
-        else
-            say test "common is not built with sanitizers, so it is tested without them only"
-        fi
+    [[ -n $label || ${#ctest_args[@]} -gt 0 ]] || whole=yes
+    if [[ $build == yes && $whole == yes ]]; then
+        # The end-to-end suites and what they start.
+        build_all "${STACK_PROGRAMS[@]}" flowstack-demo flowstack-chaos flowstack-chaos-check tests_e2e tests_faults
+        trap 'stop_build_behind' EXIT
+        begin_build_behind
+    elif [[ $build == yes ]]; then
+        build_all
     fi
+    [[ -f $BUILD_DIR/CTestTestfile.cmake ]] || fail test "nothing is built: ./flowstack build"
 
     RUN_DIR=$RUN_DIR/test
     results=$RUN_DIR/results
@@ -101,37 +107,72 @@ run_tests() {
     lock_run_dir
     rm -rf "$results"
     mkdir -p "$results/gtest"
-    trap 'stop_test_servers' EXIT
+    trap 'stop_build_behind; stop_test_servers' EXIT
     trap 'exit 130' INT
     trap 'exit 143' TERM HUP
-    if [[ $label != unit && $label != docs ]]; then
-        start_test_servers
-    fi
     # gtest gives every executable its own file of cases in this folder.
     # End-to-end tests start stacks of their own with this script; they must not build meanwhile.
     export GTEST_OUTPUT="xml:$results/gtest/" FLOWSTACK_ROOT=$ROOT FLOWSTACK_NO_BUILD=1
     # A service that dies in a test must be seen, not started again.
     export FLOWSTACK_SUPERVISE=no
 
-    if [[ -n $label || ${#ctest_args[@]} -gt 0 ]]; then
+    if [[ $whole == no ]]; then
+        [[ $label == unit || $label == docs ]] || start_test_servers
         run_ctest chosen 1 ${label:+-L "^$label\$"} "${ctest_args[@]}" || status=1
     else
-        # Unit tests share nothing and run side by side; the others measure time and own servers.
+        run_ctest e2e "$E2E_JOBS" -L '^(e2e|faults)$' || status=1
+        local waited=$SECONDS
+        await_build_behind
+        ((began += SECONDS - waited)) # compiling is no time of the suites
         run_ctest unit "$(nproc)" -L '^unit$' || status=1
-        if [[ $sanitized == yes ]]; then
+        if [[ -f $ROOT/build/asan-ubsan/CTestTestfile.cmake ]]; then
+            sanitized=yes
             run_sanitized_common "$results/sanitized" || status=1
             counted+=("$results/sanitized")
+        else
+            say test "common is not built with sanitizers, so it is tested without them only"
         fi
-        run_ctest rest 1 -LE '^unit$' || status=1
+        start_test_servers
+        # Each of these programs has databases and topics of its own, so they run side by side.
+        run_ctest integration "$(nproc)" -LE '^(unit|e2e|faults)$' || status=1
     fi
     stop_test_servers
     trap - EXIT
-    if [[ -z $label && ${#ctest_args[@]} -eq 0 ]]; then
+    if [[ $whole == yes ]]; then
         check_test_minutes $((SECONDS - began)) || status=1
     fi
     show_suite_times "${counted[@]}"
     count_results "${counted[@]}" || status=1
     return "$status"
+}
+
+# Compiles what the end-to-end suites do not need, and common/ with sanitizers, without disturbing them.
+begin_build_behind() {
+    local log=$RUN_DIR/log/build-behind.log
+    say build "compiling the rest behind the end-to-end suites (log: $log)"
+    (
+        renice -n 19 "$BASHPID" >/dev/null
+        RUN_DIR=$RUN_DIR/build-behind
+        build_all
+        build_sanitized_common
+    ) </dev/null >"$log" 2>&1 9>&- &
+    BUILD_BEHIND=$!
+}
+
+# Waits until all of it is compiled; from here on nothing else runs, so it gets the whole machine.
+await_build_behind() {
+    local log=${RUN_DIR%/test}/log/build-behind.log pid=$BUILD_BEHIND
+    [[ -n $pid ]] || return 0
+    say build "waiting for the build behind the end-to-end suites"
+    wait "$pid" || fail build "the build behind the end-to-end suites failed" "$log"
+    BUILD_BEHIND=''
+    say build "all is compiled"
+}
+
+stop_build_behind() {
+    [[ -n $BUILD_BEHIND ]] || return 0
+    signal_all TERM "$BUILD_BEHIND"
+    BUILD_BEHIND=''
 }
 
 # run_ctest <name> <jobs> <arguments…>
@@ -159,13 +200,19 @@ start_test_servers() {
     TEST_KAFKA_KIND=$(kafka_kind)
     # For connections as flowstack_service, whose password is the same.
     PGPASSWORD=$POSTGRES_PASSWORD
-    export TEST_DATABASE_URL TEST_KAFKA_BROKERS TEST_KAFKA_KIND PGPASSWORD
+    # This cluster is thrown away: tests leave their hundreds of databases in it, and nobody vacuums them.
+    TEST_DATABASE_DISPOSABLE=yes
+    run_sql postgres "alter system set autovacuum_naptime = '1h'" &&
+        run_sql postgres 'select pg_reload_conf()' >/dev/null ||
+        fail postgres "cannot set autovacuum_naptime" "$RUN_DIR/log/postgres.log"
+    export TEST_DATABASE_URL TEST_DATABASE_DISPOSABLE TEST_KAFKA_BROKERS TEST_KAFKA_KIND PGPASSWORD
 }
 
 stop_test_servers() {
     trap '' INT TERM HUP
     stop_process kafka "$KAFKA_STOP_SECONDS" || true
     stop_process postgres "$POSTGRES_STOP_SECONDS" INT || true
+    process_alive postgres || wipe_postgres
     trap - INT TERM HUP
 }
 
