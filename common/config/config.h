@@ -18,8 +18,8 @@
 //   settings.finish();  // --help, --print-config, and every mistake at once
 //
 // `--http-port=8080` is HTTP_PORT=8080 and wins over it. An empty variable counts as not set.
-// Unknown flags are mistakes; unknown variables are other people's business. Getters never fail:
-// after a mistake they answer the default, and finish() reports them all. Not thread-safe.
+// Unknown flags are mistakes; unknown variables are ignored. Getters never fail: after a mistake
+// they answer the default, and finish() reports them all. Not thread-safe.
 namespace flowstack::config {
 
 // One setting as documentation shows it.
@@ -61,11 +61,11 @@ public:
     std::vector<std::string> list(std::string_view name, std::string_view default_value,
                                   std::string_view help);
 
-    // A rule over several settings, or of the caller's own: reported with the others by finish().
+    // Reports a mistake that the caller found, such as one in a rule over several settings.
     void mistake(std::string text);
 
-    // After the last getter. Prints and exits for --help and --describe-config (0), any mistake (2,
-    // all of them on stderr), --print-config (0); returns otherwise.
+    // Call it after the last getter. Prints and exits for --help and --describe-config (0), any
+    // mistake (2, all of them on stderr), --print-config (0); returns otherwise.
     void finish() const;
 
     // What finish() would print, for tests and generated documents.

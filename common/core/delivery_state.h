@@ -6,8 +6,8 @@
 #include <optional>
 #include <string_view>
 
-// What became of an outbound message: one order for everybody who asks (gateway's fold, its read
-// model and its API, campaign's dispositions).
+// What became of an outbound message. Everybody who asks uses this one order of states: gateway's
+// fold, its read model and its API, and campaign's dispositions.
 namespace flowstack {
 
 // In the order in which evidence outranks evidence, within one attempt to send. `suppressed` and

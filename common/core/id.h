@@ -9,8 +9,8 @@
 namespace flowstack {
 
 // The id of one kind of thing. Ids of two kinds are two types: a swapped argument does not compile.
-// An id is read as the text that it is; a text becomes an id only where somebody says so.
-// Empty: there is none.
+// An id converts to its text by itself; a text becomes an id only where the code says so. An empty
+// id means that there is none.
 template <class Kind>
 class Id {
 public:

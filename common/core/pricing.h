@@ -4,7 +4,7 @@
 
 #include "common/core/money.h"
 
-// What is paid for goods: the one rule, for the summary that a customer confirms and for the books.
+// The one rule for what goods cost, used by the summary that a customer confirms and by the books.
 //
 //   1. tax = subtotal × tax rate, to the nearest minor unit, halves away from zero. Once on the
 //      subtotal and not per line, so that the lines' order and splitting change nothing.

@@ -38,13 +38,13 @@ inline Outcome outcome_of(int verdict) {
     }
 }
 
-// What our own SQL raises.
+// SQLSTATEs that our own SQL raises.
 inline constexpr std::string_view kNoSuchLane = "FS001";
-inline constexpr std::string_view kRefused = "FS002";     // a command, while append() is strict
-inline constexpr std::string_view kClockAhead = "FS003";  // of the lane, by more than 5 s
+inline constexpr std::string_view kRefused = "FS002";     // refused while append() is strict
+inline constexpr std::string_view kClockAhead = "FS003";  // the lane's clock is more than 5 s ahead
 inline constexpr std::string_view kCursorMoved = "FS004";
 inline constexpr std::string_view kOtherLane = "FS005";   // a stream is named in a second lane
-inline constexpr std::string_view kAppendOnly = "FS006";  // a change of history
+inline constexpr std::string_view kAppendOnly = "FS006";  // somebody tried to change history
 inline constexpr std::string_view kNotParked = "FS007";   // the parked event is not there any more
 
 // Classes of PostgreSQL's own SQLSTATEs (the first two characters).
@@ -52,7 +52,7 @@ inline constexpr std::string_view kSyntaxOrMissingTable = "42";
 inline constexpr std::string_view kInsufficientResources = "53";
 inline constexpr std::string_view kOperatorIntervention = "57";
 inline constexpr std::string_view kSystemError = "58";
-// Of class 57: the server stops or starts. The others of it, such as a statement timeout, are about
+// The server stops or starts. The other codes of class 57, such as a statement timeout, are about
 // one statement.
 inline constexpr std::string_view kShuttingDown = "57P";
 

@@ -47,23 +47,23 @@ public:
                 ConsumptionOptions options);
     ~Consumption();
 
-    // Decides: may append. Called for every event of every source in order.
+    // Decides, and may append. Called for every event of every source in order.
     void react(Handler handler);
     // Projects: only puts documents, and only from the event and the document. Must give the same
     // when replayed.
     void project(Handler handler);
 
-    // Lanes to work on, all sources of them. Reads cursors and parked keys.
+    // Starts to work on these lanes of every source: reads their cursors and parked keys.
     void assign(const std::vector<int>& lanes);
     void unassign(const std::vector<int>& lanes);
 
-    // Applies what the bus brought; retries until it counts or the lane is taken away. Compares
+    // Applies what the bus brought, and retries until it counts or the lane is taken away. Compares
     // heads and refills when it is time. Call again and again from one thread, with an empty batch
     // too.
     void apply(std::vector<BusRecord> records);
 
-    // From any thread: `apply` comes back soon, with what is not yet applied left for the next
-    // owner.
+    // May be called from any thread: `apply` returns soon and leaves what is not yet applied to the
+    // next owner.
     void stop();
 
     // Drops all documents and makes them again from position 1 up to the cursors. Nothing else may

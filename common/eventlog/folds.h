@@ -28,8 +28,8 @@ template <class State>
 struct Folded {
     State state{};
     std::int64_t version = 0;
-    // The stream's last event, and the story that its first one belongs to: what a decision that no
-    // event calls for (a send, a timer) comes from.
+    // The place of the stream's last event, and the correlation id of its first one: the cause of a
+    // decision that no event asks for (a send, a timer).
     Position last{};
     std::string correlation_id{};
 
@@ -45,10 +45,10 @@ public:
     explicit Folds(Store& store, std::size_t entries_max = 10'000)
         : store_(store), entries_max_(entries_max) {}
 
-    // As committed.
+    // The state as it is committed.
     Folded<State> load(const StreamName& stream) { return load(stream, stream_id(stream)); }
 
-    // As it was after its event `version`, whatever came later.
+    // The state after event `version`, whatever came later.
     Folded<State> load_at(const StreamName& stream, std::int64_t version) {
         Folded<State> folded;
         for (const auto& event : store_.read_stream(stream)) {
@@ -61,7 +61,7 @@ public:
         return folded;
     }
 
-    // Several, by one question to the store.
+    // Several states, by one query.
     std::vector<Folded<State>> load_all(std::span<const StreamName> streams) {
         std::vector<Folded<State>> folded;
         std::vector<Store::StreamTail> tails;
@@ -75,12 +75,12 @@ public:
         return folded;
     }
 
-    // As this batch of consumed events sees it: committed, and what the batch has decided before.
+    // As this batch of consumed events sees it: committed, and what it has decided so far.
     Folded<State> load(const StreamName& stream, Turn& turn) {
         const auto id = stream_id(stream);
         auto& read = turn.pending().streams_read;
         Folded<State> folded;
-        // Read for this batch already: what others append since is found by the append.
+        // This batch has read the stream before; the append finds out what others appended since.
         if (const auto known = read.find(id); known != read.end()) {
             if (known->second > 0) folded = cached(id);
             if (folded.version < known->second) folded = load(stream, id);

@@ -128,7 +128,7 @@ LaneRow lane_row(postgres::Session& session, int lane) {
     return {row.int8(0, 0), row.time(0, 1), row.int8(0, 2)};
 }
 
-// A lane's own rules, event by event.
+// Checks one lane's own rules, event by event.
 class LaneWalk {
 public:
     LaneWalk(const std::string& service, const LaneCheck& what, LaneReport& report)
@@ -163,7 +163,7 @@ public:
         add_leaf(event.position, crypto::sha256(canonical_bytes(event)));
     }
 
-    // Streams as the events have them, against the heads table.
+    // Compares the streams, as the events have them, with the table heads.
     void compare_heads(postgres::Session& session) {
         const auto rows =
             session.query("select stream, version from heads where lane = $1 order by stream",

@@ -13,8 +13,8 @@ namespace flowstack::postgres {
 class Session;
 }
 
-// Does the log still say what was written? Everything that can be recomputed is, and what differs
-// is named with its place.
+// Does the log still say what was written? Everything that can be recomputed is recomputed, and
+// each difference is named with its place.
 //
 // What is found without outside help: gaps, moved heads, versions out of order, times that do not
 // climb, envelopes and payloads that no longer decode, and side rows (claims, work, settings
@@ -31,7 +31,7 @@ namespace flowstack::eventlog {
 //   causation service, causation lane, causation position ("", 0, 0 without a cause),
 //   settings version, traceparent, build id, key id, private (0 or 1), SHA-256 of the payload
 //
-// The payload only as its hash, so that who may not see it can still follow the chain.
+// The payload is covered by its hash, so that who may not see it can still follow the chain.
 std::string canonical_bytes(const Recorded& event);
 
 // SHA-256 chain over a stretch of one lane:
@@ -42,7 +42,7 @@ public:
     Chain(const std::string& service, int lane, std::int64_t from);
     // Its position must be the next one.
     void add(const Recorded& event);
-    // After an event whose leaf is known: SHA-256 of its canonical bytes.
+    // Adds an event whose leaf is known: SHA-256 of its canonical bytes.
     void add_leaf(const crypto::Digest& leaf);
     // Goes on from a remembered digest.
     void go_on_from(const crypto::Digest& digest) { digest_ = digest; }
@@ -75,7 +75,7 @@ struct LaneCheck {
     int lane = 0;
     std::int64_t from = 1;
     std::int64_t to = 0;  // 0 = the head; heads are compared only when the range ends there
-    // Of this lane, by position; compared when from is 1.
+    // Marks of this lane, by position; they are compared when from is 1.
     std::vector<Mark> known{};
     // Asked between pages: true stops with std::runtime_error.
     std::function<bool()> cancelled{};

@@ -93,7 +93,7 @@ void Membership::join() {
     steady_since_ = last_beat_ = Steady::now();
 }
 
-// Under the lock.
+// The caller holds the lock.
 void Membership::read(const postgres::Result& replicas, const postgres::Result& lanes) {
     replicas_.clear();
     for (int row = 0; row < replicas.rows(); ++row)

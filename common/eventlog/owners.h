@@ -21,11 +21,11 @@ public:
     // epoch was read: false then. `incarnation`: see the table `replicas`.
     bool take(int lane, std::int64_t incarnation = 0,
               std::optional<std::int64_t> seen_epoch = std::nullopt);
-    // Takes all of these, whoever has them.
+    // Takes all of these lanes, whoever holds them.
     void assigned(const std::vector<int>& lanes);
-    // These are not ours any more.
+    // Notes that these lanes are not ours any more.
     void revoked(const std::vector<int>& lanes);
-    // The database has this epoch for the lane: a newer one than ours ends our ownership.
+    // Notes the epoch that the database has for the lane: a newer one than ours ends our ownership.
     void seen(int lane, std::int64_t epoch);
 
     std::optional<OwnerGuard> guard(int lane) const;

@@ -10,7 +10,7 @@ namespace {
 
 constexpr std::size_t kMacBytes = 16;
 
-// What a token must have been made for.
+// Names the list that a token was made for.
 std::string scope_of(const ListQuery& query) {
     std::string scope;
     for (const auto* part : {&query.tenant, &query.kind, &query.parent, &query.state}) {
@@ -20,7 +20,7 @@ std::string scope_of(const ListQuery& query) {
     return scope;
 }
 
-// A list that is not in the tables; no query begins like this.
+// The same for a list that is not in the tables; no query begins like this.
 std::string scope_of(const std::string& question) { return '\1' + question + '\0'; }
 
 std::string mac_of(const std::string& key, const std::string& scope, const std::string& place) {

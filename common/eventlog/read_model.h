@@ -26,7 +26,7 @@ struct ListPage {
     std::string next_page_token;
 };
 
-// The token was not made by us, or for another query.
+// The token was not made here, or it was made for another query.
 struct BadPageToken : std::invalid_argument {
     using std::invalid_argument::invalid_argument;
 };

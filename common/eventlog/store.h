@@ -16,8 +16,8 @@
 // by lane.
 //
 // Thread-safe. Appends gather while a commit is in flight and go together in the next one; nothing
-// waits when nothing is in flight. Sorted locks, so two batches never deadlock. A poisonous command
-// fails alone.
+// waits when nothing is in flight. Locks are taken in a sorted order, so two batches never
+// deadlock. A bad command fails alone.
 namespace flowstack::eventlog {
 
 struct StoreOptions {
@@ -48,7 +48,7 @@ struct ClockAhead : std::runtime_error {
     using std::runtime_error::runtime_error;
 };
 
-// What a commit left behind.
+// What a commit changed.
 struct Commit {
     std::vector<std::pair<int, std::int64_t>> heads;  // lane → its new head
     std::optional<Time> work_due;                     // the earliest of the work rows put
@@ -103,7 +103,7 @@ public:
     // Called after each commit of this process that wrote something, on the thread that committed:
     // keep it short.
     void on_commit(std::function<void(const Commit&)> listener);
-    // For whoever runs append_call in a transaction of its own.
+    // Called by code that runs append_call in a transaction of its own.
     void committed(const std::vector<Verdict>& verdicts, std::optional<Time> work_due);
 
     int lane_of(const Routing& routing, std::string_view tenant) const {
@@ -140,7 +140,7 @@ struct AppendCall {
 AppendCall append_call(std::span<const Command> commands, const StoreOptions& options,
                        const DeriveFn& derive, bool strict);
 std::vector<Verdict> verdicts_from(const postgres::Result& result);
-// Of the error that a strict append raises (FS002): which command (from 0), and its verdict.
+// Which command (from 0) a strict append refused with FS002, and the verdict about it.
 std::pair<std::size_t, Verdict> refusal_from(const postgres::SqlError& error);
 
 // Rows of `select <kEventColumns> from events`.

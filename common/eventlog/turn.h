@@ -38,10 +38,10 @@ struct Document {
 using DocumentKey = std::tuple<std::string, std::string, std::string>;  // tenant, kind, id
 using Documents = std::map<DocumentKey, Document>;
 
-// The documents that a consumer has in memory. Those it has yet to write, and those it has written
-// and whose lanes it still works on, so that they need not be read again. A written one is served
-// only to events of the lane that wrote it last: nobody else writes it then, and whoever takes the
-// lane away makes our next commit fail.
+// The documents that a consumer has in memory: those that it has yet to write, and those that it
+// has written while it works on their lanes, so that it need not read them again. A written one is
+// served only to events of the lane that wrote it last: nobody else writes it then, and whoever
+// takes the lane away makes our next commit fail.
 class DocumentCache {
 public:
     explicit DocumentCache(std::size_t entries_max = 5'000) : entries_max_(entries_max) {}

@@ -28,26 +28,26 @@ struct WorkRow {
 struct WorkOptions {
     std::chrono::milliseconds poll_ms{10};  // while others may write to our lanes, see Owners
     std::chrono::milliseconds retry_delay_ms{1000};
-    int in_flight_max = 256;  // a kind
-    int threads = 2;          // that run the handlers
+    int in_flight_max = 256;  // of one kind
+    int threads = 2;          // threads that run the handlers
 };
 
 class WorkRunner {
 public:
     using Done = std::function<void()>;
-    // May throw: logged, counted, tried again. Long or asynchronous work keeps `done` and calls it
-    // later.
+    // May throw: the failure is logged and the row is tried again. Work that takes long keeps
+    // `done` and calls it later.
     using Handler = std::function<void(const WorkRow&, Done done)>;
 
     WorkRunner(Store& store, Owners& owners, WorkOptions options = {});
     ~WorkRunner();
 
-    // Before start. in_flight_max 0 = the option's.
+    // Call it before start(). in_flight_max 0 means the option's.
     void handle(const std::string& kind, Handler handler, int in_flight_max = 0);
     void start();
     void stop();
-    // Something is due at that time of the wall clock, or was just now: do not wait for the next
-    // poll.
+    // Says that something is due at that time of the wall clock, so that it does not wait for the
+    // next poll.
     void wake(Time due_at);
 
 private:

@@ -31,7 +31,7 @@ using Outcome = ClientResult::Outcome;
 constexpr int kPollMsMax = 1'000;
 constexpr std::size_t kKeptHandlesMax = 64;
 
-// May be sent again by libcurl after a kept-alive connection broke.
+// Whether libcurl may send it again after a kept-alive connection broke.
 bool repeatable(const std::string& method) {
     return method == "GET" || method == "HEAD" || method == "OPTIONS";
 }
@@ -65,7 +65,7 @@ struct Call {
     bool head_complete = false;  // up to the empty line; libcurl is content with less
     std::array<char, CURL_ERROR_SIZE> error = {};
 
-    // While it waits for a connection of its host, and at the latest until then.
+    // Set while the call waits for a free connection to its host; it is given up at given_up_at().
     SteadyClock::time_point asked_at = SteadyClock::now();
     std::list<std::unique_ptr<Call>>::iterator place = {};
 
@@ -282,7 +282,7 @@ struct Client::Impl {
         curl_easy_setopt(h, CURLOPT_FOLLOWLOCATION, 0L);
         curl_easy_setopt(h, CURLOPT_NOSIGNAL, 1L);
         curl_easy_setopt(h, CURLOPT_TCP_KEEPALIVE, 1L);
-        // What it has waited for a connection is part of its time.
+        // The time for which the call waited for a connection counts.
         const auto waited = std::chrono::duration_cast<std::chrono::milliseconds>(
             SteadyClock::now() - call.asked_at);
         curl_easy_setopt(h, CURLOPT_TIMEOUT_MS,
@@ -421,7 +421,7 @@ struct Client::Impl {
     ClientOptions options;
     CURLM* multi = nullptr;
     Guarded<Inbox> inbox;
-    // Below: the client's thread only.
+    // The members below belong to the client's thread.
     struct Host {
         long running = 0;
         std::list<std::unique_ptr<Call>> waiting;  // for one of its connections
@@ -453,7 +453,7 @@ void Client::call(ClientRequest request, std::function<void(ClientResult)> done)
         }
         return false;
     });
-    // Only from a callback while the client is being destroyed: its thread takes no more.
+    // Only a callback comes here while the client is destroyed: its thread takes no more calls.
     if (closed)
         call->done(not_sent("the client is closing"));
     else

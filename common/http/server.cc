@@ -40,7 +40,7 @@ using SteadyTime = std::chrono::steady_clock::time_point;
 using std::chrono::milliseconds;
 
 constexpr std::size_t kScratchBytes = std::size_t{64} << 10;  // read at once
-// Believed of a declared length at once.
+// How much is reserved for a declared length before its bytes have arrived.
 constexpr std::size_t kBodyReserveBytes = std::size_t{64} << 10;
 constexpr std::size_t kKeptBufferBytes = std::size_t{16} << 10;  // a bigger buffer is given back
 constexpr int kLingerMs = 2'000;  // for a peer to read our last answer before the socket goes
@@ -58,7 +58,7 @@ constexpr int kSweepMsMax = 250;
 class Connection;
 class Worker;
 
-// On a server thread: its worker.
+// The worker of this thread, when it is one of a server's threads.
 thread_local const Worker* this_worker = nullptr;
 
 // What the threads share and what may outlive the Server.
@@ -541,7 +541,7 @@ bool Connection::dispatch() {
     try {
         worker_.shared->handler(std::move(request_), Responder(std::move(exchange)));
     } catch (const std::exception& error) {
-        // The responder went with the stack, so a 500 has been sent.
+        // The exception destroyed the handler's responder, so a 500 has been sent.
         if (options_.on_handler_error) options_.on_handler_error(error.what());
     }
     worker_.dispatching = nullptr;

@@ -170,7 +170,7 @@ struct Lifecycle::Impl {
             // A signal that came together with the end of the work counts too.
             on_signal(wait(timeout));
             if (worker_done) break;
-            // A stop while starting: whoever is being started has the grace period to come back.
+            // A stop while starting: the part that starts has the grace period to come back.
             if (stopping && !limit) limit = std::chrono::steady_clock::now() + grace;
             if (limit && until(*limit).count() == 0) give_up("the grace period is over");
         }

@@ -150,7 +150,7 @@ void append_number(std::string& line, Number number) {
     line.append(digits.data(), end);
 }
 
-// A whole number that could be somebody's phone; what carries a unit in its name is not.
+// Whether a number could be somebody's phone number; a field with a unit in its name holds none.
 bool phone_like(std::string_view key, std::uint64_t number) {
     for (const std::string_view unit :
          {"_ms", "_us", "_micros", "_seconds", "_bytes", "_at", "position", "_minor"}) {
@@ -241,7 +241,7 @@ void write(Level level, std::string_view message, Fields fields) {
         if (log.other) return log.other(line);
     }
     log.logger->log(spdlog::level::info, spdlog::string_view_t{line.data(), line.size()});
-    // Whoever notices the loss first reports it, once for each time it grew.
+    // The first thread that notices a loss reports it, once for each time it grew.
     const std::size_t lost = log.pool->overrun_counter();
     std::size_t reported = log.lost_reported.load();
     if (lost > reported && log.lost_reported.compare_exchange_strong(reported, lost)) {
@@ -290,7 +290,7 @@ std::string masked_phone(std::string_view phone) {
     constexpr std::size_t kShownLast = 3;
     std::size_t digits = 0;
     for (const char c : phone) digits += is_digit(c) ? 1 : 0;
-    // At least three digits are hidden: of a shorter number less is shown.
+    // At least three digits stay hidden, so less of a short number is shown.
     const bool is_short = digits < kShownFirst + kShownLast + 3;
     const std::size_t first = is_short ? (digits > 5 ? 1 : 0) : kShownFirst;
     const std::size_t last = is_short ? std::min<std::size_t>(2, digits / 2) : kShownLast;

@@ -62,7 +62,7 @@ struct Options {
     Level level = Level::info;
 };
 
-// Once, early in main. Lines before it say no service.
+// Call it once, early in main. Lines before it name no service.
 void configure(Options options);
 
 void debug(std::string_view message, Fields fields = {});
@@ -71,15 +71,15 @@ void warn(std::string_view message, Fields fields = {});
 void error(std::string_view message, Fields fields = {});
 bool enabled(Level level);
 
-// Waits (at most a second) until what was logged so far is written. At the end of main, and before
-// an abrupt exit.
+// Waits (at most a second) until what was logged so far is written. Call it at the end of main and
+// before an abrupt exit.
 void flush();
 
 // "info" in either case; the names are debug, info, warn, error.
 // Throws std::invalid_argument for any other.
 Level parse_level(std::string_view name);
 
-// "+254712345678" -> "+2547*****678". Whoever logs a phone number logs this.
+// "+254712345678" -> "+2547*****678". A phone number is logged in this form only.
 std::string masked_phone(std::string_view phone);
 
 // The last line of defence, applied to every message and field: digit runs that could be a phone

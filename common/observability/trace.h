@@ -29,9 +29,9 @@ std::optional<Context> parse(std::string_view traceparent);
 
 // A new trace with random ids.
 Context start();
-// The same trace, a new span. Of an invalid context: start().
+// The same trace with a new span; start() when the parent is not valid.
 Context child_of(const Context& parent);
-// What arrived, one span on, or a new trace if nothing usable arrived.
+// The trace that arrived with a new span, or a new trace when nothing usable arrived.
 Context continue_from(std::string_view traceparent);
 
 // The context of the work this thread is doing; not valid if there is none.

@@ -46,7 +46,7 @@ public:
     Duration retry_after(Instant now) const;
     // When it came into its state; zero when it was never in another one.
     Instant since(Instant now) const;
-    // Since the last call that went well.
+    // Failures since the last call that went well.
     int failures_in_a_row() const { return failures_in_a_row_; }
 
 private:

@@ -5,8 +5,8 @@
 // Rate limiting by the generic cell rate algorithm: a leaky bucket kept as one point in time.
 namespace flowstack::resilience {
 
-// Only differences matter. Callers on a wall clock pass that, so a limit may be stored; tests pass
-// what they like. A clock that goes back makes the limiter stricter, never laxer.
+// Only differences matter. Callers pass their wall clock, so that a limit may be stored; tests pass
+// any time. A clock that goes back makes the limiter stricter, never laxer.
 using Instant = std::chrono::sys_time<std::chrono::microseconds>;
 using Duration = std::chrono::microseconds;
 

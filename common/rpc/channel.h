@@ -16,12 +16,12 @@ namespace flowstack::rpc {
 
 struct ChannelOptions {
     Secret internal_key = {};  // sent as x-internal-key with every call
-    // Who calls, when it is not on behalf of a call that this thread answers: "service:campaign".
+    // Who calls, when no call that this thread answers is the cause: "service:campaign".
     std::string actor = {};
-    // For calls whose context has none. Also a stream's: one that should last longer sets its own.
+    // For calls, and streams, whose context has none: a longer stream sets its own.
     std::chrono::milliseconds deadline{5000};
-    // Tries of one call in all; only UNAVAILABLE is tried again, with backoff. Everything that
-    // changes something carries a request_id, so that a second try cannot do it twice.
+    // How often one call is tried in all; only UNAVAILABLE is tried again, with backoff. Everything
+    // that changes something carries a request_id, so that a second try cannot do it twice.
     int attempts_max = 4;
     std::chrono::milliseconds backoff_initial{50};
     std::chrono::milliseconds backoff_max{1000};

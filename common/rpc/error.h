@@ -61,7 +61,7 @@ struct Failure : std::exception {
     const char* what() const noexcept override { return message.c_str(); }
 };
 
-// The usual ones. Fill in more before throwing where it helps.
+// The usual failures. Add details before you throw one, where that helps the caller.
 Failure invalid_field(std::string field, std::string what_is_allowed);
 Failure invalid_fields(std::vector<FieldViolation> fields);
 Failure not_found(std::string_view resource_name);  // "tenants/x/orders/y"

@@ -297,7 +297,7 @@ grpc::ServerUnaryReactor* Server::unary(grpc::CallbackServerContext* context,
         reactor->Finish(refused);
         return reactor;
     }
-    // Whoever came so far has shown the key, if one is asked for.
+    // A call that came this far has shown the key, if one is asked for.
     const bool trusted = !impl_->options.internal_key.empty();
     const bool taken = impl_->push([context, reactor, trusted, handler = std::move(handler)] {
         const trace::Scope scope(

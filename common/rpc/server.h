@@ -59,12 +59,12 @@ class Call {
 public:
     explicit Call(grpc::CallbackServerContext& context) : context_(context) {}
 
-    // The caller's time is up or it hung up: what is not begun need not be.
+    // The caller's time is up or it hung up: work that has not begun may be left out.
     bool cancelled() const;
     std::chrono::system_clock::time_point deadline() const;
     // First value of a metadata key (lower case), or nothing.
     std::optional<std::string> metadata(std::string_view key) const;
-    // A header of the answer; before the handler returns.
+    // Adds a header to the answer; only before the handler returns.
     void answer_metadata(const std::string& key, const std::string& value);
 
 private:

@@ -79,7 +79,7 @@ private:
     mutable std::mutex mutex_;
     Bus bus_;
 
-    // Of the consuming thread.
+    // The members below belong to the consuming thread.
     std::vector<int> consumed_;  // lanes that Consumption works on
     std::unique_ptr<messaging::LaneConsumer> consumer_;
     std::vector<int> read_;  // lanes that consumer_ reads

@@ -12,7 +12,7 @@ namespace {
 namespace v1 = gateway::v1;
 constexpr std::chrono::milliseconds kCallTimeoutMs{3000};
 
-// Whether there is an answer: what is no id or no phone names nobody either.
+// Whether gateway answered. It finds nobody for a text that is no id or no phone number.
 bool answered(const grpc::Status& status) {
     if (status.error_code() == grpc::StatusCode::NOT_FOUND ||
         status.error_code() == grpc::StatusCode::INVALID_ARGUMENT)

@@ -11,18 +11,18 @@ namespace flowstack::gateway::v1 {
 class Contact;
 }
 
-// What gateway says about a contact now: for services that are asked about one, or decide about
-// one, of whom they may not have read the newest yet.
+// What gateway says about a contact now, for services that are asked about a contact, or decide
+// about one, before they have read the newest events about it.
 namespace flowstack::service {
 
 class Contacts {
 public:
     virtual ~Contacts() = default;
-    // By customer id; a closed contact says where it went on. Nothing: the tenant has none of it.
-    // Both throw eventlog::TryLater when gateway is away.
+    // Finds by customer id; a closed contact names the one that continues it. Nothing: the tenant
+    // has no such contact. Both throw eventlog::TryLater when gateway is away.
     virtual std::optional<gateway::v1::Contact> find(const std::string& tenant,
                                                      const std::string& customer_id) = 0;
-    // By phone, E.164 with +.
+    // Finds by phone number, E.164 with +.
     virtual std::optional<gateway::v1::Contact> with_phone(const std::string& tenant,
                                                            const std::string& phone) = 0;
 };

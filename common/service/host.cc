@@ -55,16 +55,17 @@ HostOptions host_options(config::Reader& reader, const std::string& name,
                                         "connections that append, one lane group each"));
     options.store.read_connections =
         static_cast<int>(reader.integer("READ_CONNECTIONS", 4, 1, 64, "connections that read"));
-    options.store.append_deadline_ms = reader.duration_ms(
-        "APPEND_DEADLINE_MS", 10'000, "an append that is not answered by then has an unknown fate");
+    options.store.append_deadline_ms =
+        reader.duration_ms("APPEND_DEADLINE_MS", 10'000,
+                           "an append that is not answered by then has an unknown outcome");
     options.brokers = reader.text("KAFKA_BROKERS", "127.0.0.1:9092", "Kafka bootstrap servers");
     options.fetch_wait_ms = reader.duration_ms(
         "KAFKA_FETCH_WAIT_MS", 100,
         "how long a broker holds an empty fetch; it answers at once when something comes", 1);
     options.replica_id =
         reader.text("REPLICA_ID", "0", "name of this replica among those of its service");
-    options.internal_key =
-        reader.required_secret("INTERNAL_KEY", "the key that our services show each other");
+    options.internal_key = reader.required_secret(
+        "INTERNAL_KEY", "key that our services show each other in every gRPC call");
     options.grpc_address =
         reader.text("GRPC_ADDRESS", "127.0.0.1", "address of the gRPC and admin doors");
     options.grpc_port = reader.port("GRPC_PORT", 0, "gRPC door");
@@ -90,7 +91,7 @@ HostOptions host_options(config::Reader& reader, const std::string& name,
         "HEAD_COMPARE_MS", 2000, "how often cursors are compared with their sources' heads", 10);
     options.read_model_delay_ms = reader.duration_ms(
         "READ_MODEL_DELAY_MS", 20,
-        "how long changed documents may wait to be written together; lists are so late");
+        "how long changed documents may wait to be written together; lists lag by as much");
     options.settings_poll_ms = reader.duration_ms(
         "SETTINGS_POLL_MS", 100, "how often settings changes of other replicas are read", 1);
     options.lease_ms = reader.duration_ms(
@@ -98,7 +99,7 @@ HostOptions host_options(config::Reader& reader, const std::string& name,
         1000);
     options.grace_ms = reader.duration_ms("GRACE_MS", 10'000, "time to finish after SIGTERM");
     options.rebuild =
-        reader.boolean("REBUILD", false, "make the read models again from position 0, then exit");
+        reader.boolean("REBUILD", false, "make the read models again from position 1, then exit");
     for (const auto& source : sources)
         if (!options.peers.contains(source))
             reader.mistake(upper(source) + "_GRPC: is required, " + name +

@@ -77,8 +77,8 @@ struct HostOptions {
     bool rebuild = false;
 };
 
-// Of a service that nobody waits for from one event to the next: the bus lets so many bytes gather
-// (HostOptions::fetch_bytes_min), at most KAFKA_FETCH_WAIT_MS.
+// For a service whose events nobody waits for: the bus lets this many bytes gather
+// (HostOptions::fetch_bytes_min), for at most KAFKA_FETCH_WAIT_MS.
 inline constexpr int kGatherBytes = 64 << 10;
 
 // Reads the settings that every service has: DATABASE_URL, KAFKA_BROKERS, LANES, REPLICA_ID,
@@ -103,8 +103,8 @@ public:
     void project(eventlog::Consumption::Handler handler);
     void work(const std::string& kind, eventlog::WorkRunner::Handler handler,
               int in_flight_max = 0);
-    // Told when this process has put a work row, with the time it is due: for a dispatcher that
-    // looks for its rows itself. Called on the thread that committed: keep it short.
+    // The listener hears when this process has put a work row, and when it is due: for a dispatcher
+    // that finds its rows itself. Called on the thread that committed: keep it short.
     void on_work(std::function<void(Time due_at)> listener);
     // Called for every settings change, from the first one on, in order, on one thread; before
     // `run` serves, all changes so far have been handed over.

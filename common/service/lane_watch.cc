@@ -43,8 +43,8 @@ void LaneWatch::beat(Loop& loop) {
     }
 }
 
-// Apart from the beat: when every connection for reading is lent, this waits and the lease must
-// not.
+// A loop of its own: when every connection for reading is in use this waits, and the lease must not
+// wait.
 void LaneWatch::check_store(Loop& loop) {
     while (!loop.stopping()) {
         std::string why;

@@ -11,7 +11,7 @@
 
 namespace flowstack::service {
 
-// Lanes may be without an owner for so long, when they move, before people are told.
+// Lanes that move may be without an owner for this long before people are told.
 inline constexpr std::chrono::milliseconds kWithoutOwnerMs{3'000};
 
 // What /readyz says about lanes: degraded, with their numbers, when lanes have had no living owner

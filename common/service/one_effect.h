@@ -15,7 +15,7 @@ namespace google::protobuf {
 class Message;
 }
 
-// What a call that changes something makes, once, however often it is sent.
+// The one effect of a call that changes something, however often the call is sent.
 namespace flowstack::service {
 
 // SHA-256 of the request and its type without its request_id, the same in every process: what a
@@ -28,7 +28,7 @@ struct Asked {
     std::string request_id;             // empty: the caller cannot repeat it
     std::string hash;                   // see hash_of
     std::int64_t settings_version = 0;  // 0: what `make` says
-    // Another command has a claim that this one wants. May throw; else it is decided again.
+    // Another command holds a claim that this one wants: it throws, or all is decided again.
     std::function<void(const std::string& kind)> claim_taken{};
 };
 
@@ -63,7 +63,7 @@ private:
     bool replayed_ = false;
 };
 
-// Of a request that says its own id.
+// For a request that carries its own id.
 template <class Request>
 OneEffect one_effect(eventlog::Store& store, IdSource& ids, std::string method, std::string tenant,
                      const Request& request) {

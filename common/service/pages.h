@@ -17,13 +17,13 @@ rpc::Failure bad_page_token();
 eventlog::ListPage page_of(eventlog::ReadModel& read_model, eventlog::ListQuery query,
                            int page_size, std::string page_token);
 
-// Of a list that is not in the tables: where the page that `page_token` names begins; empty for the
-// first page. `question` is what is listed: "tenants/duka/flows". Throws PAGE_TOKEN_INVALID.
+// For a list that is not in the tables: where the page that `page_token` names begins; empty for
+// the first page. `question` is what is listed: "tenants/duka/flows". Throws PAGE_TOKEN_INVALID.
 std::string place_of(const eventlog::ReadModel& read_model, const std::string& question,
                      const std::string& page_token);
 
-// The same for documents that are messages of `Resource`: each is given to `add`. The answer's
-// next_page_token.
+// The same for documents that are messages of `Resource`: each is given to `add`. Returns the
+// answer's next_page_token.
 template <class Resource, class Request, class Add>
 std::string list(eventlog::ReadModel& read_model, const Request& request, eventlog::ListQuery query,
                  Add add) {

@@ -32,8 +32,8 @@ std::size_t columns_of(UChar32 c) {
     return wide ? 2 : 1;
 }
 
-// Of one character as a person sees it. An emoji made of several (a family, a flag, a keycap) is as
-// wide as one.
+// The columns of one character as a person sees it. An emoji that is made of several code points (a
+// family, a flag, a keycap) is as wide as one.
 std::size_t columns_of(const icu::UnicodeString& character) {
     constexpr UChar32 kEmojiStyle = 0xFE0F;
     std::size_t sum = 0;

@@ -64,7 +64,7 @@ std::vector<Choice> choices_of(const ChatMessage& message) {
     return out;
 }
 
-// The newest message that offers it, unless `in` names one.
+// Finds the newest message that offers it, unless `in` names one.
 std::optional<Choice> find_choice(const Chat& chat, const std::string& wanted,
                                   const std::string& in, bool row) {
     for (auto it = chat.messages.rbegin(); it != chat.messages.rend(); ++it) {
@@ -168,7 +168,7 @@ void Sandbox::introduce(Customer& who, const json::value& described) {
             unite(*digits, who);
         }
     }
-    // Who gives a phone shows it, unless told otherwise.
+    // A person whose phone is given shows it, unless told otherwise.
     const bool given = text_at(described, "phone").has_value();
     who.phone_hidden = bool_or(described, "hide_phone", who.phone_hidden && !given);
     if (who.name.empty()) who.name = who.phone.empty() ? who.user_id : "+" + who.phone;
@@ -248,7 +248,8 @@ void Sandbox::say(const std::string& key, const json::value& body, const Answer&
         said.content[kind] = std::move(inner);
         message["interactive"] = said.content;
     } else if (const auto* raw = object_at(body, "message")) {
-        // Any shape, known or not: sender, id and time are put in where they are missing.
+        // The message may have any shape, known or not: sender, id and time are added where they
+        // are missing.
         const json::value given(*raw);
         message = *raw;
         said.type = text_or(given, "type", "unknown");

@@ -229,7 +229,7 @@ void Sandbox::stk_push(const Call& call, const Answer& answer, Effects& fx) {
           {"callback_url", asked->callback_url},
           {"body", parse(call.body).value_or(nullptr)}});
 
-    // What the network answers by itself, without a prompt.
+    // Judges what the network answers by itself, without a prompt.
     Time& last = state_.last_push[asked->phone][asked->amount];
     std::string refused;
     if (shortcode.same_amount_window.count() > 0 && last.time_since_epoch().count() != 0 &&
@@ -270,7 +270,7 @@ void Sandbox::stk_push(const Call& call, const Answer& answer, Effects& fx) {
         return it == state_.prompts.end() || !it->second.open ? nullptr : &it->second;
     };
     if (effect.callback.before_answer) {
-        // The payer is quicker than the network's own answer.
+        // The payer may be quicker than the network's own answer.
         const std::string behaviour = effect.payer.empty() ? "pay" : effect.payer;
         answer_prompt(
             kept, refused.empty() ? result_code_of(behaviour) : refused, "knob",
@@ -435,7 +435,7 @@ void Sandbox::post_callback(const Prompt& prompt, const std::string& url, const 
                  {{"Content-Type", "application/json;charset=UTF-8"},
                   {"Businessshortcode", prompt.push.shortcode}},
                  body};
-    // Once, whatever the answer: Safaricom does not repeat a callback.
+    // One try, whatever the answer: Safaricom does not repeat a callback.
     post(fx, std::move(out),
          [this, id = prompt.id, shortcode = prompt.push.shortcode, phone = prompt.push.phone, url,
           body, what, then = std::move(then)](const PostResult& result, Effects& inner) {

@@ -5,8 +5,8 @@
 
 namespace flowstack::sandbox {
 
-// The handler of the sandbox's one port: the phone page's files, /health, and everything that
-// Sandbox answers.
+// The handler of the sandbox's one port. It serves the phone page's files, /health, and everything
+// that Sandbox answers.
 http::Handler door(Sandbox& sandbox);
 
 }  // namespace flowstack::sandbox

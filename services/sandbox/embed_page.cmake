@@ -12,7 +12,7 @@ foreach(entry "/|index.html|text/html; charset=utf-8"
     string(REPLACE "|" ";" parts "${entry}")
     list(GET parts 0 path)
     list(GET parts 1 file)
-    # A content type may have its own semicolon: the rest of the list is one value.
+    # A content type may have a semicolon of its own, so the rest of the list is one value.
     list(SUBLIST parts 2 -1 type_parts)
     list(JOIN type_parts ";" type)
     file(READ "${PAGE}/${file}" hex HEX)

@@ -14,8 +14,8 @@
 // wrong. README.md documents the JSON form.
 namespace flowstack::sandbox {
 
-// An answer instead of the right one. `body` set: sent as it is (a proxy's HTML page, an Apigee
-// fault). Else `code` is worded in the provider's own form.
+// An answer that replaces the right one. A `body` is sent as it is (a proxy's HTML page, an Apigee
+// fault); otherwise `code` is worded in the provider's own form.
 struct FaultError {
     std::string code;
     std::optional<int> http;
@@ -77,7 +77,7 @@ public:
     std::int64_t add(Fault fault);
     bool remove(std::int64_t id);
     void clear() { faults_.clear(); }
-    // The effect of the first fault that matches, which is used up by one.
+    // Finds the first fault that matches, uses it up by one, and returns its effect.
     Effect take(const FaultTarget& call);
     json::array list() const;
 

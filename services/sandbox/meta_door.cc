@@ -236,7 +236,7 @@ void Sandbox::accept_send(const Call& call, Number& number, const json::value& b
                           Effects& fx) {
     if (!send.phone.empty() && !send.had_plus && !number.country_code.empty() &&
         !send.phone.starts_with(number.country_code)) {
-        // What Meta may do to a number without '+': take it for a national one.
+        // Meta may take a number without '+' for a national one, and so do we.
         send.phone = number.country_code + send.phone;
     }
     const std::string key = customer_key(send.phone.empty() ? send.user_id : send.phone);
@@ -394,7 +394,7 @@ void Sandbox::send_status(const StatusPlan& plan, const std::string& status,
 
 namespace {
 
-// Of several doors with commas between them the one whose turn it is, as a balancer would do it.
+// The next of several doors that stand between commas, in turns, as a balancer would choose.
 std::string next_door(std::string_view doors, std::uint64_t turn) {
     const auto count = static_cast<std::uint64_t>(std::count(doors.begin(), doors.end(), ',')) + 1;
     for (auto skip = turn % count; skip > 0; --skip) doors.remove_prefix(doors.find(',') + 1);

@@ -7,7 +7,7 @@ namespace flowstack::sandbox {
 
 Record::Record(const std::string& path) {
     if (path.empty()) return;
-    // A file that goes on keeps counting, so that `n` names one line of it.
+    // A record that goes on in the same file keeps counting, so that `n` names one line of it.
     std::ifstream before{path};
     for (std::string line; std::getline(before, line);) ++last_;
     file_.open(path, std::ios::app);

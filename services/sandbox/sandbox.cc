@@ -35,8 +35,9 @@ Sandbox::Sandbox(World& world, Record& record) : world_(world), record_(record) 
     // Safaricom's public test number never answers.
     state_.payers["default"] = {};
     state_.payers["254708374149"].behaviour = "no_answer";
-    // Receipts never repeat on one day, not even after a restart: whoever remembers the ones from
-    // before would take a new payment for an old one. A millisecond is more than one receipt takes.
+    // Receipts never repeat on one day, not even after a restart: a product that remembers the
+    // earlier ones would take a new payment for an old one. A millisecond is more than one receipt
+    // takes.
     const auto now = world_.now();
     state_.receipts =
         static_cast<std::uint64_t>(std::chrono::duration_cast<std::chrono::milliseconds>(
@@ -136,7 +137,7 @@ std::string Sandbox::random_text(std::size_t size, std::string_view alphabet) {
 }
 
 std::string Sandbox::new_wamid(const std::string& phone) {
-    // As opaque as the real ones: base64 with '=', '/' and '+' in it.
+    // A user id as opaque as the real ones: base64 with '=', '/' and '+' in it.
     std::string bytes = "\x1d\x18\x0c" + phone + "\x15\x02" + std::to_string(++state_.sequence);
     for (int i = 0; i < 12; ++i) bytes += static_cast<char>(world_.random() & 0xFFU);
     return "wamid." + base64(bytes);

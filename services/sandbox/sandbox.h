@@ -120,7 +120,7 @@ private:
     json::object describe(const Chat& chat) const;
     json::object describe(const Prompt& prompt) const;
 
-    // Long polls: answered as soon as `ready` gives a body, or at their end with what there is.
+    // A long poll is answered as soon as `ready` gives a body, or at its end with what there is.
     struct Waiter {
         std::uint64_t id;
         std::function<std::optional<std::string>(bool last_chance)> ready;

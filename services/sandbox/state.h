@@ -13,8 +13,8 @@
 #include "services/sandbox/graph.h"
 #include "services/sandbox/limits.h"
 
-// What the stand-ins know, as plain structs. It lives in memory and dies with the process; the
-// record is what stays.
+// What the stand-ins know, as plain structs. It lives in memory and is lost when the process ends;
+// only the record stays.
 namespace flowstack::sandbox {
 
 // One business number on Meta's side.

@@ -58,7 +58,7 @@ public:
         }
     }
 
-    // A path from the repository's root, or of a generated header.
+    // Whether a path from the repository's root, or that of a generated header, exists.
     bool exists(const std::string& path) const {
         return paths_.contains(path) || path.find(".pb.h") != std::string::npos;
     }

@@ -6,10 +6,10 @@
 #include <string>
 #include <string_view>
 
-// For property tests: the same words with what keyboards and copied contacts add to them.
+// For property tests: the same words, decorated with what keyboards and copied contacts add.
 namespace flowstack::test {
 
-// `plain` is ASCII. What comes back reads the same to a person.
+// Decorates a text of ASCII. The result reads the same to a person.
 inline std::string decorated(std::string_view plain) {
     static const std::array<std::string, 14> kInvisible{
         "\u200b", "\u200c", "\u200d", "\u200e", "\u200f", "\u202a", "\u202c",

@@ -10,7 +10,7 @@
 
 namespace flowstack::testing {
 
-// gateway, as far as it tells about contacts.
+// Stands in for gateway, as far as gateway tells about contacts.
 struct FakeContacts final : service::Contacts {
     std::optional<gateway::v1::Contact> find(const std::string& tenant,
                                              const std::string& customer_id) override {
@@ -20,7 +20,7 @@ struct FakeContacts final : service::Contacts {
                                                    const std::string& phone) override {
         return looked_up(tenant, phone);
     }
-    // Known by this id from now on; `all` holds what is found by a phone too.
+    // Makes a contact known by this id; `all` also holds what is found by a phone number.
     gateway::v1::Contact& know(const std::string& tenant, const std::string& customer_id) {
         auto& contact = all[{tenant, customer_id}];
         contact.set_customer_id(customer_id);

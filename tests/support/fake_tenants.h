@@ -8,7 +8,7 @@
 
 namespace flowstack::testing {
 
-// gateway, as far as it tells about tenants.
+// Stands in for gateway, as far as gateway tells about tenants.
 struct FakeTenants final : service::Tenants {
     std::shared_ptr<const gateway::v1::Tenant> at_least(const std::string& tenant,
                                                         std::int64_t) override {

@@ -25,7 +25,7 @@ namespace {
 namespace json = boost::json;
 
 constexpr std::size_t kFindingsMax = 20;
-// Work that is due within this has no business to be there when everything has settled.
+// Work that is due within this time must be gone when everything has settled.
 constexpr std::int64_t kSoonUs = 60'000'000;
 constexpr std::size_t kTagBytes = 8;
 
@@ -219,7 +219,7 @@ Check versions(const Facts& facts) {
 
 Check claims(const Facts& facts) {
     Finder find("claims have one holder");
-    // What the events say was taken: a name and who has it.
+    // The names that were taken according to the events, and who has each.
     std::map<std::string, std::string> taken;
     std::map<std::string, std::map<std::string, std::string>> rows;  // service → id → holder
     for (const auto& [service, tables] : facts.tables)
@@ -381,8 +381,8 @@ Check asked(const Facts& facts) {
     return find.done();
 }
 
-// UNKNOWN does not block what comes after it: a reply that the provider took only after we had
-// given up its answer has left its place.
+// An UNKNOWN message does not block the ones behind it: a reply that the provider took only after
+// we had given up on its answer has lost its place.
 Check order_of_replies(const Facts& facts) {
     Finder find("replies of a chat in order");
     std::map<std::string, std::int64_t> unknown_at;
@@ -413,7 +413,7 @@ Check order_of_replies(const Facts& facts) {
                        before.message);
         before = {found->second.second, id};
     }
-    // And heard in the order in which they were received.
+    // Messages are heard in the order in which they were received.
     std::map<std::string, std::int64_t> came;
     each<gateway::v1::MessageReceived>(facts, [&](const auto& event, const auto& message) {
         came[message.provider_message_id()] = event.position;
@@ -431,7 +431,7 @@ Check order_of_replies(const Facts& facts) {
     return find.done();
 }
 
-// Consent at dispatch: nothing promotional begins after STOP.
+// Consent is judged at dispatch: no promotional message begins after STOP.
 Check consent(const Facts& facts) {
     Finder find("nothing promotional after STOP");
     const auto messages = messages_of(facts);
@@ -488,8 +488,8 @@ Check money(const Facts& facts) {
         if (times != 1)
             find.wrong("receipt " + receipt + " is booked " + std::to_string(times) + " times");
 
-    // A push whose answer was lost and of whose end no callback told either: its outcome is unknown
-    // and listed as that, until a person looks into the provider's statement.
+    // A push whose answer and whose callback were both lost has an unknown outcome. It is listed as
+    // such until a person looks into the provider's statement.
     std::set<std::string> heard, unknown_pushes, unknown_references;
     for (const auto* line : lines(facts, "callback_sent"))
         if (number(*line, "http_status") == 200 && text(*line, "what") != "forged")
@@ -574,7 +574,7 @@ Check ledger(const Facts& facts) {
     for (const auto& [currency, amount] : total)
         if (amount != 0)
             find.wrong("the whole ledger in " + currency + " sums to " + std::to_string(amount));
-    // What stands in clearing is what customers paid.
+    // The clearing account holds what customers paid.
     std::map<std::string, std::int64_t> paid;
     each<payment::v1::IntentPaid>(facts, [&](const auto& event, const auto& fact) {
         paid[event.tenant] += fact.amount().minor_units();
@@ -837,8 +837,8 @@ Check settled(const Facts& facts) {
     return find.done();
 }
 
-// A chat may stop short only where a send's fate is unknown, or the provider refused it for good:
-// both are listed.
+// A chat may stop short only where the outcome of a send is unknown or the provider refused it for
+// good. Both are listed.
 Check chats(const Facts& facts) {
     Finder find("every chat reached its end");
     std::map<std::string, std::set<std::string>> phones;  // digits → customers
@@ -855,7 +855,7 @@ Check chats(const Facts& facts) {
     for (const auto& [id, message] : messages_of(facts))
         if (message.listed_unknown() || message.last == "SendFailed")
             excused.insert(name_of(message.tenant, message.customer));
-    // A push whose fate is unknown asks nobody, or somebody whose answer is awaited.
+    // A push whose outcome is unknown asks nobody, or somebody whose answer is awaited.
     std::set<std::string> unknown_pushes;
     each<payment::v1::AskUnknown>(
         facts, [&](const auto& event, const auto&) { unknown_pushes.insert(event.key); });

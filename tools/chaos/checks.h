@@ -21,7 +21,7 @@ std::vector<Check> check_all(const Facts& facts);
 // Two snapshots of the same read models: before and after they were made again from the logs.
 Check compare_read_models(const Documents& before, const Documents& after);
 
-// Sends of which nobody knows: they may have arrived once, and are listed.
+// Messages whose outcome nobody knows: they may have arrived once, and are listed.
 std::vector<std::string> unknown_messages(const Facts& facts);
 
 // The message of a send's correlation id (`biz_opaque_callback_data`); empty when it has none.

@@ -93,7 +93,7 @@ struct Customers::State {
         for (auto& product : shop->spec.products = demo_products()) product.stock = -1;
         const auto make = [&] {
             make_shop(shop->spec, environment, api, sandbox);
-            // A prompt that nobody answers ends while somebody still looks.
+            // Prompts that nobody answers end early, while the journey still looks at them.
             sandbox.put("/control/shortcodes",
                         json::object{{"shortcode", shop->spec.shortcode},
                                      {"prompt_timeout_ms", kPromptTimeout.count()}});
@@ -111,7 +111,8 @@ struct Customers::State {
         return shops.back();
     }
 
-    // One of the customers who are there at the same time: journey after journey, a phone each.
+    // Plays one of the customers who are there at the same time: journey after journey, each with a
+    // phone of its own.
     void be_customers(int thread) {
         Random random(options.seed * 1'000'003 + static_cast<std::uint64_t>(thread));
         Sandbox sandbox(environment);
@@ -190,8 +191,8 @@ struct Customers::State {
         static const std::set<std::string> kTryAgain{"Try again", "Jaribu tena"};
         return !message.buttons.empty() && kTryAgain.contains(message.buttons.front());
     }
-    // Taps what asks for a payment and waits for the phone to be asked. A push that the provider
-    // refuses again and again ends in "try again": who wants to buy does.
+    // Taps the button that asks for a payment and waits for the prompt on the phone. When the
+    // provider refuses the push, the shop offers "try again", and the customer taps it.
     Prompt ask_prompt(Sandbox& sandbox, Phone& phone, const std::string& button) const {
         const auto known = prompts_of(sandbox, phone).size();
         std::int64_t heard = 0;
@@ -227,8 +228,8 @@ struct Customers::State {
         const InFlight money(shared.paying);
         enter_pin(phone, ask_prompt(sandbox, phone, "M-Pesa"));
     }
-    // Answers what the shop asks, again when it asks again: webhooks come late and out of order, so
-    // that an answer may have met another question, and news may come in between.
+    // Answers what the shop asks, as often as it asks: webhooks come late and out of order, so an
+    // answer may have met another question, and a broadcast may come in between.
     static void shop_to_summary(Phone& phone, const PurchaseSpec& spec) {
         const auto asks_for = [](const ChatMessage& m, const auto&... words) {
             return ((m.text.find(words) != std::string::npos) || ...);
@@ -327,7 +328,7 @@ struct Customers::State {
             view_products(phone, greet(phone, "Hi"));
             phone.wait_text("are you still there");
         } else if (kind == "several at once") {
-            // Words that tumble over each other, some of them delivered twice.
+            // Messages that arrive in any order, some of them delivered twice.
             for (const auto* words : {"Hi", "what?", "Hi", "hello"})
                 phone.send({{"text", words}, {"copies", 1 + below(random, 3)}});
             for (int i = 0; i < 2; ++i)

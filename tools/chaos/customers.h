@@ -11,7 +11,7 @@
 #include "tools/chaos/shared.h"
 #include "tools/stack/environment.h"
 
-// Customers who go on shopping while the house burns, and shops that broadcast to them.
+// Customers who keep shopping while the stack is attacked, and shops that broadcast to them.
 namespace flowstack::chaos {
 
 struct CustomerOptions {
@@ -19,8 +19,8 @@ struct CustomerOptions {
     std::uint64_t seed = 0;
     int customers = 6;     // at the same time
     int journeys_max = 0;  // 0 = until told to stop
-    // For one answer: longer than a breaker takes for the errors that one round gives a channel, of
-    // which each probe meets one.
+    // How long a customer waits for one answer: longer than a breaker stays open for the errors
+    // that one round gives a channel, since each probe meets one of them.
     std::int64_t patience_ms = 240'000;
     int customers_per_shop = 40;  // then a new shop opens
     std::string unknown_text_policy = "hold";

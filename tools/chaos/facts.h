@@ -68,7 +68,7 @@ struct Tables {
     std::vector<std::pair<std::string, std::int64_t>> work;
 };
 
-// A journey, as whoever played it says it ended.
+// A journey, as the player of the customer says it ended.
 struct Chat {
     std::string phone;  // digits
     std::string phone_number_id;

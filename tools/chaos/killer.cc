@@ -96,13 +96,13 @@ private:
     bool coin() { return below(2) == 0; }
     static void rest(std::int64_t ms) { std::this_thread::sleep_for(milliseconds(ms)); }
 
-    // What must be under way for a strike at this process to mean anything.
+    // How much must be under way for a strike at this process to mean anything.
     std::int64_t in_flight_of(const std::string& target) const {
         if (target.starts_with("payment") || target == "daraja") return shared_.paying.load();
         if (target.starts_with("campaign")) return shared_.broadcasting.load();
         return shared_.waiting.load() + shared_.paying.load();
     }
-    // Rather one that has something to do.
+    // Prefers a service that has something to do.
     std::string any_service() {
         std::string service;
         for (int i = 0; i < kPicks; ++i) {
@@ -254,8 +254,8 @@ private:
         victims_.start(round.target);
     }
 
-    // Everything runs again. What is dead and was not killed here died by itself, which is a
-    // finding.
+    // Starts everything again. A process that is dead and was not killed here died by itself, which
+    // is a finding.
     void heal() {
         victims_.thaw_disk();
         victims_.free_disk();

@@ -216,7 +216,7 @@ private:
         if (options_.number("rebuild", 1) == 0) return;
         const Victims stack(options_.text("script"), run_dir_);
         const auto replicas = options_.number("replicas", 1);
-        // What the lists show must come out of the logs again. One service at a time, since a
+        // A rebuild from the logs must give what the lists show. One service at a time, since a
         // rebuild asks the others for their events; between the two looks it writes nothing.
         for (const auto& service : stack::kServices) {
             for (int i = 0; i < replicas; ++i)
@@ -288,7 +288,7 @@ private:
         bool right = findings_.empty();
         for (const auto& check : checks_) {
             right = right && check.at("findings").as_array().empty();
-            // A check that looked at nothing proves nothing; it is said, not hidden.
+            // A check that looked at nothing proves nothing, so the report says so.
         }
         if (as_json())
             print_json(all, journeys, right);

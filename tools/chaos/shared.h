@@ -4,7 +4,7 @@
 #include <cstdint>
 #include <string>
 
-// What whoever plays the customers tells the killer, who is another process: one page of a file
+// What the player of the customers tells the killer, which is another process: one page of a file
 // that both map.
 namespace flowstack::chaos {
 

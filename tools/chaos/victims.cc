@@ -124,7 +124,7 @@ void Victims::thaw_disk() const {
 
 void Victims::fill_disk() const {
     if (!own_disk_) {
-        // The quota of a process: every write beyond it is refused. PostgreSQL ignores SIGXFSZ.
+        // Sets a quota for a process: every write beyond it is refused. PostgreSQL ignores SIGXFSZ.
         for (const int pid : postgres_processes()) {
             rlimit limit{};
             if (prlimit(pid, RLIMIT_FSIZE, nullptr, &limit) != 0) continue;
@@ -136,7 +136,7 @@ void Victims::fill_disk() const {
     const int file =
         open((data_ + kBallast).c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
     if (file < 0) return;
-    // In ever smaller pieces, until the last block is gone.
+    // Writes ever smaller pieces, until the last block is gone.
     off_t at = 0;
     for (off_t piece = 256 << 20; piece >= 4096;) {
         if (posix_fallocate(file, at, piece) == 0)

@@ -30,7 +30,7 @@ public:
     // Writes hang until it thaws.
     void freeze_disk() const;
     void thaw_disk() const;
-    // Not a byte more can be written, until it is freed.
+    // Fills the disk: not a byte more can be written until it is freed.
     void fill_disk() const;
     void free_disk() const;
 

@@ -17,7 +17,7 @@ run_bench() {
         esac
         shift
     done
-    # Figures go to stdout; everything else is talk.
+    # Figures go to stdout; everything else goes to stderr.
     exec 3>&1 1>&2
     [[ $build == no ]] || build_all
     require_programs flowstack-bench flowstack-bench-http flowstack-bench-relay
@@ -66,7 +66,7 @@ stop_bench() {
     stop_process postgres "$POSTGRES_STOP_SECONDS" INT || true
 }
 
-# Node.js, and what peers/package.json names, beside a copy of our scripts.
+# Installs Node.js's packages that peers/package.json names, beside a copy of our scripts.
 install_npm_peers() {
     local from=$ROOT/tests/bench/peers home=$PEERS_DIR/npm log=$RUN_DIR/log/bench-npm.log stamp
     if ! command -v node >/dev/null || ! command -v npm >/dev/null; then

@@ -54,14 +54,14 @@ run_chaos() {
     stack_up --no-build --no-seed --replicas "$replicas" --env "$RUN_DIR/settings.in"
     "$BIN_DIR/flowstack-chaos" run --script "$ROOT/flowstack" --run-dir "$RUN_DIR" \
         --minutes "$minutes" --seed "$seed" --replicas "$replicas" "${args[@]}" </dev/null >&3 &
-    # In the background, since a trap waits for what is in the foreground.
+    # In the background, because bash runs a trap only after a foreground command has ended.
     CHAOS_PID=$!
     wait "$CHAOS_PID" || status=$?
     CHAOS_PID=''
     return "$status"
 }
 
-# What takes minutes in life takes seconds here, so that it happens at all.
+# Waits that take minutes in production take seconds here, so that they happen within a run.
 chaos_settings() {
     cat <<'TEXT'
 GENTLE_AFTER_MS=4000
@@ -82,8 +82,8 @@ CUSTOMER_MESSAGES_PER_MINUTE_MAX=10000
 TEXT
 }
 
-# A small file system of its own under RUN_DIR/pg. Where mounting is not possible, limits on the
-# server's processes stand in for a full disk and pauses of them for a slow one; which it is, is said.
+# A small file system of its own under RUN_DIR/pg. Where mounting is not possible, limits on the server's processes
+# stand in for a full disk, and pauses of them for a slow one; the run says which it is.
 make_chaos_disk() {
     local home image=$RUN_DIR/disk.image
     home=$(postgres_fallback_home)
@@ -125,7 +125,7 @@ end_chaos() {
     trap '' INT TERM HUP
     trap - EXIT
     if [[ -n ${CHAOS_PID:-} ]]; then
-        # Its killer too, which would go on.
+        # Ends its killer too, which would go on alone.
         pkill -TERM -P "$CHAOS_PID" || true
         kill -TERM "$CHAOS_PID" 2>/dev/null || true
         wait "$CHAOS_PID" || true

@@ -19,7 +19,7 @@ fail() {
     exit 1
 }
 
-# Like fail, without the exit.
+# The same as fail, without the exit.
 complain() {
     local what=$1 why=$2 log=${3:-}
     printf '%s%s failed:%s %s\n' "$RED" "$what" "$PLAIN" "$why" >&2

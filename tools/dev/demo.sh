@@ -44,7 +44,7 @@ play_demo() {
         print_addresses
         printf '\nCtrl-C stops everything.\n'
         trap 'exit 0' INT # the purchase was right; ending the show is no failure
-        # A child to wait for, so that the trap runs at once.
+        # Waits for a child process, so that the trap runs at once.
         while true; do
             sleep 3600 &
             wait $! || true

@@ -15,7 +15,7 @@ export ASAN_OPTIONS=detect_leaks=1:allocator_may_return_null=1 UBSAN_OPTIONS=pri
 ASAN_SYMBOLIZER_PATH=$(command -v llvm-symbolizer-19 || true)
 export ASAN_SYMBOLIZER_PATH
 
-# Words that the format is made of, when somebody wrote them down.
+# A dictionary of the format's words is used where somebody wrote one.
 options=(-timeout=10 -rss_limit_mb=2048 -print_final_stats=1 -verbosity=0 -close_fd_mask=1)
 dictionary=$(dirname "${BASH_SOURCE[0]}")/../../tests/fuzz/$target.dict
 [[ ! -f $dictionary ]] || options+=("-dict=$dictionary")

@@ -11,7 +11,7 @@ missing_packages() {
     comm -23 <(printf '%s\n' "$wanted") <(printf '%s\n' "$installed")
 }
 
-# What `check` needs. Node.js from elsewhere brings its own npm and cannot live beside Debian's.
+# Installs what `check` needs. Node.js from elsewhere brings its own npm and cannot live beside Debian's.
 install_check_packages() {
     local list=$RUN_DIR/packages-check.txt
     if command -v node >/dev/null && command -v npm >/dev/null; then
@@ -55,7 +55,7 @@ install_packages() {
     say install "done"
 }
 
-# apt's own talk is long: one line for each 25 packages unpacked or set up.
+# apt prints a lot: this shows one line for each 25 packages unpacked or set up.
 show_apt_progress() {
     local line unpacked=0 set_up=0 total='?'
     while IFS= read -r line; do

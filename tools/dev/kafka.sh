@@ -13,7 +13,7 @@ kafka_kind() {
     cat "$RUN_DIR/kafka.kind" 2>/dev/null || printf 'kafka'
 }
 
-# The jars, once for each content of the pom. Fails without ending the script: there is a fallback.
+# Fetches the jars, once for each content of the pom. A failure does not end the script: there is a fallback.
 fetch_kafka() {
     local stamp log=$RUN_DIR/log/kafka-fetch.log
     stamp=$(sha256sum <"$ROOT/deploy/kafka/pom.xml")
@@ -37,7 +37,7 @@ fetch_kafka() {
     exec 7>&-
 }
 
-# By the plugin's full name: by its prefix, Maven hides why it could not reach a repository.
+# Calls the plugin by its full name: by its prefix, Maven hides why it could not reach a repository.
 fetch_jars() {
     timeout 600 mvn --batch-mode --strict-checksums --quiet -Dstyle.color=never \
         -f "$ROOT/deploy/kafka/pom.xml" \
@@ -67,8 +67,8 @@ write_kafka_properties() {
         >"$RUN_DIR/kafka/server.properties"
 }
 
-# Once a data folder. The cluster id may be any 16 bytes in URL-safe base64;
-# it may begin with a dash, which must not make it an option.
+# Formats a data folder once. The cluster id may be any 16 bytes in URL-safe base64; it may begin with a dash, which
+# must not make it an option.
 format_kafka() {
     local id log=$RUN_DIR/log/kafka.log
     [[ ! -f $RUN_DIR/kafka/data/meta.properties ]] || return 0
@@ -129,7 +129,7 @@ kafka_ready_or_dead() {
         fi
 }
 
-# Said wherever a person looks: what carries the events.
+# Names what carries the events; shown wherever a person looks.
 broker_words() {
     if [[ $(kafka_kind) == devbroker ]]; then
         printf 'flowstack-devbroker (NOT Kafka: an in-memory stand-in)'
@@ -151,7 +151,7 @@ stop_kafka() {
     stop_process kafka "$KAFKA_STOP_SECONDS" || fail kafka "does not stop"
 }
 
-# Every topic and offset gone; the next start formats anew, under a new cluster id.
+# Deletes every topic and offset; the next start formats anew, under a new cluster id.
 wipe_kafka() {
     if process_alive kafka; then
         signal_process kafka KILL

@@ -44,7 +44,7 @@ run_nightly() {
         say nightly "$part"
         began=$SECONDS
         status=0
-        # In a shell of its own, so that one part's failure leaves the others to run.
+        # Runs in a shell of its own, so that one part's failure leaves the others to run.
         ( set -Eeuo pipefail; "nightly_$part" ) || status=$?
         words=$(cat "$NIGHTLY_DIR/$part.words" 2>/dev/null) || words='it did not come to an end'
         rm -f "$NIGHTLY_DIR/$part.words"
@@ -61,7 +61,7 @@ run_nightly() {
     return "$verdict"
 }
 
-# What a part has to say in the summary's line.
+# What a part says in its line of the summary.
 nightly_words() {
     printf '%s\n' "$2" >"$NIGHTLY_DIR/$1.words"
 }
@@ -88,7 +88,7 @@ sanitized_suites() {
     sanitizer_options "$RUN_DIR/reports"
     # ThreadSanitizer of GCC 12 knows only the address space that kernels had then.
     [[ $preset != tsan ]] || CTEST_WRAPPER=(setarch "$(uname -m)" -R)
-    # What only gRPC orders looks like a race to it: gRPC is not instrumented.
+    # Calls that only gRPC orders look like a race to ThreadSanitizer, because gRPC is not instrumented.
     if [[ $preset == tsan ]]; then
         without=(-E '^(rpc_test|service_pgtest)$')
         export GTEST_FILTER="-$THROUGH_GRPC"

@@ -38,7 +38,7 @@ block_free() {
     done
 }
 
-# Does somebody else hold this block? A note counts while its run directory still names the block.
+# Whether somebody else holds this block. A note counts while its run directory still names the block.
 block_claimed_by_other() {
     local base=$1 dir
     { read -r dir <"$PORT_CLAIMS/$base"; } 2>/dev/null || return 1

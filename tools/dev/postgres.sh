@@ -44,7 +44,7 @@ postgres_home() {
     ((EUID != 0)) || chown postgres: "$home/"
 }
 
-# A fallback folder whose run directory was deleted by hand, perhaps with the server still running.
+# Removes a fallback folder whose run directory was deleted by hand, perhaps with the server still running.
 remove_orphan_cluster() {
     local home=$1 pid
     [[ -d $home ]] || return 0
@@ -84,8 +84,8 @@ service_url() {
         "$POSTGRES_PASSWORD" "$POSTGRES_PORT" "$1"
 }
 
-# The services' role, here before the migrations so that it has a password: the cluster listens on
-# the loopback, where other people of this machine may knock.
+# Creates the services' role before the migrations, so that it has a password: the cluster listens on the loopback,
+# which other users of this machine can reach.
 create_service_role() {
     run_sql postgres "do \$\$ begin
         if not exists (select from pg_roles where rolname = 'flowstack_service') then

@@ -10,11 +10,11 @@ BOOT_ID=$(cat /proc/sys/kernel/random/boot_id 2>/dev/null || echo unknown)
 # Start time of a pid in ticks since boot, or nothing. Field 22 of stat; the command may hold spaces.
 process_start_time() {
     local stat
-    # The group swallows bash's own complaint when the process is gone.
+    # The group hides bash's own error message when the process is gone.
     { stat=$(<"/proc/$1/stat"); } 2>/dev/null || return 0
     local fields
     read -ra fields <<<"${stat##*) }"
-    # A zombie has ended; only its parent has not looked yet.
+    # A zombie has ended; its parent has not collected it yet.
     [[ ${fields[0]:-Z} == Z ]] || printf '%s' "${fields[19]}"
 }
 
@@ -49,13 +49,13 @@ start_process() {
     printf '%s %s %s %s\n' "$pid" "${start:--}" "$BOOT_ID" "$RUN_DIR" >"$RUN_DIR/pids/$name.pid"
 }
 
-# ask_to_stop <name> [signal]: once. A service takes a second signal as `at once`.
+# ask_to_stop <name> [signal]: sends it once. A second signal makes a service stop at once.
 ask_to_stop() {
     local pid
     pid=$(process_pid "$1") || return 0
     : >"$RUN_DIR/pids/$1.ended" # for the supervisor: its end is wanted
     kill -s "${2:-TERM}" "$pid" 2>/dev/null || true
-    # A paused process does not hear a polite signal until it continues. It may have ended by now.
+    # A paused process does not see the signal until it continues. It may have ended by now.
     signal_all CONT "$pid"
 }
 

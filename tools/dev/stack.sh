@@ -43,7 +43,7 @@ instance_name() {
 # The programs that a running stack consists of: what `up` and `demo` compile.
 STACK_PROGRAMS=(flowctl flowstack-sandbox flowstack-devbroker "${FLOWSTACK_SERVICES[@]/#/flowstack-}")
 
-# Every missing program that the stack needs is named, all at once.
+# Names every missing program that the stack needs, all at once.
 missing_programs() {
     local program
     for program in "$@" "${STACK_PROGRAMS[@]}"; do
@@ -139,7 +139,7 @@ instance_environment() {
             printf '%s=%s\n' "$name" "${!name}"
         done
     )
-    # Everything is on this machine: a proxy that the developer's shell knows is none of our business.
+    # All of it is on this machine, so a proxy that the developer's shell knows must not be used.
     INSTANCE_ENV+=("NO_PROXY=127.0.0.1,localhost" "no_proxy=127.0.0.1,localhost")
     if [[ $1 == sandbox ]]; then
         INSTANCE_ENV+=("HTTP_PORT=$SANDBOX_PORT" "RECORD_FILE=$RUN_DIR/sandbox.jsonl")
@@ -300,7 +300,7 @@ await_lanes() {
     fail start "not every lane has an owner"
 }
 
-# Replicas that an earlier `up` started and this one does not want.
+# Stops replicas that an earlier `up` started and this one does not want.
 stop_surplus() {
     local name known
     known=" postgres kafka supervisor $(instances | tr '\n' ' ')"
@@ -312,14 +312,14 @@ stop_surplus() {
     done
 }
 
-# Lines of NAME=value, so that a typing error is told here and not by a service that lacks it.
+# Checks lines of NAME=value, so that a typing error is reported here and not by a service that lacks the setting.
 check_settings() {
     local wrong
     wrong=$(grep -nvE '^([A-Z][A-Z0-9_]*=.*|#.*|)$' "$1" || true)
     [[ -z $wrong ]] || fail settings "$1 is not NAME=value in line $wrong"
 }
 
-# Asks all at once, then waits for each.
+# Asks all of them at once, then waits for each.
 stop_instances() {
     local instance names
     names=$(process_names | grep -vxE 'postgres|kafka' | tac)
@@ -558,7 +558,7 @@ kill_one() {
     pid=$(process_pid "$name") || fail "signal $signal" "$name does not run in $RUN_DIR"
     mapfile -t members < <(process_tree "$pid")
     signal_process "$name" "$signal"
-    # Sessions of a paused PostgreSQL notice only when they run that their server is gone.
+    # Sessions of a paused PostgreSQL notice that their server is gone only when they run.
     kill -s CONT "${members[@]:1}" 2>/dev/null || true
     if [[ $signal == 9 || $signal == KILL ]]; then
         wait_until 10 process_gone "$name" || fail "$name" "lives on after SIGKILL"

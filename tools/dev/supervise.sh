@@ -58,7 +58,7 @@ supervise() {
     load_stack supervise
     printf '%s supervisor watches %s\n' "$(date -u +%FT%TZ)" "$RUN_DIR"
     while true; do
-        # A child to wait for, so that a signal ends the loop at once.
+        # Waits for a child process, so that a signal ends the loop at once.
         sleep "$SUPERVISE_SECONDS" &
         wait $! || true
         while IFS= read -r instance; do
@@ -89,7 +89,7 @@ revive() {
     exec 9>&-
 }
 
-# What `status` says about a process beside its state.
+# What `status` says about a process besides its state.
 supervision_words() {
     local times
     mapfile -t times < <(restarts_of "$1")

@@ -70,7 +70,8 @@ bool write_whole(const std::string& path, const std::string& line) {
     return std::rename(draft.c_str(), path.c_str()) == 0;
 }
 
-// The handle never connects anywhere; librdkafka would remark on that at every start.
+// The handle never connects anywhere; without this librdkafka would complain about it at every
+// start.
 rd_kafka_conf_t* quiet_conf() {
     rd_kafka_conf_t* conf = rd_kafka_conf_new();
     rd_kafka_conf_set(conf, "log_level", "4", nullptr, 0);
@@ -103,7 +104,8 @@ int main(int argc, char** argv) {
         std::fprintf(stderr, "the mock cluster did not start\n");
         return 1;
     }
-    // A topic that sprang up by itself would have four partitions whatever the number of lanes.
+    // A topic that the cluster creates by itself would have four partitions, whatever the number of
+    // lanes.
     for (const char* topic : kTopics) {
         const auto result =
             rd_kafka_mock_topic_create(cluster.get(), topic, options->lanes, kReplicas);

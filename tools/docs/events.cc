@@ -209,7 +209,7 @@ void add_events(const std::filesystem::path& root, Documents& out) {
                 const auto words = comment_of(message);
                 if (words.empty())
                     throw std::runtime_error(message.full_name() + " has no comment");
-                // What other messages are made of is no event by itself.
+                // A message that other messages are made of is not an event by itself.
                 if (referenced.contains(message.full_name())) {
                     parts += "| `" + message.name() + "` | " + cell(words) + " | " +
                              cell(fields_of(message)) + " |\n";

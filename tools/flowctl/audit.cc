@@ -69,7 +69,7 @@ public:
     }
 
 private:
-    // One line on a terminal that goes away again.
+    // Shows one line on a terminal, which the next one replaces.
     void say(const std::string& text) const {
         if (isatty(STDERR_FILENO)) std::cerr << "\r\x1b[K" << text << std::flush;
     }

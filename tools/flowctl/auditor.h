@@ -10,8 +10,8 @@
 
 // The auditor's own reading of a log: what a lane's digest must be, made from EventLog.Read alone.
 //
-// Written from the definition in common/eventlog/integrity.h and on purpose without its code: two
-// that agree were not wrong in the same place.
+// It is written from the definition in common/eventlog/integrity.h and shares no code with it, so
+// that both cannot be wrong in the same place.
 namespace flowstack::flowctl {
 
 std::string canonical_form(const common::v1::RecordedEvent& event);

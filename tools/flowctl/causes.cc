@@ -14,11 +14,11 @@ namespace {
 
 constexpr std::int64_t kWebhookAroundUs = 2'000'000;
 
-// The webhook whose bytes brought this: the event names it by id, not by place. Looked for where
-// webhooks of that moment are, with a few reads in each lane.
+// Finds the webhook that brought this event. The event names it by id and not by place, so it is
+// looked for among the webhooks of that moment, with a few reads in each lane.
 std::optional<RecordedEvent> webhook_of(stack::Api& api, const RecordedEvent& event) {
     auto id = webhook_id(event);
-    // A status has no room for it in its payload: it is what the webhook's events have in common.
+    // A status event has no field for the webhook's id: the correlation id is that of the webhook.
     if (id.empty() && event.service() == "gateway" && event.meta().actor() == "provider:meta")
         if (const auto correlation = Uuid::parse(event.meta().correlation_id()))
             id = std::string(correlation->raw());
@@ -26,7 +26,7 @@ std::optional<RecordedEvent> webhook_of(stack::Api& api, const RecordedEvent& ev
     const auto from = event.recorded_at_us() - kWebhookAroundUs;
     int lane = 0;
     for (const auto head : stack::heads_of(api, "gateway")) {
-        // Times climb in a lane: the first position that is late enough, by halves.
+        // Times climb in a lane: a binary search finds the first position that is late enough.
         std::int64_t low = 1;
         std::int64_t high = head + 1;
         common::v1::Position position;

@@ -70,7 +70,7 @@ int get_channel(Context& context, const std::string& name) {
     return kOk;
 }
 
-// The breaker is plain data of the replica that sends: it is asked itself, once it is known.
+// Only the replica that sends knows the breaker, so that replica is asked once it is known.
 v1::ChannelDispatch dispatch_of(Context& context, const std::string& name) {
     v1::GetChannelDispatchRequest request;
     request.set_name(name);

@@ -14,10 +14,10 @@ namespace {
 
 namespace v1 = common::v1;
 constexpr int kParkedPage = 500;
-// Decides anew for every event of the key.
+// The service decides anew for every event of the key.
 constexpr std::chrono::milliseconds kReleaseTimeoutMs{60'000};
 
-// Says who does not answer; their rows are missing.
+// Says which services do not answer; their rows are missing.
 int code_of(const AllLanes& all) {
     std::size_t answered = 0;
     for (const auto& [service, lanes] : all) {
@@ -152,7 +152,7 @@ v1::ReleaseParkedResponse release_one(Context& context, const std::string& consu
     request.set_source(stuck.source);
     request.set_lane(stuck.lane);
     request.set_routing_key(stuck.key);
-    // The lane's owner does it: it is asked right away, and once more if it has changed meanwhile.
+    // Only the lane's owner can do it: it is asked right away, and once more if the owner changed.
     const auto lanes = context.api().call<v1::LaneStatusResponse>(
         consumer, "common:EventLog/LaneStatus", v1::LaneStatusRequest());
     auto owner = stuck.lane < lanes.lanes_size() ? lanes.lanes(stuck.lane).owner() : "";
@@ -207,7 +207,7 @@ int release(Context& context, const ParkedArguments& a) {
                        "dry run"});
             continue;
         }
-        // What cannot be done is said, the others go on.
+        // A key that cannot be released is reported, and the others go on.
         const int result = guarded([&] {
             const auto done = release_one(context, a.consumer, s);
             released += done.released();

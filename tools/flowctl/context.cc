@@ -9,7 +9,7 @@
 namespace flowstack::flowctl {
 namespace {
 
-// The first place where `./flowstack up` has written down where its stack is.
+// Finds the first place where `./flowstack up` has written where its stack is.
 stack::Environment find_stack() {
     stack::Environment own;
     if (!own.get("GATEWAY_GRPC").empty()) return own;
@@ -23,7 +23,7 @@ constexpr int kLivingTimeoutMs = 700;
 constexpr int kReplicasMax = 9;
 
 // gRPC spreads calls over the replicas that take a connection, and a process that stands still
-// takes one too: of each service one that answers a probe is asked.
+// takes one too. So of each service a replica is asked that answers a probe.
 stack::Environment with_living(stack::Environment environment) {
     stack::Http http;
     for (const auto& service : stack::kServices) {

@@ -28,12 +28,12 @@ inline constexpr int kUnavailable = 7;
 inline constexpr int kPartial = 8;
 inline constexpr int kInterrupted = 130;
 
-// What was asked cannot be done as it was asked: kUsage.
+// The request cannot be carried out as it was typed: kUsage.
 struct UsageError : std::runtime_error {
     using std::runtime_error::runtime_error;
 };
 
-// What was named is not there: kNotFound.
+// The thing that was named does not exist: kNotFound.
 struct NotFound : std::runtime_error {
     using std::runtime_error::runtime_error;
 };
@@ -46,7 +46,7 @@ public:
     // not name a stack.
     std::string env_file;
     Format format = Format::table;
-    // Of the command that was chosen; its result is the exit code.
+    // What the chosen command does; its result is the exit code.
     std::function<int()> run;
 
     // Throw UsageError when no stack can be found.

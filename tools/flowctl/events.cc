@@ -68,7 +68,7 @@ std::vector<std::string> list_cells(const RecordedEvent& event) {
             std::to_string(event.version()), summary(event)};
 }
 
-// By the time at which they were recorded. One lane's order is never changed by it.
+// Sorts by the time of recording. The order within a lane never changes by it.
 void sort_by_time(std::vector<RecordedEvent>& events) {
     std::stable_sort(events.begin(), events.end(), [](const auto& x, const auto& y) {
         return x.recorded_at_us() < y.recorded_at_us();
@@ -111,7 +111,7 @@ void print_tailed(Context& context, const RecordedEvent& event) {
     if (context.format != Format::table) {
         Sheet sheet(kListColumns);
         sheet.add(list_cells(event), event_json(event));
-        // One line an event, whatever was asked for: a tail has no end.
+        // A tail has no end, so each event is one line whatever form was asked for.
         write(std::cout, sheet, Format::jsonl);
     } else {
         const auto width = terminal_width();
@@ -292,7 +292,7 @@ int explain(Context& context, const std::string& typed, const std::string& tenan
     for (const auto& event : chain) {
         const bool mine = own.contains(place_of(event));
         auto& cause = because[place_of(event)];
-        // Its own work: what the step before left to be done.
+        // The event comes from the stream's own work, which the step before left to be done.
         if (cause.empty() && mine && !before.empty() && event.meta().actor().find("provider:") != 0)
             cause = before + " (work)";
         if (cause.empty()) cause = "outside";

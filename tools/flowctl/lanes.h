@@ -11,7 +11,7 @@
 // How the lanes of all services are: who works on them, how far they are published and consumed.
 namespace flowstack::flowctl {
 
-// A service's own word, from its database: the same whichever replica gives it.
+// What a service says about its lanes, from its database: the same whichever replica answers.
 struct ServiceLanes {
     bool answered = false;
     std::string why_not{};
@@ -19,7 +19,7 @@ struct ServiceLanes {
 };
 using AllLanes = std::map<std::string, ServiceLanes>;
 
-// Of every service; one that does not answer says why.
+// Asks every service; one that does not answer says why.
 AllLanes lanes_of_all(Context& context);
 
 // How far one service is in one lane of a log that it reads.

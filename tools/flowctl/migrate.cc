@@ -15,7 +15,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-// Two operators at once: the second waits.
+// When two operators migrate at once, the second one waits.
 constexpr int kMigrationLock = 0x464c4f57;
 
 std::string hash_of(const std::string& text) {
@@ -72,7 +72,7 @@ MigrateResult migrate(const std::string& database_url, const std::vector<Migrati
         }
         result.applied.push_back(migration.name);
         if (dry_run) continue;
-        // One message, one transaction: the file and the note that it was applied.
+        // One statement text is one transaction: the file and the note that it was applied.
         session.exec("begin; " + migration.sql +
                      "\n; insert into schema_migrations (name, sha256) values (" +
                      session.quote(migration.name) + ", " + session.quote(hash) + "); commit");

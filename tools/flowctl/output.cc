@@ -17,7 +17,7 @@ namespace {
 
 constexpr std::size_t kGap = 2;
 constexpr std::size_t kFlexibleMin = 12;
-// Where there is no terminal to measure.
+// The width of a flexible column where there is no terminal to measure.
 constexpr std::size_t kFlexibleMax = 100;
 
 bool continues(char c) { return (static_cast<unsigned char>(c) & 0xc0) == 0x80; }
@@ -207,7 +207,7 @@ std::string utc_seconds(std::int64_t unix_s) {
 std::string amount_text(std::int64_t minor_units, const std::string& code) {
     if (code.empty()) return "";
     const auto currency = parse_currency(code);
-    // One that we do not know: as it is, in its smallest unit.
+    // A currency that we do not know is shown in its smallest unit.
     if (!currency) return code + " " + std::to_string(minor_units) + " minor units";
     return format_money({minor_units, *currency});
 }

@@ -61,7 +61,7 @@ std::unique_ptr<pb::Message> decoded(const common::v1::RecordedEvent& event) {
     return message->ParseFromString(event.payload()) ? std::move(message) : nullptr;
 }
 
-// Fields that say what happened, in the order in which they are read out.
+// Fields that say what happened, in the order in which they are shown.
 constexpr const char* kTelling[] = {
     "from_state",  "to_state",     "state",       "status",     "kind",  "outcome",
     "name",        "node",         "value",       "text",       "body",  "cause",
@@ -157,7 +157,7 @@ void tell(const pb::Message& message, std::string& words) {
                 const auto line = line_of(reflection.GetRepeatedMessage(message, field, n));
                 if (!line.empty()) words += (words.empty() ? "" : " · ") + line;
             }
-        // Parts that hold the words themselves, whatever their name.
+        // Parts that hold a text, whatever their name.
         if (field->is_repeated() || field->cpp_type() != pb::FieldDescriptor::CPPTYPE_MESSAGE ||
             !reflection.HasField(message, field))
             continue;
@@ -180,7 +180,7 @@ std::string event_json(const common::v1::RecordedEvent& event) {
     auto envelope = event;
     envelope.clear_payload();
     auto object = boost::json::parse(json_of(envelope)).as_object();
-    // Ids as everybody else writes them.
+    // Ids are written as every other tool writes them.
     object["eventId"] = crypto::hex_encode(event.event_id());
     object["recordedAt"] = utc(event.recorded_at_us());
     object["occurredAt"] = utc(event.occurred_at_us());

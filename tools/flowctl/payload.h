@@ -17,7 +17,7 @@ std::string payload_text(const common::v1::RecordedEvent& event);
 // A few words about an event: its state, amount, text … Empty when there is nothing to say.
 std::string summary(const common::v1::RecordedEvent& event);
 
-// Of a message that a webhook brought: the event id of that webhook. Empty for all others.
+// The event id of the webhook that brought a message. Empty for all other events.
 std::string webhook_id(const common::v1::RecordedEvent& event);
 
 // "payment/2/17"

@@ -390,8 +390,8 @@ struct ResolveArguments {
     std::string etag;
 };
 
-// The etag of what was read just now, unless the caller names the one that they looked at: what was
-// recorded since then has to be looked at first.
+// Sends the etag of what was read just now, unless the caller names the one that they looked at: a
+// person has to see what was recorded since then before they decide.
 int resolve_payment(Context& context, const std::string& name, const ResolveArguments& a) {
     payment::v1::GetPaymentRequest get;
     get.set_name(name);
@@ -524,7 +524,7 @@ int list_dead_letters(Context& context, const DeadLetterArguments& a) {
     return kOk;
 }
 
-// Every one by itself: what cannot be done is said, the others go on.
+// Each message is handled by itself: one that cannot be changed is reported, and the others go on.
 template <class Request>
 int for_dead_letters(Context& context, const DeadLetterArguments& a, const std::string& method,
                      const std::string& done) {

@@ -107,7 +107,7 @@ int get_webhook(Context& context, const std::string& typed) {
     return kOk;
 }
 
-// kPartial when something could not be appended.
+// Ends with kPartial when something could not be appended.
 int reread_webhooks(Context& context, const Range& range) {
     if (range.names.empty() && !range.lane && range.since.empty() && range.parse.empty())
         throw UsageError("say which: names of webhooks, or --since, --lane or --parse");

@@ -31,7 +31,7 @@ using Steady = std::chrono::steady_clock;
 
 constexpr std::chrono::seconds kPatience{30};
 constexpr std::chrono::milliseconds kPoll{150};
-// An answer of Meta's that no try again can mend.
+// An error of the provider that cannot be mended by trying again.
 constexpr int kPermanentError = 100;
 
 // Calls a service by gRPC, each call in a name of its own.

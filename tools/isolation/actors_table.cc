@@ -1,6 +1,6 @@
 #include "tools/isolation/actors.h"
 
-// How every RPC that changes something is made to change it.
+// Says how each RPC that changes something is made to change it.
 namespace flowstack::isolation {
 
 const std::vector<NoDeed>& no_deeds() {

@@ -15,8 +15,8 @@
 // must name that caller.
 //
 // RPCs are read from the descriptors of proto/, routes are asked of the running doors (/routes at
-// the admin port). One that this check's own tables do not know is a failure: whoever adds a route
-// says here how it is attacked.
+// the admin port). A route that this check's own tables do not know is a failure: whoever adds one
+// must say here how it is attacked.
 namespace flowstack::isolation {
 
 // Prints a line with ✓ or ✗ for everything that is checked; true when no ✗ was among them. Throws

@@ -69,7 +69,7 @@ void check_log(Api& api, const Tenant& t, const std::vector<Tenant>& all, Report
                    " customers, shared: " + (shared ? "yes" : "no"));
 }
 
-// What the provider took from each number.
+// Compares what the provider took from each number.
 void check_record(Sandbox& sandbox, const std::vector<Tenant>& all, Report& report) {
     for (const auto& t : all) {
         std::string leak;

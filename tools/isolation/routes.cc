@@ -101,7 +101,7 @@ constexpr AliasAttack kAliases[] = {
      "/whatsapp/orders/$victim.order"},
     {"GET /whatsapp/invoices/{id}", Opens::by_key, Expect::not_found,
      "/whatsapp/invoices/$victim.invoice"},
-    // payment's own door: callbacks, by a token that nobody can guess
+    // payment's own door takes callbacks, by a token that nobody can guess
     {"POST /hooks/pay/{token}", Opens::to_all, Expect::not_found, "/hooks/pay/$victim.payment",
      "{}"},
     {"POST /webhooks/mpesa/{token}", Opens::to_all, Expect::not_found,
@@ -245,7 +245,7 @@ void attack_v1(const Schema::Method& method, const std::vector<const Attack*>& r
         if (row->expect == Expect::tenant_only) continue;
         auto own = over_http(method, fill(row->request, attacker, victim));
         if (row->expect == Expect::platform && names_tenant)
-            // Nor may a tenant do it to itself.
+            // A tenant may not do it to itself either.
             own = over_http(method, fill(row->request, attacker, attacker));
         siege.attack(own, row->expect);
     }

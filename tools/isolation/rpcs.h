@@ -17,7 +17,7 @@ namespace flowstack::isolation {
 enum class Expect {
     not_found,    // NOT_FOUND, 404
     refused,      // any refusal of a client's mistake
-    own,          // its own things, at least its word; nothing of the victim
+    own,          // its own things, at least its own name; nothing of the victim
     nothing,      // an answer without anything of the victim
     tenant_only,  // no id but the tenant's: over REST the victim's name is 404
     platform,     // operators and services only: no tenant's key opens it
@@ -29,7 +29,7 @@ struct Attack {
     std::string rpc;  // "gateway.v1.TenantService/GetTenant"
     Expect expect;
     std::string request;
-    // A read of one thing: the victim itself gets it, so that NOT_FOUND means something.
+    // A read of one thing: the victim itself gets it, so that NOT_FOUND proves something.
     bool victim_may = false;
 };
 const std::vector<Attack>& attacks();
@@ -55,7 +55,7 @@ private:
     std::vector<Method> methods_;
 };
 
-// Every RPC: no key and a tenant's key open nothing; what the tables say about the rest.
+// Checks every RPC: no key and a tenant's key open nothing, and the rest is as the tables say.
 void check_rpcs(const stack::Environment& environment, const Schema& schema, const Tenant& attacker,
                 const Tenant& victim, Report& report);
 

@@ -61,7 +61,7 @@ json::value first_of(const Door& door, const Tenant& t, const std::string& colle
     return found;
 }
 
-// Everything that is made over REST, with the tenant's own key.
+// Makes everything that is made over REST, with the tenant's own key.
 void make_resources(const Door& door, Tenant& t) {
     const auto path = "/v1/tenants/" + t.id;
     const auto post = [&](const std::string& collection, const std::string& body) {
@@ -83,7 +83,7 @@ void make_resources(const Door& door, Tenant& t) {
     t.ids["channel"] = text_at(first_of(door, t, "channels"), "channelId");
 }
 
-// What the customer's purchase made, and what needs a customer.
+// Makes what the customer's purchase leads to, and what needs a customer.
 void make_more(const Door& door, Tenant& t) {
     const auto path = "/v1/tenants/" + t.id;
     const auto first = [&](const std::string& collection) { return first_of(door, t, collection); };
@@ -162,7 +162,7 @@ std::vector<Tenant> make_tenants(const Environment& environment, Api& api, Sandb
     // since one person has one phone to enter a PIN on.
     for (int i = 0; i < kMessagesEach - 6; ++i)
         for (std::size_t n = 0; n < tenants.size(); ++n) {
-            // The last of them leads back to the greeting, wherever the words led.
+            // The last message leads back to the greeting, wherever the conversation is.
             const bool last = i + 1 == kMessagesEach - 6;
             phones[n].say(last ? "menu" : "asante " + tenants[n].word);
             phones[n].wait_for([](const ChatMessage&) { return true; }, "an answer");

@@ -21,8 +21,8 @@ struct Tenant {
 // `$victim.order`, `$attacker`, `$victim` become ids, `$tomorrow` this time of tomorrow. Throws std::out_of_range for an unknown kind.
 std::string fill(std::string text, const Tenant& attacker, const Tenant& victim);
 
-// Something of the tenant that an answer shows although the question did not name it; empty when
-// nothing does.
+// Something of the tenant that an answer shows although the question did not name it; empty if
+// there is none.
 std::string found_in(const std::string& answer, const Tenant& of, const std::string& question);
 
 // ✓ and ✗ lines.

@@ -13,7 +13,7 @@
 namespace flowstack::stack {
 namespace {
 
-// Who sits at the terminal: the actor of what is changed from here.
+// The person at the terminal is the actor of what is changed from here.
 std::string operator_name() {
     const char* user = std::getenv("USER");
     return "operator:" + std::string(user != nullptr && *user != '\0' ? user : "unknown");

@@ -6,7 +6,7 @@
 #include "tools/stack/api.h"
 #include "tools/stack/sandbox.h"
 
-// Holds the sandbox's own record against the logs of the services, for one shop. Shares no rule
+// Compares the sandbox's own record with the logs of the services, for one shop. Shares no rule
 // with them: it reads events and record lines and counts.
 namespace flowstack::stack {
 

@@ -40,7 +40,7 @@ std::string seed_id(const ShopSpec& spec, const std::string& what) {
     return "seed-" + spec.tenant + "-" + what;
 }
 
-// Of every replica of gateway: webhooks come to all of them.
+// Addresses of every replica of gateway: webhooks come to all of them.
 std::string webhook_doors(const Environment& environment) {
     std::string doors;
     for (int replica = 0;; ++replica) {

@@ -13,13 +13,13 @@ namespace {
 
 using Steady = std::chrono::steady_clock;
 
-// A handler is told of these and decides otherwise. A wrong version is no such thing: the event is
-// decided again on what was written first.
+// A handler is told of these verdicts and decides otherwise. It is not told of a wrong version: the
+// event is decided again on what was written first.
 bool handler_is_told(const Verdict& verdict) {
     return verdict.outcome == Outcome::claim_taken || verdict.outcome == Outcome::other_body;
 }
 
-// Trying again cannot change these.
+// These failures stay the same however often the event is tried.
 bool is_final(const std::exception& error) {
     return dynamic_cast<const CorruptStream*>(&error) != nullptr ||
            dynamic_cast<const std::invalid_argument*>(&error) != nullptr;
@@ -48,8 +48,8 @@ void Batches::apply(const std::vector<Item>& items) {
 
 void Batches::apply(std::span<const Item* const> given) {
     std::optional<Verdict> refusal;
-    std::string reason;  // why it failed last, alone
-    int failures = 0;    // of the event alone, without those that another party caused
+    std::string reason;  // why the event failed when it was last tried alone
+    int failures = 0;    // of the event tried alone, without those that others caused
     while (!stopping) {
         Attempt attempt(&documents_);
         std::vector<const Item*> items;
@@ -107,7 +107,7 @@ void Batches::apply(std::span<const Item* const> given) {
                     break;
             }
         } catch (const std::exception& error) {
-            // A handler could not do it. Alone, the event is tried a few times and then parked.
+            // A handler failed. An event that fails alone is tried a few times and then parked.
             if (items.size() > 1) return halve(items);
             reason = error.what();
             failures = is_final(error) ? options_.attempts_before_parking : failures + 1;

@@ -29,18 +29,18 @@ public:
     Consumption::Handler project;
     std::atomic<bool> stopping{false};
 
-    // Applies what comes next in its lane, in halves when a half of it is refused. Returns when all
-    // of it counts, or when it is not ours any more. An event that fails too often alone is parked.
+    // Applies the items that come next in their lanes; a refused batch is halved. Returns when all
+    // of it counts or is not ours any more. An event that fails too often alone is parked.
     void apply(const std::vector<Item>& items);
 
     // Applies one parked event. Empty when it worked, else the reason why it did not. Throws
     // Unavailable.
     std::string release(const Item& item);
 
-    // Writes what has waited long enough.
+    // Writes the documents and cursors that have waited long enough.
     void save();
-    // Leaves nothing in memory, before lanes come or go. What cannot be written now is applied
-    // again.
+    // Empties the memory before lanes come or go. What cannot be written now is applied again
+    // later.
     void put_away();
     // Reads the cursors again when another replica may have moved them.
     void refresh();

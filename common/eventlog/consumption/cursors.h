@@ -30,7 +30,7 @@ public:
     Cursors(postgres::Session& session, std::string consumer)
         : session_(session), consumer_(std::move(consumer)) {}
 
-    // Reads the rows of one, or of all that are here.
+    // Reads the rows of one cursor, or of all that are here.
     void load(const Where& where);
     void reload();
     void drop(const Where& where) { cursors_.erase(where); }
@@ -38,17 +38,17 @@ public:
     Cursor* find(const Where& where);
     const std::map<Where, Cursor>& all() const { return cursors_; }
 
-    // Those of `items` that come next in their lanes. What another replica has applied meanwhile
-    // is left out, and so is everything behind a gap that it left.
+    // The items that come next in their lanes. What another replica has applied meanwhile is left
+    // out, and so is everything behind the gap that this leaves.
     std::vector<const Item*> next_of(std::span<const Item* const> items);
 
-    // Moves the rows to `moved`, and to what is applied in memory; nothing when no row moves. A row
-    // that another replica has moved fails the transaction (kCursorMoved).
+    // The statement that moves the rows to `moved` and to what is applied in memory; nothing when
+    // no row moves. A row that another replica has moved fails the transaction (kCursorMoved).
     std::optional<postgres::Session::Statement> move(
         const std::map<Where, std::int64_t>& moved) const;
-    // The transaction with the statement of `move` counted.
+    // The transaction with the statement of `move` was committed.
     void moved(const std::map<Where, std::int64_t>& moved);
-    // Applied, and written later.
+    // These positions are applied; their rows are written later.
     void ahead(const std::map<Where, std::int64_t>& moved);
     // True when a cursor has been ahead of its row for so long.
     bool ahead_for(std::chrono::milliseconds time) const;
