@@ -143,16 +143,16 @@ Failure failure_of_current_exception() {
     } catch (const Failure& failure) {
         return failure;
     } catch (const Unavailable& error) {
-        log::warn("a call found something away", {{"error", error.what()}});
+        log::warn("call refused: the store or another service is away", {{"error", error.what()}});
         return unavailable("the store or a neighbour cannot be reached now; try again",
                            kRetryAfterMs);
     } catch (const Contention&) {
         return contention();
     } catch (const std::exception& error) {
-        log::error("a call failed", {{"error", error.what()}});
+        log::error("call failed", {{"error", error.what()}});
         return internal();
     } catch (...) {
-        log::error("a call failed with no exception of ours");
+        log::error("call failed: it threw something that is no std::exception");
         return internal();
     }
 }

@@ -176,7 +176,7 @@ int release(Context& context, const ParkedArguments& a) {
         throw UsageError("'" + a.consumer +
                          "' consumes nothing; there are gateway, conversation, "
                          "payment, followup and campaign");
-    if (a.key.empty() != a.all) throw UsageError("what? --key <tenant>/<key>, or --all");
+    if (a.key.empty() != a.all) throw UsageError("say whose: --key <tenant>/<key>, or --all");
     std::vector<Stuck> stuck;
     for (const auto& event : parked_of(context, a.consumer)) {
         if (!a.wants(event)) continue;
@@ -258,7 +258,7 @@ void add_consumer_commands(CLI::App& app, Context& context) {
         command->add_option("consumer", a->consumer, "whose: gateway, conversation …")->required();
         command->add_option("--key", a->key, "those of this key")->option_text("TENANT/KEY");
         command->add_flag("--all", a->all, "those of every key");
-        command->add_flag("--dry-run", a->dry_run, "say which, change nothing");
+        command->add_flag("--dry-run", a->dry_run, "list them and change nothing");
         source_of(*command, *a);
         command->callback(
             [&context, a] { context.run = [&context, a] { return release(context, *a); }; });

@@ -534,7 +534,7 @@ int for_dead_letters(Context& context, const DeadLetterArguments& a, const std::
     if (a.all)
         for (const auto& m : dead_letters(context, tenant(), 0)) names.push_back(m.name());
     if (names.empty() && !a.all)
-        throw UsageError("which messages? Names of dead letters, or --all");
+        throw UsageError("say which messages: names of dead letters, or --all");
     int failed = 0;
     int code = kOk;
     Sheet sheet({{"MESSAGE"}, {"STATE"}});
@@ -650,7 +650,8 @@ void add_resource_commands(CLI::App& app, Context& context) {
     const auto conversations = group("conversations", "dialogues with customers");
     with_list(conversations, "the latest first", "NEW_LEAD, ENGAGED, AWAITING_CUSTOMER, …",
               list_conversations);
-    with_name(conversations, "get", "where one stands", get_conversation);
+    with_name(conversations, "get", "one of them: its state, its place in the flow and its cart",
+              get_conversation);
     {
         const auto limit = std::make_shared<int>(0);
         auto* history = with_name(
@@ -675,7 +676,7 @@ void add_resource_commands(CLI::App& app, Context& context) {
               list_messages);
     with_name(messages, "get", "one of them", get_message);
 
-    const auto payments = group("payments", "amounts that we mean to take once");
+    const auto payments = group("payments", "payments, each of which is taken once");
     with_list(payments, "the newest first", "INITIATED, PENDING, PAID, FAILED or EXPIRED",
               list_payments);
     with_name(payments, "get", "one of them, with its evidence", get_payment);
@@ -712,7 +713,7 @@ void add_resource_commands(CLI::App& app, Context& context) {
             command->add_option("message", a->messages, "tenants/<tenant>/messages/<id>, or <id>");
             command->add_flag("--all", a->all, "every dead letter of the tenant");
             command->add_option("--reason", a->reason, "for the record")->required();
-            command->add_flag("--dry-run", a->dry_run, "say which, change nothing");
+            command->add_flag("--dry-run", a->dry_run, "list them and change nothing");
         }
         command->callback(
             [&context, a, act] { context.run = [&context, a, act] { return act(context, *a); }; });
