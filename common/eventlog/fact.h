@@ -1,6 +1,7 @@
 #pragma once
 
 #include <array>
+#include <chrono>
 #include <concepts>
 #include <map>
 #include <optional>
@@ -24,11 +25,17 @@
 //
 //   FLOWSTACK_FACT(IntentCreated, v1::IntentCreated) {
 //       FACT_FIELD(intent_id);                 // fact.intent_id    <-> message.intent_id
-//       FACT_FIELD(amount);                    // Money, ids, enums, lists and described structs
-//       too FACT_FIELD_AS(number, order_number);   // fact.number       <-> message.order_number
+//       FACT_FIELD(amount);                    // Money, ids, enums, lists, described structs
+//       FACT_FIELD_AS(number, order_number);   // fact.number       <-> message.order_number
 //       FACT_TIME(expires_at);                 // fact.expires_at   <-> message.expires_at_us
+//       FACT_DURATION(wait, wait_s, seconds);  // fact.wait         <-> message.wait_s
+//       FACT_SET(error);                       // a part that stays unset while it says nothing
 //       FACT_PERSONAL(phone);                  // fact.phone        <-> message.personal.phone
 //   }
+//
+// A fact that is one struct (TaskScheduled holds a Plan) describes the struct as the message, and
+// itself by `describe(fact.plan, message)`. What no macro can say is written by hand, with
+// `if constexpr (std::is_const_v<FactOrConst>)` for the direction towards the message.
 //
 // The description stands in the namespace of the fact, in the service's codec. A struct that is a
 // field of a fact (an order's line) is described in the same way, before the fact. Then
@@ -38,10 +45,9 @@
 //
 // An enum that has a wire enum names the pairs once:
 //
-//   constexpr auto wire_values(PersonNeeded) {
-//       return std::array{std::pair{PersonNeeded::contradicted,
-//       v1::PERSON_NEEDED_REASON_CONTRADICTED},
-//                         …};
+//   constexpr auto wire_values(Resolution) {
+//       return std::array{std::pair{Resolution::paid, v1::PAYMENT_OUTCOME_PAID},
+//                         std::pair{Resolution::failed, v1::PAYMENT_OUTCOME_FAILED}};
 //   }
 namespace flowstack::eventlog {
 
@@ -153,6 +159,21 @@ inline void read_time(std::int64_t us, std::optional<Time>& at) {
     at = us == 0 ? std::nullopt : std::optional(from_unix_micros(us));
 }
 
+// Counts of `Unit` on the wire, rounded up: a wait is never shorter than what was asked for.
+template <class Unit, class Duration>
+std::int64_t wire_count(const Duration& duration) {
+    return std::chrono::ceil<Unit>(duration).count();
+}
+
+// A value that says nothing: personal fields and FACT_SET leave the message's part unset then.
+template <class Value>
+bool says_nothing(const Value& value) {
+    if constexpr (requires { value.empty(); })
+        return value.empty();
+    else
+        return value == Value{};
+}
+
 // ---- whole facts
 
 template <Described Fact>
@@ -216,22 +237,47 @@ Event recorded_fact(std::string_view stream, std::string_view type, std::string_
 #define FACT_FIELD_AS(member, field) FACT_FIELD_IN_(message, message, member, field)
 #define FACT_FIELD(field) FACT_FIELD_AS(field, field)
 
-// About a person: fact.member <-> message.personal.field.
-#define FACT_PERSONAL_AS(member, field) \
-    FACT_FIELD_IN_(message.personal(), (*message.mutable_personal()), member, field)
+// The same for a part that is a message: it stays unset while the fact's member says nothing.
+#define FACT_SET(field)                                           \
+    if constexpr (!std::is_const_v<FactOrConst>)                  \
+        ::flowstack::eventlog::read(message.field(), fact.field); \
+    else if (!::flowstack::eventlog::says_nothing(fact.field)) {  \
+        FACT_WRITE_(message, field, field);                       \
+    }
+
+// About a person: fact.member <-> message.personal.field. Without such a field that says something
+// the message has no personal part.
+#define FACT_PERSONAL_AS(member, field)                                       \
+    if constexpr (!std::is_const_v<FactOrConst>)                              \
+        ::flowstack::eventlog::read(message.personal().field(), fact.member); \
+    else if (!::flowstack::eventlog::says_nothing(fact.member)) {             \
+        FACT_WRITE_((*message.mutable_personal()), member, field);            \
+    }
 #define FACT_PERSONAL(field) FACT_PERSONAL_AS(field, field)
 
-// A time or an optional time: fact.field <-> message.field_us.
-#define FACT_TIME(field)                                                    \
-    if constexpr (!std::is_const_v<FactOrConst>)                            \
-        ::flowstack::eventlog::read_time(message.field##_us(), fact.field); \
-    else                                                                    \
-        message.set_##field##_us(::flowstack::eventlog::wire_time(fact.field))
+// A time or an optional time: fact.member <-> message.field_us.
+#define FACT_TIME_AS(member, field)                                          \
+    if constexpr (!std::is_const_v<FactOrConst>)                             \
+        ::flowstack::eventlog::read_time(message.field##_us(), fact.member); \
+    else                                                                     \
+        message.set_##field##_us(::flowstack::eventlog::wire_time(fact.member))
+#define FACT_TIME(field) FACT_TIME_AS(field, field)
 
-#define FACT_FIELD_IN_(from, to, member, field)                                            \
-    if constexpr (!std::is_const_v<FactOrConst>)                                           \
-        ::flowstack::eventlog::read(from.field(), fact.member);                            \
-    else if constexpr (requires { to.mutable_##field(); })                                 \
+// A duration: fact.member <-> message.field, which counts `Unit`.
+#define FACT_DURATION(member, field, Unit)       \
+    if constexpr (!std::is_const_v<FactOrConst>) \
+        fact.member = Unit(message.field());     \
+    else                                         \
+        message.set_##field(::flowstack::eventlog::wire_count<Unit>(fact.member))
+
+#define FACT_FIELD_IN_(from, to, member, field)                 \
+    if constexpr (!std::is_const_v<FactOrConst>)                \
+        ::flowstack::eventlog::read(from.field(), fact.member); \
+    else                                                        \
+        FACT_WRITE_(to, member, field)
+
+#define FACT_WRITE_(to, member, field)                                                     \
+    if constexpr (requires { to.mutable_##field(); })                                      \
         ::flowstack::eventlog::write(fact.member, *to.mutable_##field());                  \
     else                                                                                   \
         to.set_##field(                                                                    \

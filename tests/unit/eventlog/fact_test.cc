@@ -53,6 +53,41 @@ struct Requested {
 };
 FLOWSTACK_FACT(Requested, payment::v1::AskRequested) { FACT_PERSONAL(phone); }
 
+// A fact that is one struct, with durations and a part that may be missing.
+struct Span {
+    Micros late_after{0};
+    std::chrono::seconds wait{0};
+    std::vector<OrderId> orders;
+    bool operator==(const Span&) const = default;
+};
+struct Spanned {
+    Span span;
+    bool operator==(const Spanned&) const = default;
+};
+struct Failed {
+    Reference ref;
+    bool operator==(const Failed&) const = default;
+};
+FLOWSTACK_FACT(Failed, payment::v1::IntentFailed) { FACT_SET(ref); }
+
+// The wire's side of Span: no message of payment has durations.
+struct SpanWire {
+    std::int64_t late_after_seconds_ = 0, wait_s_ = 0;
+    google::protobuf::RepeatedPtrField<std::string> orders_;
+    std::int64_t late_after_seconds() const { return late_after_seconds_; }
+    void set_late_after_seconds(std::int64_t n) { late_after_seconds_ = n; }
+    std::int64_t wait_s() const { return wait_s_; }
+    void set_wait_s(std::int64_t n) { wait_s_ = n; }
+    const auto& orders() const { return orders_; }
+    auto* mutable_orders() { return &orders_; }
+};
+FLOWSTACK_FACT(Span, SpanWire) {
+    FACT_DURATION(late_after, late_after_seconds, std::chrono::seconds);
+    FACT_DURATION(wait, wait_s, std::chrono::seconds);
+    FACT_FIELD(orders);
+}
+FLOWSTACK_FACT(Spanned, SpanWire) { describe(fact.span, message); }
+
 namespace {
 
 using Event = std::variant<Needed, Accepted, Requested>;
@@ -84,6 +119,28 @@ TEST(Fact, IsStoredAsItsMessageUnderTheMessagesName) {
     EXPECT_EQ(stored.occurred_at, kAt);
     EXPECT_EQ(parsed<payment::v1::AskRequested>(stored.payload).personal().phone(),
               "+254700000001");
+}
+
+TEST(Fact, ThatIsOneStructIsDescribedByIt) {
+    const Spanned fact{{.late_after = std::chrono::seconds{7},
+                        .wait = std::chrono::seconds{9},
+                        .orders = {OrderId("o1"), OrderId("o2")}}};
+    const auto message = wire(fact);
+    Spanned back;
+    describe(back, message);
+    EXPECT_EQ(back, fact);
+    EXPECT_EQ(message.late_after_seconds(), 7);
+}
+
+TEST(Fact, NeverShortensAWaitThatItsUnitCannotHold) {
+    EXPECT_EQ(wire(Span{.late_after = Micros{1'000'001}}).late_after_seconds(), 2);
+}
+
+TEST(Fact, LeavesAPartUnsetThatSaysNothing) {
+    EXPECT_FALSE(wire(Failed{}).has_ref());
+    EXPECT_TRUE(wire(Failed{.ref = {.id = "ws_CO_1"}}).has_ref());
+    EXPECT_FALSE(wire(Requested{}).has_personal());
+    EXPECT_TRUE(wire(Requested{.phone = "+254700000001"}).has_personal());
 }
 
 TEST(Fact, OfAnUnknownTypeOrOfBrokenBytesIsCorrupt) {
