@@ -7,12 +7,13 @@
 #include "common/service/host.h"
 #include "common/service/run_main.h"
 #include "common/service/tenants.h"
-#include "services/campaign/adapters/campaign_rpc.h"
 #include "services/campaign/adapters/derive.h"
 #include "services/campaign/adapters/freezer.h"
-#include "services/campaign/adapters/handlers.h"
 #include "services/campaign/adapters/heads.h"
 #include "services/campaign/adapters/pacer.h"
+#include "services/campaign/adapters/projections.h"
+#include "services/campaign/adapters/reactor.h"
+#include "services/campaign/adapters/rpc.h"
 #include "services/campaign/adapters/sends.h"
 #include "services/campaign/config.h"
 
@@ -33,9 +34,9 @@ int run(int argc, char** argv) {
     const SystemClock clock;
     IdSource ids(clock);
 
-    campaign::Handlers handlers(host.store(), settings);
-    host.react([&](const auto& event, auto& turn) { handlers.react(event, turn); });
-    host.project([&](const auto& event, auto& turn) { handlers.project(event, turn); });
+    campaign::Reactor reactor(host.store(), settings);
+    host.react([&](const auto& event, auto& turn) { reactor.react(event, turn); });
+    host.project(campaign::project);
 
     const auto heads = campaign::make_heads([&](const auto& name) { return host.channel(name); });
     const auto sends = campaign::make_gateway_sends(host.channel("gateway"));

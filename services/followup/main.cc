@@ -8,8 +8,9 @@
 #include "common/service/run_main.h"
 #include "common/service/tenants.h"
 #include "services/followup/adapters/derive.h"
-#include "services/followup/adapters/handlers.h"
-#include "services/followup/adapters/task_rpc.h"
+#include "services/followup/adapters/projections.h"
+#include "services/followup/adapters/reactor.h"
+#include "services/followup/adapters/rpc.h"
 #include "services/followup/adapters/timer.h"
 #include "services/followup/config.h"
 
@@ -30,9 +31,9 @@ int run(int argc, char** argv) {
     const SystemClock clock;
     IdSource ids(clock);
 
-    followup::Handlers handlers(host.store(), settings);
-    host.react([&](const auto& event, auto& turn) { handlers.react(event, turn); });
-    host.project([&](const auto& event, auto& turn) { handlers.project(event, turn); });
+    followup::Reactor reactor(host.store(), settings);
+    host.react([&](const auto& event, auto& turn) { reactor.react(event, turn); });
+    host.project(followup::project);
 
     service::GatewayTenants tenants(host.channel("gateway"));
     service::GatewayContacts contacts(host.channel("gateway"));

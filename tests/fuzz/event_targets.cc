@@ -31,13 +31,14 @@
 #include "flowstack/payment/v1/order_service.pb.h"
 #include "flowstack/payment/v1/payment_service.pb.h"
 #include "flowstack/payment/v1/provider_account_events.pb.h"
-#include "services/campaign/adapters/campaign_codec.h"
+#include "services/campaign/adapters/codec.h"
 #include "services/campaign/adapters/derive.h"
 #include "services/conversation/adapters/codec.h"
 #include "services/conversation/adapters/derive.h"
 #include "services/conversation/adapters/projections.h"
+#include "services/followup/adapters/codec.h"
 #include "services/followup/adapters/derive.h"
-#include "services/followup/adapters/task_codec.h"
+#include "services/followup/adapters/projections.h"
 #include "services/gateway/adapters/codec.h"
 #include "services/gateway/adapters/derive.h"
 #include "services/payment/adapters/codec.h"
@@ -181,7 +182,7 @@ FLOWSTACK_FUZZ_TARGET(events) {
         refused([&] { payment::apply(payment, event, true); });
     }
     std::optional<followup::v1::Task> task;
-    for (const auto& event : followup_events) refused([&] { followup::project(task, event); });
+    for (const auto& event : followup_events) refused([&] { followup::apply(task, event); });
 
     static const gateway::DerivedKeys keys(Secret(std::string(64, 'a')));
     static const auto gateway_derive = gateway::make_derive(4, keys);

@@ -247,7 +247,8 @@ Check claims(const Facts& facts) {
         return id.empty() ? "" : provider + "/" + id;
     };
     each<payment::v1::AskAccepted>(facts, [&](const auto& event, const auto& accepted) {
-        take(event, "", "provider_reference", given(accepted.ref().provider(), accepted.ref().id()));
+        take(event, "", "provider_reference",
+             given(accepted.ref().provider(), accepted.ref().id()));
     });
     each<payment::v1::IntentPaid>(facts, [&](const auto& event, const auto& paid) {
         take(event, "", "provider_reference", given(paid.ref().provider(), paid.ref().id()));
@@ -497,8 +498,7 @@ Check money(const Facts& facts) {
     each<payment::v1::AskUnknown>(
         facts, [&](const auto& event, const auto&) { unknown_pushes.insert(event.key); });
     each<payment::v1::IntentCreated>(facts, [&](const auto& event, const auto& created) {
-        if (unknown_pushes.contains(event.key))
-            unknown_references.insert(created.reference());
+        if (unknown_pushes.contains(event.key)) unknown_references.insert(created.reference());
     });
 
     std::set<std::string> made;
@@ -675,7 +675,7 @@ Check purchases(const Facts& facts) {
 Check campaigns(const Facts& facts) {
     Finder find("dispositions equal the audience");
     struct Shard {
-        std::map<std::string, std::string> members;  // customer → disposition
+        std::map<std::string, campaign::v1::Disposition> members;  // by customer
         bool last = false;
         std::int64_t total = 0;
     };
@@ -701,8 +701,9 @@ Check campaigns(const Facts& facts) {
             auto& shard = all[frozen.campaign_id()].shards[event.lane];
             for (const auto& member : frozen.personal().members())
                 if (!shard.members
-                         .emplace(member.customer_id(),
-                                  member.suppressed().empty() ? "" : "suppressed")
+                         .emplace(member.customer_id(), member.suppressed().empty()
+                                                            ? campaign::v1::DISPOSITION_UNSPECIFIED
+                                                            : campaign::v1::DISPOSITION_SUPPRESSED)
                          .second)
                     find.wrong(where(event) + ": " + member.customer_id() + " is a member twice");
             if (frozen.last()) {
@@ -742,17 +743,18 @@ Check campaigns(const Facts& facts) {
                            std::to_string(shard.total));
             for (const auto& [customer, disposition] : shard.members) {
                 find.looked();
-                if (disposition.empty())
+                const auto& word = campaign::v1::Disposition_Name(disposition);
+                if (disposition == campaign::v1::DISPOSITION_UNSPECIFIED)
                     find.wrong("campaign " + id + ": " + customer + " has no disposition");
                 const bool got = sent_to[id].contains(customer);
-                if ((disposition == "sent" || disposition == "delivered" ||
-                     disposition == "read") &&
+                if ((disposition == campaign::v1::DISPOSITION_SENT ||
+                     disposition == campaign::v1::DISPOSITION_DELIVERED ||
+                     disposition == campaign::v1::DISPOSITION_READ) &&
                     !got)
-                    find.wrong("campaign " + id + ": " + customer + " is " + disposition +
+                    find.wrong("campaign " + id + ": " + customer + " is " + word +
                                ", the provider accepted nothing");
-                if ((disposition == "cancelled") && got)
-                    find.wrong("campaign " + id + ": " + customer + " is " + disposition +
-                               " and got it");
+                if (disposition == campaign::v1::DISPOSITION_CANCELLED && got)
+                    find.wrong("campaign " + id + ": " + customer + " is " + word + " and got it");
                 if (times[id][customer] > 1)
                     find.wrong("campaign " + id + ": " + customer + " got it " +
                                std::to_string(times[id][customer]) + " times");

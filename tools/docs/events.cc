@@ -122,7 +122,18 @@ std::string type_of(const pb::FieldDescriptor& field) {
     return (field.is_repeated() ? "repeated " : "") + type;
 }
 
-// "a, b (Money), personal {phone}"
+// The values of an enum without what they have in common: "PAID | FAILED".
+std::string values_of(const pb::EnumDescriptor& type) {
+    const std::string first = type.value(0)->name();
+    const auto prefix = first.rfind("UNSPECIFIED");
+    std::string text;
+    for (int i = 1; i < type.value_count(); ++i)
+        text += (i > 1 ? " | " : "") +
+                type.value(i)->name().substr(prefix == std::string::npos ? 0 : prefix);
+    return text;
+}
+
+// "a, b (Money), state (PAID | FAILED), personal {phone}"
 std::string fields_of(const pb::Descriptor& message) {
     std::string text;
     for (int i = 0; i < message.field_count(); ++i) {
@@ -137,6 +148,8 @@ std::string fields_of(const pb::Descriptor& message) {
         } else if (field.is_repeated() ||
                    field.cpp_type() == pb::FieldDescriptor::CPPTYPE_MESSAGE) {
             text += " (" + type_of(field) + ")";
+        } else if (field.enum_type()) {
+            text += " (" + values_of(*field.enum_type()) + ")";
         }
     }
     return text.empty() ? "–" : text;

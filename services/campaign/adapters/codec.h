@@ -1,6 +1,5 @@
 #pragma once
 
-#include <cstdint>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -10,23 +9,9 @@
 #include "services/campaign/domain/audience_shard.h"
 #include "services/campaign/domain/campaign.h"
 
-namespace flowstack::campaign::v1 {
-class Campaign;
-}
-
-// Campaigns and shards between their stored form (flowstack.campaign.v1 events), the rules'
-// structs, and the API.
+// Translates between the facts of the rules and their stored form (flowstack.campaign.v1). No other
+// file knows both.
 namespace flowstack::campaign {
-
-inline constexpr const char* kCampaignCategory = "campaign";
-inline constexpr const char* kShardCategory = "audience_shard";
-
-// A campaign lives on a lane of its own name, its shards on the lanes of its recipients.
-eventlog::StreamName campaign_stream(const std::string& tenant, const std::string& campaign_id);
-eventlog::StreamName shard_stream(const std::string& tenant, const std::string& campaign_id,
-                                  int lane);
-eventlog::Routing campaign_routing(const std::string& campaign_id);
-eventlog::Routing shard_routing(int lane);
 
 struct CampaignState {
     Campaign campaign;
@@ -47,18 +32,12 @@ struct ShardCodec {
                         Time occurred_at);
 };
 
-// Throws CorruptStream for an unknown type.
-ShardEvent decode_shard(const std::string& type, const std::string& payload);
+eventlog::NewEvent encode(const Event& event, Time occurred_at);
+eventlog::NewEvent encode(const ShardEvent& event, Time occurred_at);
 
-eventlog::NewEvent encode(const Event& event, const Draft& draft, Time occurred_at);
-eventlog::NewEvent encode(const ShardEvent& event, const std::string& campaign_id,
-                          Time occurred_at);
-
-// The API's view of a fold. `version` is that of its stream.
-void fill(v1::Campaign& out, const std::string& tenant, const CampaignState& state,
-          std::int64_t version);
-
-// WAITING, QUEUED, SENT, …: a disposition as the API has it.
-std::string api_word(Disposition disposition);
+// Throw CorruptStream for an unknown type and for bytes that are not of their type, and
+// std::invalid_argument for a value that a fact cannot hold (common/eventlog/fact.h).
+Event decode_campaign(std::string_view type, std::string_view payload);
+ShardEvent decode_shard(std::string_view type, std::string_view payload);
 
 }  // namespace flowstack::campaign

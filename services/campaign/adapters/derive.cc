@@ -1,7 +1,6 @@
 #include "services/campaign/adapters/derive.h"
 
-#include <stdexcept>
-
+#include "common/eventlog/payload.h"
 #include "flowstack/campaign/v1/campaign_events.pb.h"
 
 namespace flowstack::campaign {
@@ -9,11 +8,8 @@ namespace {
 
 template <class Message>
 std::optional<Message> parse(const eventlog::NewEvent& event) {
-    if (event.type != Message::descriptor()->full_name()) return std::nullopt;
-    Message message;
-    if (!message.ParseFromString(event.payload))
-        throw std::invalid_argument(event.type + " cannot be read");
-    return message;
+    if (!eventlog::is<Message>(event.type)) return std::nullopt;
+    return eventlog::parsed<Message>(event.payload);
 }
 
 }  // namespace
@@ -21,13 +17,15 @@ std::optional<Message> parse(const eventlog::NewEvent& event) {
 std::optional<CampaignKey> CampaignKey::parse(const std::string& text) {
     const auto slash = text.find('/');
     if (slash == std::string::npos) return std::nullopt;
-    return CampaignKey{text.substr(0, slash), text.substr(slash + 1)};
+    return CampaignKey{.tenant = text.substr(0, slash),
+                       .campaign_id = CampaignId(text.substr(slash + 1))};
 }
 
 void derive(const eventlog::StreamName& stream, int lane, const eventlog::NewEvent& event,
             eventlog::Derived& out) {
     const auto key = [&](const auto& m) {
-        return CampaignKey{stream.tenant, m.campaign_id()}.text();
+        return CampaignKey{.tenant = stream.tenant, .campaign_id = CampaignId(m.campaign_id())}
+            .text();
     };
     if (const auto scheduled = parse<v1::CampaignScheduled>(event)) {
         out.work_put.push_back(

@@ -4,6 +4,7 @@
 #include <string>
 
 #include "common/eventlog/types.h"
+#include "services/campaign/domain/campaign.h"
 
 // Side rows of campaign's events: what the owners of lanes have to do. A pure function of the
 // event.
@@ -19,7 +20,7 @@ inline constexpr const char* kHaltWork = "halt";
 // Key of all of them: "<tenant>/<campaign>".
 struct CampaignKey {
     std::string tenant;
-    std::string campaign_id;
+    CampaignId campaign_id;
 
     std::string text() const { return tenant + "/" + campaign_id; }
     static std::optional<CampaignKey> parse(const std::string& text);

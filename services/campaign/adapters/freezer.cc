@@ -6,7 +6,7 @@
 #include "common/observability/log.h"
 #include "flowstack/campaign/v1/views.pb.h"
 #include "services/campaign/adapters/derive.h"
-#include "services/campaign/adapters/handlers.h"
+#include "services/campaign/adapters/streams.h"
 
 namespace flowstack::campaign {
 namespace {
@@ -58,7 +58,7 @@ bool Freezer::caught_up(const eventlog::WorkRow& row, const Draft& draft, std::i
 }
 
 std::vector<Member> Freezer::next_members(const std::string& tenant, int lane, const Draft& draft,
-                                          const std::string& after, bool& more) {
+                                          const CustomerId& after, bool& more) {
     const auto page = static_cast<std::int64_t>(config_.chunk_members_max);
     const bool listed = draft.audience.kind == AudienceKind::list;
     const auto& values = draft.audience.values;
@@ -97,9 +97,10 @@ std::vector<Member> Freezer::next_members(const std::string& tenant, int lane, c
                 continue;
             const bool refused = draft.type == Type::promotional ? contact.marketing_refused()
                                                                  : contact.utility_refused();
-            members.push_back({from,
-                               customer.name().empty() ? contact.profile_name() : customer.name(),
-                               merged    ? kMerged
+            members.push_back(
+                {.customer_id = CustomerId(from),
+                 .name = customer.name().empty() ? contact.profile_name() : customer.name(),
+                 .suppressed = merged    ? kMerged
                                : refused ? kOptedOut
                                          : ""});
         }
@@ -124,11 +125,14 @@ void Freezer::freeze(const eventlog::WorkRow& row) {
         if (shard.state.frozen) break;
         const auto& recipients = shard.state.recipients;
         bool more = false;
-        auto members = next_members(key->tenant, row.lane, *draft,
-                                    recipients.empty() ? "" : recipients.rbegin()->first, more);
-        const auto decision =
-            decide(shard.state, FreezeMembers{key->campaign_id, shard.state.chunks,
-                                              std::move(members), !more, position});
+        auto members =
+            next_members(key->tenant, row.lane, *draft,
+                         recipients.empty() ? CustomerId() : recipients.rbegin()->first, more);
+        const auto decision = decide(shard.state, FreezeMembers{.campaign_id = key->campaign_id,
+                                                                .chunk = shard.state.chunks,
+                                                                .members = std::move(members),
+                                                                .last = !more,
+                                                                .source_position = position});
         if (!decision.accepted()) return;
 
         eventlog::Command command;
@@ -145,7 +149,7 @@ void Freezer::freeze(const eventlog::WorkRow& row) {
         command.meta.causation = first.where();
         eventlog::Part part{stream, shard.expected(), {}};
         for (const auto& event : decision.events())
-            part.events.push_back(encode(event, key->campaign_id, clock_.now()));
+            part.events.push_back(encode(event, clock_.now()));
         command.parts.push_back(std::move(part));
         if (!store_.append(std::move(command)).accepted()) return;  // another owner froze it
         if (!more) break;

@@ -9,7 +9,7 @@
 #include "common/core/guarded.h"
 #include "common/eventlog/folds.h"
 #include "common/eventlog/work.h"
-#include "services/campaign/adapters/campaign_codec.h"
+#include "services/campaign/adapters/codec.h"
 #include "services/campaign/config.h"
 
 // Freezes a lane's part of an audience: its owner writes down who is in it.
@@ -34,7 +34,7 @@ public:
 private:
     bool caught_up(const eventlog::WorkRow& row, const Draft& draft, std::int64_t& position);
     std::vector<Member> next_members(const std::string& tenant, int lane, const Draft& draft,
-                                     const std::string& after, bool& more);
+                                     const CustomerId& after, bool& more);
 
     eventlog::Store& store_;
     const Clock& clock_;

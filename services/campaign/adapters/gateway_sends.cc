@@ -2,6 +2,7 @@
 
 #include "common/core/broken_world.h"
 #include "common/rpc/channel.h"
+#include "common/rpc/resource_name.h"
 #include "flowstack/gateway/v1/message_service.grpc.pb.h"
 #include "services/campaign/adapters/sends.h"
 
@@ -18,7 +19,7 @@ public:
 
     std::vector<Refused> ask(const SendBatch& batch) override {
         gateway::SendMessagesRequest request;
-        request.set_parent("tenants/" + batch.tenant);
+        request.set_parent(rpc::tenant_name(batch.tenant));
         request.set_channel_id(batch.channel_id);
         request.mutable_origin()->set_kind("campaign");
         request.mutable_origin()->set_id(batch.campaign_id);
@@ -41,15 +42,16 @@ public:
             if (verdict.verdict() == "QUEUED") continue;
             // No refusal: somebody else was writing. Asked again, nobody is queued twice.
             if (verdict.reason() == "CONTENTION") throw Unavailable("SendMessages: contention");
-            refused.push_back({verdict.customer_id(), verdict.reason()});
+            refused.push_back(
+                {.customer_id = CustomerId(verdict.customer_id()), .reason = verdict.reason()});
         }
         return refused;
     }
 
-    int withdraw(const std::string& tenant, const std::string& campaign_id,
+    int withdraw(const std::string& tenant, const CampaignId& campaign_id,
                  const std::string& reason) override {
         gateway::CancelMessagesRequest request;
-        request.set_parent("tenants/" + tenant);
+        request.set_parent(rpc::tenant_name(tenant));
         request.mutable_origin()->set_kind("campaign");
         request.mutable_origin()->set_id(campaign_id);
         request.set_reason(reason);

@@ -6,7 +6,8 @@
 #include "common/core/broken_world.h"
 #include "common/observability/log.h"
 #include "services/campaign/adapters/derive.h"
-#include "services/campaign/adapters/handlers.h"
+#include "services/campaign/adapters/reactor.h"
+#include "services/campaign/adapters/streams.h"
 #include "services/campaign/adapters/tenants.h"
 
 namespace flowstack::campaign {
@@ -88,8 +89,7 @@ bool Pacer::append(const View& view, const Command& command) {
     out.meta.correlation_id = view.key.campaign_id;
     eventlog::Part part{
         campaign_stream(view.key.tenant, view.key.campaign_id), view.campaign.expected(), {}};
-    for (const auto& event : decision.events())
-        part.events.push_back(encode(event, *draft_of(state), clock_.now()));
+    for (const auto& event : decision.events()) part.events.push_back(encode(event, clock_.now()));
     out.parts.push_back(std::move(part));
     return store_.append(std::move(out)).accepted();
 }
@@ -114,8 +114,7 @@ bool Pacer::append(const View& view, int lane, const ShardCommand& command) {
     eventlog::Part part{shard_stream(view.key.tenant, view.key.campaign_id, lane),
                         ask ? eventlog::kAny : shard.expected(),
                         {}};
-    for (const auto& event : decision.events())
-        part.events.push_back(encode(event, view.key.campaign_id, clock_.now()));
+    for (const auto& event : decision.events()) part.events.push_back(encode(event, clock_.now()));
     out.parts.push_back(std::move(part));
     return store_.append(std::move(out)).accepted();
 }
@@ -128,12 +127,13 @@ void Pacer::withdraw(const View& view, const char* reason) {
 
 // Pauses or cancels the campaign of a tenant that may not send. True when it goes on as it is.
 bool Pacer::tenant_allows(const View& view, const v1::TenantView& tenant) {
-    const auto& status = tenant.status();
+    const auto status = tenant.status();
     const auto& state = view.campaign.state.campaign;
     const bool running = std::holds_alternative<Running>(state);
-    if (status == "CLOSED" && (running || std::holds_alternative<Paused>(state)))
-        return !append(view, CancelCampaign{"tenant_closed"});
-    if (status == "SUSPENDED" && running) return !append(view, PauseCampaign{"tenant_suspended"});
+    if (status == v1::TENANT_STATUS_CLOSED && (running || std::holds_alternative<Paused>(state)))
+        return !append(view, CancelCampaign{.reason = "tenant_closed"});
+    if (status == v1::TENANT_STATUS_SUSPENDED && running)
+        return !append(view, PauseCampaign{.reason = "tenant_suspended"});
     return true;
 }
 
@@ -145,7 +145,7 @@ bool Pacer::quiet(const View& view, const v1::TenantView& tenant, Memory& memory
     if (until && !memory.held) {
         log::info("campaign held until the tenant's quiet hours end",
                   {{"tenant", view.key.tenant},
-                   {"campaign", view.key.campaign_id},
+                   {"campaign", view.key.campaign_id.text()},
                    {"until_us", unix_micros(*until)}});
         metrics_
             .counter("flowstack_campaign_held_total",
@@ -158,7 +158,7 @@ bool Pacer::quiet(const View& view, const v1::TenantView& tenant, Memory& memory
 
 void Pacer::start(const eventlog::WorkRow& row) {
     const auto view = look(row);
-    append(view, StartCampaign{store_.options().lanes});
+    append(view, StartCampaign{.lanes = store_.options().lanes});
 }
 
 void Pacer::turn(const eventlog::WorkRow& row) {
@@ -182,10 +182,11 @@ void Pacer::turn(const eventlog::WorkRow& row) {
     }
     const auto tenant = tenant_view(read_model_, tenants_, view.key.tenant);
     if (!tenant_allows(view, tenant)) view = look(row);
-    if (!view.run().audience && view.frozen() && append(view, RecordFrozen{view.members()}))
+    if (!view.run().audience && view.frozen() &&
+        append(view, RecordFrozen{.audience = view.members()}))
         view = look(row);
     if (view.run().audience && view.settled() == *view.run().audience &&
-        append(view, RecordSettled{view.settled()})) {
+        append(view, RecordSettled{.settled = view.settled()})) {
         hands_.with([&](auto& all) { all.erase(row.key); });
         return;
     }
@@ -200,8 +201,8 @@ void Pacer::turn(const eventlog::WorkRow& row) {
         }
     } catch (const SendsRefused& error) {
         log::warn("gateway refuses a campaign's sends",
-                  {{"campaign", view.key.campaign_id}, {"error", error.what()}});
-        append(view, PauseCampaign{error.what()});
+                  {{"campaign", view.key.campaign_id.text()}, {"error", error.what()}});
+        append(view, PauseCampaign{.reason = error.what()});
     }
 }
 
@@ -247,7 +248,7 @@ void Pacer::run(View& view, Memory& memory) {
             const auto members =
                 next_waiting(shard.state, std::min(kSendBatchMax, static_cast<std::size_t>(left)));
             if (members.empty()) break;
-            AskSends asking{{}, view.run().round};
+            AskSends asking{.customer_ids = {}, .round = view.run().round};
             for (const auto& [customer, name] : members) asking.customer_ids.push_back(customer);
             // A pause stops it between two batches; what was asked before is withdrawn next turn.
             const auto stream = campaign_stream(view.key.tenant, view.key.campaign_id);
@@ -264,19 +265,25 @@ void Pacer::run(View& view, Memory& memory) {
     }
 }
 
-void Pacer::ask(View& view, int lane, int round,
-                const std::vector<std::pair<std::string, std::string>>& members) {
+void Pacer::ask(View& view, int lane, int round, const std::vector<Addressee>& members) {
     const auto& draft = view.draft();
-    SendBatch batch{view.key.tenant,  view.key.campaign_id,   round,
-                    draft.channel_id, purpose_of(draft.type), {}};
+    SendBatch batch{.tenant = view.key.tenant,
+                    .campaign_id = view.key.campaign_id,
+                    .round = round,
+                    .channel_id = draft.channel_id,
+                    .purpose = purpose_of(draft.type),
+                    .items = {}};
     for (const auto& [customer, name] : members)
-        batch.items.push_back({customer, personalized(draft.body, name, draft.default_name)});
+        batch.items.push_back(
+            {.customer_id = customer, .text = personalized(draft.body, name, draft.default_name)});
     for (const auto& refused : sends_.ask(batch)) {
         auto& shard = view.shards[static_cast<std::size_t>(lane)];
         shard = shards_.load(shard_stream(view.key.tenant, view.key.campaign_id, lane));
         if (!append(view, lane,
-                    RecordEvidence{refused.customer_id, Disposition::failed, refused.reason}))
-            throw Contention("a refused send of campaign " + view.key.campaign_id);
+                    RecordEvidence{.customer_id = refused.customer_id,
+                                   .disposition = Disposition::failed,
+                                   .reason = refused.reason}))
+            throw Contention("a refused send of campaign " + view.key.campaign_id.text());
     }
 }
 
@@ -292,7 +299,7 @@ void Pacer::wind_down(View& view, Memory& memory) {
     for (int lane = 0; lane < view.run().lanes; ++lane) {
         auto& shard = view.shards[static_cast<std::size_t>(lane)];
         if (shard.state.closed) continue;
-        append(view, lane, CloseShard{reason, kCloseAtOnceMax});
+        append(view, lane, CloseShard{.reason = reason, .limit = kCloseAtOnceMax});
         closed = false;
     }
     if (!closed) return;
@@ -302,7 +309,10 @@ void Pacer::wind_down(View& view, Memory& memory) {
         auto& shard = view.shards[static_cast<std::size_t>(lane)];
         for (int round = 0; round <= view.run().round; ++round)
             for (const auto& [customer, name] : asked_and_open(shard.state, round)) {
-                append(view, lane, RecordEvidence{customer, Disposition::unknown, "no_outcome"});
+                append(view, lane,
+                       RecordEvidence{.customer_id = customer,
+                                      .disposition = Disposition::unknown,
+                                      .reason = "no_outcome"});
                 shard = shards_.load(shard_stream(view.key.tenant, view.key.campaign_id, lane));
             }
     }

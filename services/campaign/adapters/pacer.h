@@ -15,7 +15,7 @@
 #include "common/localtime/local_clock.h"
 #include "common/observability/metrics.h"
 #include "common/service/tenants.h"
-#include "services/campaign/adapters/campaign_codec.h"
+#include "services/campaign/adapters/codec.h"
 #include "services/campaign/adapters/sends.h"
 #include "services/campaign/adapters/tenants.h"
 #include "services/campaign/config.h"
@@ -74,8 +74,7 @@ private:
     bool quiet(const View& view, const v1::TenantView& tenant, Memory& memory);
     void run(View& view, Memory& memory);
     void pause(const View& view, Memory& memory);
-    void ask(View& view, int lane, int round,
-             const std::vector<std::pair<std::string, std::string>>& members);
+    void ask(View& view, int lane, int round, const std::vector<Addressee>& members);
     void wind_down(View& view, Memory& memory);
 
     eventlog::Store& store_;

@@ -1,4 +1,4 @@
-#include "services/campaign/adapters/campaign_rpc.h"
+#include "services/campaign/adapters/rpc.h"
 
 #include <grpcpp/grpcpp.h>
 
@@ -7,15 +7,19 @@
 
 #include "common/eventlog/folds.h"
 #include "common/rpc/error.h"
+#include "common/rpc/resource_name.h"
 #include "common/rpc/server.h"
+#include "common/rpc/timestamp.h"
 #include "common/service/one_effect.h"
 #include "common/service/pages.h"
 #include "flowstack/campaign/v1/campaign_service.grpc.pb.h"
 #include "flowstack/campaign/v1/views.pb.h"
 #include "flowstack/common/v1/error_reason.pb.h"
 #include "flowstack/gateway/v1/contact_service.pb.h"
-#include "services/campaign/adapters/campaign_codec.h"
-#include "services/campaign/adapters/handlers.h"
+#include "services/campaign/adapters/codec.h"
+#include "services/campaign/adapters/projections.h"
+#include "services/campaign/adapters/reactor.h"
+#include "services/campaign/adapters/streams.h"
 #include "services/campaign/adapters/tenants.h"
 
 namespace flowstack::campaign {
@@ -25,30 +29,17 @@ namespace reason = flowstack::common::v1;
 constexpr std::size_t kReasonMax = 500;
 constexpr const char* kDefaultName = "there";
 
-std::string tenant_of(const std::string& parent) {
-    constexpr std::string_view kPrefix = "tenants/";
-    const auto rest = parent.starts_with(kPrefix) ? parent.substr(kPrefix.size()) : "";
-    if (rest.empty() || rest.find('/') != std::string::npos)
-        throw rpc::invalid_field("parent", "must be tenants/{tenant}");
-    return rest;
-}
+using rpc::parse_parent;
+using rpc::time_of;
 
 struct CampaignName {
     std::string tenant;
-    std::string campaign_id;
+    CampaignId campaign_id;
 };
 
 CampaignName campaign_name(const std::string& name, const char* field = "name") {
-    constexpr std::string_view kCampaigns = "/campaigns/";
-    const auto middle = name.find(kCampaigns);
-    if (name.starts_with("tenants/") && middle != std::string::npos) {
-        CampaignName parsed{name.substr(8, middle - 8), name.substr(middle + kCampaigns.size())};
-        if (!parsed.tenant.empty() && !parsed.campaign_id.empty() &&
-            parsed.tenant.find('/') == std::string::npos &&
-            parsed.campaign_id.find('/') == std::string::npos)
-            return parsed;
-    }
-    throw rpc::invalid_field(field, "must be tenants/{tenant}/campaigns/{campaign}");
+    auto parsed = rpc::parse_name(name, "campaigns", field);
+    return {.tenant = std::move(parsed.tenant), .campaign_id = CampaignId(std::move(parsed.id))};
 }
 
 // The state that did not allow it, for programs.
@@ -59,7 +50,7 @@ rpc::Failure in_state(rpc::Failure failure, const std::string& state) {
 
 // The domain's rejections as the API's errors: in one place.
 rpc::Failure failure_of(Rejection rejection, const std::string& name, const Campaign& campaign) {
-    const auto state = std::string(state_word(campaign));
+    const auto state = std::string(text_of(campaign));
     switch (rejection) {
         case Rejection::absent:
             return rpc::not_found(name);
@@ -93,10 +84,6 @@ rpc::Failure failure_of(Rejection rejection, const std::string& name, const Camp
     return rpc::internal();
 }
 
-Time time_from(const google::protobuf::Timestamp& at) {
-    return from_unix_seconds(at.seconds()) + Micros{at.nanos() / 1000};
-}
-
 const std::string& checked_reason(const std::string& text) {
     if (text.size() > kReasonMax) throw rpc::invalid_field("reason", "must have at most 500 bytes");
     return text;
@@ -104,21 +91,21 @@ const std::string& checked_reason(const std::string& text) {
 
 class CampaignRpc final : public v1::CampaignService::CallbackService {
 public:
-    explicit CampaignRpc(const CampaignRpcParts& parts)
-        : p_(parts),
-          local_clock_(parts.metrics),
-          campaigns_(parts.store, 1000),
-          shards_(parts.store, 256) {}
+    explicit CampaignRpc(const Doors& doors)
+        : doors_(doors),
+          local_clock_(doors.metrics),
+          campaigns_(doors.store, 1000),
+          shards_(doors.store, 256) {}
 
     grpc::ServerUnaryReactor* CreateCampaign(grpc::CallbackServerContext* context,
                                              const v1::CreateCampaignRequest* request,
                                              v1::Campaign* answer) override {
-        return p_.door.unary(context, [=, this](rpc::Call&) { create(*request, *answer); });
+        return doors_.rpc.unary(context, [=, this](rpc::Call&) { create(*request, *answer); });
     }
     grpc::ServerUnaryReactor* GetCampaign(grpc::CallbackServerContext* context,
                                           const v1::GetCampaignRequest* request,
                                           v1::Campaign* answer) override {
-        return p_.door.unary(context, [=, this](rpc::Call&) {
+        return doors_.rpc.unary(context, [=, this](rpc::Call&) {
             const auto name = campaign_name(request->name());
             const auto folded = load(name, request->name());
             fill(*answer, name.tenant, folded.state, folded.version);
@@ -128,71 +115,72 @@ public:
     grpc::ServerUnaryReactor* ListCampaigns(grpc::CallbackServerContext* context,
                                             const v1::ListCampaignsRequest* request,
                                             v1::ListCampaignsResponse* answer) override {
-        return p_.door.unary(context, [=, this](rpc::Call&) {
-            answer->set_next_page_token(
-                service::list<v1::Campaign>(p_.read_model, *request,
-                                            {.tenant = tenant_of(request->parent()),
-                                             .kind = kCampaignDocument,
-                                             .state = request->state()},
-                                            [&](v1::Campaign campaign) {
-                                                show_hold(tenant_of(request->parent()), campaign);
-                                                *answer->add_campaigns() = std::move(campaign);
-                                            }));
+        return doors_.rpc.unary(context, [=, this](rpc::Call&) {
+            answer->set_next_page_token(service::list<v1::Campaign>(
+                doors_.read_model, *request,
+                {.tenant = parse_parent(request->parent()),
+                 .kind = kCampaignDocument,
+                 .state = request->state()},
+                [&](v1::Campaign campaign) {
+                    show_hold(parse_parent(request->parent()), campaign);
+                    *answer->add_campaigns() = std::move(campaign);
+                }));
         });
     }
     grpc::ServerUnaryReactor* StartCampaign(grpc::CallbackServerContext* context,
                                             const v1::StartCampaignRequest* request,
                                             v1::Campaign* answer) override {
-        return p_.door.unary(context, [=, this](rpc::Call&) {
-            const Time now = p_.clock.now();
-            const bool later = request->has_start_time() && time_from(request->start_time()) > now;
+        return doors_.rpc.unary(context, [=, this](rpc::Call&) {
+            const Time now = doors_.clock.now();
+            const bool later = request->has_start_time() && time_of(request->start_time()) > now;
             if (later)
                 change("StartCampaign", *request,
-                       ScheduleCampaign{time_from(request->start_time()), now}, *answer);
-            else
-                change("StartCampaign", *request, campaign::StartCampaign{p_.store.options().lanes},
+                       ScheduleCampaign{.start_at = time_of(request->start_time()), .now = now},
                        *answer);
+            else
+                change("StartCampaign", *request,
+                       campaign::StartCampaign{.lanes = doors_.store.options().lanes}, *answer);
         });
     }
     grpc::ServerUnaryReactor* PauseCampaign(grpc::CallbackServerContext* context,
                                             const v1::PauseCampaignRequest* request,
                                             v1::Campaign* answer) override {
-        return p_.door.unary(context, [=, this](rpc::Call&) {
+        return doors_.rpc.unary(context, [=, this](rpc::Call&) {
             change("PauseCampaign", *request,
-                   campaign::PauseCampaign{checked_reason(request->reason())}, *answer);
+                   campaign::PauseCampaign{.reason = checked_reason(request->reason())}, *answer);
         });
     }
     grpc::ServerUnaryReactor* ResumeCampaign(grpc::CallbackServerContext* context,
                                              const v1::ResumeCampaignRequest* request,
                                              v1::Campaign* answer) override {
-        return p_.door.unary(context, [=, this](rpc::Call&) {
+        return doors_.rpc.unary(context, [=, this](rpc::Call&) {
             change("ResumeCampaign", *request, campaign::ResumeCampaign{}, *answer);
         });
     }
     grpc::ServerUnaryReactor* CancelCampaign(grpc::CallbackServerContext* context,
                                              const v1::CancelCampaignRequest* request,
                                              v1::Campaign* answer) override {
-        return p_.door.unary(context, [=, this](rpc::Call&) {
+        return doors_.rpc.unary(context, [=, this](rpc::Call&) {
             change("CancelCampaign", *request,
-                   campaign::CancelCampaign{checked_reason(request->reason())}, *answer);
+                   campaign::CancelCampaign{.reason = checked_reason(request->reason())}, *answer);
         });
     }
     grpc::ServerUnaryReactor* GetCampaignMetrics(grpc::CallbackServerContext* context,
                                                  const v1::GetCampaignMetricsRequest* request,
                                                  v1::CampaignMetrics* answer) override {
-        return p_.door.unary(context, [=, this](rpc::Call&) { metrics(*request, *answer); });
+        return doors_.rpc.unary(context, [=, this](rpc::Call&) { metrics(*request, *answer); });
     }
     grpc::ServerUnaryReactor* ListRecipients(grpc::CallbackServerContext* context,
                                              const v1::ListRecipientsRequest* request,
                                              v1::ListRecipientsResponse* answer) override {
-        return p_.door.unary(context, [=, this](rpc::Call&) {
+        return doors_.rpc.unary(context, [=, this](rpc::Call&) {
             const auto name = campaign_name(request->parent(), "parent");
             load(name, request->parent());
             answer->set_next_page_token(service::list<v1::Recipient>(
-                p_.read_model, *request,
+                doors_.read_model, *request,
                 {.tenant = name.tenant,
                  .kind = kRecipientDocument,
-                 .parent = name.campaign_id,
+                 .parent = name.campaign_id.text(),
                  .state = request->disposition()},
                 [&](v1::Recipient who) { *answer->add_recipients() = std::move(who); }));
         });
@@ -207,30 +195,31 @@ private:
 
     // A running campaign that sends nothing because of the tenant's quiet hours says so.
     void show_hold(const std::string& tenant, v1::Campaign& campaign) {
-        const auto type = type_of(campaign.type());
+        const auto type = parse_type(campaign.type());
         if (campaign.state() != "RUNNING" || !type) return;
         // The read model alone: a list must not depend on whether gateway answers.
-        const auto stored = p_.read_model.get(tenant, kTenantDocument, tenant);
+        const auto stored = doors_.read_model.get(tenant, kTenantDocument, tenant);
         v1::TenantView view;
         if (!stored || !view.ParseFromString(*stored)) return;
-        if (held_until(*type, tenant, view, local_clock_, p_.clock.now()))
+        if (held_until(*type, tenant, view, local_clock_, doors_.clock.now()))
             campaign.set_reason(kQuietHoursReason);
     }
 
     void check_tenant(const std::string& tenant) {
         try {
-            if (tenant_view(p_.read_model, p_.tenants, tenant).status() == "CLOSED")
-                throw rpc::tenant_not_active("tenants/" + tenant, "the tenant is closed");
+            if (tenant_view(doors_.read_model, doors_.tenants, tenant).status() ==
+                v1::TENANT_STATUS_CLOSED)
+                throw rpc::tenant_not_active(rpc::tenant_name(tenant), "the tenant is closed");
         } catch (const service::NoSuchTenant&) {
-            throw rpc::not_found("tenants/" + tenant);
+            throw rpc::not_found(rpc::tenant_name(tenant));
         }
     }
 
     // Of a contact of whom this service has not read yet; the freezer waits until it has. Empty:
     // the tenant has none of it.
     std::string gateways_customer(const std::string& tenant, const std::string& value) {
-        const auto contact = value.starts_with('+') ? p_.contacts.with_phone(tenant, value)
-                                                    : p_.contacts.find(tenant, value);
+        const auto contact = value.starts_with('+') ? doors_.contacts.with_phone(tenant, value)
+                                                    : doors_.contacts.find(tenant, value);
         if (!contact) return "";
         return contact->merged_into().empty() ? contact->customer_id() : contact->merged_into();
     }
@@ -238,7 +227,7 @@ private:
     // Who is listed by customer id or phone, as customer ids, each once.
     std::vector<std::string> customers_of(const std::string& tenant,
                                           const std::vector<std::string>& values) {
-        const auto rows = p_.store.pool().with([&](postgres::Session& session) {
+        const auto rows = doors_.store.pool().with([&](postgres::Session& session) {
             return session.query(
                 "select id, parent, body from read_model where tenant = $1 and kind = $2 and "
                 "id = any($3::text[]) union select id, parent, body from read_model where "
@@ -275,32 +264,34 @@ private:
 
     Draft drafted(const std::string& tenant, const v1::CreateCampaignRequest& request) {
         Draft draft;
-        draft.campaign_id = p_.ids.next().text();
+        draft.campaign_id = CampaignId(doors_.ids.next().text());
         draft.name = request.display_name();
         draft.body = request.body();
-        const auto type = request.type().empty() ? Type::promotional : type_of(request.type());
+        const auto type = request.type().empty() ? Type::promotional : parse_type(request.type());
         if (!type) throw rpc::invalid_field("type", "must be PROMOTIONAL or TRANSACTIONAL");
         draft.type = *type;
         const auto& kind = request.audience().kind();
-        const auto audience = kind.empty() ? AudienceKind::all : audience_kind_of(kind);
+        const auto audience = kind.empty() ? AudienceKind::all : parse_audience_kind(kind);
         if (!audience) throw rpc::invalid_field("audience.kind", "must be all, tag or list");
-        draft.audience = {*audience,
-                          {request.audience().values().begin(), request.audience().values().end()}};
+        draft.audience = {
+            .kind = *audience,
+            .values = {request.audience().values().begin(), request.audience().values().end()}};
         if (*audience == AudienceKind::list && draft.audience.values.size() <= kAudienceListMax)
             draft.audience.values = customers_of(tenant, draft.audience.values);
         draft.default_name = request.default_name().empty() ? kDefaultName : request.default_name();
         draft.per_second = request.per_second();
-        draft.channel_id = request.channel_id();
+        draft.channel_id = ChannelId(request.channel_id());
         return draft;
     }
 
     void create(const v1::CreateCampaignRequest& request, v1::Campaign& answer) {
-        const auto tenant = tenant_of(request.parent());
+        const auto tenant = parse_parent(request.parent());
         check_tenant(tenant);
         if (request.start_immediately() && request.has_start_time())
             throw rpc::invalid_field("start_time", "must be empty together with start_immediately");
 
-        auto effect = service::one_effect(p_.store, p_.ids, "CreateCampaign", tenant, request);
+        auto effect =
+            service::one_effect(doors_.store, doors_.ids, "CreateCampaign", tenant, request);
         const auto events = effect.run([&]() -> std::optional<eventlog::Command> {
             const auto draft = drafted(tenant, request);
             std::vector<Event> made;
@@ -315,9 +306,10 @@ private:
             };
             decide_next(DraftCampaign{draft});
             if (request.start_immediately())
-                decide_next(campaign::StartCampaign{p_.store.options().lanes});
+                decide_next(campaign::StartCampaign{.lanes = doors_.store.options().lanes});
             else if (request.has_start_time())
-                decide_next(ScheduleCampaign{time_from(request.start_time()), p_.clock.now()});
+                decide_next(ScheduleCampaign{.start_at = time_of(request.start_time()),
+                                             .now = doors_.clock.now()});
             return command_of({campaign_stream(tenant, draft.campaign_id), eventlog::kCreate, {}},
                               draft, made);
         });
@@ -328,7 +320,7 @@ private:
     void change(const std::string& method, const Request& request, const Command& wish,
                 v1::Campaign& answer) {
         const auto name = campaign_name(request.name());
-        auto effect = service::one_effect(p_.store, p_.ids, method, name.tenant, request);
+        auto effect = service::one_effect(doors_.store, doors_.ids, method, name.tenant, request);
         eventlog::Folded<CampaignState> folded;
         const auto events = effect.run([&]() -> std::optional<eventlog::Command> {
             folded = load(name, request.name());
@@ -353,7 +345,7 @@ private:
         const auto folded = load(name, request.name());
         const auto* run = run_of(folded.state.campaign);
         answer.set_name(request.name());
-        answer.set_state(std::string(state_word(folded.state.campaign)));
+        answer.set_state(std::string(text_of(folded.state.campaign)));
         if (!run) return;
         Totals totals{};
         std::int64_t members = 0;
@@ -389,8 +381,7 @@ private:
         eventlog::Command command;
         command.meta.routing = campaign_routing(draft.campaign_id);
         command.meta.correlation_id = draft.campaign_id;
-        for (const auto& event : events)
-            part.events.push_back(encode(event, draft, p_.clock.now()));
+        for (const auto& event : events) part.events.push_back(encode(event, doors_.clock.now()));
         command.parts.push_back(std::move(part));
         return command;
     }
@@ -403,7 +394,7 @@ private:
         fill(answer, tenant, folded.state, folded.version);
     }
 
-    CampaignRpcParts p_;
+    Doors doors_;
     LocalClock local_clock_;
     eventlog::Folds<CampaignCodec> campaigns_;
     eventlog::Folds<ShardCodec> shards_;
@@ -411,8 +402,8 @@ private:
 
 }  // namespace
 
-std::shared_ptr<grpc::Service> make_campaign_rpc(const CampaignRpcParts& parts) {
-    return std::make_shared<CampaignRpc>(parts);
+std::shared_ptr<grpc::Service> make_campaign_rpc(const Doors& doors) {
+    return std::make_shared<CampaignRpc>(doors);
 }
 
 }  // namespace flowstack::campaign

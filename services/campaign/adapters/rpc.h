@@ -25,8 +25,9 @@ namespace flowstack::campaign {
 
 inline constexpr const char* kCampaignServiceName = "flowstack.campaign.v1.CampaignService";
 
-struct CampaignRpcParts {
-    rpc::Server& door;
+// What the service's RPCs work with; it must outlive them.
+struct Doors {
+    rpc::Server& rpc;
     eventlog::Store& store;
     eventlog::ReadModel& read_model;
     service::Tenants& tenants;
@@ -36,7 +37,6 @@ struct CampaignRpcParts {
     metrics::Registry& metrics;
 };
 
-// The parts must outlive the service.
-std::shared_ptr<grpc::Service> make_campaign_rpc(const CampaignRpcParts& parts);
+std::shared_ptr<grpc::Service> make_campaign_rpc(const Doors& doors);
 
 }  // namespace flowstack::campaign

@@ -5,6 +5,8 @@
 #include <string>
 #include <vector>
 
+#include "services/campaign/domain/campaign.h"
+
 namespace grpc {
 class Channel;
 }
@@ -14,12 +16,12 @@ namespace flowstack::campaign {
 
 struct SendBatch {
     std::string tenant;
-    std::string campaign_id;
-    int round = 0;           // part of the ids that gateway derives
-    std::string channel_id;  // may be empty
-    std::string purpose;     // marketing | utility
+    CampaignId campaign_id;
+    int round = 0;         // part of the ids that gateway derives
+    ChannelId channel_id;  // may be empty
+    std::string purpose;   // marketing | utility
     struct Item {
-        std::string customer_id;
+        CustomerId customer_id;
         std::string text;
     };
     std::vector<Item> items;  // at most kSendBatchMax
@@ -27,7 +29,7 @@ struct SendBatch {
 inline constexpr std::size_t kSendBatchMax = 100;
 
 struct Refused {
-    std::string customer_id;
+    CustomerId customer_id;
     std::string reason;
 };
 
@@ -44,7 +46,7 @@ public:
     // gateway would not even queue. Throws SendsRefused, flowstack::Unavailable.
     virtual std::vector<Refused> ask(const SendBatch& batch) = 0;
     // Withdraws what has not left, and says how many. Throws flowstack::Unavailable.
-    virtual int withdraw(const std::string& tenant, const std::string& campaign_id,
+    virtual int withdraw(const std::string& tenant, const CampaignId& campaign_id,
                          const std::string& reason) = 0;
 };
 

@@ -7,8 +7,8 @@
 namespace flowstack::campaign {
 namespace {
 
-bool concerns(const ShardEvent& event, const std::string& customer_id) {
-    const auto listed = [&](const std::vector<std::string>& ids) {
+bool concerns(const ShardEvent& event, const CustomerId& customer_id) {
+    const auto listed = [&](const std::vector<CustomerId>& ids) {
         return std::find(ids.begin(), ids.end(), customer_id) != ids.end();
     };
     return std::visit(Overloaded{
@@ -44,10 +44,10 @@ const eventlog::Folded<Shard>& ShardBook::committed(const eventlog::StreamName& 
 }
 
 eventlog::Folded<Shard> ShardBook::about(const eventlog::StreamName& stream,
-                                         const std::string& customer_id,
+                                         const CustomerId& customer_id,
                                          const eventlog::Turn& turn) {
     const auto& whole = committed(stream);
-    eventlog::Folded<Shard> one{only(whole.state, customer_id), whole.version};
+    eventlog::Folded<Shard> one{.state = only(whole.state, customer_id), .version = whole.version};
     for (const auto& pending : turn.pending().events(stream)) {
         ++one.version;
         auto event = decode_shard(pending.type, pending.payload);

@@ -4,7 +4,7 @@
 #include <map>
 
 #include "common/eventlog/folds.h"
-#include "services/campaign/adapters/campaign_codec.h"
+#include "services/campaign/adapters/codec.h"
 
 // The consumer's shards. An outcome concerns one member of many thousands, so the fold is kept in
 // place and only that member is handed out; eventlog::Folds would copy the shard for every outcome.
@@ -19,8 +19,8 @@ public:
 
     // The shard with no other member than this one, as the batch sees it: committed, and what it
     // has decided before.
-    eventlog::Folded<Shard> about(const eventlog::StreamName& stream,
-                                  const std::string& customer_id, const eventlog::Turn& turn);
+    eventlog::Folded<Shard> about(const eventlog::StreamName& stream, const CustomerId& customer_id,
+                                  const eventlog::Turn& turn);
 
 private:
     struct Entry {

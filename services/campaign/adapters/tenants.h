@@ -9,14 +9,7 @@
 #include "flowstack/campaign/v1/views.pb.h"
 #include "services/campaign/domain/campaign.h"
 
-namespace flowstack::gateway::v1 {
-class TenantSettings;
-}
-
 namespace flowstack::campaign {
-
-// Copies the settings that the pacer must know.
-void take_settings(v1::TenantView& view, const gateway::v1::TenantSettings& settings);
 
 // The tenant from this service's own read model, or asked of gateway while nothing was read yet.
 // Throws what service::Tenants throws.

@@ -12,9 +12,9 @@ namespace {
 using Answer = Decision<ShardEvent, ShardRejection>;
 const std::vector<ShardEvent> kNothingToDo;
 
-constexpr std::array<std::string_view, kDispositions> kWords{
-    "waiting",    "queued", "cancelled", "unknown", "sent",
-    "suppressed", "failed", "delivered", "read",    "replied"};
+constexpr std::array<std::string_view, kDispositions> kTexts{
+    "WAITING",    "QUEUED", "CANCELLED", "UNKNOWN", "SENT",
+    "SUPPRESSED", "FAILED", "DELIVERED", "READ",    "REPLIED"};
 
 // A reply to something that never left is a reply to something else.
 bool could_be_replied_to(Disposition d) {
@@ -26,19 +26,23 @@ Answer on(const Shard& shard, const FreezeMembers& c) {
     if (shard.frozen) return ShardRejection::frozen_already;
     if (c.chunk != shard.chunks) return ShardRejection::chunk_order;
     if (c.members.size() > kChunkMembersMax) return ShardRejection::chunk_size;
-    std::set<std::string_view> seen;
+    std::set<CustomerId> seen;
     for (const auto& member : c.members)
         if (shard.recipients.contains(member.customer_id) ||
             !seen.insert(member.customer_id).second)
             return ShardRejection::member_twice;
     const auto total = shard.members() + static_cast<std::int64_t>(c.members.size());
-    return MembersFrozen{c.campaign_id,      c.chunk,          c.members, c.last,
-                         c.last ? total : 0, c.source_position};
+    return MembersFrozen{.campaign_id = c.campaign_id,
+                         .chunk = c.chunk,
+                         .members = c.members,
+                         .last = c.last,
+                         .lane_total = c.last ? total : 0,
+                         .source_position = c.source_position};
 }
 
 Answer on(const Shard& shard, const AskSends& c) {
     if (!shard.frozen) return ShardRejection::not_frozen;
-    SendAsked asked{{}, c.round};
+    SendAsked asked{.campaign_id = shard.campaign_id, .customer_ids = {}, .round = c.round};
     for (const auto& customer : c.customer_ids) {
         const auto found = shard.recipients.find(customer);
         if (found == shard.recipients.end()) return ShardRejection::no_member;
@@ -49,6 +53,14 @@ Answer on(const Shard& shard, const AskSends& c) {
     return asked;
 }
 
+DispositionChanged changed(const Shard& shard, const CustomerId& customer_id,
+                           Disposition disposition, const std::string& reason) {
+    return {.campaign_id = shard.campaign_id,
+            .customer_id = customer_id,
+            .disposition = disposition,
+            .reason = reason};
+}
+
 Answer on(const Shard& shard, const RecordEvidence& c) {
     const auto found = shard.recipients.find(c.customer_id);
     if (found == shard.recipients.end()) return ShardRejection::no_member;
@@ -56,7 +68,7 @@ Answer on(const Shard& shard, const RecordEvidence& c) {
     const auto now = found->second.disposition;
     if (!outranks(c.disposition, now)) return kNothingToDo;
     if (c.disposition == Disposition::replied && !could_be_replied_to(now)) return kNothingToDo;
-    return DispositionChanged{c.customer_id, c.disposition, c.reason};
+    return changed(shard, c.customer_id, c.disposition, c.reason);
 }
 
 Answer on(const Shard& shard, const RecordWithdrawn& c) {
@@ -66,8 +78,9 @@ Answer on(const Shard& shard, const RecordWithdrawn& c) {
     // A late word about an earlier round, or about a message that left after all.
     if (recipient.disposition != Disposition::queued || recipient.round != c.round)
         return kNothingToDo;
-    if (shard.closed) return DispositionChanged{c.customer_id, Disposition::cancelled, c.reason};
-    return SendWithdrawn{{c.customer_id}, c.round};
+    if (shard.closed) return changed(shard, c.customer_id, Disposition::cancelled, c.reason);
+    return SendWithdrawn{
+        .campaign_id = shard.campaign_id, .customer_ids = {c.customer_id}, .round = c.round};
 }
 
 Answer on(const Shard& shard, const CloseShard& c) {
@@ -75,9 +88,9 @@ Answer on(const Shard& shard, const CloseShard& c) {
     if (!shard.frozen) return ShardRejection::not_frozen;
     std::vector<ShardEvent> events;
     for (const auto& [customer, name] : next_waiting(shard, c.limit))
-        events.push_back(DispositionChanged{customer, Disposition::cancelled, c.reason});
+        events.push_back(changed(shard, customer, Disposition::cancelled, c.reason));
     if (static_cast<std::int64_t>(events.size()) == shard.count(Disposition::waiting))
-        events.push_back(ShardClosed{c.reason});
+        events.push_back(ShardClosed{.campaign_id = shard.campaign_id, .reason = c.reason});
     return events;
 }
 
@@ -87,7 +100,7 @@ void move(Shard& shard, Recipient& recipient, Disposition to) {
     ++shard.counts[static_cast<std::size_t>(to)];
 }
 
-Recipient& member(Shard& shard, const std::string& customer_id) {
+Recipient& member(Shard& shard, const CustomerId& customer_id) {
     const auto found = shard.recipients.find(customer_id);
     if (found == shard.recipients.end()) throw CorruptStream("audience shard: not a member");
     return found->second;
@@ -100,8 +113,11 @@ void apply(Shard& shard, const MembersFrozen& e) {
     ++shard.chunks;
     shard.frozen = e.last;
     for (const auto& m : e.members) {
-        Recipient recipient{m.name, Disposition::waiting, m.suppressed, 0};
-        if (!m.suppressed.empty()) recipient.disposition = Disposition::suppressed;
+        Recipient recipient{
+            .name = m.name,
+            .disposition = m.suppressed.empty() ? Disposition::waiting : Disposition::suppressed,
+            .reason = m.suppressed,
+            .round = 0};
         const auto at = static_cast<std::size_t>(recipient.disposition);
         if (!shard.recipients.emplace(m.customer_id, std::move(recipient)).second)
             throw CorruptStream("audience shard: member frozen twice");
@@ -138,9 +154,8 @@ void apply(Shard& shard, const DispositionChanged& e) {
 
 void apply(Shard& shard, const ShardClosed&) { shard.closed = true; }
 
-std::vector<std::pair<std::string, std::string>> pick(const Shard& shard, std::size_t limit,
-                                                      auto wanted) {
-    std::vector<std::pair<std::string, std::string>> picked;
+std::vector<Addressee> pick(const Shard& shard, std::size_t limit, auto wanted) {
+    std::vector<Addressee> picked;
     for (const auto& [customer, recipient] : shard.recipients) {
         if (picked.size() >= limit) break;
         if (wanted(recipient)) picked.emplace_back(customer, recipient.name);
@@ -150,14 +165,8 @@ std::vector<std::pair<std::string, std::string>> pick(const Shard& shard, std::s
 
 }  // namespace
 
-std::string_view word(Disposition disposition) {
-    return kWords[static_cast<std::size_t>(disposition)];
-}
-
-std::optional<Disposition> disposition_of(std::string_view wanted) {
-    const auto found = std::find(kWords.begin(), kWords.end(), wanted);
-    if (found == kWords.end()) return std::nullopt;
-    return static_cast<Disposition>(found - kWords.begin());
+std::string_view text_of(Disposition disposition) {
+    return kTexts[static_cast<std::size_t>(disposition)];
 }
 
 Answer decide(const Shard& shard, const ShardCommand& command) {
@@ -169,8 +178,13 @@ Shard evolve(Shard shard, const ShardEvent& event) {
     return shard;
 }
 
-Shard only(const Shard& shard, const std::string& customer_id) {
-    Shard one{shard.campaign_id, shard.chunks, shard.frozen, shard.closed, {}, {}};
+Shard only(const Shard& shard, const CustomerId& customer_id) {
+    Shard one{.campaign_id = shard.campaign_id,
+              .chunks = shard.chunks,
+              .frozen = shard.frozen,
+              .closed = shard.closed,
+              .recipients = {},
+              .counts = {}};
     const auto found = shard.recipients.find(customer_id);
     if (found == shard.recipients.end()) return one;
     one.recipients.insert(*found);
@@ -178,14 +192,13 @@ Shard only(const Shard& shard, const std::string& customer_id) {
     return one;
 }
 
-std::vector<std::pair<std::string, std::string>> next_waiting(const Shard& shard,
-                                                              std::size_t limit) {
+std::vector<Addressee> next_waiting(const Shard& shard, std::size_t limit) {
     if (shard.count(Disposition::waiting) == 0) return {};
     return pick(shard, limit,
                 [](const Recipient& r) { return r.disposition == Disposition::waiting; });
 }
 
-std::vector<std::pair<std::string, std::string>> asked_and_open(const Shard& shard, int round) {
+std::vector<Addressee> asked_and_open(const Shard& shard, int round) {
     if (shard.count(Disposition::queued) == 0) return {};
     return pick(shard, shard.recipients.size(), [&](const Recipient& r) {
         return r.disposition == Disposition::queued && r.round == round;

@@ -12,6 +12,8 @@
 
 #include "common/core/decision.h"
 #include "common/core/delivery_state.h"
+#include "common/core/id.h"
+#include "services/campaign/domain/campaign.h"
 
 // The part of a campaign's audience that lives on one lane: its members, and what became of each.
 //
@@ -70,12 +72,11 @@ constexpr bool outranks(Disposition evidence, Disposition now) {
 inline constexpr std::size_t kDispositions = 10;
 inline constexpr bool is_settled(Disposition d) { return d >= Disposition::cancelled; }
 
-// cancelled, …, replied as events have them; waiting and queued have words too, for lists.
-std::string_view word(Disposition disposition);
-std::optional<Disposition> disposition_of(std::string_view word);
+// WAITING, QUEUED, SENT, …: a disposition as the API has it.
+std::string_view text_of(Disposition disposition);
 
 struct Member {
-    std::string customer_id;
+    CustomerId customer_id;
     std::string name;
     std::string suppressed;  // not empty: never written to, for this reason
     bool operator==(const Member&) const = default;
@@ -86,7 +87,7 @@ inline constexpr std::size_t kChunkMembersMax = 10'000;
 
 // The next members of the lane, in order of their ids.
 struct FreezeMembers {
-    std::string campaign_id;
+    CampaignId campaign_id;
     int chunk = 0;  // from 0
     std::vector<Member> members;
     bool last = false;
@@ -94,18 +95,18 @@ struct FreezeMembers {
 };
 // Their sends are about to be asked of gateway.
 struct AskSends {
-    std::vector<std::string> customer_ids;
+    std::vector<CustomerId> customer_ids;
     int round = 0;
 };
 // What is known of one member's message now. Never waiting or queued.
 struct RecordEvidence {
-    std::string customer_id;
+    CustomerId customer_id;
     Disposition disposition = Disposition::unknown;
     std::string reason;
 };
 // A pause withdrew a member's message before it left.
 struct RecordWithdrawn {
-    std::string customer_id;
+    CustomerId customer_id;
     int round = 0;
     std::string reason;
 };
@@ -120,7 +121,7 @@ using ShardCommand =
 // --- Facts ---------------------------------------------------------------------------------------
 
 struct MembersFrozen {
-    std::string campaign_id;
+    CampaignId campaign_id;
     int chunk = 0;
     std::vector<Member> members;
     bool last = false;
@@ -129,22 +130,26 @@ struct MembersFrozen {
     bool operator==(const MembersFrozen&) const = default;
 };
 struct SendAsked {
-    std::vector<std::string> customer_ids;
+    CampaignId campaign_id;
+    std::vector<CustomerId> customer_ids;
     int round = 0;
     bool operator==(const SendAsked&) const = default;
 };
 struct SendWithdrawn {
-    std::vector<std::string> customer_ids;
+    CampaignId campaign_id;
+    std::vector<CustomerId> customer_ids;
     int round = 0;
     bool operator==(const SendWithdrawn&) const = default;
 };
 struct DispositionChanged {
-    std::string customer_id;
+    CampaignId campaign_id;
+    CustomerId customer_id;
     Disposition disposition = Disposition::unknown;
     std::string reason;
     bool operator==(const DispositionChanged&) const = default;
 };
 struct ShardClosed {
+    CampaignId campaign_id;
     std::string reason;
     bool operator==(const ShardClosed&) const = default;
 };
@@ -162,11 +167,11 @@ struct Recipient {
 };
 
 struct Shard {
-    std::string campaign_id;
+    CampaignId campaign_id;
     int chunks = 0;
     bool frozen = false;
     bool closed = false;
-    std::map<std::string, Recipient> recipients;  // by customer id
+    std::map<CustomerId, Recipient> recipients;
     std::array<std::int64_t, kDispositions> counts{};
 
     std::int64_t count(Disposition d) const { return counts[static_cast<std::size_t>(d)]; }
@@ -194,13 +199,14 @@ Shard evolve(Shard shard, const ShardEvent& event);
 
 // The shard as rules about one member need it: without the others. What happens to others must not
 // be applied to it.
-Shard only(const Shard& shard, const std::string& customer_id);
+Shard only(const Shard& shard, const CustomerId& customer_id);
 
+// A member to write to: id and name.
+using Addressee = std::pair<CustomerId, std::string>;
 // Up to `limit` members who wait, in the order of their ids.
-std::vector<std::pair<std::string, std::string>> next_waiting(const Shard& shard,
-                                                              std::size_t limit);
+std::vector<Addressee> next_waiting(const Shard& shard, std::size_t limit);
 // Those asked in `round` whose outcome is open.
-std::vector<std::pair<std::string, std::string>> asked_and_open(const Shard& shard, int round);
+std::vector<Addressee> asked_and_open(const Shard& shard, int round);
 
 // The total over shards, in the order of Disposition.
 using Totals = std::array<std::int64_t, kDispositions>;

@@ -73,46 +73,61 @@ Answer on(const Absent&, const DraftCampaign& c) {
         return Rejection::audience_values;
     if (std::any_of(values.begin(), values.end(), [](const auto& v) { return v.empty(); }))
         return Rejection::audience_values;
-    return CampaignDrafted{draft};
+    return CampaignDrafted{.draft = draft};
 }
 
-Answer schedule(const ScheduleCampaign& c) {
+Answer schedule(const Draft& draft, const ScheduleCampaign& c) {
     if (c.start_at <= c.now) return Rejection::start_not_ahead;
-    return CampaignScheduled{c.start_at};
+    return CampaignScheduled{.campaign_id = draft.campaign_id, .start_at = c.start_at};
 }
-Answer on(const Drafted&, const ScheduleCampaign& c) { return schedule(c); }
+Answer on(const Drafted& d, const ScheduleCampaign& c) { return schedule(d.draft, c); }
 Answer on(const Scheduled& s, const ScheduleCampaign& c) {
     if (s.start_at == c.start_at) return kNothingToDo;
-    return schedule(c);
+    return schedule(s.draft, c);
 }
 
-Answer on(const Drafted&, const StartCampaign& c) { return CampaignStarted{c.lanes}; }
-Answer on(const Scheduled&, const StartCampaign& c) { return CampaignStarted{c.lanes}; }
+Answer start(const Draft& draft, const StartCampaign& c) {
+    CampaignStarted started{.campaign_id = draft.campaign_id,
+                            .lanes = c.lanes,
+                            .audience = draft.audience,
+                            .type = draft.type};
+    if (draft.audience.kind == AudienceKind::list) started.audience.values.clear();
+    return started;
+}
+Answer on(const Drafted& d, const StartCampaign& c) { return start(d.draft, c); }
+Answer on(const Scheduled& s, const StartCampaign& c) { return start(s.draft, c); }
 Answer on(const Running&, const StartCampaign&) { return kNothingToDo; }
 
-Answer on(const Running&, const PauseCampaign& c) { return CampaignPaused{c.reason}; }
+Answer on(const Running& r, const PauseCampaign& c) {
+    return CampaignPaused{.campaign_id = r.draft.campaign_id, .reason = c.reason};
+}
 Answer on(const Paused&, const PauseCampaign&) { return kNothingToDo; }
 
-Answer on(const Paused&, const ResumeCampaign&) { return CampaignResumed{}; }
+Answer on(const Paused& p, const ResumeCampaign&) {
+    return CampaignResumed{.campaign_id = p.draft.campaign_id};
+}
 Answer on(const Running&, const ResumeCampaign&) { return kNothingToDo; }
 
-Answer on(const Drafted&, const CancelCampaign& c) { return CampaignCancelled{c.reason}; }
-Answer on(const Scheduled&, const CancelCampaign& c) { return CampaignCancelled{c.reason}; }
-Answer on(const Running&, const CancelCampaign& c) { return CampaignCancelled{c.reason, true}; }
-Answer on(const Paused&, const CancelCampaign& c) { return CampaignCancelled{c.reason, true}; }
+Answer cancel(const Draft& draft, const CancelCampaign& c, bool ran) {
+    return CampaignCancelled{.campaign_id = draft.campaign_id, .reason = c.reason, .ran = ran};
+}
+Answer on(const Drafted& d, const CancelCampaign& c) { return cancel(d.draft, c, false); }
+Answer on(const Scheduled& s, const CancelCampaign& c) { return cancel(s.draft, c, false); }
+Answer on(const Running& r, const CancelCampaign& c) { return cancel(r.draft, c, true); }
+Answer on(const Paused& p, const CancelCampaign& c) { return cancel(p.draft, c, true); }
 Answer on(const Cancelled&, const CancelCampaign&) { return kNothingToDo; }
 
 // The lanes go on freezing while a campaign is paused: who is in the audience was decided by its
 // start.
-Answer frozen(const Run& run, const RecordFrozen& c) {
+Answer frozen(const Draft& draft, const Run& run, const RecordFrozen& c) {
     if (run.audience) return kNothingToDo;
-    return AudienceFrozen{c.audience};
+    return AudienceFrozen{.campaign_id = draft.campaign_id, .audience = c.audience};
 }
-Answer on(const Running& r, const RecordFrozen& c) { return frozen(r.run, c); }
-Answer on(const Paused& p, const RecordFrozen& c) { return frozen(p.run, c); }
+Answer on(const Running& r, const RecordFrozen& c) { return frozen(r.draft, r.run, c); }
+Answer on(const Paused& p, const RecordFrozen& c) { return frozen(p.draft, p.run, c); }
 Answer on(const Cancelled& x, const RecordFrozen& c) {
     if (!x.run) return Rejection::wrong_state;
-    return frozen(*x.run, c);
+    return frozen(x.draft, *x.run, c);
 }
 
 std::optional<Rejection> open(const Run& run, const RecordSettled& c) {
@@ -122,19 +137,19 @@ std::optional<Rejection> open(const Run& run, const RecordSettled& c) {
 }
 Answer on(const Running& r, const RecordSettled& c) {
     if (const auto why = open(r.run, c)) return *why;
-    return CampaignCompleted{};
+    return CampaignCompleted{.campaign_id = r.draft.campaign_id};
 }
 // A pause that came after the last send keeps nobody waiting.
 Answer on(const Paused& p, const RecordSettled& c) {
     if (const auto why = open(p.run, c)) return *why;
-    return CampaignCompleted{};
+    return CampaignCompleted{.campaign_id = p.draft.campaign_id};
 }
 Answer on(const Completed&, const RecordSettled&) { return kNothingToDo; }
 Answer on(const Cancelled& x, const RecordSettled& c) {
     if (!x.run) return Rejection::wrong_state;
     if (x.settled) return kNothingToDo;
     if (const auto why = open(*x.run, c)) return *why;
-    return CampaignSettled{};
+    return CampaignSettled{.campaign_id = x.draft.campaign_id};
 }
 
 template <class Any>
@@ -153,19 +168,23 @@ Answer on(const Stage&, const Any&) {
 
 // How a fact moves a campaign along.
 
-Campaign after(Absent, const CampaignDrafted& e) { return Drafted{e.draft}; }
+Run first_run(const CampaignStarted& e) {
+    return {.lanes = e.lanes, .round = 0, .audience = std::nullopt};
+}
+
+Campaign after(Absent, const CampaignDrafted& e) { return Drafted{.draft = e.draft}; }
 Campaign after(Drafted c, const CampaignScheduled& e) {
-    return Scheduled{std::move(c.draft), e.start_at};
+    return Scheduled{.draft = std::move(c.draft), .start_at = e.start_at};
 }
 Campaign after(Scheduled c, const CampaignScheduled& e) {
     c.start_at = e.start_at;
     return c;
 }
 Campaign after(Drafted c, const CampaignStarted& e) {
-    return Running{std::move(c.draft), Run{e.lanes, 0, {}}};
+    return Running{.draft = std::move(c.draft), .run = first_run(e)};
 }
 Campaign after(Scheduled c, const CampaignStarted& e) {
-    return Running{std::move(c.draft), Run{e.lanes, 0, {}}};
+    return Running{.draft = std::move(c.draft), .run = first_run(e)};
 }
 Campaign after(Running c, const AudienceFrozen& e) {
     c.run.audience = e.audience;
@@ -176,25 +195,35 @@ Campaign after(Paused c, const AudienceFrozen& e) {
     return c;
 }
 Campaign after(Running c, const CampaignPaused& e) {
-    return Paused{std::move(c.draft), c.run, e.reason};
+    return Paused{.draft = std::move(c.draft), .run = c.run, .reason = e.reason};
 }
 Campaign after(Paused c, const CampaignResumed&) {
     ++c.run.round;
-    return Running{std::move(c.draft), c.run};
+    return Running{.draft = std::move(c.draft), .run = c.run};
 }
-Campaign after(Running c, const CampaignCompleted&) { return Completed{std::move(c.draft), c.run}; }
-Campaign after(Paused c, const CampaignCompleted&) { return Completed{std::move(c.draft), c.run}; }
+Campaign after(Running c, const CampaignCompleted&) {
+    return Completed{.draft = std::move(c.draft), .run = c.run};
+}
+Campaign after(Paused c, const CampaignCompleted&) {
+    return Completed{.draft = std::move(c.draft), .run = c.run};
+}
+
+// A campaign that never ran has nobody left to wait for.
+Campaign cancelled(Draft draft, std::optional<Run> run, const CampaignCancelled& e) {
+    const bool settled = !run;
+    return Cancelled{.draft = std::move(draft), .run = run, .reason = e.reason, .settled = settled};
+}
 Campaign after(Drafted c, const CampaignCancelled& e) {
-    return Cancelled{std::move(c.draft), std::nullopt, e.reason, true};
+    return cancelled(std::move(c.draft), std::nullopt, e);
 }
 Campaign after(Scheduled c, const CampaignCancelled& e) {
-    return Cancelled{std::move(c.draft), std::nullopt, e.reason, true};
+    return cancelled(std::move(c.draft), std::nullopt, e);
 }
 Campaign after(Running c, const CampaignCancelled& e) {
-    return Cancelled{std::move(c.draft), c.run, e.reason, false};
+    return cancelled(std::move(c.draft), c.run, e);
 }
 Campaign after(Paused c, const CampaignCancelled& e) {
-    return Cancelled{std::move(c.draft), c.run, e.reason, false};
+    return cancelled(std::move(c.draft), c.run, e);
 }
 Campaign after(Cancelled c, const AudienceFrozen& e) {
     if (!c.run || c.run->audience) throw CorruptStream("campaign: audience frozen out of order");
@@ -224,7 +253,7 @@ Campaign evolve(Campaign campaign, const Event& event) {
         std::move(campaign), event);
 }
 
-std::string_view state_word(const Campaign& campaign) {
+std::string_view text_of(const Campaign& campaign) {
     return std::visit(Overloaded{
                           [](const Absent&) -> std::string_view { return ""; },
                           [](const Drafted&) -> std::string_view { return "DRAFT"; },
@@ -257,10 +286,10 @@ const Run* run_of(const Campaign& campaign) {
         campaign);
 }
 
-std::string_view word(Type type) {
+std::string_view text_of(Type type) {
     return type == Type::promotional ? "PROMOTIONAL" : "TRANSACTIONAL";
 }
-std::string_view word(AudienceKind kind) {
+std::string_view text_of(AudienceKind kind) {
     switch (kind) {
         case AudienceKind::all:
             return "all";
@@ -271,14 +300,14 @@ std::string_view word(AudienceKind kind) {
     }
     return "";
 }
-std::optional<Type> type_of(std::string_view wanted) {
+std::optional<Type> parse_type(std::string_view wanted) {
     for (const auto type : {Type::promotional, Type::transactional})
-        if (word(type) == wanted) return type;
+        if (text_of(type) == wanted) return type;
     return std::nullopt;
 }
-std::optional<AudienceKind> audience_kind_of(std::string_view wanted) {
+std::optional<AudienceKind> parse_audience_kind(std::string_view wanted) {
     for (const auto kind : {AudienceKind::all, AudienceKind::tag, AudienceKind::list})
-        if (word(kind) == wanted) return kind;
+        if (text_of(kind) == wanted) return kind;
     return std::nullopt;
 }
 

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "common/core/decision.h"
+#include "common/core/id.h"
 #include "common/core/time.h"
 
 // A campaign: one message to many customers. Its recipients live in shards (audience_shard.h).
@@ -16,6 +17,8 @@
 //
 // This file is the vocabulary, and campaign.cc the rulebook; both are pure.
 namespace flowstack::campaign {
+
+using CampaignId = Id<struct CampaignKind>;
 
 enum class Type { promotional, transactional };
 enum class AudienceKind { all, tag, list };
@@ -28,20 +31,20 @@ struct Audience {
 
 // What a campaign says, to whom, and how fast. Fixed once it is drafted.
 struct Draft {
-    std::string campaign_id;
+    CampaignId campaign_id;
     std::string name;
     std::string body;  // with {{name}}
     Type type = Type::promotional;
     Audience audience;
     std::string default_name;  // for customers without a name
     int per_second = 0;        // 0 = as the channel allows
-    std::string channel_id;    // empty: the tenant's only one
+    ChannelId channel_id;      // empty: the tenant's only one
     bool operator==(const Draft&) const = default;
 };
 
 inline constexpr std::size_t kNameMax = 200;
-inline constexpr std::size_t kBodyMax =
-    4096;  // WhatsApp's limit for a text, before names are put in
+// WhatsApp's limit for a text, before names are put in.
+inline constexpr std::size_t kBodyMax = 4096;
 inline constexpr std::size_t kAudienceTagsMax = 50;
 inline constexpr std::size_t kAudienceListMax = 5000;  // one event, below the bus's limit
 inline constexpr int kPerSecondMax = 1000;
@@ -52,8 +55,8 @@ struct DraftCampaign {
     Draft draft;
 };
 struct ScheduleCampaign {
-    Time start_at;
-    Time now;
+    Time start_at{};
+    Time now{};
 };
 // Now. The lanes are those of this installation: each of them freezes its part of the audience.
 struct StartCampaign {
@@ -84,34 +87,45 @@ struct CampaignDrafted {
     bool operator==(const CampaignDrafted&) const = default;
 };
 struct CampaignScheduled {
-    Time start_at;
+    CampaignId campaign_id;
+    Time start_at{};
     bool operator==(const CampaignScheduled&) const = default;
 };
+// Who is frozen, as drafted; the customers of a list stand in CampaignDrafted only.
 struct CampaignStarted {
+    CampaignId campaign_id;
     int lanes = 0;
+    Audience audience;
+    Type type = Type::promotional;
     bool operator==(const CampaignStarted&) const = default;
 };
 struct AudienceFrozen {
+    CampaignId campaign_id;
     std::int64_t audience = 0;
     bool operator==(const AudienceFrozen&) const = default;
 };
 struct CampaignPaused {
+    CampaignId campaign_id;
     std::string reason;
     bool operator==(const CampaignPaused&) const = default;
 };
 struct CampaignResumed {
+    CampaignId campaign_id;
     bool operator==(const CampaignResumed&) const = default;
 };
 struct CampaignCompleted {
+    CampaignId campaign_id;
     bool operator==(const CampaignCompleted&) const = default;
 };
 struct CampaignCancelled {
+    CampaignId campaign_id;
     std::string reason;
     bool ran = false;  // it had been started
     bool operator==(const CampaignCancelled&) const = default;
 };
 // A cancelled campaign whose recipients all have a disposition: nothing is left to do for it.
 struct CampaignSettled {
+    CampaignId campaign_id;
     bool operator==(const CampaignSettled&) const = default;
 };
 using Event = std::variant<CampaignDrafted, CampaignScheduled, CampaignStarted, AudienceFrozen,
@@ -134,7 +148,7 @@ struct Drafted {
 };
 struct Scheduled {
     Draft draft;
-    Time start_at;
+    Time start_at{};
 };
 struct Running {
     Draft draft;
@@ -176,15 +190,16 @@ Decision<Event, Rejection> decide(const Campaign& campaign, const Command& comma
 // Throws CorruptStream if no `decide` could have produced this history.
 Campaign evolve(Campaign campaign, const Event& event);
 
-// DRAFT, SCHEDULED, …; empty for Absent.
-std::string_view state_word(const Campaign& campaign);
+// The state's name in the API: DRAFT, SCHEDULED, …; empty for Absent.
+std::string_view text_of(const Campaign& campaign);
 const Draft* draft_of(const Campaign& campaign);
 const Run* run_of(const Campaign& campaign);
 
-std::string_view word(Type type);
-std::string_view word(AudienceKind kind);
-std::optional<Type> type_of(std::string_view word);
-std::optional<AudienceKind> audience_kind_of(std::string_view word);
+// The API's words, and back. Nothing for any other word.
+std::string_view text_of(Type type);
+std::string_view text_of(AudienceKind kind);
+std::optional<Type> parse_type(std::string_view text);
+std::optional<AudienceKind> parse_audience_kind(std::string_view text);
 
 // The body for one recipient: {{name}} (spaces inside the braces do not matter) becomes the name,
 // or the default when the name is blank. Cut at kBodyMax bytes on a character's border.

@@ -434,6 +434,20 @@ void Reactor::on_intent_expired(const Recorded& event, LogTurn& turn) {
 
 // --- Followup
 
+namespace {
+
+// "payment_due": flows answer the occasion follow_up_<kind>.
+std::string text_of(followup::v1::TaskKind kind) {
+    constexpr std::string_view kPrefix = "TASK_KIND_";
+    auto text = followup::v1::TaskKind_Name(kind);
+    if (text.starts_with(kPrefix)) text.erase(0, kPrefix.size());
+    for (char& c : text)
+        if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
+    return text;
+}
+
+}  // namespace
+
 void Reactor::on_task_fired(const Recorded& event, LogTurn& turn) {
     const auto m = parsed<followup::v1::TaskFired>(event);
     auto conversation_id = m.conversation_id();
@@ -444,14 +458,14 @@ void Reactor::on_task_fired(const Recorded& event, LogTurn& turn) {
                 .state.conversation_id;
     if (conversation_id.empty()) return ignored(event, "this customer never wrote");
     advance(event, turn, conversation_id, m.customer_id(),
-            FollowUpDue{m.task_id(), m.kind(), from_unix_micros(m.since_us()), m.personal().text(),
-                        m.template_key()});
+            FollowUpDue{m.task_id(), text_of(m.kind()), from_unix_micros(m.since_us()),
+                        m.personal().text(), m.template_key()});
 }
 
 void Reactor::on_task_skipped(const Recorded& event, LogTurn& turn) {
     const auto m = parsed<followup::v1::TaskSkipped>(event);
     advance(event, turn, m.conversation_id(), m.customer_id(),
-            FollowUpSkipped{m.kind(), from_unix_micros(m.since_us())});
+            FollowUpSkipped{text_of(m.kind()), from_unix_micros(m.since_us())});
 }
 
 }  // namespace flowstack::conversation

@@ -3,6 +3,7 @@
 #include <optional>
 #include <string>
 
+#include "common/core/id.h"
 #include "common/eventlog/types.h"
 
 // Side rows of followup's events: the timers. A pure function of the event, so they can be made
@@ -15,11 +16,11 @@ inline constexpr const char* kTimerWork = "timer";
 // keys.
 struct TimerKey {
     std::string tenant;
-    std::string customer_id;
-    std::string task_id;
+    CustomerId customer_id;
+    TaskId task_id;
 
     std::string text() const { return prefix(tenant, customer_id) + task_id; }
-    static std::string prefix(const std::string& tenant, const std::string& customer_id) {
+    static std::string prefix(const std::string& tenant, const CustomerId& customer_id) {
         return tenant + "/" + customer_id + "/";
     }
     static std::optional<TimerKey> parse(const std::string& text);

@@ -1,4 +1,4 @@
-#include "services/followup/adapters/task_rpc.h"
+#include "services/followup/adapters/rpc.h"
 
 #include <grpcpp/grpcpp.h>
 
@@ -6,14 +6,17 @@
 #include <cctype>
 
 #include "common/rpc/error.h"
+#include "common/rpc/resource_name.h"
 #include "common/rpc/server.h"
+#include "common/rpc/timestamp.h"
 #include "common/service/one_effect.h"
 #include "common/service/pages.h"
 #include "flowstack/common/v1/error_reason.pb.h"
 #include "flowstack/followup/v1/task_service.grpc.pb.h"
 #include "flowstack/followup/v1/views.pb.h"
 #include "flowstack/gateway/v1/contact_service.pb.h"
-#include "services/followup/adapters/handlers.h"
+#include "services/followup/adapters/projections.h"
+#include "services/followup/adapters/streams.h"
 #include "services/followup/adapters/tenants.h"
 
 namespace flowstack::followup {
@@ -22,31 +25,10 @@ namespace {
 namespace reason = flowstack::common::v1;
 constexpr std::size_t kTemplateKeyMax = 128;
 
-std::string tenant_of(const std::string& parent) {
-    constexpr std::string_view kPrefix = "tenants/";
-    const auto rest = parent.starts_with(kPrefix) ? parent.substr(kPrefix.size()) : "";
-    if (rest.empty() || rest.find('/') != std::string::npos)
-        throw rpc::invalid_field("parent", "must be tenants/{tenant}");
-    return rest;
-}
+using rpc::parse_parent;
+using rpc::ResourceName;
 
-struct TaskName {
-    std::string tenant;
-    std::string task_id;
-};
-
-TaskName task_name(const std::string& name) {
-    constexpr std::string_view kTasks = "/tasks/";
-    const auto middle = name.find(kTasks);
-    if (name.starts_with("tenants/") && middle != std::string::npos) {
-        TaskName parsed{name.substr(8, middle - 8), name.substr(middle + kTasks.size())};
-        if (!parsed.tenant.empty() && !parsed.task_id.empty() &&
-            parsed.tenant.find('/') == std::string::npos &&
-            parsed.task_id.find('/') == std::string::npos)
-            return parsed;
-    }
-    throw rpc::invalid_field("name", "must be tenants/{tenant}/tasks/{task}");
-}
+ResourceName task_name(const std::string& name) { return rpc::parse_name(name, "tasks"); }
 
 // The domain's rejections as the API's errors: in one place.
 rpc::Failure failure_of(Rejection rejection, const std::string& name) {
@@ -86,17 +68,17 @@ rpc::Failure failure_of(Rejection rejection, const std::string& name) {
 
 class TaskRpc final : public v1::TaskService::CallbackService {
 public:
-    explicit TaskRpc(const TaskRpcParts& parts) : p_(parts), folds_(parts.store) {}
+    explicit TaskRpc(const Doors& doors) : doors_(doors), folds_(doors.store) {}
 
     grpc::ServerUnaryReactor* CreateTask(grpc::CallbackServerContext* context,
                                          const v1::CreateTaskRequest* request,
                                          v1::Task* answer) override {
-        return p_.door.unary(context, [=, this](rpc::Call&) { create(*request, *answer); });
+        return doors_.rpc.unary(context, [=, this](rpc::Call&) { create(*request, *answer); });
     }
     grpc::ServerUnaryReactor* GetTask(grpc::CallbackServerContext* context,
                                       const v1::GetTaskRequest* request,
                                       v1::Task* answer) override {
-        return p_.door.unary(context, [=, this](rpc::Call&) {
+        return doors_.rpc.unary(context, [=, this](rpc::Call&) {
             const auto name = task_name(request->name());
             const auto folded = load(name, request->name());
             fill(*answer, name.tenant, folded.state, folded.version);
@@ -105,10 +87,10 @@ public:
     grpc::ServerUnaryReactor* ListTasks(grpc::CallbackServerContext* context,
                                         const v1::ListTasksRequest* request,
                                         v1::ListTasksResponse* answer) override {
-        return p_.door.unary(context, [=, this](rpc::Call&) {
+        return doors_.rpc.unary(context, [=, this](rpc::Call&) {
             answer->set_next_page_token(service::list<v1::Task>(
-                p_.read_model, *request,
-                {.tenant = tenant_of(request->parent()),
+                doors_.read_model, *request,
+                {.tenant = parse_parent(request->parent()),
                  .kind = kTaskDocument,
                  .parent = request->customer_id(),
                  .state = request->state()},
@@ -118,22 +100,23 @@ public:
     grpc::ServerUnaryReactor* CancelTask(grpc::CallbackServerContext* context,
                                          const v1::CancelTaskRequest* request,
                                          v1::Task* answer) override {
-        return p_.door.unary(context, [=, this](rpc::Call&) { cancel(*request, *answer); });
+        return doors_.rpc.unary(context, [=, this](rpc::Call&) { cancel(*request, *answer); });
     }
 
 private:
-    eventlog::Folded<TaskState> load(const TaskName& name, const std::string& full_name) {
-        auto folded = folds_.load(task_stream(name.tenant, name.task_id));
+    eventlog::Folded<TaskState> load(const ResourceName& name, const std::string& full_name) {
+        auto folded = folds_.load(task_stream(name.tenant, name.id));
         if (folded.version == 0) throw rpc::not_found(full_name);
         return folded;
     }
 
     void check_tenant(const std::string& tenant) {
         try {
-            if (tenant_view(p_.read_model, p_.tenants, tenant).status() == "CLOSED")
-                throw rpc::tenant_not_active("tenants/" + tenant, "the tenant is closed");
+            if (tenant_view(doors_.read_model, doors_.tenants, tenant).status() ==
+                v1::TENANT_STATUS_CLOSED)
+                throw rpc::tenant_not_active(rpc::tenant_name(tenant), "the tenant is closed");
         } catch (const service::NoSuchTenant&) {
-            throw rpc::not_found("tenants/" + tenant);
+            throw rpc::not_found(rpc::tenant_name(tenant));
         }
     }
 
@@ -141,9 +124,9 @@ private:
     std::optional<v1::CustomerView> customer_view(const std::string& tenant,
                                                   const std::string& customer_id) {
         v1::CustomerView view;
-        const auto stored = p_.read_model.get(tenant, kCustomerDocument, customer_id);
+        const auto stored = doors_.read_model.get(tenant, kCustomerDocument, customer_id);
         if (stored && view.ParseFromString(*stored)) return view;
-        const auto contact = p_.contacts.find(tenant, customer_id);
+        const auto contact = doors_.contacts.find(tenant, customer_id);
         if (!contact) return {};
         view.set_customer_id(contact->customer_id());
         view.set_channel_id(contact->channel_id());
@@ -153,19 +136,18 @@ private:
     // Its fields are checked as far as no rule does.
     Plan planned(const std::string& tenant, const v1::CreateTaskRequest& request) {
         Plan plan;
-        plan.task_id = p_.ids.next().text();
-        plan.customer_id = request.customer_id();
-        auto kind = request.kind().empty() ? std::string(word(Kind::custom)) : request.kind();
+        plan.task_id = TaskId(doors_.ids.next().text());
+        plan.customer_id = CustomerId(request.customer_id());
+        auto kind = request.kind().empty() ? std::string(text_of(Kind::custom)) : request.kind();
         std::transform(kind.begin(), kind.end(), kind.begin(),
                        [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
-        const auto known = kind_of(kind);
+        const auto known = parse_kind(kind);
         if (!known) throw failure_of(Rejection::kind_automatic, "");
         plan.kind = *known;
-        plan.conversation_id = request.conversation_id();
-        plan.channel_id = request.channel_id();
+        plan.conversation_id = ConversationId(request.conversation_id());
+        plan.channel_id = ChannelId(request.channel_id());
         if (!request.has_due_time()) throw rpc::invalid_field("due_time", "must be given");
-        plan.due = from_unix_seconds(request.due_time().seconds()) +
-                   Micros{request.due_time().nanos() / 1000};
+        plan.due = rpc::time_of(request.due_time());
         plan.text = request.text();
         plan.template_key = request.template_key();
         if (plan.template_key.size() > kTemplateKeyMax)
@@ -178,19 +160,20 @@ private:
             if (!customer)
                 throw rpc::invalid_field("customer_id",
                                          "must be the id of one of the tenant's customers");
-            if (plan.channel_id.empty()) plan.channel_id = customer->channel_id();
+            if (plan.channel_id.empty()) plan.channel_id = ChannelId(customer->channel_id());
         }
         return plan;
     }
 
     void create(const v1::CreateTaskRequest& request, v1::Task& answer) {
-        const auto tenant = tenant_of(request.parent());
+        const auto tenant = parse_parent(request.parent());
         check_tenant(tenant);
 
-        auto effect = service::one_effect(p_.store, p_.ids, "CreateTask", tenant, request);
+        auto effect = service::one_effect(doors_.store, doors_.ids, "CreateTask", tenant, request);
         const auto events = effect.run([&]() -> std::optional<eventlog::Command> {
             const auto plan = planned(tenant, request);
-            const auto decision = decide(Absent{}, followup::CreateTask{plan, p_.clock.now()});
+            const auto decision =
+                decide(Absent{}, followup::CreateTask{.plan = plan, .now = doors_.clock.now()});
             if (!decision.accepted()) throw failure_of(decision.rejection(), "");
             return command_of({task_stream(tenant, plan.task_id), eventlog::kCreate, {}}, plan,
                               decision.events(), plan.task_id);
@@ -200,7 +183,8 @@ private:
 
     void cancel(const v1::CancelTaskRequest& request, v1::Task& answer) {
         const auto name = task_name(request.name());
-        auto effect = service::one_effect(p_.store, p_.ids, "CancelTask", name.tenant, request);
+        auto effect =
+            service::one_effect(doors_.store, doors_.ids, "CancelTask", name.tenant, request);
         eventlog::Folded<TaskState> folded;
         const auto events = effect.run([&]() -> std::optional<eventlog::Command> {
             folded = load(name, request.name());
@@ -208,10 +192,11 @@ private:
                 throw rpc::Failure(grpc::StatusCode::ABORTED, reason::ERROR_REASON_VERSION_MISMATCH,
                                    "the task has changed: read it again and send its new etag");
             const auto decision = decide(
-                folded.state.task, followup::CancelTask{CancelReason::by_api, request.reason()});
+                folded.state.task,
+                followup::CancelTask{.reason = CancelReason::by_api, .note = request.reason()});
             if (!decision.accepted()) throw failure_of(decision.rejection(), request.name());
             if (decision.events().empty()) return std::nullopt;
-            return command_of({task_stream(name.tenant, name.task_id), folded.expected(), {}},
+            return command_of({task_stream(name.tenant, name.id), folded.expected(), {}},
                               *plan_of(folded.state.task), decision.events(),
                               folded.correlation_id);
         });
@@ -222,9 +207,9 @@ private:
     eventlog::Command command_of(eventlog::Part part, const Plan& plan,
                                  const std::vector<Event>& events, std::string correlation_id) {
         eventlog::Command command;
-        command.meta.routing = {eventlog::RoutingKind::customer, plan.customer_id};
+        command.meta.routing = customer_routing(plan.customer_id);
         command.meta.correlation_id = std::move(correlation_id);
-        for (const auto& event : events) part.events.push_back(encode(event, plan, p_.clock.now()));
+        for (const auto& event : events) part.events.push_back(encode(event, doors_.clock.now()));
         command.parts.push_back(std::move(part));
         return command;
     }
@@ -237,14 +222,14 @@ private:
         fill(answer, tenant, folded.state, folded.version);
     }
 
-    TaskRpcParts p_;
+    Doors doors_;
     eventlog::Folds<TaskCodec> folds_;
 };
 
 }  // namespace
 
-std::shared_ptr<grpc::Service> make_task_rpc(const TaskRpcParts& parts) {
-    return std::make_shared<TaskRpc>(parts);
+std::shared_ptr<grpc::Service> make_task_rpc(const Doors& doors) {
+    return std::make_shared<TaskRpc>(doors);
 }
 
 }  // namespace flowstack::followup

@@ -8,7 +8,7 @@
 #include "common/eventlog/read_model.h"
 #include "common/service/contacts.h"
 #include "common/service/tenants.h"
-#include "services/followup/adapters/task_codec.h"
+#include "services/followup/adapters/codec.h"
 
 namespace grpc {
 class Service;
@@ -22,8 +22,9 @@ namespace flowstack::followup {
 
 inline constexpr const char* kTaskServiceName = "flowstack.followup.v1.TaskService";
 
-struct TaskRpcParts {
-    rpc::Server& door;
+// What the service's RPCs work with; it must outlive them.
+struct Doors {
+    rpc::Server& rpc;
     eventlog::Store& store;
     eventlog::ReadModel& read_model;
     service::Tenants& tenants;
@@ -32,7 +33,6 @@ struct TaskRpcParts {
     IdSource& ids;
 };
 
-// The parts must outlive the service.
-std::shared_ptr<grpc::Service> make_task_rpc(const TaskRpcParts& parts);
+std::shared_ptr<grpc::Service> make_task_rpc(const Doors& doors);
 
 }  // namespace flowstack::followup

@@ -6,14 +6,7 @@
 #include "common/service/tenants.h"
 #include "flowstack/followup/v1/views.pb.h"
 
-namespace flowstack::gateway::v1 {
-class TenantSettings;
-}
-
 namespace flowstack::followup {
-
-// What a task must know of the settings.
-void take_settings(v1::TenantView& view, const gateway::v1::TenantSettings& settings);
 
 // As this service has read of the tenant, or as gateway says while it has not. Throws what
 // service::Tenants throws.

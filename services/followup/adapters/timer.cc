@@ -4,17 +4,19 @@
 #include <utility>
 
 #include "common/observability/log.h"
+#include "common/rpc/timestamp.h"
 #include "flowstack/gateway/v1/contact_service.pb.h"
 #include "services/followup/adapters/derive.h"
-#include "services/followup/adapters/handlers.h"
+#include "services/followup/adapters/projections.h"
+#include "services/followup/adapters/streams.h"
 #include "services/followup/adapters/tenants.h"
 
 namespace flowstack::followup {
 namespace {
 
 TenantStatus status_of(const v1::TenantView& tenant) {
-    if (tenant.status() == "CLOSED") return TenantStatus::closed;
-    if (tenant.status() == "SUSPENDED") return TenantStatus::suspended;
+    if (tenant.status() == v1::TENANT_STATUS_CLOSED) return TenantStatus::closed;
+    if (tenant.status() == v1::TENANT_STATUS_SUSPENDED) return TenantStatus::suspended;
     return TenantStatus::active;
 }
 
@@ -43,7 +45,7 @@ Timer::Timer(eventlog::Store& store, eventlog::ReadModel& read_model, service::T
       window_(config.window_ms - config.window_margin_ms),
       follow_up_late_(config.follow_up_late_ms) {}
 
-Time Timer::window_end_read(const std::string& tenant, const std::string& customer_id) {
+Time Timer::window_end_read(const std::string& tenant, const CustomerId& customer_id) {
     v1::CustomerView customer;
     const auto stored = read_model_.get(tenant, kCustomerDocument, customer_id);
     if (!stored || !customer.ParseFromString(*stored) || customer.last_inbound_us() == 0)
@@ -51,16 +53,16 @@ Time Timer::window_end_read(const std::string& tenant, const std::string& custom
     return from_unix_micros(customer.last_inbound_us()) + window_;
 }
 
-Time Timer::window_end_now(const std::string& tenant, const std::string& customer_id) {
+Time Timer::window_end_now(const std::string& tenant, const CustomerId& customer_id) {
     const auto contact = contacts_.find(tenant, customer_id);
     if (!contact || !contact->has_last_inbound_time()) return Time{};
-    const auto& inbound = contact->last_inbound_time();
-    return from_unix_seconds(inbound.seconds()) + Micros{inbound.nanos() / 1000} + window_;
+    return rpc::time_of(contact->last_inbound_time()) + window_;
 }
 
 std::string Timer::approved_template(const std::string& tenant, const Plan& plan) {
-    const auto template_key =
-        plan.template_key.empty() ? "follow_up_" + std::string(word(plan.kind)) : plan.template_key;
+    const auto template_key = plan.template_key.empty()
+                                  ? "follow_up_" + std::string(text_of(plan.kind))
+                                  : plan.template_key;
     return read_model_.get(tenant, kTemplateDocument, template_key) ? template_key : "";
 }
 
@@ -105,7 +107,7 @@ void Timer::fire(const eventlog::WorkRow& row, eventlog::WorkRunner::Done done) 
     command.tenant = key->tenant;
     command.dedupe = eventlog::Dedupe::version;
     command.owner_guard = row.guard;
-    command.meta.routing = {eventlog::RoutingKind::customer, key->customer_id};
+    command.meta.routing = customer_routing(key->customer_id);
     command.meta.actor = "timer";
     command.meta.correlation_id = last.meta.correlation_id;
     command.meta.traceparent = last.meta.traceparent;
@@ -113,15 +115,15 @@ void Timer::fire(const eventlog::WorkRow& row, eventlog::WorkRunner::Done done) 
     command.meta.settings_version = last.meta.settings_version;
 
     eventlog::Part part{stream, last.version, {}};
-    for (const auto& event : decision.events()) part.events.push_back(encode(event, plan, now));
+    for (const auto& event : decision.events()) part.events.push_back(encode(event, now));
     command.parts.push_back(std::move(part));
 
     if (std::holds_alternative<TaskFired>(decision.events().front())) {
-        const auto id = eventlog::derive_id(last.event_id, "reminder", 0).text();
+        const TaskId id(eventlog::derive_id(last.event_id, "reminder", 0).text());
         if (const auto reminder = reminder_after(plan, id, follow_up_late_))
             command.parts.push_back({task_stream(key->tenant, id),
                                      eventlog::kCreate,
-                                     {encode(TaskScheduled{*reminder}, *reminder, now)}});
+                                     {encode(TaskScheduled{.plan = *reminder}, now)}});
     }
 
     const auto outcome = std::string(outcome_of(decision.events().front()));

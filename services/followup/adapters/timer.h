@@ -7,7 +7,7 @@
 #include "common/observability/metrics.h"
 #include "common/service/contacts.h"
 #include "common/service/tenants.h"
-#include "services/followup/adapters/task_codec.h"
+#include "services/followup/adapters/codec.h"
 #include "services/followup/config.h"
 
 // Fires what is due on the lanes that this replica owns. Thread-safe.
@@ -27,8 +27,8 @@ public:
 private:
     // When the customer's service window ends: from our own read model, or asked of gateway. The
     // epoch if the customer has never written.
-    Time window_end_read(const std::string& tenant, const std::string& customer_id);
-    Time window_end_now(const std::string& tenant, const std::string& customer_id);
+    Time window_end_read(const std::string& tenant, const CustomerId& customer_id);
+    Time window_end_now(const std::string& tenant, const CustomerId& customer_id);
     std::string approved_template(const std::string& tenant, const Plan& plan);
 
     eventlog::Store& store_;

@@ -21,14 +21,6 @@ std::string_view find_word(const std::array<std::pair<Enum, std::string_view>, n
     return "";
 }
 
-template <class Enum, std::size_t n>
-std::optional<Enum> find_value(const std::array<std::pair<Enum, std::string_view>, n>& words,
-                               std::string_view wanted) {
-    for (const auto& [candidate, text] : words)
-        if (text == wanted) return candidate;
-    return std::nullopt;
-}
-
 constexpr std::array<std::pair<Kind, std::string_view>, 9> kKinds{{
     {Kind::gentle, "gentle"},
     {Kind::reminder, "reminder"},
@@ -58,6 +50,10 @@ constexpr std::array<std::pair<SkipReason, std::string_view>, 4> kSkipReasons{{
     {SkipReason::template_missing, "template_missing"},
 }};
 
+constexpr std::array<std::pair<PostponeReason, std::string_view>, 1> kPostponeReasons{{
+    {PostponeReason::quiet_hours, "quiet_hours"},
+}};
+
 bool says_nothing(const Plan& plan) {
     return plan.text.empty() && plan.template_key.empty() && !has_built_in_words(plan.kind);
 }
@@ -67,7 +63,7 @@ bool says_nothing(const Plan& plan) {
 Answer on(const Absent&, const ScheduleTask& c) {
     if (c.plan.customer_id.empty()) return Rejection::customer_missing;
     if (says_nothing(c.plan)) return Rejection::text_missing;
-    return TaskScheduled{c.plan};
+    return TaskScheduled{.plan = c.plan};
 }
 
 Answer on(const Absent&, const CreateTask& c) {
@@ -79,7 +75,34 @@ Answer on(const Absent&, const CreateTask& c) {
     if (plan.due < c.now - kDuePastTolerance) return Rejection::due_in_the_past;
     if (plan.due > c.now + kDueAheadMax) return Rejection::due_too_far;
     if (plan.late_after < Micros{0}) return Rejection::late_after_negative;
-    return TaskScheduled{plan};
+    return TaskScheduled{.plan = plan};
+}
+
+TaskCancelled cancelled(const Plan& plan, CancelReason reason, std::string note = "") {
+    return {.task_id = plan.task_id,
+            .customer_id = plan.customer_id,
+            .reason = reason,
+            .note = std::move(note)};
+}
+TaskSkipped skipped(const Plan& plan, SkipReason reason) {
+    return {.task_id = plan.task_id,
+            .customer_id = plan.customer_id,
+            .reason = reason,
+            .kind = plan.kind,
+            .conversation_id = plan.conversation_id,
+            .since = plan.silent_since()};
+}
+TaskFired fired(const Plan& plan, std::string template_key) {
+    return {.task_id = plan.task_id,
+            .kind = plan.kind,
+            .customer_id = plan.customer_id,
+            .conversation_id = plan.conversation_id,
+            .channel_id = plan.channel_id,
+            .due = plan.due,
+            .since = plan.silent_since(),
+            .language = plan.language,
+            .text = plan.text,
+            .template_key = std::move(template_key)};
 }
 
 // The order is that of importance: what the tenant may do at all, whether the words still make
@@ -87,23 +110,26 @@ Answer on(const Absent&, const CreateTask& c) {
 Answer on(const Scheduled& t, const FireTask& c) {
     const Plan& plan = t.plan;
     if (c.now < plan.due) return Rejection::not_due;
-    if (c.tenant == TenantStatus::closed) return TaskCancelled{CancelReason::tenant_closed, ""};
-    if (c.tenant == TenantStatus::suspended) return TaskSkipped{SkipReason::suspended};
+    if (c.tenant == TenantStatus::closed) return cancelled(plan, CancelReason::tenant_closed);
+    if (c.tenant == TenantStatus::suspended) return skipped(plan, SkipReason::suspended);
     if (plan.late_after > Micros{0} && c.now > plan.due + plan.late_after)
-        return TaskSkipped{SkipReason::too_late};
+        return skipped(plan, SkipReason::too_late);
     const auto window_until = std::max(plan.window_until, c.window_until);  // nothing is the least
     const bool outside = window_until && c.now >= *window_until;
     if (outside && !c.window_certain) return Rejection::window_uncertain;
     if (outside && c.approved_template.empty())
-        return TaskSkipped{plan.template_key.empty() ? SkipReason::window_closed
-                                                     : SkipReason::template_missing};
+        return skipped(plan, plan.template_key.empty() ? SkipReason::window_closed
+                                                       : SkipReason::template_missing);
     if (c.quiet_until && *c.quiet_until > c.now)
-        return TaskPostponed{*c.quiet_until, "quiet_hours"};
-    if (outside) return TaskFired{plan, c.approved_template};
-    return TaskFired{plan, plan.text.empty() ? plan.template_key : ""};
+        return TaskPostponed{.task_id = plan.task_id,
+                             .customer_id = plan.customer_id,
+                             .due = *c.quiet_until,
+                             .reason = PostponeReason::quiet_hours};
+    if (outside) return fired(plan, c.approved_template);
+    return fired(plan, plan.text.empty() ? plan.template_key : "");
 }
 
-Answer on(const Scheduled&, const CancelTask& c) { return TaskCancelled{c.reason, c.note}; }
+Answer on(const Scheduled& t, const CancelTask& c) { return cancelled(t.plan, c.reason, c.note); }
 
 // A second cancel has what it asked for; a first reason is not rewritten.
 Answer on(const Cancelled&, const CancelTask&) { return kNothingToDo; }
@@ -133,7 +159,7 @@ Answer on(const Stage&, const Any&) {
 
 // How a fact moves a task along.
 
-Task after(Absent, const TaskScheduled& e) { return Scheduled{e.plan, 0, ""}; }
+Task after(Absent, const TaskScheduled& e) { return Scheduled{.plan = e.plan}; }
 
 Task after(Scheduled t, const TaskPostponed& e) {
     t.plan.due = e.due;
@@ -142,9 +168,13 @@ Task after(Scheduled t, const TaskPostponed& e) {
     return t;
 }
 
-Task after(Scheduled t, const TaskFired&) { return Fired{std::move(t.plan)}; }
-Task after(Scheduled t, const TaskCancelled& e) { return Cancelled{std::move(t.plan), e.reason}; }
-Task after(Scheduled t, const TaskSkipped& e) { return Skipped{std::move(t.plan), e.reason}; }
+Task after(Scheduled t, const TaskFired&) { return Fired{.plan = std::move(t.plan)}; }
+Task after(Scheduled t, const TaskCancelled& e) {
+    return Cancelled{.plan = std::move(t.plan), .reason = e.reason};
+}
+Task after(Scheduled t, const TaskSkipped& e) {
+    return Skipped{.plan = std::move(t.plan), .reason = e.reason};
+}
 
 template <class Stage, class AnyEvent>
 Task after(const Stage&, const AnyEvent&) {
@@ -155,15 +185,14 @@ Task after(const Stage&, const AnyEvent&) {
 
 bool has_built_in_words(Kind kind) { return kind != Kind::booking && kind != Kind::custom; }
 
-std::string_view word(Kind kind) { return find_word(kKinds, kind); }
-std::string_view word(CancelReason reason) { return find_word(kCancelReasons, reason); }
-std::string_view word(SkipReason reason) { return find_word(kSkipReasons, reason); }
-std::optional<Kind> kind_of(std::string_view wanted) { return find_value(kKinds, wanted); }
-std::optional<CancelReason> cancel_reason_of(std::string_view wanted) {
-    return find_value(kCancelReasons, wanted);
-}
-std::optional<SkipReason> skip_reason_of(std::string_view wanted) {
-    return find_value(kSkipReasons, wanted);
+std::string_view text_of(Kind kind) { return find_word(kKinds, kind); }
+std::string_view text_of(CancelReason reason) { return find_word(kCancelReasons, reason); }
+std::string_view text_of(SkipReason reason) { return find_word(kSkipReasons, reason); }
+std::string_view text_of(PostponeReason reason) { return find_word(kPostponeReasons, reason); }
+std::optional<Kind> parse_kind(std::string_view wanted) {
+    for (const auto& [kind, text] : kKinds)
+        if (text == wanted) return kind;
+    return std::nullopt;
 }
 
 Answer decide(const Task& task, const Command& command) {
@@ -178,7 +207,8 @@ Task evolve(Task task, const Event& event) {
 
 std::optional<CancelReason> ends(const Plan& plan, const Fact& fact) {
     using Reason = std::optional<CancelReason>;
-    const auto if_waiting_in = [&](const std::string& conversation, CancelReason reason) -> Reason {
+    const auto if_waiting_in = [&](const ConversationId& conversation,
+                                   CancelReason reason) -> Reason {
         if (!plan.waits_for_answer() || plan.conversation_id != conversation) return std::nullopt;
         return reason;
     };
@@ -214,7 +244,7 @@ std::optional<CancelReason> ends(const Plan& plan, const Fact& fact) {
                       fact);
 }
 
-std::optional<Plan> reminder_after(const Plan& gentle, std::string task_id, Micros late_after) {
+std::optional<Plan> reminder_after(const Plan& gentle, TaskId task_id, Micros late_after) {
     if (gentle.kind != Kind::gentle || gentle.reminder_after <= Micros{0}) return std::nullopt;
     Plan reminder = gentle;
     reminder.task_id = std::move(task_id);

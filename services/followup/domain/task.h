@@ -7,6 +7,7 @@
 #include <variant>
 
 #include "common/core/decision.h"
+#include "common/core/id.h"
 #include "common/core/time.h"
 
 // A task: one message that a business wants to say to a customer later.
@@ -14,6 +15,9 @@
 // This file is the vocabulary, and task.cc the rulebook. Both are pure: time arrives in the
 // command, quiet hours arrive as the moment they end.
 namespace flowstack::followup {
+
+// A customer's message, by the provider's name of it.
+using InboundId = Id<struct InboundKind>;
 
 enum class Kind {
     gentle,    // some time after the bot's last question was left unanswered
@@ -27,9 +31,9 @@ enum class Kind {
     custom,   // the caller's own words
 };
 
-// The word of a kind in events and in the API, and back. Nothing for any other word.
-std::string_view word(Kind kind);
-std::optional<Kind> kind_of(std::string_view word);
+// The word of a kind in the API and in wishes of flows, and back. Nothing for any other word.
+std::string_view text_of(Kind kind);
+std::optional<Kind> parse_kind(std::string_view text);
 
 // Whether conversation has built-in words for the kind (`on.follow_up_<kind>` in packs/base.json).
 // A task of any other kind must bring a text or a template, or it would fire and say nothing.
@@ -37,18 +41,18 @@ bool has_built_in_words(Kind kind);
 
 // What is to be said, to whom, when, and until when it makes sense.
 struct Plan {
-    std::string task_id;
+    TaskId task_id;
     Kind kind = Kind::custom;
-    std::string customer_id;
-    std::string conversation_id;  // may be empty
-    std::string channel_id;       // may be empty: conversation chooses
+    CustomerId customer_id;
+    ConversationId conversation_id;  // may be empty
+    ChannelId channel_id;            // may be empty: conversation chooses
     Time due{};
 
     // The bot's message that waits for an answer; empty for tasks that no answer cancels.
-    std::string about_message_id;
+    MessageId about_message_id;
     // The customer's message that the bot's message answered, and its time: what comes later (or at
     // the same second with another id) is the answer that was waited for.
-    std::string answered_inbound_id;
+    InboundId answered_inbound_id;
     Time since{};
     // Its place among the customer's messages, as gateway's lane has them; 0 = not known.
     std::int64_t answered_position = 0;
@@ -62,6 +66,10 @@ struct Plan {
 
     bool operator==(const Plan&) const = default;
     bool waits_for_answer() const { return !about_message_id.empty(); }
+    // Since when the customer has been silent; nothing for tasks that no answer cancels.
+    std::optional<Time> silent_since() const {
+        return waits_for_answer() ? std::optional(since) : std::nullopt;
+    }
 };
 
 enum class CancelReason { answered, closed, escalated, paid, replaced, by_api, tenant_closed };
@@ -71,10 +79,10 @@ enum class SkipReason {
     window_closed,     // and no template is there that might leave outside of it
     template_missing,  // the template that was named is not there, or is no approved one
 };
-std::string_view word(CancelReason reason);
-std::string_view word(SkipReason reason);
-std::optional<CancelReason> cancel_reason_of(std::string_view word);
-std::optional<SkipReason> skip_reason_of(std::string_view word);
+enum class PostponeReason { quiet_hours };
+std::string_view text_of(CancelReason reason);
+std::string_view text_of(SkipReason reason);
+std::string_view text_of(PostponeReason reason);
 
 // --- Commands ------------------------------------------------------------------------------------
 
@@ -116,22 +124,39 @@ struct TaskScheduled {
     bool operator==(const TaskScheduled&) const = default;
 };
 struct TaskPostponed {
-    Time due;
-    std::string reason;  // quiet_hours
+    TaskId task_id;
+    CustomerId customer_id;
+    Time due{};
+    PostponeReason reason = PostponeReason::quiet_hours;
     bool operator==(const TaskPostponed&) const = default;
 };
 struct TaskFired {
-    Plan plan;
-    std::string template_key = {};  // not empty: only this may be said
+    TaskId task_id;
+    Kind kind = Kind::custom;
+    CustomerId customer_id;
+    ConversationId conversation_id;
+    ChannelId channel_id;
+    Time due{};
+    std::optional<Time> since;  // see Plan::silent_since
+    std::string language;
+    std::string text;
+    std::string template_key;  // not empty: only this may be said
     bool operator==(const TaskFired&) const = default;
 };
 struct TaskCancelled {
+    TaskId task_id;
+    CustomerId customer_id;
     CancelReason reason = CancelReason::by_api;
     std::string note;
     bool operator==(const TaskCancelled&) const = default;
 };
 struct TaskSkipped {
+    TaskId task_id;
+    CustomerId customer_id;
     SkipReason reason = SkipReason::too_late;
+    Kind kind = Kind::custom;
+    ConversationId conversation_id;
+    std::optional<Time> since;  // see Plan::silent_since
     bool operator==(const TaskSkipped&) const = default;
 };
 using Event = std::variant<TaskScheduled, TaskPostponed, TaskFired, TaskCancelled, TaskSkipped>;
@@ -142,7 +167,7 @@ struct Absent {};
 struct Scheduled {
     Plan plan;
     int postponements = 0;
-    std::string postpone_reason;
+    std::optional<PostponeReason> postpone_reason;  // of the last time
 };
 struct Fired {
     Plan plan;
@@ -184,21 +209,21 @@ Task evolve(Task task, const Event& event);
 // --- What makes the reason of a task fall away ---------------------------------------------------
 
 struct CustomerWrote {
-    std::string inbound_id;
-    Time at;
+    InboundId inbound_id;
+    Time at{};
     std::int64_t position = 0;  // see Plan::answered_position
 };
 struct ConversationClosed {
-    std::string conversation_id;
+    ConversationId conversation_id;
 };
 struct ConversationEscalated {
-    std::string conversation_id;
+    ConversationId conversation_id;
 };
 struct CustomerPaid {
-    std::string conversation_id;
+    ConversationId conversation_id;
 };
 struct BotAskedAgain {
-    std::string conversation_id;
+    ConversationId conversation_id;
 };
 using Fact = std::variant<CustomerWrote, ConversationClosed, ConversationEscalated, CustomerPaid,
                           BotAskedAgain>;
@@ -207,6 +232,6 @@ using Fact = std::variant<CustomerWrote, ConversationClosed, ConversationEscalat
 std::optional<CancelReason> ends(const Plan& plan, const Fact& fact);
 
 // The task that follows a gentle follow-up which fired, if there is to be one.
-std::optional<Plan> reminder_after(const Plan& gentle, std::string task_id, Micros late_after);
+std::optional<Plan> reminder_after(const Plan& gentle, TaskId task_id, Micros late_after);
 
 }  // namespace flowstack::followup

@@ -14,8 +14,10 @@
 #include "flowstack/gateway/v1/tenant_events.pb.h"
 #include "services/campaign/adapters/derive.h"
 #include "services/campaign/adapters/freezer.h"
-#include "services/campaign/adapters/handlers.h"
 #include "services/campaign/adapters/pacer.h"
+#include "services/campaign/adapters/projections.h"
+#include "services/campaign/adapters/reactor.h"
+#include "services/campaign/adapters/streams.h"
 #include "tests/support/fake_tenants.h"
 #include "tests/support/scripted_log.h"
 #include "tests/support/test_database.h"
@@ -35,6 +37,7 @@ using std::chrono::seconds;
 
 constexpr int kLanes = 4;
 constexpr Time kNow = from_unix_seconds(1'750'000'000);
+const CampaignId kId("campaign-1");
 
 // Queues everybody once a round, as gateway does.
 struct FakeSends final : Sends {
@@ -45,18 +48,18 @@ struct FakeSends final : Sends {
         std::vector<Refused> refused;
         for (const auto& item : batch.items) {
             if (item.customer_id == unknown_customer) {
-                refused.push_back({item.customer_id, "UNKNOWN_CUSTOMER"});
+                refused.push_back({.customer_id = item.customer_id, .reason = "UNKNOWN_CUSTOMER"});
                 continue;
             }
             if (queued.emplace(item.customer_id, batch.round).second) texts.push_back(item.text);
         }
         return refused;
     }
-    int withdraw(const std::string&, const std::string&, const std::string& why) override {
+    int withdraw(const std::string&, const CampaignId&, const std::string& why) override {
         withdrawals.push_back(why);
         return 0;
     }
-    std::set<std::pair<std::string, int>> queued;  // customer, round
+    std::set<std::pair<CustomerId, int>> queued;  // customer, round
     std::vector<std::string> texts;
     std::vector<std::string> withdrawals;
     std::string unknown_customer;
@@ -67,9 +70,8 @@ struct FakeSends final : Sends {
 class Campaigning : public ::testing::Test {
 protected:
     Campaigning() {
-        consumption.react([this](const Recorded& e, eventlog::Turn& t) { handlers.react(e, t); });
-        consumption.project(
-            [this](const Recorded& e, eventlog::Turn& t) { handlers.project(e, t); });
+        consumption.react([this](const Recorded& e, eventlog::Turn& t) { reactor.react(e, t); });
+        consumption.project(project);
         consumption.assign({0, 1, 2, 3});
         owners.assigned({0, 1, 2, 3});
         tenant_says(gateway::v1::TenantRegistered{});
@@ -128,7 +130,7 @@ protected:
 
     Draft draft() {
         Draft d;
-        d.campaign_id = "campaign-1";
+        d.campaign_id = kId;
         d.name = "New year";
         d.body = "Happy New Year {{name}}!";
         d.default_name = "friend";
@@ -136,19 +138,17 @@ protected:
     }
     // What an RPC does.
     void wish(const Command& command) {
-        const auto stream = campaign_stream("duka", "campaign-1");
+        const auto stream = campaign_stream("duka", kId);
         const auto folded = campaigns.load(stream);
         const auto decision = decide(folded.state.campaign, command);
         ASSERT_TRUE(decision.accepted());
         eventlog::Command out;
         out.id = "wish-" + std::to_string(++wishes);
         out.tenant = "duka";
-        out.meta.routing = campaign_routing("campaign-1");
-        const auto* known = draft_of(folded.state.campaign);
-        const auto what = known ? *known : std::get<DraftCampaign>(command).draft;
+        out.meta.routing = campaign_routing(kId);
         eventlog::Part part{stream, folded.expected(), {}};
         for (const auto& event : decision.events())
-            part.events.push_back(encode(event, what, clock.now()));
+            part.events.push_back(encode(event, clock.now()));
         out.parts.push_back(part);
         ASSERT_TRUE(store.append(out).accepted());
     }
@@ -181,19 +181,17 @@ protected:
     void started(int people) {
         contacts(people);
         consume();
-        wish(DraftCampaign{draft()});
-        wish(StartCampaign{kLanes});
+        wish(DraftCampaign{.draft = draft()});
+        wish(StartCampaign{.lanes = kLanes});
         freeze();
     }
 
-    Campaign state() {
-        return campaigns.load(campaign_stream("duka", "campaign-1")).state.campaign;
-    }
+    Campaign state() { return campaigns.load(campaign_stream("duka", kId)).state.campaign; }
     Totals totals() {
         Totals sum{};
         std::int64_t members = 0;
         for (int lane = 0; lane < kLanes; ++lane) {
-            const auto shard = shards.load(shard_stream("duka", "campaign-1", lane)).state;
+            const auto shard = shards.load(shard_stream("duka", kId, lane)).state;
             sum = sum + shard.counts;
             members += shard.members();
         }
@@ -221,7 +219,7 @@ protected:
     std::shared_ptr<testing::ScriptedLog> conversation_log =
         std::make_shared<testing::ScriptedLog>("conversation", kLanes);
     Config config{.chunk_members_max = 7};
-    Handlers handlers{store, config};
+    Reactor reactor{store, config};
     eventlog::Consumption consumption{store,
                                       {{"gateway", gateway_log},
                                        {"conversation", conversation_log},
@@ -264,7 +262,7 @@ TEST_F(Campaigning, GoesFromItsDraftToEveryRecipientsDisposition) {
     status(id_of(0), "sent");  // late
     turn();
     turn();
-    EXPECT_EQ(state_word(state()), "COMPLETED");
+    EXPECT_EQ(text_of(state()), "COMPLETED");
     EXPECT_EQ(count(D::sent), 30);
     EXPECT_EQ(count(D::delivered), 19);
     EXPECT_EQ(count(D::read), 1);
@@ -285,7 +283,7 @@ TEST_F(Campaigning, NeverWritesToWhoOptedOutAndCountsThem) {
     started(0);
     turn();
     EXPECT_EQ(sends.queued.size(), 9u);
-    EXPECT_EQ(sends.queued.count({id_of(3), 0}), 0u);
+    EXPECT_EQ(sends.queued.count({CustomerId(id_of(3)), 0}), 0u);
     EXPECT_EQ(run_of(state())->audience, 10);
     EXPECT_EQ(count(D::suppressed), 1);
     EXPECT_EQ(listed("SUPPRESSED"), 1);
@@ -294,9 +292,9 @@ TEST_F(Campaigning, NeverWritesToWhoOptedOutAndCountsThem) {
 TEST_F(Campaigning, GoesToEverybodyWhoWasAContactWhenItStarted) {
     contacts(5);
     consume();
-    wish(DraftCampaign{draft()});
+    wish(DraftCampaign{.draft = draft()});
     contact("late", "Late");  // gateway has seen them, this service has not yet
-    wish(StartCampaign{kLanes});
+    wish(StartCampaign{.lanes = kLanes});
     freeze();
     const bool waits = work(kFreezeWork).size() == 1;
     EXPECT_TRUE(waits);
@@ -316,13 +314,13 @@ TEST_F(Campaigning, GoesToThoseWhoHaveATag) {
     }
     consume();
     auto by_tag = draft();
-    by_tag.audience = {AudienceKind::tag, {"vip", "gold"}};
-    wish(DraftCampaign{by_tag});
-    wish(StartCampaign{kLanes});
+    by_tag.audience = {.kind = AudienceKind::tag, .values = {"vip", "gold"}};
+    wish(DraftCampaign{.draft = by_tag});
+    wish(StartCampaign{.lanes = kLanes});
     freeze();
     turn();
     EXPECT_EQ(run_of(state())->audience, 2);
-    EXPECT_EQ(sends.queued.count({id_of(4), 0}), 1u);
+    EXPECT_EQ(sends.queued.count({CustomerId(id_of(4)), 0}), 1u);
 }
 
 TEST_F(Campaigning, GoesToThoseWhoAreListed) {
@@ -334,14 +332,15 @@ TEST_F(Campaigning, GoesToThoseWhoAreListed) {
     gateway_log->happened({"duka", "contact", id_of(5)}, customer(id_of(5)), merged, kNow);
     consume();
     auto listed = draft();
-    listed.audience = {AudienceKind::list, {id_of(1), id_of(3), id_of(4), id_of(5)}};
-    wish(DraftCampaign{listed});
-    wish(StartCampaign{kLanes});
+    listed.audience = {.kind = AudienceKind::list,
+                       .values = {id_of(1), id_of(3), id_of(4), id_of(5)}};
+    wish(DraftCampaign{.draft = listed});
+    wish(StartCampaign{.lanes = kLanes});
     freeze();
     turn();
     EXPECT_EQ(run_of(state())->audience, 4);
     EXPECT_EQ(sends.queued.size(), 2u);
-    EXPECT_TRUE(sends.queued.contains({id_of(3), 0}));
+    EXPECT_TRUE(sends.queued.contains({CustomerId(id_of(3)), 0}));
     EXPECT_EQ(count(D::suppressed), 2);  // opted out; merged into somebody who is not listed
 
     v1::Campaign in_lists;
@@ -354,7 +353,7 @@ TEST_F(Campaigning, OfNobodyCompletes) {
     started(0);
     turn();
     turn();
-    EXPECT_EQ(state_word(state()), "COMPLETED");
+    EXPECT_EQ(text_of(state()), "COMPLETED");
 }
 
 TEST_F(Campaigning, KeepsNoMoreThanTwoSecondsOfSendsInGateway) {
@@ -376,8 +375,8 @@ TEST_F(Campaigning, KeepsItsThrottle) {
     consume();
     auto slow = draft();
     slow.per_second = 10;
-    wish(DraftCampaign{slow});
-    wish(StartCampaign{kLanes});
+    wish(DraftCampaign{.draft = slow});
+    wish(StartCampaign{.lanes = kLanes});
     freeze();
     for (int i = 1; i <= 5; ++i) {
         turn();
@@ -394,7 +393,7 @@ TEST_F(Campaigning, PausesAndGoesOnWhereItStoppedWithNobodyAskedTwice) {
     int n = 0;
     std::vector<std::string> left;
     for (const auto& [id, round] : sends.queued) (++n <= 60 ? accepted(id) : left.push_back(id));
-    wish(PauseCampaign{"by api"});
+    wish(PauseCampaign{.reason = "by api"});
     turn();
     EXPECT_EQ(sends.withdrawals, std::vector<std::string>{"campaign_paused"});
     EXPECT_EQ(sends.queued.size(), 160u);
@@ -419,7 +418,7 @@ TEST_F(Campaigning, PausesAndGoesOnWhereItStoppedWithNobodyAskedTwice) {
 TEST_F(Campaigning, CarriesAPauseOutAtOnceAndNotAtThePacersNextTurn) {
     started(300);
     turn();
-    wish(PauseCampaign{"by api"});
+    wish(PauseCampaign{.reason = "by api"});
     EXPECT_TRUE(work(kPaceWork).empty());
     ASSERT_EQ(work(kHaltWork).size(), 1u);
     EXPECT_LE(work(kHaltWork).front().due_at, clock.now());
@@ -433,7 +432,7 @@ TEST_F(Campaigning, CarriesAPauseOutAtOnceAndNotAtThePacersNextTurn) {
 TEST_F(Campaigning, WithdrawsAgainWhatAnEarlierOwnerAskedLast) {
     started(50);
     turn();
-    wish(PauseCampaign{"by api"});
+    wish(PauseCampaign{.reason = "by api"});
     for (int i = 0; i < 10; ++i) turn();
     // Nobody of the fifty has an outcome: it tries a few times and not for ever.
     EXPECT_EQ(sends.withdrawals.size(), 5u);
@@ -446,7 +445,7 @@ TEST_F(Campaigning, TakenUpAfterItsEndDoesNothing) {
     for (int i = 0; i < 3; ++i) accepted(id_of(i));
     consume();
     turn();
-    ASSERT_EQ(state_word(state()), "COMPLETED");
+    ASSERT_EQ(text_of(state()), "COMPLETED");
     const auto asked = sends.texts.size();
     pacer.turn(rows.front());
     EXPECT_EQ(sends.texts.size(), asked);
@@ -459,7 +458,7 @@ TEST_F(Campaigning, CancelledEndsEveryRecipient) {
     for (const auto& [id, round] : sends.queued) asked.push_back(id);
     for (std::size_t i = 0; i < 100; ++i) accepted(asked[i]);
     for (std::size_t i = 100; i < 159; ++i) cancelled(asked[i], "campaign_cancelled");
-    wish(CancelCampaign{"by api"});
+    wish(CancelCampaign{.reason = "by api"});
     turn();
     turn();
     EXPECT_EQ(sends.withdrawals, std::vector<std::string>{"campaign_cancelled"});
@@ -541,8 +540,8 @@ TEST_F(Campaigning, ThatIsTransactionalKeepsGoingInQuietHours) {
     consume();
     auto receipt = draft();
     receipt.type = Type::transactional;
-    wish(DraftCampaign{receipt});
-    wish(StartCampaign{kLanes});
+    wish(DraftCampaign{.draft = receipt});
+    wish(StartCampaign{.lanes = kLanes});
     freeze();
     turn();
     EXPECT_EQ(sends.queued.size(), 5u);
@@ -570,7 +569,7 @@ TEST_F(Campaigning, APacerThatLostItsLaneAsksNobody) {
     eventlog::Owners other{store, "two"};
     other.assigned({0, 1, 2, 3});
     pacer.turn(rows.front());
-    EXPECT_EQ(state_word(state()), "RUNNING");  // it was complete, and the zombie may not say so
+    EXPECT_EQ(text_of(state()), "RUNNING");  // it was complete, and the zombie may not say so
 }
 
 TEST_F(Campaigning, EndsARecipientWhomGatewayRefuses) {
@@ -588,21 +587,23 @@ TEST_F(Campaigning, PausesWithTheReasonWhenGatewayRefusesAllOfIt) {
     EXPECT_EQ(std::get<Paused>(state()).reason, "no such channel");
 }
 
-TEST_F(Campaigning, CountsTheNextInboundMessageAsAReplyButNotAStop) {
+TEST_F(Campaigning, CountsTheNextInboundMessageAsAReplyButNeitherAStopNorTheProvidersNews) {
     started(3);
     turn();
     for (int i = 0; i < 3; ++i) accepted(id_of(i));
     consume();
-    const auto writes = [&](int i, const std::string& consent) {
+    const auto writes = [&](int i, const std::string& consent, gateway::v1::InboundKind kind) {
         gateway::v1::MessageReceived m;
+        m.set_kind(kind);
         m.set_customer_id(id_of(i));
         m.set_provider_message_id("wamid." + std::to_string(i));
         m.set_consent_change(consent);
         gateway_log->happened({"duka", "inbound", m.provider_message_id()}, customer(id_of(i)), m,
                               clock.now() + seconds{5});
     };
-    writes(0, "");
-    writes(1, "unsubscribed");
+    writes(0, "", gateway::v1::INBOUND_KIND_TEXT);
+    writes(1, "unsubscribed", gateway::v1::INBOUND_KIND_TEXT);
+    writes(2, "", gateway::v1::INBOUND_KIND_SYSTEM);
     consume();
     EXPECT_EQ(count(D::replied), 1);
     EXPECT_EQ(count(D::sent), 2);
@@ -611,13 +612,13 @@ TEST_F(Campaigning, CountsTheNextInboundMessageAsAReplyButNotAStop) {
 TEST_F(Campaigning, StartsAtItsTime) {
     contacts(3);
     consume();
-    wish(DraftCampaign{draft()});
-    wish(ScheduleCampaign{kNow + hours{1}, kNow});
+    wish(DraftCampaign{.draft = draft()});
+    wish(ScheduleCampaign{.start_at = kNow + hours{1}, .now = kNow});
     const auto rows = work(kStartWork);
     ASSERT_EQ(rows.size(), 1u);
     EXPECT_EQ(rows.front().due_at, kNow + hours{1});
     pacer.start(rows.front());
-    EXPECT_EQ(state_word(state()), "RUNNING");
+    EXPECT_EQ(text_of(state()), "RUNNING");
     EXPECT_TRUE(work(kStartWork).empty());
     EXPECT_EQ(work(kFreezeWork).size(), static_cast<std::size_t>(kLanes));
 }

@@ -9,9 +9,11 @@
 #include "flowstack/campaign/v1/campaign_service.grpc.pb.h"
 #include "flowstack/campaign/v1/views.pb.h"
 #include "flowstack/common/v1/error_reason.pb.h"
-#include "services/campaign/adapters/campaign_rpc.h"
+#include "services/campaign/adapters/codec.h"
 #include "services/campaign/adapters/derive.h"
-#include "services/campaign/adapters/handlers.h"
+#include "services/campaign/adapters/projections.h"
+#include "services/campaign/adapters/rpc.h"
+#include "services/campaign/adapters/streams.h"
 #include "tests/support/fake_contacts.h"
 #include "tests/support/fake_tenants.h"
 #include "tests/support/test_database.h"
@@ -30,7 +32,7 @@ class CampaignService : public ::testing::Test {
 protected:
     CampaignService() {
         v1::TenantView tenant;
-        tenant.set_status("ACTIVE");
+        tenant.set_status(v1::TENANT_STATUS_ACTIVE);
         store.pool().with([&](postgres::Session& s) {
             return s.query(
                 "insert into read_model (tenant, kind, id, sort_at, lane, position, body) values "
@@ -238,21 +240,30 @@ TEST_F(CampaignService, MetricsSumToTheAudience) {
     EXPECT_EQ(metrics.state(), "DRAFT");
     ASSERT_EQ(change(&Stub::StartCampaign), kOk);
 
-    const auto id = campaign.campaign_id();
+    const CampaignId id(campaign.campaign_id());
     std::int64_t version = 0;
     const auto happen = [&](const ShardEvent& event) {
         eventlog::Command command;
         command.id = "c" + std::to_string(version);
         command.tenant = "duka";
         command.meta.routing = shard_routing(2);
-        command.parts.push_back(
-            {shard_stream("duka", id, 2), version++, {encode(event, id, kNow)}});
+        command.parts.push_back({shard_stream("duka", id, 2), version++, {encode(event, kNow)}});
         ASSERT_TRUE(store.append(command).accepted());
     };
-    happen(
-        MembersFrozen{id, 0, {{"a", "", ""}, {"b", "", ""}, {"c", "", "opted_out"}}, true, 3, 0});
-    happen(SendAsked{{"a", "b"}, 0});
-    happen(DispositionChanged{"a", Disposition::read, ""});
+    const CustomerId a("a");
+    const CustomerId b("b");
+    happen(MembersFrozen{
+        .campaign_id = id,
+        .chunk = 0,
+        .members = {{.customer_id = a, .name = "", .suppressed = ""},
+                    {.customer_id = b, .name = "", .suppressed = ""},
+                    {.customer_id = CustomerId("c"), .name = "", .suppressed = "opted_out"}},
+        .last = true,
+        .lane_total = 3,
+        .source_position = 0});
+    happen(SendAsked{.campaign_id = id, .customer_ids = {a, b}, .round = 0});
+    happen(DispositionChanged{
+        .campaign_id = id, .customer_id = a, .disposition = Disposition::read, .reason = ""});
     ASSERT_EQ(call(&Stub::GetCampaignMetrics, request, metrics), kOk);
     EXPECT_EQ(metrics.audience(), 3);
     EXPECT_EQ(metrics.read(), 1);

@@ -252,12 +252,12 @@ TEST_F(Walk, AFollowUpWithoutWordsIsCounted) {
     writes("amina", "Hi");
     followup::v1::TaskFired fired;
     fired.set_task_id("t1");
-    fired.set_kind("custom");
+    fired.set_kind(followup::v1::TASK_KIND_CUSTOM);
     fired.set_customer_id("amina");
     followup->happened({"duka", "task", "t1"}, customer("amina"), fired, now + seconds{60});
     consume();
     EXPECT_THAT(registry.render(), HasSubstr("flowstack_conversation_unsaid_follow_ups_total"));
-    fired.set_kind("restock");
+    fired.set_kind(followup::v1::TASK_KIND_RESTOCK);
     followup->happened({"duka", "task", "t2"}, customer("amina"), fired, now + seconds{60});
     consume();
     EXPECT_THAT(heard("amina"), HasSubstr("back on the shelf"));
@@ -286,7 +286,7 @@ TEST_F(Walk, AFollowUpIsSaidOnlyWhileNobodyAnswered) {
     const auto since = now;
     followup::v1::TaskFired fired;
     fired.set_task_id("t1");
-    fired.set_kind("gentle");
+    fired.set_kind(followup::v1::TASK_KIND_GENTLE);
     fired.set_customer_id("amina");
     fired.set_conversation_id(conversation_of("amina").conversation_id());
     fired.set_since_us(unix_micros(since));

@@ -15,7 +15,9 @@
 #include "flowstack/gateway/v1/tenant_events.pb.h"
 #include "flowstack/payment/v1/intent_events.pb.h"
 #include "services/followup/adapters/derive.h"
-#include "services/followup/adapters/handlers.h"
+#include "services/followup/adapters/projections.h"
+#include "services/followup/adapters/reactor.h"
+#include "services/followup/adapters/streams.h"
 #include "services/followup/adapters/timer.h"
 #include "tests/support/fake_contacts.h"
 #include "tests/support/fake_tenants.h"
@@ -49,9 +51,8 @@ protected:
     // WhatsApp's window is closed after a day: a reminder that is said comes earlier.
     explicit FollowUp(milliseconds reminder_after = hours{20})
         : config{.reminder_after_ms = reminder_after} {
-        consumption.react([this](const Recorded& e, eventlog::Turn& t) { handlers.react(e, t); });
-        consumption.project(
-            [this](const Recorded& e, eventlog::Turn& t) { handlers.project(e, t); });
+        consumption.react([this](const Recorded& e, eventlog::Turn& t) { reactor.react(e, t); });
+        consumption.project(project);
         consumption.assign({0, 1, 2, 3});
         owners.assigned({0, 1, 2, 3});
         gateway::v1::TenantRegistered m;
@@ -63,8 +64,10 @@ protected:
     Routing customer(const std::string& id = "amina") { return {RoutingKind::customer, id}; }
 
     // What the others say.
-    void wrote(const std::string& inbound_id, Time at) {
+    void wrote(const std::string& inbound_id, Time at,
+               gateway::v1::InboundKind kind = gateway::v1::INBOUND_KIND_TEXT) {
         gateway::v1::MessageReceived m;
+        m.set_kind(kind);
         m.set_provider_message_id(inbound_id);
         m.set_customer_id("amina");
         m.set_channel_id("channel-1");
@@ -112,8 +115,8 @@ protected:
     // What the API does.
     void booked(const std::string& id, Time due, const std::string& template_key = "") {
         Plan plan;
-        plan.task_id = id;
-        plan.customer_id = "amina";
+        plan.task_id = TaskId(id);
+        plan.customer_id = CustomerId("amina");
         plan.due = due;
         plan.text = "Hello.";
         plan.template_key = template_key;
@@ -123,7 +126,7 @@ protected:
         command.meta.routing = customer();
         command.parts.push_back({task_stream("duka", id),
                                  eventlog::kCreate,
-                                 {encode(TaskScheduled{plan}, plan, kNoon)}});
+                                 {encode(TaskScheduled{.plan = plan}, kNoon)}});
         ASSERT_TRUE(store.append(std::move(command)).accepted());
     }
     // The last one of a task.
@@ -190,7 +193,7 @@ protected:
     std::shared_ptr<testing::ScriptedLog> payment =
         std::make_shared<testing::ScriptedLog>("payment", kLanes);
     Config config;
-    Handlers handlers{store, config};
+    Reactor reactor{store, config};
     eventlog::Consumption consumption{store,
                                       {{"gateway", gateway},
                                        {"conversation", conversation},
@@ -245,6 +248,20 @@ TEST_F(FollowUp, IsCancelledByTheCustomersNextMessage) {
     consume();
     EXPECT_EQ(story(), (Story{"TaskScheduled gentle", "TaskCancelled answered"}));
     EXPECT_TRUE(timers().empty());
+}
+
+// The provider's news that a customer has a new number are no word of theirs.
+TEST_F(FollowUp, IsNeitherCancelledNorAllowedByTheProvidersNewsAboutTheCustomer) {
+    asked(question("wamid.1", kNoon), kNoon);
+    booked("task-1", kNoon + hours{3});
+    consume();
+    wrote("wamid.2", kNoon + hours{1}, gateway::v1::INBOUND_KIND_SYSTEM);
+    consume();
+    EXPECT_EQ(timers().size(), 2u);
+    at(kNoon + hours{3});
+    v1::TaskSkipped skipped;
+    ASSERT_TRUE(skipped.ParseFromString(event_of("task-1").payload));
+    EXPECT_EQ(skipped.reason(), v1::TASK_SKIP_REASON_WINDOW_CLOSED);
 }
 
 TEST_F(FollowUp, CancelsTheReminderToo) {
@@ -344,8 +361,8 @@ TEST_F(FollowUp, WaitsForTheEndOfQuietHours) {
 
 TEST_F(FollowUp, OfATenantOfWhichItHasNotReadYetIsJudgedByWhatGatewaySays) {
     Plan plan;
-    plan.task_id = "task-1";
-    plan.customer_id = "amina";
+    plan.task_id = TaskId("task-1");
+    plan.customer_id = CustomerId("amina");
     plan.due = kNoon;
     plan.text = "Hello.";
     eventlog::Command command;
@@ -354,7 +371,7 @@ TEST_F(FollowUp, OfATenantOfWhichItHasNotReadYetIsJudgedByWhatGatewaySays) {
     command.meta.routing = customer();
     command.parts.push_back({task_stream("fresh", plan.task_id),
                              eventlog::kCreate,
-                             {encode(TaskScheduled{plan}, plan, kNoon)}});
+                             {encode(TaskScheduled{.plan = plan}, kNoon)}});
     ASSERT_TRUE(store.append(std::move(command)).accepted());
     tenants.away = true;
     EXPECT_THROW(timer.fire(timers().front(), [] {}), Unavailable);
@@ -410,8 +427,8 @@ TEST_F(FollowUp, ThatIsBookedIsSaidInsideTheWindowAndSkippedOutsideOfIt) {
     at(kNoon + hours{24});
     v1::TaskSkipped skipped;
     ASSERT_TRUE(skipped.ParseFromString(event_of("task-2").payload));
-    EXPECT_EQ(skipped.reason(), "window_closed");
-    EXPECT_EQ(skipped.kind(), "custom");
+    EXPECT_EQ(skipped.reason(), v1::TASK_SKIP_REASON_WINDOW_CLOSED);
+    EXPECT_EQ(skipped.kind(), v1::TASK_KIND_CUSTOM);
     // The customer's next message opens it again.
     booked("task-3", kNoon + hours{30});
     wrote("wamid.2", kNoon + hours{25});
@@ -447,7 +464,7 @@ TEST_F(FollowUp, AsksGatewayForTheWindowOnlyWhereNothingElseStandsInTheWay) {
     at(kNoon + hours{1});
     v1::TaskSkipped skipped;
     ASSERT_TRUE(skipped.ParseFromString(event_of("task-1").payload));
-    EXPECT_EQ(skipped.reason(), "suspended");
+    EXPECT_EQ(skipped.reason(), v1::TASK_SKIP_REASON_SUSPENDED);
     EXPECT_EQ(contacts.calls, 0);
 }
 
@@ -464,7 +481,7 @@ TEST_F(FollowUp, OutsideTheWindowIsSaidAsTheApprovedTemplate) {
     at(kNoon + hours{2});
     v1::TaskSkipped skipped;
     ASSERT_TRUE(skipped.ParseFromString(event_of("task-2").payload));
-    EXPECT_EQ(skipped.reason(), "template_missing");
+    EXPECT_EQ(skipped.reason(), v1::TASK_SKIP_REASON_TEMPLATE_MISSING);
 
     booked("task-3", kNoon + hours{3}, "visit");
     conversation->happened({"duka", "template", "visit"}, {RoutingKind::tenant, "duka"},
@@ -489,8 +506,8 @@ TEST_F(DayLater, TheReminderNeedsAnApprovedTemplateOfTheTenant) {
     const auto without = day_later("wamid.1", kNoon);
     v1::TaskSkipped skipped;
     ASSERT_TRUE(skipped.ParseFromString(without.payload));
-    EXPECT_EQ(skipped.reason(), "window_closed");
-    EXPECT_EQ(skipped.kind(), "reminder");
+    EXPECT_EQ(skipped.reason(), v1::TASK_SKIP_REASON_WINDOW_CLOSED);
+    EXPECT_EQ(skipped.kind(), v1::TASK_KIND_REMINDER);
     EXPECT_EQ(skipped.conversation_id(), "conversation-1");
     EXPECT_EQ(skipped.since_us(), unix_micros(kNoon));
 
@@ -532,6 +549,7 @@ TEST_F(FollowUp, AThousandTasksFireWithinASecondOfTheirTime) {
     const SystemClock wall;
     for (int i = 0; i < kTasks; ++i) {
         gateway::v1::MessageReceived m;
+        m.set_kind(gateway::v1::INBOUND_KIND_TEXT);
         m.set_customer_id("customer-" + std::to_string(i));
         gateway->happened({"duka", "inbound", m.customer_id()}, customer(m.customer_id()), m,
                           wall.now());
@@ -540,9 +558,9 @@ TEST_F(FollowUp, AThousandTasksFireWithinASecondOfTheirTime) {
     const Time due = wall.now() + milliseconds{1500};
     for (int i = 0; i < kTasks; ++i) {
         Plan plan;
-        plan.task_id = "task-" + std::to_string(i);
+        plan.task_id = TaskId("task-" + std::to_string(i));
         plan.kind = Kind::custom;
-        plan.customer_id = "customer-" + std::to_string(i);
+        plan.customer_id = CustomerId("customer-" + std::to_string(i));
         plan.due = due;
         plan.text = "Hello.";
         eventlog::Command command;
@@ -551,7 +569,7 @@ TEST_F(FollowUp, AThousandTasksFireWithinASecondOfTheirTime) {
         command.meta.routing = customer(plan.customer_id);
         command.parts.push_back({task_stream("duka", plan.task_id),
                                  eventlog::kCreate,
-                                 {encode(TaskScheduled{plan}, plan, wall.now())}});
+                                 {encode(TaskScheduled{.plan = plan}, wall.now())}});
         store.append_async(std::move(command), [](const auto&, const auto&) {});
     }
     Timer punctual{store, read_model, tenants, contacts, wall, metrics, config};

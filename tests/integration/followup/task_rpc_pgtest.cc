@@ -9,8 +9,9 @@
 #include "flowstack/followup/v1/task_service.grpc.pb.h"
 #include "flowstack/followup/v1/views.pb.h"
 #include "services/followup/adapters/derive.h"
-#include "services/followup/adapters/handlers.h"
-#include "services/followup/adapters/task_rpc.h"
+#include "services/followup/adapters/projections.h"
+#include "services/followup/adapters/rpc.h"
+#include "services/followup/adapters/streams.h"
 #include "tests/support/fake_contacts.h"
 #include "tests/support/fake_tenants.h"
 #include "tests/support/test_database.h"
@@ -27,7 +28,7 @@ class TaskService : public ::testing::Test {
 protected:
     TaskService() {
         v1::TenantView tenant;
-        tenant.set_status("ACTIVE");
+        tenant.set_status(v1::TENANT_STATUS_ACTIVE);
         know(kTenantDocument, "duka", tenant.SerializeAsString());
         v1::CustomerView customer;
         customer.set_customer_id("amina");
@@ -217,8 +218,19 @@ TEST_F(TaskService, RefusesToCancelWhatWasSaid) {
     fired.id = "fired";
     fired.tenant = "duka";
     fired.meta.routing = {eventlog::RoutingKind::customer, "amina"};
-    fired.parts.push_back(
-        {task_stream("duka", task.task_id()), 1, {encode(TaskFired{plan}, plan, kNow)}});
+    fired.parts.push_back({task_stream("duka", task.task_id()),
+                           1,
+                           {encode(TaskFired{.task_id = plan.task_id,
+                                             .kind = plan.kind,
+                                             .customer_id = plan.customer_id,
+                                             .conversation_id = plan.conversation_id,
+                                             .channel_id = plan.channel_id,
+                                             .due = plan.due,
+                                             .since = plan.silent_since(),
+                                             .language = plan.language,
+                                             .text = plan.text,
+                                             .template_key = ""},
+                                   kNow)}});
     ASSERT_TRUE(store.append(fired).accepted());
     EXPECT_EQ(cancel(task.name()), common::v1::ERROR_REASON_WRONG_STATE);
 }

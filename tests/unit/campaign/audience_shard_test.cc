@@ -18,28 +18,75 @@ using Given = testing::Given<Shard, ShardEvent>;
 Given given(auto... facts) { return {{ShardEvent{facts}...}}; }
 auto events(auto... facts) { return std::vector<ShardEvent>{ShardEvent{facts}...}; }
 
+// The facts and commands of one shard, by their words.
+const CampaignId kId("campaign-1");
+const CustomerId kAmina("amina");
+const CustomerId kBrian("brian");
+const CustomerId kCarol("carol");
+
+Member member(const CustomerId& id, const std::string& name, const std::string& suppressed = "") {
+    return {.customer_id = id, .name = name, .suppressed = suppressed};
+}
+MembersFrozen frozen(int chunk, std::vector<Member> members, bool last, std::int64_t lane_total) {
+    return {.campaign_id = kId,
+            .chunk = chunk,
+            .members = std::move(members),
+            .last = last,
+            .lane_total = lane_total,
+            .source_position = 17};
+}
 MembersFrozen frozen(std::vector<Member> members) {
     const auto total = static_cast<std::int64_t>(members.size());
-    return {"campaign-1", 0, std::move(members), true, total, 17};
+    return frozen(0, std::move(members), true, total);
 }
-const std::vector<Member> kTwo{{"amina", "Amina", ""}, {"brian", "Brian", ""}};
+FreezeMembers freeze(int chunk, std::vector<Member> members, bool last) {
+    return {.campaign_id = kId,
+            .chunk = chunk,
+            .members = std::move(members),
+            .last = last,
+            .source_position = 17};
+}
+SendAsked asked_for(std::vector<CustomerId> customers, int round = 0) {
+    return {.campaign_id = kId, .customer_ids = std::move(customers), .round = round};
+}
+AskSends ask_for(std::vector<CustomerId> customers, int round = 0) {
+    return {.customer_ids = std::move(customers), .round = round};
+}
+SendWithdrawn withdrawn_of(std::vector<CustomerId> customers, int round = 0) {
+    return {.campaign_id = kId, .customer_ids = std::move(customers), .round = round};
+}
+RecordWithdrawn record_withdrawn(const CustomerId& customer, int round, const std::string& reason) {
+    return {.customer_id = customer, .round = round, .reason = reason};
+}
+RecordEvidence evidence_of(const CustomerId& customer, D disposition,
+                           const std::string& reason = "") {
+    return {.customer_id = customer, .disposition = disposition, .reason = reason};
+}
+DispositionChanged changed(const CustomerId& customer, D disposition,
+                           const std::string& reason = "") {
+    return {
+        .campaign_id = kId, .customer_id = customer, .disposition = disposition, .reason = reason};
+}
+ShardClosed closed_by(const std::string& reason) { return {.campaign_id = kId, .reason = reason}; }
+CloseShard close_by(const std::string& reason, std::size_t limit) {
+    return {.reason = reason, .limit = limit};
+}
+
+const std::vector<Member> kTwo{member(kAmina, "Amina"), member(kBrian, "Brian")};
 const MembersFrozen kFrozen = frozen(kTwo);
-const SendAsked kAsked{{"amina", "brian"}, 0};
+const SendAsked kAsked = asked_for({kAmina, kBrian});
 
 TEST(Shard, FreezesItsMembersInChunks) {
     const std::vector<Member> first{kTwo[0]};
     const std::vector<Member> second{kTwo[1]};
-    const auto one = given().when(FreezeMembers{"campaign-1", 0, first, false, 17});
-    EXPECT_EQ(one.events(), events(MembersFrozen{"campaign-1", 0, first, false, 0, 17}));
+    const auto one = given().when(freeze(0, first, false));
+    EXPECT_EQ(one.events(), events(frozen(0, first, false, 0)));
 
-    const auto after_one = given(MembersFrozen{"campaign-1", 0, first, false, 0, 17});
-    EXPECT_EQ(after_one.when(FreezeMembers{"campaign-1", 1, second, true, 17}).events(),
-              events(MembersFrozen{"campaign-1", 1, second, true, 2, 17}));
-    EXPECT_EQ(after_one.when(FreezeMembers{"campaign-1", 0, first, false, 17}).rejection(),
-              ShardRejection::chunk_order);
-    EXPECT_EQ(after_one.when(FreezeMembers{"campaign-1", 1, first, true, 17}).rejection(),
-              ShardRejection::member_twice);
-    EXPECT_EQ(given(kFrozen).when(FreezeMembers{"campaign-1", 1, second, true, 17}).rejection(),
+    const auto after_one = given(frozen(0, first, false, 0));
+    EXPECT_EQ(after_one.when(freeze(1, second, true)).events(), events(frozen(1, second, true, 2)));
+    EXPECT_EQ(after_one.when(freeze(0, first, false)).rejection(), ShardRejection::chunk_order);
+    EXPECT_EQ(after_one.when(freeze(1, first, true)).rejection(), ShardRejection::member_twice);
+    EXPECT_EQ(given(kFrozen).when(freeze(1, second, true)).rejection(),
               ShardRejection::frozen_already);
 }
 
@@ -50,40 +97,37 @@ TEST(Shard, WithoutMembersIsFrozenToo) {
 }
 
 TEST(Shard, NeverWritesToWhoOptedOut) {
-    const auto shard = given(frozen({{"amina", "Amina", "opted_out"}, kTwo[1]}));
+    const auto shard = given(frozen({member(kAmina, "Amina", "opted_out"), kTwo[1]}));
     EXPECT_EQ(shard.state().count(D::suppressed), 1);
     EXPECT_EQ(next_waiting(shard.state(), 10).size(), 1u);
-    EXPECT_EQ(shard.when(AskSends{{"amina", "brian"}, 0}).events(),
-              events(SendAsked{{"brian"}, 0}));
+    EXPECT_EQ(shard.when(ask_for({kAmina, kBrian})).events(), events(asked_for({kBrian})));
 }
 
 TEST(Shard, AsksEachMemberOnceARound) {
-    EXPECT_EQ(given(kFrozen).when(AskSends{{"amina"}, 0}).events(),
-              events(SendAsked{{"amina"}, 0}));
-    EXPECT_TRUE(given(kFrozen, kAsked).when(AskSends{{"amina"}, 0}).events().empty());
-    EXPECT_EQ(given(kFrozen).when(AskSends{{"carol"}, 0}).rejection(), ShardRejection::no_member);
-    EXPECT_EQ(given().when(AskSends{{"amina"}, 0}).rejection(), ShardRejection::not_frozen);
+    EXPECT_EQ(given(kFrozen).when(ask_for({kAmina})).events(), events(asked_for({kAmina})));
+    EXPECT_TRUE(given(kFrozen, kAsked).when(ask_for({kAmina})).events().empty());
+    EXPECT_EQ(given(kFrozen).when(ask_for({kCarol})).rejection(), ShardRejection::no_member);
+    EXPECT_EQ(given().when(ask_for({kAmina})).rejection(), ShardRejection::not_frozen);
 }
 
 TEST(Shard, RaisesADispositionAndNeverLowersIt) {
     const auto asked = given(kFrozen, kAsked);
-    EXPECT_EQ(asked.when(RecordEvidence{"amina", D::sent, ""}).events(),
-              events(DispositionChanged{"amina", D::sent, ""}));
+    EXPECT_EQ(asked.when(evidence_of(kAmina, D::sent)).events(), events(changed(kAmina, D::sent)));
 
-    const auto read = given(kFrozen, kAsked, DispositionChanged{"amina", D::read, ""});
-    EXPECT_TRUE(read.when(RecordEvidence{"amina", D::delivered, ""}).events().empty());
-    EXPECT_TRUE(read.when(RecordEvidence{"amina", D::read, ""}).events().empty());
-    EXPECT_EQ(read.when(RecordEvidence{"amina", D::replied, ""}).events(),
-              events(DispositionChanged{"amina", D::replied, ""}));
+    const auto was_read = given(kFrozen, kAsked, changed(kAmina, D::read));
+    EXPECT_TRUE(was_read.when(evidence_of(kAmina, D::delivered)).events().empty());
+    EXPECT_TRUE(was_read.when(evidence_of(kAmina, D::read)).events().empty());
+    EXPECT_EQ(was_read.when(evidence_of(kAmina, D::replied)).events(),
+              events(changed(kAmina, D::replied)));
 }
 
 TEST(Shard, TakesAFailureAfterTheProviderAccepted) {
-    const auto sent = given(kFrozen, kAsked, DispositionChanged{"amina", D::sent, ""});
-    EXPECT_EQ(sent.when(RecordEvidence{"amina", D::failed, "131026"}).events(),
-              events(DispositionChanged{"amina", D::failed, "131026"}));
-    const auto failed = given(kFrozen, kAsked, DispositionChanged{"amina", D::failed, "131026"});
-    EXPECT_TRUE(failed.when(RecordEvidence{"amina", D::sent, ""}).events().empty());
-    EXPECT_TRUE(failed.when(RecordEvidence{"amina", D::delivered, ""}).accepted());
+    const auto sent = given(kFrozen, kAsked, changed(kAmina, D::sent));
+    EXPECT_EQ(sent.when(evidence_of(kAmina, D::failed, "131026")).events(),
+              events(changed(kAmina, D::failed, "131026")));
+    const auto failed = given(kFrozen, kAsked, changed(kAmina, D::failed, "131026"));
+    EXPECT_TRUE(failed.when(evidence_of(kAmina, D::sent)).events().empty());
+    EXPECT_TRUE(failed.when(evidence_of(kAmina, D::delivered)).accepted());
 }
 
 // Gateway and campaign must never disagree about which of two pieces of evidence counts.
@@ -96,8 +140,9 @@ TEST(Shard, RanksStatesOfAMessageAsGatewayDoes) {
             const auto seen = delivery_state(evidence);
             if (!before || !seen) continue;
             EXPECT_EQ(outranks(evidence, now), joined(*before, *seen) != *before)
-                << word(evidence) << " after " << word(now);
-            EXPECT_EQ(outranks(evidence, now), j > i) << word(evidence) << " after " << word(now);
+                << text_of(evidence) << " after " << text_of(now);
+            EXPECT_EQ(outranks(evidence, now), j > i)
+                << text_of(evidence) << " after " << text_of(now);
         }
     }
     EXPECT_TRUE(outranks(Disposition::failed, Disposition::sent));
@@ -105,95 +150,91 @@ TEST(Shard, RanksStatesOfAMessageAsGatewayDoes) {
 }
 
 TEST(Shard, TakesAnOptOutThatTheProviderReportsAfterAccepting) {
-    const auto sent = given(kFrozen, kAsked, DispositionChanged{"amina", D::sent, ""});
-    EXPECT_EQ(sent.when(RecordEvidence{"amina", D::suppressed, "opted_out"}).events(),
-              events(DispositionChanged{"amina", D::suppressed, "opted_out"}));
+    const auto sent = given(kFrozen, kAsked, changed(kAmina, D::sent));
+    EXPECT_EQ(sent.when(evidence_of(kAmina, D::suppressed, "opted_out")).events(),
+              events(changed(kAmina, D::suppressed, "opted_out")));
 }
 
 TEST(Shard, CountsAReplyOnlyToWhatLeft) {
-    EXPECT_TRUE(given(kFrozen).when(RecordEvidence{"amina", D::replied, ""}).events().empty());
-    EXPECT_TRUE(
-        given(kFrozen, kAsked).when(RecordEvidence{"amina", D::replied, ""}).events().empty());
-    const auto suppressed = given(frozen({{"amina", "Amina", "opted_out"}}));
-    EXPECT_TRUE(suppressed.when(RecordEvidence{"amina", D::replied, ""}).events().empty());
+    EXPECT_TRUE(given(kFrozen).when(evidence_of(kAmina, D::replied)).events().empty());
+    EXPECT_TRUE(given(kFrozen, kAsked).when(evidence_of(kAmina, D::replied)).events().empty());
+    const auto suppressed = given(frozen({member(kAmina, "Amina", "opted_out")}));
+    EXPECT_TRUE(suppressed.when(evidence_of(kAmina, D::replied)).events().empty());
 }
 
 TEST(Shard, LearnsAnOutcomeBeforeTheAskWasWrittenDown) {
-    const auto shard =
-        given(kFrozen, DispositionChanged{"amina", D::delivered, ""}, kAsked).state();
-    EXPECT_EQ(shard.recipients.at("amina").disposition, D::delivered);
-    EXPECT_EQ(shard.recipients.at("brian").disposition, D::queued);
+    const auto shard = given(kFrozen, changed(kAmina, D::delivered), kAsked).state();
+    EXPECT_EQ(shard.recipients.at(kAmina).disposition, D::delivered);
+    EXPECT_EQ(shard.recipients.at(kBrian).disposition, D::queued);
 }
 
 TEST(Shard, RefusesEvidenceAboutStrangersAndNonEvidence) {
-    EXPECT_EQ(given(kFrozen).when(RecordEvidence{"carol", D::sent, ""}).rejection(),
+    EXPECT_EQ(given(kFrozen).when(evidence_of(kCarol, D::sent)).rejection(),
               ShardRejection::no_member);
-    EXPECT_EQ(given(kFrozen).when(RecordEvidence{"amina", D::queued, ""}).rejection(),
+    EXPECT_EQ(given(kFrozen).when(evidence_of(kAmina, D::queued)).rejection(),
               ShardRejection::no_evidence);
 }
 
 TEST(Shard, LetsAWithdrawnMemberWaitAgain) {
     const auto asked = given(kFrozen, kAsked);
-    EXPECT_EQ(asked.when(RecordWithdrawn{"amina", 0, "paused"}).events(),
-              events(SendWithdrawn{{"amina"}, 0}));
-    const auto withdrawn = given(kFrozen, kAsked, SendWithdrawn{{"amina"}, 0});
-    EXPECT_EQ(withdrawn.state().recipients.at("amina").disposition, D::waiting);
-    EXPECT_EQ(withdrawn.when(AskSends{{"amina"}, 1}).events(), events(SendAsked{{"amina"}, 1}));
+    EXPECT_EQ(asked.when(record_withdrawn(kAmina, 0, "paused")).events(),
+              events(withdrawn_of({kAmina})));
+    const auto withdrawn = given(kFrozen, kAsked, withdrawn_of({kAmina}));
+    EXPECT_EQ(withdrawn.state().recipients.at(kAmina).disposition, D::waiting);
+    EXPECT_EQ(withdrawn.when(ask_for({kAmina}, 1)).events(), events(asked_for({kAmina}, 1)));
 }
 
 TEST(Shard, IgnoresALateWithdrawalOfAnEarlierRound) {
-    const auto again = given(kFrozen, kAsked, SendWithdrawn{{"amina"}, 0}, SendAsked{{"amina"}, 1});
-    EXPECT_TRUE(again.when(RecordWithdrawn{"amina", 0, "paused"}).events().empty());
-    const auto left = given(kFrozen, kAsked, DispositionChanged{"amina", D::sent, ""});
-    EXPECT_TRUE(left.when(RecordWithdrawn{"amina", 0, "paused"}).events().empty());
+    const auto again = given(kFrozen, kAsked, withdrawn_of({kAmina}), asked_for({kAmina}, 1));
+    EXPECT_TRUE(again.when(record_withdrawn(kAmina, 0, "paused")).events().empty());
+    const auto left = given(kFrozen, kAsked, changed(kAmina, D::sent));
+    EXPECT_TRUE(left.when(record_withdrawn(kAmina, 0, "paused")).events().empty());
 }
 
 TEST(Shard, ClosesByCancellingThoseWhoWait) {
-    const auto one_asked = given(kFrozen, SendAsked{{"amina"}, 0});
-    EXPECT_EQ(one_asked.when(CloseShard{"by api", 500}).events(),
-              events(DispositionChanged{"brian", D::cancelled, "by api"}, ShardClosed{"by api"}));
+    const auto one_asked = given(kFrozen, asked_for({kAmina}));
+    EXPECT_EQ(one_asked.when(close_by("by api", 500)).events(),
+              events(changed(kBrian, D::cancelled, "by api"), closed_by("by api")));
 }
 
 TEST(Shard, ClosesInPortions) {
-    EXPECT_EQ(given(kFrozen).when(CloseShard{"by api", 1}).events(),
-              events(DispositionChanged{"amina", D::cancelled, "by api"}));
-    const auto rest = given(kFrozen, DispositionChanged{"amina", D::cancelled, "by api"});
-    EXPECT_EQ(rest.when(CloseShard{"by api", 1}).events(),
-              events(DispositionChanged{"brian", D::cancelled, "by api"}, ShardClosed{"by api"}));
+    EXPECT_EQ(given(kFrozen).when(close_by("by api", 1)).events(),
+              events(changed(kAmina, D::cancelled, "by api")));
+    const auto rest = given(kFrozen, changed(kAmina, D::cancelled, "by api"));
+    EXPECT_EQ(rest.when(close_by("by api", 1)).events(),
+              events(changed(kBrian, D::cancelled, "by api"), closed_by("by api")));
 }
 
 TEST(Shard, OnceClosedCancelsWhatIsWithdrawn) {
-    const auto closed = given(kFrozen, kAsked, ShardClosed{"by api"});
-    EXPECT_EQ(closed.when(RecordWithdrawn{"amina", 0, "by api"}).events(),
-              events(DispositionChanged{"amina", D::cancelled, "by api"}));
-    EXPECT_TRUE(closed.when(AskSends{{"amina"}, 1}).events().empty());
-    EXPECT_TRUE(closed.when(CloseShard{"again", 500}).events().empty());
+    const auto closed = given(kFrozen, kAsked, closed_by("by api"));
+    EXPECT_EQ(closed.when(record_withdrawn(kAmina, 0, "by api")).events(),
+              events(changed(kAmina, D::cancelled, "by api")));
+    EXPECT_TRUE(closed.when(ask_for({kAmina}, 1)).events().empty());
+    EXPECT_TRUE(closed.when(close_by("again", 500)).events().empty());
 }
 
 TEST(Shard, FindsWhatANewPacerMustAskAgain) {
-    const auto shard = given(kFrozen, kAsked, DispositionChanged{"amina", D::sent, ""}).state();
+    const auto shard = given(kFrozen, kAsked, changed(kAmina, D::sent)).state();
     EXPECT_EQ(asked_and_open(shard, 0).size(), 1u);
     EXPECT_EQ(asked_and_open(shard, 0).front().first, "brian");
     EXPECT_TRUE(asked_and_open(shard, 1).empty());
 }
 
 TEST(Shard, CutDownToOneMemberDecidesTheSameAboutThem) {
-    const auto whole = given(kFrozen, kAsked, DispositionChanged{"amina", D::sent, ""}).state();
-    const auto one = only(whole, "amina");
+    const auto whole = given(kFrozen, kAsked, changed(kAmina, D::sent)).state();
+    const auto one = only(whole, kAmina);
     EXPECT_EQ(one.members(), 1);
     for (const auto d : {D::unknown, D::sent, D::failed, D::read, D::replied})
-        EXPECT_EQ(decide(one, RecordEvidence{"amina", d, ""}).events(),
-                  decide(whole, RecordEvidence{"amina", d, ""}).events());
-    EXPECT_EQ(decide(only(whole, "carol"), RecordEvidence{"carol", D::sent, ""}).rejection(),
+        EXPECT_EQ(decide(one, evidence_of(kAmina, d)).events(),
+                  decide(whole, evidence_of(kAmina, d)).events());
+    EXPECT_EQ(decide(only(whole, kCarol), evidence_of(kCarol, D::sent)).rejection(),
               ShardRejection::no_member);
 }
 
 TEST(Shard, RefusesToReplayImpossibleHistory) {
     EXPECT_THROW(given(kFrozen, kFrozen).state(), CorruptStream);
-    EXPECT_THROW(given(DispositionChanged{"amina", D::sent, ""}).state(), CorruptStream);
-    EXPECT_THROW(given(kFrozen, DispositionChanged{"amina", D::read, ""},
-                       DispositionChanged{"amina", D::sent, ""})
-                     .state(),
+    EXPECT_THROW(given(changed(kAmina, D::sent)).state(), CorruptStream);
+    EXPECT_THROW(given(kFrozen, changed(kAmina, D::read), changed(kAmina, D::sent)).state(),
                  CorruptStream);
 }
 
@@ -219,31 +260,31 @@ TEST(ShardProperty, DispositionsSumToTheAudienceWhateverTheOrder) {
     for (int run = 0; run < 200; ++run) {
         std::vector<Member> members;
         for (int i = 0; i < 1 + up_to(20); ++i)
-            members.push_back(
-                {"c" + std::to_string(100 + i), "", up_to(9) == 0 ? "opted_out" : ""});
+            members.push_back(member(CustomerId("c" + std::to_string(100 + i)), "",
+                                     up_to(9) == 0 ? "opted_out" : ""));
         Shard shard = evolve({}, frozen(members));
         int round = 0;
         for (int step = 0; step < 200; ++step) {
             const auto who =
                 members[static_cast<std::size_t>(up_to(static_cast<int>(members.size()) - 1))]
                     .customer_id;
-            ShardCommand command = AskSends{{who}, round};
+            ShardCommand command = ask_for({who}, round);
             switch (up_to(9)) {
                 case 0:
-                    command = AskSends{{who}, round};
+                    command = ask_for({who}, round);
                     break;
                 case 1:
-                    command = RecordWithdrawn{who, up_to(round), "paused"};
+                    command = record_withdrawn(who, up_to(round), "paused");
                     break;
                 case 2:
                     ++round;
                     break;
                 case 3:
-                    if (up_to(40) == 0) command = CloseShard{"by api", 3};
+                    if (up_to(40) == 0) command = close_by("by api", 3);
                     break;
                 default:
-                    command = RecordEvidence{
-                        who, static_cast<D>(2 + up_to(static_cast<int>(kDispositions) - 3)), ""};
+                    command = evidence_of(
+                        who, static_cast<D>(2 + up_to(static_cast<int>(kDispositions) - 3)));
             }
             const auto decision = decide(shard, command);
             ASSERT_TRUE(decision.accepted());
@@ -269,10 +310,10 @@ TEST(ShardProperty, TheSameEvidenceInAnyOrderEndsInTheSameDisposition) {
         const auto fold = [](const std::vector<D>& order) {
             Shard shard = evolve({}, kFrozen);
             for (const auto d : order) {
-                const auto decision = decide(shard, RecordEvidence{"amina", d, ""});
+                const auto decision = decide(shard, evidence_of(kAmina, d));
                 for (const auto& event : decision.events()) shard = evolve(std::move(shard), event);
             }
-            return shard.recipients.at("amina").disposition;
+            return shard.recipients.at(kAmina).disposition;
         };
         ASSERT_EQ(fold(shuffled), fold(sorted));
         ASSERT_EQ(fold(shuffled), sorted.back());

@@ -252,7 +252,7 @@ public:
         campaign::v1::DispositionChanged changed;
         changed.set_campaign_id("news");
         changed.set_customer_id(kCustomer);
-        changed.set_disposition("delivered");
+        changed.set_disposition(campaign::v1::DISPOSITION_DELIVERED);
         add("campaign", "audience_shard", "news:0", changed);
         add("campaign", "campaign", "news", campaign::v1::CampaignCompleted());
     }
@@ -658,7 +658,7 @@ TEST(Checks, SeeADispositionThatTheProviderDoesNotConfirm) {
             return wamid && wamid->as_string() == "wamid.c-1";
         });
         EXPECT_THAT(found_by(world, "dispositions equal the audience"),
-                    Contains(HasSubstr("is delivered, the provider accepted nothing")));
+                    Contains(HasSubstr("is DISPOSITION_DELIVERED, the provider accepted nothing")));
     }
     {
         World world;
