@@ -42,19 +42,29 @@ std::optional<Time> quiet_until(const QuietHours& quiet, const std::string& time
 
 std::optional<Time> LocalClock::quiet_until(const std::string& tenant, const QuietHours& quiet,
                                             const std::string& time_zone, Time now) {
-    if (quiet.start_minute == quiet.end_minute || is_time_zone(time_zone))
-        return flowstack::quiet_until(quiet, time_zone, now);
+    if (quiet.start_minute == quiet.end_minute) return std::nullopt;
+    return flowstack::quiet_until(quiet, known_zone(tenant, time_zone), now);
+}
+
+int LocalClock::year(const std::string& tenant, const std::string& time_zone, Time at) {
+    absl::TimeZone zone;
+    absl::LoadTimeZone(known_zone(tenant, time_zone), &zone);
+    return static_cast<int>(zone.At(absl::FromUnixMicros(unix_micros(at))).cs.year());
+}
+
+std::string LocalClock::known_zone(const std::string& tenant, const std::string& time_zone) {
+    if (is_time_zone(time_zone)) return time_zone;
     metrics_
         .counter("flowstack_time_zone_unknown_total",
-                 "quiet hours that were read in UTC because the tenant's time zone is unknown",
+                 "times that were read in UTC because the tenant's time zone is unknown",
                  {{"tenant", tenant}})
         .add();
     const std::lock_guard lock(mutex_);
     if (warned_.size() >= kWarnedMax) warned_.clear();
     if (warned_.insert(tenant + " " + time_zone).second)
-        log::warn("the tenant's time zone is unknown, its quiet hours are read in UTC",
+        log::warn("the tenant's time zone is unknown, its times are read in UTC",
                   {{"tenant", tenant}, {"time_zone", time_zone}});
-    return flowstack::quiet_until(quiet, "UTC", now);
+    return "UTC";
 }
 
 }  // namespace flowstack

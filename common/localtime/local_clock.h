@@ -23,9 +23,9 @@ bool is_time_zone(const std::string& name);
 // its first passing that is still ahead. Throws std::invalid_argument for an unknown time zone.
 std::optional<Time> quiet_until(const QuietHours& quiet, const std::string& time_zone, Time now);
 
-// The quiet hours of tenants. Settings refuse an unknown time zone; one that is stored all the same
+// The clocks of tenants. Settings refuse an unknown time zone; one that is stored all the same
 // (written before that check existed) counts as UTC, with a warning once per tenant and a metric,
-// because a tenant whose messages never left would be worse. Thread-safe.
+// because a tenant whose messages or invoices never left would be worse. Thread-safe.
 class LocalClock {
 public:
     explicit LocalClock(metrics::Registry& metrics) : metrics_(metrics) {}
@@ -33,7 +33,13 @@ public:
     std::optional<Time> quiet_until(const std::string& tenant, const QuietHours& quiet,
                                     const std::string& time_zone, Time now);
 
+    // The year that the tenant's calendar shows at that moment.
+    int year(const std::string& tenant, const std::string& time_zone, Time at);
+
 private:
+    // The time zone, or UTC after the warning.
+    std::string known_zone(const std::string& tenant, const std::string& time_zone);
+
     metrics::Registry& metrics_;
     std::mutex mutex_;
     std::set<std::string> warned_;  // "<tenant> <time zone>"

@@ -1,8 +1,7 @@
 #include <grpcpp/impl/codegen/service_type.h>
+#include <unistd.h>
 
 #include <chrono>
-#include <cstdio>
-#include <exception>
 #include <memory>
 
 #include "common/config/config.h"
@@ -13,25 +12,26 @@
 #include "common/http/server.h"
 #include "common/observability/log.h"
 #include "common/service/host.h"
+#include "common/service/run_main.h"
 #include "services/payment/adapters/accounts.h"
 #include "services/payment/adapters/asker.h"
 #include "services/payment/adapters/callback_token.h"
-#include "services/payment/adapters/consumer.h"
 #include "services/payment/adapters/derive.h"
 #include "services/payment/adapters/door.h"
 #include "services/payment/adapters/leases.h"
 #include "services/payment/adapters/person_watch.h"
 #include "services/payment/adapters/projections.h"
+#include "services/payment/adapters/reactor.h"
 #include "services/payment/adapters/rpc.h"
 #include "services/payment/config.h"
 #include "services/payment/providers/mpesa/mpesa.h"
 
-extern char** environ;
+// payment: orders, invoices, payment intents and the ledger. See README.md.
+namespace {
 
-// The payment service: orders, invoices, payment intents and the ledger. The wiring, top to bottom.
-int main(int argc, char** argv) try {
-    using namespace flowstack;
+using namespace flowstack;
 
+int run(int argc, char** argv) {
     config::Reader reader(argc, argv, environ);
     const auto options = service::host_options(reader, "payment", {"gateway", "conversation"});
     const auto config = payment::payment_config(reader);
@@ -108,7 +108,10 @@ int main(int argc, char** argv) try {
         },
         [&](auto grace) { http_door.drain(grace); });
     return host.run();
-} catch (const std::exception& error) {
-    std::fprintf(stderr, "flowstack-payment: %s\n", error.what());
-    return 1;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+    return service::run_main("payment", [&] { return run(argc, argv); });
 }

@@ -20,7 +20,8 @@ public:
     // Nothing if the tenant has none, or if it was sealed under another master key (logged).
     std::optional<Account> open(const std::string& tenant, const std::string& provider);
 
-    // Each call makes a new data key. The old sealed form stays in the log and is not used any more.
+    // Each call makes a new data key. The old sealed form stays in the log and is not used any
+    // more.
     SealedAccount seal(const std::string& tenant, const Account& account);
 
 private:

@@ -1,8 +1,5 @@
 #include "services/payment/adapters/asker.h"
 
-#include <condition_variable>
-#include <deque>
-#include <mutex>
 #include <thread>
 
 #include "common/core/overloaded.h"
@@ -16,6 +13,8 @@ using Steady = std::chrono::steady_clock;
 constexpr std::chrono::milliseconds kStoreRetryMs{200};
 constexpr int kAppendTries = 5;
 constexpr int kDecideTries = 20;
+// Rows that wait for a thread. More than one poll of all kinds brings is never needed.
+constexpr std::size_t kRowsWaitingMax = 1'024;
 
 // Runs a function when it is destroyed.
 struct Finally {
@@ -27,68 +26,10 @@ struct Finally {
 
 }  // namespace
 
-// A bounded number of threads that may wait for providers.
-class Asker::Crew {
-public:
-    explicit Crew(int threads) {
-        for (int i = 0; i < threads; ++i) threads_.emplace_back([this] { loop(); });
-    }
-    ~Crew() { stop(); }
-
-    void run(std::function<void()> job) {
-        {
-            const std::lock_guard lock(mutex_);
-            if (stopping_) return;
-            jobs_.push_back(std::move(job));
-        }
-        ready_.notify_one();
-    }
-
-    void stop() {
-        {
-            const std::lock_guard lock(mutex_);
-            stopping_ = true;
-            jobs_.clear();
-        }
-        ready_.notify_all();
-        for (auto& thread : threads_)
-            if (thread.joinable()) thread.join();
-    }
-
-    bool stopping() {
-        const std::lock_guard lock(mutex_);
-        return stopping_;
-    }
-
-private:
-    void loop() {
-        while (true) {
-            std::function<void()> job;
-            {
-                std::unique_lock lock(mutex_);
-                ready_.wait(lock, [&] { return stopping_ || !jobs_.empty(); });
-                if (stopping_) return;
-                job = std::move(jobs_.front());
-                jobs_.pop_front();
-            }
-            job();
-        }
-    }
-
-    std::mutex mutex_;
-    std::condition_variable ready_;
-    std::deque<std::function<void()>> jobs_;
-    bool stopping_ = false;
-    std::vector<std::thread> threads_;
-};
-
 Asker::Asker(Parts parts)
-    : parts_(std::move(parts)),
-      crew_(std::make_unique<Crew>(parts_.config.provider_calls_max)) {}
+    : parts_(std::move(parts)), crew_(parts_.config.provider_calls_max, kRowsWaitingMax) {}
 
-Asker::~Asker() = default;
-
-void Asker::stop() { crew_->stop(); }
+void Asker::stop() { crew_.stop(); }
 
 void Asker::on_ask(const eventlog::WorkRow& row, Done done) {
     hand(row, std::move(done), &Asker::ask);
@@ -107,7 +48,7 @@ void Asker::on_expiry(const eventlog::WorkRow& row, Done done) {
 }
 
 void Asker::hand(const eventlog::WorkRow& row, Done done, Work work) {
-    crew_->run([this, row, done = std::move(done), work] {
+    const bool taken = crew_.run([this, row, done, work] {
         const Finally finally{done};
         try {
             (this->*work)(row);
@@ -116,6 +57,7 @@ void Asker::hand(const eventlog::WorkRow& row, Done done, Work work) {
                       {{"kind", row.kind}, {"intent", row.key}, {"error", error.what()}});
         }
     });
+    if (!taken) done();
 }
 
 void Asker::drop(const eventlog::WorkRow& row) {
@@ -131,10 +73,9 @@ std::variant<Asker::Call, CannotAsk> Asker::plan_of(const Case& c) {
     if (!provider) return CannotAsk{"provider_off", failure::kRefused};
     auto account = parts_.accounts.open(c.tenant, provider->name());
     if (!account) return CannotAsk{"no_account", failure::kRefused};
-    const auto intent = Uuid::parse(c.intent_id);
+    const auto intent = Uuid::parse(c.intent_id.text());
     if (!intent) return CannotAsk{"intent_id", failure::kRefused};
-    const auto lane =
-        parts_.store.lane_of({eventlog::RoutingKind::customer, story.made.customer_id}, c.tenant);
+    const auto lane = parts_.store.lane_of(customer_routing(story.made.customer_id), c.tenant);
     const auto token = parts_.callback_tokens.make(
         {.tenant = c.tenant, .lane = lane, .intent = *intent, .provider = provider->name()});
     auto plan = provider->plan({.amount = story.made.amount,
@@ -162,7 +103,7 @@ bool Asker::announce(const eventlog::WorkRow& row, const Case& c,
         } catch (const postgres::StoreUnavailable&) {
             // Its fate is unknown: the same command again gives the first answer. We have not
             // called yet.
-            if (attempt == kAppendTries || crew_->stopping()) throw;
+            if (attempt == kAppendTries || crew_.stopping()) throw;
             std::this_thread::sleep_for(kStoreRetryMs);
         }
     }
@@ -170,7 +111,7 @@ bool Asker::announce(const eventlog::WorkRow& row, const Case& c,
 
 void Asker::ask(const eventlog::WorkRow& row) {
     const auto& tenant = row.ref;
-    const auto& intent_id = row.key;
+    const IntentId intent_id(row.key);
     const auto c = load_case(parts_.books, tenant, intent_id);
     if (!std::holds_alternative<Waiting>(c.intent.state)) return drop(row);
 
@@ -181,7 +122,7 @@ void Asker::ask(const eventlog::WorkRow& row) {
     const auto planned = plan_of(c);
     if (const auto* cannot = std::get_if<CannotAsk>(&planned)) {
         log::warn("a payment cannot be asked for, it fails",
-                  {{"tenant", tenant}, {"intent", intent_id}, {"why", cannot->code}});
+                  {{"tenant", tenant}, {"intent", intent_id.text()}, {"why", cannot->code}});
         announce(row, c, {begin, LearnAskRefused{cannot->code, cannot->reason, {}}});
         return;
     }
@@ -189,24 +130,25 @@ void Asker::ask(const eventlog::WorkRow& row) {
     const auto readiness = call.provider->prepare(call.account);
     if (const auto* refused = std::get_if<KeysRefused>(&readiness)) {
         log::error("the provider refuses the tenant's keys, the payment fails",
-                   {{"tenant", tenant}, {"intent", intent_id}, {"why", refused->why}});
+                   {{"tenant", tenant}, {"intent", intent_id.text()}, {"why", refused->why}});
         announce(row, c, {begin, LearnAskRefused{"keys_refused", failure::kRefused, {}}});
         return;
     }
     if (const auto* away = std::get_if<Away>(&readiness)) {
         log::warn("the provider is away, the payer is asked later",
-                  {{"tenant", tenant}, {"intent", intent_id}, {"error", away->why}});
+                  {{"tenant", tenant}, {"intent", intent_id.text()}, {"error", away->why}});
         return;  // the row stays
     }
 
-    calling_.with([&](auto& calling) { calling.insert(intent_id); });
-    const Finally finally{[&] { calling_.with([&](auto& calling) { calling.erase(intent_id); }); }};
+    calling_.with([&](auto& calling) { calling.insert(intent_id.text()); });
+    const Finally finally{
+        [&] { calling_.with([&](auto& calling) { calling.erase(intent_id.text()); }); }};
     const auto not_after = Steady::now() + parts_.config.attempt_start_ms_max;
     if (!announce(row, c, {begin})) return;
     const auto answer = call.provider->ask(call.account, call.plan, not_after);
     learn(
-        tenant, intent_id,
-        [&](const Case&, Taken taken) { return meaning_of(answer, taken); }, "ask");
+        tenant, intent_id, [&](const Case&, Taken taken) { return meaning_of(answer, taken); },
+        "ask");
 }
 
 IntentCommand Asker::meaning_of(const AskAnswer& answer, Taken taken) const {
@@ -234,12 +176,12 @@ IntentCommand Asker::meaning_of(const AskAnswer& answer, Taken taken) const {
 
 void Asker::resolve_attempt(const eventlog::WorkRow& row) {
     if (calling_.with([&](auto& calling) { return calling.contains(row.key); })) return;
-    const auto c = load_case(parts_.books, row.ref, row.key);
+    const auto c = load_case(parts_.books, row.ref, IntentId(row.key));
     if (!std::holds_alternative<Asking>(c.intent.state)) return drop(row);
     log::warn("a call to the provider has no outcome, it is unknown now",
               {{"tenant", row.ref}, {"intent", row.key}});
     learn(
-        row.ref, row.key,
+        row.ref, IntentId(row.key),
         [&](const Case&, Taken) -> IntentCommand {
             return LearnAskLost{.reason = "the process that asked left no outcome",
                                 .unclear_at = parts_.clock.now() + parts_.config.unclear_after_ms};
@@ -248,19 +190,19 @@ void Asker::resolve_attempt(const eventlog::WorkRow& row) {
 }
 
 void Asker::call_person(const eventlog::WorkRow& row) {
-    const auto c = load_case(parts_.books, row.ref, row.key);
+    const auto c = load_case(parts_.books, row.ref, IntentId(row.key));
     // A person may have been called before the answer was lost, by evidence of another amount.
     if (!outcome_unknown(c.intent.state) || story_of(c.intent.state).person_needed)
         return drop(row);
     log::error("a payment's outcome stays unknown: a person has to resolve it",
                {{"tenant", row.ref}, {"intent", row.key}});
     learn(
-        row.ref, row.key,
+        row.ref, IntentId(row.key),
         [&](const Case&, Taken) -> IntentCommand { return CallPerson{parts_.clock.now()}; },
         "unclear");
 }
 
-Asker::Query Asker::query(const std::string& tenant, const std::string& intent_id, const Case& c) {
+Asker::Query Asker::query(const std::string& tenant, const IntentId& intent_id, const Case& c) {
     const auto& story = story_of(c.intent.state);
     auto* provider = parts_.providers.find(story.made.provider);
     if (!provider || !provider->capabilities().query) return Query::impossible;
@@ -293,9 +235,9 @@ Asker::Query Asker::query(const std::string& tenant, const std::string& intent_i
 }
 
 void Asker::poll(const eventlog::WorkRow& row) {
-    const auto c = load_case(parts_.books, row.ref, row.key);
+    const auto c = load_case(parts_.books, row.ref, IntentId(row.key));
     if (!can_be_queried(c.intent.state)) return drop(row);
-    if (query(row.ref, row.key, c) == Query::impossible) {
+    if (query(row.ref, IntentId(row.key), c) == Query::impossible) {
         log::error("a payment cannot be queried: its provider or account is gone",
                    {{"tenant", row.ref}, {"intent", row.key}});
         drop(row);
@@ -303,7 +245,7 @@ void Asker::poll(const eventlog::WorkRow& row) {
 }
 
 void Asker::expire(const eventlog::WorkRow& row) {
-    const auto c = load_case(parts_.books, row.ref, row.key);
+    const auto c = load_case(parts_.books, row.ref, IntentId(row.key));
     const auto pending = [](const Intent& intent) {
         return std::holds_alternative<Asked>(intent) && can_be_queried(intent);
     };
@@ -312,23 +254,23 @@ void Asker::expire(const eventlog::WorkRow& row) {
     // Whoever paid in the last minute should not be told that it was too late.
     if (pending(c.intent.state)) {
         const bool patient = parts_.clock.now() < row.due_at + 2 * parts_.config.query_timeout_ms;
-        if (query(row.ref, row.key, c) == Query::later && patient) return;
+        if (query(row.ref, IntentId(row.key), c) == Query::later && patient) return;
     }
     learn(
-        row.ref, row.key,
+        row.ref, IntentId(row.key),
         [&](const Case& c_now, Taken) -> IntentCommand {
             // The query told nothing, or there was none: it expires, and is queried for a while.
             const auto now = parts_.clock.now();
             ExpireIntent expire{.now = now, .next_poll_at = {}};
             if (pending(c_now.intent.state))
-                expire.next_poll_at = next_late_poll(
-                    parts_.config, now, story_of(c_now.intent.state).made.expires_at);
+                expire.next_poll_at = next_late_poll(parts_.config, now,
+                                                     story_of(c_now.intent.state).made.expires_at);
             return expire;
         },
         "expiry");
 }
 
-void Asker::learn(const std::string& tenant, const std::string& intent_id,
+void Asker::learn(const std::string& tenant, const IntentId& intent_id,
                   const std::function<IntentCommand(const Case&, Taken)>& evidence,
                   const char* what) {
     auto taken = Taken::nothing;
@@ -341,19 +283,18 @@ void Asker::learn(const std::string& tenant, const std::string& intent_id,
             tie_to_purchase(parts_.store, c, true, *settled.command);
             const auto verdict = parts_.store.append(*settled.command);
             if (verdict.accepted()) return;
-            if (verdict.outcome == eventlog::Outcome::claim_taken)
-                taken = taken_by(verdict);
+            if (verdict.outcome == eventlog::Outcome::claim_taken) taken = taken_by(verdict);
             ++attempt;  // a wrong version: decide again on what was written first
         } catch (const Unavailable& error) {
             // Only this process knows the evidence, so it waits for the store. If the process dies,
             // the attempt row makes the outcome unknown.
-            if (crew_->stopping()) throw;
+            if (crew_.stopping()) throw;
             log::warn("evidence waits for the store",
-                      {{"intent", intent_id}, {"what", what}, {"error", error.what()}});
+                      {{"intent", intent_id.text()}, {"what", what}, {"error", error.what()}});
             std::this_thread::sleep_for(kStoreRetryMs);
         }
     }
-    log::error("evidence could not be written", {{"intent", intent_id}, {"what", what}});
+    log::error("evidence could not be written", {{"intent", intent_id.text()}, {"what", what}});
 }
 
 }  // namespace flowstack::payment

@@ -10,6 +10,7 @@
 #include "common/eventlog/work.h"
 #include "services/payment/adapters/accounts.h"
 #include "services/payment/adapters/callback_token.h"
+#include "services/payment/adapters/crew.h"
 #include "services/payment/adapters/leases.h"
 #include "services/payment/adapters/settlement.h"
 #include "services/payment/config.h"
@@ -45,9 +46,10 @@ public:
         std::string replica;
     };
     explicit Asker(Parts parts);
-    ~Asker();
 
-    // For Host::work: each hands the row to a thread of its own and comes back at once.
+    // For Host::work: each hands the row to one of the asker's threads and comes back at once.
+    // While too many rows wait for a thread, the row is done at once: it stays, and is handed out
+    // again.
     void on_ask(const eventlog::WorkRow& row, Done done);
     void on_attempt(const eventlog::WorkRow& row, Done done);
     void on_unclear(const eventlog::WorkRow& row, Done done);
@@ -58,7 +60,6 @@ public:
     void stop();
 
 private:
-    class Crew;
     using Work = void (Asker::*)(const eventlog::WorkRow&);
     void hand(const eventlog::WorkRow& row, Done done, Work work);
 
@@ -80,16 +81,16 @@ private:
     IntentCommand meaning_of(const AskAnswer& answer, Taken taken) const;
     // Decides and appends until it is written, is no news or is refused; never gives up on the
     // store.
-    void learn(const std::string& tenant, const std::string& intent_id,
+    void learn(const std::string& tenant, const IntentId& intent_id,
                const std::function<IntentCommand(const Case&, Taken)>& evidence, const char* what);
     enum class Query { answered, later, impossible };
-    Query query(const std::string& tenant, const std::string& intent_id, const Case& c);
+    Query query(const std::string& tenant, const IntentId& intent_id, const Case& c);
     // Removes a row that an older event put and that the stream's state no longer wants.
     void drop(const eventlog::WorkRow& row);
 
     Parts parts_;
     Guarded<std::set<std::string>> calling_;  // intents whose call is in flight here
-    std::unique_ptr<Crew> crew_;
+    Crew crew_;
 };
 
 }  // namespace flowstack::payment

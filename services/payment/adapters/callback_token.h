@@ -7,7 +7,8 @@
 #include "common/core/secret.h"
 #include "common/core/uuid.h"
 
-// The path token of a payment's callback: it says whose callback this is, and proves that we said so.
+// The path token of a payment's callback: it says whose callback this is, and proves that we said
+// so.
 //
 //   hex( version 1 | lane 2 | intent 16 | n 1 | provider n | tenant … | HMAC-SHA-256 cut to 16 )
 //

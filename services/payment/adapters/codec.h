@@ -13,16 +13,6 @@
 // other file knows both.
 namespace flowstack::payment {
 
-// Categories of this service's streams.
-namespace category {
-inline const std::string kOrder = "order";
-inline const std::string kInvoice = "invoice";
-inline const std::string kIntent = "intent";
-inline const std::string kCheckout = "checkout";                 // key = the order's id
-inline const std::string kRegister = "invoice_register";         // key = the year
-inline const std::string kProviderAccount = "provider_account";  // key = the provider
-}  // namespace category
-
 eventlog::NewEvent encode(const OrderEvent& event, Time at);
 eventlog::NewEvent encode(const InvoiceEvent& event, Time at);
 eventlog::NewEvent encode(const IntentEvent& event, Time at);

@@ -2,8 +2,8 @@
 
 #include "common/eventlog/types.h"
 
-// The side rows of this service's events: claims, work rows, settings changes. Each follows from one
-// event alone.
+// The side rows of this service's events: claims, work rows, settings changes. Each follows from
+// one event alone.
 //
 //   claims   (tenant, order_number)        an order's number
 //            (platform, provider_reference) <provider>/<its id of an ask>

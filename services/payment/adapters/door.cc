@@ -6,6 +6,7 @@
 #include "common/observability/trace.h"
 #include "services/payment/adapters/codec.h"
 #include "services/payment/adapters/settlement.h"
+#include "services/payment/adapters/streams.h"
 
 namespace flowstack::payment {
 namespace {
@@ -61,19 +62,17 @@ void Door::receive(const http::Request& request, http::Responder responder) {
     command.meta.request_hash = hash;
     command.meta.traceparent =
         trace::continue_from(request.headers.get(trace::kHeader)).traceparent();
-    command.parts.push_back(
-        {intent_stream(target->tenant, intent),
-         eventlog::kAny,
-         {encode(RawCallback{.body = request.body,
-                             .body_sha256 = hash,
-                             .source = request.remote_address,
-                             .provider = target->provider},
-                 clock_.now())}});
+    command.parts.push_back({intent_stream(target->tenant, IntentId(intent)),
+                             eventlog::kAny,
+                             {encode(RawCallback{.body = request.body,
+                                                 .body_sha256 = hash,
+                                                 .source = request.remote_address,
+                                                 .provider = target->provider},
+                                     clock_.now())}});
     try {
         store_.append_async(
-            std::move(command),
-            [this, responder, intent, answer = provider->callback_answer()](
-                const eventlog::Verdict& verdict, std::exception_ptr error) {
+            std::move(command), [this, responder, intent, answer = provider->callback_answer()](
+                                    const eventlog::Verdict& verdict, std::exception_ptr error) {
                 if (error || !verdict.accepted()) {
                     unkept_.add();
                     log::error("a callback could not be kept", {{"intent", intent}});

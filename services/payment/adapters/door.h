@@ -11,10 +11,9 @@
 // the bytes and answers 200 after they are committed. The owner of the payment's lane decides what
 // they mean.
 //
-//   POST /hooks/pay/{token}              200 kept (also when it was kept before), 404 not our token,
-//   POST /webhooks/{provider}/{token}    413 too large, 503 not kept: send it again
-//   POST /webhooks/{provider}            404, and why
-//   GET  /health
+//   POST /hooks/pay/{token}              200 kept (also when it was kept before), 404 not our
+//   token, POST /webhooks/{provider}/{token}    413 too large, 503 not kept: send it again POST
+//   /webhooks/{provider}            404, and why GET  /health
 namespace flowstack::payment {
 
 class Door {

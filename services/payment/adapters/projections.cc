@@ -5,6 +5,8 @@
 #include <stdexcept>
 
 #include "common/eventlog/payload.h"
+#include "common/rpc/resource_name.h"
+#include "common/rpc/timestamp.h"
 #include "flowstack/payment/v1/intent_events.pb.h"
 #include "flowstack/payment/v1/invoice_events.pb.h"
 #include "flowstack/payment/v1/invoice_service.pb.h"
@@ -12,7 +14,7 @@
 #include "flowstack/payment/v1/order_events.pb.h"
 #include "flowstack/payment/v1/order_service.pb.h"
 #include "flowstack/payment/v1/payment_service.pb.h"
-#include "services/payment/adapters/codec.h"
+#include "services/payment/adapters/streams.h"
 
 namespace flowstack::payment {
 namespace {
@@ -21,15 +23,13 @@ using eventlog::is;
 using eventlog::parsed;
 using eventlog::Recorded;
 
+void set(google::protobuf::Timestamp* out, Time at) { rpc::set_time(*out, at); }
 void set(google::protobuf::Timestamp* out, std::int64_t micros) {
-    out->set_seconds(micros / 1'000'000);
-    out->set_nanos(static_cast<std::int32_t>(micros % 1'000'000) * 1000);
+    set(out, from_unix_micros(micros));
 }
-void set(google::protobuf::Timestamp* out, Time at) { set(out, unix_micros(at)); }
 
 std::string name(const Recorded& event, const char* collection, const std::string& id) {
-    if (id.empty()) return {};
-    return "tenants/" + event.stream.tenant + "/" + collection + "/" + id;
+    return id.empty() ? "" : rpc::resource_name(event.stream.tenant, collection, id);
 }
 
 template <class From, class To>
@@ -192,7 +192,7 @@ void put(eventlog::Turn& turn, const Recorded& event, const char* kind, const Re
     document.id = event.stream.key;
     document.parent = resource.customer_id();
     document.state = state_of(resource);
-    document.sort_at = from_unix_micros(sort_at.seconds() * 1'000'000 + sort_at.nanos() / 1000);
+    document.sort_at = rpc::time_of(sort_at);
     document.body = resource.SerializeAsString();
     turn.put(std::move(document));
 }

@@ -1,4 +1,4 @@
-#include "services/payment/adapters/consumer.h"
+#include "services/payment/adapters/reactor.h"
 
 #include <functional>
 #include <map>
@@ -25,26 +25,26 @@ std::vector<OrderLine> lines_of(const CheckoutRequested& request) {
     for (const auto& line : request.lines()) {
         const auto currency = parse_currency(line.unit_price().currency_code());
         if (!currency) return {};
-        lines.push_back({line.product_id(),
-                         line.product_name(),
-                         line.quantity(),
-                         {line.unit_price().minor_units(), *currency},
-                         {}});
+        lines.push_back({.product_id = line.product_id(),
+                         .product_name = line.product_name(),
+                         .quantity = line.quantity(),
+                         .unit_price = {line.unit_price().minor_units(), *currency},
+                         .line_total = {}});
     }
     return lines;
 }
 
 void refused(const eventlog::Recorded& event, const std::string& why) {
     log::warn("event ignored", {{"type", event.type},
-                                          {"tenant", event.stream.tenant},
-                                          {"key", event.stream.key},
-                                          {"position", event.position},
-                                          {"why", why}});
+                                {"tenant", event.stream.tenant},
+                                {"key", event.stream.key},
+                                {"position", event.position},
+                                {"why", why}});
 }
 
-eventlog::Meta routed_to(const std::string& customer_id) {
+eventlog::Meta routed_to(const CustomerId& customer_id) {
     eventlog::Meta meta;
-    meta.routing = {eventlog::RoutingKind::customer, customer_id};
+    meta.routing = customer_routing(customer_id);
     return meta;
 }
 
@@ -111,9 +111,9 @@ struct Reactor::Checkout {
     eventlog::Turn& turn;
     CheckoutRequested request;
     bool is_retry = false;
-    std::string order_id;
-    std::string intent_id;
-    Time at;
+    OrderId order_id;
+    IntentId intent_id;
+    Time at{};
     Order order;
     PreviousIntent previous = PreviousIntent::none;
     const Provider* provider = nullptr;
@@ -125,7 +125,8 @@ struct Reactor::Checkout {
     void decide_order(const OrderCommand& asked) {
         const auto decision = decide(order, asked);
         if (!decision.accepted())
-            throw Stop{refusal_of(decision.rejection()), text_of(decision.rejection())};
+            throw Stop{.reason = refusal_of(decision.rejection()),
+                       .detail = text_of(decision.rejection())};
         for (const auto& fact : decision.events()) {
             order = evolve(order, fact);
             order_part.events.push_back(encode(fact, at));
@@ -138,13 +139,13 @@ void Reactor::check_out(const eventlog::Recorded& event, eventlog::Turn& turn) {
     if (!c.request.ParseFromString(event.payload))
         throw std::invalid_argument("not a CheckoutRequested");
     c.is_retry = !c.request.retry_of_order_id().empty();
-    c.order_id = c.is_retry ? c.request.retry_of_order_id() : c.request.order_id();
-    c.intent_id = turn.derived_id("intent", 0).text();
+    c.order_id = OrderId(c.is_retry ? c.request.retry_of_order_id() : c.request.order_id());
+    c.intent_id = IntentId(turn.derived_id("intent", 0).text());
     const auto folded = books_.orders.load(order_stream(c.tenant(), c.order_id), turn);
     c.order = folded.state;
     c.order_part = {order_stream(c.tenant(), c.order_id), folded.version, {}};
     c.command.tenant = c.tenant();
-    c.command.meta = routed_to(c.request.customer_id());
+    c.command.meta = routed_to(CustomerId(c.request.customer_id()));
     try {
         if (c.is_retry)
             retry(c);
@@ -164,11 +165,11 @@ void Reactor::refuse(const Checkout& c, const std::string& reason, const std::st
     refused(c.event, detail);
     eventlog::Command command;
     command.tenant = c.tenant();
-    command.meta = routed_to(c.request.customer_id());
+    command.meta = routed_to(CustomerId(c.request.customer_id()));
     const CheckoutRefused fact{.order_id = c.order_id,
-                               .conversation_id = c.request.conversation_id(),
-                               .customer_id = c.request.customer_id(),
-                               .reservation_id = c.request.reservation_id(),
+                               .conversation_id = ConversationId(c.request.conversation_id()),
+                               .customer_id = CustomerId(c.request.customer_id()),
+                               .reservation_id = ReservationId(c.request.reservation_id()),
                                .reason = reason,
                                .detail = detail,
                                .retry = c.is_retry};
@@ -218,16 +219,15 @@ void Reactor::place(Checkout& c) {
         choose_provider(c);
         must_take(c, priced->totals.total);
     }
-    const auto number =
-        order_number(settings.order_prefix, c.turn.derived_id("order_number", 0),
-                     c.turn.refusal() ? kLongNumberCharacters : kNumberCharacters);
-    const auto invoice_id = c.turn.derived_id("invoice", 0).text();
+    const auto number = order_number(settings.order_prefix, c.turn.derived_id("order_number", 0),
+                                     c.turn.refusal() ? kLongNumberCharacters : kNumberCharacters);
+    const InvoiceId invoice_id(c.turn.derived_id("invoice", 0).text());
     c.decide_order(PlaceOrder{{.order_id = c.order_id,
                                .number = number,
-                               .customer_id = request.customer_id(),
-                               .conversation_id = request.conversation_id(),
-                               .channel_id = request.channel_id(),
-                               .reservation_id = request.reservation_id(),
+                               .customer_id = CustomerId(request.customer_id()),
+                               .conversation_id = ConversationId(request.conversation_id()),
+                               .channel_id = ChannelId(request.channel_id()),
+                               .reservation_id = ReservationId(request.reservation_id()),
                                .lines = priced->lines,
                                .totals = priced->totals,
                                .language = request.language(),
@@ -235,18 +235,18 @@ void Reactor::place(Checkout& c) {
                                          .address = request.personal().address(),
                                          .phone = request.personal().phone()},
                                .invoice_id = invoice_id}});
-    const auto drafted =
-        decide(Invoice{}, DraftInvoice{{.invoice_id = invoice_id,
-                                        .order_id = c.order_id,
-                                        .customer_id = request.customer_id(),
-                                        .year = year_in(settings.time_zone, c.at),
-                                        .number_prefix = settings.invoice_prefix,
-                                        .lines = priced->lines,
-                                        .totals = priced->totals,
-                                        .conversation_id = request.conversation_id(),
-                                        .order_number = number,
-                                        .due_at = c.at + config_.invoice_due_ms,
-                                        .language = request.language()}});
+    const auto drafted = decide(
+        Invoice{}, DraftInvoice{{.invoice_id = invoice_id,
+                                 .order_id = c.order_id,
+                                 .customer_id = CustomerId(request.customer_id()),
+                                 .year = local_clock_.year(c.tenant(), settings.time_zone, c.at),
+                                 .number_prefix = settings.invoice_prefix,
+                                 .lines = priced->lines,
+                                 .totals = priced->totals,
+                                 .conversation_id = ConversationId(request.conversation_id()),
+                                 .order_number = number,
+                                 .due_at = c.at + config_.invoice_due_ms,
+                                 .language = request.language()}});
     if (!drafted.accepted()) throw Stop{refusal::kNotPriced, "its invoice does not add up"};
     eventlog::Part part{invoice_stream(c.tenant(), invoice_id), eventlog::kCreate, {}};
     for (const auto& fact : drafted.events()) part.events.push_back(encode(fact, c.at));
@@ -254,29 +254,29 @@ void Reactor::place(Checkout& c) {
 }
 
 void Reactor::start_payment(Checkout& c) {
-    const auto provider_name = c.request.provider().empty() ? providers_.usual().name()
-                                                            : c.request.provider();
-    c.decide_order(StartPayment{
-        .intent_id = c.intent_id, .provider = provider_name, .previous = c.previous});
+    const auto provider_name =
+        c.request.provider().empty() ? providers_.usual().name() : c.request.provider();
+    c.decide_order(
+        StartPayment{.intent_id = c.intent_id, .provider = provider_name, .previous = c.previous});
     const auto& placed = std::get<OpenOrder>(c.order).placed;
     if (c.is_retry) {
         choose_provider(c);
         must_take(c, placed.totals.total);
     }
-    const auto created =
-        decide(Intent{}, CreateIntent{{.intent_id = c.intent_id,
-                                       .order_id = c.order_id,
-                                       .invoice_id = placed.invoice_id,
-                                       .customer_id = placed.customer_id,
-                                       .conversation_id = c.request.conversation_id(),
-                                       .provider = c.provider->name(),
-                                       .amount = placed.totals.total,
-                                       .reference = c.provider->reference(placed.number),
-                                       .expires_at = c.at + config_.intent_expiry_ms,
-                                       .ask_now = true,
-                                       .reservation_id = c.request.reservation_id(),
-                                       .order_number = placed.number,
-                                       .phone = c.phone}});
+    const auto created = decide(
+        Intent{}, CreateIntent{{.intent_id = c.intent_id,
+                                .order_id = c.order_id,
+                                .invoice_id = placed.invoice_id,
+                                .customer_id = placed.customer_id,
+                                .conversation_id = ConversationId(c.request.conversation_id()),
+                                .provider = c.provider->name(),
+                                .amount = placed.totals.total,
+                                .reference = c.provider->reference(placed.number),
+                                .expires_at = c.at + config_.intent_expiry_ms,
+                                .ask_now = true,
+                                .reservation_id = ReservationId(c.request.reservation_id()),
+                                .order_number = placed.number,
+                                .phone = c.phone}});
     if (!created.accepted()) throw Stop{refusal::kNotPriced, text_of(created.rejection())};
     eventlog::Part part{intent_stream(c.tenant(), c.intent_id), eventlog::kCreate, {}};
     for (const auto& fact : created.events()) part.events.push_back(encode(fact, c.at));
@@ -288,7 +288,7 @@ void Reactor::assign_number(const eventlog::Recorded& event, eventlog::Turn& tur
     const auto& tenant = event.stream.tenant;
     eventlog::Command command;
     command.tenant = tenant;
-    command.meta.routing = {eventlog::RoutingKind::tenant, tenant};
+    command.meta.routing = tenant_routing(tenant);
     command.parts.push_back({register_stream(tenant, draft.year),
                              eventlog::kAny,
                              {encode(NumberAssigned{.invoice_id = draft.invoice_id,
@@ -325,7 +325,7 @@ void Reactor::issue(const eventlog::Recorded& event, eventlog::Turn& turn) {
 
 void Reactor::weigh_callback(const eventlog::Recorded& event, eventlog::Turn& turn) {
     const auto raw = decode_callback(event.payload);
-    const auto c = load_case(books_, event.stream.tenant, event.stream.key, &turn);
+    const auto c = load_case(books_, event.stream.tenant, IntentId(event.stream.key), &turn);
     if (std::holds_alternative<NoIntent>(c.intent.state))
         return refused(event, text_of(IntentRejection::not_created));
     // The payment's own provider reads it, whatever the path said.

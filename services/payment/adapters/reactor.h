@@ -1,6 +1,7 @@
 #pragma once
 
 #include "common/eventlog/turn.h"
+#include "common/localtime/local_clock.h"
 #include "common/observability/metrics.h"
 #include "services/payment/adapters/accounts.h"
 #include "services/payment/adapters/settlement.h"
@@ -27,7 +28,8 @@ public:
           accounts_(accounts),
           providers_(providers),
           config_(config),
-          metrics_(metrics) {}
+          metrics_(metrics),
+          local_clock_(metrics) {}
 
     void react(const eventlog::Recorded& event, eventlog::Turn& turn);
 
@@ -55,6 +57,7 @@ private:
     const Providers& providers_;
     const PaymentConfig& config_;
     metrics::Registry& metrics_;
+    LocalClock local_clock_;
 };
 
 // "ORD-7K2M9Q": letters and digits that people do not mix up, made of an id's random part.

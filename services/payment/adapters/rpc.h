@@ -23,6 +23,7 @@ class Server;
 // The gRPC doors of this service: proto/flowstack/payment/v1/*_service.proto.
 namespace flowstack::payment {
 
+// What the service's RPCs work with; it must outlive them.
 struct Doors {
     rpc::Server& rpc;
     eventlog::Store& store;
@@ -44,15 +45,5 @@ struct NamedService {
 std::vector<NamedService> make_read_services(const Doors& doors);
 // Payments and provider accounts (rpc_payments.cc).
 std::vector<NamedService> make_payment_services(const Doors& doors);
-
-// "tenants/{tenant}/orders/{order}" taken apart. Throws rpc::Failure that names `field`.
-struct ResourceName {
-    std::string tenant;
-    std::string id;
-};
-ResourceName parse_name(const std::string& name, const std::string& collection,
-                        const std::string& field = "name");
-// "tenants/{tenant}"
-std::string parse_parent(const std::string& parent);
 
 }  // namespace flowstack::payment

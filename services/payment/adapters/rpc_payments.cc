@@ -9,7 +9,9 @@
 #include "common/crypto/hash.h"
 #include "common/rpc/caller.h"
 #include "common/rpc/error.h"
+#include "common/rpc/resource_name.h"
 #include "common/rpc/server.h"
+#include "common/rpc/timestamp.h"
 #include "common/service/one_effect.h"
 #include "common/service/pages.h"
 #include "flowstack/common/v1/error_reason.pb.h"
@@ -50,17 +52,17 @@ service::OneEffect one_effect(const Doors& doors, const std::string& method,
              }}};
 }
 
-void show(const Doors& doors, const std::string& tenant, const std::string& intent_id,
+void show(const Doors& doors, const std::string& tenant, const IntentId& intent_id,
           v1::Payment& out) {
     const auto events = doors.store.read_stream(intent_stream(tenant, intent_id));
-    if (events.empty()) throw rpc::not_found("tenants/" + tenant + "/payments/" + intent_id);
+    if (events.empty()) throw rpc::not_found(rpc::resource_name(tenant, "payments", intent_id));
     out.Clear();
     for (const auto& event : events) apply(out, event, true);
 }
 
-std::string intent_in(const std::vector<eventlog::Recorded>& events) {
+IntentId intent_in(const std::vector<eventlog::Recorded>& events) {
     for (const auto& event : events)
-        if (event.stream.category == category::kIntent) return event.stream.key;
+        if (event.stream.category == category::kIntent) return IntentId(event.stream.key);
     throw rpc::internal();
 }
 
@@ -85,8 +87,8 @@ public:
                                    const v1::GetPaymentRequest* request,
                                    v1::Payment* response) override {
         return doors_.rpc.unary(context, [=, this](rpc::Call&) {
-            const auto name = parse_name(request->name(), "payments");
-            show(doors_, name.tenant, name.id, *response);
+            const auto name = rpc::parse_name(request->name(), "payments");
+            show(doors_, name.tenant, IntentId(name.id), *response);
         });
     }
 
@@ -135,11 +137,11 @@ private:
     }
 
     void create(const v1::CreatePaymentIntentRequest& request, v1::Payment& response) {
-        const auto tenant = parse_parent(request.parent());
+        const auto tenant = rpc::parse_parent(request.parent());
         const auto& provider = provider_of(request.provider());
         if (!request.phone().empty()) usable(provider, request.phone());
         if (!doors_.accounts.connected(tenant, provider.name()))
-            throw not_allowed("tenants/" + tenant + "/providerAccounts/" + provider.name(),
+            throw not_allowed(rpc::resource_name(tenant, "providerAccounts", provider.name()),
                               "The tenant has connected no " + provider.name() +
                                   " account: ConnectProviderAccount comes first.");
         auto effect = one_effect(doors_, "create_payment", tenant, request.request_id(),
@@ -156,22 +158,22 @@ private:
     std::optional<Command> build(const v1::CreatePaymentIntentRequest& request,
                                  const std::string& tenant, const Provider& provider) {
         const auto now = doors_.clock.now();
-        const auto intent_id = doors_.ids.next().text();
+        const IntentId intent_id(doors_.ids.next().text());
         Command command;
-        IntentCreated made{.intent_id = intent_id,
-                           .order_id = {},
-                           .invoice_id = {},
-                           .customer_id = request.customer_id(),
-                           .conversation_id = request.conversation_id(),
-                           .provider = provider.name(),
-                           .amount = {},
-                           .reference = provider.reference(request.reference()),
-                           .expires_at = now + doors_.config.intent_expiry_ms,
-                           .ask_now = false,
-                           .reservation_id = {},
-                           .order_number = {},
-                           .phone = request.phone().empty() ? std::string()
-                                                            : usable(provider, request.phone())};
+        IntentCreated made{
+            .intent_id = intent_id,
+            .order_id = {},
+            .invoice_id = {},
+            .customer_id = CustomerId(request.customer_id()),
+            .conversation_id = ConversationId(request.conversation_id()),
+            .provider = provider.name(),
+            .amount = {},
+            .reference = provider.reference(request.reference()),
+            .expires_at = now + doors_.config.intent_expiry_ms,
+            .ask_now = false,
+            .reservation_id = {},
+            .order_number = {},
+            .phone = request.phone().empty() ? std::string() : usable(provider, request.phone())};
         if (!request.order().empty()) {
             for_order(request, tenant, now, provider, made, command);
         } else {
@@ -182,7 +184,7 @@ private:
         eventlog::Part part{intent_stream(tenant, intent_id), eventlog::kCreate, {}};
         for (const auto& event : created.events()) part.events.push_back(encode(event, now));
         command.parts.push_back(std::move(part));
-        command.meta.routing = {eventlog::RoutingKind::customer, made.customer_id};
+        command.meta.routing = customer_routing(made.customer_id);
         return command;
     }
 
@@ -202,9 +204,9 @@ private:
 
     void for_order(const v1::CreatePaymentIntentRequest& request, const std::string& tenant,
                    Time now, const Provider& provider, IntentCreated& made, Command& command) {
-        const auto name = parse_name(request.order(), "orders", "order");
+        const auto name = rpc::parse_name(request.order(), "orders", "order");
         if (name.tenant != tenant) throw rpc::not_found(request.order());
-        const auto stream = order_stream(tenant, name.id);
+        const auto stream = order_stream(tenant, OrderId(name.id));
         const auto order = doors_.books.orders.load(stream);
         if (std::holds_alternative<NoOrder>(order.state)) throw rpc::not_found(request.order());
         auto previous = PreviousIntent::none;
@@ -215,10 +217,9 @@ private:
             previous = standing_of(folded.state);
             command.parts.push_back({last, folded.version, {}});
         }
-        const auto decision =
-            decide(order.state, StartPayment{.intent_id = made.intent_id,
-                                             .provider = made.provider,
-                                             .previous = previous});
+        const auto decision = decide(order.state, StartPayment{.intent_id = made.intent_id,
+                                                               .provider = made.provider,
+                                                               .previous = previous});
         if (!decision.accepted())
             throw not_allowed(request.order(), "The order cannot be paid now: " +
                                                    text_of(decision.rejection()) + ".");
@@ -234,9 +235,9 @@ private:
         made.order_number = placed.number;
         made.reservation_id = placed.reservation_id;
         if (request.reference().empty()) made.reference = provider.reference(placed.number);
-        // A number that the provider cannot ask is left out: InitiateStkPush needs another one then.
-        if (made.phone.empty())
-            made.phone = provider.usable_phone(placed.buyer.phone).value_or("");
+        // A number that the provider cannot ask is left out: InitiateStkPush needs another one
+        // then.
+        if (made.phone.empty()) made.phone = provider.usable_phone(placed.buyer.phone).value_or("");
         if (const auto cannot = cannot_take(provider, made.amount))
             throw not_allowed(request.order(),
                               "The order cannot be paid this way: " + cannot->detail + ".");
@@ -247,11 +248,11 @@ private:
     void change(const std::string& method, const std::string& resource,
                 const std::string& request_id, const google::protobuf::Message& request,
                 const std::function<IntentCommand(const Case&)>& asked) {
-        const auto name = parse_name(resource, "payments");
+        const auto name = rpc::parse_name(resource, "payments");
         auto effect =
             one_effect(doors_, method, name.tenant, request_id, service::hash_of(request));
         effect.run([&]() -> std::optional<Command> {
-            const auto c = load_case(doors_.books, name.tenant, name.id);
+            const auto c = load_case(doors_.books, name.tenant, IntentId(name.id));
             if (std::holds_alternative<NoIntent>(c.intent.state)) throw rpc::not_found(resource);
             auto settled = settle(c, asked(c), doors_.clock.now());
             if (settled.rejection) throw refused(resource, *settled.rejection);
@@ -272,7 +273,7 @@ private:
 
     void ask(const v1::InitiateStkPushRequest& request, v1::Payment& response,
              const rpc::Call& call) {
-        const auto name = parse_name(request.name(), "payments");
+        const auto name = rpc::parse_name(request.name(), "payments");
         change("push", request.name(), request.request_id(), request, [&](const Case& c) {
             const auto& made = story_of(c.intent.state).made;
             return RequestAsk{request.phone().empty()
@@ -285,32 +286,32 @@ private:
             call.deadline() - std::chrono::milliseconds(200));
         while (std::chrono::system_clock::now() < deadline && !call.cancelled()) {
             const auto intent =
-                doors_.books.intents.load(intent_stream(name.tenant, name.id)).state;
+                doors_.books.intents.load(intent_stream(name.tenant, IntentId(name.id))).state;
             const auto* waiting = std::get_if<Waiting>(&intent);
             if (!std::holds_alternative<Asking>(intent) && !(waiting && waiting->ask_wanted)) break;
             std::this_thread::sleep_for(kLookAgainMs);
         }
-        show(doors_, name.tenant, name.id, response);
+        show(doors_, name.tenant, IntentId(name.id), response);
     }
 
     void cancel(const v1::CancelPaymentRequest& request, v1::Payment& response) {
-        const auto name = parse_name(request.name(), "payments");
+        const auto name = rpc::parse_name(request.name(), "payments");
         if (request.reason().size() > kReasonBytesMax)
             throw rpc::invalid_field("reason", "must have at most 500 characters");
         change("cancel", request.name(), request.request_id(), request,
                [&](const Case&) { return CancelIntent{request.reason()}; });
-        show(doors_, name.tenant, name.id, response);
+        show(doors_, name.tenant, IntentId(name.id), response);
     }
 
     void resolve(const v1::ResolvePaymentRequest& request, v1::Payment& response) {
-        const auto name = parse_name(request.name(), "payments");
+        const auto name = rpc::parse_name(request.name(), "payments");
         std::vector<rpc::FieldViolation> wrong;
         if (request.decision_case() == v1::ResolvePaymentRequest::DECISION_NOT_SET)
             wrong.push_back({"paid", "either paid or failed is required"});
         if (request.reason().empty() || request.reason().size() > kReasonBytesMax)
-            wrong.push_back(
-                {"reason", "is required: what the provider's statement shows, at most 500 "
-                           "characters"});
+            wrong.push_back({"reason",
+                             "is required: what the provider's statement shows, at most 500 "
+                             "characters"});
         if (!wrong.empty()) throw rpc::invalid_fields(std::move(wrong));
         change("resolve", request.name(), request.request_id(), request, [&](const Case& c) {
             if (!request.etag().empty() && request.etag() != std::to_string(c.intent.version))
@@ -326,7 +327,7 @@ private:
                 decided.paid = statement_of(request.paid(), story_of(c.intent.state).made);
             return decided;
         });
-        show(doors_, name.tenant, name.id, response);
+        show(doors_, name.tenant, IntentId(name.id), response);
     }
 
     SaysPaid statement_of(const v1::ResolvePaymentRequest::PaidDecision& paid,
@@ -351,7 +352,7 @@ private:
             throw rpc::invalid_field("state", "cannot be given together with needs_person");
         response.set_next_page_token(service::list<v1::Payment>(
             doors_.read_model, request,
-            {.tenant = parse_parent(request.parent()),
+            {.tenant = rpc::parse_parent(request.parent()),
              .kind = request.needs_person() ? document::kPaymentForPerson : document::kPayment,
              .parent = request.customer_id(),
              .state = any ? "" : state_of(wanted)},
@@ -375,7 +376,7 @@ public:
                                            const v1::GetProviderAccountRequest* request,
                                            v1::ProviderAccount* response) override {
         return doors_.rpc.unary(context, [=, this](rpc::Call&) {
-            const auto name = parse_name(request->name(), "providerAccounts");
+            const auto name = rpc::parse_name(request->name(), "providerAccounts");
             show_account(name.tenant, name.id, *response);
         });
     }
@@ -402,13 +403,13 @@ private:
             }
             return given;
         }
-        throw rpc::invalid_field(doors_.providers.usual().name(),
-                                 "is required: the credentials of one of " +
-                                     doors_.providers.names());
+        throw rpc::invalid_field(
+            doors_.providers.usual().name(),
+            "is required: the credentials of one of " + doors_.providers.names());
     }
 
     void connect(const v1::ConnectProviderAccountRequest& request, v1::ProviderAccount& response) {
-        const auto tenant = parse_parent(request.parent());
+        const auto tenant = rpc::parse_parent(request.parent());
         const auto given = given_in(request);
         const auto& name = given.provider->name();
         const auto read = given.provider->read_account(given.fields);
@@ -426,12 +427,11 @@ private:
                                  std::string(crypto::bytes_of(digest)));
         effect.run([&]() -> std::optional<Command> {
             Command command;
-            command.meta.routing = {eventlog::RoutingKind::tenant, tenant};
-            command.parts.push_back(
-                {account_stream(tenant, name),
-                 eventlog::kAny,
-                 {encode(doors_.accounts.seal(tenant, std::get<Account>(read)),
-                         doors_.clock.now())}});
+            command.meta.routing = tenant_routing(tenant);
+            command.parts.push_back({account_stream(tenant, name),
+                                     eventlog::kAny,
+                                     {encode(doors_.accounts.seal(tenant, std::get<Account>(read)),
+                                             doors_.clock.now())}});
             return command;
         });
         show_account(tenant, name, response);
@@ -439,7 +439,7 @@ private:
 
     void show_account(const std::string& tenant, const std::string& provider,
                       v1::ProviderAccount& response) {
-        const auto name = "tenants/" + tenant + "/providerAccounts/" + provider;
+        const auto name = rpc::resource_name(tenant, "providerAccounts", provider);
         const auto events = doors_.store.read_stream(account_stream(tenant, provider));
         if (events.empty()) throw rpc::not_found(name);
         AccountCodec::State account;
@@ -449,9 +449,7 @@ private:
         response.set_provider(account->provider);
         response.set_account(account->account);
         response.mutable_details()->insert(account->details.begin(), account->details.end());
-        const auto micros = unix_micros(events.back().recorded_at);
-        response.mutable_connect_time()->set_seconds(micros / 1'000'000);
-        response.mutable_connect_time()->set_nanos(static_cast<int>(micros % 1'000'000) * 1000);
+        rpc::set_time(*response.mutable_connect_time(), events.back().recorded_at);
         response.set_etag(std::to_string(events.back().version));
     }
 

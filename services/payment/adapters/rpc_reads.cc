@@ -3,6 +3,7 @@
 #include <map>
 
 #include "common/rpc/error.h"
+#include "common/rpc/resource_name.h"
 #include "common/rpc/server.h"
 #include "common/service/pages.h"
 #include "flowstack/common/v1/error_reason.pb.h"
@@ -17,8 +18,6 @@ namespace {
 
 using grpc::CallbackServerContext;
 using grpc::ServerUnaryReactor;
-
-constexpr std::size_t kIdBytesMax = 200;
 
 // The fold of one stream as a resource: you read your own writes.
 template <class Resource>
@@ -36,8 +35,8 @@ public:
     ServerUnaryReactor* GetOrder(CallbackServerContext* context, const v1::GetOrderRequest* request,
                                  v1::Order* response) override {
         return doors_.rpc.unary(context, [=, this](rpc::Call&) {
-            const auto name = parse_name(request->name(), "orders");
-            fold(doors_, order_stream(name.tenant, name.id), request->name(), *response);
+            const auto name = rpc::parse_name(request->name(), "orders");
+            fold(doors_, order_stream(name.tenant, OrderId(name.id)), request->name(), *response);
         });
     }
 
@@ -50,14 +49,14 @@ public:
             const bool any = request->payment_state() == v1::ORDER_PAYMENT_STATE_UNSPECIFIED;
             response->set_next_page_token(service::list<v1::Order>(
                 doors_.read_model, *request,
-                {.tenant = parse_parent(request->parent()),
+                {.tenant = rpc::parse_parent(request->parent()),
                  .kind = document::kOrder,
                  .parent = request->customer_id(),
                  .state = any ? "" : state_of(wanted)},
                 [&](v1::Order order) { *response->add_orders() = std::move(order); }));
             if (request->count_all())
                 response->set_total_size(
-                    doors_.read_model.count({.tenant = parse_parent(request->parent()),
+                    doors_.read_model.count({.tenant = rpc::parse_parent(request->parent()),
                                              .kind = document::kOrder,
                                              .parent = request->customer_id(),
                                              .state = any ? "" : state_of(wanted)}));
@@ -76,8 +75,9 @@ public:
                                    const v1::GetInvoiceRequest* request,
                                    v1::Invoice* response) override {
         return doors_.rpc.unary(context, [=, this](rpc::Call&) {
-            const auto name = parse_name(request->name(), "invoices");
-            fold(doors_, invoice_stream(name.tenant, name.id), request->name(), *response);
+            const auto name = rpc::parse_name(request->name(), "invoices");
+            fold(doors_, invoice_stream(name.tenant, InvoiceId(name.id)), request->name(),
+                 *response);
         });
     }
 
@@ -92,7 +92,7 @@ public:
             const bool any = request->state() == v1::INVOICE_STATE_UNSPECIFIED;
             response->set_next_page_token(service::list<v1::Invoice>(
                 doors_.read_model, *request,
-                {.tenant = parse_parent(request->parent()),
+                {.tenant = rpc::parse_parent(request->parent()),
                  .kind = document::kInvoice,
                  .parent = request->customer_id(),
                  .state = any ? "" : state_of(wanted)},
@@ -120,7 +120,7 @@ public:
         return doors_.rpc.unary(context, [=, this](rpc::Call&) {
             response->set_next_page_token(service::list<v1::JournalEntry>(
                 doors_.read_model, *request,
-                {.tenant = parse_parent(request->parent()),
+                {.tenant = rpc::parse_parent(request->parent()),
                  .kind = document::kJournal,
                  .parent = request->reference()},
                 [&](v1::JournalEntry entry) {
@@ -133,7 +133,7 @@ private:
     // Every lane keeps its own sums; here they are added up.
     void sum_up(const v1::GetTrialBalanceRequest& request, v1::TrialBalance& response) {
         eventlog::ListQuery query;
-        query.tenant = parse_parent(request.parent());
+        query.tenant = rpc::parse_parent(request.parent());
         query.kind = document::kBalance;
         query.page_size = eventlog::kPageSizeMax;
         std::map<std::pair<std::string, std::string>, v1::TrialBalanceLine> sums;
@@ -174,32 +174,6 @@ private:
 };
 
 }  // namespace
-
-ResourceName parse_name(const std::string& name, const std::string& collection,
-                        const std::string& field) {
-    const auto wrong = [&] {
-        return rpc::invalid_field(field, "must be tenants/{tenant}/" + collection + "/{id}");
-    };
-    const std::string start = "tenants/";
-    const auto slash = name.find('/', start.size());
-    if (name.compare(0, start.size(), start) != 0 || slash == std::string::npos) throw wrong();
-    const auto middle = "/" + collection + "/";
-    if (name.compare(slash, middle.size(), middle) != 0) throw wrong();
-    ResourceName parts{name.substr(start.size(), slash - start.size()),
-                       name.substr(slash + middle.size())};
-    if (parts.tenant.empty() || parts.id.empty() || parts.id.size() > kIdBytesMax ||
-        parts.id.find('/') != std::string::npos)
-        throw wrong();
-    return parts;
-}
-
-std::string parse_parent(const std::string& parent) {
-    const std::string start = "tenants/";
-    if (parent.compare(0, start.size(), start) != 0 || parent.size() == start.size() ||
-        parent.find('/', start.size()) != std::string::npos)
-        throw rpc::invalid_field("parent", "must be tenants/{tenant}");
-    return parent.substr(start.size());
-}
 
 std::vector<NamedService> make_read_services(const Doors& doors) {
     std::vector<NamedService> services;

@@ -8,31 +8,16 @@ namespace flowstack::payment {
 
 using eventlog::StreamName;
 
-StreamName order_stream(const std::string& tenant, const std::string& order_id) {
-    return {tenant, category::kOrder, order_id};
-}
-StreamName invoice_stream(const std::string& tenant, const std::string& invoice_id) {
-    return {tenant, category::kInvoice, invoice_id};
-}
-StreamName intent_stream(const std::string& tenant, const std::string& intent_id) {
-    return {tenant, category::kIntent, intent_id};
-}
-StreamName account_stream(const std::string& tenant, const std::string& provider) {
-    return {tenant, category::kProviderAccount, provider};
-}
-StreamName checkout_stream(const std::string& tenant, const std::string& order_id) {
-    return {tenant, category::kCheckout, order_id};
-}
-StreamName register_stream(const std::string& tenant, int year) {
-    return {tenant, category::kRegister, std::to_string(year)};
-}
-
-Case load_case(Books& books, const std::string& tenant, const std::string& intent_id,
+Case load_case(Books& books, const std::string& tenant, const IntentId& intent_id,
                eventlog::Turn* turn) {
     const auto load = [&](auto& folds, const StreamName& stream) {
         return turn ? folds.load(stream, *turn) : folds.load(stream);
     };
-    Case c{tenant, intent_id, load(books.intents, intent_stream(tenant, intent_id)), {}, {}};
+    Case c{.tenant = tenant,
+           .intent_id = intent_id,
+           .intent = load(books.intents, intent_stream(tenant, intent_id)),
+           .order = {},
+           .invoice = {}};
     if (std::holds_alternative<NoIntent>(c.intent.state)) return c;
     const auto& made = story_of(c.intent.state).made;
     if (!made.order_id.empty()) c.order = load(books.orders, order_stream(tenant, made.order_id));
@@ -84,7 +69,7 @@ Settled settle(const Case& c, const std::vector<IntentCommand>& commands, Time n
     eventlog::Command append;
     append.id = std::move(id);
     append.tenant = c.tenant;
-    append.meta.routing = {eventlog::RoutingKind::customer, story_of(state).made.customer_id};
+    append.meta.routing = customer_routing(story_of(state).made.customer_id);
     append.dedupe = append.id.empty() ? eventlog::Dedupe::none : eventlog::Dedupe::version;
 
     eventlog::Part intent{intent_stream(c.tenant, c.intent_id), c.intent.version, {}};
@@ -101,11 +86,11 @@ Settled settle(const Case& c, const std::vector<IntentCommand>& commands, Time n
     eventlog::Part order{order_stream(c.tenant, made.order_id), c.order.version, {}};
     eventlog::Part invoice{invoice_stream(c.tenant, made.invoice_id), c.invoice.version, {}};
     if (standing_of(c) == OrderStanding::open) {
-        const auto order_paid = decide(c.order.state, MarkOrderPaid{c.intent_id});
+        const auto order_paid = decide(c.order.state, MarkOrderPaid{.intent_id = c.intent_id});
         if (order_paid.accepted())
             for (const auto& event : order_paid.events())
                 order.events.push_back(encode(event, now));
-        const auto invoice_paid = decide(c.invoice.state, PayInvoice{c.intent_id});
+        const auto invoice_paid = decide(c.invoice.state, PayInvoice{.intent_id = c.intent_id});
         if (invoice_paid.accepted())
             for (const auto& event : invoice_paid.events())
                 invoice.events.push_back(encode(event, now));

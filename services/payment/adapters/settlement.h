@@ -3,42 +3,25 @@
 #include <optional>
 #include <string>
 
-#include "common/eventlog/folds.h"
 #include "common/eventlog/store.h"
 #include "common/eventlog/turn.h"
 #include "services/payment/adapters/codec.h"
+#include "services/payment/adapters/streams.h"
 
-// One payment with the order and the invoice that it is for, and what a piece of evidence changes in
-// all three. They live in one lane, so the change is one append.
+// One payment with the order and the invoice that it is for, and what a piece of evidence changes
+// in all three. They live in one lane, so the change is one append.
 namespace flowstack::payment {
-
-// The folds of this service, shared by consumer, pusher and doors. Thread-safe.
-struct Books {
-    explicit Books(eventlog::Store& store)
-        : orders(store), invoices(store), intents(store), accounts(store) {}
-    eventlog::Folds<OrderCodec> orders;
-    eventlog::Folds<InvoiceCodec> invoices;
-    eventlog::Folds<IntentCodec> intents;
-    eventlog::Folds<AccountCodec> accounts;
-};
-
-eventlog::StreamName order_stream(const std::string& tenant, const std::string& order_id);
-eventlog::StreamName invoice_stream(const std::string& tenant, const std::string& invoice_id);
-eventlog::StreamName intent_stream(const std::string& tenant, const std::string& intent_id);
-eventlog::StreamName account_stream(const std::string& tenant, const std::string& provider);
-eventlog::StreamName checkout_stream(const std::string& tenant, const std::string& order_id);
-eventlog::StreamName register_stream(const std::string& tenant, int year);
 
 struct Case {
     std::string tenant;
-    std::string intent_id;
+    IntentId intent_id;
     eventlog::Folded<Intent> intent;
     eventlog::Folded<Order> order;      // NoOrder for a free reference
     eventlog::Folded<Invoice> invoice;  // NoInvoice for a free reference
 };
 
 // As committed, or (with `turn`) as the batch of consumed events sees it.
-Case load_case(Books& books, const std::string& tenant, const std::string& intent_id,
+Case load_case(Books& books, const std::string& tenant, const IntentId& intent_id,
                eventlog::Turn* turn = nullptr);
 
 OrderStanding standing_of(const Case& c);

@@ -1,7 +1,5 @@
 #include "services/payment/adapters/tenants.h"
 
-#include <absl/time/time.h>
-
 #include "flowstack/gateway/v1/tenant_service.pb.h"
 
 namespace flowstack::payment {
@@ -24,12 +22,6 @@ TenantView view_of(const gateway::v1::Tenant& tenant) {
 
 TenantView GatewayTenants::at_least(const std::string& tenant, std::int64_t version) {
     return view_of(*tenants_.at_least(tenant, version));
-}
-
-int year_in(const std::string& time_zone, Time at) {
-    absl::TimeZone zone;
-    if (!absl::LoadTimeZone(time_zone, &zone)) zone = absl::UTCTimeZone();
-    return static_cast<int>(absl::ToCivilYear(absl::FromUnixMicros(unix_micros(at)), zone).year());
 }
 
 }  // namespace flowstack::payment

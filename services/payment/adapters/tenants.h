@@ -40,7 +40,4 @@ private:
     service::GatewayTenants tenants_;
 };
 
-// The year in that time zone; in UTC if there is no such zone.
-int year_in(const std::string& time_zone, Time at);
-
 }  // namespace flowstack::payment

@@ -104,14 +104,15 @@ void pay(Events& events, const Story& s, OrderStanding order, bool late, const P
             break;
         case OrderStanding::paid_by_other:
             book("second_success", account::kSuspense);
-            events.push_back(
-                IntentQuarantined{quarantine::kSecondSuccess,
-                                  "the order was paid by another payment: refund this one"});
+            events.push_back(IntentQuarantined{
+                .reason = quarantine::kSecondSuccess,
+                .detail = "the order was paid by another payment: refund this one"});
             break;
         case OrderStanding::cancelled:
             book("late_success", account::kSuspense);
-            events.push_back(IntentQuarantined{quarantine::kOrderCancelled,
-                                               "the order was cancelled: refund this payment"});
+            events.push_back(
+                IntentQuarantined{.reason = quarantine::kOrderCancelled,
+                                  .detail = "the order was cancelled: refund this payment"});
             break;
     }
 }
@@ -126,12 +127,13 @@ Answer success(const Story& s, const LearnCallback& c, const SaysPaid& paid, boo
     if (has_other_ref(s, c.ref)) return mismatch(s, c.ref);
     Events events;
     if (paid.amount != s.made.amount || s.contradicted) {
-        events.push_back(paid.amount != s.made.amount
-                             ? other_amount(s, paid.amount)
-                             : IntentQuarantined{quarantine::kOtherAmount,
-                                                 "a success after evidence of another amount, "
-                                                 "receipt " +
-                                                     paid.receipt});
+        events.push_back(
+            paid.amount != s.made.amount
+                ? other_amount(s, paid.amount)
+                : IntentQuarantined{.reason = quarantine::kOtherAmount,
+                                    .detail = "a success after evidence of another amount, "
+                                              "receipt " +
+                                              paid.receipt});
         call_person(events, s, PersonNeeded::contradicted);
         return events;
     }
@@ -141,20 +143,19 @@ Answer success(const Story& s, const LearnCallback& c, const SaysPaid& paid, boo
 
 // A callback while we wait for an answer (Asking) or for the customer (Asked).
 Answer open_callback(const Story& s, const LearnCallback& c, bool asked) {
-    return std::visit(
-        Overloaded{[&](const SaysPaid& paid) { return success(s, c, paid, false); },
-                   [&](const SaysFailed& no) -> Answer {
-                       if (has_other_ref(s, c.ref)) return mismatch(s, c.ref);
-                       if (s.contradicted) return kNothingNew;
-                       return failed(s, no.code, no.reason, c.ref, true);
-                   },
-                   [&](const SaysNothing&) -> Answer {
-                       if (has_other_ref(s, c.ref)) return mismatch(s, c.ref);
-                       // At least it says whom to ask about.
-                       if (asked && !s.ref.empty()) return kNothingNew;
-                       return accepted_as(s, c.ref, c.next_poll_at);
-                   }},
-        c.says);
+    return std::visit(Overloaded{[&](const SaysPaid& paid) { return success(s, c, paid, false); },
+                                 [&](const SaysFailed& no) -> Answer {
+                                     if (has_other_ref(s, c.ref)) return mismatch(s, c.ref);
+                                     if (s.contradicted) return kNothingNew;
+                                     return failed(s, no.code, no.reason, c.ref, true);
+                                 },
+                                 [&](const SaysNothing&) -> Answer {
+                                     if (has_other_ref(s, c.ref)) return mismatch(s, c.ref);
+                                     // At least it says whom to ask about.
+                                     if (asked && !s.ref.empty()) return kNothingNew;
+                                     return accepted_as(s, c.ref, c.next_poll_at);
+                                 }},
+                      c.says);
 }
 
 // A callback after Failed or Expired.
@@ -165,17 +166,19 @@ Answer late_callback(const Story& s, const LearnCallback& c, bool was_asked) {
     return kNothingNew;
 }
 
-// The log said that the reference or the receipt is another payment's: this evidence proves nothing.
+// The log said that the reference or the receipt is another payment's: this evidence proves
+// nothing.
 std::optional<Answer> refused_claim(const LearnCallback& c) {
     switch (c.taken) {
         case Taken::nothing:
             return {};
         case Taken::receipt: {
             const auto* paid = std::get_if<SaysPaid>(&c.says);
-            return IntentQuarantined{quarantine::kReceiptTaken, paid ? paid->receipt : ""};
+            return IntentQuarantined{.reason = quarantine::kReceiptTaken,
+                                     .detail = paid ? paid->receipt : ""};
         }
         case Taken::reference:
-            return IntentQuarantined{quarantine::kReferenceTaken, c.ref.id};
+            return IntentQuarantined{.reason = quarantine::kReferenceTaken, .detail = c.ref.id};
     }
     return {};
 }
@@ -244,7 +247,7 @@ Answer accepted(const Story& s, const LearnAskAccepted& c) {
     if (c.taken != Taken::nothing)
         return Events{AskUnknown{.reason = "the answer names another payment's reference",
                                  .unclear_at = c.unclear_at},
-                      IntentQuarantined{quarantine::kReferenceTaken, c.ref.id}};
+                      IntentQuarantined{.reason = quarantine::kReferenceTaken, .detail = c.ref.id}};
     if (has_other_ref(s, c.ref)) return mismatch(s, c.ref);
     if (!s.ref.empty()) return kNothingNew;  // a callback was faster and bound it
     return accepted_as(s, c.ref, c.next_poll_at);
@@ -254,7 +257,7 @@ Answer on(const Asking& i, const LearnAskAccepted& c) { return accepted(i.story,
 // The answer came after all, from a process that had been given up.
 Answer on(const Asked& i, const LearnAskAccepted& c) {
     if (c.taken != Taken::nothing)
-        return IntentQuarantined{quarantine::kReferenceTaken, c.ref.id};
+        return IntentQuarantined{.reason = quarantine::kReferenceTaken, .detail = c.ref.id};
     return accepted(i.story, c);
 }
 
@@ -328,8 +331,8 @@ Answer on(const Paid& i, const LearnCallback& c) {
                               .second_success = i.second_success,
                               .provider = s.made.provider};
     if (i.receipt != paid->receipt)
-        return IntentQuarantined{quarantine::kOtherReceipt,
-                                 paid->receipt + " besides " + i.receipt};
+        return IntentQuarantined{.reason = quarantine::kOtherReceipt,
+                                 .detail = paid->receipt + " besides " + i.receipt};
     return kNothingNew;
 }
 
@@ -352,8 +355,7 @@ Answer on(const Asked& i, const LearnQuery& c) {
                        return events;
                    },
                    [&](const SaysFailed& no) -> Answer {
-                       return Events{answered(c, true),
-                                     failed(s, no.code, no.reason, s.ref, true)};
+                       return Events{answered(c, true), failed(s, no.code, no.reason, s.ref, true)};
                    },
                    [&](const SaysNothing& nothing) -> Answer {
                        // A code that nobody knows counts when it is said twice in a row.
@@ -393,8 +395,7 @@ Answer on(const Asked&, const BeginAsk&) { return IntentRejection::asked_already
 Answer on(const Asking&, const CancelIntent&) { return IntentRejection::payment_pending; }
 // What nobody but a person can end is not withdrawn either: money may have moved.
 Answer on(const Asked& i, const CancelIntent&) {
-    return outcome_unknown(i) ? IntentRejection::outcome_unknown
-                              : IntentRejection::payment_pending;
+    return outcome_unknown(i) ? IntentRejection::outcome_unknown : IntentRejection::payment_pending;
 }
 
 // ---- a person
@@ -482,7 +483,7 @@ Answer on(const Expired& i, const LearnAskLost&) { return no_news(i); }
 Answer on(const NoIntent&, const LearnMalformed&) { return IntentRejection::not_created; }
 template <class Stage>
 Answer on(const Stage&, const LearnMalformed& c) {
-    return IntentQuarantined{quarantine::kMalformed, c.detail};
+    return IntentQuarantined{.reason = quarantine::kMalformed, .detail = c.detail};
 }
 
 // Everything else comes too late or too early.
@@ -504,7 +505,7 @@ Intent after(const NoIntent&, const IntentCreated& e) {
     Story story;
     story.made = e;
     story.phone = e.phone;
-    return Waiting{std::move(story), e.ask_now};
+    return Waiting{.story = std::move(story), .ask_wanted = e.ask_now};
 }
 
 // Its conversation is told; the intent itself does not move.
@@ -531,11 +532,11 @@ Intent after(const Asking& i, const AskAccepted& e) { return bound(i.story, e); 
 Intent after(const Asked& i, const AskAccepted& e) { return bound(i.story, e); }
 
 Intent after(const Asking& i, const AskRefused& e) {
-    return Waiting{i.story, e.retry_at.has_value()};
+    return Waiting{.story = i.story, .ask_wanted = e.retry_at.has_value()};
 }
 Intent after(const Asked& i, const AskRefused& e) {
     if (!i.story.ref.empty()) throw CorruptStream("intent: refused after it was accepted");
-    return Waiting{i.story, e.retry_at.has_value()};
+    return Waiting{.story = i.story, .ask_wanted = e.retry_at.has_value()};
 }
 
 Intent after(const Asking& i, const AskUnknown& e) {
@@ -578,7 +579,10 @@ Intent paid(Story story, const IntentPaid& e) {
     if (!story.ref.empty() && !same_ask(story.ref, e.ref))
         throw CorruptStream("intent: paid by another ask");
     story.ref = e.ref;
-    return Paid{std::move(story), e.receipt, e.late, e.second_success};
+    return Paid{.story = std::move(story),
+                .receipt = e.receipt,
+                .late = e.late,
+                .second_success = e.second_success};
 }
 Intent after(const Asking& i, const IntentPaid& e) { return paid(i.story, e); }
 Intent after(const Asked& i, const IntentPaid& e) { return paid(i.story, e); }
@@ -587,14 +591,18 @@ Intent after(const Expired& i, const IntentPaid& e) { return paid(i.story, e); }
 
 Intent fell(Story story, const IntentFailed& e) {
     if (!e.ref.empty()) story.ref = e.ref;
-    return Failed{std::move(story), e.was_asked};
+    return Failed{.story = std::move(story), .was_asked = e.was_asked};
 }
 Intent after(const Waiting& i, const IntentFailed& e) { return fell(i.story, e); }
 Intent after(const Asking& i, const IntentFailed& e) { return fell(i.story, e); }
 Intent after(const Asked& i, const IntentFailed& e) { return fell(i.story, e); }
 
-Intent after(const Waiting& i, const IntentExpired&) { return Expired{i.story, false}; }
-Intent after(const Asked& i, const IntentExpired&) { return Expired{i.story, true}; }
+Intent after(const Waiting& i, const IntentExpired&) {
+    return Expired{.story = i.story, .was_asked = false};
+}
+Intent after(const Asked& i, const IntentExpired&) {
+    return Expired{.story = i.story, .was_asked = true};
+}
 
 Intent after(Paid i, const ReceiptLearned& e) {
     if (!i.receipt.empty()) throw CorruptStream("intent: a second receipt");

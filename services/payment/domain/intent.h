@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "common/core/decision.h"
+#include "common/core/id.h"
 #include "common/core/time.h"
 #include "services/payment/domain/ledger.h"
 #include "services/payment/domain/payment_started.h"
@@ -50,17 +51,17 @@ bool same_ask(const ProviderRef& a, const ProviderRef& b);
 
 // ---- facts
 struct IntentCreated {
-    std::string intent_id;
-    std::string order_id;    // empty: a payment without an order
-    std::string invoice_id;  // empty: none
-    std::string customer_id;
-    std::string conversation_id;
+    IntentId intent_id;
+    OrderId order_id;      // empty: a payment without an order
+    InvoiceId invoice_id;  // empty: none
+    CustomerId customer_id;
+    ConversationId conversation_id;
     std::string provider;
     Money amount;
     std::string reference;  // what the payer reads beside the amount
     Time expires_at;
     bool ask_now = false;
-    std::string reservation_id;
+    ReservationId reservation_id;
     std::string order_number;
     std::string phone;  // E.164 with +; may be empty until somebody wants the payer asked
     bool operator==(const IntentCreated&) const = default;
@@ -108,11 +109,11 @@ struct QueryAnswered {
 };
 enum class PersonNeeded { outcome_unknown, contradicted };
 struct PaymentNeedsPerson {
-    std::string intent_id;
-    std::string order_id;
-    std::string customer_id;
-    std::string conversation_id;
-    std::string reservation_id;
+    IntentId intent_id;
+    OrderId order_id;
+    CustomerId customer_id;
+    ConversationId conversation_id;
+    ReservationId reservation_id;
     std::string order_number;
     Money amount;
     PersonNeeded reason = PersonNeeded::outcome_unknown;
@@ -120,10 +121,10 @@ struct PaymentNeedsPerson {
 };
 enum class Resolution { paid, failed };
 struct PaymentResolved {
-    std::string intent_id;
-    std::string order_id;
-    std::string customer_id;
-    std::string conversation_id;
+    IntentId intent_id;
+    OrderId order_id;
+    CustomerId customer_id;
+    ConversationId conversation_id;
     Resolution outcome = Resolution::failed;
     std::string receipt;  // empty unless paid
     Money amount;
@@ -132,10 +133,10 @@ struct PaymentResolved {
     bool operator==(const PaymentResolved&) const = default;
 };
 struct IntentPaid {
-    std::string intent_id;
-    std::string order_id;
-    std::string customer_id;
-    std::string conversation_id;
+    IntentId intent_id;
+    OrderId order_id;
+    CustomerId customer_id;
+    ConversationId conversation_id;
     std::string provider;
     Money amount;
     std::string receipt;   // empty while it is not known: a query names none
@@ -143,39 +144,39 @@ struct IntentPaid {
     std::string evidence;  // see evidence::
     bool late = false;
     bool second_success = false;
-    std::string invoice_id;
+    InvoiceId invoice_id;
     std::string order_number;
-    std::string reservation_id;
+    ReservationId reservation_id;
     bool operator==(const IntentPaid&) const = default;
 };
 struct IntentFailed {
-    std::string intent_id;
-    std::string order_id;
-    std::string customer_id;
-    std::string conversation_id;
+    IntentId intent_id;
+    OrderId order_id;
+    CustomerId customer_id;
+    ConversationId conversation_id;
     std::string result_code;
     std::string reason;  // see failure::
-    std::string reservation_id;
+    ReservationId reservation_id;
     ProviderRef ref;         // bound by this evidence or before
     bool was_asked = false;  // so that a success may still come
     std::string note;        // words of the person who took it back or decided
     bool operator==(const IntentFailed&) const = default;
 };
 struct IntentExpired {
-    std::string intent_id;
-    std::string order_id;
-    std::string customer_id;
-    std::string conversation_id;
-    std::string reservation_id;
+    IntentId intent_id;
+    OrderId order_id;
+    CustomerId customer_id;
+    ConversationId conversation_id;
+    ReservationId reservation_id;
     std::optional<Time> next_poll_at;  // it was asked about in vain: asked again then
     bool operator==(const IntentExpired&) const = default;
 };
 struct ReceiptLearned {
     std::string receipt;
-    std::string intent_id;
-    std::string order_id;
-    std::string customer_id;
-    std::string conversation_id;
+    IntentId intent_id;
+    OrderId order_id;
+    CustomerId customer_id;
+    ConversationId conversation_id;
     Money amount;
     std::string order_number;
     bool second_success = false;
@@ -313,10 +314,10 @@ struct ResolveIntent {
     std::string by;
     OrderStanding order = OrderStanding::none;
 };
-using IntentCommand = std::variant<CreateIntent, RequestAsk, BeginAsk, LearnAskAccepted,
-                                   LearnAskRefused, LearnAskLost, LearnCallback, LearnMalformed,
-                                   LearnQuery, ExpireIntent, CancelIntent, CallPerson,
-                                   ResolveIntent>;
+using IntentCommand =
+    std::variant<CreateIntent, RequestAsk, BeginAsk, LearnAskAccepted, LearnAskRefused,
+                 LearnAskLost, LearnCallback, LearnMalformed, LearnQuery, ExpireIntent,
+                 CancelIntent, CallPerson, ResolveIntent>;
 
 enum class IntentRejection {
     exists_already,

@@ -29,7 +29,7 @@ Answer on(const NoInvoice&, const Command&) {
 }
 
 Answer on(const DraftedInvoice& i, const IssueInvoice& c) {
-    return Events{InvoiceIssued{i.drafted.invoice_id, c.number},
+    return Events{InvoiceIssued{.invoice_id = i.drafted.invoice_id, .number = c.number},
                   invoice_issued_journal(i.drafted.invoice_id, i.drafted.totals)};
 }
 
@@ -43,13 +43,14 @@ Answer on(const PaidInvoice& i, const IssueInvoice& c) { return same_number(i.nu
 Answer on(const VoidedInvoice&, const IssueInvoice&) { return InvoiceRejection::voided; }
 
 Answer on(const DraftedInvoice& i, const PayInvoice& c) {
-    if (!i.paid_by) return InvoicePaid{i.drafted.invoice_id, c.intent_id};
+    if (!i.paid_by)
+        return InvoicePaid{.invoice_id = i.drafted.invoice_id, .intent_id = c.intent_id};
     if (*i.paid_by == c.intent_id) return Events{};
     return InvoiceRejection::already_paid;
 }
 
 Answer on(const IssuedInvoice& i, const PayInvoice& c) {
-    return InvoicePaid{i.drafted.invoice_id, c.intent_id};
+    return InvoicePaid{.invoice_id = i.drafted.invoice_id, .intent_id = c.intent_id};
 }
 
 Answer on(const PaidInvoice& i, const PayInvoice& c) {
@@ -62,23 +63,26 @@ Answer on(const VoidedInvoice&, const PayInvoice&) { return InvoiceRejection::vo
 Answer on(const DraftedInvoice& i, const VoidInvoice& c) {
     if (i.paid_by) return InvoiceRejection::already_paid;
     if (c.reason.empty()) return InvoiceRejection::reason_missing;
-    return InvoiceVoided{i.drafted.invoice_id, c.reason};
+    return InvoiceVoided{.invoice_id = i.drafted.invoice_id, .reason = c.reason};
 }
 
 Answer on(const IssuedInvoice& i, const VoidInvoice& c) {
     if (c.reason.empty()) return InvoiceRejection::reason_missing;
-    return Events{InvoiceVoided{i.drafted.invoice_id, c.reason},
+    return Events{InvoiceVoided{.invoice_id = i.drafted.invoice_id, .reason = c.reason},
                   invoice_voided_journal(i.drafted.invoice_id, i.drafted.totals)};
 }
 
 Answer on(const PaidInvoice&, const VoidInvoice&) { return InvoiceRejection::already_paid; }
 Answer on(const VoidedInvoice&, const VoidInvoice&) { return Events{}; }
 
-Invoice after(const NoInvoice&, const InvoiceDrafted& e) { return DraftedInvoice{e, {}}; }
+Invoice after(const NoInvoice&, const InvoiceDrafted& e) {
+    return DraftedInvoice{.drafted = e, .paid_by = {}};
+}
 
 Invoice after(const DraftedInvoice& i, const InvoiceIssued& e) {
-    if (i.paid_by) return PaidInvoice{i.drafted, e.number, *i.paid_by};
-    return IssuedInvoice{i.drafted, e.number};
+    if (i.paid_by)
+        return PaidInvoice{.drafted = i.drafted, .number = e.number, .paid_by = *i.paid_by};
+    return IssuedInvoice{.drafted = i.drafted, .number = e.number};
 }
 
 Invoice after(DraftedInvoice i, const InvoicePaid& e) {
@@ -88,15 +92,15 @@ Invoice after(DraftedInvoice i, const InvoicePaid& e) {
 }
 
 Invoice after(const IssuedInvoice& i, const InvoicePaid& e) {
-    return PaidInvoice{i.drafted, i.number, e.intent_id};
+    return PaidInvoice{.drafted = i.drafted, .number = i.number, .paid_by = e.intent_id};
 }
 
 Invoice after(const DraftedInvoice& i, const InvoiceVoided& e) {
-    return VoidedInvoice{i.drafted, "", e.reason};
+    return VoidedInvoice{.drafted = i.drafted, .number = "", .reason = e.reason};
 }
 
 Invoice after(const IssuedInvoice& i, const InvoiceVoided& e) {
-    return VoidedInvoice{i.drafted, i.number, e.reason};
+    return VoidedInvoice{.drafted = i.drafted, .number = i.number, .reason = e.reason};
 }
 
 // The journal books what the fact before it says, and moves nothing here.

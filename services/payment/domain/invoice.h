@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "common/core/decision.h"
+#include "common/core/id.h"
 #include "common/core/time.h"
 #include "services/payment/domain/pricing.h"
 
@@ -21,31 +22,31 @@
 namespace flowstack::payment {
 
 struct InvoiceDrafted {
-    std::string invoice_id;
-    std::string order_id;
-    std::string customer_id;
+    InvoiceId invoice_id;
+    OrderId order_id;
+    CustomerId customer_id;
     int year = 0;
     std::string number_prefix;
     std::vector<OrderLine> lines;
     Totals totals;
-    std::string conversation_id;
+    ConversationId conversation_id;
     std::string order_number;
     Time due_at;
     std::string language;
     bool operator==(const InvoiceDrafted&) const = default;
 };
 struct InvoiceIssued {
-    std::string invoice_id;
+    InvoiceId invoice_id;
     std::string number;
     bool operator==(const InvoiceIssued&) const = default;
 };
 struct InvoicePaid {
-    std::string invoice_id;
-    std::string intent_id;
+    InvoiceId invoice_id;
+    IntentId intent_id;
     bool operator==(const InvoicePaid&) const = default;
 };
 struct InvoiceVoided {
-    std::string invoice_id;
+    InvoiceId invoice_id;
     std::string reason;
     bool operator==(const InvoiceVoided&) const = default;
 };
@@ -59,7 +60,7 @@ struct IssueInvoice {
     std::string number;
 };
 struct PayInvoice {
-    std::string intent_id;
+    IntentId intent_id;
 };
 struct VoidInvoice {
     std::string reason;
@@ -81,7 +82,7 @@ struct NoInvoice {
 };
 struct DraftedInvoice {
     InvoiceDrafted drafted;
-    std::optional<std::string> paid_by;  // intent
+    std::optional<IntentId> paid_by;
     bool operator==(const DraftedInvoice&) const = default;
 };
 struct IssuedInvoice {
@@ -92,7 +93,7 @@ struct IssuedInvoice {
 struct PaidInvoice {
     InvoiceDrafted drafted;
     std::string number;
-    std::string paid_by;
+    IntentId paid_by;
     bool operator==(const PaidInvoice&) const = default;
 };
 struct VoidedInvoice {
@@ -112,8 +113,8 @@ Invoice evolve(const Invoice& invoice, const InvoiceEvent& event);
 // The register of a tenant's numbers of one year. Its stream's version *is* the last number, so the
 // numbers have no gap as long as the stream has none. One event type, and it never refuses.
 struct NumberAssigned {
-    std::string invoice_id;
-    std::string customer_id;
+    InvoiceId invoice_id;
+    CustomerId customer_id;
     int year = 0;
     bool operator==(const NumberAssigned&) const = default;
 };

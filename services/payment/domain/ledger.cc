@@ -13,7 +13,7 @@ JournalPosted checked(JournalPosted journal) {
 
 // Tax and rounding are often nothing, and nothing is not booked.
 void add(std::vector<Posting>& postings, const std::string& account, Money amount) {
-    if (!is_zero(amount)) postings.push_back({account, amount});
+    if (!is_zero(amount)) postings.push_back({.account = account, .amount = amount});
 }
 
 }  // namespace
@@ -30,8 +30,11 @@ bool balanced(const std::vector<Posting>& postings) {
     return is_zero(sum);
 }
 
-JournalPosted invoice_issued_journal(const std::string& invoice_id, const Totals& totals) {
-    JournalPosted journal{invoice_id + "/issued", "invoice_issued", invoice_id, {}};
+JournalPosted invoice_issued_journal(const InvoiceId& invoice_id, const Totals& totals) {
+    JournalPosted journal{.transaction_id = invoice_id + "/issued",
+                          .cause = "invoice_issued",
+                          .reference = invoice_id,
+                          .postings = {}};
     add(journal.postings, account::kReceivable, totals.total);
     add(journal.postings, account::kRevenue, -totals.subtotal);
     add(journal.postings, account::kTax, -totals.tax);
@@ -39,7 +42,7 @@ JournalPosted invoice_issued_journal(const std::string& invoice_id, const Totals
     return checked(std::move(journal));
 }
 
-JournalPosted invoice_voided_journal(const std::string& invoice_id, const Totals& totals) {
+JournalPosted invoice_voided_journal(const InvoiceId& invoice_id, const Totals& totals) {
     auto journal = invoice_issued_journal(invoice_id, totals);
     journal.transaction_id = invoice_id + "/voided";
     journal.cause = "invoice_voided";
@@ -47,20 +50,22 @@ JournalPosted invoice_voided_journal(const std::string& invoice_id, const Totals
     return journal;
 }
 
-JournalPosted money_in_journal(const std::string& intent_id, const std::string& cause,
+JournalPosted money_in_journal(const IntentId& intent_id, const std::string& cause,
                                const std::string& provider, Money amount,
                                const std::string& credit) {
-    return checked({intent_id + "/" + cause,
-                    cause,
-                    intent_id,
-                    {{account::clearing(provider), amount}, {credit, -amount}}});
+    return checked({.transaction_id = intent_id + "/" + cause,
+                    .cause = cause,
+                    .reference = intent_id,
+                    .postings = {{.account = account::clearing(provider), .amount = amount},
+                                 {.account = credit, .amount = -amount}}});
 }
 
-JournalPosted late_applied_journal(const std::string& intent_id, Money amount) {
-    return checked({intent_id + "/late_applied",
-                    "late_applied",
-                    intent_id,
-                    {{account::kSuspense, amount}, {account::kReceivable, -amount}}});
+JournalPosted late_applied_journal(const IntentId& intent_id, Money amount) {
+    return checked({.transaction_id = intent_id + "/late_applied",
+                    .cause = "late_applied",
+                    .reference = intent_id,
+                    .postings = {{.account = account::kSuspense, .amount = amount},
+                                 {.account = account::kReceivable, .amount = -amount}}});
 }
 
 }  // namespace flowstack::payment

@@ -3,11 +3,12 @@
 #include <string>
 #include <vector>
 
+#include "common/core/id.h"
 #include "common/core/money.h"
 #include "common/core/pricing.h"
 
-// The double-entry ledger. A transaction is written in the stream of the fact that caused it, in the
-// same append. No rule reads a balance.
+// The double-entry ledger. A transaction is written in the stream of the fact that caused it, in
+// the same append. No rule reads a balance.
 //
 //   invoice issued           Dr receivable        Cr revenue, tax, rounding
 //   invoice voided           the same with the signs reversed
@@ -49,14 +50,14 @@ struct JournalPosted {
 bool balanced(const std::vector<Posting>& postings);
 
 // All of these throw std::logic_error if what they made does not balance: a bug, never booked.
-JournalPosted invoice_issued_journal(const std::string& invoice_id, const Totals& totals);
-JournalPosted invoice_voided_journal(const std::string& invoice_id, const Totals& totals);
+JournalPosted invoice_issued_journal(const InvoiceId& invoice_id, const Totals& totals);
+JournalPosted invoice_voided_journal(const InvoiceId& invoice_id, const Totals& totals);
 
 // Money that came in for an open invoice; `credit` names where it belongs.
-JournalPosted money_in_journal(const std::string& intent_id, const std::string& cause,
+JournalPosted money_in_journal(const IntentId& intent_id, const std::string& cause,
                                const std::string& provider, Money amount,
                                const std::string& credit);
 // Money that waited in suspense is the invoice's after all.
-JournalPosted late_applied_journal(const std::string& intent_id, Money amount);
+JournalPosted late_applied_journal(const IntentId& intent_id, Money amount);
 
 }  // namespace flowstack::payment

@@ -19,7 +19,7 @@ bool money_may_come(PreviousIntent previous) {
 
 Answer on(const NoOrder&, const PlaceOrder& c) {
     if (!adds_up(c.order)) return OrderRejection::not_priced;
-    return std::vector<OrderEvent>{c.order, OrderConfirmed{c.order.order_id}};
+    return std::vector<OrderEvent>{c.order, OrderConfirmed{.order_id = c.order.order_id}};
 }
 
 template <class Stage>
@@ -48,7 +48,7 @@ Answer on(const PaidOrder&, const StartPayment&) { return OrderRejection::alread
 Answer on(const CancelledOrder&, const StartPayment&) { return OrderRejection::cancelled; }
 
 Answer on(const OpenOrder& o, const MarkOrderPaid& c) {
-    return OrderPaid{o.placed.order_id, c.intent_id};
+    return OrderPaid{.order_id = o.placed.order_id, .intent_id = c.intent_id};
 }
 
 Answer on(const PaidOrder& o, const MarkOrderPaid& c) {
@@ -61,14 +61,16 @@ Answer on(const CancelledOrder&, const MarkOrderPaid&) { return OrderRejection::
 Answer on(const OpenOrder& o, const CancelOrder& c) {
     if (c.reason.empty()) return OrderRejection::reason_missing;
     if (money_may_come(c.previous)) return OrderRejection::payment_pending;
-    return OrderCancelled{o.placed.order_id, c.reason};
+    return OrderCancelled{.order_id = o.placed.order_id, .reason = c.reason};
 }
 
 // A paid order can be cancelled only together with a refund, which this build does not have.
 Answer on(const PaidOrder&, const CancelOrder&) { return OrderRejection::already_paid; }
 Answer on(const CancelledOrder&, const CancelOrder&) { return std::vector<OrderEvent>{}; }
 
-Order after(const NoOrder&, const OrderPlaced& e) { return OpenOrder{e, false, {}}; }
+Order after(const NoOrder&, const OrderPlaced& e) {
+    return OpenOrder{.placed = e, .confirmed = false, .intents = {}};
+}
 
 Order after(OpenOrder o, const OrderConfirmed&) {
     o.confirmed = true;
@@ -81,11 +83,11 @@ Order after(OpenOrder o, const PaymentStarted& e) {
 }
 
 Order after(const OpenOrder& o, const OrderPaid& e) {
-    return PaidOrder{o.placed, o.intents, e.intent_id};
+    return PaidOrder{.placed = o.placed, .intents = o.intents, .paid_by = e.intent_id};
 }
 
 Order after(const OpenOrder& o, const OrderCancelled& e) {
-    return CancelledOrder{o.placed, o.intents, e.reason};
+    return CancelledOrder{.placed = o.placed, .intents = o.intents, .reason = e.reason};
 }
 
 template <class Stage, class AnyEvent>

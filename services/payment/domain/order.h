@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "common/core/decision.h"
+#include "common/core/id.h"
 #include "services/payment/domain/payment_started.h"
 #include "services/payment/domain/pricing.h"
 
@@ -26,30 +27,30 @@ struct Buyer {
 
 // Facts.
 struct OrderPlaced {
-    std::string order_id;
+    OrderId order_id;
     std::string number;  // "ORD-7K2M9Q"
-    std::string customer_id;
-    std::string conversation_id;
-    std::string channel_id;
-    std::string reservation_id;
+    CustomerId customer_id;
+    ConversationId conversation_id;
+    ChannelId channel_id;
+    ReservationId reservation_id;
     std::vector<OrderLine> lines;
     Totals totals;
     std::string language;
     Buyer buyer;
-    std::string invoice_id;
+    InvoiceId invoice_id;
     bool operator==(const OrderPlaced&) const = default;
 };
 struct OrderConfirmed {
-    std::string order_id;
+    OrderId order_id;
     bool operator==(const OrderConfirmed&) const = default;
 };
 struct OrderPaid {
-    std::string order_id;
-    std::string intent_id;
+    OrderId order_id;
+    IntentId intent_id;
     bool operator==(const OrderPaid&) const = default;
 };
 struct OrderCancelled {
-    std::string order_id;
+    OrderId order_id;
     std::string reason;
     bool operator==(const OrderCancelled&) const = default;
 };
@@ -58,10 +59,10 @@ using OrderEvent =
 
 // A checkout led to no order, or to no new payment of one. A fact of a stream of its own.
 struct CheckoutRefused {
-    std::string order_id;
-    std::string conversation_id;
-    std::string customer_id;
-    std::string reservation_id;
+    OrderId order_id;
+    ConversationId conversation_id;
+    CustomerId customer_id;
+    ReservationId reservation_id;
     std::string reason;  // see refusal::
     std::string detail;
     bool retry = false;
@@ -76,7 +77,7 @@ inline const std::string kPaymentPending = "payment_pending";  // another one of
 inline const std::string kNoOrder = "no_order";
 inline const std::string kNotPriced = "not_priced";
 inline const std::string kPhoneNotUsable = "phone_not_usable";  // the provider cannot ask it
-inline const std::string kProviderOff = "provider_off";  // of this build, or not the shop's
+inline const std::string kProviderOff = "provider_off";         // of this build, or not the shop's
 inline const std::string kCurrencyNotUsable = "currency_not_usable";
 inline const std::string kAmountNotUsable = "amount_not_usable";  // too small, too large, too fine
 }  // namespace refusal
@@ -96,12 +97,12 @@ struct PlaceOrder {
     OrderPlaced order;
 };
 struct StartPayment {
-    std::string intent_id;
+    IntentId intent_id;
     std::string provider;
     PreviousIntent previous = PreviousIntent::none;
 };
 struct MarkOrderPaid {
-    std::string intent_id;
+    IntentId intent_id;
 };
 struct CancelOrder {
     std::string reason;
@@ -126,18 +127,18 @@ struct NoOrder {
 struct OpenOrder {
     OrderPlaced placed;
     bool confirmed = false;
-    std::vector<std::string> intents;  // the oldest first
+    std::vector<IntentId> intents;  // the oldest first
     bool operator==(const OpenOrder&) const = default;
 };
 struct PaidOrder {
     OrderPlaced placed;
-    std::vector<std::string> intents;
-    std::string paid_by;
+    std::vector<IntentId> intents;
+    IntentId paid_by;
     bool operator==(const PaidOrder&) const = default;
 };
 struct CancelledOrder {
     OrderPlaced placed;
-    std::vector<std::string> intents;
+    std::vector<IntentId> intents;
     std::string reason;
     bool operator==(const CancelledOrder&) const = default;
 };

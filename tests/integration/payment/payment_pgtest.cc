@@ -73,7 +73,7 @@ TEST(Purchase, IsOrderedInvoicedPushedPaidAndBooked) {
     // together.
     std::set<std::string> correlations;
     for (const auto& id : shop.payments_of(order_id))
-        for (const auto& event : shop.store.read_stream(intent_stream(kTenant, id))) {
+        for (const auto& event : shop.store.read_stream(intent_stream(kTenant, IntentId(id)))) {
             if (event.type.ends_with("CallbackReceived")) continue;
             EXPECT_TRUE(event.meta.causation) << event.type;
             correlations.insert(event.meta.correlation_id);
@@ -83,6 +83,33 @@ TEST(Purchase, IsOrderedInvoicedPushedPaidAndBooked) {
     const auto left = shop.store.pool().with(
         [](postgres::Session& session) { return session.query("select kind from work").rows(); });
     EXPECT_EQ(left, 0);
+}
+
+// A batch that could not be written is decided again, seconds later: expiry, due date and the
+// invoice's year must be those of the first try.
+TEST(Purchase, DecidedASecondTimeIsTheSameAsTheFirstTime) {
+    Shop shop;
+    shop.check_out("amina");
+    std::vector<eventlog::Recorded> log;
+    for (int lane = 0; lane < kLanes; ++lane)
+        for (auto& event : shop.conversation->read(lane, 1, 0, 10)) log.push_back(std::move(event));
+    ASSERT_EQ(log.size(), 1U);
+    const auto decided = [&] {
+        eventlog::Pending pending;
+        eventlog::Turn turn(shop.store, pending, log.front(), std::nullopt);
+        shop.reactor->react(log.front(), turn);
+        std::vector<std::string> facts;
+        for (const auto& command : pending.commands)
+            for (const auto& part : command.parts)
+                for (const auto& event : part.events)
+                    facts.push_back(event.type + " " +
+                                    std::to_string(unix_micros(event.occurred_at)) + " " +
+                                    event.payload);
+        return facts;
+    };
+    const auto first = decided();
+    EXPECT_GE(first.size(), 4U);  // the order placed and confirmed, its invoice, its payment
+    EXPECT_EQ(decided(), first);
 }
 
 TEST(Purchase, PlacedByTheShopsSiteIsInvoicedAtOnceAndPaidLater) {
@@ -226,7 +253,7 @@ TEST(Push, OfAProcessThatDiedIsUnknown) {
     ASSERT_TRUE(shop.until([&] { return !shop.payments_of(order_id).empty(); }));
     const auto payment_id = shop.payments_of(order_id).front();
     // Announced, and nobody lives who could know what came of it.
-    const auto c = load_case(shop.books, kTenant, payment_id);
+    const auto c = load_case(shop.books, kTenant, IntentId(payment_id));
     const auto now = shop.clock.now();
     auto announced = settle(c, BeginAsk{.replica = "dead", .now = now, .resolve_by = now + 50ms}, now,
                             "dead-ask");
@@ -309,7 +336,7 @@ PaymentConfig impatient_config() {
 }
 
 Settled resolve(Shop& shop, const std::string& payment_id, std::optional<SaysPaid> paid) {
-    const auto c = load_case(shop.books, kTenant, payment_id);
+    const auto c = load_case(shop.books, kTenant, IntentId(payment_id));
     return settle(c,
                   ResolveIntent{.paid = std::move(paid),
                                 .reason = "seen on the statement",

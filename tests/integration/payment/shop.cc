@@ -201,7 +201,7 @@ void Shop::consume() {
 
 std::vector<std::string> Shop::refusals_of(const std::string& order_id) {
     std::vector<std::string> reasons;
-    for (const auto& event : store.read_stream(checkout_stream(kTenant, order_id))) {
+    for (const auto& event : store.read_stream(checkout_stream(kTenant, OrderId(order_id)))) {
         v1::CheckoutRefused m;
         EXPECT_TRUE(m.ParseFromString(event.payload)) << event.type;
         EXPECT_FALSE(m.customer_id().empty());
@@ -224,7 +224,7 @@ int Shop::count_events(const std::string& short_type) {
 
 v1::Order Shop::order(const std::string& order_id) {
     v1::Order resource;
-    for (const auto& event : store.read_stream(order_stream(kTenant, order_id)))
+    for (const auto& event : store.read_stream(order_stream(kTenant, OrderId(order_id))))
         apply(resource, event);
     return resource;
 }
@@ -240,14 +240,15 @@ v1::Invoice Shop::invoice_of(const std::string& order_id) {
     v1::Invoice resource;
     const auto name = order(order_id).invoice();
     for (const auto& event :
-         store.read_stream(invoice_stream(kTenant, name.substr(name.rfind('/') + 1))))
+         store.read_stream(
+             invoice_stream(kTenant, InvoiceId(name.substr(name.rfind('/') + 1)))))
         apply(resource, event);
     return resource;
 }
 
 v1::Payment Shop::payment(const std::string& payment_id) {
     v1::Payment resource;
-    for (const auto& event : store.read_stream(intent_stream(kTenant, payment_id)))
+    for (const auto& event : store.read_stream(intent_stream(kTenant, IntentId(payment_id))))
         apply(resource, event, true);
     return resource;
 }

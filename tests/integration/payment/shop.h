@@ -17,11 +17,12 @@
 #include "flowstack/payment/v1/order_service.pb.h"
 #include "flowstack/payment/v1/payment_service.pb.h"
 #include "services/payment/adapters/asker.h"
-#include "services/payment/adapters/consumer.h"
 #include "services/payment/adapters/derive.h"
 #include "services/payment/adapters/door.h"
 #include "services/payment/adapters/projections.h"
 #include "services/payment/adapters/person_watch.h"
+#include "services/payment/adapters/reactor.h"
+#include "services/payment/adapters/streams.h"
 #include "services/payment/adapters/tenants.h"
 #include "services/payment/providers/mpesa/mpesa.h"
 #include "services/sandbox/door.h"
@@ -42,7 +43,13 @@ inline const std::string kTenant = "duka";
 
 class FixedTenants final : public Tenants {
 public:
-    TenantView view{1, Currency::kes, "Africa/Nairobi", 1600, "ORD", "INV", "en"};
+    TenantView view{.version = 1,
+                    .currency = Currency::kes,
+                    .time_zone = "Africa/Nairobi",
+                    .tax_rate_bp = 1600,
+                    .order_prefix = "ORD",
+                    .invoice_prefix = "INV",
+                    .language = "en"};
     TenantView at_least(const std::string&, std::int64_t) override { return view; }
 };
 

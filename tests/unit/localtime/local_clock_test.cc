@@ -47,8 +47,7 @@ TEST(LocalClock, CountsAnUnknownZoneAndReadsItsQuietHoursInUtc) {
     const auto unknown = [&] {
         return metrics
             .counter("flowstack_time_zone_unknown_total",
-                     "quiet hours that were read in UTC because the tenant's time zone is "
-                     "unknown",
+                     "times that were read in UTC because the tenant's time zone is unknown",
                      {{"tenant", "duka"}})
             .value();
     };
@@ -58,6 +57,21 @@ TEST(LocalClock, CountsAnUnknownZoneAndReadsItsQuietHoursInUtc) {
               kNight + hours{8});
     EXPECT_EQ(clock.quiet_until("duka", {}, "EAT", kNight), std::nullopt);
     EXPECT_EQ(unknown(), 2);
+}
+
+TEST(LocalClock, ReadsTheYearInTheTenantsZoneAndCountsWhereThereIsNone) {
+    metrics::Registry metrics;
+    LocalClock clock(metrics);
+    const Time new_year = from_unix_seconds(1'767'218'400);  // 2025-12-31 22:00 UTC
+    EXPECT_EQ(clock.year("duka", "Africa/Nairobi", new_year), 2026);
+    EXPECT_EQ(clock.year("duka", "America/New_York", new_year), 2025);
+    EXPECT_EQ(clock.year("duka", "EAT", new_year), 2025);
+    EXPECT_EQ(metrics
+                  .counter("flowstack_time_zone_unknown_total",
+                           "times that were read in UTC because the tenant's time zone is unknown",
+                           {{"tenant", "duka"}})
+                  .value(),
+              1);
 }
 
 }  // namespace

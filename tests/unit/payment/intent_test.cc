@@ -22,27 +22,27 @@ const ProviderRef kRef{.provider = "mpesa", .id = "ws_CO_1", .detail = "m1"};
 const ProviderRef kOtherRef{.provider = "mpesa", .id = "ws_CO_2", .detail = "m1"};
 const std::string kReceipt = "NLJ7RT61SV";
 
-const IntentCreated kCreated{.intent_id = "i1",
-                             .order_id = "o1",
-                             .invoice_id = "v1",
-                             .customer_id = "c1",
-                             .conversation_id = "conv",
+const IntentCreated kCreated{.intent_id = IntentId("i1"),
+                             .order_id = OrderId("o1"),
+                             .invoice_id = InvoiceId("v1"),
+                             .customer_id = CustomerId("c1"),
+                             .conversation_id = ConversationId("conv"),
                              .provider = "mpesa",
                              .amount = kes(100000),
                              .reference = "ORD-7K2M9Q",
                              .expires_at = kExpiry,
                              .ask_now = true,
-                             .reservation_id = "res",
+                             .reservation_id = ReservationId("res"),
                              .order_number = "ORD-7K2M9Q",
                              .phone = "+254712345678"};
 const BeginAsk kBegin{.replica = "r1", .now = kNow, .resolve_by = kNow + 1min};
 const AskAttempted kAttempted{.attempt = 1, .replica = "r1", .resolve_by = kNow + 1min};
 const AskAccepted kAccepted{.ref = kRef, .next_poll_at = kPoll, .expires_at = kExpiry};
 const AskUnknown kLost{.reason = "timeout", .unclear_at = kUnclear};
-const IntentPaid kPaid{.intent_id = "i1",
-                       .order_id = "o1",
-                       .customer_id = "c1",
-                       .conversation_id = "conv",
+const IntentPaid kPaid{.intent_id = IntentId("i1"),
+                       .order_id = OrderId("o1"),
+                       .customer_id = CustomerId("c1"),
+                       .conversation_id = ConversationId("conv"),
                        .provider = "mpesa",
                        .amount = kes(100000),
                        .receipt = kReceipt,
@@ -50,39 +50,36 @@ const IntentPaid kPaid{.intent_id = "i1",
                        .evidence = "callback",
                        .late = false,
                        .second_success = false,
-                       .invoice_id = "v1",
+                       .invoice_id = InvoiceId("v1"),
                        .order_number = "ORD-7K2M9Q",
-                       .reservation_id = "res"};
-const IntentFailed kFailed{.intent_id = "i1",
-                           .order_id = "o1",
-                           .customer_id = "c1",
-                           .conversation_id = "conv",
+                       .reservation_id = ReservationId("res")};
+const IntentFailed kFailed{.intent_id = IntentId("i1"),
+                           .order_id = OrderId("o1"),
+                           .customer_id = CustomerId("c1"),
+                           .conversation_id = ConversationId("conv"),
                            .result_code = "1032",
                            .reason = "cancelled",
-                           .reservation_id = "res",
+                           .reservation_id = ReservationId("res"),
                            .ref = kRef,
                            .was_asked = true,
                            .note = ""};
-const IntentExpired kExpired{.intent_id = "i1",
-                             .order_id = "o1",
-                             .customer_id = "c1",
-                             .conversation_id = "conv",
-                             .reservation_id = "res",
+const IntentExpired kExpired{.intent_id = IntentId("i1"),
+                             .order_id = OrderId("o1"),
+                             .customer_id = CustomerId("c1"),
+                             .conversation_id = ConversationId("conv"),
+                             .reservation_id = ReservationId("res"),
                              .next_poll_at = {}};
 const LearnAskLost kLosing{.reason = "timeout", .unclear_at = kUnclear};
-const LearnAskRefused kBusy{
-    .error_code = "500.003.02", .reason = "busy", .retry_at = kNow + 5s};
-const AskRefused kRefusedForNow{.error_code = "500.003.02",
-                                .reason = "busy",
-                                .retry_at = kNow + 5s,
-                                .expires_at = kExpiry};
+const LearnAskRefused kBusy{.error_code = "500.003.02", .reason = "busy", .retry_at = kNow + 5s};
+const AskRefused kRefusedForNow{
+    .error_code = "500.003.02", .reason = "busy", .retry_at = kNow + 5s, .expires_at = kExpiry};
 
 PaymentNeedsPerson needs_person(PersonNeeded reason) {
-    return {.intent_id = "i1",
-            .order_id = "o1",
-            .customer_id = "c1",
-            .conversation_id = "conv",
-            .reservation_id = "res",
+    return {.intent_id = IntentId("i1"),
+            .order_id = OrderId("o1"),
+            .customer_id = CustomerId("c1"),
+            .conversation_id = ConversationId("conv"),
+            .reservation_id = ReservationId("res"),
             .order_number = "ORD-7K2M9Q",
             .amount = kes(100000),
             .reason = reason};
@@ -98,10 +95,10 @@ const ResolveIntent kNothingFound{.paid = {},
                                   .by = "key:ops",
                                   .order = OrderStanding::open};
 PaymentResolved resolved(bool paid) {
-    return {.intent_id = "i1",
-            .order_id = "o1",
-            .customer_id = "c1",
-            .conversation_id = "conv",
+    return {.intent_id = IntentId("i1"),
+            .order_id = OrderId("o1"),
+            .customer_id = CustomerId("c1"),
+            .conversation_id = ConversationId("conv"),
             .outcome = paid ? Resolution::paid : Resolution::failed,
             .receipt = paid ? kReceipt : "",
             .amount = kes(100000),
@@ -152,7 +149,7 @@ IntentQuarantined contradiction() {
     return {.reason = "other_amount", .detail = "KES 1.00 instead of KES 1,000.00"};
 }
 JournalPosted booked(const char* cause, const std::string& credit) {
-    return money_in_journal("i1", cause, "mpesa", kes(100000), credit);
+    return money_in_journal(IntentId("i1"), cause, "mpesa", kes(100000), credit);
 }
 
 auto given(auto... facts) { return testing::Given<Intent, IntentEvent>{{facts...}}; }
@@ -196,8 +193,7 @@ TEST(Intent, AsksThePayerWhenItIsWantedByApi) {
 }
 
 TEST(Intent, AsksOneAttemptAtATime) {
-    EXPECT_EQ(given(kCreated).when(kBegin).events(),
-              std::vector<IntentEvent>{kAttempted});
+    EXPECT_EQ(given(kCreated).when(kBegin).events(), std::vector<IntentEvent>{kAttempted});
     EXPECT_EQ(given(kCreated, kAttempted).when(BeginAsk{"r2", kNow, kNow + 1min}).rejection(),
               IntentRejection::asked_already);
     EXPECT_EQ(
@@ -244,27 +240,25 @@ TEST(Intent, GivesUpAfterTooManyRefusalsOrWhenThereIsNoTimeLeft) {
 }
 
 TEST(Intent, FailsWhenTheProviderSaysNo) {
-    const auto refused = given(kCreated, kAttempted)
-                              .when(LearnAskRefused{
-                                  .error_code = "400.002.02", .reason = "refused", .retry_at = {}});
+    const auto refused =
+        given(kCreated, kAttempted)
+            .when(LearnAskRefused{.error_code = "400.002.02", .reason = "refused", .retry_at = {}});
     auto failed = kFailed;
     failed.result_code = "400.002.02";
     failed.reason = "refused";
     failed.ref = {};
     failed.was_asked = false;
-    EXPECT_EQ(refused.events(),
-              (std::vector<IntentEvent>{AskRefused{.error_code = "400.002.02",
-                                                   .reason = "refused",
-                                                   .retry_at = {},
-                                                   .expires_at = kExpiry},
-                                        failed}));
+    EXPECT_EQ(refused.events(), (std::vector<IntentEvent>{AskRefused{.error_code = "400.002.02",
+                                                                     .reason = "refused",
+                                                                     .retry_at = {},
+                                                                     .expires_at = kExpiry},
+                                                          failed}));
 }
 
 TEST(Intent, WhoseAnswerWasLostIsNeitherAskedAgainNorFailedNorExpiredByItself) {
     const auto lost = given(kCreated, kAttempted, kLost);
     EXPECT_TRUE(outcome_unknown(lost.state()));
-    EXPECT_EQ(lost.when(kBegin).rejection(),
-              IntentRejection::asked_already);
+    EXPECT_EQ(lost.when(kBegin).rejection(), IntentRejection::asked_already);
     EXPECT_EQ(lost.when(RequestAsk{""}).rejection(), IntentRejection::asked_already);
     EXPECT_EQ(lost.when(ExpireIntent{kExpiry + 24h}).rejection(), IntentRejection::outcome_unknown);
     EXPECT_EQ(lost.when(CancelIntent{}).rejection(), IntentRejection::outcome_unknown);
@@ -327,7 +321,7 @@ TEST(Intent, AcceptsALateSuccess) {
     auto late = kPaid;
     late.late = true;
     const std::vector<IntentEvent> expected{late, booked("late_success", "suspense"),
-                                            late_applied_journal("i1", kes(100000))};
+                                            late_applied_journal(IntentId("i1"), kes(100000))};
     EXPECT_EQ(given(kCreated, kAttempted, kAccepted, kExpired).when(success()).events(), expected);
     EXPECT_EQ(given(kCreated, kAttempted, kAccepted, kFailed).when(success()).events(), expected);
 }
@@ -398,10 +392,10 @@ TEST(Intent, WithEvidenceOfAnotherAmountWaitsForAPerson) {
 
 TEST(Intent, CallsAPersonAtOnceWhenEvidenceNamesAnotherAmount) {
     const auto called = needs_person(PersonNeeded::contradicted);
-    for (const auto& open : {given(kCreated, kAttempted, kAccepted), given(kCreated, kAttempted),
-                             given(kCreated, kAttempted, kLost),
-                             given(kCreated, kAttempted, kAccepted, kExpired),
-                             given(kCreated, kAttempted, kAccepted, kFailed)})
+    for (const auto& open :
+         {given(kCreated, kAttempted, kAccepted), given(kCreated, kAttempted),
+          given(kCreated, kAttempted, kLost), given(kCreated, kAttempted, kAccepted, kExpired),
+          given(kCreated, kAttempted, kAccepted, kFailed)})
         EXPECT_EQ(open.when(success(kes(100))).events(),
                   (std::vector<IntentEvent>{contradiction(), called}));
     // Once, however often such evidence comes.
@@ -419,8 +413,8 @@ TEST(Intent, CallsAPersonWhenItsOutcomeStaysUnknown) {
     const auto lost = given(kCreated, kAttempted, kLost);
     EXPECT_EQ(lost.when(CallPerson{kUnclear - 1us}).rejection(), IntentRejection::not_due);
     EXPECT_EQ(lost.when(CallPerson{kUnclear}).events(), std::vector<IntentEvent>{called});
-    EXPECT_TRUE(given(kCreated, kAttempted, kLost, called).when(CallPerson{kUnclear}).events()
-                    .empty());
+    EXPECT_TRUE(
+        given(kCreated, kAttempted, kLost, called).when(CallPerson{kUnclear}).events().empty());
     // What ends by itself needs nobody.
     EXPECT_EQ(given(kCreated, kAttempted, kAccepted).when(CallPerson{kUnclear}).rejection(),
               IntentRejection::still_open);
@@ -429,8 +423,8 @@ TEST(Intent, CallsAPersonWhenItsOutcomeStaysUnknown) {
 }
 
 TEST(Intent, ThatNeedsAPersonIsNeverAskedAgainAndALateSuccessStillPays) {
-    const auto waiting = given(kCreated, kAttempted, kLost,
-                               needs_person(PersonNeeded::outcome_unknown));
+    const auto waiting =
+        given(kCreated, kAttempted, kLost, needs_person(PersonNeeded::outcome_unknown));
     EXPECT_TRUE(outcome_unknown(waiting.state()));
     EXPECT_EQ(waiting.when(kBegin).rejection(), IntentRejection::asked_already);
     EXPECT_EQ(waiting.when(RequestAsk{""}).rejection(), IntentRejection::asked_already);
@@ -457,7 +451,7 @@ TEST(Intent, IsPaidLateByAPersonWhoFoundTheMoneyAfterItsEnd) {
     late.late = true;
     const std::vector<IntentEvent> expected{resolved(true), late,
                                             booked("late_success", "suspense"),
-                                            late_applied_journal("i1", kes(100000))};
+                                            late_applied_journal(IntentId("i1"), kes(100000))};
     EXPECT_EQ(given(kCreated, kAttempted, kAccepted, kExpired).when(found()).events(), expected);
     EXPECT_EQ(given(kCreated, kAttempted, kAccepted, kFailed).when(found()).events(), expected);
     EXPECT_EQ(given(kCreated, kAttempted, kAccepted, kFailed).when(kNothingFound).rejection(),
@@ -478,18 +472,19 @@ TEST(Intent, FailsByAPersonWhoFoundNoMoney) {
     late.late = true;
     EXPECT_EQ(decided.when(success()).events(),
               (std::vector<IntentEvent>{late, booked("late_success", "suspense"),
-                                        late_applied_journal("i1", kes(100000))}));
+                                        late_applied_journal(IntentId("i1"), kes(100000))}));
     // Evidence of another amount after the decision needs a person again.
-    EXPECT_EQ(decided.when(success(kes(100))).events(),
-              (std::vector<IntentEvent>{contradiction(), needs_person(PersonNeeded::contradicted)}));
+    EXPECT_EQ(
+        decided.when(success(kes(100))).events(),
+        (std::vector<IntentEvent>{contradiction(), needs_person(PersonNeeded::contradicted)}));
 }
 
 TEST(Intent, ThatAPersonDecidedIsNotBookedAgainByALateCallback) {
     auto paid = kPaid;
     paid.evidence = "person";
     paid.ref = {};
-    const auto decided =
-        given(kCreated, kAttempted, kLost, resolved(true), paid, booked("intent_paid", "receivable"));
+    const auto decided = given(kCreated, kAttempted, kLost, resolved(true), paid,
+                               booked("intent_paid", "receivable"));
     EXPECT_TRUE(decided.when(success()).events().empty());
     EXPECT_TRUE(decided.when(no()).events().empty());
     EXPECT_TRUE(decided.when(answer()).events().empty());
@@ -511,17 +506,18 @@ TEST(Intent, IsNotForAPersonToDecideWhileItEndsByItselfOrInAnotherAmount) {
 
 TEST(Intent, WithoutAnOrderTellsItsConversationThatItStarted) {
     auto alone = kCreated;
-    alone.order_id = "";
+    alone.order_id = {};
     alone.order_number = "";
-    EXPECT_EQ(given().when(CreateIntent{alone}).events(),
-              (std::vector<IntentEvent>{alone, PaymentStarted{.order_id = "",
-                                                              .intent_id = "i1",
-                                                              .conversation_id = "conv",
-                                                              .customer_id = "c1",
-                                                              .provider = "mpesa",
-                                                              .amount = kes(100000),
-                                                              .order_number = ""}}));
-    alone.conversation_id = "";
+    EXPECT_EQ(
+        given().when(CreateIntent{alone}).events(),
+        (std::vector<IntentEvent>{alone, PaymentStarted{.order_id = {},
+                                                        .intent_id = IntentId("i1"),
+                                                        .conversation_id = ConversationId("conv"),
+                                                        .customer_id = CustomerId("c1"),
+                                                        .provider = "mpesa",
+                                                        .amount = kes(100000),
+                                                        .order_number = ""}}));
+    alone.conversation_id = {};
     EXPECT_EQ(given().when(CreateIntent{alone}).events(), std::vector<IntentEvent>{alone});
 }
 
@@ -538,10 +534,10 @@ TEST(Intent, IsPaidByAQueryWithItsReceiptPending) {
     const auto later = given(kCreated, kAttempted, kAccepted, paid);
     // With all that its reader needs to send the receipt again.
     const ReceiptLearned learned{.receipt = kReceipt,
-                                 .intent_id = "i1",
-                                 .order_id = "o1",
-                                 .customer_id = "c1",
-                                 .conversation_id = "conv",
+                                 .intent_id = IntentId("i1"),
+                                 .order_id = OrderId("o1"),
+                                 .customer_id = CustomerId("c1"),
+                                 .conversation_id = ConversationId("conv"),
                                  .amount = kes(100000),
                                  .order_number = "ORD-7K2M9Q",
                                  .second_success = false,
@@ -564,14 +560,12 @@ TEST(Intent, AsksAgainWhenAQuerySaysNothing) {
 TEST(Intent, BelievesAnUnknownCodeWhenItIsSaidTwice) {
     const auto once = given(kCreated, kAttempted, kAccepted).when(query_nothing("7777"));
     EXPECT_EQ(once.events(), (std::vector<IntentEvent>{answered("7777", "", false)}));
-    const auto twice =
-        given(kCreated, kAttempted, kAccepted, answered("7777", "", false))
-            .when(query_nothing("7777"));
+    const auto twice = given(kCreated, kAttempted, kAccepted, answered("7777", "", false))
+                           .when(query_nothing("7777"));
     ASSERT_EQ(twice.events().size(), 2U);
     EXPECT_EQ(std::get<IntentFailed>(twice.events()[1]).reason, "other");
-    const auto other =
-        given(kCreated, kAttempted, kAccepted, answered("7777", "", false))
-            .when(query_nothing("8888"));
+    const auto other = given(kCreated, kAttempted, kAccepted, answered("7777", "", false))
+                           .when(query_nothing("8888"));
     EXPECT_EQ(other.events().size(), 1U);
 }
 
@@ -614,7 +608,7 @@ TEST(Intent, ThatExpiredInDoubtIsAskedAboutUntilSomebodyKnows) {
     EXPECT_EQ(expired.when(query_paid()).events(),
               (std::vector<IntentEvent>{answered("0", "ok", true), late,
                                         booked("late_success", "suspense"),
-                                        late_applied_journal("i1", kes(100000))}));
+                                        late_applied_journal(IntentId("i1"), kes(100000))}));
     // Nobody was asked, so there is nothing to ask about.
     EXPECT_EQ(given(kCreated, kExpired).when(query_paid()).rejection(), IntentRejection::settled);
 }
@@ -622,8 +616,9 @@ TEST(Intent, ThatExpiredInDoubtIsAskedAboutUntilSomebodyKnows) {
 TEST(Intent, ThatExpiredAndIsSaidToBePaidInAnotherAmountWaitsForAPerson) {
     auto doubtful = kExpired;
     doubtful.next_poll_at = kExpiry + 15min;
-    const auto contradicted = given(kCreated, kAttempted, kAccepted, doubtful,
-                                    IntentQuarantined{quarantine::kOtherAmount, "KES 1.00"});
+    const auto contradicted =
+        given(kCreated, kAttempted, kAccepted, doubtful,
+              IntentQuarantined{.reason = quarantine::kOtherAmount, .detail = "KES 1.00"});
     EXPECT_EQ(contradicted.when(query_paid()).events(),
               (std::vector<IntentEvent>{answered("0", "ok", true)}));
 }
@@ -656,7 +651,9 @@ TEST(Intent, ThatDoesNotExistAnswersSo) {
 TEST(Intent, RefusesToReplayImpossibleHistory) {
     EXPECT_THROW(evolve(Intent{}, kPaid), CorruptStream);
     EXPECT_THROW(evolve(Intent{}, CallbackReceived{}), CorruptStream);
-    EXPECT_THROW(given(kCreated, AskAttempted{.attempt = 2, .replica = "r", .resolve_by = kNow}).state(), CorruptStream);
+    EXPECT_THROW(
+        given(kCreated, AskAttempted{.attempt = 2, .replica = "r", .resolve_by = kNow}).state(),
+        CorruptStream);
     EXPECT_THROW(given(kCreated, kAttempted, kAccepted, kPaid, kPaid).state(), CorruptStream);
     EXPECT_THROW(given(kCreated, kPaid).state(), CorruptStream);
 }
@@ -736,9 +733,7 @@ TEST(IntentProperty, AnyOrderOfEvidenceOfAFailureTakesNoMoney) {
     for (int round = 0; round < 5'000; ++round) {
         Play play;
         play.tell(BeginAsk{"r", kNow, kNow + 1min});
-        std::vector<IntentCommand> evidence{
-            no(), no(), query_nothing(),
-            query_failed()};
+        std::vector<IntentCommand> evidence{no(), no(), query_nothing(), query_failed()};
         add_answer(evidence, random() % 2 == 0);
         std::shuffle(evidence.begin(), evidence.end(), random);
         for (const auto& command : evidence) play.tell(command);
@@ -767,7 +762,7 @@ TEST(IntentProperty, NoSequenceOfCommandsBooksTwiceAsksTwiceOrBreaksTheFold) {
                                         .unclear_at = kUnclear};
             case 2:
                 return LearnAskRefused{"500.003.02", "busy",
-                                        random() % 2 ? std::optional(kNow + 5s) : std::nullopt};
+                                       random() % 2 ? std::optional(kNow + 5s) : std::nullopt};
             case 3:
                 return kLosing;
             case 4: {
@@ -792,8 +787,8 @@ TEST(IntentProperty, NoSequenceOfCommandsBooksTwiceAsksTwiceOrBreaksTheFold) {
             case 11:
                 return CallPerson{kUnclear};
             case 12: {
-                auto decided = random() % 2 ? found(pick("R000000001", "R000000002"))
-                                            : kNothingFound;
+                auto decided =
+                    random() % 2 ? found(pick("R000000001", "R000000002")) : kNothingFound;
                 decided.order = order;
                 return decided;
             }

@@ -13,7 +13,11 @@ namespace {
 constexpr Money kes(std::int64_t cents) { return {cents, Currency::kes}; }
 
 OrderLine line(std::int64_t quantity, Money unit_price) {
-    return {"p", "Coffee", quantity, unit_price, {}};
+    return {.product_id = "p",
+            .product_name = "Coffee",
+            .quantity = quantity,
+            .unit_price = unit_price,
+            .line_total = {}};
 }
 
 TEST(Price, AddsUpLinesTaxAndTotal) {
@@ -56,7 +60,7 @@ TEST(Price, RefusesWhatCannotBeSold) {
 TEST(Journal, OfAnIssuedInvoiceNamesEveryPart) {
     const auto order = price({line(1, kes(10030))}, 1600);
     const auto& t = order->totals;  // 100.30 + 16.05 = 116.35 → 116
-    const auto journal = invoice_issued_journal("inv", t);
+    const auto journal = invoice_issued_journal(InvoiceId("inv"), t);
     EXPECT_EQ(journal.postings, (std::vector<Posting>{{"receivable", kes(11600)},
                                                       {"revenue", kes(-10030)},
                                                       {"tax", kes(-1605)},
@@ -65,11 +69,11 @@ TEST(Journal, OfAnIssuedInvoiceNamesEveryPart) {
 
 TEST(Journal, DoesNotBookNothing) {
     const Totals plain{kes(100), kes(0), kes(0), kes(100)};
-    EXPECT_EQ(invoice_issued_journal("inv", plain).postings.size(), 2U);
+    EXPECT_EQ(invoice_issued_journal(InvoiceId("inv"), plain).postings.size(), 2U);
 }
 
 TEST(Journal, RefusesToBeUnbalanced) {
-    EXPECT_THROW(invoice_issued_journal("inv", {kes(100), kes(1), kes(0), kes(100)}),
+    EXPECT_THROW(invoice_issued_journal(InvoiceId("inv"), {kes(100), kes(1), kes(0), kes(100)}),
                  std::logic_error);
     EXPECT_FALSE(balanced({}));
     EXPECT_FALSE(balanced({{"a", kes(1)}, {"b", {-1, Currency::usd}}}));
@@ -77,8 +81,9 @@ TEST(Journal, RefusesToBeUnbalanced) {
 
 TEST(Journal, OfAVoidedInvoiceTurnsItRound) {
     const Totals t{kes(100), kes(16), kes(-16), kes(100)};
-    auto both = invoice_issued_journal("inv", t).postings;
-    for (const auto& posting : invoice_voided_journal("inv", t).postings) both.push_back(posting);
+    auto both = invoice_issued_journal(InvoiceId("inv"), t).postings;
+    for (const auto& posting : invoice_voided_journal(InvoiceId("inv"), t).postings)
+        both.push_back(posting);
     std::map<std::string, std::int64_t> sums;
     for (const auto& posting : both) sums[posting.account] += posting.amount.minor_units;
     for (const auto& [account, sum] : sums) EXPECT_EQ(sum, 0) << account;
@@ -100,9 +105,10 @@ TEST(Journal, SumsToZeroForAnyOrder) {
             ASSERT_EQ(t.total.minor_units % 100, 0);
         }
         ASSERT_LE(std::abs(t.rounding.minor_units), 99);
-        ASSERT_TRUE(balanced(invoice_issued_journal("inv", t).postings));
+        ASSERT_TRUE(balanced(invoice_issued_journal(InvoiceId("inv"), t).postings));
         ASSERT_TRUE(balanced(
-            money_in_journal("i", "intent_paid", "mpesa", t.total, account::kReceivable).postings));
+            money_in_journal(IntentId("i"), "intent_paid", "mpesa", t.total, account::kReceivable)
+                .postings));
     }
 }
 

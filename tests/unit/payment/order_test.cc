@@ -12,30 +12,44 @@ namespace {
 constexpr Money kes(std::int64_t cents) { return {cents, Currency::kes}; }
 
 OrderPlaced placed() {
-    return {.order_id = "o1",
+    return {.order_id = OrderId("o1"),
             .number = "ORD-7K2M9Q",
-            .customer_id = "c1",
-            .conversation_id = "conv",
-            .channel_id = "chan",
-            .reservation_id = "res",
-            .lines = {{"p", "Coffee", 2, kes(50000), kes(100000)}},
+            .customer_id = CustomerId("c1"),
+            .conversation_id = ConversationId("conv"),
+            .channel_id = ChannelId("chan"),
+            .reservation_id = ReservationId("res"),
+            .lines = {{.product_id = "p",
+                       .product_name = "Coffee",
+                       .quantity = 2,
+                       .unit_price = kes(50000),
+                       .line_total = kes(100000)}},
             .totals = {.subtotal = kes(100000),
                        .tax = kes(0),
                        .rounding = kes(0),
                        .total = kes(100000)},
             .language = "en",
             .buyer = {.name = "Jane", .address = "Moi Avenue", .phone = "+254712345678"},
-            .invoice_id = "v1"};
+            .invoice_id = InvoiceId("v1")};
 }
-const OrderConfirmed kConfirmed{"o1"};
+const OrderConfirmed kConfirmed{.order_id = OrderId("o1")};
+OrderPaid paid_by(const char* intent) {
+    return {.order_id = OrderId("o1"), .intent_id = IntentId(intent)};
+}
+OrderCancelled cancelled_for(const std::string& reason) {
+    return {.order_id = OrderId("o1"), .reason = reason};
+}
 PaymentStarted started(const std::string& intent) {
-    return {.order_id = "o1",
-            .intent_id = intent,
-            .conversation_id = "conv",
-            .customer_id = "c1",
+    return {.order_id = OrderId("o1"),
+            .intent_id = IntentId(intent),
+            .conversation_id = ConversationId("conv"),
+            .customer_id = CustomerId("c1"),
             .provider = "mpesa",
             .amount = kes(100000),
             .order_number = "ORD-7K2M9Q"};
+}
+
+StartPayment start(const char* intent, PreviousIntent previous = PreviousIntent::none) {
+    return {.intent_id = IntentId(intent), .provider = "mpesa", .previous = previous};
 }
 
 auto order(auto... facts) { return testing::Given<Order, OrderEvent>{{facts...}}; }
@@ -57,69 +71,86 @@ TEST(Order, MustAddUp) {
 }
 
 TEST(Order, StartsAPaymentOfItsTotal) {
-    EXPECT_EQ(order(placed(), kConfirmed).when(StartPayment{"i1", "mpesa"}).events(),
+    EXPECT_EQ(order(placed(), kConfirmed).when(start("i1")).events(),
               std::vector<OrderEvent>{started("i1")});
 }
 
 TEST(Order, HasOneLivePaymentAtATime) {
     const auto history = order(placed(), kConfirmed, started("i1"));
     for (const auto open : {PreviousIntent::waiting, PreviousIntent::pending})
-        EXPECT_EQ(history.when(StartPayment{"i2", "mpesa", open}).rejection(),
-                  OrderRejection::payment_pending);
-    EXPECT_EQ(history.when(StartPayment{"i2", "mpesa", PreviousIntent::over}).events(),
+        EXPECT_EQ(history.when(start("i2", open)).rejection(), OrderRejection::payment_pending);
+    EXPECT_EQ(history.when(start("i2", PreviousIntent::over)).events(),
               std::vector<OrderEvent>{started("i2")});
-    EXPECT_EQ(history.when(StartPayment{"i2", "mpesa", PreviousIntent::paid}).rejection(),
+    EXPECT_EQ(history.when(start("i2", PreviousIntent::paid)).rejection(),
               OrderRejection::already_paid);
 }
 
 TEST(Order, IsPaidByOneIntentOnly) {
-    const auto history = order(placed(), kConfirmed, started("i1"), OrderPaid{"o1", "i1"});
-    EXPECT_EQ(order(placed(), kConfirmed).when(MarkOrderPaid{"i1"}).events(),
-              (std::vector<OrderEvent>{OrderPaid{"o1", "i1"}}));
-    EXPECT_TRUE(history.when(MarkOrderPaid{"i1"}).events().empty());
-    EXPECT_EQ(history.when(MarkOrderPaid{"i2"}).rejection(), OrderRejection::already_paid);
-    EXPECT_EQ(history.when(StartPayment{"i2", "mpesa", PreviousIntent::paid}).rejection(),
+    const auto history = order(placed(), kConfirmed, started("i1"), paid_by("i1"));
+    EXPECT_EQ(order(placed(), kConfirmed).when(MarkOrderPaid{IntentId("i1")}).events(),
+              (std::vector<OrderEvent>{paid_by("i1")}));
+    EXPECT_TRUE(history.when(MarkOrderPaid{IntentId("i1")}).events().empty());
+    EXPECT_EQ(history.when(MarkOrderPaid{IntentId("i2")}).rejection(),
+              OrderRejection::already_paid);
+    EXPECT_EQ(history.when(start("i2", PreviousIntent::paid)).rejection(),
               OrderRejection::already_paid);
 }
 
 TEST(Order, IsCancelledOnlyWhileNoMoneyCanCome) {
     const auto history = order(placed(), kConfirmed, started("i1"));
-    EXPECT_EQ(history.when(CancelOrder{"", PreviousIntent::over}).rejection(),
+    EXPECT_EQ(history.when(CancelOrder{.reason = "", .previous = PreviousIntent::over}).rejection(),
               OrderRejection::reason_missing);
-    EXPECT_EQ(history.when(CancelOrder{"changed my mind", PreviousIntent::pending}).rejection(),
-              OrderRejection::payment_pending);
-    EXPECT_EQ(history.when(CancelOrder{"changed my mind", PreviousIntent::over}).events(),
-              (std::vector<OrderEvent>{OrderCancelled{"o1", "changed my mind"}}));
-    const auto cancelled = order(placed(), kConfirmed, OrderCancelled{"o1", "x"});
-    EXPECT_TRUE(cancelled.when(CancelOrder{"y"}).events().empty());
-    EXPECT_EQ(cancelled.when(StartPayment{"i1", "mpesa"}).rejection(), OrderRejection::cancelled);
-    EXPECT_EQ(cancelled.when(MarkOrderPaid{"i1"}).rejection(), OrderRejection::cancelled);
-    EXPECT_EQ(order(placed(), kConfirmed, started("i1"), OrderPaid{"o1", "i1"})
-                  .when(CancelOrder{"too late"})
+    EXPECT_EQ(
+        history.when(CancelOrder{.reason = "changed my mind", .previous = PreviousIntent::pending})
+            .rejection(),
+        OrderRejection::payment_pending);
+    EXPECT_EQ(
+        history.when(CancelOrder{.reason = "changed my mind", .previous = PreviousIntent::over})
+            .events(),
+        (std::vector<OrderEvent>{cancelled_for("changed my mind")}));
+    const auto cancelled = order(placed(), kConfirmed, cancelled_for("x"));
+    EXPECT_TRUE(cancelled.when(CancelOrder{.reason = "y"}).events().empty());
+    EXPECT_EQ(cancelled.when(start("i1")).rejection(), OrderRejection::cancelled);
+    EXPECT_EQ(cancelled.when(MarkOrderPaid{IntentId("i1")}).rejection(), OrderRejection::cancelled);
+    EXPECT_EQ(order(placed(), kConfirmed, started("i1"), paid_by("i1"))
+                  .when(CancelOrder{.reason = "too late"})
                   .rejection(),
               OrderRejection::already_paid);
 }
 
 TEST(Order, ThatDoesNotExistAnswersSo) {
-    EXPECT_EQ(order().when(StartPayment{"i", "mpesa"}).rejection(), OrderRejection::not_placed);
-    EXPECT_EQ(order().when(MarkOrderPaid{"i"}).rejection(), OrderRejection::not_placed);
-    EXPECT_EQ(order().when(CancelOrder{"x"}).rejection(), OrderRejection::not_placed);
+    EXPECT_EQ(order().when(start("i")).rejection(), OrderRejection::not_placed);
+    EXPECT_EQ(order().when(MarkOrderPaid{IntentId("i")}).rejection(), OrderRejection::not_placed);
+    EXPECT_EQ(order().when(CancelOrder{.reason = "x"}).rejection(), OrderRejection::not_placed);
 }
 
 TEST(Order, RefusesToReplayImpossibleHistory) {
-    EXPECT_THROW(evolve(Order{}, OrderPaid{"o1", "i1"}), CorruptStream);
-    EXPECT_THROW(order(placed(), OrderPaid{"o1", "i"}, OrderPaid{"o1", "i"}).state(),
-                 CorruptStream);
+    EXPECT_THROW(evolve(Order{}, paid_by("i1")), CorruptStream);
+    EXPECT_THROW(order(placed(), paid_by("i"), paid_by("i")).state(), CorruptStream);
 }
 
 // ---- invoices
 
 InvoiceDrafted drafted() {
-    return {"v1",   "o1",         "c1",   2026, "INV", placed().lines, placed().totals,
-            "conv", "ORD-7K2M9Q", Time{}, "en"};
+    return {.invoice_id = InvoiceId("v1"),
+            .order_id = OrderId("o1"),
+            .customer_id = CustomerId("c1"),
+            .year = 2026,
+            .number_prefix = "INV",
+            .lines = placed().lines,
+            .totals = placed().totals,
+            .conversation_id = ConversationId("conv"),
+            .order_number = "ORD-7K2M9Q",
+            .due_at = Time{},
+            .language = "en"};
 }
-const InvoiceIssued kIssued{"v1", "INV-2026-000001"};
-const InvoicePaid kPaid{"v1", "i1"};
+const InvoiceId kInvoice("v1");
+const IntentId kIntent("i1");
+const InvoiceIssued kIssued{.invoice_id = kInvoice, .number = "INV-2026-000001"};
+const InvoicePaid kPaid{.invoice_id = kInvoice, .intent_id = kIntent};
+InvoiceVoided voided_for(const std::string& reason) {
+    return {.invoice_id = kInvoice, .reason = reason};
+}
 
 auto invoice(auto... facts) { return testing::Given<Invoice, InvoiceEvent>{{facts...}}; }
 
@@ -134,8 +165,9 @@ TEST(Invoice, IsDraftedOnceAndMustAddUp) {
 }
 
 TEST(Invoice, IsBookedWhenItIsIssued) {
-    EXPECT_EQ(invoice(drafted()).when(IssueInvoice{"INV-2026-000001"}).events(),
-              (std::vector<InvoiceEvent>{kIssued, invoice_issued_journal("v1", drafted().totals)}));
+    EXPECT_EQ(
+        invoice(drafted()).when(IssueInvoice{"INV-2026-000001"}).events(),
+        (std::vector<InvoiceEvent>{kIssued, invoice_issued_journal(kInvoice, drafted().totals)}));
 }
 
 TEST(Invoice, KeepsItsNumber) {
@@ -145,32 +177,37 @@ TEST(Invoice, KeepsItsNumber) {
 }
 
 TEST(Invoice, IsPaidOnce) {
-    EXPECT_EQ(invoice(drafted(), kIssued).when(PayInvoice{"i1"}).events(),
+    EXPECT_EQ(invoice(drafted(), kIssued).when(PayInvoice{IntentId("i1")}).events(),
               std::vector<InvoiceEvent>{kPaid});
-    EXPECT_TRUE(invoice(drafted(), kIssued, kPaid).when(PayInvoice{"i1"}).events().empty());
-    EXPECT_EQ(invoice(drafted(), kIssued, kPaid).when(PayInvoice{"i2"}).rejection(),
+    EXPECT_TRUE(
+        invoice(drafted(), kIssued, kPaid).when(PayInvoice{IntentId("i1")}).events().empty());
+    EXPECT_EQ(invoice(drafted(), kIssued, kPaid).when(PayInvoice{IntentId("i2")}).rejection(),
               InvoiceRejection::already_paid);
 }
 
 TEST(Invoice, MayBePaidBeforeItHasItsNumber) {
-    EXPECT_EQ(invoice(drafted()).when(PayInvoice{"i1"}).events(), std::vector<InvoiceEvent>{kPaid});
+    EXPECT_EQ(invoice(drafted()).when(PayInvoice{IntentId("i1")}).events(),
+              std::vector<InvoiceEvent>{kPaid});
     const auto fast = invoice(drafted(), kPaid, kIssued);
-    EXPECT_EQ(fast.state(), Invoice(PaidInvoice{drafted(), "INV-2026-000001", "i1"}));
+    EXPECT_EQ(fast.state(),
+              Invoice(PaidInvoice{
+                  .drafted = drafted(), .number = "INV-2026-000001", .paid_by = kIntent}));
     EXPECT_EQ(fast.state(), invoice(drafted(), kIssued, kPaid).state());
 }
 
 TEST(Invoice, ThatIsVoidKeepsItsNumberAndTurnsItsJournalRound) {
     EXPECT_EQ(invoice(drafted(), kIssued).when(VoidInvoice{"cancelled"}).events(),
-              (std::vector<InvoiceEvent>{InvoiceVoided{"v1", "cancelled"},
-                                         invoice_voided_journal("v1", drafted().totals)}));
-    EXPECT_EQ(invoice(drafted(), kIssued, InvoiceVoided{"v1", "cancelled"}).state(),
-              Invoice(VoidedInvoice{drafted(), "INV-2026-000001", "cancelled"}));
+              (std::vector<InvoiceEvent>{voided_for("cancelled"),
+                                         invoice_voided_journal(kInvoice, drafted().totals)}));
+    EXPECT_EQ(invoice(drafted(), kIssued, voided_for("cancelled")).state(),
+              Invoice(VoidedInvoice{
+                  .drafted = drafted(), .number = "INV-2026-000001", .reason = "cancelled"}));
     EXPECT_EQ(invoice(drafted()).when(VoidInvoice{"cancelled"}).events().size(), 1U);
     EXPECT_EQ(invoice(drafted(), kIssued, kPaid).when(VoidInvoice{"x"}).rejection(),
               InvoiceRejection::already_paid);
-    EXPECT_EQ(invoice(drafted(), InvoiceVoided{"v1", "x"}).when(IssueInvoice{"n"}).rejection(),
+    EXPECT_EQ(invoice(drafted(), voided_for("x")).when(IssueInvoice{"n"}).rejection(),
               InvoiceRejection::voided);
-    EXPECT_EQ(invoice(drafted(), InvoiceVoided{"v1", "x"}).when(PayInvoice{"i"}).rejection(),
+    EXPECT_EQ(invoice(drafted(), voided_for("x")).when(PayInvoice{IntentId("i")}).rejection(),
               InvoiceRejection::voided);
     EXPECT_EQ(invoice(drafted(), kIssued).when(VoidInvoice{""}).rejection(),
               InvoiceRejection::reason_missing);
