@@ -75,7 +75,7 @@ public:
         return folded;
     }
 
-    // As this batch of consumed events sees it: committed, and what it has decided so far.
+    // The state as this batch of consumed events sees it, with what it has decided so far.
     Folded<State> load(const StreamName& stream, Turn& turn) {
         const auto id = stream_id(stream);
         auto& read = turn.pending().streams_read;

@@ -641,7 +641,7 @@ void Worker::join() {
 
 void Worker::sweep() {
     const SteadyTime at = now();
-    // From the back: closing one moves the last, which has been seen, to its place.
+    // Goes from the back: closing one moves the last, which has been seen, to its place.
     for (std::size_t i = connections_.size(); i-- > 0;) {
         if (i >= connections_.size()) continue;
         const auto connection = connections_[i];

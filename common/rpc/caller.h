@@ -17,9 +17,9 @@ struct Caller {
     std::string actor;
 };
 
-// From the metadata of a call. `trusted`: it showed INTERNAL_KEY. Without a name, or with one that
-// cannot be kept (too long, control characters), the caller is "internal-key"; without a key it is
-// "anonymous", whatever it calls itself.
+// Reads it from a call's metadata. `trusted`: it showed INTERNAL_KEY. Without a name, or with one
+// that cannot be kept (too long, control characters), the caller is "internal-key"; without a key
+// it is "anonymous", whatever it calls itself.
 Caller caller_named(const std::optional<std::string>& name, bool trusted);
 
 // Who makes the call that this thread answers. Throws std::logic_error on a thread that answers

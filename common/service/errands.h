@@ -12,7 +12,7 @@
 
 namespace flowstack::service {
 
-// Work that other threads want done on the thread that consumes. They wait for it, but not for
+// Work that other threads give to the thread that consumes. They wait until it is done, but not for
 // ever.
 class Errands {
 public:
@@ -35,7 +35,7 @@ public:
             throw Unavailable("the consumer is busy, nothing was done");
         return answer.get();
     }
-    // On the consuming thread.
+    // Does what waits. To be called on the consuming thread.
     void do_all() {
         std::vector<std::function<void()>> now;
         {

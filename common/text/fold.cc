@@ -203,7 +203,7 @@ std::string fold(std::string_view text) {
     icu_must_work(status, "NFKC and case folding");
     const auto folded = nfkc->normalize(in_ascii_signs(from_utf8(text)), status);
     icu_must_work(status, "NFKC and case folding");
-    // Once more: normalization itself makes spaces, dashes and quotes ("℅", "﹘", "＂").
+    // Again, because normalization itself makes spaces, dashes and quotes ("℅", "﹘", "＂").
     return with_single_blanks(to_utf8(in_ascii_signs(folded)));
 }
 

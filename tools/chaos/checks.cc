@@ -532,7 +532,7 @@ Check money(const Facts& facts) {
         if (!made.contains(checkout))
             find.wrong("intent " + booked.intent + " is paid by " + checkout +
                        ", and the provider knows of no such payment");
-    // One prompt for one intent.
+    // An intent has one prompt.
     std::map<std::string, std::set<std::string>> intent_pushes;
     each<payment::v1::IntentPaid>(facts, [&](const auto& event, const auto& paid) {
         intent_pushes[event.key].insert(paid.ref().id());
@@ -630,7 +630,7 @@ Check invoices(const Facts& facts) {
     return find.done();
 }
 
-// From the customer's order to its end: nothing on the way happens twice or is left lying.
+// Follows each order to its end: nothing on the way happens twice or stays undone.
 Check purchases(const Facts& facts) {
     Finder find("every order and payment ends");
     std::map<std::string, int> placed, paid_orders;

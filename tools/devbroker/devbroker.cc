@@ -35,7 +35,7 @@ struct Options {
     int lanes = kLanesDefault;
 };
 
-// Nothing after a mistake, which has been told on stderr.
+// Answers nothing after a mistake, which it has written to stderr.
 std::optional<Options> parse(int argc, char** argv) {
     Options options;
     for (int i = 1; i < argc; i += 2) {

@@ -48,7 +48,7 @@ public:
     void note(const std::string& service, int lane, std::int64_t position, const std::string& hex) {
         marks_[{service, lane}][position] = hex;
     }
-    // By position.
+    // The digests of one lane, by position.
     const std::map<std::int64_t, std::string>& of(const std::string& service, int lane) const;
     std::size_t size() const;
 

@@ -14,7 +14,7 @@ struct Tenant {
     std::string key;   // its API key
     std::string phone_number_id;
     std::string shortcode;
-    // Of its resources, by kind: "order", "customer", "template" …
+    // Ids of its resources, by kind: "order", "customer", "template" …
     std::map<std::string, std::string> ids;
 };
 

@@ -38,7 +38,7 @@ public:
         return response;
     }
 
-    // At one of its replicas, by REPLICA_ID. Throws NoSuchReplica when its address is not known.
+    // The same at one replica, by REPLICA_ID. Throws NoSuchReplica when its address is not known.
     template <class Response>
     Response call_at(const std::string& service, const std::string& replica,
                      const std::string& method, const google::protobuf::MessageLite& request,

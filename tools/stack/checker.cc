@@ -47,7 +47,7 @@ void check_inbound(const std::vector<RecordedEvent>& gateway, const CheckOptions
     for (const auto& [wamid, count] : received)
         if (count != 1)
             problems.add("inbound " + wamid + " was received " + std::to_string(count) + " times");
-    // Those that the gateway acknowledged must be there.
+    // The messages that gateway acknowledged must be there.
     std::set<std::string> acknowledged;
     for (const auto& line : record_of(sandbox, "webhook_sent", "", options.phone_number_id)) {
         if (text_at(line, "what") != "message" || number_at(line, "http_status") != 200) continue;

@@ -21,7 +21,7 @@ std::uint32_t number_of(const std::string& text) {
     return hash;
 }
 
-// Its own credentials, or those made of its names.
+// The spec's own credentials, or those that are made of its names.
 std::string or_else(const std::string& own, const std::string& made) {
     return own.empty() ? made : own;
 }
