@@ -65,8 +65,7 @@ GatewayConfig gateway_config(config::Reader& reader) {
     c.admin_password = reader.secret(
         "ADMIN_PASSWORD", "",
         "password of Basic authentication at /admin and /api/admin, with any user name; ADMIN_KEY "
-        "is "
-        "taken there too. After 10 wrong ones an address may try one every 30 s and gets 429 "
+        "is taken there too. After 10 wrong ones an address may try one every 30 s and gets 429 "
         "meanwhile");
     c.installation = installation_in(reader);
 
@@ -83,17 +82,16 @@ GatewayConfig gateway_config(config::Reader& reader) {
         }
     }
     try {
-        c.meta_apps = parse_meta_apps(parts);
-        for (const auto& app : c.meta_apps) c.installation.channel_apps.push_back(app.id);
+        c.meta.apps = parse_meta_apps(parts);
     } catch (const std::invalid_argument& error) {
         reader.mistake(error.what());
     }
-    c.meta_verify_token = reader.secret("META_VERIFY_TOKEN", "",
+    c.meta.verify_token = reader.secret("META_VERIFY_TOKEN", "",
                                         "token that Meta must show in the webhook handshake");
     const auto base =
         reader.text("META_BASE_URL", "https://graph.facebook.com", "address of the Graph API");
     const auto version = reader.text("META_API_VERSION", "v25.0", "version of the Graph API");
-    c.graph_base_url = base + "/" + version;
+    c.meta.base_url = base + "/" + version;
 
     c.lookup_threads = static_cast<int>(reader.integer(
         "LOOKUP_THREADS", 4, 1, 64, "threads that look up customers who are new to this replica"));

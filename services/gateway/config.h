@@ -6,9 +6,9 @@
 #include <vector>
 
 #include "common/core/secret.h"
-#include "services/gateway/providers/meta/meta_signature.h"
 #include "services/gateway/domain/message.h"
 #include "services/gateway/domain/tenant_settings.h"
+#include "services/gateway/providers/meta/options.h"
 
 namespace flowstack::config {
 class Reader;
@@ -27,9 +27,7 @@ struct GatewayConfig {
     Secret admin_key;
     Secret admin_password;      // empty: the key itself
     Installation installation;  // without the time zones
-    std::vector<MetaApp> meta_apps;
-    Secret meta_verify_token;
-    std::string graph_base_url;
+    meta::CloudApiOptions meta;
     int lookup_threads = 4;
     std::size_t lookups_queued_max = 0;
     std::size_t customers_cached_max = 0;

@@ -47,6 +47,22 @@ StackOptions& options() {
     return wanted;
 }
 
+// A folder of links to the programs of this build, some of them to others than their names say.
+// ./flowstack takes the programs from there.
+void put_programs_in_place(const std::string& folder) {
+    namespace fs = std::filesystem;
+    const auto built = fs::read_symlink("/proc/self/exe").parent_path();
+    fs::remove_all(folder);
+    fs::create_directories(folder);
+    for (const auto& program : fs::directory_iterator(built)) {
+        const auto name = program.path().filename().string();
+        const auto other = options().programs.find(name);
+        fs::create_symlink(built / (other == options().programs.end() ? name : other->second),
+                           fs::path(folder) / name);
+    }
+    ::setenv("FLOWSTACK_BIN_DIR", folder.c_str(), 1);
+}
+
 std::string contents(const std::string& file) {
     std::ifstream in(file);
     return {std::istreambuf_iterator<char>(in), {}};
@@ -78,6 +94,7 @@ Stack::Stack() {
     } else {
         run_dir_ = std::string(FLOWSTACK_E2E_DIR) + "/" + program_name();
         std::filesystem::create_directories(run_dir_);
+        if (!options().programs.empty()) put_programs_in_place(run_dir_ + "/bin");
         const auto settings = run_dir_ + "/settings.in";
         std::ofstream(settings) << kSettings << options().settings << settings_from_outside();
         command("down --wipe");

@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <map>
 #include <memory>
 #include <string>
 
@@ -21,6 +22,8 @@ namespace flowstack::e2e {
 struct StackOptions {
     int replicas = 1;
     std::string settings{};  // NAME=value lines for every service, beside those of every test
+    // Programs of this build that run in place of the stack's own: {"flowstack-gateway", "x"}.
+    std::map<std::string, std::string> programs{};
 };
 
 class Stack {

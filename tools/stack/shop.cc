@@ -21,6 +21,8 @@ std::uint32_t number_of(const std::string& text) {
     return hash;
 }
 
+bool at_meta(const ShopSpec& spec) { return spec.channel_kind == "META_CLOUD"; }
+
 // The spec's own credentials, or those that are made of its names.
 std::string or_else(const std::string& own, const std::string& made) {
     return own.empty() ? made : own;
@@ -51,7 +53,7 @@ std::string webhook_doors(const Environment& environment) {
     return doors.empty() ? environment.required("PUBLIC_BASE_URL") + "/webhooks/whatsapp" : doors;
 }
 
-void register_with_sandbox(const ShopSpec& spec, const Environment& environment, Sandbox& sandbox) {
+void register_number(const ShopSpec& spec, const Environment& environment, Sandbox& sandbox) {
     json::object number{{"phone_number_id", spec.phone_number_id},
                         {"waba_id", "waba-" + spec.tenant},
                         {"token", access_token(spec)},
@@ -64,6 +66,9 @@ void register_with_sandbox(const ShopSpec& spec, const Environment& environment,
         number["pair_interval_ms"] = 0;
     }
     sandbox.put("/control/numbers", number);
+}
+
+void register_shortcode(const ShopSpec& spec, Sandbox& sandbox) {
     sandbox.put("/control/shortcodes",
                 json::object{{"shortcode", spec.shortcode},
                              {"name", spec.name},
@@ -91,10 +96,12 @@ void register_tenant(const ShopSpec& spec, const Environment& environment, Api& 
     settings.set_unknown_text_policy(spec.unknown_text_policy);
     if (spec.currency == "KES") settings.add_payment_providers("mpesa");
     auto& channel = *request.mutable_channel();
-    channel.set_kind("META_CLOUD");
+    channel.set_kind(spec.channel_kind);
     channel.set_external_id(spec.phone_number_id);
-    channel.set_waba_id("waba-" + spec.tenant);
-    channel.set_app_id(environment.required("META_APP_ID"));
+    if (at_meta(spec)) {
+        channel.set_waba_id("waba-" + spec.tenant);
+        channel.set_app_id(environment.required("META_APP_ID"));
+    }
     channel.set_display_phone_number(spec.display_phone_number);
     channel.mutable_credentials()->set_access_token(access_token(spec));
     if (spec.limits) {
@@ -186,7 +193,8 @@ ShopSpec shop_for(const std::string& unique) {
 }
 
 void make_shop(const ShopSpec& spec, const Environment& environment, Api& api, Sandbox& sandbox) {
-    register_with_sandbox(spec, environment, sandbox);
+    if (at_meta(spec)) register_number(spec, environment, sandbox);
+    register_shortcode(spec, sandbox);
     register_tenant(spec, environment, api);
     save_catalog(spec, api);
     connect_mpesa(spec, api);

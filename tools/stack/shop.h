@@ -27,6 +27,9 @@ struct ShopSpec {
     std::string currency = "KES";
     int tax_rate_bp = 1600;
     std::string pack = "ECOMMERCE";
+    // Of another kind than Meta's: phone_number_id is that provider's id of the number, and the
+    // sandbox hears nothing of it.
+    std::string channel_kind = "META_CLOUD";
     std::string phone_number_id = "106540352242922";
     std::string display_phone_number = "+254700000001";
     std::string shortcode = "174379";

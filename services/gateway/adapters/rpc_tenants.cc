@@ -65,15 +65,18 @@ SealedCredentials sealed(const Doors& doors, const std::string& tenant,
             created.envelope.seal(Secret(token), credential_purpose(channel_id))};
 }
 
-ConnectChannel channel_from(const v1::ChannelSpec& spec, std::string channel_id) {
+ConnectChannel channel_from(const v1::ChannelSpec& spec, std::string channel_id,
+                            const Providers& providers) {
     ConnectChannel channel;
     channel.channel_id = std::move(channel_id);
-    channel.kind = spec.kind().empty() ? "META_CLOUD" : spec.kind();
+    channel.kind = spec.kind().empty() ? std::string(providers.first().kind()) : spec.kind();
     channel.external_id = spec.external_id();
     channel.waba_id = spec.waba_id();
     channel.app_id = spec.app_id();
     channel.display_phone_number = spec.display_phone_number();
-    channel.limits = with_defaults(from_proto(spec.limits()));
+    const auto* provider = providers.find(channel.kind);
+    channel.limits = with_defaults(from_proto(spec.limits()),
+                                   (provider ? *provider : providers.first()).default_limits());
     return channel;
 }
 
@@ -83,18 +86,13 @@ void check_channel_id(const std::string& id, const std::string& field) {
                                  "must be lower-case letters, digits and inner dashes, at most 63");
 }
 
-// The webhooks of an app that is not configured look forged, so its channel would stay silent.
-std::vector<FieldError> channel_faults(const ConnectChannel& channel, const Installation& can,
-                                       const Providers& providers) {
+std::vector<FieldError> channel_faults(const ConnectChannel& channel, const Providers& providers) {
     auto faults = faults_of(channel);
     if (const auto* provider = providers.find(channel.kind)) {
         for (auto& fault : provider->faults_of(channel)) faults.push_back(std::move(fault));
     } else {
         faults.push_back({"kind", "must be " + providers.kinds()});
     }
-    if (!channel.app_id.empty() &&
-        std::ranges::find(can.channel_apps, channel.app_id) == can.channel_apps.end())
-        faults.push_back({"app_id", "must be an app of the setting META_APPS, or empty"});
     return faults;
 }
 
@@ -229,12 +227,14 @@ private:
             return eventlog::derive_id("register/" + request_id, at, what, 0).text();
         };
         const auto tenant = request.tenant_id().empty() ? made("tenant") : request.tenant_id();
-        auto channel = channel_from(request.channel(), request.channel().channel_id().empty()
-                                                           ? made("channel")
-                                                           : request.channel().channel_id());
+        auto channel =
+            channel_from(request.channel(),
+                         request.channel().channel_id().empty() ? made("channel")
+                                                                : request.channel().channel_id(),
+                         doors_.providers);
         channel.credentials = sealed(doors_, tenant, channel.channel_id,
                                      request.channel().credentials(), "channel.credentials");
-        if (const auto faults = channel_faults(channel, can, doors_.providers); !faults.empty())
+        if (const auto faults = channel_faults(channel, doors_.providers); !faults.empty())
             throw refused_fields(faults, "channel");
 
         auto effect = one_effect(doors_, call, "RegisterTenant", tenant, request_id, request);
@@ -389,16 +389,18 @@ public:
             check_channel_id(request->channel().channel_id(), "channel.channel_id");
             auto effect =
                 one_effect(doors_, call, "ConnectChannel", tenant, request->request_id(), *request);
-            auto channel = channel_from(request->channel(), request->channel().channel_id().empty()
-                                                                ? effect.derived_id("channel")
-                                                                : request->channel().channel_id());
+            auto channel = channel_from(request->channel(),
+                                        request->channel().channel_id().empty()
+                                            ? effect.derived_id("channel")
+                                            : request->channel().channel_id(),
+                                        doors_.providers);
             channel.credentials = sealed(doors_, tenant, channel.channel_id,
                                          request->channel().credentials(), "channel.credentials");
             effect.run([&]() -> std::optional<Command> {
                 const auto folded = doors_.directory.channel_folds().load(
                     channel_stream(tenant, channel.channel_id));
                 const auto decision = decide(folded.state, channel);
-                const auto faults = channel_faults(channel, doors_.installation, doors_.providers);
+                const auto faults = channel_faults(channel, doors_.providers);
                 if (!faults.empty() && std::holds_alternative<NoChannel>(folded.state))
                     throw refused_fields(faults, "channel");
                 if (!decision.accepted())
@@ -442,7 +444,12 @@ public:
                                      const v1::UpdateLimitsRequest* request,
                                      v1::Channel* response) override {
         return doors_.rpc.unary(context, [=, this](rpc::Call& call) {
-            const auto limits = with_defaults(from_proto(request->limits()));
+            const auto channel = std::get<KnownChannel>(
+                fold_channel(doors_, name_in(request->name(), "channels")).state);
+            const auto* provider = doors_.providers.find(channel.channel.kind);
+            const auto limits =
+                with_defaults(from_proto(request->limits()),
+                              (provider ? *provider : doors_.providers.first()).default_limits());
             if (const auto faults = faults_of(limits); !faults.empty())
                 throw refused_fields(faults, "");
             change(call, *request, "UpdateLimits", ChangeLimits{limits}, *response);

@@ -69,8 +69,7 @@ Channel after(const Stage&, const AnyEvent&) {
 
 }  // namespace
 
-ChannelLimits with_defaults(ChannelLimits limits) {
-    const ChannelLimits defaults;
+ChannelLimits with_defaults(ChannelLimits limits, const ChannelLimits& defaults) {
     if (limits.per_second == 0) limits.per_second = defaults.per_second;
     if (limits.inbound_headroom_per_second == 0)
         limits.inbound_headroom_per_second =

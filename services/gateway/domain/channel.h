@@ -20,8 +20,7 @@ struct SealedCredentials {
     friend bool operator==(const SealedCredentials&, const SealedCredentials&) = default;
 };
 
-// The defaults are those of WhatsApp: 80 messages a second for a number, in and out together; one
-// message in 6 s for a pair of numbers, with 45 in a burst.
+// How much a number may send. What a provider's numbers may send by default, the provider says.
 struct ChannelLimits {
     int per_second = 80;
     int inbound_headroom_per_second = 20;
@@ -29,7 +28,8 @@ struct ChannelLimits {
     int pair_burst = 45;
     friend bool operator==(const ChannelLimits&, const ChannelLimits&) = default;
 };
-ChannelLimits with_defaults(ChannelLimits limits);  // zeroes become the defaults
+ChannelLimits with_defaults(ChannelLimits limits,
+                            const ChannelLimits& defaults);  // zeroes become the defaults
 
 struct ConnectChannel {
     std::string channel_id;

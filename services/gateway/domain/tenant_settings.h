@@ -48,7 +48,6 @@ struct Installation {
     std::vector<std::string> languages;
     std::vector<PaymentProvider> payment_providers;
     std::vector<TimeZone> time_zones;
-    std::vector<std::string> channel_apps;  // Meta apps whose webhooks are believed
     friend bool operator==(const Installation&, const Installation&) = default;
 };
 

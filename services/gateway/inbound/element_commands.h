@@ -7,6 +7,7 @@
 #include "common/core/time.h"
 #include "common/core/uuid.h"
 #include "common/eventlog/types.h"
+#include "common/http/message.h"
 #include "services/gateway/adapters/contacts.h"
 #include "services/gateway/adapters/derive.h"
 #include "services/gateway/providers/webhook.h"

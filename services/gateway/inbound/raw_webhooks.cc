@@ -85,22 +85,23 @@ std::optional<RawWebhook> RawWebhooks::get(int lane, std::int64_t position) {
 
 std::vector<ReadElement> RawWebhooks::read(const RawWebhook& webhook, bool append,
                                            const std::string& actor) {
-    const WebhookReader* reader = nullptr;
-    for (const auto* one : readers_)
-        if (one->name() == webhook.raw.provider()) reader = one;
-    if (reader == nullptr)
-        return {{.path = "", .provider_type = webhook.raw.provider(), .state = ElementState::unreadable,
-                 .detail = "this build has no reader for this provider"}};
-    const auto parsed = reader->parse(webhook.raw.body());
+    const auto* provider = providers_.named(webhook.raw.provider());
+    if (provider == nullptr)
+        return {{.path = "",
+                 .provider_type = webhook.raw.provider(),
+                 .state = ElementState::unreadable,
+                 .detail = "this build has no provider of this name"}};
+    const auto parsed = provider->parse(webhook.raw.body());
     if (parsed.shape == ParsedWebhook::Shape::malformed_json)
-        return {{.path = "", .state = ElementState::unreadable,
+        return {{.path = "",
+                 .state = ElementState::unreadable,
                  .detail = "the body's brackets and quotes do not close"}};
     const WebhookFrame frame{webhook.raw.provider(),    actor,
                              webhook.raw.app_id(),      webhook.event.event_id,
                              webhook.event.occurred_at, ""};
     std::vector<ReadElement> elements;
     for (const auto& element : parsed.elements)
-        elements.push_back(read_element(frame, reader->channel_kind(), element, append));
+        elements.push_back(read_element(frame, provider->kind(), element, append));
     return elements;
 }
 
@@ -118,14 +119,14 @@ ReadElement RawWebhooks::read_element(const WebhookFrame& frame, std::string_vie
     }
     if (!belongs_to_a_channel(element)) return out;
     const auto channel = directory_.find_external_id(channel_kind, element.channel_external_id);
-    if (!channel ||
-        (!channel->channel.app_id.empty() && channel->channel.app_id != frame.app_id)) {
+    if (!channel || (!channel->channel.app_id.empty() && channel->channel.app_id != frame.app_id)) {
         out.state = ElementState::quarantined;
         return out;
     }
     out.tenant = channel->tenant;
     const auto tenant = directory_.tenant(channel->tenant);
-    const Destination to{channel->tenant, channel->channel.channel_id, tenant ? tenant->version : 0};
+    const Destination to{channel->tenant, channel->channel.channel_id,
+                         tenant ? tenant->version : 0};
     try {
         std::optional<Command> alone;
         if (element.kind == Kind::status)

@@ -10,8 +10,10 @@
 #include "services/gateway/adapters/contacts.h"
 #include "services/gateway/adapters/directory.h"
 #include "services/gateway/inbound/element_commands.h"
+#include "services/gateway/providers/provider.h"
 
-// The webhooks that the log has kept as they came, and reading them again after a reader was mended.
+// The webhooks that the log has kept as they came, and reading them again after
+// a provider's reader was mended.
 namespace flowstack::gateway {
 
 struct RawWebhook {
@@ -52,19 +54,19 @@ struct WebhookPage {
 // Thread-safe. All of it blocks on the store, and throws when it is away.
 class RawWebhooks {
 public:
-    // Every reader by the name of its provider. All of it must outlive this.
+    // All of it must outlive this.
     RawWebhooks(eventlog::Store& store, Directory& directory, Contacts& contacts,
-                const DerivedKeys& keys, std::vector<const WebhookReader*> readers)
+                const DerivedKeys& keys, const Providers& providers)
         : store_(store),
           directory_(directory),
           contacts_(contacts),
           keys_(keys),
-          readers_(std::move(readers)) {}
+          providers_(providers) {}
 
     WebhookPage list(const WebhookQuery& query);
     std::optional<RawWebhook> get(int lane, std::int64_t position);
 
-    // Reads it with the reader that its provider has now. `append`: what is missing is appended, as
+    // Reads it as its provider reads it now. `append`: what is missing is appended, as
     // the act of `actor`; otherwise nothing changes.
     std::vector<ReadElement> read(const RawWebhook& webhook, bool append, const std::string& actor);
 
@@ -81,7 +83,7 @@ private:
     Directory& directory_;
     Contacts& contacts_;
     const DerivedKeys& keys_;
-    std::vector<const WebhookReader*> readers_;
+    const Providers& providers_;
 };
 
 }  // namespace flowstack::gateway

@@ -1,5 +1,7 @@
 #include "services/gateway/inbound/webhook_door.h"
 
+#include <algorithm>
+
 #include "common/observability/trace.h"
 
 namespace flowstack::gateway {
@@ -15,10 +17,10 @@ http::Response send_again() {
 
 }  // namespace
 
-WebhookDoor::WebhookDoor(const WebhookReader& reader, eventlog::Store& store, Directory& directory,
+WebhookDoor::WebhookDoor(const Providers& providers, eventlog::Store& store, Directory& directory,
                          Contacts& contacts, const DerivedKeys& keys, IdSource& ids,
                          const Clock& clock, metrics::Registry& metrics, DoorOptions options)
-    : reader_(reader),
+    : providers_(providers),
       ids_(ids),
       clock_(clock),
       bad_signatures_(metrics.counter("flowstack_gateway_bad_signatures_total",
@@ -40,12 +42,29 @@ void WebhookDoor::stop() {
     lookups_.stop();
 }
 
-void WebhookDoor::handshake(const http::Request& request, const http::Responder& responder) const {
-    responder.send(reader_.handshake(request));
+void WebhookDoor::add_routes(http::Router& router) {
+    for (const auto* provider : providers_.all())
+        for (const auto& path : provider->webhook_paths()) {
+            router.add("GET", path,
+                       [provider](const http::Request& request, const http::Responder& responder) {
+                           responder.send(provider->handshake(request));
+                       });
+            router.add("POST", path,
+                       [this, provider](http::Request request, http::Responder responder) {
+                           webhook(*provider, std::move(request), std::move(responder));
+                       });
+        }
 }
 
-void WebhookDoor::webhook(http::Request request, http::Responder responder) {
-    auto read = reader_.read(request);
+bool WebhookDoor::serves(std::string_view path) const {
+    return std::ranges::any_of(providers_.all(), [&](const auto* provider) {
+        return std::ranges::count(provider->webhook_paths(), path) > 0;
+    });
+}
+
+void WebhookDoor::webhook(const MessagingProvider& provider, http::Request request,
+                          http::Responder responder) {
+    auto read = provider.read(request);
     auto* webhook = std::get_if<SignedWebhook>(&read);
     if (webhook == nullptr) {
         bad_signatures_.add();
@@ -53,9 +72,9 @@ void WebhookDoor::webhook(http::Request request, http::Responder responder) {
         responder.send(http::Response{401, {}, ""});
         return;
     }
-    const std::string provider(reader_.name());
-    WebhookFrame frame{provider,
-                       "provider:" + provider,
+    const std::string name(provider.name());
+    WebhookFrame frame{name,
+                       "provider:" + name,
                        std::move(webhook->app_id),
                        ids_.next(),
                        clock_.now(),
@@ -63,7 +82,7 @@ void WebhookDoor::webhook(http::Request request, http::Responder responder) {
     // The elements' bytes are a part of the request's body, which is moved and never copied.
     auto parsed = std::move(webhook->parsed);
     auto delivery = std::make_shared<Delivery>(
-        parts_, reader_.channel_kind(), std::move(request), std::move(parsed), std::move(frame),
+        parts_, provider.kind(), std::move(request), std::move(parsed), std::move(frame),
         [responder = std::move(responder)](bool stored) {
             responder.send(stored ? http::Response{200, {}, ""} : send_again());
         });

@@ -6,22 +6,20 @@
 
 #include "common/core/ids.h"
 #include "common/eventlog/store.h"
+#include "common/http/router.h"
 #include "common/http/server.h"
 #include "common/observability/metrics.h"
 #include "services/gateway/inbound/delivery.h"
 #include "services/gateway/inbound/rejected_signatures.h"
+#include "services/gateway/providers/provider.h"
 
-// The door of one provider's webhooks: verify the raw bytes, store them, store every element as an
-// event of its tenant, answer 200 after all of it is committed and never before.
+// The door of every provider's webhooks: verify the raw bytes, store them, store every element as
+// an event of its tenant, answer 200 after all of it is committed and never before.
 //
 //   good signature, any content     200   (what is not understood stays in the raw event)
 //   bad or no signature             401, empty body
 //   the store is away or full       503   (the provider sends it again)
 namespace flowstack::gateway {
-
-// Where Meta may send: one door, with the names that older systems gave it.
-inline constexpr std::string_view kMetaPaths[] = {"/webhooks/whatsapp", "/whatsapp/webhook",
-                                                  "/api/messages/incoming"};
 
 struct DoorOptions {
     int lookup_threads = 4;
@@ -32,21 +30,24 @@ struct DoorOptions {
 class WebhookDoor {
 public:
     // Everything that is given by reference must outlive it.
-    WebhookDoor(const WebhookReader& reader, eventlog::Store& store, Directory& directory,
+    WebhookDoor(const Providers& providers, eventlog::Store& store, Directory& directory,
                 Contacts& contacts, const DerivedKeys& keys, IdSource& ids, const Clock& clock,
                 metrics::Registry& metrics, DoorOptions options);
     ~WebhookDoor();
 
-    // GET: the provider asks whether the address is ours.
-    void handshake(const http::Request& request, const http::Responder& responder) const;
-    // POST: a signed body.
-    void webhook(http::Request request, http::Responder responder);
+    // The paths of every provider: GET asks whether the address is ours, POST is a webhook.
+    void add_routes(http::Router& router);
+    // Whether a provider sends its webhooks to this path.
+    bool serves(std::string_view path) const;
+    // A webhook of this provider.
+    void webhook(const MessagingProvider& provider, http::Request request,
+                 http::Responder responder);
 
     Customers& customers() { return customers_; }
     void stop();
 
 private:
-    const WebhookReader& reader_;
+    const Providers& providers_;
     IdSource& ids_;
     const Clock& clock_;
     metrics::Counter bad_signatures_;

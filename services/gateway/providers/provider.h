@@ -4,16 +4,20 @@
 #include <functional>
 #include <string>
 #include <string_view>
+#include <variant>
 #include <vector>
 
 #include "common/core/secret.h"
+#include "common/http/message.h"
 #include "flowstack/common/v1/message_content.pb.h"
 #include "services/gateway/domain/channel.h"
 #include "services/gateway/domain/message.h"
+#include "services/gateway/providers/webhook.h"
 
-// What gateway needs of a messaging provider in order to send through it. One folder beside this
-// file implements it for one provider, and nothing outside that folder knows the provider's words.
-// (What a provider reports to us is the other half: its webhook reader.)
+// What a messaging provider is to gateway, in both directions. One folder beside this file
+// implements it for one provider and is one entry of the list in main.cc; nothing outside that
+// folder knows the provider's words. To add one, derive from MessagingProvider and read
+// meta/cloud_api.h for an example. tests/support/echo_provider.h is a small one.
 namespace flowstack::gateway {
 
 // One message, ready to leave.
@@ -36,15 +40,36 @@ class MessagingProvider {
 public:
     virtual ~MessagingProvider() = default;
 
+    // ---- its names
+
     // As channels name it, in capitals: "ECHO".
     virtual std::string_view kind() const = 0;
+    // In events, in the actor of what it reports, and in logs: "echo".
+    virtual std::string_view name() const = 0;
+
+    // ---- a channel that is connected
+
     // What is wrong with a channel that is to be connected, by field. The limits and the presence
     // of credentials are checked elsewhere.
     virtual std::vector<FieldError> faults_of(const ConnectChannel& channel) const = 0;
-    // What is wrong with a content, by field ("content.text.body"); empty when it may be queued.
-    virtual std::vector<FieldError> faults_of(const common::v1::MessageContent& content) const = 0;
+    // The limits of a channel for which nobody says any.
     virtual ChannelLimits default_limits() const = 0;
 
+    // ---- what it reports to us: no store, no network
+
+    // Where it sends its webhooks: "/webhooks/echo". GET is the handshake, POST a webhook.
+    virtual std::vector<std::string> webhook_paths() const = 0;
+    // A request that proves to the provider that the address is ours; its answer.
+    virtual http::Response handshake(const http::Request& request) const = 0;
+    // Verifies the exact bytes, then takes them apart.
+    virtual std::variant<Unsigned, SignedWebhook> read(const http::Request& request) const = 0;
+    // Takes apart bytes that were verified when they came: reading the past again.
+    virtual ParsedWebhook parse(std::string_view body) const = 0;
+
+    // ---- what we send
+
+    // What is wrong with a content, by field ("content.text.body"); empty when it may be queued.
+    virtual std::vector<FieldError> faults_of(const common::v1::MessageContent& content) const = 0;
     // Sends at most once. `done` runs exactly once, on any thread, possibly before this returns; it
     // must not block. A refusal is classified by the provider. When the credentials are refused as
     // not valid, those before the rotation are tried once, since a refusal proves that nothing was
@@ -52,24 +77,20 @@ public:
     virtual void send(OutboundCall call, std::function<void(Outcome)> done) const = 0;
 };
 
-// The providers of this installation, by kind. They outlive this list.
+// The providers of this installation; they outlive this list. The first one is the default.
 class Providers {
 public:
-    explicit Providers(std::vector<const MessagingProvider*> all) : all_(std::move(all)) {}
-    // Null when there is none of this kind.
-    const MessagingProvider* find(std::string_view kind) const {
-        for (const auto* provider : all_)
-            if (provider->kind() == kind) return provider;
-        return nullptr;
-    }
+    // Throws std::invalid_argument when there is none.
+    explicit Providers(std::vector<const MessagingProvider*> all);
 
+    const std::vector<const MessagingProvider*>& all() const { return all_; }
+    // A channel's provider when nobody names one.
+    const MessagingProvider& first() const { return *all_.front(); }
+    // By kind and by name; null when there is none.
+    const MessagingProvider* find(std::string_view kind) const;
+    const MessagingProvider* named(std::string_view name) const;
     // For error texts: "ECHO", or several with commas between them.
-    std::string kinds() const {
-        std::string names;
-        for (const auto* provider : all_)
-            names += (names.empty() ? "" : ", ") + std::string(provider->kind());
-        return names;
-    }
+    std::string kinds() const;
 
 private:
     std::vector<const MessagingProvider*> all_;

@@ -9,12 +9,11 @@
 #include <vector>
 
 #include "common/core/time.h"
-#include "common/http/message.h"
 #include "services/gateway/domain/inbound.h"
 #include "services/gateway/domain/send_error.h"
 
 // What a messaging provider's webhook says, in no provider's words. A provider's folder reads its
-// own webhooks into these; the door (services/gateway/inbound) knows nothing else of a provider.
+// own webhooks into these (MessagingProvider::read in provider.h).
 namespace flowstack::gateway {
 
 inline constexpr std::size_t kElementBytesMax = std::size_t{1} << 20;
@@ -83,28 +82,12 @@ struct ParsedWebhook {
 };
 std::string_view text_of(ParsedWebhook::Shape shape);
 
-// Nobody of ours signed it.
+// The signature is missing or wrong: whoever sent it, it was not the provider.
 struct Unsigned {};
 
 struct SignedWebhook {
     std::string app_id;  // whose secret made the signature
     ParsedWebhook parsed;
-};
-
-// Reads the webhooks of one provider. Pure and thread-safe: no store, no network.
-class WebhookReader {
-public:
-    virtual ~WebhookReader() = default;
-    // "meta": the provider in events, in the actor of what it says, in logs.
-    virtual std::string_view name() const = 0;
-    // Of its channels: "META_CLOUD".
-    virtual std::string_view channel_kind() const = 0;
-    // A request that proves to the provider that the address is ours; its answer.
-    virtual http::Response handshake(const http::Request& request) const = 0;
-    // Verifies the exact bytes, then takes them apart.
-    virtual std::variant<Unsigned, SignedWebhook> read(const http::Request& request) const = 0;
-    // The same of bytes that were verified when they came: reading the past again.
-    virtual ParsedWebhook parse(std::string_view body) const = 0;
 };
 
 }  // namespace flowstack::gateway

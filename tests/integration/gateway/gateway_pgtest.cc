@@ -15,19 +15,25 @@
 #include "common/eventlog/read_model.h"
 #include "common/http/client.h"
 #include "common/http/server.h"
+#include "common/rpc/channel.h"
+#include "common/rpc/error.h"
+#include "common/rpc/server.h"
+#include "flowstack/common/v1/error_reason.pb.h"
 #include "flowstack/conversation/v1/conversation_events.pb.h"
 #include "flowstack/gateway/v1/contact_service.pb.h"
 #include "flowstack/gateway/v1/inbound_events.pb.h"
 #include "flowstack/gateway/v1/message_service.pb.h"
+#include "flowstack/gateway/v1/webhook_service.grpc.pb.h"
 #include "services/gateway/adapters/derive.h"
 #include "services/gateway/adapters/directory.h"
-#include "services/gateway/dispatch/dispatcher.h"
 #include "services/gateway/adapters/projections.h"
 #include "services/gateway/adapters/reactor.h"
+#include "services/gateway/dispatch/dispatcher.h"
 #include "services/gateway/inbound/raw_webhooks.h"
+#include "services/gateway/inbound/rpc_webhooks.h"
 #include "services/gateway/inbound/webhook_door.h"
-#include "services/gateway/providers/meta/client.h"
-#include "services/gateway/providers/meta/meta_webhooks.h"
+#include "services/gateway/providers/meta/cloud_api.h"
+#include "tests/support/echo_phone.h"
 #include "tests/support/echo_provider.h"
 #include "tests/support/scripted_log.h"
 #include "tests/support/test_database.h"
@@ -170,7 +176,8 @@ protected:
         request.body = std::move(body);
         auto promise = std::make_shared<std::promise<http::Response>>();
         auto future = promise->get_future();
-        door.webhook(std::move(request), http::Responder([promise](http::Response response) {
+        door.webhook(cloud_api, std::move(request),
+                     http::Responder([promise](http::Response response) {
                          promise->set_value(std::move(response));
                      }));
         return future;
@@ -331,8 +338,13 @@ protected:
     metrics::Registry metrics;
     Provider provider;
     http::Client client;
-    meta::CloudApi cloud_api{client, provider.url() + "/v25.0"};
-    testing::EchoProvider echo;
+    meta::CloudApi cloud_api{
+        client,
+        {.base_url = provider.url() + "/v25.0",
+         .apps = parse_meta_apps({std::string("app1:") + kSecret, "app2:another_secret"}),
+         .verify_token = Secret("verify")}};
+    testing::EchoPhone phone{Secret("echo secret")};
+    testing::EchoProvider echo{client, phone.url(), phone.secret()};
     Providers providers{{&cloud_api, &echo}};
     std::int64_t settings_seq = 0;
     Reactor reactor{store, directory, contacts, RetryPolicy{}};
@@ -342,9 +354,7 @@ protected:
         store,
         {{"conversation", conversation}, {"gateway", std::make_shared<testing::StoredLog>(store)}},
         {.consumer = "gateway", .head_compare_ms = 0ms, .idle_cursor_ms = 0ms}};
-    MetaWebhooks reader{parse_meta_apps({std::string("app1:") + kSecret, "app2:another_secret"}),
-                        Secret("verify")};
-    WebhookDoor door{reader, store, directory, contacts, keys, ids, clock, metrics, {}};
+    WebhookDoor door{providers, store, directory, contacts, keys, ids, clock, metrics, {}};
     std::unique_ptr<Dispatcher> dispatcher;
 };
 
@@ -491,7 +501,7 @@ TEST_F(Gateway, ARawWebhookIsReadAgainAndAppendsOnlyWhatIsMissing) {
             .accepted());
     EXPECT_EQ(post(text_message("wamid.1", "one")), 200);  // the provider sent this one again
 
-    RawWebhooks webhooks{store, directory, contacts, keys, {&reader}};
+    RawWebhooks webhooks{store, directory, contacts, keys, providers};
     WebhookQuery query;
     query.parse = "malformed_json";
     const auto page = webhooks.list(query);
@@ -533,7 +543,7 @@ TEST_F(Gateway, ReadingThePastAgainGivesNoConsentBack) {
     ASSERT_TRUE(
         store.append(raw_webhook_command(frame, request, ParsedWebhook::Shape::unknown_shape, 1))
             .accepted());
-    RawWebhooks webhooks{store, directory, contacts, keys, {&reader}};
+    RawWebhooks webhooks{store, directory, contacts, keys, providers};
     WebhookQuery query;
     query.parse = "unknown_shape";
     const auto page = webhooks.list(query);
@@ -927,46 +937,277 @@ TEST_F(Gateway, ARotationStopsNothingWhileTheProviderRefusesTheNewCredentials) {
     EXPECT_EQ(provider.calls().size(), 4U);
 }
 
-TEST_F(Gateway, AProviderWithoutAnyOfMetasWordsSendsAndIsRefused) {
-    connect("echoes", "ch9", "echo-1", "", "ECHO");
-    start_dispatcher();
-    const auto customer = ids.next().text();
-    append("echoes", by_customer(customer), contact_stream("echoes", customer), 0,
-           encode(ContactEvent(ContactSeen{customer, "ch9", {{"phone", "+255712345678"}}, "Asha"}),
-                  clock.now()));
-    const auto say = [&](const std::string& text, int attempts_before) {
+// ---- Webhooks that were kept, over gRPC
+
+class WebhookService : public Gateway {
+protected:
+    using Stub = v1::WebhookService::Stub;
+
+    WebhookService() {
+        rpc_door.add(*service.service, service.full_name);
+        rpc_door.start();
+        stub = v1::WebhookService::NewStub(
+            rpc::make_channel("127.0.0.1:" + std::to_string(rpc_door.port()), {.attempts_max = 1}));
+    }
+
+    ~WebhookService() override { rpc_door.drain(0ms); }
+
+    template <class Response, class Method, class Request>
+    Response ask(Method method, const Request& request) {
+        grpc::ClientContext context;
+        rpc::set_timeout(context, 20s);
+        Response response;
+        const auto status = ((*stub).*method)(&context, request, &response);
+        failure = rpc::failure_of(status);
+        return response;
+    }
+    v1::ListWebhooksResponse list(const std::string& parse, int page_size = 0,
+                                  const std::string& page_token = "") {
+        v1::ListWebhooksRequest request;
+        request.set_parse(parse);
+        request.set_page_size(page_size);
+        request.set_page_token(page_token);
+        return ask<v1::ListWebhooksResponse>(&Stub::ListWebhooks, request);
+    }
+    v1::Webhook get(const std::string& name) {
+        v1::GetWebhookRequest request;
+        request.set_name(name);
+        return ask<v1::Webhook>(&Stub::GetWebhook, request);
+    }
+    v1::RereadWebhooksResponse reread(const std::string& name, bool validate_only) {
+        v1::RereadWebhooksRequest request;
+        request.add_names(name);
+        request.set_validate_only(validate_only);
+        return ask<v1::RereadWebhooksResponse>(&Stub::RereadWebhooks, request);
+    }
+
+    RawWebhooks webhooks{store, directory, contacts, keys, providers};
+    rpc::Server rpc_door{{.deadline_required = true}};
+    NamedService service = make_webhook_service(
+        Doors{rpc_door, store, read_model, directory, contacts, master, clock, ids, providers},
+        webhooks);
+    std::unique_ptr<Stub> stub;
+    std::optional<rpc::Failure> failure;
+};
+
+TEST_F(WebhookService, ListsGetsAndRereadsWhatCameForANumberThatNobodyHad) {
+    EXPECT_EQ(post(text_message("wamid.1", "Hi")), 200);
+    const auto early = text_message("wamid.2", "Habari", R"("from":"255754000001")", "P2");
+    EXPECT_EQ(post(early), 200);
+    EXPECT_EQ(events("MessageReceived").size(), 1U);
+
+    const auto listed = list("");
+    ASSERT_FALSE(failure) << failure->message;
+    ASSERT_EQ(listed.webhooks_size(), 2);
+    std::string name;
+    for (const auto& webhook : listed.webhooks()) {
+        EXPECT_EQ(webhook.provider(), "meta");
+        EXPECT_EQ(webhook.app_id(), "app1");
+        EXPECT_EQ(webhook.parse(), "well_formed");
+        EXPECT_TRUE(webhook.body().empty()) << "a list shows no bodies";
+        if (get(webhook.name()).body() == early) name = webhook.name();
+    }
+    ASSERT_FALSE(name.empty());
+    EXPECT_EQ(list("malformed_json").webhooks_size(), 0);
+
+    // A page at a time.
+    const auto first = list("", 1);
+    ASSERT_EQ(first.webhooks_size(), 1);
+    const auto second = list("", 1, first.next_page_token());
+    ASSERT_EQ(second.webhooks_size(), 1);
+    EXPECT_NE(first.webhooks(0).name(), second.webhooks(0).name());
+
+    ASSERT_EQ(get(name).elements_size(), 1);
+    EXPECT_EQ(get(name).elements(0).state(), v1::ELEMENT_STATE_QUARANTINED);
+    connect("mpya", "ch2", "P2", "app1");
+    EXPECT_EQ(get(name).elements(0).state(), v1::ELEMENT_STATE_MISSING);
+    EXPECT_EQ(get(name).elements(0).tenant_id(), "mpya");
+    EXPECT_EQ(reread(name, true).missing(), 1);
+    EXPECT_EQ(events("MessageReceived").size(), 1U);
+    const auto appended = reread(name, false);
+    EXPECT_EQ(appended.appended(), 1);
+    ASSERT_EQ(appended.webhooks_size(), 1);
+    EXPECT_EQ(appended.webhooks(0).elements(0).provider_message_id(), "wamid.2");
+    EXPECT_EQ(events("MessageReceived").size(), 2U);
+    const auto again = reread(name, false);
+    EXPECT_EQ(again.appended(), 0);
+    EXPECT_EQ(again.elements_read(), 1);
+    EXPECT_EQ(get(name).elements(0).state(), v1::ELEMENT_STATE_STORED);
+}
+
+TEST_F(WebhookService, RefusesNamesAndRangesThatCannotBe) {
+    using common::v1::ERROR_REASON_FIELD_INVALID;
+    for (const auto* name : {"webhooks/", "webhooks/0", "webhooks/9-1", "webhooks/0-99", "0-1"}) {
+        get(name);
+        ASSERT_TRUE(failure) << name;
+        EXPECT_EQ(failure->code, grpc::StatusCode::NOT_FOUND) << name;
+    }
+    v1::ListWebhooksRequest request;
+    request.set_lane(kLanes);
+    ask<v1::ListWebhooksResponse>(&Stub::ListWebhooks, request);
+    ASSERT_TRUE(failure);
+    EXPECT_EQ(failure->reason, ERROR_REASON_FIELD_INVALID);
+    EXPECT_EQ(failure->fields.at(0).field, "lane");
+    list("", 501);
+    EXPECT_EQ(failure->fields.at(0).field, "page_size");
+    list("", 1, "nonsense");
+    EXPECT_EQ(failure->reason, common::v1::ERROR_REASON_PAGE_TOKEN_INVALID);
+    v1::RereadWebhooksRequest both;
+    both.add_names("webhooks/0-1");
+    both.set_parse("repaired");
+    ask<v1::RereadWebhooksResponse>(&Stub::RereadWebhooks, both);
+    EXPECT_EQ(failure->fields.at(0).field, "names");
+}
+
+// A provider of 200 lines with a wire and a signature of its own, in both directions.
+class SecondProvider : public Gateway {
+protected:
+    SecondProvider() { connect("echoes", "ch9", "echo-1", "", "ECHO"); }
+
+    int report(const std::string& body, const std::string& seal) {
+        http::Request request;
+        request.path = "/webhooks/echo";
+        request.headers.add("Echo-Seal", seal);
+        request.body = body;
+        std::promise<int> status;
+        door.webhook(echo, std::move(request), http::Responder([&](const http::Response& answer) {
+                         status.set_value(answer.status);
+                     }));
+        return status.get_future().get();
+    }
+    int report(const std::string& body) { return report(body, phone.seal(body)); }
+
+    // Queued as a reply; its id.
+    std::string write(const std::string& customer, const common::v1::MessageContent& content) {
         QueueMessage message;
         message.message_id = ids.next().text();
         message.channel_id = "ch9";
         message.customer_id = customer;
+        message.priority = kPriorityReply;
         message.preconditions.purpose = std::string(kService);
-        message.to = "+255712345678";
-        common::v1::MessageContent content;
-        content.mutable_text()->set_body(text);
+        message.to = kPhone;
         message.content = content.SerializeAsString();
         append("echoes", by_customer(customer), message_stream("echoes", message.message_id), 0,
                encode(MessageEvent(MessageQueued{message}), clock.now()));
-        until_events("SendAttempted", static_cast<std::size_t>(attempts_before) + 1);
         return message.message_id;
-    };
-    say("Karibu", 0);
+    }
+    std::string write(const std::string& customer, const std::string& text) {
+        common::v1::MessageContent content;
+        content.mutable_text()->set_body(text);
+        return write(customer, content);
+    }
+    std::string state(const std::string& id) {
+        v1::Message resource;
+        if (const auto body = read_model.get("echoes", "message", id))
+            resource.ParseFromString(*body);
+        return resource.state();
+    }
+
+    static constexpr const char* kPhone = "+255712345678";
+};
+
+TEST_F(SecondProvider, BringsWhatACustomerSaysAndTaps) {
+    const auto hello = phone.say("echo-1", kPhone, "Habari\tyako?\n\\o/");
+    EXPECT_EQ(report(hello), 200);
+    EXPECT_EQ(report(hello), 200);  // twice is once
+    ASSERT_EQ(events("MessageReceived").size(), 1U);
+    const auto event = events("MessageReceived").front();
+    EXPECT_EQ(event.stream.tenant, "echoes");
+    EXPECT_EQ(event.meta.actor, "provider:echo");
+    v1::MessageReceived message;
+    ASSERT_TRUE(message.ParseFromString(event.payload));
+    EXPECT_EQ(message.kind(), v1::INBOUND_KIND_TEXT);
+    EXPECT_EQ(message.personal().text(), "Habari\tyako?\n\\o/");
+    EXPECT_EQ(message.personal().phone(), kPhone);
+
+    start_dispatcher();
+    common::v1::MessageContent question;
+    question.mutable_buttons()->set_body("Chai?");
+    question.mutable_buttons()->add_titles("Ndiyo");
+    question.mutable_buttons()->add_titles("Hapana");
+    const auto asked = write(only_customer(), question);
     until_events("SendAccepted", 1);
-    ASSERT_EQ(echo.seen().size(), 1U);
-    EXPECT_EQ(echo.seen()[0].from, "echo-1");
-    EXPECT_EQ(echo.seen()[0].to, "+255712345678");
-    EXPECT_EQ(echo.seen()[0].text, "Karibu");
-    EXPECT_TRUE(keys.read_callback("echoes", echo.seen()[0].callback_data));
-    echo.block("+255712345678");
-    const auto refused = say("Upo?", 1);
+    const auto shown = phone.received().at(0);
+    EXPECT_EQ(shown.text, "Chai?");
+    ASSERT_EQ(shown.buttons.size(), 2U);
+    EXPECT_EQ(report(phone.tap("echo-1", kPhone, shown.buttons[1])), 200);
+    bool tapped = false;
+    for (const auto& received : events("MessageReceived")) {
+        ASSERT_TRUE(message.ParseFromString(received.payload));
+        tapped |= message.tap_id() == asked + ":1" && message.personal().text() == "Hapana" &&
+                  message.kind() == v1::INBOUND_KIND_BUTTON;
+    }
+    EXPECT_TRUE(tapped);
+}
+
+TEST_F(SecondProvider, IsNotBelievedWithoutItsSeal) {
+    const auto hello = phone.say("echo-1", kPhone, "Habari");
+    EXPECT_EQ(report(hello, ""), 401);
+    EXPECT_EQ(report(hello, signature(hello)), 401) << "another provider's signature";
+    EXPECT_EQ(report(hello, testing::echo::seal(Secret("another"), hello)), 401);
+    EXPECT_TRUE(events("WebhookReceived").empty());
+    EXPECT_TRUE(events("MessageReceived").empty());
+}
+
+TEST_F(SecondProvider, OwnsItsNumbersAloneEvenWhereAnotherProviderHasTheSame) {
+    connect("shop-of-meta", "ch8", "echo-2", "app1");
+    EXPECT_EQ(report(phone.say("echo-2", kPhone, "Habari")), 200);
+    EXPECT_TRUE(events("MessageReceived").empty());
+    EXPECT_EQ(events("ElementQuarantined").size(), 1U);
+}
+
+TEST_F(SecondProvider, IsWrittenToAndSaysWhatBecameOfIt) {
+    EXPECT_EQ(report(phone.say("echo-1", kPhone, "Habari")), 200);
+    start_dispatcher();
+    const auto id = write(only_customer(), "Karibu");
+    until_events("SendAccepted", 1);
+    ASSERT_EQ(phone.received().size(), 1U);
+    const auto shown = phone.received().front();
+    EXPECT_EQ(shown.number, "echo-1");
+    EXPECT_EQ(shown.to, kPhone);
+    EXPECT_EQ(shown.text, "Karibu");
+    EXPECT_EQ(shown.pass, "token");
+    EXPECT_TRUE(keys.read_callback("echoes", shown.ticket));
+    EXPECT_EQ(report(testing::EchoPhone::fate(shown, "delivered")), 200);
+    until([&] { return state(id) == "DELIVERED"; }, "DELIVERED");
+    EXPECT_TRUE(provider.calls().empty());
+}
+
+TEST_F(SecondProvider, RefusesInItsOwnWords) {
+    EXPECT_EQ(report(phone.say("echo-1", kPhone, "Habari")), 200);
+    start_dispatcher();
+    phone.refuse("blocked");
+    const auto id = write(only_customer(), "Upo?");
     until_events("SendFailed", 1);
     const auto events_of_it = events("SendFailed");
     const auto failed = std::get<SendFailed>(
         decode_message(events_of_it.front().type, events_of_it.front().payload));
-    EXPECT_EQ(events_of_it.front().stream.key, refused);
+    EXPECT_EQ(events_of_it.front().stream.key, id);
+    EXPECT_EQ(failed.error.error_class, ErrorClass::rejected);
     EXPECT_EQ(failed.error.code, "blocked");
-    EXPECT_EQ(failed.error.details, "by its owner");
+    EXPECT_EQ(failed.error.title, "The phone is switched off");
     EXPECT_EQ(failed.retry_at, Time{});
-    EXPECT_TRUE(provider.calls().empty());
+    // Its credentials are refused: the channel waits for a person.
+    phone.refuse("pass");
+    write(only_customer(), "Upo?");
+    until_events("ChannelPaused", 1);
+    EXPECT_EQ(events("ChannelPaused").front().stream.key, "ch9");
+}
+
+TEST_F(SecondProvider, ItsPastIsReadAgainToo) {
+    // Its channel was not there yet.
+    const auto body = phone.say("echo-3", kPhone, "Habari");
+    EXPECT_EQ(report(body), 200);
+    EXPECT_TRUE(events("MessageReceived").empty());
+    connect("late", "ch7", "echo-3", "", "ECHO");
+    RawWebhooks webhooks{store, directory, contacts, keys, providers};
+    const auto page = webhooks.list({});
+    ASSERT_EQ(page.webhooks.size(), 1U);
+    EXPECT_EQ(page.webhooks.front().raw.provider(), "echo");
+    const auto elements = webhooks.read(page.webhooks.front(), true, "operator:asha");
+    ASSERT_EQ(elements.size(), 1U);
+    EXPECT_EQ(elements.front().state, ElementState::appended);
+    EXPECT_EQ(events("MessageReceived").size(), 1U);
 }
 
 TEST_F(Gateway, TheBreakerIsToldByTheReplicaThatSendsAndByNoOther) {

@@ -31,13 +31,11 @@ TEST(Settings, SayWhichPacksLanguagesAndProvidersThereAre) {
     EXPECT_EQ(as_delivered.languages, (std::vector<std::string>{"en", "sw"}));
     EXPECT_EQ(as_delivered.payment_providers, (std::vector<PaymentProvider>{{"mpesa", {"KES"}}}));
     const auto other = installation_of({"PACKS=ECOMMERCE,BOOKING",
-                                        "PAYMENT_PROVIDERS=mpesa:KES, cards:KES/USD, cash",
-                                        "META_APPS=app1:secret"});
+                                        "PAYMENT_PROVIDERS=mpesa:KES, cards:KES/USD, cash"});
     EXPECT_EQ(other.packs, (std::vector<std::string>{"ECOMMERCE", "BOOKING"}));
     EXPECT_EQ(other.payment_providers,
               (std::vector<PaymentProvider>{
                   {"mpesa", {"KES"}}, {"cards", {"KES", "USD"}}, {"cash", {}}}));
-    EXPECT_EQ(other.channel_apps, std::vector<std::string>{"app1"});
 }
 
 TEST(Settings, AProviderWithACurrencyThatDoesNotExistIsAMistake) {

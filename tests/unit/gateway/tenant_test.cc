@@ -19,8 +19,7 @@ const Installation& can() {
                                             {"Africa/Nairobi", {"KE"}},
                                             {"Etc/GMT+3", {}},
                                             {"Europe/Berlin", {"DE"}},
-                                            {"GMT", {}}},
-                                           {"app1"}};
+                                            {"GMT", {}}}};
     return installation;
 }
 Decision<TenantEvent, TenantRejection> decide(const Tenant& tenant, const TenantCommand& command) {
@@ -240,8 +239,8 @@ TEST(Channel, RefusesLimitsThatLeaveNothingToSend) {
     auto c = connect();
     c.limits = {80, 80, 6, 45};
     EXPECT_EQ(given_channel().when(c).rejection(), ChannelRejection::invalid);
-    EXPECT_TRUE(faults_of(with_defaults(ChannelLimits{0, 0, 0, 0})).empty());
-    EXPECT_TRUE(faults_of(with_defaults(ChannelLimits{2, 0, 0, 0})).empty());
+    EXPECT_TRUE(faults_of(with_defaults(ChannelLimits{0, 0, 0, 0}, {})).empty());
+    EXPECT_TRUE(faults_of(with_defaults(ChannelLimits{2, 0, 0, 0}, {})).empty());
 }
 
 }  // namespace

@@ -1,7 +1,7 @@
 #include <gtest/gtest.h>
 
 #include "flowstack/common/v1/message_content.pb.h"
-#include "services/gateway/providers/meta/client.h"
+#include "services/gateway/providers/meta/cloud_api.h"
 #include "services/gateway/providers/meta/errors.h"
 #include "services/gateway/providers/meta/renderer.h"
 
@@ -138,6 +138,42 @@ TEST(MetaAnswers, WhatCannotBeReadProvesNothing) {
     EXPECT_EQ(of(404), ErrorClass::rejected);
     EXPECT_EQ(of(401), ErrorClass::unauthorised);
     EXPECT_EQ(of(429), ErrorClass::too_fast);
+}
+
+TEST(MetaCloudApi, TakesAChannelOfAnAppThatIsConfiguredAndOfNoOther) {
+    http::Client client;
+    const CloudApi api(client, {.base_url = "http://127.0.0.1:1",
+                                .apps = {{"app1", Secret("secret")}},
+                                .verify_token = Secret("verify")});
+    ConnectChannel channel;
+    channel.external_id = "106540352242922";
+    EXPECT_TRUE(api.faults_of(channel).empty());
+    channel.app_id = "app1";
+    EXPECT_TRUE(api.faults_of(channel).empty());
+    channel.app_id = "app2";
+    ASSERT_EQ(api.faults_of(channel).size(), 1U);
+    EXPECT_EQ(api.faults_of(channel).front().field, "app_id");
+    channel.external_id = "1065 4035";
+    EXPECT_EQ(api.faults_of(channel).size(), 2U);
+}
+
+TEST(MetaCloudApi, AnswersTheHandshakeOfWhoeverKnowsTheToken) {
+    http::Client client;
+    const auto shake = [&](const char* configured, const std::string& query) {
+        const CloudApi api(client,
+                           {.base_url = "", .apps = {}, .verify_token = Secret(configured)});
+        http::Request request;
+        request.query = query;
+        return api.handshake(request);
+    };
+    const auto taken =
+        shake("verify", "hub.mode=subscribe&hub.challenge=42&hub.verify_token=verify");
+    EXPECT_EQ(taken.status, 200);
+    EXPECT_EQ(taken.body, "42");
+    EXPECT_EQ(shake("verify", "hub.mode=subscribe&hub.challenge=42&hub.verify_token=wrong").status,
+              403);
+    EXPECT_EQ(shake("verify", "hub.mode=subscribe&hub.verify_token=verify").status, 403);
+    EXPECT_EQ(shake("", "hub.mode=subscribe&hub.challenge=42&hub.verify_token=").status, 403);
 }
 
 }  // namespace

@@ -1,7 +1,9 @@
-#include "services/gateway/providers/meta/client.h"
+#include "services/gateway/providers/meta/cloud_api.h"
 
 #include <algorithm>
 
+#include "common/crypto/hash.h"
+#include "services/gateway/providers/meta/meta_parser.h"
 #include "services/gateway/providers/meta/renderer.h"
 
 namespace flowstack::gateway::meta {
@@ -32,12 +34,46 @@ http::ClientRequest with_token(http::ClientRequest request, const Secret& token)
 }  // namespace
 
 std::vector<FieldError> CloudApi::faults_of(const ConnectChannel& channel) const {
+    std::vector<FieldError> faults;
     const auto visible = [](char c) { return c > ' ' && c < 127; };
     if (channel.external_id.empty() || channel.external_id.size() > 64 ||
         !std::ranges::all_of(channel.external_id, visible))
-        return {{"external_id", "must be Meta's phone_number_id"}};
-    return {};
+        faults.push_back({"external_id", "must be Meta's phone_number_id"});
+    // The webhooks of an app that is not configured look forged, so its channel would stay silent.
+    if (!channel.app_id.empty() &&
+        std::ranges::find(options_.apps, channel.app_id, &MetaApp::id) == options_.apps.end())
+        faults.push_back({"app_id", "must be an app of the setting META_APPS, or empty"});
+    return faults;
 }
+
+// ---------------------------------------------------------------- webhooks
+
+// The first one is the name of today; older systems gave the others.
+std::vector<std::string> CloudApi::webhook_paths() const {
+    return {"/webhooks/whatsapp", "/whatsapp/webhook", "/api/messages/incoming"};
+}
+
+http::Response CloudApi::handshake(const http::Request& request) const {
+    const auto mode = request.query_param("hub.mode").value_or("");
+    const auto challenge = request.query_param("hub.challenge");
+    const auto token = request.query_param("hub.verify_token").value_or("");
+    if (mode != "subscribe" || !challenge || options_.verify_token.empty() ||
+        !crypto::constant_time_equal(token, options_.verify_token.reveal()))
+        return http::Response::problem(403, "Forbidden",
+                                       "hub.verify_token is not the configured META_VERIFY_TOKEN.",
+                                       "PERMISSION_DENIED");
+    return http::Response::text(200, *challenge);
+}
+
+std::variant<Unsigned, SignedWebhook> CloudApi::read(const http::Request& request) const {
+    auto app = signing_app(options_.apps, request.body, request.headers.get("X-Hub-Signature-256"));
+    if (!app) return Unsigned{};
+    return SignedWebhook{std::move(*app), parse_meta_webhook(request.body)};
+}
+
+ParsedWebhook CloudApi::parse(std::string_view body) const { return parse_meta_webhook(body); }
+
+// ---------------------------------------------------------------- sending
 
 std::vector<FieldError> CloudApi::faults_of(const common::v1::MessageContent& content) const {
     return meta::faults_of(content);
@@ -46,7 +82,7 @@ std::vector<FieldError> CloudApi::faults_of(const common::v1::MessageContent& co
 void CloudApi::send(OutboundCall call, std::function<void(Outcome)> done) const {
     http::ClientRequest request;
     request.method = "POST";
-    request.url = base_url_ + "/" + call.channel_external_id + "/messages";
+    request.url = options_.base_url + "/" + call.channel_external_id + "/messages";
     request.headers.add("Content-Type", "application/json");
     request.body = render_send(call.content, call.to, call.message_id, call.callback_data);
     request.timeout_ms = static_cast<int>(call.timeout.count());

@@ -1,0 +1,45 @@
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "common/http/client.h"
+#include "services/gateway/providers/meta/options.h"
+#include "services/gateway/providers/provider.h"
+
+// Meta's Cloud API as a messaging provider.
+namespace flowstack::gateway::meta {
+
+class CloudApi final : public MessagingProvider {
+public:
+    CloudApi(http::Client& client, CloudApiOptions options)
+        : client_(client), options_(std::move(options)) {}
+
+    std::string_view kind() const override { return "META_CLOUD"; }
+    std::string_view name() const override { return "meta"; }
+
+    std::vector<FieldError> faults_of(const ConnectChannel& channel) const override;
+    // Those of a number of the Cloud API: 80 messages a second, in and out together; one message in
+    // 6 s for a pair of numbers, with 45 in a burst.
+    ChannelLimits default_limits() const override {
+        return {.per_second = 80,
+                .inbound_headroom_per_second = 20,
+                .pair_interval_seconds = 6,
+                .pair_burst = 45};
+    }
+
+    // Signed by an app's secret; one body for many numbers.
+    std::vector<std::string> webhook_paths() const override;
+    http::Response handshake(const http::Request& request) const override;
+    std::variant<Unsigned, SignedWebhook> read(const http::Request& request) const override;
+    ParsedWebhook parse(std::string_view body) const override;
+
+    std::vector<FieldError> faults_of(const common::v1::MessageContent& content) const override;
+    void send(OutboundCall call, std::function<void(Outcome)> done) const override;
+
+private:
+    http::Client& client_;
+    CloudApiOptions options_;
+};
+
+}  // namespace flowstack::gateway::meta

@@ -1,0 +1,168 @@
+#include "services/gateway/wiring.h"
+
+#include <grpcpp/impl/codegen/service_type.h>
+#include <unistd.h>
+
+#include <memory>
+#include <mutex>
+
+#include "common/config/config.h"
+#include "common/core/clock.h"
+#include "common/core/ids.h"
+#include "common/crypto/envelope.h"
+#include "common/http/router.h"
+#include "common/http/server.h"
+#include "common/observability/log.h"
+#include "common/rpc/channel.h"
+#include "common/rpc/server.h"
+#include "common/service/host.h"
+#include "services/gateway/adapters/contacts.h"
+#include "services/gateway/adapters/derive.h"
+#include "services/gateway/adapters/directory.h"
+#include "services/gateway/adapters/own_flows.h"
+#include "services/gateway/adapters/projections.h"
+#include "services/gateway/adapters/reactor.h"
+#include "services/gateway/adapters/rest_keys.h"
+#include "services/gateway/adapters/rpc.h"
+#include "services/gateway/adapters/settings_check.h"
+#include "services/gateway/adapters/time_zones.h"
+#include "services/gateway/dispatch/dispatcher.h"
+#include "services/gateway/inbound/rpc_message_log.h"
+#include "services/gateway/inbound/rpc_webhooks.h"
+#include "services/gateway/inbound/webhook_door.h"
+#include "services/gateway/rest/rest.h"
+
+namespace flowstack::gateway {
+
+// Tenants, channels, contacts, what comes in and what leaves: top to bottom.
+int run(int argc, char** argv, const MakeProviders& make_providers) {
+    config::Reader reader(argc, argv, environ);
+    const auto options =
+        service::host_options(reader, "gateway", {"conversation", "campaign", "payment"});
+    const auto config = gateway_config(reader);
+    auto master_key = crypto::MasterKey::from_hex(config.master_key);
+    if (!master_key && !config.master_key.empty())
+        reader.mistake("MASTER_KEY: must be 64 hex digits");
+    reader.finish();
+
+    auto installation = config.installation;
+    installation.time_zones = installed_time_zones();
+    const SystemClock clock;
+    IdSource ids(clock);
+    const DerivedKeys keys(config.master_key);
+    service::Host host(options, make_derive(options.store.lanes, keys));
+    auto& store = host.store();
+
+    Directory directory(store, *master_key);
+    SettingsCheck settings_check(host.metrics(), installation);
+    directory.on_tenant([&](const auto& tenant) { settings_check(tenant); });
+    Contacts contacts(store, keys, ids, clock);
+    Reactor reactor(store, directory, contacts, config.retry);
+    host.react([&](const auto& event, auto& turn) { reactor.react(event, turn); });
+    host.project(project);
+
+    http::Client client(
+        {.connections_per_host_max = 256, .connections_max = 1024, .user_agent = "FlowStack"});
+    const auto owned_providers = make_providers(config, client);
+    std::vector<const MessagingProvider*> listed;
+    for (const auto& provider : owned_providers) listed.push_back(provider.get());
+    const Providers providers(std::move(listed));
+    Dispatcher dispatcher(store, host.owners(), directory, contacts, keys, providers, clock,
+                          host.metrics(),
+                          {.replica = options.replica_id,
+                           .policy = config.retry,
+                           .poll_ms = config.dispatch_poll_ms,
+                           .attempt_start_ms_max = config.attempt_start_ms_max,
+                           .send_timeout_ms = config.send_timeout_ms,
+                           .held_retry_ms = config.held_retry_ms,
+                           .window_margin_ms = config.window_margin_ms,
+                           .in_flight_max = config.sends_in_flight_max,
+                           .breaker_failures = config.breaker_failures,
+                           .breaker_open_ms = config.breaker_open_ms,
+                           .breaker_open_max_ms = config.breaker_open_max_ms});
+    host.on_work([&](Time due_at) { dispatcher.wake(due_at); });
+    host.work(std::string(kEvidenceKind),
+              [&](const auto& row, auto done) { dispatcher.evidence_over(row, done); });
+
+    WebhookDoor door(providers, store, directory, contacts, keys, ids, clock, host.metrics(),
+                     {.lookup_threads = config.lookup_threads,
+                      .lookups_queued_max = config.lookups_queued_max,
+                      .customers_cached_max = config.customers_cached_max});
+    host.on_settings_change([&](const auto& change) { directory.apply(change); });
+
+    std::mutex channels_mutex;
+    const auto neighbour = [&](const std::string& service) {
+        const std::lock_guard lock(channels_mutex);
+        return host.channel(service);
+    };
+    const Doors doors{
+        host.rpc(),
+        store,
+        host.read_model(),
+        directory,
+        contacts,
+        *master_key,
+        clock,
+        ids,
+        providers,
+        config.window_margin_ms,
+        options.replica_id,
+        [&](const auto& tenant, const auto& channel) { return dispatcher.look(tenant, channel); },
+        installation,
+        [&](const auto& tenant, const auto& flow_key) {
+            return has_published_flow(neighbour("conversation"), tenant, flow_key);
+        }};
+    auto services = make_tenant_services(doors);
+    for (auto& named : make_message_services(doors)) services.push_back(std::move(named));
+    RawWebhooks raw_webhooks(store, directory, contacts, keys, providers);
+    services.push_back(make_webhook_service(doors, raw_webhooks));
+    services.push_back(make_message_log_service(doors));
+    for (auto& named : services) host.serve(*named.service, named.full_name);
+
+    http::Router router;
+    door.add_routes(router);
+    std::shared_ptr<grpc::Channel> own_channel;
+    const DirectoryKeys rest_keys(directory);
+    Rest rest(rest_keys, {.admin_key = config.admin_key,
+                          .admin_password = config.admin_password,
+                          .timeout_ms = config.rest_timeout_ms,
+                          .channel = [&](const std::string& service) {
+                              if (service != "gateway") return neighbour(service);
+                              const std::lock_guard lock(channels_mutex);
+                              // Our own methods go through the same door as everybody's.
+                              if (!own_channel)
+                                  own_channel =
+                                      rpc::make_channel(options.grpc_address + ":" +
+                                                            std::to_string(host.rpc().port()),
+                                                        {.internal_key = options.internal_key});
+                              return own_channel;
+                          }});
+    rest.add_routes(router);
+    host.admin_page("/routes", [&] { return http::routes_json(router.routes()); });
+
+    http::Server http_door({.address = config.http_address,
+                            .port = config.http_port,
+                            .threads = config.http_threads,
+                            .body_bytes_max = config.body_bytes_max,
+                            .body_limit =
+                                [&](std::string_view, std::string_view path) {
+                                    return door.serves(path) ? config.webhook_bytes_max
+                                                             : config.body_bytes_max;
+                                }},
+                           router.handler());
+    // Stopped last of the three, before the store: what the others have begun is still written.
+    host.also(
+        "webhooks", [] {}, [&](auto) { door.stop(); });
+    host.also(
+        "dispatcher", [&] { dispatcher.start(); }, [&](auto grace) { dispatcher.stop(grace); });
+    host.also(
+        "http",
+        [&] {
+            http_door.start();
+            log::info("the door is open", {{"port", http_door.port()}});
+        },
+        [&](auto grace) { http_door.drain(grace); });
+    return host.run();
+}
+
+}  // namespace flowstack::gateway
