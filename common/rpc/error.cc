@@ -100,6 +100,7 @@ Failure key_reused(std::string_view request_id) {
 Failure overloaded(std::chrono::milliseconds retry_after) {
     Failure failure(StatusCode::RESOURCE_EXHAUSTED, common::v1::ERROR_REASON_OVERLOADED,
                     "too much is waiting here already; try again later");
+    failure.quotas.push_back({"", "process", "calls that wait or stream at the same time"});
     failure.retry_after = retry_after;
     return failure;
 }

@@ -23,22 +23,43 @@ std::optional<Contacts::Found> Contacts::find(const std::string& tenant, const I
     return follow(tenant, claim->value);
 }
 
+std::optional<eventlog::Command> contact_change(const std::string& tenant,
+                                                const std::string& customer_id,
+                                                const eventlog::Folded<Contact>& contact,
+                                                const ContactCommand& command, Time at) {
+    const auto decision = decide(contact.state, command);
+    if (!decision.accepted() || decision.events().empty()) return std::nullopt;
+    eventlog::Command change;
+    change.tenant = tenant;
+    change.meta.routing = by_customer(customer_id);
+    change.parts.push_back({contact_stream(tenant, customer_id), contact.expected(),
+                            encode_all(decision.events(), at)});
+    return change;
+}
+
+void Contacts::change(const std::string& tenant, const std::string& customer_id,
+                      const ContactCommand& command, std::string command_id) {
+    auto change =
+        contact_change(tenant, customer_id, folds_.load(contact_stream(tenant, customer_id)),
+                       command, clock_.now());
+    if (!change) return;
+    change->id = std::move(command_id);
+    change->dedupe = eventlog::Dedupe::version;
+    const auto verdict = store_.append(std::move(*change));
+    // Another version: somebody else has written the same, or the plan that needs it is refused.
+    if (!verdict.accepted() && verdict.outcome != eventlog::Outcome::wrong_version)
+        throw Contention("a contact could not be changed");
+}
+
+// Gateway's own consumer tells the survivor too when it hears of the merge (reactor.cc). It is done
+// here as well, so that a message never leaves to somebody who had refused under the other
+// identity, and so that the other services learn of the link before they see the message that
+// showed it.
 void Contacts::merge(const std::string& tenant, const std::string& closing,
                      const std::string& survivor) {
-    const auto stream = contact_stream(tenant, closing);
-    const auto folded = folds_.load(stream);
-    auto decision = decide(folded.state, MergeInto{survivor});
-    if (!decision.accepted()) return;  // closed meanwhile: whoever did it said where to
-    eventlog::Command command;
-    command.id = "merge/" + closing + "/" + survivor;
-    command.meta.routing = by_customer(closing);
-    command.tenant = tenant;
-    command.dedupe = eventlog::Dedupe::version;
-    command.parts.push_back(
-        {stream, folded.expected(), encode_all(decision.events(), clock_.now())});
-    const auto verdict = store_.append(std::move(command));
-    if (!verdict.accepted() && verdict.outcome != eventlog::Outcome::wrong_version)
-        throw Contention("a contact could not be merged");
+    change(tenant, closing, MergeInto{survivor}, "merge/" + closing + "/" + survivor);
+    change(tenant, survivor, last_words(contact_stream(tenant, closing)),
+           "link/" + closing + "/" + survivor);
 }
 
 LinkMerged Contacts::last_words(const eventlog::StreamName& closed) {
@@ -55,27 +76,6 @@ LinkMerged Contacts::last_words(const eventlog::StreamName& closed) {
         link.utility = open->utility;
     }
     return link;
-}
-
-// Gateway's own consumer does the same when it hears of the merge (reactor.cc). It is done here
-// too, so that a message never leaves to somebody who had refused under the other identity, and so
-// that the other services learn of the link before they see the message that showed it.
-void Contacts::link(const std::string& tenant, const std::string& closed,
-                    const std::string& survivor) {
-    const auto stream = contact_stream(tenant, survivor);
-    const auto folded = folds_.load(stream);
-    const auto decision = decide(folded.state, last_words(contact_stream(tenant, closed)));
-    if (!decision.accepted() || decision.events().empty()) return;
-    eventlog::Command command;
-    command.id = "link/" + closed + "/" + survivor;
-    command.meta.routing = by_customer(survivor);
-    command.tenant = tenant;
-    command.dedupe = eventlog::Dedupe::version;
-    command.parts.push_back(
-        {stream, folded.expected(), encode_all(decision.events(), clock_.now())});
-    const auto verdict = store_.append(std::move(command));
-    if (!verdict.accepted() && verdict.outcome != eventlog::Outcome::wrong_version)
-        throw Contention("two contacts could not be linked");
 }
 
 ContactPlan Contacts::plan(const std::string& tenant, const std::string& channel_id,
@@ -118,10 +118,8 @@ ContactPlan Contacts::plan(const std::string& tenant, const std::string& channel
     }
 
     auto& survivor = customers.front();
-    for (std::size_t i = 1; i < customers.size(); ++i) {
+    for (std::size_t i = 1; i < customers.size(); ++i)
         merge(tenant, customers[i].customer_id, survivor.customer_id);
-        link(tenant, customers[i].customer_id, survivor.customer_id);
-    }
     if (customers.size() > 1) survivor = follow(tenant, survivor.customer_id);
 
     // An identity that a merged contact holds stays claimed by it and forwards; only new ones are

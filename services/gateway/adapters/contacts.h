@@ -7,8 +7,8 @@
 #include "common/core/ids.h"
 #include "common/eventlog/folds.h"
 #include "services/gateway/adapters/codec.h"
-#include "services/gateway/inbound/customers.h"
 #include "services/gateway/adapters/derive.h"
+#include "services/gateway/inbound/customers.h"
 
 // Finds or mints the customer of some identities. Blocks on the store: not for a server's thread.
 namespace flowstack::gateway {
@@ -20,6 +20,13 @@ struct ContactPlan {
     std::optional<eventlog::Part> part;
     std::vector<ContactEvent> events;
 };
+
+// What this command changes in a contact as it was read: a command without an id. Nothing when it
+// is refused or changes nothing.
+std::optional<eventlog::Command> contact_change(const std::string& tenant,
+                                                const std::string& customer_id,
+                                                const eventlog::Folded<Contact>& contact,
+                                                const ContactCommand& command, Time at);
 
 class Contacts {
 public:
@@ -51,8 +58,10 @@ public:
     eventlog::Folds<ContactCodec>& folds() { return folds_; }
 
 private:
+    // Closes `closing` and tells the survivor what it was known by and had refused.
     void merge(const std::string& tenant, const std::string& closing, const std::string& survivor);
-    void link(const std::string& tenant, const std::string& closed, const std::string& survivor);
+    void change(const std::string& tenant, const std::string& customer_id,
+                const ContactCommand& command, std::string command_id);
 
     eventlog::Store& store_;
     const DerivedKeys& keys_;

@@ -128,12 +128,7 @@ void Reactor::link_contacts(const Recorded& event, Turn& turn) {
     const auto& tenant = event.stream.tenant;
     const auto link = contacts_.last_words(event.stream);
     const auto survivor = contacts_.follow(tenant, merged->into);
-    const auto stream = contact_stream(tenant, survivor.customer_id);
-    const auto folded = contacts_.folds().load(stream, turn);
-    const auto decision = decide(folded.state, link);
-    if (!decision.accepted() || decision.events().empty()) return;
-    turn.append(command_on(tenant, by_customer(survivor.customer_id), stream, folded.expected(),
-                           decision.events(), event.recorded_at));
+    change_contact(tenant, survivor.customer_id, link, event, turn);
 }
 
 namespace {
@@ -193,14 +188,17 @@ void Reactor::keep_opt_out(const Recorded& event, Turn& turn) {
     if (suppressed.error().error_class() != v1::SEND_ERROR_CLASS_OPTED_OUT) return;
     const auto& tenant = event.stream.tenant;
     const auto found = contacts_.follow(tenant, suppressed.customer_id());
-    const auto stream = contact_stream(tenant, found.customer_id);
-    const auto contact = contacts_.folds().load(stream, turn);
-    const auto decision = decide(
-        contact.state,
-        ChangeConsent{{std::string(kMarketing)}, false, "error_" + suppressed.error().code(), ""});
-    if (!decision.accepted() || decision.events().empty()) return;
-    turn.append(command_on(tenant, by_customer(found.customer_id), stream, contact.expected(),
-                           decision.events(), event.recorded_at));
+    change_contact(
+        tenant, found.customer_id,
+        ChangeConsent{{std::string(kMarketing)}, false, "error_" + suppressed.error().code(), ""},
+        event, turn);
+}
+
+void Reactor::change_contact(const std::string& tenant, const std::string& customer_id,
+                             const ContactCommand& command, const Recorded& event, Turn& turn) {
+    const auto contact = contacts_.folds().load(contact_stream(tenant, customer_id), turn);
+    if (auto change = contact_change(tenant, customer_id, contact, command, event.recorded_at))
+        turn.append(std::move(*change));
 }
 
 }  // namespace flowstack::gateway

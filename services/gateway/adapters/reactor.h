@@ -34,6 +34,9 @@ private:
     void move_parked(const eventlog::Recorded& event, eventlog::Turn& turn);
     void move_after_acceptance(const eventlog::Recorded& event, eventlog::Turn& turn);
     void keep_opt_out(const eventlog::Recorded& event, eventlog::Turn& turn);
+    void change_contact(const std::string& tenant, const std::string& customer_id,
+                        const ContactCommand& command, const eventlog::Recorded& event,
+                        eventlog::Turn& turn);
 
     eventlog::Store& store_;
     Directory& directory_;

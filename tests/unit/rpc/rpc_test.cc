@@ -234,6 +234,8 @@ TEST_F(Rpc, WhenAllWorkersAreBusyAndTheQueueIsFullTheRestIsRefusedAtOnce) {
             ++refused;
             EXPECT_EQ(failure_of(status)->reason, v1::ERROR_REASON_OVERLOADED);
             EXPECT_TRUE(failure_of(status)->retry_after);
+            ASSERT_EQ(failure_of(status)->quotas.size(), 1U);
+            EXPECT_EQ(failure_of(status)->quotas.front().subject, "process");
         }
     }
     EXPECT_EQ(answered, 2);
