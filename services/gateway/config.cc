@@ -123,8 +123,8 @@ GatewayConfig gateway_config(config::Reader& reader) {
         "DISPATCH_POLL_MS", 10, "how often the queues are searched for messages that are due", 1);
     c.attempt_start_ms_max = reader.duration_ms(
         "ATTEMPT_START_MS_MAX", 2'000,
-        "a call of the provider that has not begun so long after it was announced is never made; a "
-        "new owner of the lane waits as long",
+        "a send that has not started within this time of its attempt being recorded is never made; "
+        "a new owner of the lane waits this long before it sends",
         10);
     c.send_timeout_ms = reader.duration_ms(
         "SEND_TIMEOUT_MS", 10'000,

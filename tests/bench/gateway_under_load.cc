@@ -52,7 +52,7 @@ GatewayUnderLoad::GatewayUnderLoad(Context& context, bool with_sandbox) : contex
     auto& channel = *request.mutable_channel();
     channel.set_kind("META_CLOUD");
     channel.set_external_id(shop_.phone_number_id);
-    channel.set_waba_id("waba-" + shop_.tenant);
+    channel.set_business_account_id("waba-" + shop_.tenant);
     channel.set_app_id(context.environment.required("META_APP_ID"));
     channel.set_display_phone_number(shop_.display_phone_number);
     auto& limits = *channel.mutable_limits();

@@ -513,6 +513,19 @@ TEST_F(Compat, WhoNeverWroteIsAskedToPayWhenTheyWrite) {
     b.customer.wait_for(
         [](const ChatMessage& m) { return m.text.find("like to pay") != std::string::npos; },
         "the ways to pay");
+    // The log shows both directions.
+    shown("/admin/tenants/" + b.shop.tenant + "/logs", b.key, [&](const auto& page) {
+        bool said = false, answered = false;
+        for (const auto& line : page.at("logs").as_array()) {
+            if (text_at(line, "direction") == "in")
+                said |= text_at(line, "text") == "Hello" &&
+                        text_at(line, "from") == b.customer.number();
+            else
+                answered |= text_at(line, "to") == b.customer.number() &&
+                            text_at(line, "text").find("like to pay") != std::string::npos;
+        }
+        return said && answered;
+    });
     finish(b.customer, stack.sandbox(), pay_by_mpesa(b.customer), PurchaseSpec{}.pin);
     expect_right(b.shop);
 }

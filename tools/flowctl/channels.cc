@@ -57,7 +57,7 @@ int get_channel(Context& context, const std::string& name) {
                  {"kind", c.kind()},
                  {"external id", c.external_id()},
                  {"number", c.display_phone_number()},
-                 {"business account", c.waba_id()},
+                 {"business account", c.business_account_id()},
                  {"app", c.app_id()},
                  {"state", c.state()},
                  {"paused because", c.pause_reason()},

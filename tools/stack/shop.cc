@@ -99,7 +99,7 @@ void register_tenant(const ShopSpec& spec, const Environment& environment, Api& 
     channel.set_kind(spec.channel_kind);
     channel.set_external_id(spec.phone_number_id);
     if (at_meta(spec)) {
-        channel.set_waba_id("waba-" + spec.tenant);
+        channel.set_business_account_id("waba-" + spec.tenant);
         channel.set_app_id(environment.required("META_APP_ID"));
     }
     channel.set_display_phone_number(spec.display_phone_number);

@@ -225,7 +225,7 @@ eventlog::NewEvent encode(const ChannelEvent& event, Time occurred_at) {
                                      p.set_channel_id(c.channel_id);
                                      p.set_kind(c.kind);
                                      p.set_external_id(c.external_id);
-                                     p.set_waba_id(c.waba_id);
+                                     p.set_business_account_id(c.business_account_id);
                                      p.set_app_id(c.app_id);
                                      p.set_display_phone_number(c.display_phone_number);
                                      seal_into(*p.mutable_credentials(), c.credentials);
@@ -258,7 +258,7 @@ eventlog::NewEvent encode(const ChannelEvent& event, Time occurred_at) {
 ChannelEvent decode_channel(std::string_view type, std::string_view payload) {
     if (is<v1::ChannelConnected>(type)) {
         const auto p = parsed<v1::ChannelConnected>(payload);
-        return ChannelConnected{{p.channel_id(), p.kind(), p.external_id(), p.waba_id(), p.app_id(),
+        return ChannelConnected{{p.channel_id(), p.kind(), p.external_id(), p.business_account_id(), p.app_id(),
                                  p.display_phone_number(), sealed_of(p.credentials()),
                                  from_proto(p.limits())}};
     }

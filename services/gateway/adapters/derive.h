@@ -22,8 +22,8 @@ public:
     // one number have one claim, so whoever looks a person up by phone finds the same one.
     std::string identity_claim(std::string_view tenant, const Identity& identity) const;
 
-    // Our correlation id in a send, `biz_opaque_callback_data`: which attempt of which message it
-    // is, who asked for it, and a tag, so that only what we wrote is believed.
+    // What a send carries and a status brings back: which attempt of which message it is, who asked
+    // for it, and a tag, so that only what we wrote is believed.
     struct Callback {
         std::string message_id;
         std::string customer_id;

@@ -122,6 +122,7 @@ void log_received(const Recorded& event, Turn& turn, const v1::MessageReceived& 
     message.set_tap_id(received.tap_id());
     message.set_context_provider_message_id(received.context_provider_message_id());
     message.set_state("RECEIVED");
+    message.set_address(received.personal().phone());
     set_time(*message.mutable_create_time(), event.occurred_at);
     turn.put(document_of(event.stream.tenant, kReceivedDocument, received.provider_message_id(),
                          received.customer_id(), message.state(), event.occurred_at, message));

@@ -98,7 +98,7 @@ v1::Channel channel_resource(const std::string& tenant, const KnownChannel& know
     resource.set_channel_id(channel.channel_id);
     resource.set_kind(channel.kind);
     resource.set_external_id(channel.external_id);
-    resource.set_waba_id(channel.waba_id);
+    resource.set_business_account_id(channel.business_account_id);
     resource.set_app_id(channel.app_id);
     resource.set_display_phone_number(channel.display_phone_number);
     to_proto(channel.limits, *resource.mutable_limits());

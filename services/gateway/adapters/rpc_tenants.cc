@@ -71,7 +71,7 @@ ConnectChannel channel_from(const v1::ChannelSpec& spec, std::string channel_id,
     channel.channel_id = std::move(channel_id);
     channel.kind = spec.kind().empty() ? std::string(providers.first().kind()) : spec.kind();
     channel.external_id = spec.external_id();
-    channel.waba_id = spec.waba_id();
+    channel.business_account_id = spec.business_account_id();
     channel.app_id = spec.app_id();
     channel.display_phone_number = spec.display_phone_number();
     const auto* provider = providers.find(channel.kind);

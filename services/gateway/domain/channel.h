@@ -35,7 +35,7 @@ struct ConnectChannel {
     std::string channel_id;
     std::string kind;
     std::string external_id;
-    std::string waba_id;
+    std::string business_account_id;  // at the provider; empty where it has none
     std::string app_id;
     std::string display_phone_number;
     SealedCredentials credentials;

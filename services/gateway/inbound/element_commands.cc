@@ -209,7 +209,7 @@ Command status_command(const WebhookFrame& frame, const Destination& to,
     parked.set_provider_message_id(element.provider_message_id);
     parked.set_status(element.value);
     parked.set_provider_time_us(unix_micros(element.provider_time));
-    parked.set_biz_opaque_callback_data(element.callback_data);
+    parked.set_callback_data(element.callback_data);
     if (element.error != SendError{}) to_proto(element.error, *parked.mutable_error());
     parked.set_webhook_event_id(std::string(frame.webhook_id.raw()));
     auto command =

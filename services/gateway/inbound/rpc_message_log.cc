@@ -32,6 +32,8 @@ v1::LoggedMessage logged(const v1::Message& message) {
     out.set_customer_id(message.customer_id());
     out.set_channel_id(message.channel_id());
     out.set_state(message.state());
+    out.set_address(message.to());
+    out.set_reason(message.reason());
     *out.mutable_create_time() = message.create_time();
     using Content = common::v1::MessageContent;
     const auto& content = message.content();

@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-#include "flowstack/gateway/v1/message_service.pb.h"
+#include "flowstack/gateway/v1/message_log_service.pb.h"
 #include "flowstack/gateway/v1/tenant_service.pb.h"
 #include "services/gateway/rest/alias_json.h"
 
@@ -76,7 +76,7 @@ void register_tenant(const RestCalls& calls, const VisitPtr& visit) {
     const JsonBody body(visit->request.body);
     visit->field_names = {{"settings.name", "name"},
                           {"channel.external_id", "phoneNumberId"},
-                          {"channel.waba_id", "wabaId"},
+                          {"channel.business_account_id", "wabaId"},
                           {"channel.credentials.access_token", "accessToken"},
                           {"settings.display_name", "displayName"},
                           {"settings.pack", "templateType"},
@@ -91,7 +91,7 @@ void register_tenant(const RestCalls& calls, const VisitPtr& visit) {
     if (body.has("language")) settings.add_languages(body.text("language"));
     auto& channel = *request.mutable_channel();
     channel.set_external_id(body.required("phoneNumberId"));
-    channel.set_waba_id(body.text("wabaId"));
+    channel.set_business_account_id(body.text("wabaId"));
     channel.set_app_id(body.text("appId"));
     channel.set_display_phone_number(body.text("phoneNumber", "displayPhoneNumber"));
     channel.mutable_credentials()->set_access_token(body.required("accessToken"));
@@ -126,25 +126,28 @@ void list_tenants(const RestCalls& calls, const VisitPtr& visit) {
         });
 }
 
-// Lists the messages that were sent, the latest first.
+// Lists what was said in both directions, the latest first.
 void message_log(const RestCalls& calls, const VisitPtr& visit) {
-    v1::ListMessagesRequest request;
+    v1::ListMessageLogRequest request;
     request.set_parent("tenants/" + visit->tenant);
     request.set_page_size(page_size_of(visit->request, kLogMessages));
-    calls.ask<v1::ListMessagesResponse>(
-        visit, "gateway.v1.MessageService.ListMessages", request,
-        [visit](const v1::ListMessagesResponse& page, bool) {
+    calls.ask<v1::ListMessageLogResponse>(
+        visit, "gateway.v1.MessageLogService.ListMessageLog", request,
+        [visit](const v1::ListMessageLogResponse& page, bool) {
             JsonArray logs;
-            for (const auto& message : page.messages())
+            for (const auto& message : page.messages()) {
+                const bool in = message.direction() == v1::MESSAGE_DIRECTION_INBOUND;
                 logs.add(JsonObject()
                              .text("id", message.message_id())
-                             .text("direction", "out")
-                             .text("to", message.to())
-                             .text("text", words_of(message.content()))
+                             .text("direction", in ? "in" : "out")
+                             .text(in ? "from" : "to", message.address())
+                             .text("type", message.type())
+                             .text("text", message.text())
                              .text("status", message.state())
                              .text("reason", message.reason())
                              .time("createdAt", message.create_time())
                              .str());
+            }
             visit->answer(Response::json(200, JsonObject().json("logs", logs.str()).str()));
         });
 }
@@ -170,24 +173,6 @@ std::string tenant_of(const RestCalls& calls, const Visit& visit, AliasScope sco
 }
 
 }  // namespace
-
-std::string words_of(const common::v1::MessageContent& content) {
-    switch (content.content_case()) {
-        case common::v1::MessageContent::kText:
-            return content.text().body();
-        case common::v1::MessageContent::kButtons:
-            return content.buttons().body();
-        case common::v1::MessageContent::kList:
-            return content.list().body();
-        case common::v1::MessageContent::kTemplate:
-            return "template " + content.template_().name();
-        case common::v1::MessageContent::kMedia:
-            return content.media().caption();
-        case common::v1::MessageContent::CONTENT_NOT_SET:
-            break;
-    }
-    return {};
-}
 
 int page_size_of(const Request& request, int otherwise) {
     const auto limit = request.query_param("limit");

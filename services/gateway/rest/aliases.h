@@ -4,7 +4,6 @@
 #include <vector>
 
 #include "common/http/router.h"
-#include "flowstack/common/v1/message_content.pb.h"
 #include "services/gateway/rest/rest_calls.h"
 
 // The short paths, bodies and answers of older systems (docs/coming_from.md), translated to the
@@ -45,8 +44,6 @@ struct Alias {
 inline constexpr int kAliasPageMax = 200;
 // `?limit=`, at most kAliasPageMax.
 int page_size_of(const http::Request& request, int otherwise);
-// What a person reads of a message, without buttons and rows.
-std::string words_of(const common::v1::MessageContent& content);
 
 // One table, in parts.
 extern const std::vector<Alias> kPlatformAliases;  // tenants, health, what does not exist yet

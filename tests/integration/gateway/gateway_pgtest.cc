@@ -20,9 +20,11 @@
 #include "common/rpc/server.h"
 #include "flowstack/common/v1/error_reason.pb.h"
 #include "flowstack/conversation/v1/conversation_events.pb.h"
+#include "flowstack/gateway/v1/channel_service.grpc.pb.h"
 #include "flowstack/gateway/v1/contact_service.pb.h"
 #include "flowstack/gateway/v1/inbound_events.pb.h"
 #include "flowstack/gateway/v1/message_service.pb.h"
+#include "flowstack/gateway/v1/tenant_service.grpc.pb.h"
 #include "flowstack/gateway/v1/webhook_service.grpc.pb.h"
 #include "services/gateway/adapters/derive.h"
 #include "services/gateway/adapters/directory.h"
@@ -1057,6 +1059,115 @@ TEST_F(WebhookService, RefusesNamesAndRangesThatCannotBe) {
     both.set_parse("repaired");
     ask<v1::RereadWebhooksResponse>(&Stub::RereadWebhooks, both);
     EXPECT_EQ(failure->fields.at(0).field, "names");
+}
+
+// ---- Channels over gRPC: what the provider says of them
+
+class ChannelsRpc : public Gateway {
+protected:
+    ChannelsRpc() {
+        for (auto& service : services) rpc_door.add(*service.service, service.full_name);
+        rpc_door.start();
+        const auto channel =
+            rpc::make_channel("127.0.0.1:" + std::to_string(rpc_door.port()), {.attempts_max = 1});
+        tenants = v1::TenantService::NewStub(channel);
+        channels = v1::ChannelService::NewStub(channel);
+    }
+    ~ChannelsRpc() override { rpc_door.drain(0ms); }
+
+    // Registers a tenant with this channel; its channel, or why not.
+    std::optional<v1::Channel> registered(const std::string& tenant, v1::ChannelSpec spec) {
+        v1::RegisterTenantRequest request;
+        request.set_tenant_id(tenant);
+        request.set_request_id(ids.next().text());
+        auto& settings = *request.mutable_settings();
+        settings.set_name(tenant);
+        settings.set_country_code("KE");
+        settings.set_time_zone("Africa/Nairobi");
+        settings.set_currency_code("KES");
+        spec.set_channel_id("ch1");
+        spec.mutable_credentials()->set_access_token("token");
+        *request.mutable_channel() = std::move(spec);
+        v1::Tenant made;
+        grpc::ClientContext context;
+        rpc::set_timeout(context, 20s);
+        failure = rpc::failure_of(tenants->RegisterTenant(&context, request, &made));
+        if (failure) return std::nullopt;
+        v1::GetChannelRequest get;
+        get.set_name("tenants/" + tenant + "/channels/ch1");
+        v1::Channel channel;
+        grpc::ClientContext again;
+        rpc::set_timeout(again, 20s);
+        EXPECT_TRUE(channels->GetChannel(&again, get, &channel).ok());
+        return channel;
+    }
+    static v1::ChannelSpec spec(const std::string& kind, const std::string& external_id,
+                                const std::string& app = "") {
+        v1::ChannelSpec spec;
+        spec.set_kind(kind);
+        spec.set_external_id(external_id);
+        spec.set_app_id(app);
+        return spec;
+    }
+    std::string refused_field() const {
+        return failure && !failure->fields.empty() ? failure->fields.front().field : "";
+    }
+
+    rpc::Server rpc_door{{.deadline_required = true}};
+    std::vector<NamedService> services =
+        make_tenant_services(Doors{.rpc = rpc_door,
+                                   .store = store,
+                                   .read_model = read_model,
+                                   .directory = directory,
+                                   .contacts = contacts,
+                                   .key_wrapper = master,
+                                   .clock = clock,
+                                   .ids = ids,
+                                   .providers = providers,
+                                   .installation = {.packs = {"ECOMMERCE"},
+                                                    .languages = {"en"},
+                                                    .payment_providers = {{"mpesa", {"KES"}}},
+                                                    .time_zones = {{"Africa/Nairobi", {"KE"}}}}});
+    std::unique_ptr<v1::TenantService::Stub> tenants;
+    std::unique_ptr<v1::ChannelService::Stub> channels;
+    std::optional<rpc::Failure> failure;
+};
+
+TEST_F(ChannelsRpc, AreOfTheFirstProviderWhenNobodyNamesOne) {
+    const auto channel = registered("one", spec("", "106540352242922"));
+    ASSERT_TRUE(channel) << failure->message;
+    EXPECT_EQ(channel->kind(), providers.first().kind());
+    EXPECT_EQ(channel->limits().per_second(), cloud_api.default_limits().per_second);
+}
+
+TEST_F(ChannelsRpc, HaveTheLimitsOfTheirProviderWhereNobodySaysAny) {
+    auto wanted = spec("ECHO", "echo-7");
+    wanted.mutable_limits()->set_pair_burst(3);
+    const auto channel = registered("one", wanted);
+    ASSERT_TRUE(channel) << failure->message;
+    EXPECT_EQ(channel->limits().per_second(), 50);
+    EXPECT_EQ(channel->limits().pair_interval_seconds(), 1);
+    EXPECT_EQ(channel->limits().pair_burst(), 3);
+
+    v1::UpdateLimitsRequest update;
+    update.set_name("tenants/one/channels/ch1");
+    update.mutable_limits()->set_per_second(20);
+    v1::Channel updated;
+    grpc::ClientContext context;
+    rpc::set_timeout(context, 20s);
+    ASSERT_TRUE(channels->UpdateLimits(&context, update, &updated).ok());
+    EXPECT_EQ(updated.limits().per_second(), 20);
+    EXPECT_EQ(updated.limits().pair_burst(), 100);
+}
+
+TEST_F(ChannelsRpc, AreRefusedByTheFieldThatTheirProviderCannotUse) {
+    EXPECT_FALSE(registered("one", spec("FAX", "1")));
+    EXPECT_EQ(refused_field(), "channel.kind");
+    EXPECT_FALSE(registered("one", spec("ECHO", "106540352242922")));
+    EXPECT_EQ(refused_field(), "channel.external_id");
+    EXPECT_FALSE(registered("one", spec("META_CLOUD", "106540352242922", "no such app")));
+    EXPECT_EQ(refused_field(), "channel.app_id");
+    EXPECT_TRUE(registered("one", spec("META_CLOUD", "106540352242922", "app1")));
 }
 
 // A provider of 200 lines with a wire and a signature of its own, in both directions.
