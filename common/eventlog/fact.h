@@ -31,6 +31,7 @@
 //       FACT_DURATION(wait, wait_s, seconds);  // fact.wait         <-> message.wait_s
 //       FACT_SET(error);                       // a part that stays unset while it says nothing
 //       FACT_PERSONAL(phone);                  // fact.phone        <-> message.personal.phone
+//       FACT_OPTIONAL(on_hand);                // an optional member <-> an optional field
 //   }
 //
 // A fact that is one struct (TaskScheduled holds a Plan) describes the struct as the message, and
@@ -263,6 +264,11 @@ Event recorded_fact(std::string_view stream, std::string_view type, std::string_
         message.set_##field##_us(::flowstack::eventlog::wire_time(fact.member))
 #define FACT_TIME(field) FACT_TIME_AS(field, field)
 
+// An optional member and an optional field: what is absent here is absent there.
+#define FACT_OPTIONAL(field) FACT_OPTIONAL_IN_(message, message, field)
+#define FACT_PERSONAL_OPTIONAL(field) \
+    FACT_OPTIONAL_IN_(message.personal(), (*message.mutable_personal()), field)
+
 // A duration: fact.member <-> message.field, which counts `Unit`.
 #define FACT_DURATION(member, field, Unit)       \
     if constexpr (!std::is_const_v<FactOrConst>) \
@@ -283,3 +289,18 @@ Event recorded_fact(std::string_view stream, std::string_view type, std::string_
         to.set_##field(                                                                    \
             ::flowstack::eventlog::wire_scalar<std::remove_cvref_t<decltype(to.field())>>( \
                 fact.member))
+
+#define FACT_OPTIONAL_IN_(from, to, field)                                                     \
+    if constexpr (!std::is_const_v<FactOrConst>) {                                             \
+        if (from.has_##field())                                                                \
+            ::flowstack::eventlog::read(from.field(), fact.field.emplace());                   \
+        else                                                                                   \
+            fact.field.reset();                                                                \
+    } else if (fact.field) {                                                                   \
+        if constexpr (requires { to.mutable_##field(); })                                      \
+            ::flowstack::eventlog::write(*fact.field, *to.mutable_##field());                  \
+        else                                                                                   \
+            to.set_##field(                                                                    \
+                ::flowstack::eventlog::wire_scalar<std::remove_cvref_t<decltype(to.field())>>( \
+                    *fact.field));                                                             \
+    }

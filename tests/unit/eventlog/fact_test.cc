@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include "flowstack/conversation/v1/content_events.pb.h"
+#include "flowstack/conversation/v1/customer_events.pb.h"
 #include "flowstack/payment/v1/intent_events.pb.h"
 
 // Facts of this test, stored as messages of payment.
@@ -88,9 +90,25 @@ FLOWSTACK_FACT(Span, SpanWire) {
 }
 FLOWSTACK_FACT(Spanned, SpanWire) { describe(fact.span, message); }
 
+struct Renamed {
+    std::optional<std::string> language;
+    std::optional<std::string> name;
+    bool operator==(const Renamed&) const = default;
+};
+FLOWSTACK_FACT(Renamed, conversation::v1::CustomerChanged) {
+    FACT_OPTIONAL(language);
+    FACT_PERSONAL_OPTIONAL(name);
+}
+
+struct Counted {
+    std::optional<std::int64_t> on_hand;
+    bool operator==(const Counted&) const = default;
+};
+FLOWSTACK_FACT(Counted, conversation::v1::StockSet) { FACT_OPTIONAL(on_hand); }
+
 namespace {
 
-using Event = std::variant<Needed, Accepted, Requested>;
+using Event = std::variant<Needed, Accepted, Requested, Renamed, Counted>;
 
 const Time kAt = from_unix_micros(1'700'000'000'123'456);
 
@@ -109,6 +127,11 @@ TEST(Fact, ComesBackAsItWasWritten) {
         Accepted{.ref = {.id = "ws_CO_1"}, .next_poll_at = kAt, .expires_at = kAt},
         Accepted{.ref = {}, .next_poll_at = std::nullopt, .expires_at = Time{}},
         Requested{.phone = "+254700000001"},
+        Renamed{.language = "sw", .name = "Amina"},
+        Renamed{.language = "", .name = ""},
+        Renamed{},
+        Counted{.on_hand = 0},
+        Counted{},
     };
     for (const auto& event : events) EXPECT_TRUE(there_and_back(event) == event);
 }
