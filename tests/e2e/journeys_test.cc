@@ -285,7 +285,7 @@ TEST_F(Journey, TheReminderFollowsTheGentleOneAndThenTheConversationSleeps) {
             conversation::v1::ConversationAdvanced advanced;
             if (short_type(event.type()) != "ConversationAdvanced") continue;
             EXPECT_TRUE(advanced.ParseFromString(event.payload()));
-            if (advanced.to_state() == "DORMANT") ++times;
+            if (advanced.to_state() == conversation::v1::CONVERSATION_STATE_DORMANT) ++times;
         }
         return times;
     };

@@ -53,9 +53,8 @@ void talk(const Flow& flow, const std::vector<std::string>& words) {
         now += Micros{std::chrono::seconds{10}};
         Inbound in;
         in.id = "wamid." + std::to_string(++said);
-        in.customer_id = "c1";
-        in.channel_id = "ch1";
-        in.kind = "text";
+        in.customer_id = CustomerId("c1");
+        in.channel_id = ChannelId("ch1");
         in.text = text;
         in.phone = "+254712345678";
         in.sent_at = in.received_at = now;
@@ -74,7 +73,7 @@ void talk(const Flow& flow, const std::vector<std::string>& words) {
         Turn turn{.in = in, .context = context};
         turn.current_flow = {flow.key, 0, &flow};
         turn.flow_of = [&](const std::string&, std::int64_t) { return &flow; };
-        turn.new_conversation_id = "conv" + std::to_string(said);
+        turn.new_conversation_id = ConversationId("conv" + std::to_string(said));
         turn.customer = customer;
         turn.conversation = conversation;
         run_pipeline(turn);

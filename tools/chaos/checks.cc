@@ -392,7 +392,8 @@ Check order_of_replies(const Facts& facts) {
     });
     std::map<std::string, std::pair<int, std::int64_t>> place;  // message → lane, position
     each<conversation::v1::ReplyRequested>(facts, [&](const auto& event, const auto& reply) {
-        if (reply.kind() == "reply") place[reply.message_id()] = {event.lane, event.position};
+        if (reply.kind() == conversation::v1::REPLY_KIND_REPLY)
+            place[reply.message_id()] = {event.lane, event.position};
     });
     struct Last {
         std::int64_t position = 0;

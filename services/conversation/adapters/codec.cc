@@ -1,395 +1,485 @@
 #include "services/conversation/adapters/codec.h"
 
-#include <functional>
-#include <map>
 #include <stdexcept>
 
 #include "common/core/corrupt_stream.h"
-#include "common/core/overloaded.h"
-#include "common/eventlog/payload.h"
+#include "common/eventlog/fact.h"
 #include "flowstack/common/v1/message_content.pb.h"
 #include "flowstack/conversation/v1/content_events.pb.h"
 #include "flowstack/conversation/v1/conversation_events.pb.h"
 #include "flowstack/conversation/v1/customer_events.pb.h"
 
 namespace flowstack::conversation {
-namespace {
 
+using eventlog::fact_of;
 using eventlog::is;
-using eventlog::parsed;
-using eventlog::stored;
+using eventlog::recorded_fact;
+using eventlog::stored_fact;
 
-[[noreturn]] void unknown(const std::string& stream, const std::string& type) {
-    throw CorruptStream(stream + ": unknown event " + type);
+// ---- enums
+
+constexpr auto wire_values(Lifecycle) {
+    using enum Lifecycle;
+    return std::array{std::pair{new_lead, v1::CONVERSATION_STATE_NEW_LEAD},
+                      std::pair{engaged, v1::CONVERSATION_STATE_ENGAGED},
+                      std::pair{awaiting_customer, v1::CONVERSATION_STATE_AWAITING_CUSTOMER},
+                      std::pair{waiting_for_payment, v1::CONVERSATION_STATE_WAITING_FOR_PAYMENT},
+                      std::pair{paid, v1::CONVERSATION_STATE_PAID},
+                      std::pair{dormant, v1::CONVERSATION_STATE_DORMANT},
+                      std::pair{escalated, v1::CONVERSATION_STATE_ESCALATED},
+                      std::pair{closed, v1::CONVERSATION_STATE_CLOSED}};
+}
+constexpr auto wire_values(SpokenKind) {
+    using enum SpokenKind;
+    return std::array{std::pair{text, v1::SPOKEN_KIND_TEXT},
+                      std::pair{tap, v1::SPOKEN_KIND_TAP},
+                      std::pair{edit, v1::SPOKEN_KIND_EDIT},
+                      std::pair{media, v1::SPOKEN_KIND_MEDIA},
+                      std::pair{location, v1::SPOKEN_KIND_LOCATION},
+                      std::pair{contacts, v1::SPOKEN_KIND_CONTACTS},
+                      std::pair{order, v1::SPOKEN_KIND_ORDER},
+                      std::pair{form, v1::SPOKEN_KIND_FORM},
+                      std::pair{reaction, v1::SPOKEN_KIND_REACTION},
+                      std::pair{revoke, v1::SPOKEN_KIND_REVOKE},
+                      std::pair{system, v1::SPOKEN_KIND_SYSTEM},
+                      std::pair{unsupported, v1::SPOKEN_KIND_UNSUPPORTED}};
+}
+constexpr auto wire_values(SpokenOutcome) {
+    using enum SpokenOutcome;
+    return std::array{std::pair{answered, v1::SPOKEN_OUTCOME_ANSWERED},
+                      std::pair{throttled, v1::SPOKEN_OUTCOME_THROTTLED},
+                      std::pair{with_person, v1::SPOKEN_OUTCOME_WITH_PERSON},
+                      std::pair{tenant_inactive, v1::SPOKEN_OUTCOME_TENANT_INACTIVE},
+                      std::pair{consent, v1::SPOKEN_OUTCOME_CONSENT},
+                      std::pair{ignored, v1::SPOKEN_OUTCOME_IGNORED},
+                      std::pair{no_flow, v1::SPOKEN_OUTCOME_NO_FLOW}};
+}
+constexpr auto wire_values(ReplyKind) {
+    return std::array{std::pair{ReplyKind::reply, v1::REPLY_KIND_REPLY},
+                      std::pair{ReplyKind::follow_up, v1::REPLY_KIND_FOLLOW_UP},
+                      std::pair{ReplyKind::agent, v1::REPLY_KIND_AGENT}};
+}
+constexpr auto wire_values(ReplyPurpose) {
+    return std::array{std::pair{ReplyPurpose::service, v1::REPLY_PURPOSE_SERVICE},
+                      std::pair{ReplyPurpose::utility, v1::REPLY_PURPOSE_UTILITY}};
+}
+constexpr auto wire_values(OrderWaitEnd) {
+    using enum OrderWaitEnd;
+    return std::array{std::pair{paid, v1::ORDER_WAIT_END_PAID},
+                      std::pair{order_cancelled, v1::ORDER_WAIT_END_ORDER_CANCELLED},
+                      std::pair{no_order, v1::ORDER_WAIT_END_NO_ORDER},
+                      std::pair{not_priced, v1::ORDER_WAIT_END_NOT_PRICED},
+                      std::pair{closed, v1::ORDER_WAIT_END_CLOSED}};
+}
+constexpr auto wire_values(PaymentNews) {
+    using enum PaymentNews;
+    return std::array{
+        std::pair{started, v1::PAYMENT_NEWS_STARTED}, std::pair{unclear, v1::PAYMENT_NEWS_UNCLEAR},
+        std::pair{let_go, v1::PAYMENT_NEWS_LET_GO},   std::pair{paid, v1::PAYMENT_NEWS_PAID},
+        std::pair{failed, v1::PAYMENT_NEWS_FAILED},   std::pair{expired, v1::PAYMENT_NEWS_EXPIRED}};
+}
+constexpr auto wire_values(ReservationEnd) {
+    using enum ReservationEnd;
+    return std::array{std::pair{paid, v1::RESERVATION_END_PAID},
+                      std::pair{payment_failed, v1::RESERVATION_END_PAYMENT_FAILED},
+                      std::pair{payment_expired, v1::RESERVATION_END_PAYMENT_EXPIRED},
+                      std::pair{payment_unclear, v1::RESERVATION_END_PAYMENT_UNCLEAR},
+                      std::pair{cancelled, v1::RESERVATION_END_CANCELLED},
+                      std::pair{refused, v1::RESERVATION_END_REFUSED},
+                      std::pair{handed_back, v1::RESERVATION_END_HANDED_BACK},
+                      std::pair{closed, v1::RESERVATION_END_CLOSED}};
+}
+constexpr auto wire_values(TemplateKind) {
+    using enum TemplateKind;
+    return std::array{std::pair{text, v1::TEMPLATE_KIND_TEXT},
+                      std::pair{interactive_button, v1::TEMPLATE_KIND_INTERACTIVE_BUTTON},
+                      std::pair{interactive_list, v1::TEMPLATE_KIND_INTERACTIVE_LIST},
+                      std::pair{media, v1::TEMPLATE_KIND_MEDIA},
+                      std::pair{whatsapp_template, v1::TEMPLATE_KIND_WHATSAPP_TEMPLATE}};
 }
 
-std::int64_t micros(Time at) { return unix_micros(at); }
+Lifecycle lifecycle_of(v1::ConversationState state) {
+    Lifecycle value{};
+    eventlog::read(state, value);
+    return value;
+}
+ReservationEnd reservation_end_of(v1::ReservationEnd reason) {
+    ReservationEnd value{};
+    eventlog::read(reason, value);
+    return value;
+}
 
-template <class Lines, class Out>
-void set_cart(const Lines& lines, Out* out) {
-    for (const auto& line : lines) {
-        auto* l = out->Add();
-        l->set_product_id(line.product_id);
-        l->set_product_name(line.product_name);
-        l->set_quantity(line.quantity);
-        set(l->mutable_unit_price(), line.unit_price);
+// ---- parts of facts
+
+FLOWSTACK_FACT(Tap, v1::TapAction) {
+    FACT_FIELD(n);
+    FACT_FIELD(action);
+    FACT_FIELD(argument);
+    FACT_FIELD(title);
+}
+FLOWSTACK_FACT(Content, common::v1::MessageContent) {
+    if constexpr (std::is_const_v<FactOrConst>)
+        set(&message, fact);
+    else
+        fact = content_of(message);
+}
+FLOWSTACK_FACT(CartLine, v1::CartLine) {
+    FACT_FIELD(product_id);
+    FACT_FIELD(product_name);
+    FACT_FIELD(quantity);
+    FACT_FIELD(unit_price);
+}
+FLOWSTACK_FACT(UnclearItem, v1::UnclearItem) {
+    FACT_FIELD(quantity);
+    FACT_PERSONAL(words);
+}
+FLOWSTACK_FACT(ReservedLine, v1::ReservedLine) {
+    FACT_FIELD(product_id);
+    FACT_FIELD(quantity);
+}
+
+// ---- the dialogue
+
+FLOWSTACK_FACT(Opened, v1::ConversationOpened) {
+    FACT_FIELD(conversation_id);
+    FACT_FIELD(customer_id);
+    FACT_FIELD(channel_id);
+    FACT_FIELD(flow_key);
+    FACT_FIELD(flow_version);
+    FACT_FIELD(language);
+    FACT_FIELD(previous_conversation_id);
+}
+FLOWSTACK_FACT(Spoke, v1::CustomerSpoke) {
+    FACT_FIELD(inbound_id);
+    FACT_FIELD(kind);
+    FACT_FIELD(tap_id);
+    FACT_FIELD(outcome);
+    FACT_TIME(sent_at);
+    FACT_TIME(bucket_full_at);
+    FACT_PERSONAL(text);
+}
+FLOWSTACK_FACT(Advanced, v1::ConversationAdvanced) {
+    FACT_FIELD_AS(from, from_state);
+    FACT_FIELD_AS(to, to_state);
+    FACT_FIELD(reason);
+}
+FLOWSTACK_FACT(NodeEntered, v1::NodeEntered) {
+    FACT_FIELD(node);
+    FACT_FIELD(retries);
+}
+FLOWSTACK_FACT(HintGiven, v1::HintGiven) { FACT_FIELD(node); }
+FLOWSTACK_FACT(VariableCaptured, v1::VariableCaptured) {
+    FACT_FIELD(name);
+    FACT_PERSONAL(value);
+}
+FLOWSTACK_FACT(ReplyRequested, v1::ReplyRequested) {
+    FACT_FIELD(message_id);
+    FACT_FIELD(conversation_id);
+    FACT_FIELD(customer_id);
+    FACT_FIELD(channel_id);
+    FACT_FIELD(idempotency_key);
+    FACT_FIELD(template_key);
+    FACT_FIELD(template_version);
+    FACT_FIELD(kind);
+    FACT_FIELD(purpose);
+    FACT_TIME(window_evidence);
+    FACT_FIELD(expects_answer);
+    FACT_FIELD(taps);
+    FACT_TIME(nothing_inbound_since);
+    FACT_FIELD(task_id);
+    FACT_FIELD(agent);
+    FACT_PERSONAL(content);
+    FACT_PERSONAL(to);
+}
+FLOWSTACK_FACT(Escalated, v1::ConversationEscalated) { FACT_FIELD(reason); }
+FLOWSTACK_FACT(FollowUpRequested, v1::FollowUpRequested) {
+    FACT_FIELD(task_id);
+    FACT_FIELD(conversation_id);
+    FACT_FIELD(customer_id);
+    FACT_FIELD(channel_id);
+    FACT_FIELD(kind);
+    FACT_TIME(due_at);
+    FACT_FIELD(language);
+    FACT_PERSONAL(text);
+}
+
+// ---- the shop's facts of a conversation
+
+FLOWSTACK_FACT(CartChanged, v1::CartChanged) { FACT_FIELD(lines); }
+FLOWSTACK_FACT(UnclearItemsChanged, v1::UnclearItemsChanged) { FACT_FIELD(items); }
+FLOWSTACK_FACT(StockRequested, v1::StockRequested) {
+    FACT_FIELD(reservation_id);
+    FACT_FIELD(conversation_id);
+    FACT_FIELD(customer_id);
+    FACT_FIELD(lines);
+    FACT_FIELD(paid_order_id);
+    FACT_FIELD(order_id);
+}
+FLOWSTACK_FACT(CheckoutRequested, v1::CheckoutRequested) {
+    FACT_FIELD(order_id);
+    FACT_FIELD(conversation_id);
+    FACT_FIELD(customer_id);
+    FACT_FIELD(channel_id);
+    FACT_FIELD(reservation_id);
+    FACT_FIELD(lines);
+    FACT_FIELD(currency_code);
+    FACT_FIELD(provider);
+    FACT_FIELD(language);
+    FACT_FIELD(retry_of_order_id);
+    FACT_PERSONAL(name);
+    FACT_PERSONAL(address);
+    FACT_PERSONAL(phone);
+    FACT_FIELD(pay_later);
+}
+FLOWSTACK_FACT(OrderTaken, v1::OrderTaken) {
+    FACT_FIELD(order_id);
+    FACT_FIELD(total);
+    FACT_TIME(window_closes_at);
+}
+FLOWSTACK_FACT(OrderOffered, v1::OrderOffered) {
+    FACT_FIELD(order_id);
+    FACT_FIELD(order_number);
+}
+FLOWSTACK_FACT(OrderWaitEnded, v1::OrderWaitEnded) {
+    FACT_FIELD(order_id);
+    FACT_FIELD(reason);
+}
+FLOWSTACK_FACT(PaymentNoted, v1::PaymentNoted) {
+    FACT_FIELD(intent_id);
+    FACT_FIELD(order_id);
+    FACT_FIELD(news);
+    FACT_FIELD(amount);
+    FACT_FIELD(order_number);
+}
+FLOWSTACK_FACT(ReservationEndRequested, v1::ReservationEndRequested) {
+    FACT_FIELD(reservation_id);
+    FACT_FIELD(sold);
+    FACT_FIELD(reason);
+}
+
+// ---- customers
+
+FLOWSTACK_FACT(CustomerSeen, v1::CustomerSeen) {
+    FACT_FIELD(customer_id);
+    FACT_FIELD(language);
+    FACT_PERSONAL(name);
+    FACT_PERSONAL(phone);
+}
+FLOWSTACK_FACT(CustomerChanged, v1::CustomerChanged) {
+    FACT_FIELD(customer_id);
+    FACT_OPTIONAL(language);
+    FACT_PERSONAL_OPTIONAL(name);
+    FACT_PERSONAL_OPTIONAL(phone);
+    FACT_PERSONAL_OPTIONAL(address);
+}
+FLOWSTACK_FACT(CustomerTagged, v1::CustomerTagged) {
+    FACT_FIELD(customer_id);
+    FACT_FIELD(added);
+    FACT_FIELD(removed);
+}
+FLOWSTACK_FACT(CustomerConversationStarted, v1::CustomerConversationStarted) {
+    FACT_FIELD(customer_id);
+    FACT_FIELD(conversation_id);
+}
+
+// ---- products, stock, promotions
+
+FLOWSTACK_FACT(ProductSaved, v1::ProductSaved) {
+    FACT_FIELD(product_id);
+    FACT_FIELD(name);
+    FACT_FIELD(aliases);
+    FACT_FIELD(price);
+    FACT_FIELD(description);
+    FACT_FIELD(image_url);
+    FACT_FIELD(active);
+}
+FLOWSTACK_FACT(StockSet, v1::StockSet) {
+    FACT_FIELD(product_id);
+    FACT_OPTIONAL(on_hand);
+}
+FLOWSTACK_FACT(StockHeld, v1::StockHeld) {
+    FACT_FIELD(reservation_id);
+    FACT_FIELD(quantity);
+}
+FLOWSTACK_FACT(StockFreed, v1::StockFreed) {
+    FACT_FIELD(reservation_id);
+    FACT_FIELD(quantity);
+}
+FLOWSTACK_FACT(StockTaken, v1::StockTaken) {
+    FACT_FIELD(reservation_id);
+    FACT_FIELD(quantity);
+}
+FLOWSTACK_FACT(StockReserved, v1::StockReserved) {
+    FACT_FIELD(reservation_id);
+    FACT_FIELD(conversation_id);
+    FACT_FIELD(customer_id);
+    FACT_FIELD(lines);
+}
+FLOWSTACK_FACT(StockRefused, v1::StockRefused) {
+    FACT_FIELD(reservation_id);
+    FACT_FIELD(conversation_id);
+    FACT_FIELD(customer_id);
+    FACT_FIELD(product_id);
+    FACT_FIELD(available);
+}
+FLOWSTACK_FACT(StockReleased, v1::StockReleased) {
+    FACT_FIELD(reservation_id);
+    FACT_FIELD(lines);
+    FACT_FIELD(reason);
+}
+FLOWSTACK_FACT(StockSold, v1::StockSold) {
+    FACT_FIELD(reservation_id);
+    FACT_FIELD(lines);
+}
+FLOWSTACK_FACT(PromotionSaved, v1::PromotionSaved) {
+    FACT_FIELD(promotion_id);
+    FACT_FIELD(text);
+    FACT_FIELD(active);
+}
+
+// ---- templates and flows
+
+// A choice is stored as a button or as a row, which has a description too. The type of the message
+// decides which one, so the choice is described for both.
+template <class ChoiceOrConst, class Message>
+void describe_choice(ChoiceOrConst& fact, Message& message) {
+    using FactOrConst = ChoiceOrConst;
+    FACT_FIELD(title);
+    FACT_FIELD(action);
+    FACT_FIELD(argument);
+    FACT_FIELD(next_template_key);
+    FACT_FIELD(next_state);
+    FACT_FIELD(id);
+    if constexpr (requires { message.description(); }) {
+        FACT_FIELD(description);
     }
 }
-std::vector<CartLine> cart_of(const google::protobuf::RepeatedPtrField<v1::CartLine>& in) {
-    std::vector<CartLine> lines;
-    for (const auto& l : in)
-        lines.push_back({l.product_id(), l.product_name(), l.quantity(), money_of(l.unit_price())});
-    return lines;
+
+v1::TemplateVariant variant_message(const std::string& language, const Variant& variant) {
+    v1::TemplateVariant v;
+    v.set_language(language);
+    v.set_body(variant.body);
+    v.set_list_button(variant.list_button);
+    v.set_media_kind(variant.media_kind);
+    v.set_media_link(variant.media_link);
+    v.set_whatsapp_template(variant.whatsapp_template);
+    v.set_whatsapp_language_code(variant.whatsapp_language_code);
+    for (const auto& button : variant.buttons) describe_choice(button, *v.add_buttons());
+    for (const auto& row : variant.rows) describe_choice(row, *v.add_rows());
+    return v;
 }
 
-void set_reserved(const std::vector<ReservedLine>& lines,
-                  google::protobuf::RepeatedPtrField<v1::ReservedLine>* out) {
-    for (const auto& line : lines) {
-        auto* l = out->Add();
-        l->set_product_id(line.product_id);
-        l->set_quantity(line.quantity);
+Variant variant_of(const v1::TemplateVariant& in) {
+    Variant v;
+    v.body = in.body();
+    v.list_button = in.list_button();
+    v.media_kind = in.media_kind();
+    v.media_link = in.media_link();
+    v.whatsapp_template = in.whatsapp_template();
+    v.whatsapp_language_code = in.whatsapp_language_code();
+    for (const auto& button : in.buttons()) describe_choice(v.buttons.emplace_back(), button);
+    for (const auto& row : in.rows()) describe_choice(v.rows.emplace_back(), row);
+    return v;
+}
+
+FLOWSTACK_FACT(Template, v1::TemplateSaved) {
+    FACT_FIELD_AS(key, template_key);
+    FACT_FIELD(kind);
+    FACT_FIELD(description);
+    FACT_FIELD(active);
+    if constexpr (std::is_const_v<FactOrConst>)
+        for (const auto& [language, variant] : fact.variants)
+            *message.add_variants() = variant_message(language, variant);
+    else
+        for (const auto& variant : message.variants())
+            fact.variants[variant.language()] = variant_of(variant);
+}
+FLOWSTACK_FACT(TemplateDeleted, v1::TemplateDeleted) { FACT_FIELD_AS(key, template_key); }
+FLOWSTACK_FACT(FlowPublished, v1::FlowPublished) {
+    FACT_FIELD_AS(key, flow_key);
+    FACT_FIELD(document_json);
+}
+
+// ---- both directions
+
+eventlog::NewEvent encode(const Event& event, Time at) { return stored_fact(event, at); }
+eventlog::NewEvent encode(const CustomerEvent& event, Time at) { return stored_fact(event, at); }
+eventlog::NewEvent encode(const ProductEvent& event, Time at) { return stored_fact(event, at); }
+eventlog::NewEvent encode(const ReservationEvent& event, Time at) { return stored_fact(event, at); }
+eventlog::NewEvent encode(const PromotionSaved& event, Time at) { return stored_fact(event, at); }
+eventlog::NewEvent encode(const Template& saved, Time at) { return stored_fact(saved, at); }
+eventlog::NewEvent encode(const TemplateDeleted& event, Time at) { return stored_fact(event, at); }
+eventlog::NewEvent encode(const FlowPublished& event, Time at) { return stored_fact(event, at); }
+
+Event decode_event(const std::string& type, const std::string& payload) {
+    return recorded_fact<Event>("conversation", type, payload);
+}
+
+FlowPublished decode_flow(const std::string& type, const std::string& payload) {
+    return std::get<FlowPublished>(
+        recorded_fact<std::variant<FlowPublished>>("flow", type, payload));
+}
+
+// ---- folds
+
+Conversation ConversationCodec::evolve(Conversation state, const std::string& type,
+                                       const std::string& payload, Time) {
+    return conversation::evolve(std::move(state), decode_event(type, payload));
+}
+
+Customer CustomerCodec::evolve(Customer state, const std::string& type, const std::string& payload,
+                               Time) {
+    return conversation::evolve(std::move(state),
+                                recorded_fact<CustomerEvent>("customer", type, payload));
+}
+
+ProductCodec::State ProductCodec::evolve(State state, const std::string& type,
+                                         const std::string& payload, Time at) {
+    const auto event = recorded_fact<ProductEvent>("product", type, payload);
+    return {.product = conversation::evolve(std::move(state.product), event), .changed_at = at};
+}
+
+Reservation ReservationCodec::evolve(Reservation state, const std::string& type,
+                                     const std::string& payload, Time) {
+    return conversation::evolve(std::move(state),
+                                recorded_fact<ReservationEvent>("reservation", type, payload));
+}
+
+PromotionCodec::State PromotionCodec::evolve(State, const std::string& type,
+                                             const std::string& payload, Time) {
+    return std::get<PromotionSaved>(
+        recorded_fact<std::variant<PromotionSaved>>("promotion", type, payload));
+}
+
+TemplateCodec::State TemplateCodec::evolve(State state, const std::string& type,
+                                           const std::string& payload, Time at) {
+    const auto version = state.current.version + 1;
+    const auto event =
+        recorded_fact<std::variant<Template, TemplateDeleted>>("template", type, payload);
+    if (const auto* saved = std::get_if<Template>(&event)) {
+        state = {.current = *saved, .deleted = false, .saved_at = at};
+    } else {
+        state.deleted = true;
     }
-}
-std::vector<ReservedLine> reserved_of(
-    const google::protobuf::RepeatedPtrField<v1::ReservedLine>& in) {
-    std::vector<ReservedLine> lines;
-    for (const auto& l : in) lines.push_back({l.product_id(), l.quantity()});
-    return lines;
+    state.current.version = version;
+    return state;
 }
 
-v1::PaymentNews wire(PaymentNews news) {
-    switch (news) {
-        case PaymentNews::started:
-            return v1::PAYMENT_NEWS_STARTED;
-        case PaymentNews::unclear:
-            return v1::PAYMENT_NEWS_UNCLEAR;
-        case PaymentNews::let_go:
-            return v1::PAYMENT_NEWS_LET_GO;
-        case PaymentNews::paid:
-            return v1::PAYMENT_NEWS_PAID;
-        case PaymentNews::failed:
-            return v1::PAYMENT_NEWS_FAILED;
-        case PaymentNews::expired:
-            return v1::PAYMENT_NEWS_EXPIRED;
-    }
-    throw std::invalid_argument("unknown news of a payment");
-}
-PaymentNews news_of(v1::PaymentNews news) {
-    for (const auto known : {PaymentNews::started, PaymentNews::unclear, PaymentNews::let_go,
-                             PaymentNews::paid, PaymentNews::failed, PaymentNews::expired})
-        if (wire(known) == news) return known;
-    throw std::invalid_argument("unknown news of a payment");
+FlowCodec::State FlowCodec::evolve(State state, const std::string& type, const std::string& payload,
+                                   Time at) {
+    return {.version = state.version + 1,
+            .document_json = decode_flow(type, payload).document_json,
+            .published_at = at};
 }
 
-// --- Conversation, out
+// ---- money and contents of messages
 
-v1::ConversationOpened message_of(const Opened& e) {
-    v1::ConversationOpened m;
-    m.set_conversation_id(e.conversation_id);
-    m.set_customer_id(e.customer_id);
-    m.set_channel_id(e.channel_id);
-    m.set_flow_key(e.flow_key);
-    m.set_flow_version(e.flow_version);
-    m.set_language(e.language);
-    m.set_previous_conversation_id(e.previous_conversation_id);
-    return m;
-}
-v1::CustomerSpoke message_of(const Spoke& e) {
-    v1::CustomerSpoke m;
-    m.set_inbound_id(e.inbound_id);
-    m.set_kind(e.kind);
-    m.set_tap_id(e.tap_id);
-    m.set_outcome(e.outcome);
-    m.set_sent_at_us(micros(e.sent_at));
-    m.set_bucket_full_at_us(micros(e.bucket_full_at));
-    m.mutable_personal()->set_text(e.text);
-    return m;
-}
-v1::ConversationAdvanced message_of(const Advanced& e) {
-    v1::ConversationAdvanced m;
-    m.set_from_state(std::string(text_of(e.from)));
-    m.set_to_state(std::string(text_of(e.to)));
-    m.set_reason(e.reason);
-    return m;
-}
-v1::NodeEntered message_of(const NodeEntered& e) {
-    v1::NodeEntered m;
-    m.set_node(e.node);
-    m.set_retries(e.retries);
-    return m;
-}
-v1::HintGiven message_of(const HintGiven& e) {
-    v1::HintGiven m;
-    m.set_node(e.node);
-    return m;
-}
-v1::UnclearItemsChanged message_of(const UnclearItemsChanged& e) {
-    v1::UnclearItemsChanged m;
-    for (const auto& item : e.items) {
-        auto* i = m.add_items();
-        i->set_quantity(item.quantity);
-        i->mutable_personal()->set_words(item.words);
-    }
-    return m;
-}
-v1::PaymentNoted message_of(const PaymentNoted& e) {
-    v1::PaymentNoted m;
-    m.set_intent_id(e.intent_id);
-    m.set_order_id(e.order_id);
-    m.set_news(wire(e.news));
-    set(m.mutable_amount(), e.amount);
-    m.set_order_number(e.order_number);
-    return m;
-}
-v1::VariableCaptured message_of(const VariableCaptured& e) {
-    v1::VariableCaptured m;
-    m.set_name(e.name);
-    m.mutable_personal()->set_value(e.value);
-    return m;
-}
-v1::CartChanged message_of(const CartChanged& e) {
-    v1::CartChanged m;
-    set_cart(e.lines, m.mutable_lines());
-    return m;
-}
-v1::ReplyRequested message_of(const ReplyRequested& e) {
-    v1::ReplyRequested m;
-    m.set_message_id(e.message_id);
-    m.set_conversation_id(e.conversation_id);
-    m.set_customer_id(e.customer_id);
-    m.set_channel_id(e.channel_id);
-    m.set_idempotency_key(e.idempotency_key);
-    m.set_template_key(e.template_key);
-    m.set_template_version(e.template_version);
-    m.set_kind(e.kind);
-    m.set_purpose(e.purpose);
-    m.set_window_evidence_us(micros(e.window_evidence));
-    m.set_expects_answer(e.expects_answer);
-    for (const auto& tap : e.taps) {
-        auto* t = m.add_taps();
-        t->set_n(tap.n);
-        t->set_action(tap.action);
-        t->set_argument(tap.argument);
-        t->set_title(tap.title);
-    }
-    m.set_nothing_inbound_since_us(micros(e.nothing_inbound_since));
-    m.set_task_id(e.task_id);
-    m.set_agent(e.agent);
-    set(m.mutable_personal()->mutable_content(), e.content);
-    m.mutable_personal()->set_to(e.to);
-    return m;
-}
-v1::StockRequested message_of(const StockRequested& e) {
-    v1::StockRequested m;
-    m.set_reservation_id(e.reservation_id);
-    m.set_conversation_id(e.conversation_id);
-    m.set_customer_id(e.customer_id);
-    set_cart(e.lines, m.mutable_lines());
-    m.set_paid_order_id(e.paid_order_id);
-    m.set_order_id(e.order_id);
-    return m;
-}
-v1::CheckoutRequested message_of(const CheckoutRequested& e) {
-    v1::CheckoutRequested m;
-    m.set_order_id(e.order_id);
-    m.set_conversation_id(e.conversation_id);
-    m.set_customer_id(e.customer_id);
-    m.set_channel_id(e.channel_id);
-    m.set_reservation_id(e.reservation_id);
-    set_cart(e.lines, m.mutable_lines());
-    m.set_currency_code(e.currency_code);
-    m.set_provider(e.provider);
-    m.set_language(e.language);
-    m.set_retry_of_order_id(e.retry_of_order_id);
-    m.mutable_personal()->set_name(e.name);
-    m.mutable_personal()->set_address(e.address);
-    m.mutable_personal()->set_phone(e.phone);
-    m.set_pay_later(e.pay_later);
-    return m;
-}
-v1::OrderTaken message_of(const OrderTaken& e) {
-    v1::OrderTaken m;
-    m.set_order_id(e.order_id);
-    set(m.mutable_total(), e.total);
-    m.set_window_closes_at_us(micros(e.window_closes_at));
-    return m;
-}
-v1::OrderOffered message_of(const OrderOffered& e) {
-    v1::OrderOffered m;
-    m.set_order_id(e.order_id);
-    m.set_order_number(e.order_number);
-    return m;
-}
-v1::OrderWaitEnded message_of(const OrderWaitEnded& e) {
-    v1::OrderWaitEnded m;
-    m.set_order_id(e.order_id);
-    m.set_reason(e.reason);
-    return m;
-}
-v1::ConversationEscalated message_of(const Escalated& e) {
-    v1::ConversationEscalated m;
-    m.set_reason(e.reason);
-    return m;
-}
-v1::FollowUpRequested message_of(const FollowUpRequested& e) {
-    v1::FollowUpRequested m;
-    m.set_task_id(e.task_id);
-    m.set_conversation_id(e.conversation_id);
-    m.set_customer_id(e.customer_id);
-    m.set_channel_id(e.channel_id);
-    m.set_kind(e.kind);
-    m.set_due_at_us(micros(e.due_at));
-    m.set_language(e.language);
-    m.mutable_personal()->set_text(e.text);
-    return m;
-}
-v1::ReservationEndRequested message_of(const ReservationEndRequested& e) {
-    v1::ReservationEndRequested m;
-    m.set_reservation_id(e.reservation_id);
-    m.set_sold(e.sold);
-    m.set_reason(e.reason);
-    return m;
-}
-
-// --- Conversation, in
-
-Lifecycle lifecycle_of(const std::string& text) {
-    const auto state = parse_lifecycle(text);
-    if (!state) throw std::invalid_argument("unknown state " + text);
-    return *state;
-}
-
-Event event_of(const v1::ConversationOpened& m) {
-    return Opened{m.conversation_id(),
-                  m.customer_id(),
-                  m.channel_id(),
-                  m.flow_key(),
-                  m.flow_version(),
-                  m.language(),
-                  m.previous_conversation_id()};
-}
-Event event_of(const v1::CustomerSpoke& m) {
-    return Spoke{m.inbound_id(),
-                 m.kind(),
-                 m.tap_id(),
-                 m.outcome(),
-                 from_unix_micros(m.sent_at_us()),
-                 from_unix_micros(m.bucket_full_at_us()),
-                 m.personal().text()};
-}
-Event event_of(const v1::ConversationAdvanced& m) {
-    return Advanced{lifecycle_of(m.from_state()), lifecycle_of(m.to_state()), m.reason()};
-}
-Event event_of(const v1::NodeEntered& m) { return NodeEntered{m.node(), m.retries()}; }
-Event event_of(const v1::VariableCaptured& m) {
-    return VariableCaptured{m.name(), m.personal().value()};
-}
-Event event_of(const v1::HintGiven& m) { return HintGiven{m.node()}; }
-Event event_of(const v1::UnclearItemsChanged& m) {
-    UnclearItemsChanged e;
-    for (const auto& item : m.items()) e.items.push_back({item.personal().words(), item.quantity()});
-    return e;
-}
-Event event_of(const v1::PaymentNoted& m) {
-    return PaymentNoted{m.intent_id(), m.order_id(), news_of(m.news()), money_of(m.amount()),
-                        m.order_number()};
-}
-Event event_of(const v1::CartChanged& m) { return CartChanged{cart_of(m.lines())}; }
-Event event_of(const v1::ReplyRequested& m) {
-    ReplyRequested e;
-    e.message_id = m.message_id();
-    e.conversation_id = m.conversation_id();
-    e.customer_id = m.customer_id();
-    e.channel_id = m.channel_id();
-    e.idempotency_key = m.idempotency_key();
-    e.template_key = m.template_key();
-    e.template_version = m.template_version();
-    e.kind = m.kind();
-    e.purpose = m.purpose();
-    e.window_evidence = from_unix_micros(m.window_evidence_us());
-    e.expects_answer = m.expects_answer();
-    for (const auto& t : m.taps()) e.taps.push_back({t.n(), t.action(), t.argument(), t.title()});
-    e.nothing_inbound_since = from_unix_micros(m.nothing_inbound_since_us());
-    e.task_id = m.task_id();
-    e.agent = m.agent();
-    e.content = content_of(m.personal().content());
-    e.to = m.personal().to();
-    return e;
-}
-Event event_of(const v1::StockRequested& m) {
-    return StockRequested{m.reservation_id(), m.conversation_id(), m.customer_id(),
-                          cart_of(m.lines()), m.paid_order_id(),   m.order_id()};
-}
-Event event_of(const v1::CheckoutRequested& m) {
-    return CheckoutRequested{m.order_id(),          m.conversation_id(), m.customer_id(),
-                             m.channel_id(),        m.reservation_id(),  cart_of(m.lines()),
-                             m.currency_code(),     m.provider(),        m.language(),
-                             m.retry_of_order_id(), m.personal().name(), m.personal().address(),
-                             m.personal().phone(),  m.pay_later()};
-}
-Event event_of(const v1::OrderTaken& m) {
-    return OrderTaken{m.order_id(), money_of(m.total()), from_unix_micros(m.window_closes_at_us())};
-}
-Event event_of(const v1::OrderOffered& m) { return OrderOffered{m.order_id(), m.order_number()}; }
-Event event_of(const v1::OrderWaitEnded& m) { return OrderWaitEnded{m.order_id(), m.reason()}; }
-Event event_of(const v1::ConversationEscalated& m) { return Escalated{m.reason()}; }
-Event event_of(const v1::FollowUpRequested& m) {
-    return FollowUpRequested{m.task_id(),     m.conversation_id(),
-                             m.customer_id(), m.channel_id(),
-                             m.kind(),        from_unix_micros(m.due_at_us()),
-                             m.language(),    m.personal().text()};
-}
-Event event_of(const v1::ReservationEndRequested& m) {
-    return ReservationEndRequested{m.reservation_id(), m.sold(), m.reason()};
-}
-
-template <class... Messages>
-std::map<std::string, std::function<Event(const std::string&)>> decoders() {
-    return {{Messages::descriptor()->full_name(),
-             [](const std::string& payload) { return event_of(parsed<Messages>(payload)); }}...};
-}
-
-void set_choice(const Choice& choice, v1::TemplateButton* out) {
-    out->set_title(choice.title);
-    out->set_action(choice.action);
-    out->set_argument(choice.argument);
-    out->set_next_template_key(choice.next_template_key);
-    out->set_next_state(choice.next_state);
-    out->set_id(choice.id);
-}
-void set_choice(const Choice& choice, v1::TemplateRow* out) {
-    out->set_title(choice.title);
-    out->set_description(choice.description);
-    out->set_action(choice.action);
-    out->set_argument(choice.argument);
-    out->set_next_template_key(choice.next_template_key);
-    out->set_next_state(choice.next_state);
-    out->set_id(choice.id);
-}
-template <class Message>
-Choice choice_of(const Message& m) {
-    Choice c;
-    c.title = m.title();
-    if constexpr (std::is_same_v<Message, v1::TemplateRow>) c.description = m.description();
-    c.action = m.action();
-    c.argument = m.argument();
-    c.next_template_key = m.next_template_key();
-    c.next_state = m.next_state();
-    c.id = m.id();
-    return c;
-}
-
-}  // namespace
-
-void set(common::v1::Money* out, Money money) {
-    out->set_minor_units(money.minor_units);
-    out->set_currency_code(std::string(currency_code(money.currency)));
-}
+void set(common::v1::Money* out, Money money) { eventlog::write(money, *out); }
 
 Money money_of(const common::v1::Money& in) {
-    const auto currency = parse_currency(in.currency_code());
-    if (!currency) throw std::invalid_argument("unknown currency " + in.currency_code());
-    return {in.minor_units(), *currency};
+    Money money;
+    eventlog::read(in, money);
+    return money;
 }
 
 void set(common::v1::MessageContent* out, const Content& content) {
@@ -457,339 +547,6 @@ Content content_of(const common::v1::MessageContent& in) {
                             in.template_().body_parameters().end());
     }
     return c;
-}
-
-v1::TemplateVariant variant_message(const std::string& language, const Variant& variant) {
-    v1::TemplateVariant v;
-    v.set_language(language);
-    v.set_body(variant.body);
-    v.set_list_button(variant.list_button);
-    v.set_media_kind(variant.media_kind);
-    v.set_media_link(variant.media_link);
-    v.set_whatsapp_template(variant.whatsapp_template);
-    v.set_whatsapp_language_code(variant.whatsapp_language_code);
-    for (const auto& button : variant.buttons) set_choice(button, v.add_buttons());
-    for (const auto& row : variant.rows) set_choice(row, v.add_rows());
-    return v;
-}
-
-Variant variant_of(const v1::TemplateVariant& in) {
-    Variant v;
-    v.body = in.body();
-    v.list_button = in.list_button();
-    v.media_kind = in.media_kind();
-    v.media_link = in.media_link();
-    v.whatsapp_template = in.whatsapp_template();
-    v.whatsapp_language_code = in.whatsapp_language_code();
-    for (const auto& button : in.buttons()) v.buttons.push_back(choice_of(button));
-    for (const auto& row : in.rows()) v.rows.push_back(choice_of(row));
-    return v;
-}
-
-eventlog::NewEvent encode(const Event& event, Time at) {
-    return std::visit([&](const auto& e) { return stored(message_of(e), at); }, event);
-}
-
-Event decode_event(const std::string& type, const std::string& payload) {
-    static const auto kDecoders =
-        decoders<v1::ConversationOpened, v1::CustomerSpoke, v1::ConversationAdvanced,
-                 v1::NodeEntered, v1::VariableCaptured, v1::CartChanged, v1::ReplyRequested,
-                 v1::StockRequested, v1::CheckoutRequested, v1::ConversationEscalated,
-                 v1::FollowUpRequested, v1::ReservationEndRequested, v1::OrderTaken,
-                 v1::OrderOffered, v1::OrderWaitEnded, v1::HintGiven, v1::PaymentNoted,
-                 v1::UnclearItemsChanged>();
-    const auto found = kDecoders.find(type);
-    if (found == kDecoders.end()) unknown("conversation", type);
-    return found->second(payload);
-}
-
-Conversation ConversationCodec::evolve(Conversation state, const std::string& type,
-                                       const std::string& payload, Time) {
-    return conversation::evolve(std::move(state), decode_event(type, payload));
-}
-
-eventlog::NewEvent encode(const CustomerEvent& event, Time at) {
-    return std::visit(Overloaded{
-                          [&](const CustomerSeen& e) {
-                              v1::CustomerSeen m;
-                              m.set_customer_id(e.customer_id);
-                              m.set_language(e.language);
-                              m.mutable_personal()->set_name(e.name);
-                              m.mutable_personal()->set_phone(e.phone);
-                              return stored(m, at);
-                          },
-                          [&](const CustomerChanged& e) {
-                              v1::CustomerChanged m;
-                              m.set_customer_id(e.customer_id);
-                              if (e.language) m.set_language(*e.language);
-                              if (e.name) m.mutable_personal()->set_name(*e.name);
-                              if (e.phone) m.mutable_personal()->set_phone(*e.phone);
-                              if (e.address) m.mutable_personal()->set_address(*e.address);
-                              return stored(m, at);
-                          },
-                          [&](const CustomerTagged& e) {
-                              v1::CustomerTagged m;
-                              m.set_customer_id(e.customer_id);
-                              for (const auto& tag : e.added) m.add_added(tag);
-                              for (const auto& tag : e.removed) m.add_removed(tag);
-                              return stored(m, at);
-                          },
-                          [&](const CustomerConversationStarted& e) {
-                              v1::CustomerConversationStarted m;
-                              m.set_customer_id(e.customer_id);
-                              m.set_conversation_id(e.conversation_id);
-                              return stored(m, at);
-                          },
-                      },
-                      event);
-}
-
-Customer CustomerCodec::evolve(Customer state, const std::string& type, const std::string& payload,
-                               Time) {
-    if (is<v1::CustomerSeen>(type)) {
-        const auto m = parsed<v1::CustomerSeen>(payload);
-        return conversation::evolve(
-            std::move(state),
-            CustomerSeen{m.customer_id(), m.language(), m.personal().name(), m.personal().phone()});
-    }
-    if (is<v1::CustomerChanged>(type)) {
-        const auto m = parsed<v1::CustomerChanged>(payload);
-        CustomerChanged e;
-        e.customer_id = m.customer_id();
-        if (m.has_language()) e.language = m.language();
-        if (m.personal().has_name()) e.name = m.personal().name();
-        if (m.personal().has_phone()) e.phone = m.personal().phone();
-        if (m.personal().has_address()) e.address = m.personal().address();
-        return conversation::evolve(std::move(state), e);
-    }
-    if (is<v1::CustomerTagged>(type)) {
-        const auto m = parsed<v1::CustomerTagged>(payload);
-        return conversation::evolve(std::move(state),
-                                    CustomerTagged{m.customer_id(),
-                                                   {m.added().begin(), m.added().end()},
-                                                   {m.removed().begin(), m.removed().end()}});
-    }
-    if (is<v1::CustomerConversationStarted>(type)) {
-        const auto m = parsed<v1::CustomerConversationStarted>(payload);
-        return conversation::evolve(
-            std::move(state), CustomerConversationStarted{m.customer_id(), m.conversation_id()});
-    }
-    unknown("customer", type);
-}
-
-eventlog::NewEvent encode(const ProductEvent& event, Time at) {
-    return std::visit(Overloaded{
-                          [&](const ProductSaved& e) {
-                              v1::ProductSaved m;
-                              m.set_product_id(e.product_id);
-                              m.set_name(e.name);
-                              for (const auto& alias : e.aliases) m.add_aliases(alias);
-                              set(m.mutable_price(), e.price);
-                              m.set_description(e.description);
-                              m.set_image_url(e.image_url);
-                              m.set_active(e.active);
-                              return stored(m, at);
-                          },
-                          [&](const StockSet& e) {
-                              v1::StockSet m;
-                              m.set_product_id(e.product_id);
-                              if (e.on_hand) m.set_on_hand(*e.on_hand);
-                              return stored(m, at);
-                          },
-                          [&](const StockHeld& e) {
-                              v1::StockHeld m;
-                              m.set_reservation_id(e.reservation_id);
-                              m.set_quantity(e.quantity);
-                              return stored(m, at);
-                          },
-                          [&](const StockFreed& e) {
-                              v1::StockFreed m;
-                              m.set_reservation_id(e.reservation_id);
-                              m.set_quantity(e.quantity);
-                              return stored(m, at);
-                          },
-                          [&](const StockTaken& e) {
-                              v1::StockTaken m;
-                              m.set_reservation_id(e.reservation_id);
-                              m.set_quantity(e.quantity);
-                              return stored(m, at);
-                          },
-                      },
-                      event);
-}
-
-ProductCodec::State ProductCodec::evolve(State state, const std::string& type,
-                                         const std::string& payload, Time at) {
-    const auto next = [&](ProductEvent event) -> State {
-        return {conversation::evolve(std::move(state.product), event), at};
-    };
-    if (is<v1::ProductSaved>(type)) {
-        const auto m = parsed<v1::ProductSaved>(payload);
-        return next(ProductSaved{m.product_id(),
-                                 m.name(),
-                                 {m.aliases().begin(), m.aliases().end()},
-                                 money_of(m.price()),
-                                 m.description(),
-                                 m.image_url(),
-                                 m.active()});
-    }
-    if (is<v1::StockSet>(type)) {
-        const auto m = parsed<v1::StockSet>(payload);
-        return next(StockSet{m.product_id(), m.has_on_hand()
-                                                 ? std::optional<std::int64_t>{m.on_hand()}
-                                                 : std::nullopt});
-    }
-    if (is<v1::StockHeld>(type)) {
-        const auto m = parsed<v1::StockHeld>(payload);
-        return next(StockHeld{m.reservation_id(), m.quantity()});
-    }
-    if (is<v1::StockFreed>(type)) {
-        const auto m = parsed<v1::StockFreed>(payload);
-        return next(StockFreed{m.reservation_id(), m.quantity()});
-    }
-    if (is<v1::StockTaken>(type)) {
-        const auto m = parsed<v1::StockTaken>(payload);
-        return next(StockTaken{m.reservation_id(), m.quantity()});
-    }
-    unknown("product", type);
-}
-
-eventlog::NewEvent encode(const ReservationEvent& event, Time at) {
-    return std::visit(Overloaded{
-                          [&](const StockReserved& e) {
-                              v1::StockReserved m;
-                              m.set_reservation_id(e.reservation_id);
-                              m.set_conversation_id(e.conversation_id);
-                              m.set_customer_id(e.customer_id);
-                              set_reserved(e.lines, m.mutable_lines());
-                              return stored(m, at);
-                          },
-                          [&](const StockRefused& e) {
-                              v1::StockRefused m;
-                              m.set_reservation_id(e.reservation_id);
-                              m.set_conversation_id(e.conversation_id);
-                              m.set_customer_id(e.customer_id);
-                              m.set_product_id(e.product_id);
-                              m.set_available(e.available);
-                              return stored(m, at);
-                          },
-                          [&](const StockReleased& e) {
-                              v1::StockReleased m;
-                              m.set_reservation_id(e.reservation_id);
-                              set_reserved(e.lines, m.mutable_lines());
-                              m.set_reason(e.reason);
-                              return stored(m, at);
-                          },
-                          [&](const StockSold& e) {
-                              v1::StockSold m;
-                              m.set_reservation_id(e.reservation_id);
-                              set_reserved(e.lines, m.mutable_lines());
-                              return stored(m, at);
-                          },
-                      },
-                      event);
-}
-
-Reservation ReservationCodec::evolve(Reservation state, const std::string& type,
-                                     const std::string& payload, Time) {
-    const auto next = [&](ReservationEvent event) {
-        return conversation::evolve(std::move(state), event);
-    };
-    if (is<v1::StockReserved>(type)) {
-        const auto m = parsed<v1::StockReserved>(payload);
-        return next(StockReserved{m.reservation_id(), m.conversation_id(), m.customer_id(),
-                                  reserved_of(m.lines())});
-    }
-    if (is<v1::StockRefused>(type)) {
-        const auto m = parsed<v1::StockRefused>(payload);
-        return next(StockRefused{m.reservation_id(), m.conversation_id(), m.customer_id(),
-                                 m.product_id(), m.available()});
-    }
-    if (is<v1::StockReleased>(type)) {
-        const auto m = parsed<v1::StockReleased>(payload);
-        return next(StockReleased{m.reservation_id(), reserved_of(m.lines()), m.reason()});
-    }
-    if (is<v1::StockSold>(type)) {
-        const auto m = parsed<v1::StockSold>(payload);
-        return next(StockSold{m.reservation_id(), reserved_of(m.lines())});
-    }
-    unknown("reservation", type);
-}
-
-eventlog::NewEvent encode(const PromotionSaved& event, Time at) {
-    v1::PromotionSaved m;
-    m.set_promotion_id(event.promotion_id);
-    for (const auto& [language, text] : event.text) (*m.mutable_text())[language] = text;
-    m.set_active(event.active);
-    return stored(m, at);
-}
-
-PromotionCodec::State PromotionCodec::evolve(State, const std::string& type,
-                                             const std::string& payload, Time) {
-    if (!is<v1::PromotionSaved>(type)) unknown("promotion", type);
-    const auto m = parsed<v1::PromotionSaved>(payload);
-    return Promotion{m.promotion_id(), {m.text().begin(), m.text().end()}, m.active()};
-}
-
-eventlog::NewEvent encode(const Template& saved, Time at) {
-    v1::TemplateSaved m;
-    m.set_template_key(saved.key);
-    m.set_kind(std::string(text_of(saved.kind)));
-    for (const auto& [language, variant] : saved.variants)
-        *m.add_variants() = variant_message(language, variant);
-    m.set_description(saved.description);
-    m.set_active(saved.active);
-    return stored(m, at);
-}
-
-eventlog::NewEvent encode(const TemplateDeleted& event, Time at) {
-    v1::TemplateDeleted m;
-    m.set_template_key(event.key);
-    return stored(m, at);
-}
-
-TemplateCodec::State TemplateCodec::evolve(State state, const std::string& type,
-                                           const std::string& payload, Time at) {
-    const auto version = state.current.version + 1;
-    if (is<v1::TemplateSaved>(type)) {
-        const auto m = parsed<v1::TemplateSaved>(payload);
-        StoredTemplate next;
-        next.deleted = false;
-        next.saved_at = at;
-        next.current.key = m.template_key();
-        if (!parse(m.kind(), next.current.kind))
-            throw std::invalid_argument("unknown kind " + m.kind());
-        for (const auto& variant : m.variants())
-            next.current.variants[variant.language()] = variant_of(variant);
-        next.current.description = m.description();
-        next.current.active = m.active();
-        next.current.version = version;
-        return next;
-    }
-    if (is<v1::TemplateDeleted>(type)) {
-        state.deleted = true;
-        state.current.version = version;
-        return state;
-    }
-    unknown("template", type);
-}
-
-eventlog::NewEvent encode(const FlowPublished& event, Time at) {
-    v1::FlowPublished m;
-    m.set_flow_key(event.key);
-    m.set_document_json(event.document_json);
-    return stored(m, at);
-}
-
-FlowPublished decode_flow(const std::string& type, const std::string& payload) {
-    if (!is<v1::FlowPublished>(type)) unknown("flow", type);
-    const auto m = parsed<v1::FlowPublished>(payload);
-    return {m.flow_key(), m.document_json()};
-}
-
-FlowCodec::State FlowCodec::evolve(State state, const std::string& type, const std::string& payload,
-                                   Time at) {
-    return {state.version + 1, decode_flow(type, payload).document_json, at};
 }
 
 }  // namespace flowstack::conversation

@@ -15,8 +15,10 @@ class MessageContent;
 class Money;
 }  // namespace flowstack::common::v1
 namespace flowstack::conversation::v1 {
+enum ConversationState : int;
+enum ReservationEnd : int;
 class TemplateVariant;
-}
+}  // namespace flowstack::conversation::v1
 
 // Between the domain's facts and their stored form (flowstack.conversation.v1, protobuf). Nothing
 // else knows both. Old schema versions would be read here and nowhere else.
@@ -101,6 +103,9 @@ struct FlowCodec {
     static State evolve(State state, const std::string& type, const std::string& payload, Time at);
 };
 
+// Throws std::invalid_argument for a value that this build does not know.
+Lifecycle lifecycle_of(v1::ConversationState state);
+ReservationEnd reservation_end_of(v1::ReservationEnd reason);
 void set(common::v1::Money* out, Money money);
 // Throws std::invalid_argument for a currency that we do not know.
 Money money_of(const common::v1::Money& in);

@@ -43,7 +43,7 @@ void apply(v1::Conversation& c, const Recorded& event) {
             from_unix_micros(parsed<v1::CustomerSpoke>(event).sent_at_us()));
     } else if (is<v1::ConversationAdvanced>(event)) {
         const auto e = parsed<v1::ConversationAdvanced>(event);
-        c.set_state(e.to_state());
+        c.set_state(std::string(text_of(lifecycle_of(e.to_state()))));
         c.set_state_reason(e.reason());
     } else if (is<v1::NodeEntered>(event)) {
         c.set_node(parsed<v1::NodeEntered>(event).node());

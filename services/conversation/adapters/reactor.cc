@@ -29,35 +29,34 @@ void add(eventlog::Part& part, const Events& events, Time at) {
     for (const auto& event : events) part.events.push_back(encode(event, at));
 }
 
-std::string kind_of(gateway::v1::InboundKind kind) {
+SpokenKind kind_of(gateway::v1::InboundKind kind) {
     switch (kind) {
         case gateway::v1::INBOUND_KIND_TEXT:
-            return "text";
+            return SpokenKind::text;
         case gateway::v1::INBOUND_KIND_BUTTON:
-            return "button";
         case gateway::v1::INBOUND_KIND_LIST_ROW:
-            return "list";
+            return SpokenKind::tap;
         case gateway::v1::INBOUND_KIND_MEDIA:
-            return "media";
+            return SpokenKind::media;
         case gateway::v1::INBOUND_KIND_LOCATION:
-            return "location";
+            return SpokenKind::location;
         case gateway::v1::INBOUND_KIND_CONTACTS:
-            return "contacts";
+            return SpokenKind::contacts;
         case gateway::v1::INBOUND_KIND_ORDER:
-            return "order";
+            return SpokenKind::order;
         case gateway::v1::INBOUND_KIND_FORM:
-            return "form";
+            return SpokenKind::form;
         case gateway::v1::INBOUND_KIND_REACTION:
-            return "reaction";
+            return SpokenKind::reaction;
         case gateway::v1::INBOUND_KIND_EDIT:
-            return "edit";
+            return SpokenKind::edit;
         case gateway::v1::INBOUND_KIND_REVOKE:
-            return "revoke";
+            return SpokenKind::revoke;
         case gateway::v1::INBOUND_KIND_SYSTEM:
-            return "system";
+            return SpokenKind::system;
         default:
             // Also what a newer gateway names and this build does not know.
-            return "unsupported";
+            return SpokenKind::unsupported;
     }
 }
 
@@ -119,8 +118,8 @@ void Reactor::on_message(const Recorded& event, LogTurn& log_turn) {
     const auto& tenant = event.stream.tenant;
     Inbound in;
     in.id = m.provider_message_id();
-    in.customer_id = m.customer_id();
-    in.channel_id = m.channel_id();
+    in.customer_id = CustomerId(m.customer_id());
+    in.channel_id = ChannelId(m.channel_id());
     in.kind = kind_of(m.kind());
     in.tap_id = m.tap_id();
     in.text = m.personal().text();
@@ -153,27 +152,27 @@ void Reactor::on_message(const Recorded& event, LogTurn& log_turn) {
         scene.flows.push_back(content_.flow(tenant, key, version));
         return scene.flows.back().get();
     };
-    turn.new_conversation_id = log_turn.derived_id("conversation", 0).text();
+    turn.new_conversation_id = ConversationId(log_turn.derived_id("conversation", 0).text());
     turn.customer = customer.state;
     turn.conversation = latest.state;
     run_pipeline(turn);
 
     log::info("message handled", {{"tenant", tenant},
-                                  {"customer", in.customer_id},
-                                  {"conversation", turn.conversation.id},
-                                  {"kind", in.kind},
-                                  {"outcome", turn.outcome},
+                                  {"customer", in.customer_id.text()},
+                                  {"conversation", turn.conversation.id.text()},
+                                  {"kind", std::string(text_of(in.kind))},
+                                  {"outcome", std::string(text_of(turn.outcome))},
                                   {"node", turn.conversation.node}});
     if (!turn.problem.empty()) gave_up(tenant, turn.conversation.id, turn.problem);
-    if (turn.outcome == "no_flow") {
+    if (turn.outcome == SpokenOutcome::no_flow) {
         const auto& missing = turn.conversation.flow_key;
         log::warn("customer got no answer: there is no such flow",
                   {{"tenant", tenant},
-                   {"conversation", turn.conversation.id},
+                   {"conversation", turn.conversation.id.text()},
                    {"flow", missing},
                    {"version", turn.conversation.flow_version}});
         alarms_.handled(tenant, missing.empty() ? "(none)" : missing);
-    } else if (turn.outcome == "answered") {
+    } else if (turn.outcome == SpokenOutcome::answered) {
         alarms_.handled(tenant, "");
     }
     // Nobody answers it, and no dialogue is open that it could be recorded in.
@@ -213,13 +212,14 @@ void Reactor::on_contacts_linked(const Recorded& event, LogTurn& turn) {
     const auto from = latest_of(younger.state);
     const auto own = latest_of(older.state);
     auto carried = carry_over({younger.state, from.state}, {older.state, own.state},
-                              m.customer_id(), turn.derived_id("conversation", 0).text());
+                              CustomerId(m.customer_id()),
+                              ConversationId(turn.derived_id("conversation", 0).text()));
     if (carried.events.empty()) return;
     log::info("a dialogue goes on under another customer",
               {{"tenant", tenant},
                {"from", m.merged_customer_id()},
                {"customer", m.customer_id()},
-               {"conversation", carried.conversation_id}});
+               {"conversation", carried.conversation_id.text()}});
     eventlog::Command command;
     command.tenant = tenant;
     command.meta.routing = customer_routing(m.customer_id());
@@ -244,8 +244,8 @@ void Reactor::gave_up(const std::string& tenant, const std::string& conversation
     alarms_.gave_up(tenant);
 }
 
-void Reactor::advance(const Recorded& event, LogTurn& turn, const std::string& conversation_id,
-                      const std::string& customer_id, const Input& input) {
+void Reactor::advance(const Recorded& event, LogTurn& turn, const ConversationId& conversation_id,
+                      const CustomerId& customer_id, const Input& input) {
     const auto& tenant = event.stream.tenant;
     // An order or payment that was made by API may belong to no dialogue.
     if (conversation_id.empty()) return;
@@ -268,9 +268,10 @@ void Reactor::advance(const Recorded& event, LogTurn& turn, const std::string& c
     const auto result = step(conversation.state, customer.state, input, scene.context);
     if (!result.problem.empty()) gave_up(tenant, conversation_id, result.problem);
     if (!result.unsaid.empty()) {
-        log::warn(
-            "follow-up not said: there are no words for its kind",
-            {{"tenant", tenant}, {"conversation", conversation_id}, {"occasion", result.unsaid}});
+        log::warn("follow-up not said: there are no words for its kind",
+                  {{"tenant", tenant},
+                   {"conversation", conversation_id.text()},
+                   {"occasion", result.unsaid}});
         alarms_.unsaid(tenant, result.unsaid);
     }
     if (result.events.empty()) return;
@@ -294,7 +295,7 @@ static_assert(kCountedLinesMax + 1 <= eventlog::kPartsMax);
 // --- Stock: asked on the customer's lane, decided on the tenant's, answered on the customer's
 
 void Reactor::stock(
-    const Recorded& event, LogTurn& turn, const std::string& reservation_id,
+    const Recorded& event, LogTurn& turn, const ReservationId& reservation_id,
     const std::vector<std::string>& products,
     const std::function<StockDecision(const Reservation&, const std::map<std::string, Product>&)>&
         judge) {
@@ -330,21 +331,27 @@ void Reactor::stock(
 
 void Reactor::on_stock_requested(const Recorded& event, LogTurn& turn) {
     const auto m = parsed<v1::StockRequested>(event);
-    ReserveStock reserve{m.reservation_id(), m.conversation_id(), m.customer_id(), {}};
+    ReserveStock reserve{.reservation_id = ReservationId(m.reservation_id()),
+                         .conversation_id = ConversationId(m.conversation_id()),
+                         .customer_id = CustomerId(m.customer_id()),
+                         .lines = {}};
     std::vector<std::string> ids;
     for (const auto& line : m.lines()) {
-        reserve.lines.push_back({line.product_id(), line.quantity()});
+        reserve.lines.push_back({.product_id = line.product_id(), .quantity = line.quantity()});
         ids.push_back(line.product_id());
     }
-    stock(event, turn, m.reservation_id(), ids, [&](const auto& reservation, const auto& products) {
-        return decide(reservation, products, reserve);
-    });
+    stock(event, turn, reserve.reservation_id, ids,
+          [&](const auto& reservation, const auto& products) {
+              return decide(reservation, products, reserve);
+          });
 }
 
 void Reactor::on_reservation_end(const Recorded& event, LogTurn& turn) {
     const auto m = parsed<v1::ReservationEndRequested>(event);
-    const EndReservation end{m.reservation_id(), m.sold(), m.reason()};
-    stock(event, turn, m.reservation_id(), {}, [&](const auto& reservation, const auto& products) {
+    const EndReservation end{.reservation_id = ReservationId(m.reservation_id()),
+                             .sold = m.sold(),
+                             .reason = reservation_end_of(m.reason())};
+    stock(event, turn, end.reservation_id, {}, [&](const auto& reservation, const auto& products) {
         return decide(reservation, products, end);
     });
 }
@@ -352,50 +359,67 @@ void Reactor::on_reservation_end(const Recorded& event, LogTurn& turn) {
 void Reactor::on_stock_answer(const Recorded& event, LogTurn& turn) {
     if (eventlog::is<v1::StockReserved>(event)) {
         const auto m = parsed<v1::StockReserved>(event);
-        return advance(event, turn, m.conversation_id(), m.customer_id(),
-                       StockAnswered{m.reservation_id(), true, "", 0});
+        return advance(event, turn, ConversationId(m.conversation_id()),
+                       CustomerId(m.customer_id()),
+                       StockAnswered{.reservation_id = ReservationId(m.reservation_id()),
+                                     .reserved = true,
+                                     .product_id = "",
+                                     .available = 0});
     }
     const auto m = parsed<v1::StockRefused>(event);
-    advance(event, turn, m.conversation_id(), m.customer_id(),
-            StockAnswered{m.reservation_id(), false, m.product_id(), m.available()});
+    advance(event, turn, ConversationId(m.conversation_id()), CustomerId(m.customer_id()),
+            StockAnswered{.reservation_id = ReservationId(m.reservation_id()),
+                          .reserved = false,
+                          .product_id = m.product_id(),
+                          .available = m.available()});
 }
 
 // --- Payment
 
 void Reactor::on_order_placed(const Recorded& event, LogTurn& turn) {
     const auto m = parsed<payment::v1::OrderPlaced>(event);
-    advance(event, turn, m.conversation_id(), m.customer_id(), OrderMade{m.order_id(), m.number()});
+    advance(event, turn, ConversationId(m.conversation_id()), CustomerId(m.customer_id()),
+            OrderMade{.order_id = OrderId(m.order_id()), .order_number = m.number()});
 }
 
 void Reactor::on_payment_started(const Recorded& event, LogTurn& turn) {
     const auto m = parsed<payment::v1::PaymentStarted>(event);
-    advance(event, turn, m.conversation_id(), m.customer_id(),
-            PaymentBegan{m.order_id(), m.provider(), money_of(m.amount()), m.order_number(),
-                         m.intent_id()});
+    advance(event, turn, ConversationId(m.conversation_id()), CustomerId(m.customer_id()),
+            PaymentBegan{.order_id = OrderId(m.order_id()),
+                         .provider = m.provider(),
+                         .amount = money_of(m.amount()),
+                         .order_number = m.order_number(),
+                         .intent_id = IntentId(m.intent_id())});
 }
 
 void Reactor::on_invoice_issued(const Recorded& event, LogTurn& turn) {
     const auto m = parsed<payment::v1::InvoiceIssued>(event);
     InvoiceSent invoice;
-    invoice.order_id = m.order_id();
+    invoice.order_id = OrderId(m.order_id());
     invoice.number = m.number();
     invoice.order_number = m.order_number();
     for (const auto& line : m.lines())
-        invoice.lines.push_back({line.product_name(), line.quantity(), money_of(line.unit_price()),
-                                 money_of(line.line_total())});
+        invoice.lines.push_back({.product_name = line.product_name(),
+                                 .quantity = line.quantity(),
+                                 .unit_price = money_of(line.unit_price()),
+                                 .line_total = money_of(line.line_total())});
     invoice.subtotal = money_of(m.subtotal());
     invoice.tax = money_of(m.tax());
     invoice.rounding = money_of(m.rounding());
     invoice.total = money_of(m.total());
     invoice.due_at = from_unix_micros(m.due_at_us());
-    advance(event, turn, m.conversation_id(), m.customer_id(), invoice);
+    advance(event, turn, ConversationId(m.conversation_id()), CustomerId(m.customer_id()), invoice);
 }
 
 void Reactor::on_intent_paid(const Recorded& event, LogTurn& turn) {
     const auto m = parsed<payment::v1::IntentPaid>(event);
-    advance(event, turn, m.conversation_id(), m.customer_id(),
-            PaymentPaid{m.order_id(), m.intent_id(), m.receipt(), money_of(m.amount()),
-                        m.order_number(), m.second_success()});
+    advance(event, turn, ConversationId(m.conversation_id()), CustomerId(m.customer_id()),
+            PaymentPaid{.order_id = OrderId(m.order_id()),
+                        .intent_id = IntentId(m.intent_id()),
+                        .receipt = m.receipt(),
+                        .amount = money_of(m.amount()),
+                        .order_number = m.order_number(),
+                        .second_success = m.second_success()});
 }
 
 void Reactor::on_receipt_learned(const Recorded& event, LogTurn& turn) {
@@ -403,33 +427,44 @@ void Reactor::on_receipt_learned(const Recorded& event, LogTurn& turn) {
     // A second payment is refunded; the customer has already been told, so this receipt is not
     // announced.
     if (m.second_success() || m.conversation_id().empty()) return;
-    advance(event, turn, m.conversation_id(), m.customer_id(),
-            ReceiptCame{m.order_id(), m.receipt(), money_of(m.amount()), m.order_number()});
+    advance(event, turn, ConversationId(m.conversation_id()), CustomerId(m.customer_id()),
+            ReceiptCame{.order_id = OrderId(m.order_id()),
+                        .receipt = m.receipt(),
+                        .amount = money_of(m.amount()),
+                        .order_number = m.order_number()});
 }
 
 void Reactor::on_checkout_refused(const Recorded& event, LogTurn& turn) {
     const auto m = parsed<payment::v1::CheckoutRefused>(event);
-    advance(event, turn, m.conversation_id(), m.customer_id(),
-            CheckoutRefused{m.order_id(), m.reservation_id(), m.reason()});
+    advance(event, turn, ConversationId(m.conversation_id()), CustomerId(m.customer_id()),
+            CheckoutRefused{.order_id = OrderId(m.order_id()),
+                            .reservation_id = ReservationId(m.reservation_id()),
+                            .reason = m.reason()});
 }
 
 void Reactor::on_intent_failed(const Recorded& event, LogTurn& turn) {
     const auto m = parsed<payment::v1::IntentFailed>(event);
-    advance(event, turn, m.conversation_id(), m.customer_id(),
-            PaymentFailed{m.order_id(), m.reason(), m.intent_id()});
+    advance(event, turn, ConversationId(m.conversation_id()), CustomerId(m.customer_id()),
+            PaymentFailed{.order_id = OrderId(m.order_id()),
+                          .reason = m.reason(),
+                          .intent_id = IntentId(m.intent_id())});
 }
 
 // PaymentResolved needs no handler: IntentPaid or IntentFailed follows it in the same append.
 void Reactor::on_payment_needs_person(const Recorded& event, LogTurn& turn) {
     const auto m = parsed<payment::v1::PaymentNeedsPerson>(event);
-    advance(event, turn, m.conversation_id(), m.customer_id(),
-            PaymentUnclear{m.order_id(), m.intent_id(), money_of(m.amount()), m.order_number()});
+    advance(event, turn, ConversationId(m.conversation_id()), CustomerId(m.customer_id()),
+            PaymentUnclear{.order_id = OrderId(m.order_id()),
+                           .intent_id = IntentId(m.intent_id()),
+                           .amount = money_of(m.amount()),
+                           .order_number = m.order_number()});
 }
 
 void Reactor::on_intent_expired(const Recorded& event, LogTurn& turn) {
     const auto m = parsed<payment::v1::IntentExpired>(event);
-    advance(event, turn, m.conversation_id(), m.customer_id(),
-            PaymentExpired{m.order_id(), m.intent_id()});
+    advance(
+        event, turn, ConversationId(m.conversation_id()), CustomerId(m.customer_id()),
+        PaymentExpired{.order_id = OrderId(m.order_id()), .intent_id = IntentId(m.intent_id())});
 }
 
 // --- Followup
@@ -450,22 +485,25 @@ std::string text_of(followup::v1::TaskKind kind) {
 
 void Reactor::on_task_fired(const Recorded& event, LogTurn& turn) {
     const auto m = parsed<followup::v1::TaskFired>(event);
-    auto conversation_id = m.conversation_id();
+    ConversationId conversation_id(m.conversation_id());
     if (conversation_id.empty())
         conversation_id =
             books_.customers
                 .load(stream(event.stream.tenant, category::kCustomer, m.customer_id()), turn)
                 .state.conversation_id;
     if (conversation_id.empty()) return ignored(event, "this customer never wrote");
-    advance(event, turn, conversation_id, m.customer_id(),
-            FollowUpDue{m.task_id(), text_of(m.kind()), from_unix_micros(m.since_us()),
-                        m.personal().text(), m.template_key()});
+    advance(event, turn, conversation_id, CustomerId(m.customer_id()),
+            FollowUpDue{.task_id = TaskId(m.task_id()),
+                        .kind = text_of(m.kind()),
+                        .since = from_unix_micros(m.since_us()),
+                        .text = m.personal().text(),
+                        .template_key = m.template_key()});
 }
 
 void Reactor::on_task_skipped(const Recorded& event, LogTurn& turn) {
     const auto m = parsed<followup::v1::TaskSkipped>(event);
-    advance(event, turn, m.conversation_id(), m.customer_id(),
-            FollowUpSkipped{text_of(m.kind()), from_unix_micros(m.since_us())});
+    advance(event, turn, ConversationId(m.conversation_id()), CustomerId(m.customer_id()),
+            FollowUpSkipped{.kind = text_of(m.kind()), .since = from_unix_micros(m.since_us())});
 }
 
 }  // namespace flowstack::conversation

@@ -31,16 +31,16 @@ private:
     void on_reservation_end(const Recorded& event, LogTurn& turn);  // own, to the tenant's lane
     void on_stock_answer(const Recorded& event, LogTurn& turn);  // own, back to the customer's lane
     void on_order_placed(const Recorded& event, LogTurn& turn);  // payment
-    void on_payment_started(const Recorded& event, LogTurn& turn);   // payment
-    void on_invoice_issued(const Recorded& event, LogTurn& turn);    // payment
-    void on_intent_paid(const Recorded& event, LogTurn& turn);       // payment
-    void on_receipt_learned(const Recorded& event, LogTurn& turn);   // payment
-    void on_checkout_refused(const Recorded& event, LogTurn& turn);  // payment
+    void on_payment_started(const Recorded& event, LogTurn& turn);       // payment
+    void on_invoice_issued(const Recorded& event, LogTurn& turn);        // payment
+    void on_intent_paid(const Recorded& event, LogTurn& turn);           // payment
+    void on_receipt_learned(const Recorded& event, LogTurn& turn);       // payment
+    void on_checkout_refused(const Recorded& event, LogTurn& turn);      // payment
     void on_payment_needs_person(const Recorded& event, LogTurn& turn);  // payment
-    void on_intent_failed(const Recorded& event, LogTurn& turn);     // payment
-    void on_intent_expired(const Recorded& event, LogTurn& turn);    // payment
-    void on_task_fired(const Recorded& event, LogTurn& turn);        // followup
-    void on_task_skipped(const Recorded& event, LogTurn& turn);      // followup
+    void on_intent_failed(const Recorded& event, LogTurn& turn);         // payment
+    void on_intent_expired(const Recorded& event, LogTurn& turn);        // payment
+    void on_task_fired(const Recorded& event, LogTurn& turn);            // followup
+    void on_task_skipped(const Recorded& event, LogTurn& turn);          // followup
 
     // The engine's context, and the owners of everything that the context points to.
     struct Scene {
@@ -57,9 +57,9 @@ private:
                  const std::string& problem);
 
     // One step of one conversation, appended at the version that it saw.
-    void advance(const Recorded& event, LogTurn& turn, const std::string& conversation_id,
-                 const std::string& customer_id, const Input& input);
-    void stock(const Recorded& event, LogTurn& turn, const std::string& reservation_id,
+    void advance(const Recorded& event, LogTurn& turn, const ConversationId& conversation_id,
+                 const CustomerId& customer_id, const Input& input);
+    void stock(const Recorded& event, LogTurn& turn, const ReservationId& reservation_id,
                const std::vector<std::string>& products,
                const std::function<StockDecision(const Reservation&,
                                                  const std::map<std::string, Product>&)>& decide);

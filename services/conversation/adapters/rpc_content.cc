@@ -516,7 +516,7 @@ public:
         return doors_.rpc.unary(context, [=, this](rpc::Call&) {
             const auto name = parse_name(request->name(), "products");
             const auto where = stream(name.tenant, category::kProduct, name.id);
-            StockSet stock{name.id, {}};
+            StockSet stock{.product_id = name.id, .on_hand = {}};
             if (request->has_on_hand()) stock.on_hand = request->on_hand();
             change_once(doors_, "set_stock", name.tenant, request->request_id(), *request,
                         [&]() -> std::optional<eventlog::Command> {
@@ -538,8 +538,9 @@ public:
             const auto tenant = parse_parent(request->parent());
             const auto& in = request->promotion();
             const auto id = id_of("promotion", tenant, in.promotion_id(), request->request_id());
-            const PromotionSaved saved{
-                id, {in.text().begin(), in.text().end()}, !in.has_active() || in.active()};
+            const PromotionSaved saved{.promotion_id = id,
+                                       .text = {in.text().begin(), in.text().end()},
+                                       .active = !in.has_active() || in.active()};
             const auto where = stream(tenant, category::kPromotion, id);
             change_once(doors_, "save_promotion", tenant, request->request_id(), *request,
                         [&]() -> std::optional<eventlog::Command> {
@@ -602,13 +603,13 @@ private:
             throw rpc::invalid_field(
                 "product.price.currency_code",
                 "must be the tenant's: " + std::string(currency_code(facts.currency)));
-        const ProductSaved saved{id,
-                                 in.display_name(),
-                                 {in.aliases().begin(), in.aliases().end()},
-                                 {in.price().minor_units(), *currency},
-                                 in.description(),
-                                 in.image_url(),
-                                 !in.has_active() || in.active()};
+        const ProductSaved saved{.product_id = id,
+                                 .name = in.display_name(),
+                                 .aliases = {in.aliases().begin(), in.aliases().end()},
+                                 .price = {in.price().minor_units(), *currency},
+                                 .description = in.description(),
+                                 .image_url = in.image_url(),
+                                 .active = !in.has_active() || in.active()};
         change_once(doors_, "save_product", tenant, request.request_id(), request,
                     [&]() -> std::optional<eventlog::Command> {
                         auto problems = check(saved);
@@ -616,7 +617,7 @@ private:
                         const auto folded = doors_.books.products.load(where);
                         // A new product may bring its first count; later ones are SetStock's.
                         if (!folded.state.product.exists() && in.has_on_hand()) {
-                            const StockSet stock{id, in.on_hand()};
+                            const StockSet stock{.product_id = id, .on_hand = in.on_hand()};
                             for (auto& problem : check(stock))
                                 problems.push_back(std::move(problem));
                             facts_made.push_back(stock);

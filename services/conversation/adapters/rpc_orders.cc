@@ -58,8 +58,11 @@ void show(const std::string& tenant, const std::vector<eventlog::Recorded>& even
 void place_order(const Doors& doors, const v1::PlaceOrderRequest& request,
                  v1::PlacedOrder& response) {
     const auto tenant = parse_parent(request.parent());
-    const OrderAsked asked{request.phone(), request.product_id(), request.quantity(),
-                           request.delivery_address(), request.customer_name()};
+    const OrderAsked asked{.phone = request.phone(),
+                           .product_id = request.product_id(),
+                           .quantity = request.quantity(),
+                           .delivery_address = request.delivery_address(),
+                           .customer_name = request.customer_name()};
     // A request that is tried again while the first try is under way gets the same id.
     const auto order_id = made_id(doors, kMethod, tenant, request.request_id());
     const auto conversation_id = doors.ids.next().text();
@@ -86,15 +89,18 @@ void place_order(const Doors& doors, const v1::PlaceOrderRequest& request,
             latest = doors.books.conversations.load(
                 stream(tenant, category::kConversation, customer.state.conversation_id));
         const auto current = doors.content.current(tenant, facts.pack);
-        const PlaceOrder place{order_id,
-                               conversation_id,
-                               contact->customer_id,
-                               contact->channel_id,
-                               phone,
-                               contact->window_closes_at,
-                               {product.id, product.name, asked.quantity, product.price},
-                               asked.delivery_address,
-                               asked.customer_name};
+        const PlaceOrder place{.order_id = OrderId(order_id),
+                               .new_conversation_id = ConversationId(conversation_id),
+                               .customer_id = CustomerId(contact->customer_id),
+                               .channel_id = ChannelId(contact->channel_id),
+                               .phone = phone,
+                               .window_closes_at = contact->window_closes_at,
+                               .line = {.product_id = product.id,
+                                        .product_name = product.name,
+                                        .quantity = asked.quantity,
+                                        .unit_price = product.price},
+                               .address = asked.delivery_address,
+                               .name = asked.customer_name};
         const auto decided = decide(customer.state, latest.state, place, facts,
                                     {current.key, current.version, current.flow.get()});
         if (const auto* rejection = std::get_if<PlaceRejection>(&decided))

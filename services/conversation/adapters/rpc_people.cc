@@ -58,13 +58,13 @@ void describe(const eventlog::Recorded& event, v1::HistoryEntry& entry) {
     if (const auto* e = std::get_if<Spoke>(&fact)) {
         entry.set_direction("in");
         entry.set_text(e->text);
-        entry.set_reason(e->outcome);
+        entry.set_reason(std::string(text_of(e->outcome)));
         entry.set_message_id(e->inbound_id);
     } else if (const auto* reply = std::get_if<ReplyRequested>(&fact)) {
         entry.set_direction("out");
         entry.set_text(words_of(reply->content));
-        entry.set_message_id(reply->message_id);
-        entry.set_reason(reply->kind);
+        entry.set_message_id(reply->message_id.text());
+        entry.set_reason(std::string(text_of(reply->kind)));
     } else if (const auto* move = std::get_if<Advanced>(&fact)) {
         entry.set_from_state(std::string(text_of(move->from)));
         entry.set_to_state(std::string(text_of(move->to)));
@@ -76,7 +76,8 @@ void describe(const eventlog::Recorded& event, v1::HistoryEntry& entry) {
     } else if (const auto* escalated = std::get_if<Escalated>(&fact)) {
         entry.set_reason(escalated->reason);
     } else if (const auto* payment = std::get_if<PaymentNoted>(&fact)) {
-        entry.set_text("payment " + payment->intent_id + ": " + std::string(text_of(payment->news)));
+        entry.set_text("payment " + payment->intent_id + ": " +
+                       std::string(text_of(payment->news)));
     } else if (const auto* unclear = std::get_if<UnclearItemsChanged>(&fact)) {
         std::string words;
         for (const auto& item : unclear->items) words += (words.empty() ? "" : ", ") + item.words;
@@ -163,7 +164,10 @@ public:
                 throw rpc::invalid_field("content", "must say something");
             const auto id = made_id(doors_, "reply", name.tenant, request->request_id());
             change("reply", *request, "",
-                   ReplyAsAgent{id, "agent:" + id, rpc::caller().actor, content});
+                   ReplyAsAgent{.message_id = MessageId(id),
+                                .idempotency_key = "agent:" + id,
+                                .agent = rpc::caller().actor,
+                                .content = content});
             show(request->name(), *response);
         });
     }

@@ -39,7 +39,7 @@ Answer on(const Conversation& c, const Escalate& command) {
 Answer on(const Conversation& c, const HandBack& command) {
     if (c.state != Lifecycle::escalated) return Rejection::not_escalated;
     std::vector<Event> events;
-    add(events, let_payment_go(c.shop, "handed_back"));
+    add(events, let_payment_go(c.shop, ReservationEnd::handed_back));
     events.push_back(Advanced{.from = c.state, .to = Lifecycle::engaged, .reason = command.reason});
     return events;
 }
@@ -47,7 +47,7 @@ Answer on(const Conversation& c, const HandBack& command) {
 Answer on(const Conversation& c, const Close& command) {
     if (c.state == Lifecycle::closed) return Rejection::already_closed;
     std::vector<Event> events;
-    add(events, let_payment_go(c.shop, "closed"));
+    add(events, let_payment_go(c.shop, ReservationEnd::closed));
     add(events, end_all_waits(c.shop));
     auto from = c.state;
     if (!may_advance(from, Lifecycle::closed)) {
@@ -68,8 +68,8 @@ Answer on(const Conversation& c, const ReplyAsAgent& command) {
                                 .customer_id = c.customer_id,
                                 .channel_id = c.channel_id,
                                 .idempotency_key = command.idempotency_key,
-                                .kind = "agent",
-                                .purpose = "service",
+                                .kind = ReplyKind::agent,
+                                .purpose = ReplyPurpose::service,
                                 .window_evidence = c.last_inbound_at,
                                 .agent = command.agent,
                                 .content = command.content,

@@ -4,6 +4,7 @@
 #include <variant>
 
 #include "common/core/decision.h"
+#include "common/core/id.h"
 #include "services/conversation/domain/flow/dialogue.h"
 #include "services/conversation/domain/trades/shop/state.h"
 
@@ -56,7 +57,7 @@ struct Close {
 };
 // Rendered words of a person in an escalated conversation.
 struct ReplyAsAgent {
-    std::string message_id;
+    MessageId message_id;
     std::string idempotency_key;
     std::string agent;
     Content content;

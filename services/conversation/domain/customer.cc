@@ -52,7 +52,7 @@ std::vector<Problem> check(const Customer& customer, const TagCustomer& command)
 }
 
 std::vector<CustomerEvent> decide(const Customer& customer, const TagCustomer& command) {
-    CustomerTagged event{customer.id, {}, {}};
+    CustomerTagged event{.customer_id = customer.id, .added = {}, .removed = {}};
     const std::set<std::string> add(command.add.begin(), command.add.end());
     const std::set<std::string> remove(command.remove.begin(), command.remove.end());
     for (const auto& tag : add)

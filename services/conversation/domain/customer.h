@@ -6,13 +6,14 @@
 #include <variant>
 #include <vector>
 
+#include "common/core/id.h"
 #include "services/conversation/domain/problem.h"
 
 // A customer as the business knows them. The id was minted by gateway.
 namespace flowstack::conversation {
 
 struct CustomerSeen {
-    std::string customer_id;
+    CustomerId customer_id;
     std::string language;
     std::string name;
     std::string phone;
@@ -21,7 +22,7 @@ struct CustomerSeen {
 // Absent fields stay as they were. A language is here only when the customer chose it by a LANG
 // word.
 struct CustomerChanged {
-    std::string customer_id;
+    CustomerId customer_id;
     std::optional<std::string> language;
     std::optional<std::string> name;
     std::optional<std::string> phone;
@@ -29,28 +30,28 @@ struct CustomerChanged {
     bool operator==(const CustomerChanged&) const = default;
 };
 struct CustomerTagged {
-    std::string customer_id;
+    CustomerId customer_id;
     std::vector<std::string> added;
     std::vector<std::string> removed;
     bool operator==(const CustomerTagged&) const = default;
 };
 struct CustomerConversationStarted {
-    std::string customer_id;
-    std::string conversation_id;
+    CustomerId customer_id;
+    ConversationId conversation_id;
     bool operator==(const CustomerConversationStarted&) const = default;
 };
 using CustomerEvent =
     std::variant<CustomerSeen, CustomerChanged, CustomerTagged, CustomerConversationStarted>;
 
 struct Customer {
-    std::string id;  // empty: never seen
+    CustomerId id;  // empty: never seen
     std::string language;
     bool language_chosen = false;
     std::string name;
     std::string phone;
     std::string address;
     std::set<std::string> tags;
-    std::string conversation_id;  // the latest
+    ConversationId conversation_id;  // the latest
 
     bool exists() const { return !id.empty(); }
     bool operator==(const Customer&) const = default;

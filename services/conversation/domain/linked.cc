@@ -41,7 +41,7 @@ std::vector<Lifecycle> way_to(Lifecycle state) {
 }
 
 void open_copy(CarriedOver& out, const Conversation& from, const Conversation& previous,
-               const std::vector<CartLine>& cart, const std::string& customer_id) {
+               const std::vector<CartLine>& cart, const CustomerId& customer_id) {
     out.events.emplace_back(Opened{.conversation_id = out.conversation_id,
                                    .customer_id = customer_id,
                                    .channel_id = from.channel_id,
@@ -66,7 +66,7 @@ void open_copy(CarriedOver& out, const Conversation& from, const Conversation& p
 }
 
 void introduce(CarriedOver& out, const Customer& younger, const Customer& older,
-               const std::string& older_id) {
+               const CustomerId& older_id) {
     if (!older.exists())
         out.customer_events.emplace_back(CustomerSeen{.customer_id = older_id,
                                                       .language = younger.language,
@@ -83,8 +83,8 @@ void introduce(CarriedOver& out, const Customer& younger, const Customer& older,
 
 }  // namespace
 
-CarriedOver carry_over(const Side& younger, const Side& older, const std::string& older_id,
-                       const std::string& new_conversation_id) {
+CarriedOver carry_over(const Side& younger, const Side& older, const CustomerId& older_id,
+                       const ConversationId& new_conversation_id) {
     CarriedOver out;
     const auto& from = younger.conversation;
     if (!from.is_open() || from.paying()) return out;

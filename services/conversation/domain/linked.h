@@ -3,6 +3,7 @@
 #include <string>
 #include <vector>
 
+#include "common/core/id.h"
 #include "services/conversation/domain/conversation.h"
 #include "services/conversation/domain/customer.h"
 
@@ -17,7 +18,7 @@ struct Side {
 };
 
 struct CarriedOver {
-    std::string conversation_id;  // whose facts `events` are
+    ConversationId conversation_id;  // whose facts `events` are
     bool opened = false;
     std::vector<Event> events;
     std::vector<CustomerEvent> customer_events;  // of the older customer
@@ -27,7 +28,7 @@ struct CarriedOver {
 // of the flow, with its answers and its cart. Where the older customer is paying or with a person,
 // that dialogue stays and takes over the cart. A dialogue in which a payment may still come is left
 // where it is: the payment finds it there. Nothing when there is nothing to carry.
-CarriedOver carry_over(const Side& younger, const Side& older, const std::string& older_id,
-                       const std::string& new_conversation_id);
+CarriedOver carry_over(const Side& younger, const Side& older, const CustomerId& older_id,
+                       const ConversationId& new_conversation_id);
 
 }  // namespace flowstack::conversation

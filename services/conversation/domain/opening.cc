@@ -26,7 +26,7 @@ std::string opening_language(const Customer& customer, const std::string& words,
     return flow && !flow->languages.empty() ? flow->languages.front() : "en";
 }
 
-std::optional<CustomerEvent> get_to_know(const Customer& customer, const std::string& customer_id,
+std::optional<CustomerEvent> get_to_know(const Customer& customer, const CustomerId& customer_id,
                                          const std::string& language, const std::string& name,
                                          const std::string& phone) {
     const auto short_name = text::shortened(text::one_line(name), kCustomerNameMax);

@@ -18,7 +18,7 @@ std::string opening_language(const Customer& customer, const std::string& words,
 
 // What is learnt of a customer: a name that the shop knows stays, an unknown one is learnt; the
 // phone is always the one that gateway names. Nothing when it is all known.
-std::optional<CustomerEvent> get_to_know(const Customer& customer, const std::string& customer_id,
+std::optional<CustomerEvent> get_to_know(const Customer& customer, const CustomerId& customer_id,
                                          const std::string& language, const std::string& name,
                                          const std::string& phone);
 

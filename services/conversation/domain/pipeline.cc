@@ -12,11 +12,9 @@
 namespace flowstack::conversation {
 namespace {
 
-bool is_tap(const Inbound& in) {
-    return in.kind == "button" || in.kind == "list" || !in.tap_id.empty();
-}
-bool is_text(const Inbound& in) { return in.kind == "text"; }
-bool is_edit(const Inbound& in) { return in.kind == "edit"; }
+bool is_tap(const Inbound& in) { return in.kind == SpokenKind::tap || !in.tap_id.empty(); }
+bool is_text(const Inbound& in) { return in.kind == SpokenKind::text; }
+bool is_edit(const Inbound& in) { return in.kind == SpokenKind::edit; }
 
 // The edited message is the last answer, and the dialogue still stands at the node that it
 // answered. The words that opened a dialogue answered no node: they count while nothing has come of
@@ -30,14 +28,15 @@ bool changes_last_answer(const Inbound& in, const Conversation& c) {
 // Reactions, revocations, the provider's own news and types that this build does not know: nobody
 // expects an answer to them. An edit counts where it changes an answer.
 bool is_mute(const Turn& turn) {
-    const auto& kind = turn.in.kind;
+    const auto kind = turn.in.kind;
     if (is_edit(turn.in))
         return turn.conversation.state != Lifecycle::escalated &&
                !changes_last_answer(turn.in, turn.conversation);
-    return kind == "reaction" || kind == "revoke" || kind == "system" || kind == "unsupported";
+    return kind == SpokenKind::reaction || kind == SpokenKind::revoke ||
+           kind == SpokenKind::system || kind == SpokenKind::unsupported;
 }
 
-std::string input_kind(const Inbound& in) { return is_tap(in) ? "tap" : in.kind; }
+SpokenKind input_kind(const Inbound& in) { return is_tap(in) ? SpokenKind::tap : in.kind; }
 
 // Messages that no flow may see (tenant suspended, STOP, reactions) get their outcome here. The
 // session stage writes the fact, when there is a conversation to write it to.
@@ -45,14 +44,15 @@ bool log(Turn& turn) {
     const bool consent = !turn.in.consent_change.empty();
     const bool mute = is_mute(turn);
     if (turn.context.tenant->status != "ACTIVE")
-        turn.outcome = "tenant_inactive";
+        turn.outcome = SpokenOutcome::tenant_inactive;
     else if (consent)
-        turn.outcome = "consent";  // gateway has done what STOP and START ask for
+        turn.outcome = SpokenOutcome::consent;  // gateway has done what STOP and START ask for
     else if (mute)
-        turn.outcome = "ignored";
+        turn.outcome = SpokenOutcome::ignored;
     if ((!consent && !mute) || turn.conversation.is_open()) return true;
     // No dialogue begins for what nobody answers.
-    if (turn.outcome == "tenant_inactive") turn.outcome = consent ? "consent" : "ignored";
+    if (turn.outcome == SpokenOutcome::tenant_inactive)
+        turn.outcome = consent ? SpokenOutcome::consent : SpokenOutcome::ignored;
     return false;
 }
 
@@ -60,8 +60,8 @@ bool rate_limit(Turn& turn) {
     const auto [full_at, within] =
         take_token(turn.conversation.bucket_full_at, turn.in.received_at, turn.limit);
     turn.bucket_full_at = full_at;
-    if (!within && turn.outcome == "answered") {
-        turn.outcome = "throttled";
+    if (!within && turn.outcome == SpokenOutcome::answered) {
+        turn.outcome = SpokenOutcome::throttled;
         turn.tell_throttled = !turn.conversation.throttled;  // once, not thirty times
     }
     return true;
@@ -122,9 +122,9 @@ bool session(Turn& turn) {
 
     auto& flow = turn.context.flow;
     flow = turn.flow_of(turn.conversation.flow_key, turn.conversation.flow_version);
-    if (turn.outcome == "answered" && turn.conversation.state == Lifecycle::escalated)
-        turn.outcome = "with_person";
-    if (turn.outcome == "answered" && !flow) turn.outcome = "no_flow";
+    if (turn.outcome == SpokenOutcome::answered && turn.conversation.state == Lifecycle::escalated)
+        turn.outcome = SpokenOutcome::with_person;
+    if (turn.outcome == SpokenOutcome::answered && !flow) turn.outcome = SpokenOutcome::no_flow;
 
     turn.emit(Event{Spoke{
         .inbound_id = in.id,
@@ -136,11 +136,11 @@ bool session(Turn& turn) {
         .text = text::shortened(in.place ? place_of(*in.place) : in.text, kVariableLengthMax)}});
     turn.recorded = true;
 
-    if (turn.outcome == "throttled" && turn.tell_throttled && flow &&
+    if (turn.outcome == SpokenOutcome::throttled && turn.tell_throttled && flow &&
         turn.conversation.state != Lifecycle::escalated)
         for (auto& event : tell(turn.conversation, "rate_limited", turn.context).events)
             turn.emit(std::move(event));
-    return turn.outcome == "answered";
+    return turn.outcome == SpokenOutcome::answered;
 }
 
 bool run_flow(Turn& turn) {

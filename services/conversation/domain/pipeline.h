@@ -7,6 +7,7 @@
 #include <utility>
 #include <vector>
 
+#include "common/core/id.h"
 #include "services/conversation/domain/step.h"
 
 // What happens to an inbound message, in order: log → rate limit → session → flow, inside an error
@@ -32,11 +33,9 @@ std::pair<Time, bool> take_token(Time full_at, Time now, const RateLimit& limit)
 
 struct Inbound {
     std::string id;  // the provider's message id
-    std::string customer_id;
-    std::string channel_id;
-    // text | button | list | media | location | contacts | order | form | reaction | edit | revoke
-    // | system | unsupported
-    std::string kind;
+    CustomerId customer_id;
+    ChannelId channel_id;
+    SpokenKind kind = SpokenKind::text;
     std::string tap_id;
     std::string text;
     std::string profile_name;
@@ -71,7 +70,7 @@ struct Turn {
     // What new conversations begin with; flow null: the tenant has none that works.
     FlowAt current_flow{};
     std::function<const Flow*(const std::string& key, std::int64_t version)> flow_of{};
-    std::string new_conversation_id{};
+    ConversationId new_conversation_id{};
 
     // State, moved along by the stages.
     Customer customer{};
@@ -81,8 +80,7 @@ struct Turn {
     // Out. Facts of the conversation named `conversation.id`, of the customer, of the conversation.
     std::vector<CustomerEvent> customer_events{};
     std::vector<Event> events{};
-    std::string outcome = "answered";  // answered | throttled | with_person | tenant_inactive |
-                                       // consent | ignored | no_flow | failed
+    SpokenOutcome outcome = SpokenOutcome::answered;
     bool tell_throttled = false;
     Time bucket_full_at{};
     std::string problem{};  // what went wrong, for the log and the person who takes over

@@ -78,7 +78,7 @@ void project_template(const Recorded& event, Turn& turn) {
     bool approved = false;
     if (is<conversation::TemplateSaved>(event)) {
         const auto m = parsed<conversation::TemplateSaved>(event);
-        approved = m.active() && m.kind() == "whatsapp_template";
+        approved = m.active() && m.kind() == conversation::TEMPLATE_KIND_WHATSAPP_TEMPLATE;
     } else if (!is<conversation::TemplateDeleted>(event)) {
         return;
     }

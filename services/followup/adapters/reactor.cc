@@ -167,8 +167,8 @@ void Reactor::react(const Recorded& event, Turn& turn) {
         const auto m = parsed<conversation::ReplyRequested>(event);
         // Only the bot's own questions: what an agent says, and what a follow-up says, is not
         // followed up.
-        if (!m.expects_answer() || m.kind() != "reply" || !m.agent().empty() ||
-            !m.task_id().empty())
+        if (!m.expects_answer() || m.kind() != conversation::REPLY_KIND_REPLY ||
+            !m.agent().empty() || !m.task_id().empty())
             return;
         Plan plan;
         plan.task_id = TaskId(turn.derived_id("gentle", 0).text());
@@ -219,9 +219,9 @@ void Reactor::react(const Recorded& event, Turn& turn) {
         // The event does not name the customer; the key of its lane does.
         const CustomerId customer(event.meta.routing.key);
         const ConversationId conversation_id(event.stream.key);
-        if (m.to_state() == "CLOSED")
+        if (m.to_state() == conversation::CONVERSATION_STATE_CLOSED)
             end(ConversationClosed{.conversation_id = conversation_id}, tenant, customer, turn);
-        else if (m.to_state() == "ESCALATED")
+        else if (m.to_state() == conversation::CONVERSATION_STATE_ESCALATED)
             end(ConversationEscalated{.conversation_id = conversation_id}, tenant, customer, turn);
     } else if (is<payment::IntentPaid>(event)) {
         const auto m = parsed<payment::IntentPaid>(event);

@@ -38,6 +38,18 @@ Command command_on(const std::string& tenant, eventlog::Routing routing,
     return command;
 }
 
+// The origin of a message that conversation asked for.
+std::string kind_of(conversation::v1::ReplyKind kind) {
+    switch (kind) {
+        case conversation::v1::REPLY_KIND_FOLLOW_UP:
+            return "follow_up";
+        case conversation::v1::REPLY_KIND_AGENT:
+            return "agent";
+        default:
+            return "reply";
+    }
+}
+
 int priority_of(const std::string& kind) {
     return kind == "follow_up" ? kPriorityFollowUp : kPriorityReply;
 }
@@ -74,10 +86,11 @@ void Reactor::queue_reply(const Recorded& event, Turn& turn) {
     queue.channel_id = reply.channel_id();
     queue.customer_id = reply.customer_id();
     queue.idempotency_key = reply.idempotency_key();
-    queue.origin = {reply.kind().empty() ? "reply" : reply.kind(),
-                    reply.task_id().empty() ? reply.conversation_id() : reply.task_id(), ""};
-    queue.priority = priority_of(reply.kind());
-    queue.preconditions.purpose = reply.purpose().empty() ? "service" : reply.purpose();
+    const auto kind = kind_of(reply.kind());
+    queue.origin = {kind, reply.task_id().empty() ? reply.conversation_id() : reply.task_id(), ""};
+    queue.priority = priority_of(kind);
+    queue.preconditions.purpose =
+        reply.purpose() == conversation::v1::REPLY_PURPOSE_UTILITY ? "utility" : "service";
     queue.preconditions.nothing_inbound_since = from_unix_micros(reply.nothing_inbound_since_us());
     // Only an approved template may leave outside the window.
     queue.preconditions.needs_open_window = !reply.personal().content().has_template_();

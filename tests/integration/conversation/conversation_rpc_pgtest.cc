@@ -310,7 +310,7 @@ TEST_F(DoorsOf, AConversationIsGivenToAPersonAndBack) {
                                             reply, answer),
               kOk);
     EXPECT_EQ(heard("amina"), "This is Jane. How can I help?");
-    EXPECT_EQ(replies("amina").back().kind(), "agent");
+    EXPECT_EQ(replies("amina").back().kind(), v1::REPLY_KIND_AGENT);
 
     v1::ListConversationsRequest list;
     list.set_parent("tenants/duka");

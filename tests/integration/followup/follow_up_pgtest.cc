@@ -80,7 +80,7 @@ protected:
         m.set_customer_id("amina");
         m.set_channel_id("channel-1");
         m.set_idempotency_key("auto-reply:" + answers + ":0");
-        m.set_kind("reply");
+        m.set_kind(conversation::v1::REPLY_KIND_REPLY);
         m.set_expects_answer(true);
         m.set_window_evidence_us(unix_micros(evidence));
         return m;
@@ -88,7 +88,7 @@ protected:
     void asked(const conversation::v1::ReplyRequested& m, Time at) {
         conversation->happened({"duka", "conversation", "conversation-1"}, customer(), m, at);
     }
-    void advanced(const std::string& to, Time at) {
+    void advanced(conversation::v1::ConversationState to, Time at) {
         conversation::v1::ConversationAdvanced m;
         m.set_to_state(to);
         conversation->happened({"duka", "conversation", "conversation-1"}, customer(), m, at);
@@ -105,7 +105,7 @@ protected:
         gateway->happened({"duka", "tenant", "duka"}, {RoutingKind::tenant, "duka"}, m, kNoon);
     }
 
-    void template_saved(const std::string& key, const std::string& kind) {
+    void template_saved(const std::string& key, conversation::v1::TemplateKind kind) {
         conversation::v1::TemplateSaved m;
         m.set_template_key(key);
         m.set_kind(kind);
@@ -310,7 +310,7 @@ TEST_F(FollowUp, IsNeverAboutWhatAnAgentOrAFollowUpSaid) {
     by_agent.set_agent("grace");
     asked(by_agent, kNoon);
     auto by_us = question("wamid.1", kNoon);
-    by_us.set_kind("follow_up");
+    by_us.set_kind(conversation::v1::REPLY_KIND_FOLLOW_UP);
     by_us.set_task_id("task-1");
     asked(by_us, kNoon);
     auto no_question = question("wamid.1", kNoon);
@@ -323,16 +323,16 @@ TEST_F(FollowUp, IsNeverAboutWhatAnAgentOrAFollowUpSaid) {
 TEST_F(FollowUp, EndsWithItsConversationAndWithThePayment) {
     asked(question("wamid.1", kNoon), kNoon);
     consume();
-    advanced("ENGAGED", kNoon);
+    advanced(conversation::v1::CONVERSATION_STATE_ENGAGED, kNoon);
     consume();
     EXPECT_EQ(timers().size(), 1u);
-    advanced("CLOSED", kNoon);
+    advanced(conversation::v1::CONVERSATION_STATE_CLOSED, kNoon);
     consume();
     EXPECT_EQ(story(), (Story{"TaskScheduled gentle", "TaskCancelled closed"}));
 
     asked(question("wamid.1", kNoon), kNoon + seconds{1});
     consume();
-    advanced("ESCALATED", kNoon);
+    advanced(conversation::v1::CONVERSATION_STATE_ESCALATED, kNoon);
     consume();
     EXPECT_EQ(story().back(), "TaskCancelled escalated");
 
@@ -469,8 +469,8 @@ TEST_F(FollowUp, AsksGatewayForTheWindowOnlyWhereNothingElseStandsInTheWay) {
 }
 
 TEST_F(FollowUp, OutsideTheWindowIsSaidAsTheApprovedTemplate) {
-    template_saved("visit", "whatsapp_template");
-    template_saved("words", "text");
+    template_saved("visit", conversation::v1::TEMPLATE_KIND_WHATSAPP_TEMPLATE);
+    template_saved("words", conversation::v1::TEMPLATE_KIND_TEXT);
     booked("task-1", kNoon + hours{1}, "visit");
     booked("task-2", kNoon + hours{2}, "words");
     consume();
@@ -511,7 +511,7 @@ TEST_F(DayLater, TheReminderNeedsAnApprovedTemplateOfTheTenant) {
     EXPECT_EQ(skipped.conversation_id(), "conversation-1");
     EXPECT_EQ(skipped.since_us(), unix_micros(kNoon));
 
-    template_saved("follow_up_reminder", "whatsapp_template");
+    template_saved("follow_up_reminder", conversation::v1::TEMPLATE_KIND_WHATSAPP_TEMPLATE);
     v1::TaskFired fired;
     ASSERT_TRUE(fired.ParseFromString(day_later("wamid.2", kNoon + hours{48}).payload));
     EXPECT_EQ(fired.template_key(), "follow_up_reminder");

@@ -234,7 +234,7 @@ protected:
         return seen.empty() ? "" : seen.front().stream.key;
     }
     std::string reply(const std::string& customer, const std::string& text,
-                      const std::string& kind = "reply") {
+                      conversation::v1::ReplyKind kind = conversation::v1::REPLY_KIND_REPLY) {
         conversation::v1::ReplyRequested m;
         const auto id = ids.next().text();
         m.set_message_id(id);
@@ -243,7 +243,7 @@ protected:
         m.set_channel_id("ch1");
         m.set_idempotency_key("auto-reply:" + id + ":0");
         m.set_kind(kind);
-        m.set_purpose("service");
+        m.set_purpose(conversation::v1::REPLY_PURPOSE_SERVICE);
         m.set_window_evidence_us(unix_micros(clock.now()));
         m.mutable_personal()->mutable_content()->mutable_text()->set_body(text);
         conversation->happened({"duka", "conversation", "conv1"}, by_customer(customer), m,

@@ -158,7 +158,8 @@ public:
     void ask(const std::string& id, const std::string& kind) {
         conversation::v1::ReplyRequested reply;
         reply.set_message_id(id);
-        reply.set_kind(kind);
+        reply.set_kind(kind == "follow_up" ? conversation::v1::REPLY_KIND_FOLLOW_UP
+                                           : conversation::v1::REPLY_KIND_REPLY);
         if (kind == "follow_up") reply.set_task_id("task-1");
         add("conversation", "conversation", "talk", reply);
     }

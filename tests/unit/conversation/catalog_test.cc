@@ -11,7 +11,10 @@ namespace {
 using Products = std::map<std::string, Product>;
 
 ReserveStock want(const std::string& id, std::vector<ReservedLine> lines) {
-    return {id, "conv", "cust", std::move(lines)};
+    return {.reservation_id = ReservationId(id),
+            .conversation_id = ConversationId("conv"),
+            .customer_id = CustomerId("cust"),
+            .lines = std::move(lines)};
 }
 
 // What an append would make of a decision.
@@ -31,7 +34,11 @@ TEST(Stock, TwoChatsCannotTakeTheLastItem) {
     apply(products, first);
     const auto second = decide(Reservation{}, products, want("r2", {{"a", 1}}));
     EXPECT_EQ(second.reservation.at(0),
-              (ReservationEvent{StockRefused{"r2", "conv", "cust", "a", 0}}));
+              (ReservationEvent{StockRefused{.reservation_id = ReservationId("r2"),
+                                             .conversation_id = ConversationId("conv"),
+                                             .customer_id = CustomerId("cust"),
+                                             .product_id = "a",
+                                             .available = 0}}));
     EXPECT_TRUE(second.products.empty());
 }
 
@@ -40,7 +47,11 @@ TEST(Stock, IsReservedWholeOrNotAtAll) {
                       {"b", product_of("b", "B", 100, {}, 1)}};
     const auto decision = decide(Reservation{}, products, want("r", {{"a", 2}, {"b", 2}}));
     EXPECT_EQ(decision.reservation.at(0),
-              (ReservationEvent{StockRefused{"r", "conv", "cust", "b", 1}}));
+              (ReservationEvent{StockRefused{.reservation_id = ReservationId("r"),
+                                             .conversation_id = ConversationId("conv"),
+                                             .customer_id = CustomerId("cust"),
+                                             .product_id = "b",
+                                             .available = 1}}));
     EXPECT_TRUE(decision.products.empty());
 }
 
@@ -80,14 +91,23 @@ TEST(Stock, ComesBackWhenThePaymentFailsAndGoesWhenItIsSold) {
     auto reservation = after({}, held);
 
     auto released = products;
-    const auto freed = decide(reservation, released, EndReservation{"r", false, "payment_failed"});
+    const auto freed = decide(reservation, released,
+                              EndReservation{.reservation_id = ReservationId("r"),
+                                             .sold = false,
+                                             .reason = ReservationEnd::payment_failed});
     apply(released, freed);
     EXPECT_EQ(released["a"].available(), 3);
     EXPECT_EQ(released["a"].on_hand, 3);
-    EXPECT_EQ(decide(after(reservation, freed), released, EndReservation{"r", false, "again"}),
+    EXPECT_EQ(decide(after(reservation, freed), released,
+                     EndReservation{.reservation_id = ReservationId("r"),
+                                    .sold = false,
+                                    .reason = ReservationEnd::cancelled}),
               StockDecision{});
 
-    const auto sold = decide(reservation, products, EndReservation{"r", true, "paid"});
+    const auto sold = decide(
+        reservation, products,
+        EndReservation{
+            .reservation_id = ReservationId("r"), .sold = true, .reason = ReservationEnd::paid});
     apply(products, sold);
     EXPECT_EQ(products["a"].available(), 1);
     EXPECT_EQ(products["a"].on_hand, 1);
@@ -99,31 +119,84 @@ TEST(Stock, ALateSaleTakesWhatWasGivenBackEvenBelowZero) {
     const auto held = decide(Reservation{}, products, want("r", {{"a", 1}}));
     apply(products, held);
     auto reservation = after({}, held);
-    const auto freed = decide(reservation, products, EndReservation{"r", false, "payment_expired"});
+    const auto freed = decide(reservation, products,
+                              EndReservation{.reservation_id = ReservationId("r"),
+                                             .sold = false,
+                                             .reason = ReservationEnd::payment_expired});
     apply(products, freed);
     reservation = after(reservation, freed);
-    products["a"] = evolve(products["a"], StockSet{"a", 0});
-    const auto late = decide(reservation, products, EndReservation{"r", true, "paid"});
+    products["a"] = evolve(products["a"], StockSet{.product_id = "a", .on_hand = 0});
+    const auto late = decide(
+        reservation, products,
+        EndReservation{
+            .reservation_id = ReservationId("r"), .sold = true, .reason = ReservationEnd::paid});
     apply(products, late);
     EXPECT_EQ(products["a"].on_hand, -1);
     EXPECT_EQ(after(reservation, late).stage, ReservationStage::sold);
 }
 
 TEST(Stock, ImpossibleHistoryIsRefused) {
-    EXPECT_THROW(evolve(Product{}, StockSet{"a", 1}), CorruptStream);
-    EXPECT_THROW(evolve(product_of("a", "A", 1, {}, 1), StockFreed{"r", 1}), CorruptStream);
-    EXPECT_THROW(evolve(Reservation{}, StockSold{"r", {}}), CorruptStream);
+    EXPECT_THROW(evolve(Product{}, StockSet{.product_id = "a", .on_hand = 1}), CorruptStream);
+    EXPECT_THROW(evolve(product_of("a", "A", 1, {}, 1),
+                        StockFreed{.reservation_id = ReservationId("r"), .quantity = 1}),
+                 CorruptStream);
+    EXPECT_THROW(
+        evolve(Reservation{}, StockSold{.reservation_id = ReservationId("r"), .lines = {}}),
+        CorruptStream);
 }
 
 TEST(Product, IsCheckedFieldByField) {
-    EXPECT_TRUE(check(ProductSaved{"a", "A", {}, kes(100), "", "", true}).empty());
-    EXPECT_EQ(check(ProductSaved{"a", "", {}, kes(100), "", "", true}).at(0).field, "display_name");
-    EXPECT_EQ(check(ProductSaved{"a", "A", {}, kes(0), "", "", true}).at(0).field, "price");
-    EXPECT_EQ(check(ProductSaved{"a", "A", {""}, kes(1), "", "", true}).at(0).field, "aliases[0]");
-    EXPECT_EQ(check(ProductSaved{"a", "A", {}, kes(1), "", "http://x", true}).at(0).field,
+    EXPECT_TRUE(check(ProductSaved{.product_id = "a",
+                                   .name = "A",
+                                   .aliases = {},
+                                   .price = kes(100),
+                                   .description = "",
+                                   .image_url = "",
+                                   .active = true})
+                    .empty());
+    EXPECT_EQ(check(ProductSaved{.product_id = "a",
+                                 .name = "",
+                                 .aliases = {},
+                                 .price = kes(100),
+                                 .description = "",
+                                 .image_url = "",
+                                 .active = true})
+                  .at(0)
+                  .field,
+              "display_name");
+    EXPECT_EQ(check(ProductSaved{.product_id = "a",
+                                 .name = "A",
+                                 .aliases = {},
+                                 .price = kes(0),
+                                 .description = "",
+                                 .image_url = "",
+                                 .active = true})
+                  .at(0)
+                  .field,
+              "price");
+    EXPECT_EQ(check(ProductSaved{.product_id = "a",
+                                 .name = "A",
+                                 .aliases = {""},
+                                 .price = kes(1),
+                                 .description = "",
+                                 .image_url = "",
+                                 .active = true})
+                  .at(0)
+                  .field,
+              "aliases[0]");
+    EXPECT_EQ(check(ProductSaved{.product_id = "a",
+                                 .name = "A",
+                                 .aliases = {},
+                                 .price = kes(1),
+                                 .description = "",
+                                 .image_url = "http://x",
+                                 .active = true})
+                  .at(0)
+                  .field,
               "image_url");
-    EXPECT_EQ(check(StockSet{"a", -1}).at(0).field, "on_hand");
-    EXPECT_EQ(check(PromotionSaved{"p", {}, true}).at(0).field, "text");
+    EXPECT_EQ(check(StockSet{.product_id = "a", .on_hand = -1}).at(0).field, "on_hand");
+    EXPECT_EQ(check(PromotionSaved{.promotion_id = "p", .text = {}, .active = true}).at(0).field,
+              "text");
 }
 
 TEST(Totals, AreTaxedOnceAndRoundedToWholeShillings) {

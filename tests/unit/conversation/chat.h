@@ -29,6 +29,14 @@ inline Product product_of(std::string id, std::string name, std::int64_t cents,
     return p;
 }
 
+// "button" and "list" are taps; a word that no kind has is a type that this build does not know.
+inline SpokenKind kind_of(const std::string& word) {
+    if (word == "button" || word == "list") return SpokenKind::tap;
+    for (int i = 0; i < static_cast<int>(SpokenKind::unsupported); ++i)
+        if (text_of(static_cast<SpokenKind>(i)) == word) return static_cast<SpokenKind>(i);
+    return SpokenKind::unsupported;
+}
+
 class Chat {
 public:
     Chat() : packs_(read_packs(PACKS_DIR)) {
@@ -91,9 +99,9 @@ public:
         now += Micros{std::chrono::seconds{seconds_between}};
         Inbound in;
         in.id = "wamid." + std::to_string(++causes_);
-        in.customer_id = "c1";
-        in.channel_id = "ch1";
-        in.kind = kind;
+        in.customer_id = CustomerId("c1");
+        in.channel_id = ChannelId("ch1");
+        in.kind = kind_of(kind);
         in.text = text;
         in.tap_id = tap_id;
         in.profile_name = profile_name;
@@ -109,12 +117,13 @@ public:
         turn.flow_of = [this](const std::string& key, std::int64_t version) {
             return flow_of(key, version);
         };
-        turn.new_conversation_id = "conv" + std::to_string(conversations.size() + 1);
+        turn.new_conversation_id =
+            ConversationId("conv" + std::to_string(conversations.size() + 1));
         turn.customer = customer;
         if (!conversations.empty()) turn.conversation = conversations.back();
         run_pipeline(turn);
         customer = turn.customer;
-        outcome = turn.outcome;
+        outcome = text_of(turn.outcome);
         problem = turn.problem;
         if (turn.events.empty()) return {};
         if (conversations.empty() || conversations.back().id != turn.conversation.id)
@@ -142,10 +151,11 @@ public:
                                                 const std::string& address = "Moi Avenue") {
         now += Micros{std::chrono::seconds{1}};
         PlaceOrder place;
-        place.order_id = order_id;
-        place.new_conversation_id = "conv" + std::to_string(conversations.size() + 1);
-        place.customer_id = "c1";
-        place.channel_id = "ch1";
+        place.order_id = OrderId(order_id);
+        place.new_conversation_id =
+            ConversationId("conv" + std::to_string(conversations.size() + 1));
+        place.customer_id = CustomerId("c1");
+        place.channel_id = ChannelId("ch1");
         place.phone = phone;
         place.address = address;
         place.name = "Amina W.";
@@ -164,19 +174,27 @@ public:
         return decided;
     }
     std::vector<std::string> order_is_made(const std::string& order_id) {
-        return hears(OrderMade{order_id, "ORD-" + order_id});
+        return hears(OrderMade{.order_id = OrderId(order_id), .order_number = "ORD-" + order_id});
     }
 
     // The tenant's lane and payment's first answers, as they come when all goes well.
     std::vector<std::string> stock_is_there() {
-        return hears(StockAnswered{last<StockRequested>().reservation_id, true, "", 0});
+        return hears(StockAnswered{.reservation_id = last<StockRequested>().reservation_id,
+                                   .reserved = true,
+                                   .product_id = "",
+                                   .available = 0});
     }
     std::vector<std::string> payment_starts() {
-        return hears(PaymentBegan{now_in().shop.order_id, now_in().shop.order_provider, kes(0)});
+        return hears(PaymentBegan{.order_id = now_in().shop.order_id,
+                                  .provider = now_in().shop.order_provider,
+                                  .amount = kes(0)});
     }
     std::vector<std::string> payment_pays(std::int64_t cents,
                                           const std::string& receipt = "RCP123") {
-        return hears(PaymentPaid{now_in().shop.order_id, "intent1", receipt, kes(cents)});
+        return hears(PaymentPaid{.order_id = now_in().shop.order_id,
+                                 .intent_id = IntentId("intent1"),
+                                 .receipt = receipt,
+                                 .amount = kes(cents)});
     }
 
     // --- What is so now

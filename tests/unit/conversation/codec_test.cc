@@ -18,28 +18,42 @@ void round_trip(const Event& event) {
 }
 
 TEST(Codec, EveryFactOfAConversationComesBackAsItWas) {
-    const std::vector<CartLine> cart{{"p", "Coffee", 2, kes(100)}};
-    round_trip(Opened{"c", "cu", "ch", "ECOMMERCE", 3, "sw", "before"});
-    round_trip(Spoke{"wamid", "tap", "m:1", "answered", kNow, kNow, "Hi"});
-    round_trip(Advanced{Lifecycle::engaged, Lifecycle::awaiting_customer, "why"});
-    round_trip(NodeEntered{"quantity", 2});
-    round_trip(VariableCaptured{"address", "Moi Avenue"});
-    round_trip(CartChanged{cart});
+    const std::vector<CartLine> cart{
+        {.product_id = "p", .product_name = "Coffee", .quantity = 2, .unit_price = kes(100)}};
+    round_trip(Opened{.conversation_id = ConversationId("c"),
+                      .customer_id = CustomerId("cu"),
+                      .channel_id = ChannelId("ch"),
+                      .flow_key = "ECOMMERCE",
+                      .flow_version = 3,
+                      .language = "sw",
+                      .previous_conversation_id = ConversationId("before")});
+    round_trip(Spoke{.inbound_id = "wamid",
+                     .kind = SpokenKind::tap,
+                     .tap_id = "m:1",
+                     .outcome = SpokenOutcome::answered,
+                     .sent_at = kNow,
+                     .bucket_full_at = kNow,
+                     .text = "Hi"});
+    round_trip(
+        Advanced{.from = Lifecycle::engaged, .to = Lifecycle::awaiting_customer, .reason = "why"});
+    round_trip(NodeEntered{.node = "quantity", .retries = 2});
+    round_trip(VariableCaptured{.name = "address", .value = "Moi Avenue"});
+    round_trip(CartChanged{.lines = cart});
     ReplyRequested reply;
-    reply.message_id = "m";
-    reply.conversation_id = "c";
-    reply.customer_id = "cu";
-    reply.channel_id = "ch";
+    reply.message_id = MessageId("m");
+    reply.conversation_id = ConversationId("c");
+    reply.customer_id = CustomerId("cu");
+    reply.channel_id = ChannelId("ch");
     reply.idempotency_key = "auto-reply:wamid:1";
     reply.template_key = "greeting";
     reply.template_version = 4;
-    reply.kind = "reply";
-    reply.purpose = "service";
+    reply.kind = ReplyKind::reply;
+    reply.purpose = ReplyPurpose::service;
     reply.window_evidence = kNow;
     reply.expects_answer = true;
     reply.taps = {{0, "view", "x", "View"}};
     reply.nothing_inbound_since = kNow;
-    reply.task_id = "t";
+    reply.task_id = TaskId("t");
     reply.agent = "jane";
     reply.to = "+254712345678";
     for (const auto kind :
@@ -64,28 +78,69 @@ TEST(Codec, EveryFactOfAConversationComesBackAsItWas) {
         }
         round_trip(reply);
     }
-    round_trip(StockRequested{"r", "c", "cu", cart, ""});
-    round_trip(StockRequested{"r", "c", "cu", cart, "o"});
-    round_trip(CheckoutRequested{"o", "c", "cu", "ch", "r", cart, "KES", "mpesa", "en", "old",
-                                 "Amina", "Moi Avenue", "+254712345678"});
-    StockRequested for_an_order{"r", "c", "cu", cart, ""};
-    for_an_order.order_id = "o";
+    round_trip(StockRequested{.reservation_id = ReservationId("r"),
+                              .conversation_id = ConversationId("c"),
+                              .customer_id = CustomerId("cu"),
+                              .lines = cart,
+                              .paid_order_id = {}});
+    round_trip(StockRequested{.reservation_id = ReservationId("r"),
+                              .conversation_id = ConversationId("c"),
+                              .customer_id = CustomerId("cu"),
+                              .lines = cart,
+                              .paid_order_id = OrderId("o")});
+    round_trip(CheckoutRequested{.order_id = OrderId("o"),
+                                 .conversation_id = ConversationId("c"),
+                                 .customer_id = CustomerId("cu"),
+                                 .channel_id = ChannelId("ch"),
+                                 .reservation_id = ReservationId("r"),
+                                 .lines = cart,
+                                 .currency_code = "KES",
+                                 .provider = "mpesa",
+                                 .language = "en",
+                                 .retry_of_order_id = OrderId("old"),
+                                 .name = "Amina",
+                                 .address = "Moi Avenue",
+                                 .phone = "+254712345678"});
+    StockRequested for_an_order{.reservation_id = ReservationId("r"),
+                                .conversation_id = ConversationId("c"),
+                                .customer_id = CustomerId("cu"),
+                                .lines = cart,
+                                .paid_order_id = {}};
+    for_an_order.order_id = OrderId("o");
     round_trip(for_an_order);
-    CheckoutRequested later{"o", "c", "cu", "ch", "", cart, "KES"};
+    CheckoutRequested later{.order_id = OrderId("o"),
+                            .conversation_id = ConversationId("c"),
+                            .customer_id = CustomerId("cu"),
+                            .channel_id = ChannelId("ch"),
+                            .reservation_id = {},
+                            .lines = cart,
+                            .currency_code = "KES"};
     later.pay_later = true;
     round_trip(later);
-    round_trip(OrderTaken{"o", kes(200), kNow});
-    round_trip(OrderOffered{"o", "ORD-7K2M9Q"});
-    round_trip(OrderWaitEnded{"o", "paid"});
-    round_trip(HintGiven{"quantity"});
-    round_trip(UnclearItemsChanged{{{"blorps", 3}, {"5000 soap", 0}}});
+    round_trip(OrderTaken{.order_id = OrderId("o"), .total = kes(200), .window_closes_at = kNow});
+    round_trip(OrderOffered{.order_id = OrderId("o"), .order_number = "ORD-7K2M9Q"});
+    round_trip(OrderWaitEnded{.order_id = OrderId("o"), .reason = OrderWaitEnd::paid});
+    round_trip(HintGiven{.node = "quantity"});
+    round_trip(UnclearItemsChanged{.items = {{"blorps", 3}, {"5000 soap", 0}}});
     round_trip(UnclearItemsChanged{});
     for (const auto news : {PaymentNews::started, PaymentNews::unclear, PaymentNews::let_go,
                             PaymentNews::paid, PaymentNews::failed, PaymentNews::expired})
-        round_trip(PaymentNoted{"i", "o", news, kes(200), "ORD-7K2M9Q"});
-    round_trip(Escalated{"angry"});
-    round_trip(FollowUpRequested{"t", "c", "cu", "ch", "custom", kNow, "en", "Come by"});
-    round_trip(ReservationEndRequested{"r", true, "paid"});
+        round_trip(PaymentNoted{.intent_id = IntentId("i"),
+                                .order_id = OrderId("o"),
+                                .news = news,
+                                .amount = kes(200),
+                                .order_number = "ORD-7K2M9Q"});
+    round_trip(Escalated{.reason = "angry"});
+    round_trip(FollowUpRequested{.task_id = TaskId("t"),
+                                 .conversation_id = ConversationId("c"),
+                                 .customer_id = CustomerId("cu"),
+                                 .channel_id = ChannelId("ch"),
+                                 .kind = "custom",
+                                 .due_at = kNow,
+                                 .language = "en",
+                                 .text = "Come by"});
+    round_trip(ReservationEndRequested{
+        .reservation_id = ReservationId("r"), .sold = true, .reason = ReservationEnd::paid});
 }
 
 template <class Codec, class Domain, class Fact>
@@ -99,31 +154,59 @@ void same_fold(const Domain& before, const Fact& fact, const typename Codec::Sta
 }
 
 TEST(Codec, StoredFactsFoldLikeTheDomains) {
-    const Customer amina{.id = "cu",
+    const Customer amina{.id = CustomerId("cu"),
                          .language = "en",
                          .name = "Amina",
                          .phone = "",
                          .address = "",
                          .tags = {},
-                         .conversation_id = ""};
-    CustomerChanged changed{"cu", "sw", "Amina W", "+254700000000", "Moi Avenue"};
-    same_fold<CustomerCodec>(Customer{}, CustomerEvent{CustomerSeen{"cu", "en", "Amina", "+254"}},
-                             Customer{});
+                         .conversation_id = {}};
+    CustomerChanged changed{.customer_id = CustomerId("cu"),
+                            .language = "sw",
+                            .name = "Amina W",
+                            .phone = "+254700000000",
+                            .address = "Moi Avenue"};
+    same_fold<CustomerCodec>(
+        Customer{},
+        CustomerEvent{CustomerSeen{
+            .customer_id = CustomerId("cu"), .language = "en", .name = "Amina", .phone = "+254"}},
+        Customer{});
     same_fold<CustomerCodec>(amina, CustomerEvent{changed}, amina);
-    same_fold<CustomerCodec>(amina, CustomerEvent{CustomerTagged{"cu", {"vip"}, {"old"}}}, amina);
-    same_fold<CustomerCodec>(amina, CustomerEvent{CustomerConversationStarted{"cu", "c2"}}, amina);
+    same_fold<CustomerCodec>(
+        amina,
+        CustomerEvent{
+            CustomerTagged{.customer_id = CustomerId("cu"), .added = {"vip"}, .removed = {"old"}}},
+        amina);
+    same_fold<CustomerCodec>(
+        amina,
+        CustomerEvent{CustomerConversationStarted{.customer_id = CustomerId("cu"),
+                                                  .conversation_id = ConversationId("c2")}},
+        amina);
 
     auto shelf = product_of("p", "Coffee", 100, {}, 5);
     const StoredProduct stored{shelf, kNow};
+    same_fold<ProductCodec>(shelf,
+                            ProductEvent{ProductSaved{.product_id = "p",
+                                                      .name = "Fine Coffee",
+                                                      .aliases = {"a"},
+                                                      .price = kes(5),
+                                                      .description = "d",
+                                                      .image_url = "i",
+                                                      .active = false}},
+                            stored);
+    same_fold<ProductCodec>(shelf, ProductEvent{StockSet{.product_id = "p", .on_hand = 0}}, stored);
     same_fold<ProductCodec>(
-        shelf, ProductEvent{ProductSaved{"p", "Fine Coffee", {"a"}, kes(5), "d", "i", false}},
+        shelf, ProductEvent{StockSet{.product_id = "p", .on_hand = std::nullopt}}, stored);
+    same_fold<ProductCodec>(
+        shelf, ProductEvent{StockHeld{.reservation_id = ReservationId("r"), .quantity = 2}},
         stored);
-    same_fold<ProductCodec>(shelf, ProductEvent{StockSet{"p", 0}}, stored);
-    same_fold<ProductCodec>(shelf, ProductEvent{StockSet{"p", std::nullopt}}, stored);
-    same_fold<ProductCodec>(shelf, ProductEvent{StockHeld{"r", 2}}, stored);
-    shelf.held["r"] = 2;
-    same_fold<ProductCodec>(shelf, ProductEvent{StockFreed{"r", 2}}, {shelf, kNow});
-    same_fold<ProductCodec>(shelf, ProductEvent{StockTaken{"r", 2}}, {shelf, kNow});
+    shelf.held[ReservationId("r")] = 2;
+    same_fold<ProductCodec>(
+        shelf, ProductEvent{StockFreed{.reservation_id = ReservationId("r"), .quantity = 2}},
+        {shelf, kNow});
+    same_fold<ProductCodec>(
+        shelf, ProductEvent{StockTaken{.reservation_id = ReservationId("r"), .quantity = 2}},
+        {shelf, kNow});
 }
 
 TEST(Codec, AnUnknownTypeStopsTheFold) {

@@ -13,7 +13,13 @@ namespace flowstack::conversation {
 namespace {
 
 Conversation opened() {
-    return evolve(Conversation{}, Opened{"c1", "cu1", "ch1", "F", 1, "en", ""});
+    return evolve(Conversation{}, Opened{.conversation_id = ConversationId("c1"),
+                                         .customer_id = CustomerId("cu1"),
+                                         .channel_id = ChannelId("ch1"),
+                                         .flow_key = "F",
+                                         .flow_version = 1,
+                                         .language = "en",
+                                         .previous_conversation_id = {}});
 }
 
 // Any state, reached by whatever way the table allows.
@@ -39,7 +45,7 @@ TEST(StateMachine, AllowsTheTableAndNothingElse) {
         for (const auto& [to, unused] : table) {
             EXPECT_EQ(may_advance(from, to), allowed.contains(to))
                 << text_of(from) << " → " << text_of(to);
-            const Advanced fact{from, to, "test"};
+            const Advanced fact{.from = from, .to = to, .reason = "test"};
             if (allowed.contains(to))
                 EXPECT_EQ(evolve(in_state(from), fact).state, to);
             else
@@ -57,11 +63,21 @@ TEST(StateMachine, NamesEveryStateBothWays) {
 }
 
 TEST(Conversation, RefusesImpossibleHistory) {
-    EXPECT_THROW(evolve(Conversation{}, NodeEntered{"a", 0}), CorruptStream);
-    EXPECT_THROW(evolve(opened(), Opened{"c1", "cu1", "ch1", "F", 1, "en", ""}), CorruptStream);
-    EXPECT_THROW(evolve(opened(), Advanced{Lifecycle::engaged, Lifecycle::closed, ""}),
+    EXPECT_THROW(evolve(Conversation{}, NodeEntered{.node = "a", .retries = 0}), CorruptStream);
+    EXPECT_THROW(evolve(opened(), Opened{.conversation_id = ConversationId("c1"),
+                                         .customer_id = CustomerId("cu1"),
+                                         .channel_id = ChannelId("ch1"),
+                                         .flow_key = "F",
+                                         .flow_version = 1,
+                                         .language = "en",
+                                         .previous_conversation_id = {}}),
                  CorruptStream);
-    EXPECT_THROW(evolve(in_state(Lifecycle::closed), NodeEntered{"a", 0}), CorruptStream);
+    EXPECT_THROW(
+        evolve(opened(),
+               Advanced{.from = Lifecycle::engaged, .to = Lifecycle::closed, .reason = ""}),
+        CorruptStream);
+    EXPECT_THROW(evolve(in_state(Lifecycle::closed), NodeEntered{.node = "a", .retries = 0}),
+                 CorruptStream);
 }
 
 TEST(Handover, APersonTakesOverRepliesAndHandsBack) {
@@ -73,9 +89,12 @@ TEST(Handover, APersonTakesOverRepliesAndHandsBack) {
     for (const auto& event : taken.events()) c = evolve(c, event);
     EXPECT_EQ(c.state, Lifecycle::escalated);
     EXPECT_EQ(decide(c, Escalate{"again"}).rejection(), Rejection::transition_not_allowed);
-    const auto reply = decide(c, ReplyAsAgent{"m1", "key", "jane", {}});
+    const auto reply = decide(c, ReplyAsAgent{.message_id = MessageId("m1"),
+                                              .idempotency_key = "key",
+                                              .agent = "jane",
+                                              .content = {}});
     ASSERT_TRUE(reply.accepted());
-    EXPECT_EQ(std::get<ReplyRequested>(reply.events()[0]).kind, "agent");
+    EXPECT_EQ(std::get<ReplyRequested>(reply.events()[0]).kind, ReplyKind::agent);
     const auto back = decide(c, HandBack{"solved"});
     ASSERT_TRUE(back.accepted());
     EXPECT_EQ(evolve(c, back.events()[0]).state, Lifecycle::engaged);
@@ -91,7 +110,7 @@ TEST(Conversation, RemembersABoundedNumberOfChoices) {
     auto c = opened();
     for (int i = 0; i < 100; ++i) {
         ReplyRequested reply;
-        reply.message_id = std::to_string(i);
+        reply.message_id = MessageId(std::to_string(i));
         reply.taps = {{0, "a", "", "A"}};
         c = evolve(c, reply);
     }
@@ -100,9 +119,19 @@ TEST(Conversation, RemembersABoundedNumberOfChoices) {
 }
 
 TEST(Customer, IsSeenOnceAndKeepsWhatIsNotChanged) {
-    auto c = evolve(Customer{}, CustomerSeen{"cu1", "en", "Amina", ""});
-    EXPECT_THROW(evolve(c, CustomerSeen{"cu1", "en", "", ""}), CorruptStream);
-    EXPECT_THROW(evolve(Customer{}, CustomerTagged{"cu1", {"a"}, {}}), CorruptStream);
+    auto c = evolve(
+        Customer{},
+        CustomerSeen{
+            .customer_id = CustomerId("cu1"), .language = "en", .name = "Amina", .phone = ""});
+    EXPECT_THROW(
+        evolve(c,
+               CustomerSeen{
+                   .customer_id = CustomerId("cu1"), .language = "en", .name = "", .phone = ""}),
+        CorruptStream);
+    EXPECT_THROW(
+        evolve(Customer{},
+               CustomerTagged{.customer_id = CustomerId("cu1"), .added = {"a"}, .removed = {}}),
+        CorruptStream);
     CustomerChanged changed;
     changed.phone = "+254700000000";
     c = evolve(c, changed);
@@ -112,7 +141,10 @@ TEST(Customer, IsSeenOnceAndKeepsWhatIsNotChanged) {
 }
 
 TEST(Customer, TagsAreGivenAndTakenOnce) {
-    auto c = evolve(Customer{}, CustomerSeen{"cu1", "en", "Amina", ""});
+    auto c = evolve(
+        Customer{},
+        CustomerSeen{
+            .customer_id = CustomerId("cu1"), .language = "en", .name = "Amina", .phone = ""});
     const auto events = decide(c, TagCustomer{{"vip", "vip"}, {"old"}});
     ASSERT_EQ(events.size(), 1u);
     c = evolve(c, events[0]);
@@ -123,16 +155,28 @@ TEST(Customer, TagsAreGivenAndTakenOnce) {
 
 // ---- Two customers that are one person
 
+const CustomerId kOld("old");
+const ConversationId kNew("new");
+
 CartLine line(const std::string& product, std::int64_t quantity) {
     return {product, product, quantity, {10'000, Currency::kes}};
 }
 
 // The younger customer's dialogue: asked for an address, with two things in the cart.
 Conversation asked_for_an_address() {
-    Conversation c = evolve(Conversation{}, Opened{"y", "young", "ch1", "F", 7, "sw", ""});
-    c = evolve(c, Advanced{Lifecycle::new_lead, Lifecycle::engaged, "spoke"});
-    c = evolve(c, Advanced{Lifecycle::engaged, Lifecycle::awaiting_customer, "asked"});
-    c = evolve(c, VariableCaptured{"quantity", "2"});
+    Conversation c = evolve(Conversation{}, Opened{.conversation_id = ConversationId("y"),
+                                                   .customer_id = CustomerId("young"),
+                                                   .channel_id = ChannelId("ch1"),
+                                                   .flow_key = "F",
+                                                   .flow_version = 7,
+                                                   .language = "sw",
+                                                   .previous_conversation_id = {}});
+    c = evolve(c,
+               Advanced{.from = Lifecycle::new_lead, .to = Lifecycle::engaged, .reason = "spoke"});
+    c = evolve(
+        c, Advanced{
+               .from = Lifecycle::engaged, .to = Lifecycle::awaiting_customer, .reason = "asked"});
+    c = evolve(c, VariableCaptured{.name = "quantity", .value = "2"});
     CartChanged cart;
     cart.lines = {line("soap", 2), line("coffee", 1)};
     c = evolve(c, cart);
@@ -142,12 +186,15 @@ Conversation asked_for_an_address() {
     return evolve(c, node);
 }
 Customer young() {
-    return evolve(Customer{}, CustomerSeen{"young", "sw", "Asha", "+254712345678"});
+    return evolve(Customer{}, CustomerSeen{.customer_id = CustomerId("young"),
+                                           .language = "sw",
+                                           .name = "Asha",
+                                           .phone = "+254712345678"});
 }
 
 TEST(LinkedCustomers, TheYoungerOnesDialogueAndCartGoOn) {
     const auto from = asked_for_an_address();
-    const auto carried = carry_over({young(), from}, {Customer{}, Conversation{}}, "old", "new");
+    const auto carried = carry_over({young(), from}, {Customer{}, Conversation{}}, kOld, kNew);
     ASSERT_TRUE(carried.opened);
     Conversation c;
     for (const auto& event : carried.events) c = evolve(std::move(c), event);
@@ -172,8 +219,7 @@ TEST(LinkedCustomers, WhatTheOlderOneHadInTheCartIsNotLost) {
     CartChanged cart;
     cart.lines = {line("tea", 3), line("soap", 9)};
     own = evolve(own, cart);
-    const auto carried =
-        carry_over({young(), asked_for_an_address()}, {young(), own}, "old", "new");
+    const auto carried = carry_over({young(), asked_for_an_address()}, {young(), own}, kOld, kNew);
     Conversation c;
     for (const auto& event : carried.events) c = evolve(std::move(c), event);
     EXPECT_EQ(c.previous_conversation_id, own.id);
@@ -183,8 +229,7 @@ TEST(LinkedCustomers, WhatTheOlderOneHadInTheCartIsNotLost) {
 
 TEST(LinkedCustomers, APayingDialogueStaysAndTakesTheCartOver) {
     auto own = in_state(Lifecycle::waiting_for_payment);
-    const auto carried =
-        carry_over({young(), asked_for_an_address()}, {young(), own}, "old", "new");
+    const auto carried = carry_over({young(), asked_for_an_address()}, {young(), own}, kOld, kNew);
     EXPECT_FALSE(carried.opened);
     EXPECT_EQ(carried.conversation_id, own.id);
     for (const auto& event : carried.events) own = evolve(std::move(own), event);
@@ -195,13 +240,12 @@ TEST(LinkedCustomers, APayingDialogueStaysAndTakesTheCartOver) {
 
 TEST(LinkedCustomers, NothingIsCarriedWhereThereIsNothing) {
     EXPECT_TRUE(
-        carry_over({young(), Conversation{}}, {young(), opened()}, "old", "new").events.empty());
-    EXPECT_TRUE(
-        carry_over({young(), in_state(Lifecycle::closed)}, {young(), opened()}, "old", "new")
-            .events.empty());
+        carry_over({young(), Conversation{}}, {young(), opened()}, kOld, kNew).events.empty());
+    EXPECT_TRUE(carry_over({young(), in_state(Lifecycle::closed)}, {young(), opened()}, kOld, kNew)
+                    .events.empty());
     // Its payment finds it where it is.
     EXPECT_TRUE(carry_over({young(), in_state(Lifecycle::waiting_for_payment)}, {young(), opened()},
-                           "old", "new")
+                           kOld, kNew)
                     .events.empty());
 }
 

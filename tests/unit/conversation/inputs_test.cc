@@ -103,7 +103,7 @@ TEST(Inputs, APinElsewhereIsNoAnswer) {
     chat.pins("Sarit Centre", "");
     EXPECT_EQ(chat.now_in().node, "quantity");
     EXPECT_EQ(chat.now_in().retries, 1);
-    EXPECT_EQ(chat.last<Spoke>().kind, "location");
+    EXPECT_EQ(chat.last<Spoke>().kind, SpokenKind::location);
     EXPECT_EQ(chat.last<Spoke>().text, "Sarit Centre");
 }
 
@@ -258,9 +258,8 @@ TEST(Breaks, WhatTryingAgainMendsGoesUp) {
     chat.says("Hi");
     Inbound in;
     in.id = "x";
-    in.customer_id = "c1";
-    in.channel_id = "ch1";
-    in.kind = "text";
+    in.customer_id = CustomerId("c1");
+    in.channel_id = ChannelId("ch1");
     in.text = "hi";
     in.sent_at = in.received_at = chat.now + std::chrono::seconds{10};
     auto stages = default_stages();
@@ -285,7 +284,8 @@ TEST(FollowUps, EveryKindHasWordsInBothLanguages) {
         for (const std::string hello : {"Hi", "Habari"}) {
             Chat chat;
             chat.says(hello);
-            const auto words = chat.hears(FollowUpDue{"t", kind, chat.now, ""});
+            const auto words = chat.hears(
+                FollowUpDue{.task_id = TaskId("t"), .kind = kind, .since = chat.now, .text = ""});
             ASSERT_EQ(words.size(), 1u) << kind;
             EXPECT_TRUE(has(words[0], hello == "Hi" ? "Hello Amina" : "Habari Amina")) << words[0];
             EXPECT_FALSE(has(words[0], "  ")) << words[0];
@@ -296,11 +296,18 @@ TEST(FollowUps, EveryKindHasWordsInBothLanguages) {
 TEST(FollowUps, WithoutWordsForItsKindItIsSaidThatNothingWasSaid) {
     Chat chat;
     chat.says("Hi");
-    EXPECT_THAT(chat.hears(FollowUpDue{"t", "birthday", chat.now, ""}), IsEmpty());
+    EXPECT_THAT(chat.hears(FollowUpDue{
+                    .task_id = TaskId("t"), .kind = "birthday", .since = chat.now, .text = ""}),
+                IsEmpty());
     EXPECT_EQ(chat.unsaid, "follow_up_birthday");
-    chat.hears(FollowUpDue{"t", "custom", chat.now, ""});
+    chat.hears(
+        FollowUpDue{.task_id = TaskId("t"), .kind = "custom", .since = chat.now, .text = ""});
     EXPECT_EQ(chat.unsaid, "follow_up_custom");
-    chat.hears(FollowUpDue{"t", "custom", chat.now, "", "no_such_template"});
+    chat.hears(FollowUpDue{.task_id = TaskId("t"),
+                           .kind = "custom",
+                           .since = chat.now,
+                           .text = "",
+                           .template_key = "no_such_template"});
     EXPECT_EQ(chat.unsaid, "follow_up_custom");
 }
 

@@ -194,9 +194,10 @@ TEST(Journey, AFailedPaymentIsToldInPlainWordsAndTriedAgainForTheSameOrder) {
     chat.stock_is_there();
     chat.payment_starts();
     const auto first = chat.last<CheckoutRequested>();
-    EXPECT_THAT(chat.hears(PaymentFailed{first.order_id, "insufficient_funds"}),
-                ElementsAre(::testing::AllOf(HasSubstr("Payment failed. Please try again"),
-                                             HasSubstr("not enough money"))));
+    EXPECT_THAT(
+        chat.hears(PaymentFailed{.order_id = first.order_id, .reason = "insufficient_funds"}),
+        ElementsAre(::testing::AllOf(HasSubstr("Payment failed. Please try again"),
+                                     HasSubstr("not enough money"))));
     EXPECT_EQ(chat.state(), "AWAITING_CUSTOMER");
     EXPECT_FALSE(chat.last<ReservationEndRequested>().sold);  // the shelf gets it back
     EXPECT_EQ(chat.last<ReservationEndRequested>().reservation_id, first.reservation_id);
@@ -220,7 +221,8 @@ TEST(Journey, EveryReasonHasPlainWordsInBothLanguages) {
         Ordered chat;
         chat.stock_is_there();
         chat.payment_starts();
-        const auto words = chat.hears(PaymentFailed{chat.now_in().shop.order_id, reason});
+        const auto words =
+            chat.hears(PaymentFailed{.order_id = chat.now_in().shop.order_id, .reason = reason});
         ASSERT_EQ(words.size(), 1u);
         EXPECT_GT(words[0].size(), std::string("Payment failed. Please try again\n").size())
             << reason;
@@ -232,7 +234,7 @@ TEST(Journey, AnExpiredPaymentGivesTheShelfBackAndMayBeTriedAgain) {
     Ordered chat;
     chat.stock_is_there();
     chat.payment_starts();
-    EXPECT_THAT(chat.hears(PaymentExpired{chat.now_in().shop.order_id}),
+    EXPECT_THAT(chat.hears(PaymentExpired{.order_id = chat.now_in().shop.order_id}),
                 ElementsAre(HasSubstr("in time")));
     EXPECT_FALSE(chat.last<ReservationEndRequested>().sold);
     EXPECT_EQ(chat.state(), "AWAITING_CUSTOMER");
@@ -242,7 +244,7 @@ TEST(Journey, ALateSuccessChangesNoStateButSendsTheReceiptAndCannotBePaidTwice) 
     Ordered chat;
     chat.stock_is_there();
     chat.payment_starts();
-    chat.hears(PaymentExpired{chat.now_in().shop.order_id});
+    chat.hears(PaymentExpired{.order_id = chat.now_in().shop.order_id});
     EXPECT_THAT(chat.payment_pays(50'000), ElementsAre(HasSubstr("Payment received")));
     EXPECT_EQ(chat.state(), "AWAITING_CUSTOMER");
     // Its goods had gone back to the shelf: they are taken again, and nobody is asked to pay.
@@ -252,9 +254,15 @@ TEST(Journey, ALateSuccessChangesNoStateButSendsTheReceiptAndCannotBePaidTwice) 
     EXPECT_THAT(chat.taps("Try again"),
                 ElementsAre(HasSubstr("already paid"), HasSubstr("Welcome")));
     EXPECT_EQ(chat.count<StockRequested>(), stock);
-    EXPECT_THAT(chat.hears(StockAnswered{taken.reservation_id, true, "", 0}), IsEmpty());
-    EXPECT_EQ(chat.last<ReservationEndRequested>(),
-              (ReservationEndRequested{taken.reservation_id, true, "paid"}));
+    EXPECT_THAT(chat.hears(StockAnswered{.reservation_id = taken.reservation_id,
+                                         .reserved = true,
+                                         .product_id = "",
+                                         .available = 0}),
+                IsEmpty());
+    EXPECT_EQ(
+        chat.last<ReservationEndRequested>(),
+        (ReservationEndRequested{
+            .reservation_id = taken.reservation_id, .sold = true, .reason = ReservationEnd::paid}));
     EXPECT_EQ(chat.count<CheckoutRequested>(), 1);
 }
 
@@ -263,9 +271,12 @@ TEST(Journey, AfterALateSuccessAnotherOrderCanBeMadeInTheSameDialogue) {
     chat.stock_is_there();
     chat.payment_starts();
     const auto first = chat.now_in().shop.order_id;
-    chat.hears(PaymentExpired{first});
+    chat.hears(PaymentExpired{.order_id = OrderId(first)});
     chat.payment_pays(50'000);
-    chat.hears(StockAnswered{chat.last<StockRequested>().reservation_id, true, "", 0});
+    chat.hears(StockAnswered{.reservation_id = chat.last<StockRequested>().reservation_id,
+                             .reserved = true,
+                             .product_id = "",
+                             .available = 0});
     // The same things once more are a new order.
     chat.says("menu");
     chat.taps("View Products");
@@ -283,10 +294,13 @@ TEST(Journey, WhatSoldOutBeforeALateSuccessGoesToAPersonAndIsTold) {
     Ordered chat;
     chat.stock_is_there();
     chat.payment_starts();
-    chat.hears(PaymentExpired{chat.now_in().shop.order_id});
+    chat.hears(PaymentExpired{.order_id = chat.now_in().shop.order_id});
     chat.payment_pays(50'000);
     EXPECT_THAT(
-        chat.hears(StockAnswered{chat.last<StockRequested>().reservation_id, false, "coffee", 0}),
+        chat.hears(StockAnswered{.reservation_id = chat.last<StockRequested>().reservation_id,
+                                 .reserved = false,
+                                 .product_id = "coffee",
+                                 .available = 0}),
         ElementsAre(::testing::AllOf(HasSubstr("Coffee sold out"), HasSubstr("money is safe"))));
     EXPECT_EQ(chat.state(), "ESCALATED");
 }
@@ -295,14 +309,17 @@ TEST(Journey, MoneyThatComesWhileARetryAsksTheShelfIsNotAskedForAgain) {
     Ordered chat;
     chat.stock_is_there();
     chat.payment_starts();
-    chat.hears(PaymentExpired{chat.now_in().shop.order_id});
+    chat.hears(PaymentExpired{.order_id = chat.now_in().shop.order_id});
     chat.taps("Try again");
     const auto retry = chat.last<StockRequested>().reservation_id;
     chat.payment_pays(50'000);
     EXPECT_EQ(chat.last<StockRequested>().reservation_id, retry);
     EXPECT_THAT(chat.stock_is_there(), IsEmpty());
     EXPECT_EQ(chat.count<CheckoutRequested>(), 1);
-    EXPECT_EQ(chat.last<ReservationEndRequested>(), (ReservationEndRequested{retry, true, "paid"}));
+    EXPECT_EQ(
+        chat.last<ReservationEndRequested>(),
+        (ReservationEndRequested{
+            .reservation_id = ReservationId(retry), .sold = true, .reason = ReservationEnd::paid}));
 }
 
 TEST(Journey, AReceiptThatIsLearntLaterIsSentAgainComplete) {
@@ -315,10 +332,12 @@ TEST(Journey, AReceiptThatIsLearntLaterIsSentAgainComplete) {
         ElementsAre(::testing::AllOf(HasSubstr("Payment received"), Not(HasSubstr("Transaction")),
                                      Not(HasSubstr("intent1")))));
     EXPECT_EQ(chat.state(), "CLOSED");
-    EXPECT_THAT(
-        chat.hears(ReceiptCame{chat.now_in().shop.order_id, "QKX7AB12", kes(50'000), "ORD-1"}),
-        ElementsAre(::testing::AllOf(HasSubstr("Transaction: QKX7AB12"), HasSubstr("Coffee × 2"),
-                                     HasSubstr("KES 500.00"))));
+    EXPECT_THAT(chat.hears(ReceiptCame{.order_id = chat.now_in().shop.order_id,
+                                       .receipt = "QKX7AB12",
+                                       .amount = kes(50'000),
+                                       .order_number = "ORD-1"}),
+                ElementsAre(::testing::AllOf(HasSubstr("Transaction: QKX7AB12"),
+                                             HasSubstr("Coffee × 2"), HasSubstr("KES 500.00"))));
     EXPECT_EQ(chat.state(), "CLOSED");
 }
 
@@ -327,14 +346,18 @@ TEST(Journey, AReceiptForAnEarlierOrderOfTheDialogueNamesThatOrder) {
     chat.stock_is_there();
     chat.payment_starts();
     const auto first = chat.now_in().shop.order_id;
-    chat.hears(PaymentExpired{first});
+    chat.hears(PaymentExpired{.order_id = OrderId(first)});
     chat.says("menu");
     chat.says("3 soap");
     chat.says("1");
     chat.taps("Card");
     chat.stock_is_there();
     ASSERT_NE(chat.now_in().shop.order_id, first);
-    const auto receipt = chat.hears(PaymentPaid{first, "intent1", "OLD1", kes(50'000), "ORD-OLD"});
+    const auto receipt = chat.hears(PaymentPaid{.order_id = OrderId(first),
+                                                .intent_id = IntentId("intent1"),
+                                                .receipt = "OLD1",
+                                                .amount = kes(50'000),
+                                                .order_number = "ORD-OLD"});
     ASSERT_EQ(receipt.size(), 1u);
     EXPECT_TRUE(has(receipt[0], "ORD-OLD") && has(receipt[0], "OLD1")) << receipt[0];
     EXPECT_FALSE(has(receipt[0], "Soap")) << receipt[0];
@@ -351,7 +374,12 @@ TEST(Journey, ASecondPaymentOfOneOrderIsToldToComeBack) {
     chat.payment_starts();
     const auto order = chat.now_in().shop.order_id;
     chat.payment_pays(50'000);
-    EXPECT_THAT(chat.hears(PaymentPaid{order, "intent2", "TWICE1", kes(50'000), "ORD-1", true}),
+    EXPECT_THAT(chat.hears(PaymentPaid{.order_id = OrderId(order),
+                                       .intent_id = IntentId("intent2"),
+                                       .receipt = "TWICE1",
+                                       .amount = kes(50'000),
+                                       .order_number = "ORD-1",
+                                       .second_success = true}),
                 ElementsAre(::testing::AllOf(HasSubstr("TWICE1"), HasSubstr("send it back"))));
     EXPECT_EQ(chat.state(), "CLOSED");
 }
@@ -362,14 +390,17 @@ TEST(Journey, ARefusedCheckoutGivesTheShelfBackTellsTheCustomerAndCallsAPerson) 
         Ordered chat;
         chat.stock_is_there();
         const auto checkout = chat.last<CheckoutRequested>();
-        const auto words =
-            chat.hears(CheckoutRefused{checkout.order_id, checkout.reservation_id, reason});
+        const auto words = chat.hears(CheckoutRefused{.order_id = checkout.order_id,
+                                                      .reservation_id = checkout.reservation_id,
+                                                      .reason = reason});
         ASSERT_EQ(words.size(), 1u) << reason;
         EXPECT_TRUE(has(words[0], "cannot take this order. ")) << words[0];
         EXPECT_FALSE(has(words[0], "_")) << words[0];
         EXPECT_FALSE(has(words[0], "order.  One")) << words[0];
         EXPECT_EQ(chat.last<ReservationEndRequested>(),
-                  (ReservationEndRequested{checkout.reservation_id, false, "refused"}));
+                  (ReservationEndRequested{.reservation_id = checkout.reservation_id,
+                                           .sold = false,
+                                           .reason = ReservationEnd::refused}));
         EXPECT_EQ(chat.state(), "ESCALATED");
         EXPECT_FALSE(chat.now_in().paying());
     }
@@ -402,11 +433,13 @@ TEST(Journey, ARetryOfWhatIsPaidIsToldSoAndTheDialogueGoesOn) {
     chat.stock_is_there();
     chat.payment_starts();
     const auto order = chat.now_in().shop.order_id;
-    chat.hears(PaymentExpired{order});
+    chat.hears(PaymentExpired{.order_id = OrderId(order)});
     chat.taps("Try again");
     chat.stock_is_there();
     const auto retry = chat.last<CheckoutRequested>();
-    EXPECT_THAT(chat.hears(CheckoutRefused{order, retry.reservation_id, "already_paid"}),
+    EXPECT_THAT(chat.hears(CheckoutRefused{.order_id = OrderId(order),
+                                           .reservation_id = retry.reservation_id,
+                                           .reason = "already_paid"}),
                 ElementsAre(HasSubstr("already paid"), HasSubstr("Welcome")));
     EXPECT_FALSE(chat.now_in().paying());
     EXPECT_EQ(chat.state(), "AWAITING_CUSTOMER");
@@ -417,9 +450,10 @@ TEST(Journey, ARetryWhileAPersonHasStartedAPaymentKeepsWhatIsHeld) {
     chat.stock_is_there();
     const auto checkout = chat.last<CheckoutRequested>();
     chat.payment_starts();
-    EXPECT_THAT(
-        chat.hears(CheckoutRefused{checkout.order_id, checkout.reservation_id, "payment_pending"}),
-        ElementsAre(HasSubstr("being processed")));
+    EXPECT_THAT(chat.hears(CheckoutRefused{.order_id = checkout.order_id,
+                                           .reservation_id = checkout.reservation_id,
+                                           .reason = "payment_pending"}),
+                ElementsAre(HasSubstr("being processed")));
     EXPECT_EQ(chat.now_in().shop.held_reservation_id, checkout.reservation_id);
     EXPECT_THAT(chat.payment_pays(50'000), ElementsAre(HasSubstr("Payment received")));
     EXPECT_TRUE(chat.last<ReservationEndRequested>().sold);
@@ -449,7 +483,10 @@ TEST(Journey, TappingPayTwiceAsksTheShelfOnce) {
 TEST(Journey, WhatSoldOutMeanwhileIsToldAndTheListComesAgain) {
     Ordered chat;
     EXPECT_THAT(
-        chat.hears(StockAnswered{chat.last<StockRequested>().reservation_id, false, "coffee", 1}),
+        chat.hears(StockAnswered{.reservation_id = chat.last<StockRequested>().reservation_id,
+                                 .reserved = false,
+                                 .product_id = "coffee",
+                                 .available = 1}),
         ElementsAre(HasSubstr("only 1 left"), HasSubstr("Choose a product")));
     EXPECT_TRUE(chat.now_in().shop.cart.empty());
     EXPECT_EQ(chat.state(), "AWAITING_CUSTOMER");
@@ -461,10 +498,15 @@ TEST(Journey, StockThatNobodyWaitsForAnyMoreIsGivenBack) {
     const auto escalated = decide(chat.now_in(), Escalate{"help"});
     for (const auto& event : escalated.events())
         chat.conversations.back() = evolve(chat.conversations.back(), event);
-    chat.hears(StockAnswered{reservation, true, "", 0});
+    chat.hears(StockAnswered{.reservation_id = ReservationId(reservation),
+                             .reserved = true,
+                             .product_id = "",
+                             .available = 0});
     EXPECT_EQ(chat.count<CheckoutRequested>(), 0);
     EXPECT_EQ(chat.last<ReservationEndRequested>(),
-              (ReservationEndRequested{reservation, false, "cancelled"}));
+              (ReservationEndRequested{.reservation_id = ReservationId(reservation),
+                                       .sold = false,
+                                       .reason = ReservationEnd::cancelled}));
 }
 
 TEST(Journey, APayerWithoutAPhoneIsAskedForOneBeforeMpesa) {
@@ -694,7 +736,7 @@ TEST(Pipeline, ASuspendedTenantsCustomersAreHeardAndNotAnswered) {
     Chat chat;
     chat.tenant.status = "SUSPENDED";
     EXPECT_THAT(chat.says("hi"), IsEmpty());
-    EXPECT_EQ(chat.last<Spoke>().outcome, "tenant_inactive");
+    EXPECT_EQ(chat.last<Spoke>().outcome, SpokenOutcome::tenant_inactive);
     chat.tenant.status = "ACTIVE";
     EXPECT_THAT(chat.says("hi"), ElementsAre(HasSubstr("Welcome")));
 }
@@ -704,7 +746,7 @@ TEST(Pipeline, StopIsNotAnswered) {
     chat.says("hi");
     chat.consent_change = "unsubscribed";
     EXPECT_THAT(chat.says("STOP"), IsEmpty());
-    EXPECT_EQ(chat.last<Spoke>().outcome, "consent");
+    EXPECT_EQ(chat.last<Spoke>().outcome, SpokenOutcome::consent);
 }
 
 TEST(Pipeline, AReactionIsNotAnswered) {
@@ -737,9 +779,9 @@ TEST(Pipeline, AStageCanBePutBetween) {
                                            return false;
                                        }});
     Inbound in{.id = "1",
-               .customer_id = "c1",
-               .channel_id = "ch",
-               .kind = "text",
+               .customer_id = CustomerId("c1"),
+               .channel_id = ChannelId("ch"),
+               .kind = SpokenKind::text,
                .tap_id = "",
                .text = "hi",
                .profile_name = "",
@@ -771,10 +813,11 @@ TEST(FollowUp, TheGentleOneIsSentOnceNobodyAnswered) {
     Chat chat;
     chat.says("hi");
     const auto since = chat.now;
-    EXPECT_THAT(chat.hears(FollowUpDue{"t1", "gentle", since, ""}),
+    EXPECT_THAT(chat.hears(FollowUpDue{
+                    .task_id = TaskId("t1"), .kind = "gentle", .since = since, .text = ""}),
                 ElementsAre(HasSubstr("are you still there")));
     const auto& reply = chat.last<ReplyRequested>();
-    EXPECT_EQ(reply.kind, "follow_up");
+    EXPECT_EQ(reply.kind, ReplyKind::follow_up);
     EXPECT_EQ(reply.task_id, "t1");
     EXPECT_EQ(reply.nothing_inbound_since, since);
 }
@@ -784,13 +827,16 @@ TEST(FollowUp, AnAnswerMeanwhileMakesItSilent) {
     chat.says("hi");
     const auto since = chat.now;
     chat.says("hello");
-    EXPECT_THAT(chat.hears(FollowUpDue{"t1", "gentle", since, ""}), IsEmpty());
+    EXPECT_THAT(chat.hears(FollowUpDue{
+                    .task_id = TaskId("t1"), .kind = "gentle", .since = since, .text = ""}),
+                IsEmpty());
 }
 
 TEST(FollowUp, AfterTheLastOneTheConversationSleepsUntilTheCustomerWrites) {
     Chat chat;
     chat.says("hi");
-    EXPECT_THAT(chat.hears(FollowUpDue{"t2", "reminder", chat.now, ""}),
+    EXPECT_THAT(chat.hears(FollowUpDue{
+                    .task_id = TaskId("t2"), .kind = "reminder", .since = chat.now, .text = ""}),
                 ElementsAre(HasSubstr("still waiting")));
     EXPECT_EQ(chat.state(), "DORMANT");
     chat.says("hi");
@@ -801,12 +847,13 @@ TEST(FollowUp, TheLastOneThatCouldNotBeSaidPutsTheConversationToSleepToo) {
     Chat chat;
     chat.says("hi");
     const auto since = chat.now;
-    EXPECT_THAT(chat.hears(FollowUpSkipped{"gentle", since}), IsEmpty());
+    EXPECT_THAT(chat.hears(FollowUpSkipped{.kind = "gentle", .since = since}), IsEmpty());
     EXPECT_EQ(chat.state(), "AWAITING_CUSTOMER");
-    EXPECT_THAT(chat.hears(FollowUpSkipped{"reminder", since}), IsEmpty());
+    EXPECT_THAT(chat.hears(FollowUpSkipped{.kind = "reminder", .since = since}), IsEmpty());
     EXPECT_EQ(chat.state(), "DORMANT");
     chat.says("hi");
-    chat.hears(FollowUpSkipped{"reminder", since});  // of before the customer wrote
+    chat.hears(
+        FollowUpSkipped{.kind = "reminder", .since = since});  // of before the customer wrote
     EXPECT_EQ(chat.state(), "AWAITING_CUSTOMER");
 }
 
@@ -820,10 +867,18 @@ TEST(FollowUp, OutsideTheWindowOnlyTheApprovedTemplateIsSaid) {
     approved.variants["en"].whatsapp_language_code = "en";
     chat.own_templates["come_back"] = approved;
     chat.says("hi");
-    chat.hears(FollowUpDue{"t1", "custom", chat.now, "Dear {{name}}, come by", "come_back"});
+    chat.hears(FollowUpDue{.task_id = TaskId("t1"),
+                           .kind = "custom",
+                           .since = chat.now,
+                           .text = "Dear {{name}}, come by",
+                           .template_key = "come_back"});
     EXPECT_EQ(chat.last<ReplyRequested>().content.whatsapp_template, "come_back_v1");
     EXPECT_THAT(chat.last<ReplyRequested>().content.parameters, ElementsAre("Amina"));
-    chat.hears(FollowUpDue{"t2", "reminder", chat.now, "", "come_back"});
+    chat.hears(FollowUpDue{.task_id = TaskId("t2"),
+                           .kind = "reminder",
+                           .since = chat.now,
+                           .text = "",
+                           .template_key = "come_back"});
     EXPECT_EQ(chat.last<ReplyRequested>().task_id, "t2");
     EXPECT_EQ(chat.last<ReplyRequested>().content.whatsapp_template, "come_back_v1");
     EXPECT_EQ(chat.state(), "DORMANT");
@@ -832,7 +887,10 @@ TEST(FollowUp, OutsideTheWindowOnlyTheApprovedTemplateIsSaid) {
 TEST(FollowUp, OwnWordsAreFilled) {
     Chat chat;
     chat.says("hi");
-    EXPECT_THAT(chat.hears(FollowUpDue{"t3", "custom", chat.now, "Dear {{name}}, come by"}),
+    EXPECT_THAT(chat.hears(FollowUpDue{.task_id = TaskId("t3"),
+                                       .kind = "custom",
+                                       .since = chat.now,
+                                       .text = "Dear {{name}}, come by"}),
                 ElementsAre("Dear Amina, come by"));
 }
 
@@ -904,29 +962,49 @@ TEST(JourneyProperty, NoOrderOfThingsBreaksTheRules) {
                     break;
                 case 0:
                     if (!c.shop.asked_reservation_id.empty())
-                        chat.hears(
-                            StockAnswered{c.shop.asked_reservation_id, upto(4) != 0, "coffee", 0});
+                        chat.hears(StockAnswered{.reservation_id = c.shop.asked_reservation_id,
+                                                 .reserved = upto(4) != 0,
+                                                 .product_id = "coffee",
+                                                 .available = 0});
                     break;
                 case 1:
-                    chat.hears(PaymentBegan{order, "mpesa", kes(1), "", intent()});
+                    chat.hears(PaymentBegan{.order_id = OrderId(order),
+                                            .provider = "mpesa",
+                                            .amount = kes(1),
+                                            .order_number = "",
+                                            .intent_id = IntentId(intent())});
                     break;
                 case 2:
-                    chat.hears(PaymentPaid{order, intent(), "r", kes(1)});
+                    chat.hears(PaymentPaid{.order_id = OrderId(order),
+                                           .intent_id = IntentId(intent()),
+                                           .receipt = "r",
+                                           .amount = kes(1)});
                     break;
                 case 3:
-                    chat.hears(PaymentFailed{order, "cancelled", intent()});
+                    chat.hears(PaymentFailed{.order_id = OrderId(order),
+                                             .reason = "cancelled",
+                                             .intent_id = IntentId(intent())});
                     break;
                 case 4:
-                    chat.hears(PaymentExpired{order, intent()});
+                    chat.hears(PaymentExpired{.order_id = OrderId(order),
+                                              .intent_id = IntentId(intent())});
                     break;
                 case 14:
-                    chat.hears(PaymentUnclear{order, intent(), kes(1), ""});
+                    chat.hears(PaymentUnclear{.order_id = OrderId(order),
+                                              .intent_id = IntentId(intent()),
+                                              .amount = kes(1),
+                                              .order_number = ""});
                     break;
                 case 15:
-                    chat.hears(PaymentBegan{"", "mpesa", kes(1), "", intent()});
+                    chat.hears(PaymentBegan{.order_id = {},
+                                            .provider = "mpesa",
+                                            .amount = kes(1),
+                                            .order_number = "",
+                                            .intent_id = IntentId(intent())});
                     break;
                 case 16:
-                    chat.hears(PaymentFailed{"", "busy", intent()});
+                    chat.hears(PaymentFailed{
+                        .order_id = {}, .reason = "busy", .intent_id = IntentId(intent())});
                     break;
                 case 17: {
                     const auto commands = std::to_array<Command>(
@@ -943,7 +1021,10 @@ TEST(JourneyProperty, NoOrderOfThingsBreaksTheRules) {
                     chat.pins("Sarit Centre", "Karuna Road");
                     break;
                 case 5:
-                    chat.hears(FollowUpDue{"t", upto(2) ? "gentle" : "reminder", chat.now, ""});
+                    chat.hears(FollowUpDue{.task_id = TaskId("t"),
+                                           .kind = upto(2) ? "gentle" : "reminder",
+                                           .since = chat.now,
+                                           .text = ""});
                     break;
                 case 6:
                     chat.inbound("media", "", "");

@@ -25,10 +25,17 @@ struct Waiting : Chat {
         taps("M-Pesa");
         stock_is_there();
         order = last<CheckoutRequested>().order_id;
-        hears(PaymentBegan{order, "mpesa", kes(50'000), "ORD-1", "i1"});
+        hears(PaymentBegan{.order_id = OrderId(order),
+                           .provider = "mpesa",
+                           .amount = kes(50'000),
+                           .order_number = "ORD-1",
+                           .intent_id = IntentId("i1")});
     }
     std::vector<std::string> gets_unclear() {
-        return hears(PaymentUnclear{order, "i1", kes(50'000), "ORD-1"});
+        return hears(PaymentUnclear{.order_id = OrderId(order),
+                                    .intent_id = IntentId("i1"),
+                                    .amount = kes(50'000),
+                                    .order_number = "ORD-1"});
     }
     std::string order;
 };
@@ -41,7 +48,11 @@ TEST(Receipt, OfAPaymentWithoutAnOrderListsNothingOfTheCart) {
         chat.tenant.tax_rate_bp = 1600;
         chat.says(hello);
         chat.says("2 coffee");  // in the cart, not paid
-        const auto words = chat.hears(PaymentPaid{"", "intent7", "QKX9", kes(120'000), ""});
+        const auto words = chat.hears(PaymentPaid{.order_id = {},
+                                                  .intent_id = IntentId("intent7"),
+                                                  .receipt = "QKX9",
+                                                  .amount = kes(120'000),
+                                                  .order_number = ""});
         ASSERT_EQ(words.size(), 1u);
         EXPECT_THAT(words[0], AllOf(HasSubstr("KES 1,200.00"), HasSubstr("QKX9")));
         for (const std::string no : {"Coffee", "Order", "Oda", "Tax", "Kodi", "intent7"})
@@ -78,10 +89,14 @@ TEST(Receipt, LeavesTheLinesOutWhenTheyWouldNotAddUpToTheMoney) {
 
 TEST(Receipt, ThatComesLateNamesItsOrderAndNotTheCartSince) {
     Waiting chat;
-    chat.hears(PaymentExpired{chat.order, "i1"});
+    chat.hears(PaymentExpired{.order_id = OrderId(chat.order), .intent_id = IntentId("i1")});
     chat.says("menu");
     chat.says("3 soap");
-    const auto words = chat.hears(PaymentPaid{chat.order, "i1", "LATE1", kes(50'000), "ORD-1"});
+    const auto words = chat.hears(PaymentPaid{.order_id = OrderId(chat.order),
+                                              .intent_id = IntentId("i1"),
+                                              .receipt = "LATE1",
+                                              .amount = kes(50'000),
+                                              .order_number = "ORD-1"});
     ASSERT_EQ(words.size(), 1u);
     EXPECT_THAT(words[0], AllOf(HasSubstr("Coffee × 2"), HasSubstr("ORD-1"), HasSubstr("LATE1"),
                                 Not(HasSubstr("Soap"))));
@@ -94,7 +109,11 @@ TEST(Receipt, TheShopsOwnWordsForItAndForTheWelcomeAreUsed) {
     own.key = "payment_confirmed";
     own.variants["en"].body = "Got {{paid_total}}";
     chat.own_templates["payment_confirmed"] = own;
-    EXPECT_THAT(chat.hears(PaymentPaid{chat.order, "i1", "R1", kes(50'000), "ORD-1"}),
+    EXPECT_THAT(chat.hears(PaymentPaid{.order_id = OrderId(chat.order),
+                                       .intent_id = IntentId("i1"),
+                                       .receipt = "R1",
+                                       .amount = kes(50'000),
+                                       .order_number = "ORD-1"}),
                 ElementsAre("Got KES 500.00"));
     own.key = "welcome_template";
     own.variants["en"].body = "Karibu sana {{name}}";
@@ -142,11 +161,19 @@ TEST(ShopsPayment, DrivesTheConversationAndTheCartGoesOn) {
     chat.says("Hi");
     chat.says("2 coffee");
     ASSERT_EQ(chat.state(), "AWAITING_CUSTOMER");
-    EXPECT_THAT(chat.hears(PaymentBegan{"", "mpesa", kes(100'000), "", "i9"}),
+    EXPECT_THAT(chat.hears(PaymentBegan{.order_id = {},
+                                        .provider = "mpesa",
+                                        .amount = kes(100'000),
+                                        .order_number = "",
+                                        .intent_id = IntentId("i9")}),
                 ElementsAre(AllOf(HasSubstr("Processing payment…"), HasSubstr("KES 1,000.00"))));
     EXPECT_EQ(chat.state(), "WAITING_FOR_PAYMENT");
     EXPECT_THAT(chat.says("hello"), ElementsAre(HasSubstr("being processed")));
-    EXPECT_THAT(chat.hears(PaymentPaid{"", "i9", "QKX1", kes(100'000), ""}),
+    EXPECT_THAT(chat.hears(PaymentPaid{.order_id = {},
+                                       .intent_id = IntentId("i9"),
+                                       .receipt = "QKX1",
+                                       .amount = kes(100'000),
+                                       .order_number = ""}),
                 ElementsAre(AllOf(HasSubstr("KES 1,000.00"), Not(HasSubstr("Coffee")))));
     // What the customer was ordering is neither bought nor lost.
     EXPECT_EQ(chat.state(), "AWAITING_CUSTOMER");
@@ -157,8 +184,16 @@ TEST(ShopsPayment, DrivesTheConversationAndTheCartGoesOn) {
 TEST(ShopsPayment, WithoutACartCompletesTheConversation) {
     Chat chat;
     chat.says("Hi");
-    chat.hears(PaymentBegan{"", "mpesa", kes(100'000), "", "i9"});
-    chat.hears(PaymentPaid{"", "i9", "QKX1", kes(100'000), ""});
+    chat.hears(PaymentBegan{.order_id = {},
+                            .provider = "mpesa",
+                            .amount = kes(100'000),
+                            .order_number = "",
+                            .intent_id = IntentId("i9")});
+    chat.hears(PaymentPaid{.order_id = {},
+                           .intent_id = IntentId("i9"),
+                           .receipt = "QKX1",
+                           .amount = kes(100'000),
+                           .order_number = ""});
     EXPECT_EQ(chat.state(), "CLOSED");
 }
 
@@ -167,16 +202,29 @@ TEST(ShopsPayment, ThatFailsOrExpiresIsToldAndNothingElseIsBought) {
         Chat chat;
         chat.says(hello);
         chat.says("2 coffee");
-        chat.hears(PaymentBegan{"", "mpesa", kes(100'000), "", "i9"});
-        const auto failed = chat.hears(PaymentFailed{"", "insufficient_funds", "i9"});
+        chat.hears(PaymentBegan{.order_id = {},
+                                .provider = "mpesa",
+                                .amount = kes(100'000),
+                                .order_number = "",
+                                .intent_id = IntentId("i9")});
+        const auto failed = chat.hears(PaymentFailed{
+            .order_id = {}, .reason = "insufficient_funds", .intent_id = IntentId("i9")});
         ASSERT_EQ(failed.size(), 1u);
         EXPECT_THAT(failed[0], HasSubstr("KES 1,000.00"));
         EXPECT_THAT(chat.titles(), IsEmpty());  // no button that would buy the cart
         EXPECT_EQ(chat.state(), "AWAITING_CUSTOMER");
-        EXPECT_THAT(chat.hears(PaymentFailed{"", "insufficient_funds", "i9"}), IsEmpty());
+        EXPECT_THAT(
+            chat.hears(PaymentFailed{
+                .order_id = {}, .reason = "insufficient_funds", .intent_id = IntentId("i9")}),
+            IsEmpty());
 
-        chat.hears(PaymentBegan{"", "mpesa", kes(100'000), "", "i10"});
-        EXPECT_THAT(chat.hears(PaymentExpired{"", "i10"}), ElementsAre(HasSubstr("KES 1,000.00")));
+        chat.hears(PaymentBegan{.order_id = {},
+                                .provider = "mpesa",
+                                .amount = kes(100'000),
+                                .order_number = "",
+                                .intent_id = IntentId("i10")});
+        EXPECT_THAT(chat.hears(PaymentExpired{.order_id = {}, .intent_id = IntentId("i10")}),
+                    ElementsAre(HasSubstr("KES 1,000.00")));
         EXPECT_EQ(chat.state(), "AWAITING_CUSTOMER");
         EXPECT_EQ(chat.now_in().shop.cart.size(), 1u);
     }
@@ -186,12 +234,24 @@ TEST(ShopsPayment, AfterTheEndOrWithAPersonChangesNoStateAndIsTold) {
     Chat chat;
     chat.says("Hi");
     chat.person(Escalate{"asked for"});
-    EXPECT_THAT(chat.hears(PaymentBegan{"", "mpesa", kes(100), "", "i1"}), IsEmpty());
-    EXPECT_THAT(chat.hears(PaymentFailed{"", "busy", "i1"}), ElementsAre(HasSubstr("KES 1.00")));
+    EXPECT_THAT(chat.hears(PaymentBegan{.order_id = {},
+                                        .provider = "mpesa",
+                                        .amount = kes(100),
+                                        .order_number = "",
+                                        .intent_id = IntentId("i1")}),
+                IsEmpty());
+    EXPECT_THAT(
+        chat.hears(PaymentFailed{.order_id = {}, .reason = "busy", .intent_id = IntentId("i1")}),
+        ElementsAre(HasSubstr("KES 1.00")));
     EXPECT_EQ(chat.state(), "ESCALATED");
     chat.person(Close{"done"});
-    chat.hears(PaymentBegan{"", "mpesa", kes(200), "", "i2"});
-    EXPECT_THAT(chat.hears(PaymentExpired{"", "i2"}), ElementsAre(HasSubstr("KES 2.00")));
+    chat.hears(PaymentBegan{.order_id = {},
+                            .provider = "mpesa",
+                            .amount = kes(200),
+                            .order_number = "",
+                            .intent_id = IntentId("i2")});
+    EXPECT_THAT(chat.hears(PaymentExpired{.order_id = {}, .intent_id = IntentId("i2")}),
+                ElementsAre(HasSubstr("KES 2.00")));
     EXPECT_EQ(chat.state(), "CLOSED");
 }
 
@@ -199,20 +259,48 @@ TEST(ShopsPayment, WhicheverPaymentPaysTheOrderNothingIsWaitedForAfterIt) {
     for (const std::string end : {"expires", "fails", "pays twice"}) {
         // The first payment's money comes late, while the second one is under way.
         Waiting chat;
-        chat.hears(PaymentFailed{chat.order, "no_answer", "i1"});
-        chat.hears(PaymentBegan{chat.order, "mpesa", kes(50'000), "ORD-1", "i2"});
-        chat.hears(PaymentPaid{chat.order, "i1", "LATE1", kes(50'000), "ORD-1"});
+        chat.hears(PaymentFailed{
+            .order_id = OrderId(chat.order), .reason = "no_answer", .intent_id = IntentId("i1")});
+        chat.hears(PaymentBegan{.order_id = OrderId(chat.order),
+                                .provider = "mpesa",
+                                .amount = kes(50'000),
+                                .order_number = "ORD-1",
+                                .intent_id = IntentId("i2")});
+        chat.hears(PaymentPaid{.order_id = OrderId(chat.order),
+                               .intent_id = IntentId("i1"),
+                               .receipt = "LATE1",
+                               .amount = kes(50'000),
+                               .order_number = "ORD-1"});
         EXPECT_EQ(chat.state(), "CLOSED") << end;
 
         // It comes before the second one starts.
         Waiting other;
-        other.hears(PaymentFailed{other.order, "no_answer", "i1"});
-        other.hears(PaymentPaid{other.order, "i1", "LATE1", kes(50'000), "ORD-1"});
-        other.hears(PaymentBegan{other.order, "mpesa", kes(50'000), "ORD-1", "i2"});
-        if (end == "expires") other.hears(PaymentExpired{other.order, "i2"});
-        if (end == "fails") other.hears(PaymentFailed{other.order, "cancelled", "i2"});
+        other.hears(PaymentFailed{
+            .order_id = OrderId(other.order), .reason = "no_answer", .intent_id = IntentId("i1")});
+        other.hears(PaymentPaid{.order_id = OrderId(other.order),
+                                .intent_id = IntentId("i1"),
+                                .receipt = "LATE1",
+                                .amount = kes(50'000),
+                                .order_number = "ORD-1"});
+        other.hears(PaymentBegan{.order_id = OrderId(other.order),
+                                 .provider = "mpesa",
+                                 .amount = kes(50'000),
+                                 .order_number = "ORD-1",
+                                 .intent_id = IntentId("i2")});
+        if (end == "expires")
+            other.hears(
+                PaymentExpired{.order_id = OrderId(other.order), .intent_id = IntentId("i2")});
+        if (end == "fails")
+            other.hears(PaymentFailed{.order_id = OrderId(other.order),
+                                      .reason = "cancelled",
+                                      .intent_id = IntentId("i2")});
         if (end == "pays twice")
-            other.hears(PaymentPaid{other.order, "i2", "TWICE", kes(50'000), "ORD-1", true});
+            other.hears(PaymentPaid{.order_id = OrderId(other.order),
+                                    .intent_id = IntentId("i2"),
+                                    .receipt = "TWICE",
+                                    .amount = kes(50'000),
+                                    .order_number = "ORD-1",
+                                    .second_success = true});
         EXPECT_FALSE(other.now_in().paying()) << end;
         EXPECT_EQ(other.state(), "AWAITING_CUSTOMER") << end;
     }
@@ -220,12 +308,21 @@ TEST(ShopsPayment, WhicheverPaymentPaysTheOrderNothingIsWaitedForAfterIt) {
 
 TEST(ShopsPayment, OfAnOrderIsWaitedForTooAndTheOtherPaymentsEndIsNotItsEnd) {
     Waiting chat;
-    chat.hears(PaymentFailed{chat.order, "no_answer", "i1"});
+    chat.hears(PaymentFailed{
+        .order_id = OrderId(chat.order), .reason = "no_answer", .intent_id = IntentId("i1")});
     ASSERT_EQ(chat.state(), "AWAITING_CUSTOMER");
-    EXPECT_THAT(chat.hears(PaymentBegan{chat.order, "mpesa", kes(50'000), "ORD-1", "i2"}),
+    EXPECT_THAT(chat.hears(PaymentBegan{.order_id = OrderId(chat.order),
+                                        .provider = "mpesa",
+                                        .amount = kes(50'000),
+                                        .order_number = "ORD-1",
+                                        .intent_id = IntentId("i2")}),
                 ElementsAre(HasSubstr("Processing payment…")));
     EXPECT_EQ(chat.state(), "WAITING_FOR_PAYMENT");
-    chat.hears(PaymentBegan{"", "mpesa", kes(100), "", "i3"});
+    chat.hears(PaymentBegan{.order_id = {},
+                            .provider = "mpesa",
+                            .amount = kes(100),
+                            .order_number = "",
+                            .intent_id = IntentId("i3")});
     EXPECT_EQ(chat.state(), "WAITING_FOR_PAYMENT");
 }
 
@@ -244,7 +341,9 @@ TEST(Unclear, IsToldOnceAndTheCustomerMayGoOn) {
         EXPECT_THAT(chat.titles(), english ? ElementsAre("Talk to a person", "Menu")
                                            : ElementsAre("Ongea na mtu", "Menyu"));
         EXPECT_EQ(chat.last<ReservationEndRequested>(),
-                  (ReservationEndRequested{held, false, "payment_unclear"}));
+                  (ReservationEndRequested{.reservation_id = ReservationId(held),
+                                           .sold = false,
+                                           .reason = ReservationEnd::payment_unclear}));
         EXPECT_FALSE(chat.now_in().paying());
         EXPECT_EQ(chat.state(), "AWAITING_CUSTOMER");
         EXPECT_THAT(chat.gets_unclear(), IsEmpty());  // contradicted, after it was unknown
@@ -288,11 +387,19 @@ TEST(Unclear, TheSameOrderIsNotPaidAgainAndANewOneIs) {
 TEST(Unclear, ALateSuccessPaysAsAfterExpiry) {
     Waiting chat;
     chat.gets_unclear();
-    EXPECT_THAT(chat.hears(PaymentPaid{chat.order, "i1", "LATE1", kes(50'000), "ORD-1"}),
+    EXPECT_THAT(chat.hears(PaymentPaid{.order_id = OrderId(chat.order),
+                                       .intent_id = IntentId("i1"),
+                                       .receipt = "LATE1",
+                                       .amount = kes(50'000),
+                                       .order_number = "ORD-1"}),
                 ElementsAre(AllOf(HasSubstr("LATE1"), HasSubstr("Coffee × 2"))));
     const auto taken = chat.last<StockRequested>();
     EXPECT_EQ(taken.paid_order_id, chat.order);
-    EXPECT_THAT(chat.hears(StockAnswered{taken.reservation_id, true, "", 0}), IsEmpty());
+    EXPECT_THAT(chat.hears(StockAnswered{.reservation_id = taken.reservation_id,
+                                         .reserved = true,
+                                         .product_id = "",
+                                         .available = 0}),
+                IsEmpty());
     EXPECT_TRUE(chat.last<ReservationEndRequested>().sold);
 }
 
@@ -304,7 +411,11 @@ TEST(Unclear, ALateSuccessOfAnEarlierOrderTakesItsGoodsToo) {
     chat.taps("M-Pesa");
     chat.stock_is_there();
     ASSERT_NE(chat.now_in().shop.order_id, chat.order);
-    EXPECT_THAT(chat.hears(PaymentPaid{chat.order, "i1", "LATE1", kes(50'000), "ORD-1"}),
+    EXPECT_THAT(chat.hears(PaymentPaid{.order_id = OrderId(chat.order),
+                                       .intent_id = IntentId("i1"),
+                                       .receipt = "LATE1",
+                                       .amount = kes(50'000),
+                                       .order_number = "ORD-1"}),
                 ElementsAre(AllOf(HasSubstr("Coffee × 2"), Not(HasSubstr("Soap")))));
     EXPECT_EQ(chat.last<StockRequested>().paid_order_id, chat.order);
     EXPECT_EQ(chat.last<StockRequested>().lines[0].product_id, "coffee");
@@ -316,7 +427,8 @@ TEST(Unclear, APersonsNoIsToldWithARetryOfTheSameOrder) {
     for (const std::string hello : {"Hi", "Habari"}) {
         Waiting chat(hello);
         chat.gets_unclear();
-        const auto words = chat.hears(PaymentFailed{chat.order, "not_paid", "i1"});
+        const auto words = chat.hears(PaymentFailed{
+            .order_id = OrderId(chat.order), .reason = "not_paid", .intent_id = IntentId("i1")});
         ASSERT_EQ(words.size(), 1u);
         EXPECT_FALSE(has(words[0], "_")) << words[0];
         EXPECT_EQ(chat.titles().size(), 3u);
@@ -331,20 +443,27 @@ TEST(Unclear, TheRetryTakesThePlaceOfWhatIsInTheCartSince) {
     Waiting chat;
     chat.gets_unclear();
     chat.says("1 soap");
-    chat.hears(PaymentFailed{chat.order, "not_paid", "i1"});
+    chat.hears(PaymentFailed{
+        .order_id = OrderId(chat.order), .reason = "not_paid", .intent_id = IntentId("i1")});
     chat.taps("Try again");
     EXPECT_EQ(chat.last<StockRequested>().lines[0].product_id, "coffee");
 }
 
 TEST(Unclear, ARefusedRetryGivesTheStockBackAndSaysWhy) {
     Waiting chat;
-    chat.hears(PaymentFailed{chat.order, "no_answer", "i1"});
+    chat.hears(PaymentFailed{
+        .order_id = OrderId(chat.order), .reason = "no_answer", .intent_id = IntentId("i1")});
     chat.taps("Try again");
     chat.stock_is_there();
     const auto retry = chat.last<CheckoutRequested>();
-    chat.hears(PaymentUnclear{chat.order, "i0", kes(50'000), "ORD-1"});  // another payment of it
+    chat.hears(PaymentUnclear{.order_id = OrderId(chat.order),
+                              .intent_id = IntentId("i0"),
+                              .amount = kes(50'000),
+                              .order_number = "ORD-1"});  // another payment of it
     EXPECT_FALSE(chat.now_in().paying());
-    chat.hears(CheckoutRefused{chat.order, retry.reservation_id, "payment_pending"});
+    chat.hears(CheckoutRefused{.order_id = OrderId(chat.order),
+                               .reservation_id = retry.reservation_id,
+                               .reason = "payment_pending"});
     EXPECT_FALSE(chat.now_in().paying());
 }
 
@@ -356,11 +475,17 @@ TEST(Unclear, HandingBackAndClosingDoNotWaitForTheMoney) {
     chat.person(HandBack{"solved"});
     EXPECT_FALSE(chat.now_in().paying());
     EXPECT_EQ(chat.last<ReservationEndRequested>(),
-              (ReservationEndRequested{held, false, "handed_back"}));
+              (ReservationEndRequested{.reservation_id = ReservationId(held),
+                                       .sold = false,
+                                       .reason = ReservationEnd::handed_back}));
     EXPECT_THAT(chat.says("menu"), ElementsAre(HasSubstr("Welcome")));
     // Told all the same when it is known that nobody knows; and the money is real.
     EXPECT_THAT(chat.gets_unclear(), ElementsAre(HasSubstr("looking into it")));
-    EXPECT_THAT(chat.hears(PaymentPaid{chat.order, "i1", "LATE1", kes(50'000), "ORD-1"}),
+    EXPECT_THAT(chat.hears(PaymentPaid{.order_id = OrderId(chat.order),
+                                       .intent_id = IntentId("i1"),
+                                       .receipt = "LATE1",
+                                       .amount = kes(50'000),
+                                       .order_number = "ORD-1"}),
                 ElementsAre(HasSubstr("LATE1")));
     EXPECT_EQ(chat.last<StockRequested>().paid_order_id, chat.order);
 }
@@ -371,9 +496,15 @@ TEST(Unclear, APersonClosesWhatWaitsForMoneyAndTheReceiptStillComes) {
     chat.person(Close{"the customer came by"});
     EXPECT_EQ(chat.state(), "CLOSED");
     EXPECT_EQ(chat.last<ReservationEndRequested>(),
-              (ReservationEndRequested{held, false, "closed"}));
+              (ReservationEndRequested{.reservation_id = ReservationId(held),
+                                       .sold = false,
+                                       .reason = ReservationEnd::closed}));
     EXPECT_EQ(decide(chat.now_in(), Close{"again"}).rejection(), Rejection::already_closed);
-    EXPECT_THAT(chat.hears(PaymentPaid{chat.order, "i1", "LATE1", kes(50'000), "ORD-1"}),
+    EXPECT_THAT(chat.hears(PaymentPaid{.order_id = OrderId(chat.order),
+                                       .intent_id = IntentId("i1"),
+                                       .receipt = "LATE1",
+                                       .amount = kes(50'000),
+                                       .order_number = "ORD-1"}),
                 ElementsAre(HasSubstr("LATE1")));
     EXPECT_THAT(chat.says("hello"), ElementsAre(HasSubstr("Welcome")));
     EXPECT_EQ(chat.conversations.size(), 2u);
@@ -384,7 +515,8 @@ TEST(Unclear, ClosingEndsTheWaitOfTheSitesOrders) {
     chat.places("o1", "coffee", 1);
     chat.order_is_made("o1");
     chat.person(Close{"cancelled by phone"});
-    EXPECT_EQ(chat.last<OrderWaitEnded>(), (OrderWaitEnded{"o1", "closed"}));
+    EXPECT_EQ(chat.last<OrderWaitEnded>(),
+              (OrderWaitEnded{.order_id = OrderId("o1"), .reason = OrderWaitEnd::closed}));
     const auto words = chat.taps("M-Pesa");
     ASSERT_EQ(words.size(), 1u);
     EXPECT_THAT(words[0], HasSubstr("The shop has closed it."));
@@ -396,8 +528,15 @@ TEST(Unclear, AnOrderOfTheSiteIsNotPaidAgainEither) {
     chat.order_is_made("o1");
     chat.taps("M-Pesa");
     chat.stock_is_there();
-    chat.hears(PaymentBegan{"o1", "mpesa", kes(25'000), "ORD-o1", "i1"});
-    chat.hears(PaymentUnclear{"o1", "i1", kes(25'000), "ORD-o1"});
+    chat.hears(PaymentBegan{.order_id = OrderId("o1"),
+                            .provider = "mpesa",
+                            .amount = kes(25'000),
+                            .order_number = "ORD-o1",
+                            .intent_id = IntentId("i1")});
+    chat.hears(PaymentUnclear{.order_id = OrderId("o1"),
+                              .intent_id = IntentId("i1"),
+                              .amount = kes(25'000),
+                              .order_number = "ORD-o1"});
     const auto stock = chat.count<StockRequested>();
     chat.says("menu");
     EXPECT_THAT(chat.taps("M-Pesa"), ElementsAre(HasSubstr("looking into it")));
@@ -416,9 +555,10 @@ TEST(Phone, ThatTheProviderCannotUseIsAskedForConfirmedAndCanBeChanged) {
     chat.stock_is_there();
     const auto first = chat.last<CheckoutRequested>();
     EXPECT_EQ(first.phone, "+255754000001");
-    EXPECT_THAT(
-        chat.hears(CheckoutRefused{first.order_id, first.reservation_id, "phone_not_usable"}),
-        ElementsAre(AllOf(HasSubstr("+255754000001"), HasSubstr("Which M-Pesa number"))));
+    EXPECT_THAT(chat.hears(CheckoutRefused{.order_id = first.order_id,
+                                           .reservation_id = first.reservation_id,
+                                           .reason = "phone_not_usable"}),
+                ElementsAre(AllOf(HasSubstr("+255754000001"), HasSubstr("Which M-Pesa number"))));
     EXPECT_FALSE(chat.now_in().paying());
     EXPECT_FALSE(chat.last<ReservationEndRequested>().sold);
     EXPECT_THAT(chat.says("0712 000 112"), ElementsAre(HasSubstr("+254712000112. Is that right?")));
@@ -446,8 +586,9 @@ TEST(Phone, AnotherNumberThatCannotBeUsedIsAskedForAgainAndTheOrderStays) {
     for (const std::string number : {"+255754000002", "0712000111"}) {
         chat.stock_is_there();
         const auto checkout = chat.last<CheckoutRequested>();
-        EXPECT_THAT(chat.hears(CheckoutRefused{checkout.order_id, checkout.reservation_id,
-                                               "phone_not_usable"}),
+        EXPECT_THAT(chat.hears(CheckoutRefused{.order_id = checkout.order_id,
+                                               .reservation_id = checkout.reservation_id,
+                                               .reason = "phone_not_usable"}),
                     ElementsAre(HasSubstr("M-Pesa itakayolipa")));
         EXPECT_THAT(chat.titles(), ElementsAre("Ongea na mtu", "Menyu"));
         chat.says(number);
@@ -462,7 +603,8 @@ TEST(Phone, AnotherNumberThatCannotBeUsedIsAskedForAgainAndTheOrderStays) {
 TEST(Phone, ARetryMayUseAnotherOne) {
     for (const std::string button : {"Other number", "words"}) {
         Waiting chat;
-        chat.hears(PaymentFailed{chat.order, "no_answer", "i1"});
+        chat.hears(PaymentFailed{
+            .order_id = OrderId(chat.order), .reason = "no_answer", .intent_id = IntentId("i1")});
         EXPECT_THAT(chat.titles(), ElementsAre("Try again", "Other number", "Menu"));
         EXPECT_THAT(button == "words" ? chat.says("other number") : chat.taps(button),
                     ElementsAre(HasSubstr("Which M-Pesa number")));
@@ -497,7 +639,9 @@ TEST(Phone, AnOrderOfTheSiteIsPaidFromTheOtherNumber) {
     chat.taps("M-Pesa");
     chat.stock_is_there();
     const auto checkout = chat.last<CheckoutRequested>();
-    chat.hears(CheckoutRefused{"o1", checkout.reservation_id, "phone_not_usable"});
+    chat.hears(CheckoutRefused{.order_id = OrderId("o1"),
+                               .reservation_id = checkout.reservation_id,
+                               .reason = "phone_not_usable"});
     chat.says("0733000111");
     chat.taps("Yes");
     chat.stock_is_there();
@@ -538,8 +682,9 @@ TEST(Refusals, HaveWordsOfTheirOwnInBothLanguages) {
             chat.taps("M-Pesa");
             chat.stock_is_there();
             const auto checkout = chat.last<CheckoutRequested>();
-            const auto words =
-                chat.hears(CheckoutRefused{checkout.order_id, checkout.reservation_id, reason});
+            const auto words = chat.hears(CheckoutRefused{.order_id = checkout.order_id,
+                                                          .reservation_id = checkout.reservation_id,
+                                                          .reason = reason});
             EXPECT_THAT(
                 words,
                 Each(Not(AnyOf(HasSubstr("Something"), HasSubstr("Kuna kitu"), HasSubstr("_")))));
@@ -565,8 +710,13 @@ TEST(Rules, BelieveNoVariableThatAFlowCanWrite) {
     chat.says("1");
     chat.taps("M-Pesa");
     chat.stock_is_there();
-    chat.hears(PaymentBegan{chat.now_in().shop.order_id, "mpesa", kes(50'000), "ORD-1", "i1"});
-    chat.hears(PaymentFailed{chat.now_in().shop.order_id, "busy", "i1"});
+    chat.hears(PaymentBegan{.order_id = chat.now_in().shop.order_id,
+                            .provider = "mpesa",
+                            .amount = kes(50'000),
+                            .order_number = "ORD-1",
+                            .intent_id = IntentId("i1")});
+    chat.hears(PaymentFailed{
+        .order_id = chat.now_in().shop.order_id, .reason = "busy", .intent_id = IntentId("i1")});
     chat.says("lie");
     EXPECT_TRUE(chat.now_in().shop.payment_failed(chat.now_in().shop.order_id));
     EXPECT_FALSE(chat.now_in().shop.is_paid(chat.now_in().shop.order_id));

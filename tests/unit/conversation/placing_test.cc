@@ -70,7 +70,7 @@ TEST(Placing, ACustomerWhoNeverWroteIsAskedHowToPayAndPays) {
                                   HasSubstr("Moi Avenue"), HasSubstr("RCP123"))));
     EXPECT_EQ(chat.state(), "CLOSED");
     EXPECT_TRUE(chat.last<ReservationEndRequested>().sold);
-    EXPECT_EQ(chat.last<OrderWaitEnded>().reason, "paid");
+    EXPECT_EQ(chat.last<OrderWaitEnded>().reason, OrderWaitEnd::paid);
     // An old button of what is paid.
     EXPECT_THAT(chat.taps("M-Pesa")[0], HasSubstr("already paid"));
     EXPECT_EQ(chat.count<StockRequested>(), 1);
@@ -101,7 +101,10 @@ TEST(Placing, GoodsThatAreGoneAreToldAndTheOrderGoesOnWaiting) {
     chat.order_is_made("o1");
     chat.taps("M-Pesa");
     const auto told =
-        chat.hears(StockAnswered{chat.last<StockRequested>().reservation_id, false, "coffee", 1});
+        chat.hears(StockAnswered{.reservation_id = chat.last<StockRequested>().reservation_id,
+                                 .reserved = false,
+                                 .product_id = "coffee",
+                                 .available = 1});
     EXPECT_THAT(told[0], HasSubstr("Coffee just sold out: only 1 left"));
     EXPECT_FALSE(chat.now_in().paying());
     EXPECT_THAT(chat.now_in().shop.cart, IsEmpty());
@@ -118,7 +121,8 @@ TEST(Placing, AFailedPaymentIsTriedAgainByEitherButton) {
         chat.order_is_made("o1");
         chat.taps("M-Pesa");
         pay(chat);
-        EXPECT_THAT(chat.hears(PaymentFailed{"o1", "wrong_pin"})[0], HasSubstr("Payment failed"));
+        EXPECT_THAT(chat.hears(PaymentFailed{.order_id = OrderId("o1"), .reason = "wrong_pin"})[0],
+                    HasSubstr("Payment failed"));
         EXPECT_FALSE(chat.last<ReservationEndRequested>().sold);
         chat.taps(button);
         pay(chat);
@@ -140,7 +144,10 @@ TEST(Placing, EachOfSeveralOrdersIsPaidByItsOwnButtons) {
     pay(chat);
     EXPECT_EQ(chat.last<CheckoutRequested>().retry_of_order_id, "o1");
     EXPECT_EQ(chat.last<CheckoutRequested>().lines[0].product_id, "coffee");
-    chat.hears(PaymentBegan{"o1", "mpesa", kes(50'000), "ORD-o1"});
+    chat.hears(PaymentBegan{.order_id = OrderId("o1"),
+                            .provider = "mpesa",
+                            .amount = kes(50'000),
+                            .order_number = "ORD-o1"});
     const auto told = chat.payment_pays(50'000);
     ASSERT_EQ(told.size(), 2u);
     EXPECT_THAT(told[0], AllOf(HasSubstr("Coffee × 2"), HasSubstr("Moi Avenue")));
@@ -164,7 +171,10 @@ TEST(Placing, TheReceiptOfAnotherOrderNamesItsOwnNumber) {
     chat.order_is_made("o2");
     taps_of(chat, "o1", "M-Pesa");
     chat.stock_is_there();
-    chat.hears(PaymentBegan{"o1", "mpesa", kes(50'000), "ORD-o1"});
+    chat.hears(PaymentBegan{.order_id = OrderId("o1"),
+                            .provider = "mpesa",
+                            .amount = kes(50'000),
+                            .order_number = "ORD-o1"});
     EXPECT_THAT(chat.payment_pays(50'000)[0], AllOf(HasSubstr("ORD-o1"), Not(HasSubstr("ORD-o2"))));
 }
 
@@ -174,10 +184,14 @@ TEST(Placing, MoneyThatComesLateForAnotherOrderTakesItsGoodsAgain) {
     chat.order_is_made("o1");
     chat.taps("M-Pesa");
     pay(chat);
-    chat.hears(PaymentExpired{"o1"});
+    chat.hears(PaymentExpired{.order_id = OrderId("o1")});
     chat.places("o2", "soap", 1);
     chat.order_is_made("o2");
-    EXPECT_THAT(chat.hears(PaymentPaid{"o1", "i1", "RCP1", kes(50'000), "ORD-o1"})[0],
+    EXPECT_THAT(chat.hears(PaymentPaid{.order_id = OrderId("o1"),
+                                       .intent_id = IntentId("i1"),
+                                       .receipt = "RCP1",
+                                       .amount = kes(50'000),
+                                       .order_number = "ORD-o1"})[0],
                 HasSubstr("ORD-o1"));
     EXPECT_EQ(chat.last<StockRequested>().paid_order_id, "o1");
     EXPECT_EQ(chat.last<StockRequested>().lines[0].product_id, "coffee");
@@ -226,7 +240,8 @@ TEST(Placing, IsRefusedWhileAPaymentRunsAndWhileAPersonTalks) {
 TEST(Placing, ASleepingConversationWakesAndAKnownNameStays) {
     Chat chat;
     chat.says("hi");
-    chat.hears(FollowUpDue{"t", "reminder", chat.now, ""});
+    chat.hears(
+        FollowUpDue{.task_id = TaskId("t"), .kind = "reminder", .since = chat.now, .text = ""});
     ASSERT_EQ(chat.state(), "DORMANT");
     EXPECT_FALSE(std::get<Placed>(chat.places("o1", "coffee", 1)).opened);
     EXPECT_EQ(chat.state(), "ENGAGED");
@@ -264,10 +279,11 @@ TEST(Placing, AFlowThatSellsNothingIsPaidByTheSameButtons) {
 TEST(Placing, WhatPaymentMakesNoOrderOfIsTold) {
     Chat chat;
     chat.places("o1", "coffee", 1);
-    EXPECT_THAT(chat.hears(CheckoutRefused{"o1", "", "not_priced"})[0],
+    EXPECT_THAT(chat.hears(CheckoutRefused{
+                    .order_id = OrderId("o1"), .reservation_id = {}, .reason = "not_priced"})[0],
                 HasSubstr("cannot take this order"));
     EXPECT_EQ(chat.count<ReservationEndRequested>(), 0);
-    EXPECT_EQ(chat.last<OrderWaitEnded>().reason, "not_priced");
+    EXPECT_EQ(chat.last<OrderWaitEnded>().reason, OrderWaitEnd::not_priced);
     EXPECT_EQ(chat.state(), "ESCALATED");
 }
 
@@ -302,7 +318,7 @@ TEST(Placing, FieldsAreNamedAndTheRestOfTheShelfIsSaid) {
     asked.quantity = 11;
     EXPECT_THAT(check(asked, cement, tenant),
                 ElementsAre(Problem{"quantity", "must be at most 10: that many are left"}));
-    cement.held["r"] = 4;
+    cement.held[ReservationId("r")] = 4;
     asked.quantity = 7;
     EXPECT_THAT(fields(asked, cement), ElementsAre("quantity"));
     asked.quantity = 1000;

@@ -100,7 +100,9 @@ struct AtTheGarage : testing::Test {
         for (const auto& [key, body] : std::map<std::string, std::string>{
                  {"parked", "{{cars}} parked"}, {"full", "full"}, {"wait", "one moment"}})
             flow.templates[key] = words_of(key, body);
-        apply(dialogue, Opened{.conversation_id = "c", .customer_id = "cu", .language = "en"});
+        apply(dialogue, Opened{.conversation_id = ConversationId("c"),
+                               .customer_id = CustomerId("cu"),
+                               .language = "en"});
     }
 
     std::vector<std::string> says(const std::string& text) {

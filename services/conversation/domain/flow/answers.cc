@@ -282,13 +282,13 @@ void Answers::call_person() {
 
 void Answers::on(const SentMedia& input) { no_words(input.kind, {}); }
 
-void Answers::on(const Pinned& input) { no_words("location", input.place); }
+void Answers::on(const Pinned& input) { no_words(SpokenKind::location, input.place); }
 
-void Answers::no_words(const std::string& kind, const std::string& place) {
+void Answers::no_words(SpokenKind kind, const std::string& place) {
     flow_.customer_speaks();
     // Nobody waits for words while the money is on its way.
     if (silent() || flow_.busy()) return;
-    media_ = kind.empty() ? "media" : kind;
+    media_ = text_of(kind);
     const bool first = dialogue().node.empty();
     const auto* here = first ? nullptr : flow_.node(dialogue().node);
     const bool in_rules = rule_for(document().globals) || (here && rule_for(here->rules));

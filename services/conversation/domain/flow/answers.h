@@ -35,7 +35,7 @@ private:
     void answer_tap();
     void run_otherwise(const Node& node);
     // No answer in words. `place`, when given, answers a question about the address.
-    void no_words(const std::string& kind, const std::string& place);
+    void no_words(SpokenKind kind, const std::string& place);
     void call_person();
 
     const Rule* rule_for(const std::vector<Rule>& rules) const;

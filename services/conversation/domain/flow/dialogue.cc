@@ -12,7 +12,22 @@ constexpr std::array<std::string_view, 8> kNames{
     "NEW_LEAD", "ENGAGED", "AWAITING_CUSTOMER", "WAITING_FOR_PAYMENT",
     "PAID",     "DORMANT", "ESCALATED",         "CLOSED"};
 
+constexpr std::array<std::string_view, 12> kKinds{"text",     "tap",      "edit",   "media",
+                                                  "location", "contacts", "order",  "form",
+                                                  "reaction", "revoke",   "system", "unsupported"};
+constexpr std::array<std::string_view, 7> kOutcomes{
+    "answered", "throttled", "with_person", "tenant_inactive", "consent", "ignored", "no_flow"};
+constexpr std::array<std::string_view, 3> kReplies{"reply", "follow_up", "agent"};
+
 }  // namespace
+
+std::string_view text_of(SpokenKind kind) { return kKinds[static_cast<std::size_t>(kind)]; }
+
+std::string_view text_of(SpokenOutcome outcome) {
+    return kOutcomes[static_cast<std::size_t>(outcome)];
+}
+
+std::string_view text_of(ReplyKind kind) { return kReplies[static_cast<std::size_t>(kind)]; }
 
 std::string_view text_of(Lifecycle state) { return kNames[static_cast<std::size_t>(state)]; }
 
@@ -65,10 +80,12 @@ void apply(Dialogue& dialogue, const Opened& fact) {
 void apply(Dialogue& dialogue, const Spoke& fact) {
     must_be_open(dialogue);
     dialogue.bucket_full_at = fact.bucket_full_at;
-    dialogue.throttled = fact.outcome == "throttled";
+    dialogue.throttled = fact.outcome == SpokenOutcome::throttled;
     dialogue.last_inbound_at = std::max(dialogue.last_inbound_at, fact.sent_at);
     dialogue.last_inbound_id = fact.inbound_id;
-    if (fact.outcome != "answered" || (fact.kind != "text" && fact.kind != "tap")) return;
+    if (fact.outcome != SpokenOutcome::answered ||
+        (fact.kind != SpokenKind::text && fact.kind != SpokenKind::tap))
+        return;
     dialogue.last_words_id = fact.inbound_id;
     dialogue.last_words_node = dialogue.node;
 }

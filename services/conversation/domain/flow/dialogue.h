@@ -9,6 +9,7 @@
 #include <variant>
 #include <vector>
 
+#include "common/core/id.h"
 #include "common/core/time.h"
 #include "services/conversation/domain/flow/templates.h"
 
@@ -32,23 +33,56 @@ std::optional<Lifecycle> parse_lifecycle(std::string_view text);
 // The table of the domain's page. Anything that is not in it is refused.
 bool may_advance(Lifecycle from, Lifecycle to);
 
+// What came from the customer. A tap is a button or a row of a list; an edit changes an earlier
+// message; system is news of the provider itself; unsupported is a type that this build does not
+// know.
+enum class SpokenKind {
+    text,
+    tap,
+    edit,
+    media,
+    location,
+    contacts,
+    order,
+    form,
+    reaction,
+    revoke,
+    system,
+    unsupported,
+};
+std::string_view text_of(SpokenKind kind);
+// What became of it (pipeline.h).
+enum class SpokenOutcome {
+    answered,
+    throttled,
+    with_person,
+    tenant_inactive,
+    consent,
+    ignored,
+    no_flow,
+};
+std::string_view text_of(SpokenOutcome outcome);
+enum class ReplyKind { reply, follow_up, agent };
+std::string_view text_of(ReplyKind kind);
+enum class ReplyPurpose { service, utility };
+
 // --- Facts
 
 struct Opened {
-    std::string conversation_id;
-    std::string customer_id;
-    std::string channel_id;
+    ConversationId conversation_id;
+    CustomerId customer_id;
+    ChannelId channel_id;
     std::string flow_key;
     std::int64_t flow_version = 0;
     std::string language;
-    std::string previous_conversation_id;
+    ConversationId previous_conversation_id;
     bool operator==(const Opened&) const = default;
 };
 struct Spoke {
     std::string inbound_id;
-    std::string kind;  // text | tap | edit | else gateway's word (pipeline.h)
+    SpokenKind kind = SpokenKind::text;
     std::string tap_id;
-    std::string outcome;  // see pipeline.h
+    SpokenOutcome outcome = SpokenOutcome::answered;
     Time sent_at{};
     Time bucket_full_at{};
     std::string text;
@@ -76,20 +110,20 @@ struct VariableCaptured {
     bool operator==(const VariableCaptured&) const = default;
 };
 struct ReplyRequested {
-    std::string message_id;
-    std::string conversation_id;
-    std::string customer_id;
-    std::string channel_id;
+    MessageId message_id;
+    ConversationId conversation_id;
+    CustomerId customer_id;
+    ChannelId channel_id;
     std::string idempotency_key;
     std::string template_key;
     std::int64_t template_version = 0;
-    std::string kind;     // reply | follow_up | agent
-    std::string purpose;  // service | utility | marketing
+    ReplyKind kind = ReplyKind::reply;
+    ReplyPurpose purpose = ReplyPurpose::service;
     Time window_evidence{};
     bool expects_answer = false;
     std::vector<Tap> taps;
     Time nothing_inbound_since{};
-    std::string task_id;
+    TaskId task_id;
     std::string agent;
     Content content;
     std::string to;
@@ -100,10 +134,10 @@ struct Escalated {
     bool operator==(const Escalated&) const = default;
 };
 struct FollowUpRequested {
-    std::string task_id;
-    std::string conversation_id;
-    std::string customer_id;
-    std::string channel_id;
+    TaskId task_id;
+    ConversationId conversation_id;
+    CustomerId customer_id;
+    ChannelId channel_id;
     std::string kind;
     Time due_at{};
     std::string language;
@@ -125,20 +159,20 @@ inline const std::string kLabel = "state";  // the flow's own label
 }  // namespace variable
 
 struct SentChoices {
-    std::string message_id;
+    MessageId message_id;
     std::string template_key;
     std::vector<Tap> taps;
 };
 inline constexpr std::size_t kSentChoicesMax = 20;
 
 struct Dialogue {
-    std::string id;  // empty: there is none
-    std::string customer_id;
-    std::string channel_id;
+    ConversationId id;  // empty: there is none
+    CustomerId customer_id;
+    ChannelId channel_id;
     std::string flow_key;
     std::int64_t flow_version = 0;
     std::string language;
-    std::string previous_conversation_id;
+    ConversationId previous_conversation_id;
     Lifecycle state = Lifecycle::new_lead;
     std::string state_reason;
     std::string node;

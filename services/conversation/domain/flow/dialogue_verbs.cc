@@ -34,7 +34,7 @@ Go schedule_follow_up(Interpreter& flow, Trade*, const Action& action) {
     const auto& dialogue = flow.dialogue();
     auto& speech = flow.speech();
     flow.record().add(
-        FollowUpRequested{.task_id = flow.context().make_id("task", flow.next_task()),
+        FollowUpRequested{.task_id = TaskId(flow.context().make_id("task", flow.next_task())),
                           .conversation_id = dialogue.id,
                           .customer_id = dialogue.customer_id,
                           .channel_id = dialogue.channel_id,

@@ -4,6 +4,7 @@
 #include <string>
 #include <variant>
 
+#include "common/core/id.h"
 #include "common/core/time.h"
 #include "services/conversation/domain/flow/dialogue.h"
 
@@ -23,7 +24,7 @@ struct Tapped {
 // Something that is no answer in words: a picture, a contact card, an answered form. It uses up no
 // attempt; once at a node the customer is told that we read words.
 struct SentMedia {
-    std::string kind;
+    SpokenKind kind = SpokenKind::media;
 };
 // A pin on the map: the address, where one is asked for.
 struct Pinned {
@@ -35,7 +36,7 @@ struct Edited {
     std::string text;
 };
 struct FollowUpDue {
-    std::string task_id;
+    TaskId task_id;
     std::string kind;
     Time since{};
     std::string text;

@@ -61,19 +61,19 @@ bool Speech::send(Rendered rendered, const std::string& key, std::int64_t versio
     ++replies_;
     const auto& dialogue = record_.dialogue();
     record_.add(ReplyRequested{
-        .message_id = context_.make_id("message", replies_),
+        .message_id = MessageId(context_.make_id("message", replies_)),
         .conversation_id = dialogue.id,
         .customer_id = dialogue.customer_id,
         .channel_id = dialogue.channel_id,
         .idempotency_key = "auto-reply:" + context_.cause_key + ":" + std::to_string(replies_),
         .template_key = key,
         .template_version = version,
-        .kind = task ? "follow_up" : "reply",
-        .purpose = task ? "utility" : "service",
+        .kind = task ? ReplyKind::follow_up : ReplyKind::reply,
+        .purpose = task ? ReplyPurpose::utility : ReplyPurpose::service,
         .window_evidence = dialogue.last_inbound_at,
         .taps = std::move(rendered.taps),
         .nothing_inbound_since = task ? task->since : Time{},
-        .task_id = task ? task->task_id : std::string(),
+        .task_id = task ? task->task_id : TaskId(),
         .content = std::move(rendered.content),
         // Where the customer writes from, as gateway says. The number that pays may be another one.
         .to = customer_.phone});

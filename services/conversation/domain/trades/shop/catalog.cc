@@ -117,16 +117,22 @@ StockDecision decide(const Reservation& reservation, const std::map<std::string,
         const bool sellable = product && product->active;
         const auto available = sellable ? product->available() : std::optional<std::int64_t>{0};
         if (available && *available < quantity) {
-            return {.reservation = {StockRefused{command.reservation_id, command.conversation_id,
-                                                 command.customer_id, id,
-                                                 *available < 0 ? 0 : *available}},
+            return {.reservation = {StockRefused{.reservation_id = command.reservation_id,
+                                                 .conversation_id = command.conversation_id,
+                                                 .customer_id = command.customer_id,
+                                                 .product_id = id,
+                                                 .available = *available < 0 ? 0 : *available}},
                     .products = {}};
         }
         // Unlimited stock is not counted, so nobody has to agree on its version.
-        if (available) decision.products[id] = {StockHeld{command.reservation_id, quantity}};
+        if (available)
+            decision.products[id] = {
+                StockHeld{.reservation_id = command.reservation_id, .quantity = quantity}};
     }
-    StockReserved reserved{
-        command.reservation_id, command.conversation_id, command.customer_id, {}};
+    StockReserved reserved{.reservation_id = command.reservation_id,
+                           .conversation_id = command.conversation_id,
+                           .customer_id = command.customer_id,
+                           .lines = {}};
     for (const auto& [id, quantity] : wanted) reserved.lines.push_back({id, quantity});
     decision.reservation = {reserved};
     return decision;
@@ -146,16 +152,18 @@ StockDecision decide(const Reservation& reservation, const std::map<std::string,
         const bool holds = product->held.contains(command.reservation_id);
         if (command.sold && (holds || (late_sale && product->on_hand)))
             decision.products[line.product_id] = {
-                StockTaken{command.reservation_id, line.quantity}};
+                StockTaken{.reservation_id = command.reservation_id, .quantity = line.quantity}};
         else if (!command.sold && holds)
             decision.products[line.product_id] = {
-                StockFreed{command.reservation_id, line.quantity}};
+                StockFreed{.reservation_id = command.reservation_id, .quantity = line.quantity}};
     }
     if (command.sold)
-        decision.reservation = {StockSold{command.reservation_id, reservation.lines}};
-    else
         decision.reservation = {
-            StockReleased{command.reservation_id, reservation.lines, command.reason}};
+            StockSold{.reservation_id = command.reservation_id, .lines = reservation.lines}};
+    else
+        decision.reservation = {StockReleased{.reservation_id = command.reservation_id,
+                                              .lines = reservation.lines,
+                                              .reason = command.reason}};
     return decision;
 }
 

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "common/core/decision.h"
+#include "common/core/id.h"
 #include "common/core/money.h"
 #include "common/core/pricing.h"
 #include "services/conversation/domain/problem.h"
@@ -39,17 +40,17 @@ struct StockSet {
     bool operator==(const StockSet&) const = default;
 };
 struct StockHeld {
-    std::string reservation_id;
+    ReservationId reservation_id;
     std::int64_t quantity = 0;
     bool operator==(const StockHeld&) const = default;
 };
 struct StockFreed {
-    std::string reservation_id;
+    ReservationId reservation_id;
     std::int64_t quantity = 0;
     bool operator==(const StockFreed&) const = default;
 };
 struct StockTaken {
-    std::string reservation_id;
+    ReservationId reservation_id;
     std::int64_t quantity = 0;
     bool operator==(const StockTaken&) const = default;
 };
@@ -65,7 +66,7 @@ struct Product {
     bool active = false;
     // On the shelf, what is held included. Below zero: more was sold than was counted.
     std::optional<std::int64_t> on_hand;
-    std::map<std::string, std::int64_t> held;  // by reservation, until it ends
+    std::map<ReservationId, std::int64_t> held;  // by reservation, until it ends
 
     bool exists() const { return !id.empty(); }
     std::int64_t reserved() const;
@@ -96,29 +97,41 @@ struct ReservedLine {
     std::int64_t quantity = 0;
     bool operator==(const ReservedLine&) const = default;
 };
+// Why a reservation is over. Cancelled: nobody buys it any more. Refused: the stock was not enough,
+// or payment made no order of it. Handed back, closed: a person did that to the dialogue.
+enum class ReservationEnd {
+    paid,
+    payment_failed,
+    payment_expired,
+    payment_unclear,
+    cancelled,
+    refused,
+    handed_back,
+    closed,
+};
 struct StockReserved {
-    std::string reservation_id;
-    std::string conversation_id;
-    std::string customer_id;
+    ReservationId reservation_id;
+    ConversationId conversation_id;
+    CustomerId customer_id;
     std::vector<ReservedLine> lines;
     bool operator==(const StockReserved&) const = default;
 };
 struct StockRefused {
-    std::string reservation_id;
-    std::string conversation_id;
-    std::string customer_id;
+    ReservationId reservation_id;
+    ConversationId conversation_id;
+    CustomerId customer_id;
     std::string product_id;
     std::int64_t available = 0;
     bool operator==(const StockRefused&) const = default;
 };
 struct StockReleased {
-    std::string reservation_id;
+    ReservationId reservation_id;
     std::vector<ReservedLine> lines;
-    std::string reason;
+    ReservationEnd reason = ReservationEnd::cancelled;
     bool operator==(const StockReleased&) const = default;
 };
 struct StockSold {
-    std::string reservation_id;
+    ReservationId reservation_id;
     std::vector<ReservedLine> lines;
     bool operator==(const StockSold&) const = default;
 };
@@ -132,15 +145,15 @@ struct Reservation {
 Reservation evolve(Reservation reservation, const ReservationEvent& event);
 
 struct ReserveStock {
-    std::string reservation_id;
-    std::string conversation_id;
-    std::string customer_id;
+    ReservationId reservation_id;
+    ConversationId conversation_id;
+    CustomerId customer_id;
     std::vector<ReservedLine> lines;
 };
 struct EndReservation {
-    std::string reservation_id;
+    ReservationId reservation_id;
     bool sold = false;
-    std::string reason;
+    ReservationEnd reason = ReservationEnd::cancelled;
 };
 
 // What goes to the reservation's stream and to which products' streams, in one append.

@@ -28,7 +28,7 @@ std::vector<Choice> Checkout::provider_buttons(std::string_view action,
 }
 
 void Checkout::ask_stock_for(const std::vector<CartLine>& lines) {
-    scene_.emit(StockRequested{.reservation_id = scene_.make_id("reservation", 1),
+    scene_.emit(StockRequested{.reservation_id = ReservationId(scene_.make_id("reservation", 1)),
                                .conversation_id = scene_.dialogue().id,
                                .customer_id = scene_.dialogue().customer_id,
                                .lines = lines});
@@ -52,7 +52,7 @@ void Checkout::say_order(const std::string& template_key, const WaitingOrder& or
     scene_.flow.speech().reply(template_key, extra, &buttons);
 }
 
-void Checkout::offer(const std::string& order_id) {
+void Checkout::offer(const OrderId& order_id) {
     auto& flow = scene_.flow;
     offered_ = order_id;
     const auto state = scene_.dialogue().state;
@@ -71,33 +71,33 @@ void Checkout::ask_stock_for(WaitingOrder order, const std::string& provider) {
     if (!scene_.state().cart.empty()) scene_.emit(CartChanged{});
     scene_.flow.capture(variable::kAddress, order.address);
     scene_.flow.capture(variable::kProvider, one_that_is_on(provider));
-    scene_.emit(StockRequested{.reservation_id = scene_.make_id("reservation", 1),
+    scene_.emit(StockRequested{.reservation_id = ReservationId(scene_.make_id("reservation", 1)),
                                .conversation_id = scene_.dialogue().id,
                                .customer_id = scene_.dialogue().customer_id,
                                .lines = std::move(order.lines),
-                               .paid_order_id = "",
+                               .paid_order_id = {},
                                .order_id = order.id});
 }
 
 void Checkout::pay_tapped_order(const std::string& argument) {
     const auto& state = scene_.state();
     const auto bar = argument.find('|');
-    const auto id = bar == std::string::npos ? std::string() : argument.substr(bar + 1);
+    const OrderId id(bar == std::string::npos ? std::string() : argument.substr(bar + 1));
     if (const auto* order = state.waiting_order(id); order && order->waits()) {
         if (state.payment_unclear(id)) return scene_.flow.run_on("payment_unclear");
         if (scene_.tenant().providers.empty()) return refuse("other");
         return ask_stock_for(*order, argument.substr(0, bar));
     }
-    std::string ended = "no_order";
+    std::optional<OrderWaitEnd> ended = OrderWaitEnd::no_order;
     for (const auto* orders : {&state.waiting_orders, scene_.context.earlier_orders})
         if (orders)
             for (const auto& order : *orders)
                 if (order.id == id) ended = order.ended;
-    if (ended == "paid") return scene_.flow.run_on("order_already_paid");
-    refuse(ended);
+    if (ended == OrderWaitEnd::paid) return scene_.flow.run_on("order_already_paid");
+    refuse(ended ? std::string(text_of(*ended)) : "");
 }
 
-void Checkout::end_wait(const std::string& order_id, const std::string& reason) {
+void Checkout::end_wait(const OrderId& order_id, OrderWaitEnd reason) {
     const auto* order = scene_.state().waiting_order(order_id);
     if (order && order->waits())
         scene_.emit(OrderWaitEnded{.order_id = order_id, .reason = reason});
@@ -116,7 +116,7 @@ bool Checkout::keeps_open() {
     if (!paid) return true;
     const auto next =
         std::ranges::find_if(all, [](const auto& order) { return order.is_offered(); });
-    const auto id = next == all.end() ? std::string() : next->id;
+    const auto id = next == all.end() ? OrderId() : next->id;
     flow.advance(Lifecycle::engaged, "another order waits");
     if (!id.empty()) offer(id);
     return true;
@@ -150,8 +150,8 @@ void Checkout::on(const StockAnswered& input) {
     std::optional<WaitingOrder> waiting;
     if (asked)
         if (const auto* order = state.waiting_order(state.asked_order_id)) waiting = *order;
-    const bool is_paid =
-        waiting ? waiting->ended == "paid" : state.is_paid(state.order_id) && state.cart.empty();
+    const bool is_paid = waiting ? waiting->ended == OrderWaitEnd::paid
+                                 : state.is_paid(state.order_id) && state.cart.empty();
     // Asked for an order whose money came meanwhile, or came late: there is nothing to pay.
     if (state.late_reservation_ids.contains(input.reservation_id) || (asked && is_paid))
         return end_reservation_of_paid(input);
@@ -160,29 +160,32 @@ void Checkout::on(const StockAnswered& input) {
                                             : state.cart;
     if (!input.reserved) {
         if (!asked) return;
-        scene_.emit(ReservationEndRequested{
-            .reservation_id = input.reservation_id, .sold = false, .reason = "refused"});
+        scene_.emit(ReservationEndRequested{.reservation_id = input.reservation_id,
+                                            .sold = false,
+                                            .reason = ReservationEnd::refused});
         if (usable) stock_is_refused(input, lines);
         return;
     }
-    if (usable) return check_out(input, lines, waiting ? waiting->id : std::string());
+    if (usable) return check_out(input, lines, waiting ? waiting->id : OrderId());
     // Nobody buys it any more.
     if (state.held_reservation_id != input.reservation_id)
-        scene_.emit(ReservationEndRequested{
-            .reservation_id = input.reservation_id, .sold = false, .reason = "cancelled"});
+        scene_.emit(ReservationEndRequested{.reservation_id = input.reservation_id,
+                                            .sold = false,
+                                            .reason = ReservationEnd::cancelled});
 }
 
 void Checkout::end_reservation_of_paid(const StockAnswered& input) {
-    scene_.emit(ReservationEndRequested{.reservation_id = input.reservation_id,
-                                        .sold = input.reserved,
-                                        .reason = input.reserved ? "paid" : "refused"});
+    scene_.emit(ReservationEndRequested{
+        .reservation_id = input.reservation_id,
+        .sold = input.reserved,
+        .reason = input.reserved ? ReservationEnd::paid : ReservationEnd::refused});
     if (input.reserved) return;
     const auto state = scene_.state();
     capture_product_name(state.order_lines, input.product_id);
     for (const auto& order : state.earlier_orders)
         if (state.is_paid(order.id)) capture_product_name(order.lines, input.product_id);
     for (const auto& order : state.waiting_orders)
-        if (order.ended == "paid") capture_product_name(order.lines, input.product_id);
+        if (order.ended == OrderWaitEnd::paid) capture_product_name(order.lines, input.product_id);
     if (may_advance(scene_.dialogue().state, Lifecycle::escalated))
         return scene_.flow.run_on("paid_sold_out");
     scene_.flow.say_on("paid_sold_out", {});
@@ -197,31 +200,44 @@ void Checkout::stock_is_refused(const StockAnswered& input, const std::vector<Ca
 }
 
 void Checkout::check_out(const StockAnswered& input, const std::vector<CartLine>& lines,
-                         const std::string& waiting_order_id) {
+                         const OrderId& waiting_order_id) {
     const auto& state = scene_.state();
     const auto& dialogue = scene_.dialogue();
     const bool retry = state.payment_failed(state.order_id) &&
                        (state.cart.empty() || state.cart == state.order_lines);
     const auto retried = !waiting_order_id.empty() ? waiting_order_id
                          : retry                   ? state.order_id
-                                                   : std::string();
-    scene_.emit(
-        CheckoutRequested{.order_id = retried.empty() ? scene_.make_id("order", 1) : retried,
-                          .conversation_id = dialogue.id,
-                          .customer_id = dialogue.customer_id,
-                          .channel_id = dialogue.channel_id,
-                          .reservation_id = input.reservation_id,
-                          .lines = lines,
-                          .currency_code = std::string(currency_code(scene_.tenant().currency)),
-                          .provider = dialogue.value(variable::kProvider),
-                          .language = dialogue.language,
-                          .retry_of_order_id = retried,
-                          .name = scene_.flow.customer().name,
-                          .address = dialogue.value(variable::kAddress),
-                          .phone = phone()});
+                                                   : OrderId();
+    scene_.emit(CheckoutRequested{
+        .order_id = retried.empty() ? OrderId(scene_.make_id("order", 1)) : retried,
+        .conversation_id = dialogue.id,
+        .customer_id = dialogue.customer_id,
+        .channel_id = dialogue.channel_id,
+        .reservation_id = input.reservation_id,
+        .lines = lines,
+        .currency_code = std::string(currency_code(scene_.tenant().currency)),
+        .provider = dialogue.value(variable::kProvider),
+        .language = dialogue.language,
+        .retry_of_order_id = retried,
+        .name = scene_.flow.customer().name,
+        .address = dialogue.value(variable::kAddress),
+        .phone = phone()});
 }
 
 // --- Payment makes no order
+
+namespace {
+
+// The other refusals do not say that the order is gone.
+std::optional<OrderWaitEnd> end_of_wait(const std::string& refusal) {
+    if (refusal == "already_paid") return OrderWaitEnd::paid;
+    for (const auto end :
+         {OrderWaitEnd::order_cancelled, OrderWaitEnd::no_order, OrderWaitEnd::not_priced})
+        if (refusal == text_of(end)) return end;
+    return {};
+}
+
+}  // namespace
 
 void Checkout::refuse(const std::string& reason) {
     const auto& speech = scene_.flow.speech();
@@ -233,11 +249,7 @@ void Checkout::refuse(const std::string& reason) {
 void Checkout::on(const CheckoutRefused& input) {
     const auto& reason = input.reason;
     auto& flow = scene_.flow;
-    // The other refusals do not say that the order is gone.
-    if (reason == "already_paid")
-        end_wait(input.order_id, "paid");
-    else if (reason == "order_cancelled" || reason == "no_order" || reason == "not_priced")
-        end_wait(input.order_id, reason);
+    if (const auto end = end_of_wait(reason)) end_wait(input.order_id, *end);
     if (input.order_id != scene_.state().order_id) return;
     const bool unclear = scene_.state().payment_unclear(input.order_id);
     if (reason == "payment_pending" && !unclear) {
@@ -247,8 +259,9 @@ void Checkout::on(const CheckoutRefused& input) {
         return;
     }
     if (scene_.state().held_reservation_id == input.reservation_id && !input.reservation_id.empty())
-        scene_.emit(ReservationEndRequested{
-            .reservation_id = input.reservation_id, .sold = false, .reason = "refused"});
+        scene_.emit(ReservationEndRequested{.reservation_id = input.reservation_id,
+                                            .sold = false,
+                                            .reason = ReservationEnd::refused});
     if (reason == "payment_pending") return flow.say_or_run("payment_unclear", {});
     if (reason == "already_paid") return flow.say_or_run("order_already_paid", {});
     if (reason == "phone_not_usable") return flow.say_or_run("phone_not_usable", {});

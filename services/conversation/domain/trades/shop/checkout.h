@@ -43,14 +43,14 @@ public:
     const WaitingOrder* offered_order() const;
     void say_order(const std::string& template_key, const WaitingOrder& order);
     // Asks how to pay it, as the flow does; in the middle of something else, in words only.
-    void offer(const std::string& order_id);
+    void offer(const OrderId& order_id);
     void ask_stock_for(const std::vector<CartLine>& lines);
     void ask_stock_for(WaitingOrder order, const std::string& provider);
     // A tap on a button of say_order.
     void pay_tapped_order(const std::string& argument);
 
     // It waits for its payment no longer.
-    void end_wait(const std::string& order_id, const std::string& reason);
+    void end_wait(const OrderId& order_id, OrderWaitEnd reason);
 
     // The dialogue does not close while an order waits: its buttons belong to this dialogue. After
     // a payment the next one is offered.
@@ -63,10 +63,10 @@ private:
     void end_reservation_of_paid(const StockAnswered& input);
     void stock_is_refused(const StockAnswered& input, const std::vector<CartLine>& lines);
     void check_out(const StockAnswered& input, const std::vector<CartLine>& lines,
-                   const std::string& waiting_order_id);
+                   const OrderId& waiting_order_id);
 
     const ShopScene& scene_;
-    std::string offered_;  // the waiting order that this step is about
+    OrderId offered_;  // the waiting order that this step is about
 };
 
 }  // namespace flowstack::conversation

@@ -5,6 +5,7 @@
 #include <variant>
 #include <vector>
 
+#include "common/core/id.h"
 #include "common/core/money.h"
 #include "common/core/time.h"
 #include "services/conversation/domain/trades/shop/catalog.h"
@@ -23,25 +24,25 @@ struct UnclearItemsChanged {
     bool operator==(const UnclearItemsChanged&) const = default;
 };
 struct StockRequested {
-    std::string reservation_id;
-    std::string conversation_id;
-    std::string customer_id;
+    ReservationId reservation_id;
+    ConversationId conversation_id;
+    CustomerId customer_id;
     std::vector<CartLine> lines;
-    std::string paid_order_id = {};  // paid late: taken again, nobody is asked to pay
-    std::string order_id = {};       // the waiting order that is going to be paid
+    OrderId paid_order_id = {};  // paid late: taken again, nobody is asked to pay
+    OrderId order_id = {};       // the waiting order that is going to be paid
     bool operator==(const StockRequested&) const = default;
 };
 struct CheckoutRequested {
-    std::string order_id;
-    std::string conversation_id;
-    std::string customer_id;
-    std::string channel_id;
-    std::string reservation_id;
+    OrderId order_id;
+    ConversationId conversation_id;
+    CustomerId customer_id;
+    ChannelId channel_id;
+    ReservationId reservation_id;
     std::vector<CartLine> lines;
     std::string currency_code;
     std::string provider;  // of payments, by the tenant's name for it
     std::string language;
-    std::string retry_of_order_id;
+    OrderId retry_of_order_id;
     std::string name;
     std::string address;
     std::string phone;
@@ -50,20 +51,23 @@ struct CheckoutRequested {
 };
 // The shop's own site placed an order: what it was told.
 struct OrderTaken {
-    std::string order_id;
+    OrderId order_id;
     Money total;
     Time window_closes_at{};  // as gateway knew it; epoch: not open
     bool operator==(const OrderTaken&) const = default;
 };
 // Payment made it, and the customer is asked how to pay.
 struct OrderOffered {
-    std::string order_id;
+    OrderId order_id;
     std::string order_number;
     bool operator==(const OrderOffered&) const = default;
 };
+// Why an order waits for its payment no longer. Closed: a person closed the dialogue.
+enum class OrderWaitEnd { paid, order_cancelled, no_order, not_priced, closed };
+std::string_view text_of(OrderWaitEnd end);  // "order_cancelled"
 struct OrderWaitEnded {
-    std::string order_id;
-    std::string reason;  // paid | order_cancelled | no_order | not_priced | closed
+    OrderId order_id;
+    OrderWaitEnd reason = OrderWaitEnd::paid;
     bool operator==(const OrderWaitEnded&) const = default;
 };
 enum class PaymentNews {
@@ -77,17 +81,17 @@ enum class PaymentNews {
 std::string_view text_of(PaymentNews news);  // "let go"
 // Payment said this about one payment of the customer.
 struct PaymentNoted {
-    std::string intent_id;
-    std::string order_id;  // empty: a payment without an order
+    IntentId intent_id;
+    OrderId order_id;  // empty: a payment without an order
     PaymentNews news = PaymentNews::started;
     Money amount;  // zero: as before
     std::string order_number;
     bool operator==(const PaymentNoted&) const = default;
 };
 struct ReservationEndRequested {
-    std::string reservation_id;
+    ReservationId reservation_id;
     bool sold = false;
-    std::string reason;
+    ReservationEnd reason = ReservationEnd::paid;
     bool operator==(const ReservationEndRequested&) const = default;
 };
 using ShopFact =

@@ -5,6 +5,7 @@
 #include <variant>
 #include <vector>
 
+#include "common/core/id.h"
 #include "common/core/money.h"
 #include "common/core/time.h"
 
@@ -12,26 +13,26 @@
 namespace flowstack::conversation {
 
 struct StockAnswered {
-    std::string reservation_id;
+    ReservationId reservation_id;
     bool reserved = false;
     std::string product_id;
     std::int64_t available = 0;
 };
 // Payment made an order, of a checkout in the chat or one that the shop's own site placed.
 struct OrderMade {
-    std::string order_id;
+    OrderId order_id;
     std::string order_number;
 };
 struct PaymentBegan {
-    std::string order_id;
+    OrderId order_id;
     std::string provider;
     Money amount;
     std::string order_number = {};
-    std::string intent_id = {};
+    IntentId intent_id = {};
 };
 struct PaymentPaid {
-    std::string order_id;
-    std::string intent_id;
+    OrderId order_id;
+    IntentId intent_id;
     std::string receipt;
     Money amount;
     std::string order_number;
@@ -40,34 +41,34 @@ struct PaymentPaid {
 };
 // The receipt of a payment that was known paid without one.
 struct ReceiptCame {
-    std::string order_id;
+    OrderId order_id;
     std::string receipt;
     Money amount;
     std::string order_number;
 };
 struct PaymentFailed {
-    std::string order_id;
+    OrderId order_id;
     std::string reason;  // cancelled | withdrawn | insufficient_funds | no_answer | wrong_pin |
                          // limit | busy | refused | not_paid | other
-    std::string intent_id = {};
+    IntentId intent_id = {};
 };
 // Payment made no order of a checkout, or no new payment of its order.
 struct CheckoutRefused {
-    std::string order_id;
-    std::string reservation_id;
+    OrderId order_id;
+    ReservationId reservation_id;
     std::string reason;  // already_paid | order_cancelled | payment_pending | no_order | not_priced
                          // | phone_not_usable | provider_off | currency_not_usable |
                          // amount_not_usable
 };
 struct PaymentExpired {
-    std::string order_id;
-    std::string intent_id = {};
+    OrderId order_id;
+    IntentId intent_id = {};
 };
 // Nothing but a person ends this payment: its outcome is unknown, or the evidence contradicts
 // itself.
 struct PaymentUnclear {
-    std::string order_id;
-    std::string intent_id;
+    OrderId order_id;
+    IntentId intent_id;
     Money amount;
     std::string order_number;
 };
@@ -78,7 +79,7 @@ struct InvoiceLine {
     Money line_total;
 };
 struct InvoiceSent {
-    std::string order_id;
+    OrderId order_id;
     std::string number;
     std::string order_number;
     std::vector<InvoiceLine> lines;

@@ -4,20 +4,20 @@
 
 namespace flowstack::conversation {
 
-bool Payments::is_current(const std::string& order_id) const {
+bool Payments::is_current(const OrderId& order_id) const {
     return !order_id.empty() && order_id == scene_.state().order_id;
 }
 
-bool Payments::waits_for(const std::string& intent_id, const std::string& order_id) const {
+bool Payments::waits_for(const IntentId& intent_id, const OrderId& order_id) const {
     return scene_.dialogue().state == Lifecycle::waiting_for_payment &&
            scene_.state().awaited.is(intent_id, order_id);
 }
 
-Values Payments::values_of(const std::string& order_id, const std::string& order_number,
+Values Payments::values_of(const OrderId& order_id, const std::string& order_number,
                            const std::string& receipt, Money amount) const {
     const auto& state = scene_.state();
     const auto& tenant = scene_.tenant();
-    const auto* known = state.payment("", order_id);
+    const auto* known = state.payment({}, order_id);
     const auto paid = is_zero(amount) ? std::string() : format_money(amount);
     Values all{{"transaction", receipt}, {"paid_total", paid}, {"total", paid}};
     for (const auto* other : {"lines", "subtotal", "tax", "rounding", "address", "order_id"})
@@ -27,7 +27,7 @@ Values Payments::values_of(const std::string& order_id, const std::string& order
     if (number.empty() && known) number = known->order_number;
     if (number.empty() && is_current(order_id))
         number = scene_.dialogue().value(variable::kOrderNumber);
-    all["order_id"] = number.empty() ? order_id : number;
+    all["order_id"] = number.empty() ? order_id.text() : number;
     const auto order = state.find_order(order_id);
     if (!order) return all;
     all["address"] = order->address;
@@ -42,7 +42,7 @@ Values Payments::values_of(const std::string& order_id, const std::string& order
     return all;
 }
 
-void Payments::note(const std::string& intent_id, const std::string& order_id, PaymentNews news,
+void Payments::note(const IntentId& intent_id, const OrderId& order_id, PaymentNews news,
                     Money amount, const std::string& order_number) {
     scene_.emit(PaymentNoted{.intent_id = intent_id,
                              .order_id = order_id,
@@ -51,20 +51,21 @@ void Payments::note(const std::string& intent_id, const std::string& order_id, P
                              .order_number = order_number});
 }
 
-void Payments::end_held_reservation(bool sold, const std::string& reason) {
+void Payments::end_held_reservation(bool sold, ReservationEnd reason) {
     scene_.emit(ReservationEndRequested{
         .reservation_id = scene_.state().held_reservation_id, .sold = sold, .reason = reason});
 }
 
-void Payments::take_stock_again(const std::string& order_id, const std::vector<CartLine>& lines) {
+void Payments::take_stock_again(const OrderId& order_id, const std::vector<CartLine>& lines) {
     const auto& dialogue = scene_.dialogue();
     if (dialogue.state == Lifecycle::closed || lines.empty()) return;
     ++late_reservations_;
-    scene_.emit(StockRequested{.reservation_id = scene_.make_id("reservation", late_reservations_),
-                               .conversation_id = dialogue.id,
-                               .customer_id = dialogue.customer_id,
-                               .lines = lines,
-                               .paid_order_id = order_id});
+    scene_.emit(StockRequested{
+        .reservation_id = ReservationId(scene_.make_id("reservation", late_reservations_)),
+        .conversation_id = dialogue.id,
+        .customer_id = dialogue.customer_id,
+        .lines = lines,
+        .paid_order_id = order_id});
 }
 
 void Payments::on(const PaymentBegan& input) {
@@ -99,7 +100,7 @@ void Payments::on(const PaymentPaid& input) {
     }
     const bool was_paid = scene_.state().is_paid(input.order_id);
     note(input.intent_id, input.order_id, PaymentNews::paid, input.amount, input.order_number);
-    checkout_.end_wait(input.order_id, "paid");
+    checkout_.end_wait(input.order_id, OrderWaitEnd::paid);
     settle_goods(input, was_paid, waited);
     if (!waited) {
         // No transition fits; the money is real and so is its receipt.
@@ -123,7 +124,7 @@ void Payments::settle_goods(const PaymentPaid& input, bool was_paid, bool waited
     const bool asked_for_other =
         !state.asked_order_id.empty() && state.asked_order_id != input.order_id;
     if (!state.held_reservation_id.empty())
-        end_held_reservation(true, "paid");
+        end_held_reservation(true, ReservationEnd::paid);
     else if (!was_paid && (state.asked_reservation_id.empty() || asked_for_other))
         // The stock was given back when the payment's time was over, or when its outcome was
         // unclear. Take it again, now that it is sold.
@@ -133,10 +134,11 @@ void Payments::settle_goods(const PaymentPaid& input, bool was_paid, bool waited
         scene_.emit(CartChanged{});
 }
 
-void Payments::ended(const std::string& order_id, const std::string& intent_id, PaymentNews news,
-                     const std::string& occasion, const std::string& reason,
-                     const std::string& plain_words) {
+void Payments::ended(const OrderId& order_id, const IntentId& intent_id, PaymentNews news,
+                     const std::string& reason, const std::string& plain_words) {
     auto& flow = scene_.flow;
+    const bool failed = news == PaymentNews::failed;
+    const std::string occasion = failed ? "payment_failed" : "payment_expired";
     const bool waited = waits_for(intent_id, order_id);
     if (scene_.state().is_paid(order_id)) {
         if (waited && flow.advance(Lifecycle::engaged, reason)) flow.run_on("order_already_paid");
@@ -150,7 +152,8 @@ void Payments::ended(const std::string& order_id, const std::string& intent_id, 
     note(intent_id, order_id, news, {}, "");
     const bool current = is_current(order_id);
     if (current && !scene_.state().held_reservation_id.empty())
-        end_held_reservation(false, occasion);
+        end_held_reservation(
+            false, failed ? ReservationEnd::payment_failed : ReservationEnd::payment_expired);
     auto extra = values_of(order_id, known.order_number, "", known.amount);
     extra["reason"] = plain_words;
     if (waited) flow.advance(Lifecycle::engaged, reason);
@@ -167,13 +170,13 @@ void Payments::on(const PaymentFailed& input) {
     const auto& speech = scene_.flow.speech();
     auto words = speech.phrase("reason_" + input.reason);
     if (words.empty()) words = speech.phrase("reason_other");
-    ended(input.order_id, input.intent_id, PaymentNews::failed, "payment_failed",
-          "payment failed: " + input.reason, words);
+    ended(input.order_id, input.intent_id, PaymentNews::failed, "payment failed: " + input.reason,
+          words);
 }
 
 void Payments::on(const PaymentExpired& input) {
-    ended(input.order_id, input.intent_id, PaymentNews::expired, "payment_expired",
-          "payment expired", scene_.flow.speech().phrase("reason_expired"));
+    ended(input.order_id, input.intent_id, PaymentNews::expired, "payment expired",
+          scene_.flow.speech().phrase("reason_expired"));
 }
 
 void Payments::on(const PaymentUnclear& input) {
@@ -186,7 +189,8 @@ void Payments::on(const PaymentUnclear& input) {
     const bool waited = waits_for(input.intent_id, input.order_id);
     note(input.intent_id, input.order_id, PaymentNews::unclear, input.amount, input.order_number);
     if (is_current(input.order_id)) {
-        if (!state.held_reservation_id.empty()) end_held_reservation(false, "payment_unclear");
+        if (!state.held_reservation_id.empty())
+            end_held_reservation(false, ReservationEnd::payment_unclear);
         // Else an old button would order the same things once more.
         if (scene_.dialogue().state != Lifecycle::closed && !state.cart.empty() &&
             state.cart == state.order_lines)

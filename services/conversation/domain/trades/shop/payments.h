@@ -27,23 +27,22 @@ public:
 
 private:
     // The dialogue is about this order.
-    bool is_current(const std::string& order_id) const;
+    bool is_current(const OrderId& order_id) const;
     // WAITING_FOR_PAYMENT waits for this payment.
-    bool waits_for(const std::string& intent_id, const std::string& order_id) const;
+    bool waits_for(const IntentId& intent_id, const OrderId& order_id) const;
     // What texts say of one payment: its own order and amounts, never those of the cart or of
     // another order. A payment without an order names none.
-    Values values_of(const std::string& order_id, const std::string& order_number,
+    Values values_of(const OrderId& order_id, const std::string& order_number,
                      const std::string& receipt, Money amount) const;
-    void note(const std::string& intent_id, const std::string& order_id, PaymentNews news,
-              Money amount, const std::string& order_number);
-    void end_held_reservation(bool sold, const std::string& reason);
+    void note(const IntentId& intent_id, const OrderId& order_id, PaymentNews news, Money amount,
+              const std::string& order_number);
+    void end_held_reservation(bool sold, ReservationEnd reason);
     // The goods of an order that was given up and is paid after all.
-    void take_stock_again(const std::string& order_id, const std::vector<CartLine>& lines);
+    void take_stock_again(const OrderId& order_id, const std::vector<CartLine>& lines);
     void settle_goods(const PaymentPaid& input, bool was_paid, bool waited);
-    // The payment brought no money. `occasion` is payment_failed or payment_expired.
-    void ended(const std::string& order_id, const std::string& intent_id, PaymentNews news,
-               const std::string& occasion, const std::string& reason,
-               const std::string& plain_words);
+    // The payment brought no money: it failed, or it expired.
+    void ended(const OrderId& order_id, const IntentId& intent_id, PaymentNews news,
+               const std::string& reason, const std::string& plain_words);
 
     const ShopScene& scene_;
     Checkout& checkout_;

@@ -4,6 +4,7 @@
 #include <variant>
 #include <vector>
 
+#include "common/core/id.h"
 #include "services/conversation/domain/opening.h"
 #include "services/conversation/domain/pipeline.h"
 
@@ -30,11 +31,11 @@ std::vector<Problem> check(const OrderAsked& asked, const Product& product,
                            const TenantFacts& tenant);
 
 struct PlaceOrder {
-    std::string order_id;
-    std::string new_conversation_id;  // if one has to be opened
+    OrderId order_id;
+    ConversationId new_conversation_id;  // if one has to be opened
     // As gateway knows the customer.
-    std::string customer_id;
-    std::string channel_id;
+    CustomerId customer_id;
+    ChannelId channel_id;
     std::string phone;
     Time window_closes_at{};
     CartLine line;
@@ -42,7 +43,7 @@ struct PlaceOrder {
     std::string name;
 };
 struct Placed {
-    std::string conversation_id;
+    ConversationId conversation_id;
     bool opened = false;
     std::vector<CustomerEvent> customer_events;
     std::vector<Event> events;

@@ -8,7 +8,7 @@ void Shop::add_values(Values& values) const {
     if (!lines.empty()) add_totals(values, lines, scene_.tenant());
     if (!state.order_id.empty()) {
         const auto& number = values[variable::kOrderNumber];
-        values["order_id"] = number.empty() ? state.order_id : number;
+        values["order_id"] = number.empty() ? state.order_id.text() : number;
     }
     values[variable::kPhone] = checkout_.phone();
     for (const auto& [name, value] : payments_.shown()) values[name] = value;

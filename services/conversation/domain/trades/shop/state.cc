@@ -5,24 +5,30 @@
 
 namespace flowstack::conversation {
 
+std::string_view text_of(OrderWaitEnd end) {
+    constexpr std::array<std::string_view, 5> kEnds{"paid", "order_cancelled", "no_order",
+                                                    "not_priced", "closed"};
+    return kEnds[static_cast<std::size_t>(end)];
+}
+
 std::string_view text_of(PaymentNews news) {
     constexpr std::array<std::string_view, 6> kNews{"started", "unclear", "let go",
                                                     "paid",    "failed",  "expired"};
     return kNews[static_cast<std::size_t>(news)];
 }
 
-const WaitingOrder* ShopState::waiting_order(const std::string& order) const {
+const WaitingOrder* ShopState::waiting_order(const OrderId& order) const {
     const auto found = std::ranges::find(waiting_orders, order, &WaitingOrder::id);
     return found == waiting_orders.end() ? nullptr : &*found;
 }
 
-const KnownPayment* ShopState::payment(const std::string& intent, const std::string& order) const {
+const KnownPayment* ShopState::payment(const IntentId& intent, const OrderId& order) const {
     const auto found = std::find_if(payments.rbegin(), payments.rend(),
                                     [&](const auto& known) { return known.is(intent, order); });
     return found == payments.rend() ? nullptr : &*found;
 }
 
-std::optional<OrderContents> ShopState::find_order(const std::string& order) const {
+std::optional<OrderContents> ShopState::find_order(const OrderId& order) const {
     if (order.empty()) return {};
     if (order == order_id) return OrderContents{order_lines, order_address};
     if (const auto* waiting = waiting_order(order))
@@ -32,22 +38,22 @@ std::optional<OrderContents> ShopState::find_order(const std::string& order) con
     return {};
 }
 
-bool ShopState::is_paid(const std::string& order) const {
-    if (const auto* waiting = waiting_order(order); waiting && waiting->ended == "paid")
+bool ShopState::is_paid(const OrderId& order) const {
+    if (const auto* waiting = waiting_order(order); waiting && waiting->ended == OrderWaitEnd::paid)
         return true;
     return std::ranges::any_of(payments, [&](const auto& known) {
-        return known.is("", order) && known.news == PaymentNews::paid;
+        return known.is({}, order) && known.news == PaymentNews::paid;
     });
 }
 
-bool ShopState::payment_failed(const std::string& order) const {
-    const auto* last = payment("", order);
+bool ShopState::payment_failed(const OrderId& order) const {
+    const auto* last = payment({}, order);
     return last && !is_paid(order) &&
            (last->news == PaymentNews::failed || last->news == PaymentNews::expired);
 }
 
-bool ShopState::payment_unclear(const std::string& order) const {
-    const auto* last = payment("", order);
+bool ShopState::payment_unclear(const OrderId& order) const {
+    const auto* last = payment({}, order);
     return last && !is_paid(order) &&
            (last->news == PaymentNews::unclear || last->news == PaymentNews::let_go);
 }
@@ -76,8 +82,8 @@ void apply(ShopState& shop, Dialogue& dialogue, const StockRequested& fact) {
 
 void apply(ShopState& shop, Dialogue& dialogue, const CheckoutRequested& fact) {
     must_be_open(dialogue);
-    shop.asked_reservation_id.clear();
-    shop.asked_order_id.clear();
+    shop.asked_reservation_id = {};
+    shop.asked_order_id = {};
     shop.held_reservation_id = fact.reservation_id;
     if (shop.order_id != fact.order_id) {
         if (!shop.order_id.empty())
@@ -93,11 +99,8 @@ void apply(ShopState& shop, Dialogue& dialogue, const CheckoutRequested& fact) {
     shop.order_address = fact.address;
     shop.order_provider = fact.provider;
     if (!fact.pay_later) return;
-    shop.waiting_orders.push_back({.id = fact.order_id,
-                                   .number = "",
-                                   .lines = fact.lines,
-                                   .address = fact.address,
-                                   .ended = ""});
+    shop.waiting_orders.push_back(
+        {.id = fact.order_id, .lines = fact.lines, .address = fact.address});
     if (shop.waiting_orders.size() > kWaitingOrdersMax) shop.waiting_orders.pop_front();
 }
 
@@ -139,23 +142,23 @@ void apply(ShopState& shop, Dialogue&, const PaymentNoted& fact) {
 
 void apply(ShopState& shop, Dialogue&, const ReservationEndRequested& fact) {
     if (shop.asked_reservation_id == fact.reservation_id) {
-        shop.asked_reservation_id.clear();
-        shop.asked_order_id.clear();
+        shop.asked_reservation_id = {};
+        shop.asked_order_id = {};
     }
-    if (shop.held_reservation_id == fact.reservation_id) shop.held_reservation_id.clear();
+    if (shop.held_reservation_id == fact.reservation_id) shop.held_reservation_id = {};
     shop.late_reservation_ids.erase(fact.reservation_id);
 }
 
 // --- What people end
 
-std::vector<ShopFact> let_payment_go(const ShopState& shop, const std::string& reason) {
+std::vector<ShopFact> let_payment_go(const ShopState& shop, ReservationEnd reason) {
     std::vector<ShopFact> facts;
     const auto& held = shop.held_reservation_id;
     if (!held.empty())
         facts.push_back(
             ReservationEndRequested{.reservation_id = held, .sold = false, .reason = reason});
-    const auto order = held.empty() ? std::string() : shop.order_id;
-    const auto* known = shop.payment("", order);
+    const auto order = held.empty() ? OrderId() : shop.order_id;
+    const auto* known = shop.payment({}, order);
     if (known && known->news == PaymentNews::started)
         facts.push_back(PaymentNoted{.intent_id = known->intent_id,
                                      .order_id = known->order_id,
@@ -164,7 +167,7 @@ std::vector<ShopFact> let_payment_go(const ShopState& shop, const std::string& r
                                      .order_number = known->order_number});
     else if (!order.empty() && !shop.is_paid(order))
         facts.push_back(PaymentNoted{
-            .intent_id = "", .order_id = order, .news = PaymentNews::let_go, .amount = {}});
+            .intent_id = {}, .order_id = order, .news = PaymentNews::let_go, .amount = {}});
     // Else an old button would order the same things once more.
     if (!order.empty() && !shop.cart.empty() && shop.cart == shop.order_lines)
         facts.push_back(CartChanged{});
@@ -175,7 +178,7 @@ std::vector<ShopFact> end_all_waits(const ShopState& shop) {
     std::vector<ShopFact> facts;
     for (const auto& order : shop.waiting_orders)
         if (order.waits())
-            facts.push_back(OrderWaitEnded{.order_id = order.id, .reason = "closed"});
+            facts.push_back(OrderWaitEnded{.order_id = order.id, .reason = OrderWaitEnd::closed});
     return facts;
 }
 

@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "common/core/id.h"
 #include "services/conversation/domain/flow/dialogue.h"
 #include "services/conversation/domain/trades/shop/facts.h"
 
@@ -30,13 +31,13 @@ inline constexpr std::size_t kCountedLinesMax = 15;
 // An order that was placed before anybody chose how to pay it. It holds no stock: what it needs is
 // asked for when the customer pays, as for any checkout.
 struct WaitingOrder {
-    std::string id;
+    OrderId id;
     std::string number;  // empty: payment has not made it yet
     std::vector<CartLine> lines;
     std::string address;
-    std::string ended;  // why it waits no longer; empty: it waits
+    std::optional<OrderWaitEnd> ended;  // nothing: it waits
 
-    bool waits() const { return ended.empty(); }
+    bool waits() const { return !ended; }
     // Payment has made it: the customer may be asked how to pay.
     bool is_offered() const { return waits() && !number.empty(); }
     bool operator==(const WaitingOrder&) const = default;
@@ -46,21 +47,21 @@ inline constexpr std::size_t kWaitingOrdersMax = 10;
 
 // A checkout of this dialogue that another one has followed. Its money may still come.
 struct EarlierOrder {
-    std::string id;
+    OrderId id;
     std::vector<CartLine> lines;
     std::string address;
 };
 inline constexpr std::size_t kEarlierOrdersMax = 10;
 
 struct KnownPayment {
-    std::string intent_id;
-    std::string order_id;
+    IntentId intent_id;
+    OrderId order_id;
     PaymentNews news = PaymentNews::started;
     Money amount;
     std::string order_number;
 
     // The same payment? Where one side does not know the intent, the order decides.
-    bool is(const std::string& intent, const std::string& order) const {
+    bool is(const IntentId& intent, const OrderId& order) const {
         if (!intent.empty() && !intent_id.empty()) return intent == intent_id;
         return !order.empty() && order == order_id;
     }
@@ -77,14 +78,14 @@ struct ShopState {
     std::vector<CartLine> cart;
     std::vector<UnclearItem> unclear_items;
     // Asked for and not answered yet; empty when nothing is asked.
-    std::string asked_reservation_id;
+    ReservationId asked_reservation_id;
     // The waiting order that it is asked for; empty: for the cart.
-    std::string asked_order_id;
+    OrderId asked_order_id;
     // The same for orders that were paid late.
-    std::set<std::string> late_reservation_ids;
+    std::set<ReservationId> late_reservation_ids;
     // What the checkout holds, until it is sold or given back.
-    std::string held_reservation_id;
-    std::string order_id;
+    ReservationId held_reservation_id;
+    OrderId order_id;
     std::vector<CartLine> order_lines;
     std::string order_address;
     std::string order_provider;
@@ -93,14 +94,14 @@ struct ShopState {
     KnownPayment awaited;                     // what WAITING_FOR_PAYMENT waits for
     std::deque<WaitingOrder> waiting_orders;  // oldest first, those that ended too
 
-    const WaitingOrder* waiting_order(const std::string& order) const;
-    const KnownPayment* payment(const std::string& intent, const std::string& order) const;
+    const WaitingOrder* waiting_order(const OrderId& order) const;
+    const KnownPayment* payment(const IntentId& intent, const OrderId& order) const;
     // Nothing if the dialogue does not know the order (any more).
-    std::optional<OrderContents> find_order(const std::string& order) const;
+    std::optional<OrderContents> find_order(const OrderId& order) const;
     // Of an order: by its last payment, except that paid stays paid. No order has none of it.
-    bool is_paid(const std::string& order) const;
-    bool payment_failed(const std::string& order) const;   // or expired: it may be tried again
-    bool payment_unclear(const std::string& order) const;  // it must not be tried again
+    bool is_paid(const OrderId& order) const;
+    bool payment_failed(const OrderId& order) const;   // or expired: it may be tried again
+    bool payment_unclear(const OrderId& order) const;  // it must not be tried again
     // A payment may come: between the request for stock and the payment's end.
     bool paying(Lifecycle state) const {
         return !asked_reservation_id.empty() || state == Lifecycle::waiting_for_payment ||
@@ -124,7 +125,7 @@ void apply(ShopState& shop, Dialogue& dialogue, const ReservationEndRequested& f
 
 // A person ended the wait: the dialogue does not wait for a payment that is under way. What is held
 // goes back, and the order is not paid a second time. Money that comes all the same is late money.
-std::vector<ShopFact> let_payment_go(const ShopState& shop, const std::string& reason);
+std::vector<ShopFact> let_payment_go(const ShopState& shop, ReservationEnd reason);
 // A person closed the dialogue: no order waits in it any more.
 std::vector<ShopFact> end_all_waits(const ShopState& shop);
 
