@@ -266,6 +266,22 @@ TEST(Verbs, EachHasItsRowInTheManual) {
         EXPECT_THAT(manual, HasSubstr("`" + std::string(variable) + "`"));
 }
 
+TEST(Verbs, TagCustomerTagsOnceAndLeavesOutWhatIsNoTag) {
+    Chat chat;
+    const auto document = with_nodes(R"("s": {"rules": [{"match": {"type": "contains",
+        "values": ["wholesale"]}, "do": [{"tag_customer": "wholesale_{{name}}"}, {"send": "hello"}]}],
+        "otherwise": [{"tag_customer": "{{text_that_is_not_there}}"}, {"send": "hello"}]})");
+    EXPECT_TRUE(problems_of(document).empty());
+    chat.own_flows[{"own", 1}] = with_base(parse_flow(document), read_packs(PACKS_DIR).base);
+    chat.flow_key = "own";
+    chat.flow_version = 1;
+    EXPECT_THAT(chat.says("Do you sell WHOLESALE?"), ::testing::ElementsAre("Hello"));
+    EXPECT_THAT(chat.customer.tags, ::testing::ElementsAre("wholesale_Amina"));
+    EXPECT_THAT(chat.says("wholesale please"), ::testing::ElementsAre("Hello"));
+    EXPECT_THAT(chat.says("thanks"), ::testing::ElementsAre("Hello"));
+    EXPECT_THAT(chat.customer.tags, ::testing::ElementsAre("wholesale_Amina"));
+}
+
 TEST(FlowDocument, AHostileRegexCannotStopTheWorld) {
     EXPECT_FALSE(regex_matches("(a*)*b", std::string(1000, 'a')));
     EXPECT_FALSE(regex_matches("(", "("));

@@ -45,6 +45,13 @@ Go schedule_follow_up(Interpreter& flow, Trade*, const Action& action) {
     return Go::on;
 }
 
+Go tag_customer(Interpreter& flow, Trade*, const Action& action) {
+    const TagCustomer command{.add = {fill(action.target, flow.speech().values({}))}, .remove = {}};
+    if (!check(flow.customer(), command).empty()) return Go::on;
+    for (auto& fact : decide(flow.customer(), command)) flow.record().add_customer(std::move(fact));
+    return Go::on;
+}
+
 Go escalate(Interpreter& flow, Trade*, const Action& action) {
     flow.record().add(Escalated{.reason = action.target});
     flow.advance(Lifecycle::escalated, action.target);
@@ -78,6 +85,10 @@ constexpr VerbSpec kVerbs[]{
      .options = {{{"template", template_key, true, "its words"},
                   {"after_s", seconds, true, "from now"}}},
      .run = schedule_follow_up},
+    {.name = "tag_customer", .target = text, .target_required = true,
+     .meaning = "the customer has this tag from now on (campaigns choose their audience by tags); it may have "
+                "`{{variables}}`. One that is longer than 40 characters, or is one too many, is left out",
+     .run = tag_customer},
     {.name = "escalate", .target = text, .always_leaves = true,
      .meaning = "a person takes over; the target is the reason",
      .run = escalate},
