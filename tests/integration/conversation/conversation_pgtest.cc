@@ -18,7 +18,7 @@ namespace {
 using ::testing::AllOf;
 using ::testing::HasSubstr;
 
-class Walk : public Shop {
+class Walk : public ShopFixture {
 protected:
     Walk() { save_product("coffee", "Coffee", 25'000, 10); }
 

@@ -8,7 +8,7 @@ namespace {
 using ::testing::HasSubstr;
 constexpr auto kOk = common::v1::ERROR_REASON_UNSPECIFIED;
 
-class DoorsOf : public Shop {
+class DoorsOf : public ShopFixture {
 protected:
     std::string field() {
         return failure && !failure->fields.empty() ? failure->fields[0].field : "";

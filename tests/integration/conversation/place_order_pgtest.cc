@@ -11,7 +11,7 @@ using ::testing::HasSubstr;
 constexpr auto kOk = common::v1::ERROR_REASON_UNSPECIFIED;
 const std::string kPhone = "+254712345678";
 
-class PlacingBy : public Shop {
+class PlacingBy : public ShopFixture {
 protected:
     PlacingBy() { save_product("coffee", "Coffee", 25'000, 10); }
 

@@ -57,9 +57,9 @@ public:
     std::map<std::string, KnownContact> contacts;
 };
 
-class Shop : public ::testing::Test {
+class ShopFixture : public ::testing::Test {
 protected:
-    Shop() {
+    ShopFixture() {
         TenantFacts duka;
         duka.id = "duka";
         duka.display_name = "Mama Duka";
@@ -78,7 +78,7 @@ protected:
             rpc::make_channel("127.0.0.1:" + std::to_string(door.port()), {.attempts_max = 1});
     }
     // Services outlive their door.
-    ~Shop() override { door.drain(std::chrono::milliseconds{0}); }
+    ~ShopFixture() override { door.drain(std::chrono::milliseconds{0}); }
 
     static eventlog::Routing customer(const std::string& id) {
         return {eventlog::RoutingKind::customer, id};
