@@ -199,6 +199,7 @@ FLOWSTACK_FACT(PaymentNeedsPerson, v1::PaymentNeedsPerson) {
     FACT_FIELD(order_number);
     FACT_FIELD(amount);
     FACT_FIELD(reason);
+    FACT_FIELD(provider);
 }
 FLOWSTACK_FACT(PaymentResolved, v1::PaymentResolved) {
     FACT_FIELD(intent_id);

@@ -66,7 +66,8 @@ void call_person(Events& events, const Story& s, PersonNeeded reason) {
                                         .reservation_id = s.made.reservation_id,
                                         .order_number = s.made.order_number,
                                         .amount = s.made.amount,
-                                        .reason = reason});
+                                        .reason = reason,
+                                        .provider = s.made.provider});
 }
 
 // The money is here. Where it is booked depends on what the order still wants.

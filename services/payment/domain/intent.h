@@ -117,6 +117,7 @@ struct PaymentNeedsPerson {
     std::string order_number;
     Money amount;
     PersonNeeded reason = PersonNeeded::outcome_unknown;
+    std::string provider;  // whose statement tells
     bool operator==(const PaymentNeedsPerson&) const = default;
 };
 enum class Resolution { paid, failed };

@@ -82,7 +82,8 @@ PaymentNeedsPerson needs_person(PersonNeeded reason) {
             .reservation_id = ReservationId("res"),
             .order_number = "ORD-7K2M9Q",
             .amount = kes(100000),
-            .reason = reason};
+            .reason = reason,
+            .provider = "mpesa"};
 }
 ResolveIntent found(const std::string& receipt = kReceipt, Money amount = kes(100000)) {
     return {.paid = SaysPaid{.amount = amount, .receipt = receipt},
