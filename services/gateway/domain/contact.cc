@@ -13,8 +13,8 @@ namespace {
 using Answer = Decision<ContactEvent, ContactRejection>;
 
 bool same_person(const Identity& a, const Identity& b) {
-    return a.kind == b.kind && (a.kind == kPhone ? one_spelling(a.value) == one_spelling(b.value)
-                                                 : a.value == b.value);
+    return a.kind == b.kind &&
+           (a.kind == kPhone ? one_spelling(a.value) == one_spelling(b.value) : a.value == b.value);
 }
 
 bool knows(const OpenContact& contact, const Identity& identity) {
@@ -32,7 +32,10 @@ void put_first(OpenContact& contact, const Identity& identity) {
 Answer on(const NoContact&, const SeeContact& c) {
     if (c.identities.empty()) return ContactRejection::no_identity;
     if (c.identities.size() > kIdentitiesMax) return ContactRejection::too_many_identities;
-    return ContactSeen{c.customer_id, c.channel_id, c.identities, c.profile_name};
+    return ContactSeen{.customer_id = c.customer_id,
+                       .channel_id = c.channel_id,
+                       .identities = c.identities,
+                       .profile_name = c.profile_name};
 }
 
 Answer on(const OpenContact& contact, const AddIdentities& c) {
@@ -41,7 +44,9 @@ Answer on(const OpenContact& contact, const AddIdentities& c) {
     for (const auto& identity : c.identities) {
         if (knows(contact, identity)) continue;
         if (++count > kIdentitiesMax) return ContactRejection::too_many_identities;
-        facts.emplace_back(IdentityAdded{contact.customer_id, identity, c.profile_name});
+        facts.emplace_back(IdentityAdded{.customer_id = contact.customer_id,
+                                         .identity = identity,
+                                         .profile_name = c.profile_name});
     }
     return facts;
 }
@@ -52,7 +57,10 @@ Answer on(const OpenContact& contact, const ReplaceIdentity& c) {
         return std::vector<ContactEvent>{};
     if (!knows(contact, c.identity) && contact.identities.size() >= kIdentitiesMax)
         return ContactRejection::too_many_identities;
-    return IdentityAdded{contact.customer_id, c.identity, "", true};
+    return IdentityAdded{.customer_id = contact.customer_id,
+                         .identity = c.identity,
+                         .profile_name = "",
+                         .replaces_earlier = true};
 }
 
 Answer on(const OpenContact& contact, const ChangeConsent& c) {
@@ -65,24 +73,29 @@ Answer on(const OpenContact& contact, const ChangeConsent& c) {
                                  ? (in_words ? now == Consent::refused : now != Consent::granted)
                                  : now != Consent::refused;
         if (changes)
-            facts.emplace_back(
-                ConsentChanged{contact.customer_id, purpose, c.granted, c.source, c.text});
+            facts.emplace_back(ConsentChanged{.customer_id = contact.customer_id,
+                                              .purpose = purpose,
+                                              .granted = c.granted,
+                                              .source = c.source,
+                                              .text = c.text});
     }
     return facts;
 }
 
 Answer on(const OpenContact& contact, const MergeInto& c) {
     if (c.customer_id == contact.customer_id) return ContactRejection::merges_into_itself;
-    return ContactMerged{contact.customer_id, c.customer_id};
+    return ContactMerged{.customer_id = contact.customer_id, .into = c.customer_id};
 }
 
 Answer on(const OpenContact& contact, const LinkMerged& c) {
     if (c.customer_id == contact.customer_id) return ContactRejection::merges_into_itself;
     if (std::ranges::find(contact.linked, c.customer_id) != contact.linked.end())
         return std::vector<ContactEvent>{};
-    return ContactsLinked{contact.customer_id, c.customer_id, c.identities,
-                          stricter(contact.marketing, c.marketing),
-                          stricter(contact.utility, c.utility)};
+    return ContactsLinked{.customer_id = contact.customer_id,
+                          .merged_customer_id = c.customer_id,
+                          .identities = c.identities,
+                          .marketing = stricter(contact.marketing, c.marketing),
+                          .utility = stricter(contact.utility, c.utility)};
 }
 
 template <class Stage, class AnyCommand>
@@ -125,7 +138,7 @@ Contact after(OpenContact contact, const ContactsLinked& e) {
 }
 
 Contact after(const OpenContact& contact, const ContactMerged& e) {
-    return MergedContact{contact.customer_id, e.into};
+    return MergedContact{.customer_id = contact.customer_id, .into = e.into};
 }
 
 template <class Stage, class AnyEvent>
@@ -133,8 +146,8 @@ Contact after(const Stage&, const AnyEvent&) {
     throw CorruptStream("contact: event out of order");
 }
 
-// Folded words with single spaces between them; whatever of ASCII is neither a letter nor a digit is
-// a separator.
+// Folded words with single spaces between them; whatever of ASCII is neither a letter nor a digit
+// is a separator.
 std::string words_of(std::string_view text) {
     std::string words;
     bool gap = false;
@@ -153,10 +166,20 @@ std::string words_of(std::string_view text) {
 }
 
 // "Stop promotions" is the quick reply that Meta offers for marketing templates.
-constexpr std::array<std::string_view, 14> kStopWords{
-    "stop",    "stop all",   "stopall",         "stop promotions", "unsubscribe",
-    "opt out", "optout",     "sitisha",         "acha",            "jiondoe",
-    "nitoe",   "usinitumie", "usinitumie tena", "acha matangazo"};
+constexpr std::array<std::string_view, 14> kStopWords{"stop",
+                                                      "stop all",
+                                                      "stopall",
+                                                      "stop promotions",
+                                                      "unsubscribe",
+                                                      "opt out",
+                                                      "optout",
+                                                      "sitisha",
+                                                      "acha",
+                                                      "jiondoe",
+                                                      "nitoe",
+                                                      "usinitumie",
+                                                      "usinitumie tena",
+                                                      "acha matangazo"};
 constexpr std::array<std::string_view, 9> kStartWords{
     "start", "unstop", "subscribe", "opt in", "optin", "resume", "anza", "jiunge", "nirudishe"};
 // No entry of the lists is longer; decorations that folding takes away need room too.

@@ -19,7 +19,10 @@ bool is(const Message& m) {
 }
 
 Route route(const Message& m) {
-    return {m.message.channel_id, m.message.customer_id, m.message.origin, m.message.priority};
+    return {.channel_id = m.message.channel_id,
+            .customer_id = m.message.customer_id,
+            .origin = m.message.origin,
+            .priority = m.message.priority};
 }
 
 // Full jitter: evenly spread below a bound that doubles, so that retries do not march in step.
@@ -39,7 +42,11 @@ bool concerns_last_attempt(int attempts, std::string_view known_id, int attempt,
 }
 
 SendFailed refused(const Message& m, int attempt, const SendError& error, Time retry_at) {
-    return {attempt, error, error.title, retry_at, route(m)};
+    return {.attempt = attempt,
+            .error = error,
+            .reason = error.title,
+            .retry_at = retry_at,
+            .route = route(m)};
 }
 
 // The provider refused the message, by answer or by status. What the error's class asks for.
@@ -64,9 +71,10 @@ std::vector<MessageEvent> refusal(const Message& m, int attempt, const SendError
         case ErrorClass::needs_operator:
             return again(error.retry_after);
         case ErrorClass::window_closed:
-            return {MessageSuppressed{"window_closed", error, route(m)}};
+            return {
+                MessageSuppressed{.reason = "window_closed", .error = error, .route = route(m)}};
         case ErrorClass::opted_out:
-            return {MessageSuppressed{"opted_out", error, route(m)}};
+            return {MessageSuppressed{.reason = "opted_out", .error = error, .route = route(m)}};
         case ErrorClass::none:
         case ErrorClass::account_blocked:
         case ErrorClass::rejected:
@@ -77,26 +85,30 @@ std::vector<MessageEvent> refusal(const Message& m, int attempt, const SendError
 
 SendUnknown unknown(const Message& m, int attempt, std::string reason, const RetryPolicy& policy,
                     Time now) {
-    return {attempt, std::move(reason),
-            policy.send_unknown_again ? now + policy.unknown_evidence_wait : Time{}, route(m)};
+    return {
+        .attempt = attempt,
+        .reason = std::move(reason),
+        .evidence_until = policy.send_unknown_again ? now + policy.unknown_evidence_wait : Time{},
+        .route = route(m)};
 }
 
 // ---- The rulebook, one overload per command.
 
 Answer on(const Message& m, const QueueMessage& c) {
     if (!is<stage::Absent>(m)) return MessageRejection::already_queued;
-    return MessageQueued{c};
+    return MessageQueued{.message = c};
 }
 
 Answer on(const Message& m, const BeginAttempt& c) {
     const auto* queued = std::get_if<stage::Queued>(&m.stage);
     if (queued == nullptr) return MessageRejection::wrong_stage;
     if (queued->not_before > c.now) return MessageRejection::not_due;
-    if (c.facts.tenant_closed) return MessageCancelled{"tenant_closed", route(m)};
+    if (c.facts.tenant_closed)
+        return MessageCancelled{.reason = "tenant_closed", .route = route(m)};
     if (c.facts.tenant_suspended || c.facts.channel_paused) return MessageRejection::held;
     if (auto reason = reason_to_suppress(m.message.preconditions, c.facts, c.now))
-        return MessageSuppressed{std::move(*reason), {}, route(m)};
-    return SendAttempted{m.attempts + 1, c.replica, route(m)};
+        return MessageSuppressed{.reason = std::move(*reason), .error = {}, .route = route(m)};
+    return SendAttempted{.attempt = m.attempts + 1, .replica = c.replica, .route = route(m)};
 }
 
 Answer on(const Message& m, const RecordOutcome& c) {
@@ -107,7 +119,9 @@ Answer on(const Message& m, const RecordOutcome& c) {
         const bool known = is<stage::Taken>(m) && m.attempts == c.attempt &&
                            m.provider_message_id == accepted->provider_message_id;
         if (known || m.failed_attempt == c.attempt) return std::vector<MessageEvent>{};
-        return SendAccepted{c.attempt, accepted->provider_message_id, route(m)};
+        return SendAccepted{.attempt = c.attempt,
+                            .provider_message_id = accepted->provider_message_id,
+                            .route = route(m)};
     }
     if (!open || m.attempts != c.attempt) return MessageRejection::stale_attempt;
     return std::visit(
@@ -118,11 +132,12 @@ Answer on(const Message& m, const RecordOutcome& c) {
                    [&](const NotSent& o) -> Answer {
                        const bool last = c.attempt >= c.policy.attempts_max;
                        return SendFailed{
-                           c.attempt,
-                           {},
-                           o.reason,
-                           last ? Time{} : c.now + jittered(c.policy, c.attempt, c.random),
-                           route(m)};
+                           .attempt = c.attempt,
+                           .error = {},
+                           .reason = o.reason,
+                           .retry_at =
+                               last ? Time{} : c.now + jittered(c.policy, c.attempt, c.random),
+                           .route = route(m)};
                    },
                    [&](const Lost& o) -> Answer {
                        if (is<stage::Unknown>(m)) return std::vector<MessageEvent>{};
@@ -144,7 +159,7 @@ Answer on(const Message& m, const JudgeFailedStatus& c) {
 
 Answer on(const Message& m, const SendUnknownAgain& c) {
     if (!is<stage::Unknown>(m) || m.attempts != c.attempt) return MessageRejection::stale_attempt;
-    return MessageRetried{"policy:send_again", "no evidence", route(m)};
+    return MessageRetried{.actor = "policy:send_again", .reason = "no evidence", .route = route(m)};
 }
 
 Answer on(const Message& m, const DeclareLost& c) {
@@ -154,18 +169,18 @@ Answer on(const Message& m, const DeclareLost& c) {
 
 Answer on(const Message& m, const CancelMessage& c) {
     if (!is<stage::Queued>(m)) return MessageRejection::not_cancellable;
-    return MessageCancelled{c.reason, route(m)};
+    return MessageCancelled{.reason = c.reason, .route = route(m)};
 }
 
 Answer on(const Message& m, const RetryMessage& c) {
     if (m.reached && !is<stage::Dead>(m)) return MessageRejection::already_reached;
     if (!is<stage::Dead>(m) && !is<stage::Unknown>(m)) return MessageRejection::not_retryable;
-    return MessageRetried{c.actor, c.reason, route(m)};
+    return MessageRetried{.actor = c.actor, .reason = c.reason, .route = route(m)};
 }
 
 Answer on(const Message& m, const DiscardMessage& c) {
     if (!is<stage::Dead>(m) && !is<stage::Unknown>(m)) return MessageRejection::not_retryable;
-    return MessageDiscarded{c.actor, c.reason, route(m)};
+    return MessageDiscarded{.actor = c.actor, .reason = c.reason, .route = route(m)};
 }
 
 // ---- How a fact moves a message along.

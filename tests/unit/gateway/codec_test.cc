@@ -25,9 +25,13 @@ QueueMessage queue() {
     m.channel_id = "ch1";
     m.customer_id = "01a1fcc6-ee59-781c-b815-4396c7edfd0e";
     m.idempotency_key = "k1";
-    m.origin = {"campaign", "camp1", "01a1fcc6-ee59-781c-b815-4396c7edfd0e"};
+    m.origin = {
+        .kind = "campaign", .id = "camp1", .recipient = "01a1fcc6-ee59-781c-b815-4396c7edfd0e"};
     m.priority = kPriorityCampaign;
-    m.preconditions = {"marketing", kNow, true, kNow};
+    m.preconditions = {.purpose = "marketing",
+                       .nothing_inbound_since = kNow,
+                       .needs_open_window = true,
+                       .window_evidence = kNow};
     m.not_before = kNow;
     m.to = "+255712345678";
     common::v1::MessageContent content;
@@ -37,25 +41,49 @@ QueueMessage queue() {
 }
 Route route() {
     const auto m = queue();
-    return {m.channel_id, m.customer_id, m.origin, m.priority};
+    return {.channel_id = m.channel_id,
+            .customer_id = m.customer_id,
+            .origin = m.origin,
+            .priority = m.priority};
 }
 
 SendError error() {
-    return {ErrorClass::opted_out, "131050", "Opted out", "in the app", std::chrono::seconds(5)};
+    return {.error_class = ErrorClass::opted_out,
+            .code = "131050",
+            .title = "Opted out",
+            .details = "in the app",
+            .retry_after = std::chrono::seconds(5)};
+}
+
+SendAttempted attempted() { return {.attempt = 1, .replica = "r1", .route = route()}; }
+SendAccepted accepted() {
+    return {.attempt = 1, .provider_message_id = "wamid.1", .route = route()};
+}
+SendFailed failed() {
+    return {.attempt = 1, .error = error(), .reason = "down", .retry_at = kNow, .route = route()};
+}
+StatusReported reported(const std::string& status, const SendError& why) {
+    return {.status = status,
+            .provider_message_id = "wamid.1",
+            .provider_time = kNow,
+            .error = why,
+            .route = route(),
+            .attempt = 1};
 }
 
 std::vector<MessageEvent> every_message_event() {
-    return {MessageQueued{queue()},
-            SendAttempted{1, "r1", route()},
-            SendAccepted{1, "wamid.1", route()},
-            SendFailed{1, error(), "down", kNow, route()},
-            SendUnknown{1, "timeout", kNow, route()},
-            StatusReported{"sent", "wamid.1", kNow, {}, route(), 1},
-            StatusReported{"failed", "wamid.1", kNow, error(), route(), 1},
-            MessageSuppressed{"opted_out", error(), route()},
-            MessageCancelled{"paused", route()},
-            MessageRetried{"asha", "again", route()},
-            MessageDiscarded{"asha", "no use", route()}};
+    return {
+        MessageQueued{.message = queue()},
+        attempted(),
+        accepted(),
+        failed(),
+        SendUnknown{.attempt = 1, .reason = "timeout", .evidence_until = kNow, .route = route()},
+        reported("sent", {}),
+        reported("failed", error()),
+        MessageSuppressed{.reason = "opted_out", .error = error(), .route = route()},
+        MessageCancelled{.reason = "paused", .route = route()},
+        MessageRetried{.actor = "asha", .reason = "again", .route = route()},
+        MessageDiscarded{.actor = "asha", .reason = "no use", .route = route()}};
 }
 
 TEST(Codec, BringsBackWhatItStored) {
@@ -66,13 +94,17 @@ TEST(Codec, BringsBackWhatItStored) {
         EXPECT_EQ(again.payload, stored.payload) << stored.type;
         EXPECT_EQ(decode_message(stored.type, stored.payload).index(), event.index());
     }
-    const ContactEvent seen = ContactSeen{"c1", "ch1", {{"phone", "+255712345678"}}, "Asha"};
+    const ContactEvent seen =
+        ContactSeen{.customer_id = "c1",
+                    .channel_id = "ch1",
+                    .identities = {{.kind = "phone", .value = "+255712345678"}},
+                    .profile_name = "Asha"};
     const auto stored = encode(seen, kNow);
     EXPECT_EQ(decode_contact(stored.type, stored.payload), seen);
 }
 
 TEST(Codec, KeepsAnErrorWhole) {
-    const auto stored = encode(MessageEvent(SendFailed{1, error(), "down", kNow, route()}), kNow);
+    const auto stored = encode(MessageEvent(failed()), kNow);
     EXPECT_EQ(std::get<SendFailed>(decode_message(stored.type, stored.payload)).error, error());
 }
 
@@ -110,7 +142,7 @@ eventlog::Derived derived(const MessageEvent& event) {
 }
 
 TEST(Derive, AQueuedMessageIsOneRowOfItsChannelsQueue) {
-    const auto out = derived(MessageQueued{queue()});
+    const auto out = derived(MessageQueued{.message = queue()});
     ASSERT_EQ(out.work_put.size(), 1U);
     EXPECT_EQ(out.work_put[0].kind, dispatch_kind("ch1", kPriorityCampaign));
     EXPECT_EQ(out.work_put[0].lane, eventlog::lane_of(by_channel("ch1"), "duka", kLanes));
@@ -123,10 +155,10 @@ TEST(Derive, AQueuedMessageIsOneRowOfItsChannelsQueue) {
 }
 
 TEST(Derive, ACallIsOpenUntilItsOutcome) {
-    const auto attempted = derived(SendAttempted{1, "r1", route()});
-    ASSERT_EQ(attempted.work_put.size(), 1U);
-    EXPECT_EQ(attempted.work_put[0].kind, kAttemptKind);
-    EXPECT_EQ(attempted.work_del[0].kind, dispatch_kind("ch1", kPriorityCampaign));
+    const auto out_of_attempt = derived(attempted());
+    ASSERT_EQ(out_of_attempt.work_put.size(), 1U);
+    EXPECT_EQ(out_of_attempt.work_put[0].kind, kAttemptKind);
+    EXPECT_EQ(out_of_attempt.work_del[0].kind, dispatch_kind("ch1", kPriorityCampaign));
     for (const auto& outcome : every_message_event()) {
         if (outcome.index() < 2) continue;
         const auto out = derived(outcome);
@@ -141,7 +173,7 @@ TEST(Derive, ACallIsOpenUntilItsOutcome) {
 }
 
 TEST(Derive, AnAcceptedMessageIsFoundByTheProvidersId) {
-    const auto out = derived(SendAccepted{1, "wamid.1", route()});
+    const auto out = derived(accepted());
     ASSERT_EQ(out.claims.size(), 1U);
     EXPECT_EQ(out.claims[0].key, "wamid.1");
     const auto address = read_claim_value(out.claims[0].value);

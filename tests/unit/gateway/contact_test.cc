@@ -13,79 +13,125 @@ using testing::Given;
 
 auto given(auto... facts) { return Given<Contact, ContactEvent>{{facts...}}; }
 
-const Identity kAsha{"phone", "+255712345678"};
-const Identity kAshaBsuid{"bsuid", "TZ.13491208655302741918"};
-const ContactSeen kSeen{"c1", "ch1", {kAsha}, "Asha"};
-const ConsentChanged kRefusedMarketing{"c1", "marketing", false, "keyword", "STOP"};
+Identity phone(const std::string& number) { return {.kind = "phone", .value = number}; }
+const Identity kAsha = phone("+255712345678");
+const Identity kAshaBsuid{.kind = "bsuid", .value = "TZ.13491208655302741918"};
 
-ChangeConsent stop() { return {{"marketing", "utility"}, false, "keyword", "STOP"}; }
-ChangeConsent start() { return {{"marketing", "utility"}, true, "keyword", "START"}; }
+SeeContact see(std::vector<Identity> identities, const std::string& name = "") {
+    return {.customer_id = "c1",
+            .channel_id = "ch1",
+            .identities = std::move(identities),
+            .profile_name = name};
+}
+ContactSeen seen(std::vector<Identity> identities, const std::string& name = "") {
+    return {.customer_id = "c1",
+            .channel_id = "ch1",
+            .identities = std::move(identities),
+            .profile_name = name};
+}
+AddIdentities add(std::vector<Identity> identities, const std::string& name = "") {
+    return {.identities = std::move(identities), .profile_name = name};
+}
+IdentityAdded added(const Identity& identity, const std::string& name, bool replaces = false) {
+    return {.customer_id = "c1",
+            .identity = identity,
+            .profile_name = name,
+            .replaces_earlier = replaces};
+}
+ConsentChanged consent(const std::string& purpose, bool granted, const std::string& source,
+                       const std::string& text) {
+    return {.customer_id = "c1",
+            .purpose = purpose,
+            .granted = granted,
+            .source = source,
+            .text = text};
+}
+ChangeConsent change(std::vector<std::string> purposes, bool granted, const std::string& source,
+                     const std::string& text) {
+    return {.purposes = std::move(purposes), .granted = granted, .source = source, .text = text};
+}
+ContactsLinked linked_with(std::vector<Identity> identities, Consent marketing = Consent::unasked,
+                           Consent utility = Consent::unasked) {
+    return {.customer_id = "c1",
+            .merged_customer_id = "c2",
+            .identities = std::move(identities),
+            .marketing = marketing,
+            .utility = utility};
+}
+LinkMerged link(std::vector<Identity> identities, Consent marketing = Consent::unasked) {
+    return {.customer_id = "c2",
+            .identities = std::move(identities),
+            .marketing = marketing,
+            .utility = Consent::unasked};
+}
+MergeInto merge_into(const std::string& survivor) { return {.customer_id = survivor}; }
+
+const ContactSeen kSeen = seen({kAsha}, "Asha");
+const ConsentChanged kRefusedMarketing = consent("marketing", false, "keyword", "STOP");
+
+ChangeConsent stop() { return change({"marketing", "utility"}, false, "keyword", "STOP"); }
+ChangeConsent start() { return change({"marketing", "utility"}, true, "keyword", "START"); }
 
 TEST(Contact, IsSeenOnceWithAtLeastOneIdentity) {
-    EXPECT_EQ(given().when(SeeContact{"c1", "ch1", {kAsha}, "Asha"}).events(),
-              std::vector<ContactEvent>{kSeen});
-    EXPECT_EQ(given().when(SeeContact{"c1", "ch1", {}, ""}).rejection(),
-              ContactRejection::no_identity);
-    EXPECT_EQ(given(kSeen).when(SeeContact{"c1", "ch1", {kAsha}, ""}).rejection(),
-              ContactRejection::wrong_stage);
+    EXPECT_EQ(given().when(see({kAsha}, "Asha")).events(), std::vector<ContactEvent>{kSeen});
+    EXPECT_EQ(given().when(see({})).rejection(), ContactRejection::no_identity);
+    EXPECT_EQ(given(kSeen).when(see({kAsha})).rejection(), ContactRejection::wrong_stage);
 }
 
 TEST(Contact, TakesAnIdentityThatItDoesNotHaveYet) {
-    EXPECT_EQ(given(kSeen).when(AddIdentities{{kAsha, kAshaBsuid}, "Asha"}).events(),
-              (std::vector<ContactEvent>{IdentityAdded{"c1", kAshaBsuid, "Asha"}}));
-    EXPECT_TRUE(given(kSeen).when(AddIdentities{{kAsha}, ""}).events().empty());
+    EXPECT_EQ(given(kSeen).when(add({kAsha, kAshaBsuid}, "Asha")).events(),
+              (std::vector<ContactEvent>{added(kAshaBsuid, "Asha")}));
+    EXPECT_TRUE(given(kSeen).when(add({kAsha})).events().empty());
 }
 
 TEST(Contact, HoldsNoMoreThanSoManyIdentities) {
     std::vector<Identity> many;
     for (std::size_t i = 0; i < kIdentitiesMax; ++i)
-        many.push_back({"bsuid", "TZ." + std::to_string(i)});
-    EXPECT_EQ(given(kSeen).when(AddIdentities{many, ""}).rejection(),
-              ContactRejection::too_many_identities);
+        many.push_back({.kind = "bsuid", .value = "TZ." + std::to_string(i)});
+    EXPECT_EQ(given(kSeen).when(add(many)).rejection(), ContactRejection::too_many_identities);
 }
 
 TEST(Contact, StopRefusesBothPurposesOnce) {
     EXPECT_EQ(given(kSeen).when(stop()).events(),
-              (std::vector<ContactEvent>{
-                  kRefusedMarketing, ConsentChanged{"c1", "utility", false, "keyword", "STOP"}}));
+              (std::vector<ContactEvent>{kRefusedMarketing,
+                                         consent("utility", false, "keyword", "STOP")}));
     EXPECT_EQ(given(kSeen, kRefusedMarketing).when(stop()).events().size(), 1U);
 }
 
 TEST(Contact, StartUndoesARefusalAndIsOtherwiseAGreeting) {
     EXPECT_TRUE(given(kSeen).when(start()).events().empty());
-    EXPECT_EQ(
-        given(kSeen, kRefusedMarketing).when(start()).events(),
-        (std::vector<ContactEvent>{ConsentChanged{"c1", "marketing", true, "keyword", "START"}}));
+    EXPECT_EQ(given(kSeen, kRefusedMarketing).when(start()).events(),
+              (std::vector<ContactEvent>{consent("marketing", true, "keyword", "START")}));
 }
 
 TEST(Contact, ProviderPreferencesGrantWhatWasNotAsked) {
     EXPECT_EQ(given(kSeen)
-                  .when(ChangeConsent{{"marketing"}, true, "user_preferences", "resume"})
+                  .when(change({"marketing"}, true, "user_preferences", "resume"))
                   .events()
                   .size(),
               1U);
 }
 
 TEST(Contact, MergedForwardsAndTakesNothingMore) {
-    const ContactMerged merged{"c1", "c0"};
-    EXPECT_EQ(given(kSeen).when(MergeInto{"c0"}).events(), std::vector<ContactEvent>{merged});
+    const ContactMerged merged{.customer_id = "c1", .into = "c0"};
+    EXPECT_EQ(given(kSeen).when(merge_into("c0")).events(), std::vector<ContactEvent>{merged});
     EXPECT_EQ(given(kSeen, merged).when(stop()).rejection(), ContactRejection::wrong_stage);
-    EXPECT_EQ(given(kSeen).when(MergeInto{"c1"}).rejection(), ContactRejection::merges_into_itself);
+    EXPECT_EQ(given(kSeen).when(merge_into("c1")).rejection(),
+              ContactRejection::merges_into_itself);
     EXPECT_EQ(std::get<MergedContact>(given(kSeen, merged).state()).into, "c0");
 }
 
 TEST(Contact, LinksAMergedOneOnce) {
-    const ContactsLinked linked{"c1", "c2", {kAshaBsuid}};
-    EXPECT_EQ(given(kSeen).when(LinkMerged{"c2", {kAshaBsuid}}).events(),
-              std::vector<ContactEvent>{linked});
-    EXPECT_TRUE(given(kSeen, linked).when(LinkMerged{"c2", {kAshaBsuid}}).events().empty());
+    const auto linked = linked_with({kAshaBsuid});
+    EXPECT_EQ(given(kSeen).when(link({kAshaBsuid})).events(), std::vector<ContactEvent>{linked});
+    EXPECT_TRUE(given(kSeen, linked).when(link({kAshaBsuid})).events().empty());
     EXPECT_EQ(std::get<OpenContact>(given(kSeen, linked).state()).identities.size(), 2U);
 }
 
 TEST(Contact, LinkingTakesTheStricterConsentOfBothAndSaysSo) {
-    const ConsentChanged granted{"c1", "marketing", true, "user_preferences", "resume"};
+    const auto granted = consent("marketing", true, "user_preferences", "resume");
     const auto linked = [&](auto contact, Consent marketing) {
-        const auto decision = contact.when(LinkMerged{"c2", {}, marketing, Consent::unasked});
+        const auto decision = contact.when(link({}, marketing));
         return std::get<ContactsLinked>(decision.events().front()).marketing;
     };
     EXPECT_EQ(linked(given(kSeen), Consent::refused), Consent::refused);
@@ -95,15 +141,15 @@ TEST(Contact, LinkingTakesTheStricterConsentOfBothAndSaysSo) {
     EXPECT_EQ(linked(given(kSeen), Consent::granted), Consent::granted);
     EXPECT_EQ(linked(given(kSeen), Consent::unasked), Consent::unasked);
 
-    const ContactsLinked refused{"c1", "c2", {}, Consent::refused, Consent::granted};
+    const auto refused = linked_with({}, Consent::refused, Consent::granted);
     const auto contact = std::get<OpenContact>(given(kSeen, granted, refused).state());
     EXPECT_EQ(contact.marketing, Consent::refused);
     EXPECT_EQ(contact.utility, Consent::granted);
 }
 
 TEST(Contact, ANewNumberIsWrittenToAndTheOldOneStillNamesThem) {
-    const Identity changed{"phone", "+255754000001"};
-    const IdentityAdded replaced{"c1", changed, "", true};
+    const auto changed = phone("+255754000001");
+    const auto replaced = added(changed, "", true);
     EXPECT_EQ(given(kSeen).when(ReplaceIdentity{changed}).events(),
               std::vector<ContactEvent>{replaced});
     const auto contact = std::get<OpenContact>(given(kSeen, replaced).state());
@@ -112,24 +158,23 @@ TEST(Contact, ANewNumberIsWrittenToAndTheOldOneStillNamesThem) {
     // Told twice; and back to the old number again.
     EXPECT_TRUE(given(kSeen, replaced).when(ReplaceIdentity{changed}).events().empty());
     const auto back = given(kSeen, replaced).when(ReplaceIdentity{kAsha});
-    EXPECT_EQ(back.events(), (std::vector<ContactEvent>{IdentityAdded{"c1", kAsha, "", true}}));
-    EXPECT_EQ(address_of(std::get<OpenContact>(
-                  given(kSeen, replaced, IdentityAdded{"c1", kAsha, "", true}).state())),
-              kAsha.value);
+    EXPECT_EQ(back.events(), (std::vector<ContactEvent>{added(kAsha, "", true)}));
+    EXPECT_EQ(
+        address_of(std::get<OpenContact>(given(kSeen, replaced, added(kAsha, "", true)).state())),
+        kAsha.value);
 }
 
 TEST(Contact, WritesToTheNumberOfTheYoungerContactThatItTookOver) {
-    const Identity newer{"phone", "+255754000001"};
-    const ContactsLinked linked{"c1", "c2", {newer, kAshaBsuid}};
+    const auto newer = phone("+255754000001");
+    const auto linked = linked_with({newer, kAshaBsuid});
     const auto contact = std::get<OpenContact>(given(kSeen, linked).state());
     EXPECT_EQ(address_of(contact), newer.value);
     EXPECT_EQ(contact.identities, (std::vector<Identity>{newer, kAsha, kAshaBsuid}));
 }
 
 TEST(Contact, AnotherSpellingOfItsNumberIsNoNewIdentity) {
-    const ContactSeen mexican{"c1", "ch1", {{"phone", "+5215512345678"}}, ""};
-    EXPECT_TRUE(
-        given(mexican).when(AddIdentities{{{"phone", "+525512345678"}}, ""}).events().empty());
+    const auto mexican = seen({phone("+5215512345678")});
+    EXPECT_TRUE(given(mexican).when(add({phone("+525512345678")})).events().empty());
 }
 
 TEST(Phones, AreE164) {

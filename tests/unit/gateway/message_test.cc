@@ -17,7 +17,10 @@ using namespace std::chrono_literals;
 auto given(auto... facts) { return Given<Message, MessageEvent>{{facts...}}; }
 
 constexpr Time kNow{1'750'000'000s};
-const Route kRoute{"ch1", "c1", {"reply", "conv1", ""}, kPriorityReply};
+const Route kRoute{.channel_id = "ch1",
+                   .customer_id = "c1",
+                   .origin = {.kind = "reply", .id = "conv1", .recipient = ""},
+                   .priority = kPriorityReply};
 
 QueueMessage queue() {
     QueueMessage message;
@@ -31,25 +34,67 @@ QueueMessage queue() {
     return message;
 }
 
-const MessageQueued kQueued{queue()};
-const SendAttempted kAttempted{1, "r1", kRoute};
-const SendAccepted kAccepted{1, "wamid.1", kRoute};
-const SendUnknown kUnknown{1, "timeout", {}, kRoute};
-const SendError kUndeliverable{ErrorClass::rejected, "131026", "Undeliverable", "not there", {}};
-const SendError kIll{ErrorClass::provider_ill, "131016", "Service unavailable", "", {}};
-const SendFailed kDead{1, kUndeliverable, "Undeliverable", {}, kRoute};
+SendAttempted attempted(int attempt) {
+    return {.attempt = attempt, .replica = "r1", .route = kRoute};
+}
+SendAccepted accepted(int attempt, const std::string& id) {
+    return {.attempt = attempt, .provider_message_id = id, .route = kRoute};
+}
+SendFailed failed_until(Time retry_at, int attempt, const SendError& error = {}) {
+    return {.attempt = attempt,
+            .error = error,
+            .reason = error.title,
+            .retry_at = retry_at,
+            .route = kRoute};
+}
+MessageRetried retried() { return {.actor = "asha", .reason = "fixed", .route = kRoute}; }
+BeginAttempt begin(const DispatchFacts& facts = {}, Time now = kNow) {
+    return {.facts = facts, .replica = "r1", .now = now};
+}
+RetryMessage retry(const std::string& why = "fixed") { return {.actor = "asha", .reason = why}; }
+
+const MessageQueued kQueued{.message = queue()};
+const SendAttempted kAttempted = attempted(1);
+const SendAccepted kAccepted = accepted(1, "wamid.1");
+const SendUnknown kUnknown{
+    .attempt = 1, .reason = "timeout", .evidence_until = {}, .route = kRoute};
+const SendError kUndeliverable{.error_class = ErrorClass::rejected,
+                               .code = "131026",
+                               .title = "Undeliverable",
+                               .details = "not there"};
+const SendError kIll{
+    .error_class = ErrorClass::provider_ill, .code = "131016", .title = "Service unavailable"};
+const SendFailed kDead = failed_until({}, 1, kUndeliverable);
 
 SendError of_class(ErrorClass error_class, std::chrono::seconds retry_after = {}) {
-    return {error_class, "1", "x", "", retry_after};
+    return {.error_class = error_class,
+            .code = "1",
+            .title = "x",
+            .details = "",
+            .retry_after = retry_after};
 }
 StatusReported status(std::string word, int attempt = 1, SendError error = {}) {
-    return {std::move(word), "wamid.1", kNow, std::move(error), kRoute, attempt};
+    return {.status = std::move(word),
+            .provider_message_id = "wamid.1",
+            .provider_time = kNow,
+            .error = std::move(error),
+            .route = kRoute,
+            .attempt = attempt};
 }
 JudgeFailedStatus judged(const SendError& error, int attempt = 1) {
-    return {attempt, "wamid.1", error, {}, 0.5, kNow};
+    return {.attempt = attempt,
+            .provider_message_id = "wamid.1",
+            .error = error,
+            .policy = {},
+            .random = 0.5,
+            .now = kNow};
 }
 RecordOutcome outcome(Outcome what, int attempt = 1, double random = 0.5) {
-    return {attempt, std::move(what), RetryPolicy{}, random, kNow};
+    return {.attempt = attempt,
+            .outcome = std::move(what),
+            .policy = RetryPolicy{},
+            .random = random,
+            .now = kNow};
 }
 template <class Event>
 Event only(const std::vector<MessageEvent>& events) {
@@ -63,30 +108,25 @@ TEST(OutboundMessage, IsQueuedOnce) {
 }
 
 TEST(OutboundMessage, BeginsAnAttemptOnlyFromTheQueueAndInItsTime) {
-    EXPECT_EQ(
-        only<SendAttempted>(given(kQueued).when(BeginAttempt{{}, "r1", kNow}).events()).attempt, 1);
-    EXPECT_EQ(given(kQueued, kAttempted).when(BeginAttempt{{}, "r1", kNow}).rejection(),
-              MessageRejection::wrong_stage);
+    EXPECT_EQ(only<SendAttempted>(given(kQueued).when(begin()).events()).attempt, 1);
+    EXPECT_EQ(given(kQueued, kAttempted).when(begin()).rejection(), MessageRejection::wrong_stage);
     auto later = queue();
     later.not_before = kNow + 1s;
-    EXPECT_EQ(given(MessageQueued{later}).when(BeginAttempt{{}, "r1", kNow}).rejection(),
+    EXPECT_EQ(given(MessageQueued{.message = later}).when(begin()).rejection(),
               MessageRejection::not_due);
-    EXPECT_TRUE(given(MessageQueued{later}).when(BeginAttempt{{}, "r1", kNow + 1s}).accepted());
+    EXPECT_TRUE(given(MessageQueued{.message = later}).when(begin({}, kNow + 1s)).accepted());
 }
 
 TEST(OutboundMessage, IsHeldWhileTenantOrChannelStandStill) {
     DispatchFacts facts;
     facts.tenant_suspended = true;
-    EXPECT_EQ(given(kQueued).when(BeginAttempt{facts, "r1", kNow}).rejection(),
-              MessageRejection::held);
+    EXPECT_EQ(given(kQueued).when(begin(facts)).rejection(), MessageRejection::held);
     facts = {};
     facts.channel_paused = true;
-    EXPECT_EQ(given(kQueued).when(BeginAttempt{facts, "r1", kNow}).rejection(),
-              MessageRejection::held);
+    EXPECT_EQ(given(kQueued).when(begin(facts)).rejection(), MessageRejection::held);
     facts = {};
     facts.tenant_closed = true;
-    EXPECT_EQ(only<MessageCancelled>(given(kQueued).when(BeginAttempt{facts, "r1", kNow}).events())
-                  .reason,
+    EXPECT_EQ(only<MessageCancelled>(given(kQueued).when(begin(facts)).events()).reason,
               "tenant_closed");
 }
 
@@ -96,13 +136,11 @@ TEST(OutboundMessage, MarketingDoesNotLeaveAfterStop) {
     DispatchFacts facts;
     facts.marketing = Consent::refused;
     EXPECT_EQ(only<MessageSuppressed>(
-                  given(MessageQueued{marketing}).when(BeginAttempt{facts, "r1", kNow}).events())
+                  given(MessageQueued{.message = marketing}).when(begin(facts)).events())
                   .reason,
               "opted_out");
     // A reply is no marketing.
-    EXPECT_EQ(
-        only<SendAttempted>(given(kQueued).when(BeginAttempt{facts, "r1", kNow}).events()).attempt,
-        1);
+    EXPECT_EQ(only<SendAttempted>(given(kQueued).when(begin(facts)).events()).attempt, 1);
 }
 
 TEST(OutboundMessage, FollowUpIsSuppressedWhenTheCustomerAnswered) {
@@ -142,8 +180,8 @@ TEST(OutboundMessage, RetriesWithFullJitterAndGivesUpAfterItsAttempts) {
     const auto wait = [](int attempt, double random) {
         std::vector<MessageEvent> tried{kQueued};
         for (int n = 1; n <= attempt; ++n) {
-            tried.emplace_back(SendAttempted{n, "r1", kRoute});
-            if (n < attempt) tried.emplace_back(SendFailed{n, {}, "", kNow, kRoute});
+            tried.emplace_back(attempted(n));
+            if (n < attempt) tried.emplace_back(failed_until(kNow, n));
         }
         auto answer = outcome(Refused{of_class(ErrorClass::busy)}, attempt, random);
         answer.policy = {.attempts_max = 50, .backoff_base = 100ms, .backoff_max = 1000ms};
@@ -160,11 +198,10 @@ TEST(OutboundMessage, RetriesWithFullJitterAndGivesUpAfterItsAttempts) {
 
     std::vector<MessageEvent> history{kQueued};
     for (int attempt = 1; attempt <= 4; ++attempt) {
-        history.emplace_back(SendAttempted{attempt, "r1", kRoute});
-        history.emplace_back(
-            SendFailed{attempt, of_class(ErrorClass::too_fast), "x", kNow, kRoute});
+        history.emplace_back(attempted(attempt));
+        history.emplace_back(failed_until(kNow, attempt, of_class(ErrorClass::too_fast)));
     }
-    history.emplace_back(SendAttempted{5, "r1", kRoute});
+    history.emplace_back(attempted(5));
     const Given<Message, MessageEvent> fifth{history};
     EXPECT_EQ(
         only<SendFailed>(fifth.when(outcome(Refused{of_class(ErrorClass::too_fast)}, 5)).events())
@@ -179,8 +216,7 @@ TEST(OutboundMessage, WaitsFourToTheXForAPair) {
                   .retry_at,
               kNow + 1s);
     EXPECT_EQ(
-        only<SendFailed>(given(kQueued, kAttempted, SendFailed{1, {}, "", kNow, kRoute},
-                               SendAttempted{2, "r1", kRoute})
+        only<SendFailed>(given(kQueued, kAttempted, failed_until(kNow, 1), attempted(2))
                              .when(outcome(Refused{of_class(ErrorClass::recipient_too_fast)}, 2))
                              .events())
             .retry_at,
@@ -209,7 +245,7 @@ TEST(OutboundMessage, ALostAnswerIsUnknownAndStaysSo) {
     const auto unknown =
         only<SendUnknown>(given(kQueued, kAttempted).when(outcome(Lost{"timeout"})).events());
     EXPECT_EQ(unknown.evidence_until, Time{});
-    EXPECT_EQ(given(kQueued, kAttempted, kUnknown).when(BeginAttempt{{}, "r1", kNow}).rejection(),
+    EXPECT_EQ(given(kQueued, kAttempted, kUnknown).when(begin()).rejection(),
               MessageRejection::wrong_stage);
     EXPECT_EQ(given(kQueued, kAttempted, kUnknown).state().view, View::unknown);
 }
@@ -219,16 +255,22 @@ TEST(OutboundMessage, TheTenantMayChooseToSendUnknownOnesAgain) {
     lost.policy.send_unknown_again = true;
     const auto unknown = only<SendUnknown>(given(kQueued, kAttempted).when(lost).events());
     EXPECT_EQ(unknown.evidence_until, kNow + 10min);
-    EXPECT_TRUE(given(kQueued, kAttempted, unknown).when(SendUnknownAgain{1}).accepted());
+    EXPECT_TRUE(
+        given(kQueued, kAttempted, unknown).when(SendUnknownAgain{.attempt = 1}).accepted());
     // Evidence came in time.
-    EXPECT_EQ(
-        given(kQueued, kAttempted, unknown, status("sent")).when(SendUnknownAgain{1}).rejection(),
-        MessageRejection::stale_attempt);
+    EXPECT_EQ(given(kQueued, kAttempted, unknown, status("sent"))
+                  .when(SendUnknownAgain{.attempt = 1})
+                  .rejection(),
+              MessageRejection::stale_attempt);
 }
 
 TEST(OutboundMessage, ANewOwnerDeclaresOpenAttemptsLostAndALateAnswerIsEvidence) {
-    EXPECT_TRUE(given(kQueued, kAttempted).when(DeclareLost{1, {}, kNow}).accepted());
-    EXPECT_EQ(given(kQueued, kAttempted, kAccepted).when(DeclareLost{1, {}, kNow}).rejection(),
+    EXPECT_TRUE(given(kQueued, kAttempted)
+                    .when(DeclareLost{.attempt = 1, .policy = {}, .now = kNow})
+                    .accepted());
+    EXPECT_EQ(given(kQueued, kAttempted, kAccepted)
+                  .when(DeclareLost{.attempt = 1, .policy = {}, .now = kNow})
+                  .rejection(),
               MessageRejection::stale_attempt);
     EXPECT_EQ(only<SendAccepted>(
                   given(kQueued, kAttempted, kUnknown).when(outcome(Accepted{"wamid.1"})).events())
@@ -259,9 +301,7 @@ TEST(OutboundMessage, AStatusBeforeTheAnswerIsEvidenceAndTheAnswerAddsNothing) {
                     .when(outcome(Accepted{"wamid.1"}))
                     .events()
                     .empty());
-    EXPECT_EQ(given(kQueued, kAttempted, status("delivered"))
-                  .when(BeginAttempt{{}, "", kNow})
-                  .rejection(),
+    EXPECT_EQ(given(kQueued, kAttempted, status("delivered")).when(begin()).rejection(),
               MessageRejection::wrong_stage);
 }
 
@@ -272,8 +312,8 @@ TEST(OutboundMessage, AFailedStatusIsRetriedByItsClassAndOnlyForTheLastAttempt) 
                   .retry_at,
               kNow + 500ms);
     // The second attempt is on its way: the first one's failure is history.
-    EXPECT_TRUE(given(kQueued, kAttempted, SendFailed{1, kIll, "", kNow, kRoute},
-                      SendAttempted{2, "r1", kRoute}, status("failed", 1, kIll))
+    EXPECT_TRUE(given(kQueued, kAttempted, failed_until(kNow, 1, kIll), attempted(2),
+                      status("failed", 1, kIll))
                     .when(judged(kIll))
                     .events()
                     .empty());
@@ -288,7 +328,7 @@ TEST(OutboundMessage, AFailureAfterSentIsAFailure) {
     const auto end = given(kQueued, kAttempted, kAccepted, status("sent"),
                            status("failed", 1, kUndeliverable), dead);
     EXPECT_EQ(end.state().view, View::failed);
-    EXPECT_TRUE(end.when(RetryMessage{"asha", "they are back"}).accepted());
+    EXPECT_TRUE(end.when(retry("they are back")).accepted());
     // By its class it is tried again, and shows that it is under way.
     const auto again = only<SendFailed>(
         given(kQueued, kAttempted, kAccepted, status("sent"), status("failed", 1, kIll))
@@ -304,11 +344,11 @@ TEST(OutboundMessage, ALateSentDoesNotUndoAFailure) {
         const auto dead = given(kQueued, kAttempted, kAccepted, status("failed", 1, kUndeliverable),
                                 kDead, status("sent", attempt));
         EXPECT_EQ(dead.state().view, View::failed) << attempt;
-        EXPECT_TRUE(dead.when(RetryMessage{"asha", "again"}).accepted());
+        EXPECT_TRUE(dead.when(retry("again")).accepted());
         // Nor does it end the second attempt, which waits for its turn.
         EXPECT_TRUE(given(kQueued, kAttempted, kAccepted, status("failed", 1, kIll),
-                          SendFailed{1, kIll, "", kNow, kRoute}, status("sent", attempt))
-                        .when(BeginAttempt{{}, "r1", kNow})
+                          failed_until(kNow, 1, kIll), status("sent", attempt))
+                        .when(begin())
                         .accepted());
     }
 }
@@ -324,8 +364,7 @@ TEST(OutboundMessage, AFailureAfterDeliveryChangesNothing) {
                                 kDead, status(arrival));
         EXPECT_EQ(late.state().view, arrived.state().view);
         EXPECT_EQ(late.state().error, SendError{});
-        EXPECT_EQ(late.when(RetryMessage{"asha", ""}).rejection(),
-                  MessageRejection::already_reached);
+        EXPECT_EQ(late.when(retry("")).rejection(), MessageRejection::already_reached);
     }
 }
 
@@ -344,23 +383,22 @@ TEST(OutboundMessage, AFailureBeforeTheAnswerIsNotUndoneByIt) {
 TEST(OutboundMessage, ADeadLetterIsRetriedOrDiscardedByAPerson) {
     const auto dead = given(kQueued, kAttempted, kDead);
     EXPECT_EQ(dead.state().view, View::failed);
-    EXPECT_TRUE(dead.when(RetryMessage{"asha", "fixed"}).accepted());
-    EXPECT_TRUE(dead.when(DiscardMessage{"asha", "no use"}).accepted());
-    const auto again = given(kQueued, kAttempted, kDead, MessageRetried{"asha", "fixed", kRoute});
-    EXPECT_EQ(only<SendAttempted>(again.when(BeginAttempt{{}, "r1", kNow}).events()).attempt, 2);
+    EXPECT_TRUE(dead.when(retry()).accepted());
+    EXPECT_TRUE(dead.when(DiscardMessage{.actor = "asha", .reason = "no use"}).accepted());
+    const auto again = given(kQueued, kAttempted, kDead, retried());
+    EXPECT_EQ(only<SendAttempted>(again.when(begin()).events()).attempt, 2);
     EXPECT_EQ(again.state().view, View::failed);  // until the next attempt begins
-    const auto second = given(kQueued, kAttempted, kDead, MessageRetried{"asha", "fixed", kRoute},
-                              SendAttempted{2, "r1", kRoute}, SendAccepted{2, "wamid.2", kRoute});
+    const auto second =
+        given(kQueued, kAttempted, kDead, retried(), attempted(2), accepted(2, "wamid.2"));
     EXPECT_EQ(second.state().view, View::sending);
-    EXPECT_EQ(given(kQueued).when(RetryMessage{"asha", ""}).rejection(),
-              MessageRejection::not_retryable);
-    EXPECT_EQ(given(kQueued, kAttempted, kAccepted).when(RetryMessage{"asha", ""}).rejection(),
+    EXPECT_EQ(given(kQueued).when(retry("")).rejection(), MessageRejection::not_retryable);
+    EXPECT_EQ(given(kQueued, kAttempted, kAccepted).when(retry("")).rejection(),
               MessageRejection::already_reached);
 }
 
 TEST(OutboundMessage, IsCancelledOnlyWhileItWaits) {
-    EXPECT_TRUE(given(kQueued).when(CancelMessage{"paused"}).accepted());
-    EXPECT_EQ(given(kQueued, kAttempted).when(CancelMessage{"paused"}).rejection(),
+    EXPECT_TRUE(given(kQueued).when(CancelMessage{.reason = "paused"}).accepted());
+    EXPECT_EQ(given(kQueued, kAttempted).when(CancelMessage{.reason = "paused"}).rejection(),
               MessageRejection::not_cancellable);
 }
 
