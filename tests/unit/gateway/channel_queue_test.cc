@@ -334,12 +334,21 @@ TEST(ChannelQueue, ChangedLimitsCountAtOnce) {
     faster.per_second = 8;
     q.queue.set_limits(faster);
     EXPECT_EQ(q.begin(), (Ids{"b", "c"}));
+    // Calls too: what is announced goes at the new rate.
+    q.queue.set_limits(slow);
+    for (const auto* id : {"a", "b", "c"}) q.queue.announce(id);
+    EXPECT_EQ(q.call(), Ids{"a"});
+    q.queue.set_limits(faster);
+    EXPECT_EQ(q.call(), (Ids{"b", "c"}));
+    // And pairs that have written before.
+    for (const auto* id : {"a", "b", "c"}) q.finish(id);
     ChannelLimits pairs = kNoLimits;
     pairs.pair_burst = 1;
     q.queue.set_limits(pairs);
-    EXPECT_EQ(q.begin(), Ids{"d"});
-    q.add("d2", "d");
-    q.finish("d");
+    q.add("a2", "a");
+    EXPECT_EQ(q.begin(), (Ids{"a2", "d"}));
+    q.add("a3", "a");
+    q.finish("a2");
     EXPECT_EQ(q.begin(), Ids{});
 }
 
@@ -363,7 +372,8 @@ TEST(ChannelQueue, PairsThatHaveRestedAreForgottenAndTheOthersAreNot) {
         q.now += 1s;  // ten of them have not rested yet
         EXPECT_LE(q.queue.pairs(), 102U);
     }
-    // The last ones are still known, so they wait.
+    // However many others come at once, who has not rested is still known, and waits.
+    for (int i = 0; i < 200; ++i) EXPECT_TRUE(write("new-" + std::to_string(i)));
     EXPECT_FALSE(write("customer-999"));
 }
 
