@@ -18,6 +18,7 @@
 #include "services/payment/adapters/callback_token.h"
 #include "services/payment/adapters/derive.h"
 #include "services/payment/adapters/door.h"
+#include "services/payment/adapters/due_dates.h"
 #include "services/payment/adapters/leases.h"
 #include "services/payment/adapters/person_watch.h"
 #include "services/payment/adapters/projections.h"
@@ -79,6 +80,11 @@ int run(int argc, char** argv) {
     host.work(work::kUnclear, [&](const auto& row, auto done) { asker.on_unclear(row, done); });
     host.work(work::kPoll, [&](const auto& row, auto done) { asker.on_poll(row, done); });
     host.work(work::kExpiry, [&](const auto& row, auto done) { asker.on_expiry(row, done); });
+    payment::DueDates due_dates(store, books, clock);
+    host.work(work::kOverdue, [&](const auto& row, auto done) {
+        due_dates.check(row);
+        done();
+    });
     host.also(
         "asker", [] {}, [&](auto) { asker.stop(); });
 

@@ -119,6 +119,16 @@ FLOWSTACK_FACT(InvoicePaid, v1::InvoicePaid) {
     FACT_FIELD(invoice_id);
     FACT_FIELD(intent_id);
 }
+FLOWSTACK_FACT(InvoiceOverdue, v1::InvoiceOverdue) {
+    FACT_FIELD(invoice_id);
+    FACT_FIELD(order_id);
+    FACT_FIELD(customer_id);
+    FACT_FIELD(conversation_id);
+    FACT_FIELD(order_number);
+    FACT_FIELD(number);
+    FACT_FIELD(total);
+    FACT_TIME(due_at);
+}
 FLOWSTACK_FACT(InvoiceVoided, v1::InvoiceVoided) {
     FACT_FIELD(invoice_id);
     FACT_FIELD(reason);

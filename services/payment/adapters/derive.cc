@@ -5,6 +5,7 @@
 #include <stdexcept>
 
 #include "flowstack/payment/v1/intent_events.pb.h"
+#include "flowstack/payment/v1/invoice_events.pb.h"
 #include "flowstack/payment/v1/order_events.pb.h"
 #include "flowstack/payment/v1/provider_account_events.pb.h"
 #include "services/payment/domain/intent.h"
@@ -67,6 +68,11 @@ const std::map<std::string, Rule>& rules() {
         rule<v1::OrderPlaced>([](const auto& e, const Rows& rows) {
             rows.take_of_tenant(claim::kOrderNumber, e.number());
         }),
+        rule<v1::InvoiceDrafted>(
+            [](const auto& e, const Rows& rows) { rows.put(kOverdue, e.due_at_us()); }),
+        rule<v1::InvoicePaid>([](const auto&, const Rows& rows) { rows.remove({kOverdue}); }),
+        rule<v1::InvoiceOverdue>([](const auto&, const Rows& rows) { rows.remove({kOverdue}); }),
+        rule<v1::InvoiceVoided>([](const auto&, const Rows& rows) { rows.remove({kOverdue}); }),
         rule<v1::IntentCreated>([](const auto& e, const Rows& rows) {
             if (e.ask_now()) rows.put(kAsk, rows.at);
             rows.put(kExpiry, e.expires_at_us());

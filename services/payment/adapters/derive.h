@@ -14,6 +14,7 @@
 //            poll     query the provider
 //            expiry   nobody paid in time. No such row waits while an outcome is unknown: only
 //                     evidence or a person ends that
+//            overdue  the due date of an invoice has passed     key = invoice, ref = tenant
 //   settings provider_account
 namespace flowstack::payment {
 
@@ -23,6 +24,7 @@ inline constexpr const char* kAttempt = "attempt";
 inline constexpr const char* kPoll = "poll";
 inline constexpr const char* kExpiry = "expiry";
 inline constexpr const char* kUnclear = "unclear";
+inline constexpr const char* kOverdue = "overdue";
 }  // namespace work
 
 namespace claim {

@@ -311,7 +311,9 @@ void apply(v1::Invoice& invoice, const Recorded& event) {
         set(invoice.mutable_issue_time(), event.recorded_at);
     } else if (is<v1::InvoicePaid>(event)) {
         set(invoice.mutable_paid_time(), event.recorded_at);
-        if (invoice.state() == v1::INVOICE_STATE_ISSUED) invoice.set_state(v1::INVOICE_STATE_PAID);
+        if (invoice.state() != v1::INVOICE_STATE_DRAFT) invoice.set_state(v1::INVOICE_STATE_PAID);
+    } else if (is<v1::InvoiceOverdue>(event)) {
+        invoice.set_state(v1::INVOICE_STATE_OVERDUE);
     } else if (is<v1::InvoiceVoided>(event)) {
         invoice.set_state(v1::INVOICE_STATE_VOID);
         invoice.set_void_reason(parsed<v1::InvoiceVoided>(event).reason());

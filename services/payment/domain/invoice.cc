@@ -60,6 +60,25 @@ Answer on(const PaidInvoice& i, const PayInvoice& c) {
 
 Answer on(const VoidedInvoice&, const PayInvoice&) { return InvoiceRejection::voided; }
 
+Answer on(const DraftedInvoice&, const MarkOverdue&) { return InvoiceRejection::not_issued; }
+
+Answer on(const IssuedInvoice& i, const MarkOverdue& c) {
+    if (i.overdue) return Events{};
+    const auto& d = i.drafted;
+    if (c.now < d.due_at) return InvoiceRejection::not_due;
+    return InvoiceOverdue{.invoice_id = d.invoice_id,
+                          .order_id = d.order_id,
+                          .customer_id = d.customer_id,
+                          .conversation_id = d.conversation_id,
+                          .order_number = d.order_number,
+                          .number = i.number,
+                          .total = d.totals.total,
+                          .due_at = d.due_at};
+}
+
+Answer on(const PaidInvoice&, const MarkOverdue&) { return Events{}; }
+Answer on(const VoidedInvoice&, const MarkOverdue&) { return Events{}; }
+
 Answer on(const DraftedInvoice& i, const VoidInvoice& c) {
     if (i.paid_by) return InvoiceRejection::already_paid;
     if (c.reason.empty()) return InvoiceRejection::reason_missing;
@@ -93,6 +112,12 @@ Invoice after(DraftedInvoice i, const InvoicePaid& e) {
 
 Invoice after(const IssuedInvoice& i, const InvoicePaid& e) {
     return PaidInvoice{.drafted = i.drafted, .number = i.number, .paid_by = e.intent_id};
+}
+
+Invoice after(IssuedInvoice i, const InvoiceOverdue&) {
+    if (i.overdue) throw CorruptStream("invoice: overdue twice");
+    i.overdue = true;
+    return i;
 }
 
 Invoice after(const DraftedInvoice& i, const InvoiceVoided& e) {

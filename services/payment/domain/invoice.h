@@ -16,6 +16,8 @@
 //   NoInvoice ── draft ──▶ Draft ── issue (with its number) ──▶ Issued ── pay ──▶ Paid
 //                            └────────────── void ────────────────┘──▶ Voided
 //
+// An issued invoice whose due date passes is overdue: it is still owed, and money still pays it.
+//
 // Money may be faster than the number: a draft remembers who paid it and is Paid when it is issued.
 // Its year is fixed when it is drafted, in the tenant's time. The journal of a transaction stands
 // beside the fact that causes it.
@@ -45,13 +47,24 @@ struct InvoicePaid {
     IntentId intent_id;
     bool operator==(const InvoicePaid&) const = default;
 };
+struct InvoiceOverdue {
+    InvoiceId invoice_id;
+    OrderId order_id;
+    CustomerId customer_id;
+    ConversationId conversation_id;
+    std::string order_number;
+    std::string number;
+    Money total;
+    Time due_at{};
+    bool operator==(const InvoiceOverdue&) const = default;
+};
 struct InvoiceVoided {
     InvoiceId invoice_id;
     std::string reason;
     bool operator==(const InvoiceVoided&) const = default;
 };
-using InvoiceEvent =
-    std::variant<InvoiceDrafted, InvoiceIssued, InvoicePaid, InvoiceVoided, JournalPosted>;
+using InvoiceEvent = std::variant<InvoiceDrafted, InvoiceIssued, InvoicePaid, InvoiceOverdue,
+                                  InvoiceVoided, JournalPosted>;
 
 struct DraftInvoice {
     InvoiceDrafted invoice;
@@ -62,10 +75,15 @@ struct IssueInvoice {
 struct PayInvoice {
     IntentId intent_id;
 };
+// Its due date has passed.
+struct MarkOverdue {
+    Time now{};
+};
 struct VoidInvoice {
     std::string reason;
 };
-using InvoiceCommand = std::variant<DraftInvoice, IssueInvoice, PayInvoice, VoidInvoice>;
+using InvoiceCommand =
+    std::variant<DraftInvoice, IssueInvoice, PayInvoice, MarkOverdue, VoidInvoice>;
 
 enum class InvoiceRejection {
     exists_already,
@@ -75,6 +93,8 @@ enum class InvoiceRejection {
     already_paid,
     voided,
     reason_missing,
+    not_due,
+    not_issued,  // a draft is not owed yet
 };
 
 struct NoInvoice {
@@ -88,6 +108,7 @@ struct DraftedInvoice {
 struct IssuedInvoice {
     InvoiceDrafted drafted;
     std::string number;
+    bool overdue = false;
     bool operator==(const IssuedInvoice&) const = default;
 };
 struct PaidInvoice {

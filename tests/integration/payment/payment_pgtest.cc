@@ -85,6 +85,23 @@ TEST(Purchase, IsOrderedInvoicedPushedPaidAndBooked) {
     EXPECT_EQ(left, 0);
 }
 
+TEST(Purchase, OfAnInvoiceThatNobodyPaysInTimeIsOverdueAndPaidAllTheSame) {
+    auto config = quick_config();
+    config.invoice_due_ms = std::chrono::milliseconds(300);
+    Shop shop(config);
+    const auto order_id = shop.place("amina");
+    ASSERT_TRUE(
+        shop.until([&] { return shop.invoice_of(order_id).state() == v1::INVOICE_STATE_OVERDUE; }));
+    EXPECT_EQ(shop.count_events("InvoiceOverdue"), 1);
+    const auto left = shop.store.pool().with([](postgres::Session& session) {
+        return session.query("select 1 from work where kind = 'overdue'").rows();
+    });
+    EXPECT_EQ(left, 0);
+    shop.check_out("amina", 1000, order_id);
+    EXPECT_TRUE(
+        shop.until([&] { return shop.invoice_of(order_id).state() == v1::INVOICE_STATE_PAID; }));
+}
+
 // A batch that could not be written is decided again, seconds later: expiry, due date and the
 // invoice's year must be those of the first try.
 TEST(Purchase, DecidedASecondTimeIsTheSameAsTheFirstTime) {
@@ -202,10 +219,10 @@ TEST(Callback, TwiceIsBookedOnce) {
     // The same in other bytes: another callback, the same fact.
     const auto push = shop.last_record("push_accepted");
     const auto payment = shop.last_payment(order_id);
-    EXPECT_EQ(
-        shop.post(path_of(push), success_body(payment.provider_reference(), "1160", payment.receipt()))
-            .response.status,
-        200);
+    EXPECT_EQ(shop.post(path_of(push),
+                        success_body(payment.provider_reference(), "1160", payment.receipt()))
+                  .response.status,
+              200);
     shop.consume();
     EXPECT_EQ(shop.last_payment(order_id).quarantined(), 0);
     EXPECT_EQ(shop.booked("clearing:mpesa"), 116'000);
@@ -255,8 +272,8 @@ TEST(Push, OfAProcessThatDiedIsUnknown) {
     // Announced, and nobody lives who could know what came of it.
     const auto c = load_case(shop.books, kTenant, IntentId(payment_id));
     const auto now = shop.clock.now();
-    auto announced = settle(c, BeginAsk{.replica = "dead", .now = now, .resolve_by = now + 50ms}, now,
-                            "dead-ask");
+    auto announced = settle(c, BeginAsk{.replica = "dead", .now = now, .resolve_by = now + 50ms},
+                            now, "dead-ask");
     ASSERT_TRUE(shop.store.append(*announced.command).accepted());
     shop.runner = std::make_unique<eventlog::WorkRunner>(
         shop.store, shop.owners, eventlog::WorkOptions{.poll_ms = 5ms, .retry_delay_ms = 20ms});
@@ -309,8 +326,7 @@ TEST(Push, WhoseConnectionFailsAskedNobodyAndIsMadeAgain) {
     ASSERT_TRUE(shop.reaches(first, v1::PAYMENT_STATE_PAID));
     shop.stand_in_door.drain(0ms);
     const auto second = shop.check_out("bob");
-    ASSERT_TRUE(
-        shop.until([&] { return has_evidence(shop.last_payment(second), "ask_refused"); }));
+    ASSERT_TRUE(shop.until([&] { return has_evidence(shop.last_payment(second), "ask_refused"); }));
     const auto payment = shop.last_payment(second);
     EXPECT_TRUE(has_evidence(payment, "ask_refused", "not_sent"));
     EXPECT_FALSE(payment.outcome_unknown());
@@ -358,9 +374,7 @@ TEST(Person, IsCalledOnceWhenAnOutcomeStaysUnknownAndALateCallbackStillPays) {
     EXPECT_EQ(shop.recorded("push_accepted"), 1U);  // and never again
     for (int i = 0; i < 20; ++i) shop.consume();
     EXPECT_EQ(shop.count_events("PaymentNeedsPerson"), 1);
-    const auto left = shop.store.pool().with(
-        [](postgres::Session& session) { return session.query("select kind from work").rows(); });
-    EXPECT_EQ(left, 0);
+    EXPECT_EQ(shop.open_work(), 0);
 
     const auto push = shop.last_record("push_accepted");
     const std::string checkout(push.at("checkout_request_id").as_string());
@@ -381,11 +395,7 @@ TEST(Person, WhoWasCalledBeforeTheAnswerWasLostIsNotCalledAgain) {
     const auto order_id = shop.check_out("amina");
     ASSERT_TRUE(
         shop.until([&] { return has_evidence(shop.last_payment(order_id), "ask_unknown"); }));
-    ASSERT_TRUE(shop.until([&] {
-        return shop.store.pool().with([](postgres::Session& session) {
-            return session.query("select kind from work").rows();
-        }) == 0;
-    }));
+    ASSERT_TRUE(shop.until([&] { return shop.open_work() == 0; }));
     EXPECT_EQ(shop.count_events("PaymentNeedsPerson"), 1);
     EXPECT_EQ(shop.last_payment(order_id).person_reason(), v1::PERSON_NEEDED_REASON_CONTRADICTED);
 }
@@ -394,8 +404,8 @@ TEST(Person, WhoFindsTheMoneyPaysTheOrderOnceAndALateCallbackBooksNothing) {
     Shop shop(impatient_config());
     const auto order_id = lost_payment(shop);
     const auto payment_id = shop.payments_of(order_id).front();
-    const auto decided =
-        resolve(shop, payment_id, SaysPaid{.amount = {116'000, Currency::kes}, .receipt = "LATE000001"});
+    const auto decided = resolve(
+        shop, payment_id, SaysPaid{.amount = {116'000, Currency::kes}, .receipt = "LATE000001"});
     ASSERT_TRUE(shop.store.append(*decided.command).accepted());
     ASSERT_TRUE(shop.reaches(order_id, v1::PAYMENT_STATE_PAID));
     ASSERT_TRUE(
@@ -587,11 +597,7 @@ TEST(Payment, ThatExpiredIsAskedAboutNoLongerThanItIsSaid) {
     shop.payer({{"behaviour", "manual"}});
     const auto order_id = shop.check_out("amina");
     ASSERT_TRUE(shop.reaches(order_id, v1::PAYMENT_STATE_EXPIRED));
-    ASSERT_TRUE(shop.until([&] {
-        return shop.store.pool().with([](postgres::Session& session) {
-            return session.query("select kind from work").rows();
-        }) == 0;
-    }));
+    ASSERT_TRUE(shop.until([&] { return shop.open_work() == 0; }));
     EXPECT_EQ(shop.last_payment(order_id).state(), v1::PAYMENT_STATE_EXPIRED);
 }
 

@@ -227,9 +227,8 @@ TEST_F(PaymentDoors, AskAgainForAPhoneThatTheProviderCanAsk) {
         EXPECT_NE(failure.fields[0].description.find("Kenyan"), std::string::npos);
     }
     push.set_phone("00254 712 000 111");
-    EXPECT_EQ(
-        ok<v1::Payment>(*payments, &v1::PaymentService::Stub::InitiateStkPush, push).phone(),
-        "+254712000111");
+    EXPECT_EQ(ok<v1::Payment>(*payments, &v1::PaymentService::Stub::InitiateStkPush, push).phone(),
+              "+254712000111");
 }
 
 TEST_F(PaymentDoors, TellTheConversationOfAPaymentWithoutAnOrder) {

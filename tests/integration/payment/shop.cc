@@ -61,19 +61,18 @@ Shop::Shop(PaymentConfig given)
         std::make_unique<crypto::MasterKey>(*crypto::MasterKey::from_hex(config.master_key));
     accounts = std::make_unique<Accounts>(books, *master_key);
     leases = std::make_unique<Leases>(store.pool(), "r1");
-    daraja = std::make_unique<mpesa::Mpesa>(
-        client, *leases, config.master_key, clock,
-        mpesa::MpesaOptions{.base_url = config.daraja_base_url,
-                            .push_timeout = config.push_timeout_ms,
-                            .query_timeout = config.query_timeout_ms,
-                            .retry_wait = config.push_retry_ms,
-                            .token_margin = config.token_margin_ms});
+    daraja =
+        std::make_unique<mpesa::Mpesa>(client, *leases, config.master_key, clock,
+                                       mpesa::MpesaOptions{.base_url = config.daraja_base_url,
+                                                           .push_timeout = config.push_timeout_ms,
+                                                           .query_timeout = config.query_timeout_ms,
+                                                           .retry_wait = config.push_retry_ms,
+                                                           .token_margin = config.token_margin_ms});
     providers = std::make_unique<Providers>(std::vector<Provider*>{daraja.get(), &voucher});
     reactor = std::make_unique<Reactor>(books, tenants, *accounts, *providers, config, metrics);
     door = std::make_unique<Door>(store, callback_tokens, *providers, clock, metrics);
     http_door = std::make_unique<http::Server>(
-        http::ServerOptions{.body_bytes_max = config.callback_bytes_max},
-        door->router().handler());
+        http::ServerOptions{.body_bytes_max = config.callback_bytes_max}, door->router().handler());
     http_door->start();
     config.public_base_url = "http://127.0.0.1:" + std::to_string(http_door->port());
     asker = std::make_unique<Asker>(Asker::Parts{.store = store,
@@ -92,6 +91,10 @@ Shop::Shop(PaymentConfig given)
                    [this](const auto& row, auto done) { asker->on_attempt(row, done); });
     runner->handle(work::kUnclear,
                    [this](const auto& row, auto done) { asker->on_unclear(row, done); });
+    runner->handle(work::kOverdue, [this](const auto& row, auto done) {
+        due_dates.check(row);
+        done();
+    });
     runner->handle(work::kPoll, [this](const auto& row, auto done) { asker->on_poll(row, done); });
     runner->handle(work::kExpiry,
                    [this](const auto& row, auto done) { asker->on_expiry(row, done); });
@@ -120,9 +123,9 @@ Shop::Shop(PaymentConfig given)
         store.append(command);
     };
     connect(std::get<Account>(daraja->read_account({{"short_code", kShortCode},
-                                                   {"passkey", "pk"},
-                                                   {"consumer_key", "ck"},
-                                                   {"consumer_secret", "cs"}})));
+                                                    {"passkey", "pk"},
+                                                    {"consumer_key", "ck"},
+                                                    {"consumer_secret", "cs"}})));
     connect(std::get<Account>(voucher.read_account({{"till", "till7"}})));
 }
 
@@ -136,8 +139,7 @@ Shop::~Shop() {
 
 namespace {
 
-conversation::v1::CheckoutRequested checkout_of(const std::string& customer,
-                                                std::int64_t shillings,
+conversation::v1::CheckoutRequested checkout_of(const std::string& customer, std::int64_t shillings,
                                                 const std::string& currency) {
     conversation::v1::CheckoutRequested m;
     m.set_conversation_id("conversation-" + customer);
@@ -214,6 +216,12 @@ std::vector<std::string> Shop::refusals_of(const std::string& order_id) {
     return reasons;
 }
 
+int Shop::open_work() {
+    return store.pool().with([](postgres::Session& session) {
+        return session.query("select kind from work where kind <> 'overdue'").rows();
+    });
+}
+
 int Shop::count_events(const std::string& short_type) {
     int count = 0;
     for (int lane = 0; lane < kLanes; ++lane)
@@ -240,8 +248,7 @@ v1::Invoice Shop::invoice_of(const std::string& order_id) {
     v1::Invoice resource;
     const auto name = order(order_id).invoice();
     for (const auto& event :
-         store.read_stream(
-             invoice_stream(kTenant, InvoiceId(name.substr(name.rfind('/') + 1)))))
+         store.read_stream(invoice_stream(kTenant, InvoiceId(name.substr(name.rfind('/') + 1)))))
         apply(resource, event);
     return resource;
 }

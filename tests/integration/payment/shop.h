@@ -19,8 +19,9 @@
 #include "services/payment/adapters/asker.h"
 #include "services/payment/adapters/derive.h"
 #include "services/payment/adapters/door.h"
-#include "services/payment/adapters/projections.h"
+#include "services/payment/adapters/due_dates.h"
 #include "services/payment/adapters/person_watch.h"
+#include "services/payment/adapters/projections.h"
 #include "services/payment/adapters/reactor.h"
 #include "services/payment/adapters/streams.h"
 #include "services/payment/adapters/tenants.h"
@@ -33,8 +34,8 @@
 #include "tests/support/test_database.h"
 
 // The payment service without its bus: a real database, the real HTTP door and asker, the sandbox's
-// Daraja behind real HTTP, and a small second provider. A test says what conversation published and waits for what must come of
-// it.
+// Daraja behind real HTTP, and a small second provider. A test says what conversation published and
+// waits for what must come of it.
 namespace flowstack::payment::testing {
 
 inline constexpr int kLanes = 4;
@@ -72,6 +73,8 @@ public:
 
     // Why the checkouts of that order were refused, in order: "no_order", "already_paid, retry".
     std::vector<std::string> refusals_of(const std::string& order_id);
+    // Rows of work, but for the due dates of invoices that nobody has paid.
+    int open_work();
     // How many events of that type there are in all lanes, e.g. "PaymentNeedsPerson".
     int count_events(const std::string& short_type);
     std::vector<std::string> payments_of(const std::string& order_id);
@@ -131,6 +134,7 @@ public:
     std::unique_ptr<Door> door;
     std::unique_ptr<http::Server> http_door;
     std::unique_ptr<Asker> asker;
+    DueDates due_dates{store, books, clock};
     std::unique_ptr<eventlog::WorkRunner> runner;
     int checkouts = 0;
 

@@ -213,6 +213,31 @@ TEST(Invoice, ThatIsVoidKeepsItsNumberAndTurnsItsJournalRound) {
               InvoiceRejection::reason_missing);
 }
 
+TEST(Invoice, IsOverdueOnceAfterItsDueDateAndStillPayable) {
+    using namespace std::chrono_literals;
+    auto due_later = drafted();
+    due_later.due_at = Time{1'790'000'000s};
+    const InvoiceOverdue overdue{.invoice_id = kInvoice,
+                                 .order_id = OrderId("o1"),
+                                 .customer_id = CustomerId("c1"),
+                                 .conversation_id = ConversationId("conv"),
+                                 .order_number = "ORD-7K2M9Q",
+                                 .number = "INV-2026-000001",
+                                 .total = kes(100000),
+                                 .due_at = due_later.due_at};
+    const MarkOverdue due{.now = due_later.due_at};
+    EXPECT_EQ(invoice(due_later, kIssued).when(MarkOverdue{.now = due.now - 1us}).rejection(),
+              InvoiceRejection::not_due);
+    EXPECT_EQ(invoice(due_later, kIssued).when(due).events(), std::vector<InvoiceEvent>{overdue});
+    EXPECT_TRUE(invoice(due_later, kIssued, overdue).when(due).events().empty());
+    EXPECT_EQ(invoice(due_later, kIssued, overdue).when(PayInvoice{kIntent}).events(),
+              std::vector<InvoiceEvent>{kPaid});
+    EXPECT_TRUE(invoice(due_later, kIssued, kPaid).when(due).events().empty());
+    EXPECT_EQ(invoice(due_later).when(due).rejection(), InvoiceRejection::not_issued);
+    EXPECT_THROW(invoice(due_later, overdue).state(), CorruptStream);
+    EXPECT_THROW(invoice(due_later, kIssued, overdue, overdue).state(), CorruptStream);
+}
+
 TEST(Invoice, RefusesToReplayImpossibleHistory) {
     EXPECT_THROW(evolve(Invoice{}, kIssued), CorruptStream);
     EXPECT_THROW(invoice(drafted(), kIssued, kIssued).state(), CorruptStream);
