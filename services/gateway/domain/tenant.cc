@@ -12,7 +12,7 @@ using Answer = Decision<TenantEvent, TenantRejection>;
 Answer on(const NoTenant&, const RegisterTenant& c, const Installation& can) {
     if (!valid_tenant_id(c.tenant_id) || !faults_of(c.settings, can).empty())
         return TenantRejection::invalid_settings;
-    return TenantRegistered{c};
+    return TenantRegistered{.tenant = c};
 }
 Answer on(const KnownTenant&, const RegisterTenant&, const Installation&) {
     return TenantRejection::already_registered;
@@ -22,19 +22,19 @@ Answer on(const KnownTenant& t, const ChangeSettings& c, const Installation& can
     if (t.status == TenantStatus::closed) return TenantRejection::closed;
     if (!faults_of(c.settings, can).empty()) return TenantRejection::invalid_settings;
     if (c.settings == t.settings) return std::vector<TenantEvent>{};
-    return TenantSettingsChanged{c.settings};
+    return TenantSettingsChanged{.settings = c.settings};
 }
 Answer on(const KnownTenant& t, const SuspendTenant& c, const Installation&) {
     if (t.status != TenantStatus::active) return TenantRejection::not_active;
-    return TenantSuspended{c.reason};
+    return TenantSuspended{.reason = c.reason};
 }
 Answer on(const KnownTenant& t, const ResumeTenant& c, const Installation&) {
     if (t.status != TenantStatus::suspended) return TenantRejection::not_suspended;
-    return TenantResumed{c.reason};
+    return TenantResumed{.reason = c.reason};
 }
 Answer on(const KnownTenant& t, const CloseTenant& c, const Installation&) {
     if (t.status == TenantStatus::closed) return TenantRejection::closed;
-    return TenantClosed{c.reason};
+    return TenantClosed{.reason = c.reason};
 }
 template <class AnyCommand>
 Answer on(const NoTenant&, const AnyCommand&, const Installation&) {
@@ -42,8 +42,10 @@ Answer on(const NoTenant&, const AnyCommand&, const Installation&) {
 }
 
 Tenant after(const NoTenant&, const TenantRegistered& e) {
-    return KnownTenant{e.tenant.tenant_id, e.tenant.settings, e.tenant.channel_id,
-                       TenantStatus::active};
+    return KnownTenant{.tenant_id = e.tenant.tenant_id,
+                       .settings = e.tenant.settings,
+                       .first_channel_id = e.tenant.channel_id,
+                       .status = TenantStatus::active};
 }
 Tenant after(KnownTenant t, const TenantSettingsChanged& e) {
     t.settings = e.settings;
