@@ -5,7 +5,7 @@
 #include "services/conversation/domain/flow/check.h"
 
 // The trades of this build. A new one adds its words here and its part in step.cc
-// (docs/adr/0011-trades.md).
+// (docs/adr/0012-trades.md).
 namespace flowstack::conversation {
 
 const Vocabulary& vocabulary();
