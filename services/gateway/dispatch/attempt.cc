@@ -35,7 +35,7 @@ DispatchCounters dispatch_counters(metrics::Registry& metrics) {
 Attempts::Attempts(eventlog::Store& store, eventlog::Owners& owners, Directory& directory,
                    const DerivedKeys& keys, const Providers& providers, const Clock& clock,
                    const DispatcherOptions& options, const DispatchCounters& counters,
-                   MessageStreams& streams, std::shared_ptr<Pool> readers,
+                   MessageStreams& streams, std::shared_ptr<ThreadPool> readers,
                    std::shared_ptr<Loop> loop, AttemptListener& listener)
     : store_(store),
       owners_(owners),
@@ -190,7 +190,7 @@ void Attempts::write_outcome(const AttemptPtr& attempt, const Outcome& outcome) 
 }
 
 void Attempts::fold_again(const AttemptPtr& attempt, const Outcome& outcome) {
-    readers_->post([self = shared_from_this(), attempt, outcome] {
+    read("an outcome", [self = shared_from_this(), attempt, outcome] {
         try {
             const auto folded =
                 self->streams_.folds().load(message_stream(attempt->tenant, attempt->message_id));
@@ -211,6 +211,13 @@ void Attempts::fold_again(const AttemptPtr& attempt, const Outcome& outcome) {
     });
 }
 
+// The queue of the readers is longer than all messages that may be in flight. If it is full all the
+// same, the attempt stays open and becomes UNKNOWN with the next owner of its lane.
+void Attempts::read(const char* what, std::function<void()> job) {
+    if (!readers_->post(std::move(job)))
+        log::error("work of the dispatcher was dropped: too much waits", {{"what", what}});
+}
+
 // Once for every rotation: each message of the channel would say the same.
 void Attempts::warn_of_credentials(const ChannelEntry& channel) {
     auto& warned = credentials_warned_[channel.tenant + "/" + channel.channel.channel_id];
@@ -223,7 +230,7 @@ void Attempts::warn_of_credentials(const ChannelEntry& channel) {
 void Attempts::pause(const std::shared_ptr<const ChannelEntry>& channel, const SendError& refusal) {
     const auto reason =
         "provider error" + (refusal.code.empty() ? "" : " " + refusal.code) + ": " + refusal.title;
-    readers_->post([self = shared_from_this(), channel, reason] {
+    read("a pause", [self = shared_from_this(), channel, reason] {
         const std::string channel_id = channel->channel.channel_id;
         try {
             const auto stream = channel_stream(channel->tenant, channel_id);
@@ -288,7 +295,7 @@ void Attempts::append(const eventlog::Command& command, Then then) {
                                 log::warn("append repeated: the store did not answer",
                                           {{"command", command.id}, {"error", away.what()}});
                             }
-                            self->readers_->post([self, command, then] {
+                            self->read("an append", [self, command, then] {
                                 std::this_thread::sleep_for(kStoreRetryMs);
                                 self->append(command, then);
                             });

@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "common/core/clock.h"
+#include "common/core/thread_pool.h"
 #include "common/eventlog/owners.h"
 #include "common/eventlog/store.h"
 #include "common/observability/metrics.h"
@@ -22,7 +23,6 @@
 #include "services/gateway/dispatch/message_streams.h"
 #include "services/gateway/dispatch/options.h"
 #include "services/gateway/domain/message.h"
-#include "services/gateway/inbound/pool.h"
 #include "services/gateway/providers/provider.h"
 
 // One attempt to send a message: decide → append SendAttempted (guards: the contact's version, our
@@ -91,7 +91,7 @@ public:
     Attempts(eventlog::Store& store, eventlog::Owners& owners, Directory& directory,
              const DerivedKeys& keys, const Providers& providers, const Clock& clock,
              const DispatcherOptions& options, const DispatchCounters& counters,
-             MessageStreams& streams, std::shared_ptr<Pool> readers, std::shared_ptr<Loop> loop,
+             MessageStreams& streams, std::shared_ptr<ThreadPool> readers, std::shared_ptr<Loop> loop,
              AttemptListener& listener);
 
     // Decides on what was read and writes the attempt, or why there is none.
@@ -112,6 +112,7 @@ private:
     void settle(const AttemptPtr& attempt, const Outcome& outcome);
     void write_outcome(const AttemptPtr& attempt, const Outcome& outcome);
     void fold_again(const AttemptPtr& attempt, const Outcome& outcome);
+    void read(const char* what, std::function<void()> job);
     void warn_of_credentials(const ChannelEntry& channel);
     void pause(const std::shared_ptr<const ChannelEntry>& channel, const SendError& refusal);
     void give_back(const AttemptPtr& attempt, bool still_queued);
@@ -129,7 +130,7 @@ private:
     const DispatcherOptions options_;
     const DispatchCounters counters_;
     MessageStreams& streams_;
-    std::shared_ptr<Pool> readers_;
+    std::shared_ptr<ThreadPool> readers_;
     std::shared_ptr<Loop> loop_;
     AttemptListener& listener_;
 

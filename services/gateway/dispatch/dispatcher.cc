@@ -10,6 +10,7 @@
 #include <thread>
 
 #include "common/core/broken_world.h"
+#include "common/core/thread_pool.h"
 #include "common/observability/log.h"
 #include "services/gateway/dispatch/attempt.h"
 #include "services/gateway/dispatch/channel_queue.h"
@@ -18,7 +19,6 @@
 #include "services/gateway/dispatch/loop.h"
 #include "services/gateway/dispatch/message_streams.h"
 #include "services/gateway/dispatch/queue_reader.h"
-#include "services/gateway/inbound/pool.h"
 
 namespace flowstack::gateway {
 namespace {
@@ -74,7 +74,10 @@ struct Dispatcher::State final : AttemptListener {
           options(std::move(opts)),
           rows_gauge(metrics.gauge("flowstack_gateway_dispatch_rows",
                                    "queue rows that the dispatcher holds")),
-          readers(std::make_shared<Pool>(options.read_threads, kReadsQueuedMax)),
+          readers(std::make_shared<ThreadPool>(ThreadPoolOptions{
+              .name = "dispatch-read",
+              .threads = options.read_threads,
+              .waiting_max = kReadsQueuedMax})),
           streams(s, d, c, options.policy, "dispatcher:" + options.replica),
           facts(s, d, contacts, streams, c, options.window_margin_ms),
           queue_reader(s.options().database_url),
@@ -366,7 +369,7 @@ struct Dispatcher::State final : AttemptListener {
     metrics::Gauge rows_gauge;
 
     std::shared_ptr<Loop> loop = std::make_shared<Loop>();
-    std::shared_ptr<Pool> readers;
+    std::shared_ptr<ThreadPool> readers;
     MessageStreams streams;
     FactsReader facts;
     QueueReader queue_reader;
@@ -405,7 +408,7 @@ void Dispatcher::stop(milliseconds grace) {
     state_->loop->wake();
     if (state_->thread.joinable()) state_->thread.join();
     state_->loop->close();
-    state_->readers->stop();
+    state_->readers->stop(ThreadPool::Waiting::run);
 }
 
 void Dispatcher::wake(Time due_at) {

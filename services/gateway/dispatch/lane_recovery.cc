@@ -52,7 +52,7 @@ std::vector<std::int32_t> LaneRecovery::open_lanes() const {
 
 // First what an old owner has left open, then the queues.
 void LaneRecovery::recover(int lane, const eventlog::OwnerGuard& guard) {
-    readers_.post([this, lane, guard] {
+    const bool taken = readers_.post([this, lane, guard] {
         std::vector<Retry> retries;
         try {
             declare_lost(lane, guard);
@@ -74,6 +74,9 @@ void LaneRecovery::recover(int lane, const eventlog::OwnerGuard& guard) {
             known.open = true;
         });
     });
+    if (taken) return;
+    lanes_[lane].epoch = 0;
+    lanes_[lane].again_at = Steady::now() + kStoreAwayRetryMs;
 }
 
 std::vector<LaneRecovery::Retry> LaneRecovery::retries_of(int lane) {

@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "common/core/thread_pool.h"
 #include "services/gateway/dispatch/attempt.h"
 
 // Takes over the lanes that this replica comes to own. For attempt_start_ms_max an old owner may
@@ -29,7 +30,7 @@ public:
     // `on_retry` hears of a lane's retries on the dispatcher's thread, before the lane is open.
     LaneRecovery(eventlog::Store& store, eventlog::Owners& owners, const Clock& clock,
                  const DispatcherOptions& options, const DispatchCounters& counters,
-                 MessageStreams& streams, const Attempts& attempts, Pool& readers, Loop& loop,
+                 MessageStreams& streams, const Attempts& attempts, ThreadPool& readers, Loop& loop,
                  OnRetry on_retry)
         : store_(store),
           owners_(owners),
@@ -68,7 +69,7 @@ private:
     const DispatchCounters counters_;
     MessageStreams& streams_;
     const Attempts& attempts_;
-    Pool& readers_;
+    ThreadPool& readers_;
     Loop& loop_;
     OnRetry on_retry_;
     std::map<int, Lane> lanes_;

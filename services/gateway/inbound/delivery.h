@@ -7,6 +7,7 @@
 #include <thread>
 #include <vector>
 
+#include "common/core/thread_pool.h"
 #include "common/eventlog/store.h"
 #include "common/http/message.h"
 #include "common/observability/metrics.h"
@@ -14,7 +15,6 @@
 #include "services/gateway/adapters/directory.h"
 #include "services/gateway/inbound/customers.h"
 #include "services/gateway/inbound/element_commands.h"
-#include "services/gateway/inbound/pool.h"
 
 // One verified webhook on its way into the log.
 namespace flowstack::gateway {
@@ -39,7 +39,7 @@ struct InboundParts {
     Contacts& contacts;
     const DerivedKeys& keys;
     Customers& customers;
-    Pool& lookups;
+    ThreadPool& lookups;
     const InboundCounters& counters;
 };
 

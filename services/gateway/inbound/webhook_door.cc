@@ -29,7 +29,9 @@ WebhookDoor::WebhookDoor(const Providers& providers, eventlog::Store& store, Dir
       rejected_(store, ids, clock),
       customers_(options.customers_cached_max),
       parts_{store, directory, contacts, keys, customers_, lookups_, counters_},
-      lookups_(options.lookup_threads, options.lookups_queued_max) {
+      lookups_({.name = "lookups",
+                .threads = options.lookup_threads,
+                .waiting_max = options.lookups_queued_max}) {
     directory.on_merge([this](const std::string& tenant, const std::string& customer) {
         customers_.forget(tenant, customer);
     });
@@ -39,7 +41,7 @@ WebhookDoor::~WebhookDoor() { stop(); }
 
 void WebhookDoor::stop() {
     rejected_.stop();
-    lookups_.stop();
+    lookups_.stop(ThreadPool::Waiting::run);
 }
 
 void WebhookDoor::add_routes(http::Router& router) {

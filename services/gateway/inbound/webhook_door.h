@@ -5,6 +5,7 @@
 #include <string_view>
 
 #include "common/core/ids.h"
+#include "common/core/thread_pool.h"
 #include "common/eventlog/store.h"
 #include "common/http/router.h"
 #include "common/http/server.h"
@@ -55,7 +56,7 @@ private:
     RejectedSignatures rejected_;
     Customers customers_;
     InboundParts parts_;
-    Pool lookups_;  // last: its threads use everything above
+    ThreadPool lookups_;  // last: its threads use everything above
 };
 
 }  // namespace flowstack::gateway

@@ -27,9 +27,15 @@ struct Finally {
 }  // namespace
 
 Asker::Asker(Parts parts)
-    : parts_(std::move(parts)), crew_(parts_.config.provider_calls_max, kRowsWaitingMax) {}
+    : parts_(std::move(parts)),
+      calls_({.name = "asker",
+              .threads = parts_.config.provider_calls_max,
+              .waiting_max = kRowsWaitingMax}) {}
 
-void Asker::stop() { crew_.stop(); }
+void Asker::stop() {
+    stopping_ = true;
+    calls_.stop(ThreadPool::Waiting::dropped);
+}
 
 void Asker::on_ask(const eventlog::WorkRow& row, Done done) {
     hand(row, std::move(done), &Asker::ask);
@@ -48,7 +54,7 @@ void Asker::on_expiry(const eventlog::WorkRow& row, Done done) {
 }
 
 void Asker::hand(const eventlog::WorkRow& row, Done done, Work work) {
-    const bool taken = crew_.run([this, row, done, work] {
+    const bool taken = calls_.post([this, row, done, work] {
         const Finally finally{done};
         try {
             (this->*work)(row);
@@ -103,7 +109,7 @@ bool Asker::announce(const eventlog::WorkRow& row, const Case& c,
         } catch (const postgres::StoreUnavailable&) {
             // Its fate is unknown: the same command again gives the first answer. We have not
             // called yet.
-            if (attempt == kAppendTries || crew_.stopping()) throw;
+            if (attempt == kAppendTries || stopping_) throw;
             std::this_thread::sleep_for(kStoreRetryMs);
         }
     }
@@ -288,7 +294,7 @@ void Asker::learn(const std::string& tenant, const IntentId& intent_id,
         } catch (const Unavailable& error) {
             // Only this process knows the evidence, so it waits for the store. If the process dies,
             // the attempt row makes the outcome unknown.
-            if (crew_.stopping()) throw;
+            if (stopping_) throw;
             log::warn("evidence waits for the store",
                       {{"intent", intent_id.text()}, {"what", what}, {"error", error.what()}});
             std::this_thread::sleep_for(kStoreRetryMs);

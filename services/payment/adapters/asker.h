@@ -1,5 +1,6 @@
 #pragma once
 
+#include <atomic>
 #include <functional>
 #include <memory>
 #include <set>
@@ -7,10 +8,10 @@
 
 #include "common/core/clock.h"
 #include "common/core/guarded.h"
+#include "common/core/thread_pool.h"
 #include "common/eventlog/work.h"
 #include "services/payment/adapters/accounts.h"
 #include "services/payment/adapters/callback_token.h"
-#include "services/payment/adapters/crew.h"
 #include "services/payment/adapters/leases.h"
 #include "services/payment/adapters/settlement.h"
 #include "services/payment/config.h"
@@ -46,6 +47,7 @@ public:
         std::string replica;
     };
     explicit Asker(Parts parts);
+    ~Asker() { stop(); }
 
     // For Host::work: each hands the row to one of the asker's threads and comes back at once.
     // While too many rows wait for a thread, the row is done at once: it stays, and is handed out
@@ -90,7 +92,8 @@ private:
 
     Parts parts_;
     Guarded<std::set<std::string>> calling_;  // intents whose call is in flight here
-    Crew crew_;
+    std::atomic<bool> stopping_ = false;
+    ThreadPool calls_;  // last: its threads use everything above
 };
 
 }  // namespace flowstack::payment
