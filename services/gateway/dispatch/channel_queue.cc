@@ -10,9 +10,13 @@ using resilience::Duration;
 using resilience::Gcra;
 using resilience::GcraLimit;
 
+// The fullest second holds a burst and an even pace behind it: rate + burst - 1 messages. That may
+// not exceed per_second, however little of it is kept for inbound messages.
 GcraLimit number_limit(const ChannelLimits& limits) {
-    const int rate = std::max(1, limits.per_second - limits.inbound_headroom_per_second);
-    return {static_cast<double>(rate), std::max(1, rate / 4)};
+    const int share = std::max(1, limits.per_second - limits.inbound_headroom_per_second);
+    const int burst = std::max(1, share / 4);
+    const int rate = std::clamp(limits.per_second - burst + 1, 1, share);
+    return {static_cast<double>(rate), burst};
 }
 
 // When to look again at what has to wait: a millisecond later than it says, so that it may go then.

@@ -247,13 +247,17 @@ std::size_t fullest_second(const std::vector<ChannelQueue::Instant>& moments) {
     return most;
 }
 
-TEST(ChannelQueue, ANumberKeepsItsLimitInEverySlidingSecondAndUsesIt) {
-    const ChannelLimits limits;  // 80 a second, 20 of them kept for what comes in
-    TheQueue q(limits, in_flight(10'000));
+struct Sent {
     std::vector<ChannelQueue::Instant> begun, called;
+};
+// Ten seconds of a campaign that never waits for customers, with a rest of a second in between:
+// after it a whole burst is there.
+Sent campaign_of_ten_seconds(const ChannelLimits& limits) {
+    TheQueue q(limits, in_flight(10'000));
+    Sent sent;
+    auto& [begun, called] = sent;
     int customers = 0;
     for (const auto start = q.now; q.now < start + 10s; q.now += 1ms) {
-        // A rest of a second in between: after it a whole burst is there.
         const bool resting = q.now >= start + 4s && q.now < start + 5s;
         while (!resting && q.queue.room(kPriorityCampaign) > 0) {
             const auto id = "customer-" + std::to_string(customers++);
@@ -269,15 +273,38 @@ TEST(ChannelQueue, ANumberKeepsItsLimitInEverySlidingSecondAndUsesIt) {
             q.finish(id);
         }
     }
-    EXPECT_LE(fullest_second(begun), 80U);
-    EXPECT_LE(fullest_second(called), 80U);
-    EXPECT_GE(called.size(), 9U * 60U - 5U);
-    EXPECT_LE(called.size(), 10U * 60U + 15U);
+    return sent;
+}
+
+TEST(ChannelQueue, ANumberKeepsItsLimitInEverySlidingSecondAndUsesIt) {
+    const ChannelLimits limits;  // 80 a second, 20 of them kept for what comes in
+    const auto sent = campaign_of_ten_seconds(limits);
+    EXPECT_LE(fullest_second(sent.begun), 80U);
+    EXPECT_LE(fullest_second(sent.called), 80U);
+    EXPECT_GE(sent.called.size(), 9U * 60U - 5U);
+    EXPECT_LE(sent.called.size(), 10U * 60U + 15U);
+}
+
+TEST(ChannelQueue, ANumberKeepsItsLimitHoweverLittleIsKeptForInboundMessages) {
+    for (const int headroom : {0, 1, 5, 20, 79})
+        for (const int per_second : {80, 250}) {
+            ChannelLimits limits;
+            limits.per_second = per_second;
+            limits.inbound_headroom_per_second = headroom;
+            const auto sent = campaign_of_ten_seconds(limits);
+            const auto most = static_cast<std::size_t>(per_second);
+            EXPECT_LE(fullest_second(sent.begun), most) << per_second << " " << headroom;
+            EXPECT_LE(fullest_second(sent.called), most) << per_second << " " << headroom;
+            // Three quarters of what it may send leave at least.
+            const auto share = most - static_cast<std::size_t>(headroom);
+            EXPECT_GE(sent.called.size() + 9, 9 * share * 3 / 4) << per_second << " " << headroom;
+        }
 }
 
 TEST(ChannelQueue, AttemptsWhoseAppendsEndTogetherAreStillCalledAtTheNumbersRate) {
     ChannelLimits limits = kNoLimits;
-    limits.per_second = 8;  // a burst of 2
+    limits.per_second = 9;
+    limits.inbound_headroom_per_second = 1;  // 8 a second, a burst of 2
     TheQueue q(limits);
     Ids announced;
     // Begun one by one, as the limit allows, and written all at the same moment.
