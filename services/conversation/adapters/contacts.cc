@@ -6,6 +6,8 @@
 
 #include "common/rpc/channel.h"
 #include "common/rpc/error.h"
+#include "common/rpc/resource_name.h"
+#include "common/rpc/timestamp.h"
 #include "flowstack/gateway/v1/contact_service.grpc.pb.h"
 
 namespace flowstack::conversation {
@@ -20,16 +22,15 @@ KnownContact GatewayContacts::of_phone(const std::string& tenant, const std::str
     grpc::ClientContext context;
     rpc::set_timeout(context, kCallTimeoutMs);
     gateway::v1::ResolveContactRequest request;
-    request.set_parent("tenants/" + tenant);
+    request.set_parent(rpc::tenant_name(tenant));
     request.set_phone(phone);
     request.set_channel_id(channel_id);
     gateway::v1::Contact contact;
     const auto status =
         gateway::v1::ContactService::NewStub(gateway_)->ResolveContact(&context, request, &contact);
     if (const auto failure = rpc::failure_of(status)) throw *failure;
-    const auto& closes = contact.window_expire_time();
     return {contact.customer_id(), contact.channel_id(),
-            from_unix_micros(closes.seconds() * 1'000'000 + closes.nanos() / 1000)};
+            rpc::time_of(contact.window_expire_time())};
 }
 
 }  // namespace flowstack::conversation

@@ -4,6 +4,7 @@
 #include <stdexcept>
 
 #include "common/eventlog/payload.h"
+#include "common/rpc/timestamp.h"
 #include "flowstack/conversation/v1/conversation_events.pb.h"
 #include "flowstack/conversation/v1/conversation_service.pb.h"
 #include "flowstack/conversation/v1/customer_events.pb.h"
@@ -16,12 +17,6 @@ namespace {
 using eventlog::is;
 using eventlog::parsed;
 using eventlog::Recorded;
-
-void set(google::protobuf::Timestamp* out, Time at) {
-    const auto micros = unix_micros(at);
-    out->set_seconds(micros / 1'000'000);
-    out->set_nanos(static_cast<std::int32_t>(micros % 1'000'000) * 1000);
-}
 
 }  // namespace
 
@@ -37,10 +32,10 @@ void apply(v1::Conversation& c, const Recorded& event) {
         c.set_flow_key(e.flow_key());
         c.set_flow_version(e.flow_version());
         c.set_language(e.language());
-        set(c.mutable_create_time(), event.recorded_at);
+        rpc::set_time(*c.mutable_create_time(), event.recorded_at);
     } else if (is<v1::CustomerSpoke>(event)) {
-        set(c.mutable_last_inbound_time(),
-            from_unix_micros(parsed<v1::CustomerSpoke>(event).sent_at_us()));
+        rpc::set_time(*c.mutable_last_inbound_time(),
+                      from_unix_micros(parsed<v1::CustomerSpoke>(event).sent_at_us()));
     } else if (is<v1::ConversationAdvanced>(event)) {
         const auto e = parsed<v1::ConversationAdvanced>(event);
         c.set_state(std::string(text_of(lifecycle_of(e.to_state()))));
@@ -60,7 +55,7 @@ void apply(v1::Conversation& c, const Recorded& event) {
     } else if (is<v1::CheckoutRequested>(event)) {
         c.set_order_id(parsed<v1::CheckoutRequested>(event).order_id());
     }
-    set(c.mutable_update_time(), event.recorded_at);
+    rpc::set_time(*c.mutable_update_time(), event.recorded_at);
     c.set_etag(std::to_string(event.version));
 }
 
@@ -72,7 +67,7 @@ void apply(v1::Customer& c, const Recorded& event) {
         c.set_display_name(e.personal().name());
         c.set_phone(e.personal().phone());
         c.set_language(e.language());
-        set(c.mutable_create_time(), event.recorded_at);
+        rpc::set_time(*c.mutable_create_time(), event.recorded_at);
     } else if (is<v1::CustomerChanged>(event)) {
         const auto e = parsed<v1::CustomerChanged>(event);
         if (e.has_language()) c.set_language(e.language());
@@ -90,7 +85,7 @@ void apply(v1::Customer& c, const Recorded& event) {
     } else if (is<v1::CustomerConversationStarted>(event)) {
         c.set_conversation_id(parsed<v1::CustomerConversationStarted>(event).conversation_id());
     }
-    set(c.mutable_update_time(), event.recorded_at);
+    rpc::set_time(*c.mutable_update_time(), event.recorded_at);
     c.set_etag(std::to_string(event.version));
 }
 

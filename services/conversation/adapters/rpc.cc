@@ -1,7 +1,5 @@
 #include "services/conversation/adapters/rpc.h"
 
-#include <google/protobuf/timestamp.pb.h>
-
 #include <algorithm>
 
 #include "common/eventlog/turn.h"
@@ -10,45 +8,6 @@
 #include "flowstack/common/v1/error_reason.pb.h"
 
 namespace flowstack::conversation {
-namespace {
-
-constexpr std::size_t kIdBytesMax = 200;
-
-bool good_id(std::string_view id) {
-    return !id.empty() && id.size() <= kIdBytesMax && id.find('/') == std::string_view::npos;
-}
-
-}  // namespace
-
-ResourceName parse_name(const std::string& name, const std::string& collection,
-                        const std::string& field) {
-    constexpr std::string_view kTenants = "tenants/";
-    const auto wrong = [&]() -> rpc::Failure {
-        return rpc::invalid_field(field, "must be tenants/{tenant}/" + collection + "/{id}");
-    };
-    if (!name.starts_with(kTenants)) throw wrong();
-    const auto slash = name.find('/', kTenants.size());
-    if (slash == std::string::npos) throw wrong();
-    const auto middle = "/" + collection + "/";
-    if (name.compare(slash, middle.size(), middle) != 0) throw wrong();
-    ResourceName result{name.substr(kTenants.size(), slash - kTenants.size()),
-                        name.substr(slash + middle.size())};
-    if (!good_id(result.tenant) || !good_id(result.id)) throw wrong();
-    return result;
-}
-
-std::string parse_parent(const std::string& parent) {
-    constexpr std::string_view kTenants = "tenants/";
-    if (!parent.starts_with(kTenants) || !good_id(std::string_view(parent).substr(kTenants.size())))
-        throw rpc::invalid_field("parent", "must be tenants/{tenant}");
-    return parent.substr(kTenants.size());
-}
-
-void set(google::protobuf::Timestamp* out, Time at) {
-    const auto micros = unix_micros(at);
-    out->set_seconds(micros / 1'000'000);
-    out->set_nanos(static_cast<std::int32_t>(micros % 1'000'000) * 1000);
-}
 
 void refuse(const std::vector<Problem>& problems, const std::string& prefix) {
     std::vector<rpc::FieldViolation> violations;

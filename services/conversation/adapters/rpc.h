@@ -11,6 +11,7 @@
 #include "common/core/ids.h"
 #include "common/eventlog/read_model.h"
 #include "common/rpc/error.h"
+#include "common/rpc/resource_name.h"
 #include "services/conversation/adapters/contacts.h"
 #include "services/conversation/adapters/content.h"
 #include "services/conversation/adapters/streams.h"
@@ -21,7 +22,6 @@ class Service;
 }
 namespace google::protobuf {
 class Message;
-class Timestamp;
 }  // namespace google::protobuf
 namespace flowstack::rpc {
 class Server;
@@ -61,16 +61,9 @@ void place_order(const Doors& doors, const v1::PlaceOrderRequest& request,
 
 // --- Shared by both
 
-// "tenants/{tenant}/products/{product}" taken apart. Throws rpc::Failure that names `field`.
-struct ResourceName {
-    std::string tenant;
-    std::string id;
-};
-ResourceName parse_name(const std::string& name, const std::string& collection,
-                        const std::string& field = "name");
-std::string parse_parent(const std::string& parent);  // "tenants/{tenant}"
-
-void set(google::protobuf::Timestamp* out, Time at);
+using rpc::parse_name;
+using rpc::parse_parent;
+using rpc::ResourceName;
 
 // Problems of the domain as violations below `prefix` ("template.").
 [[noreturn]] void refuse(const std::vector<Problem>& problems, const std::string& prefix);

@@ -5,6 +5,7 @@
 #include <set>
 
 #include "common/rpc/server.h"
+#include "common/rpc/timestamp.h"
 #include "flowstack/common/v1/error_reason.pb.h"
 #include "flowstack/conversation/v1/catalog_service.grpc.pb.h"
 #include "flowstack/conversation/v1/flow_service.grpc.pb.h"
@@ -66,7 +67,7 @@ void show(const std::string& tenant, const StoredTemplate& stored, v1::Template&
     out.set_description(t.description);
     out.set_active(t.active);
     out.set_version(t.version);
-    set(out.mutable_update_time(), stored.saved_at);
+    rpc::set_time(*out.mutable_update_time(), stored.saved_at);
     out.set_etag(std::to_string(t.version));
 }
 
@@ -380,7 +381,7 @@ private:
         out.set_version(version);
         if (!google::protobuf::util::JsonStringToMessage(document, out.mutable_document()).ok())
             throw rpc::internal();
-        if (at) set(out.mutable_create_time(), *at);
+        if (at) rpc::set_time(*out.mutable_create_time(), *at);
         out.set_etag(std::to_string(version));
     }
 
@@ -464,7 +465,7 @@ void show(const std::string& tenant, const StoredProduct& stored, std::int64_t v
     out.set_active(p.active);
     if (p.on_hand) out.set_on_hand(*p.on_hand);
     out.set_reserved(p.reserved());
-    set(out.mutable_update_time(), stored.changed_at);
+    rpc::set_time(*out.mutable_update_time(), stored.changed_at);
     out.set_etag(std::to_string(version));
 }
 

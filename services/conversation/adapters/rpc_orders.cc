@@ -2,6 +2,7 @@
 
 #include <optional>
 
+#include "common/rpc/timestamp.h"
 #include "common/text/phone.h"
 #include "flowstack/conversation/v1/conversation_events.pb.h"
 #include "flowstack/conversation/v1/conversation_service.pb.h"
@@ -39,7 +40,7 @@ void show(const std::string& tenant, const std::vector<eventlog::Recorded>& even
             set(out.mutable_total(), taken->total);
             out.set_notified(taken->window_closes_at > event.occurred_at);
             if (!out.notified()) out.set_not_notified_reason("window_closed");
-            set(out.mutable_create_time(), event.occurred_at);
+            rpc::set_time(*out.mutable_create_time(), event.occurred_at);
         } else if (std::holds_alternative<CheckoutRequested>(fact)) {
             v1::CheckoutRequested checkout;
             if (!checkout.ParseFromString(event.payload)) throw rpc::internal();

@@ -2,6 +2,7 @@
 
 #include "common/rpc/caller.h"
 #include "common/rpc/server.h"
+#include "common/rpc/timestamp.h"
 #include "common/service/pages.h"
 #include "flowstack/common/v1/error_reason.pb.h"
 #include "flowstack/common/v1/message_content.pb.h"
@@ -48,7 +49,7 @@ void describe(const eventlog::Recorded& event, v1::HistoryEntry& entry) {
     entry.set_version(event.version);
     entry.set_lane(event.lane);
     entry.set_position(event.position);
-    set(entry.mutable_time(), event.recorded_at);
+    rpc::set_time(*entry.mutable_time(), event.recorded_at);
     entry.set_type(event.type);
     entry.set_actor(event.meta.actor);
     if (const auto& cause = event.meta.causation)

@@ -1,7 +1,5 @@
 #include "services/gateway/adapters/resources.h"
 
-#include <google/protobuf/timestamp.pb.h>
-
 #include "common/core/overloaded.h"
 #include "flowstack/gateway/v1/channel_service.pb.h"
 #include "flowstack/gateway/v1/contact_service.pb.h"
@@ -67,16 +65,6 @@ void describe(v1::Message& resource, const std::string& tenant, const QueueMessa
 }
 
 }  // namespace
-
-void set_time(google::protobuf::Timestamp& proto, Time at) {
-    const auto micros = unix_micros(at);
-    proto.set_seconds(micros / 1'000'000);
-    proto.set_nanos(static_cast<std::int32_t>(micros % 1'000'000) * 1000);
-}
-
-Time time_of(const google::protobuf::Timestamp& proto) {
-    return from_unix_micros(proto.seconds() * 1'000'000 + proto.nanos() / 1000);
-}
 
 v1::Tenant tenant_resource(const KnownTenant& tenant, std::int64_t version) {
     v1::Tenant resource;

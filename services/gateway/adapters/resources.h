@@ -5,11 +5,9 @@
 #include <string>
 
 #include "common/core/time.h"
+#include "common/rpc/timestamp.h"
 #include "services/gateway/adapters/codec.h"
 
-namespace google::protobuf {
-class Timestamp;
-}
 namespace flowstack::gateway::v1 {
 class Tenant;
 class Channel;
@@ -34,7 +32,7 @@ void move_along(v1::Contact& contact, const std::string& tenant, const ContactEv
 void move_along(v1::Message& message, const std::string& tenant, const MessageEvent& event,
                 Time recorded_at, std::int64_t version);
 
-void set_time(google::protobuf::Timestamp& proto, Time at);
-Time time_of(const google::protobuf::Timestamp& proto);
+using rpc::set_time;
+using rpc::time_of;
 
 }  // namespace flowstack::gateway

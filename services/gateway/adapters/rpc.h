@@ -14,6 +14,7 @@
 #include "common/eventlog/read_model.h"
 #include "common/eventlog/store.h"
 #include "common/rpc/error.h"
+#include "common/rpc/resource_name.h"
 #include "common/service/one_effect.h"
 #include "services/gateway/adapters/contacts.h"
 #include "services/gateway/adapters/directory.h"
@@ -66,10 +67,7 @@ std::vector<NamedService> make_message_services(const Doors& doors);
 
 // "tenants/{tenant}" and "tenants/{tenant}/<collection>/{id}"; NOT_FOUND for everything else.
 std::string tenant_in(const std::string& name);
-struct ResourceName {
-    std::string tenant;
-    std::string id;
-};
+using rpc::ResourceName;
 ResourceName name_in(const std::string& name, std::string_view collection);
 
 // What a request makes, once (common/service/one_effect.h).
