@@ -217,4 +217,18 @@ Membership::Report Membership::report() const {
     return report;
 }
 
+std::optional<LaneOwner> living_owner(postgres::Session& session, int lane) {
+    const auto rows = session.query(
+        R"sql(
+        select o.replica, o.owner_epoch, o.taken_at
+          from lane_owner o
+          join replicas r on r.name = o.replica and r.incarnation = o.incarnation
+                         and r.alive_until > clock_timestamp()
+         where o.lane = $1)sql",
+        postgres::Params().add(lane));
+    if (rows.rows() == 0) return std::nullopt;
+    return LaneOwner{
+        .replica = rows.text(0, 0), .owner_epoch = rows.int8(0, 1), .since = rows.time(0, 2)};
+}
+
 }  // namespace flowstack::eventlog

@@ -103,4 +103,13 @@ private:
     std::map<int, Steady::time_point> without_owner_since_;
 };
 
+// Who works on a lane, as PostgreSQL has it. Nothing when nobody does: its last owner gave it back,
+// its lease ran out, or it was started anew since.
+struct LaneOwner {
+    std::string replica;
+    std::int64_t owner_epoch = 0;
+    Time since{};
+};
+std::optional<LaneOwner> living_owner(postgres::Session& session, int lane);
+
 }  // namespace flowstack::eventlog

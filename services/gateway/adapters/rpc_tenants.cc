@@ -5,6 +5,7 @@
 
 #include "common/crypto/encoding.h"
 #include "common/crypto/hash.h"
+#include "common/eventlog/membership.h"
 #include "common/rpc/server.h"
 #include "common/service/pages.h"
 #include "flowstack/common/v1/error_reason.pb.h"
@@ -490,13 +491,10 @@ private:
         for (int priority = 0; priority < kPriorities; ++priority)
             kinds.push_back(dispatch_kind(channel.id, priority));
         doors_.store.pool().with([&](postgres::Session& session) {
-            const auto owner = session.query(
-                "select replica, owner_epoch, taken_at from lane_owner where lane = $1",
-                postgres::Params().add(lane));
-            if (owner.rows() != 0 && owner.int8(0, 1) > 0) {
-                out.set_owner(owner.text(0, 0));
-                out.set_owner_epoch(owner.int8(0, 1));
-                set_time(*out.mutable_owned_since(), owner.time(0, 2));
+            if (const auto owner = eventlog::living_owner(session, lane)) {
+                out.set_owner(owner->replica);
+                out.set_owner_epoch(owner->owner_epoch);
+                set_time(*out.mutable_owned_since(), owner->since);
             }
             const auto queued = session.query(
                 "select count(*), coalesce(min(due_at), 'epoch') from work where lane = $1 and "

@@ -132,6 +132,26 @@ TEST_F(Replicas, TheLanesOfOneThatIsSilentGoToTheOthersWhenItsLeaseHasRunOut) {
     EXPECT_GE(std::chrono::steady_clock::now() - killed, kShort / 2);
 }
 
+TEST_F(Replicas, NobodyIsNamedAsTheOwnerOfALaneWhoseReplicasLeaseHasRunOut) {
+    const auto owner = [&] {
+        return store.pool().with(
+            [](postgres::Session& session) { return living_owner(session, 3); });
+    };
+    EXPECT_FALSE(owner()) << "nobody has taken it yet";
+    auto one = start("0", kShort);
+    one->step();
+    ASSERT_TRUE(owner());
+    EXPECT_EQ(owner()->replica, "0");
+    one.reset();
+    std::this_thread::sleep_for(2 * kShort);
+    EXPECT_FALSE(owner());
+    one = start("0");
+    EXPECT_FALSE(owner()) << "it was started anew and has not taken the lane";
+    one->step();
+    ASSERT_TRUE(owner());
+    EXPECT_EQ(owner()->owner_epoch, 2);
+}
+
 TEST_F(Replicas, OneThatWasOnlySilentSeesThatItsLanesAreAnothers) {
     const auto first = start("0", kShort);
     const auto second = start("1", kShort);

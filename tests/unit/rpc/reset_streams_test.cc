@@ -207,7 +207,9 @@ TEST_F(ResetStreams, BurstsOfThousandsDoNotAddUpInMemory) {
     GTEST_SKIP() << "AddressSanitizer keeps freed memory back, so resident memory says nothing";
 #endif
     constexpr int kStreams = 5'000;
-    constexpr std::size_t kMoreMibMax = 64;
+    // Four bursts that added up would hold about 400 MiB more. How much one needs at most depends
+    // on how far the server is behind the sender: 80 MiB more were seen on a busy machine.
+    constexpr std::size_t kMoreMibMax = 200;
     open();
     const auto flood = [&] {
         RawConnection connection(server->port());
