@@ -8,10 +8,9 @@
 //
 //   1. tax = subtotal × tax rate, to the nearest minor unit, halves away from zero. Once on the
 //      subtotal and not per line, so that the lines' order and splitting change nothing.
-//   2. KES only: the total is rounded to the nearest whole shilling, halves up, because M-Pesa
-//   takes
-//      whole shillings only. A positive total below half a shilling becomes one shilling. The
-//      difference (−0.49 … +0.99) is the rounding.
+//   2. KES only: the total is rounded to the nearest whole shilling, halves up, because mobile
+//      money takes whole shillings only. A positive total below half a shilling becomes one
+//      shilling. The difference (−0.49 … +0.99) is the rounding.
 //   3. total = subtotal + tax + rounding
 namespace flowstack {
 

@@ -44,7 +44,7 @@ ClientResult not_sent(std::string error) {
     return {.outcome = Outcome::not_sent, .response = {}, .error = std::move(error)};
 }
 
-// "https://graph.facebook.com"
+// "https://api.example.com"
 std::string_view host_of(std::string_view url) {
     const auto scheme = url.find("://");
     return url.substr(0, url.find('/', scheme == std::string_view::npos ? 0 : scheme + 3));

@@ -13,8 +13,8 @@
 #include "services/payment/domain/intent.h"
 
 // What a payment provider is to this service. A provider is one folder below providers/ and one
-// line in main.cc; nothing else names it. To add one, derive from Provider and read mpesa/mpesa.h
-// for an example. tests/integration/payment/voucher.h is a small one.
+// line in main.cc; nothing else names it. To add one, derive from Provider;
+// tests/integration/payment/voucher.h is a small example.
 namespace flowstack::payment {
 
 // A currency that a provider takes, and which amounts of it.
@@ -169,7 +169,7 @@ public:
     // What is meant when nobody names one.
     Provider& usual() const { return *providers_.front(); }
     const std::vector<Provider*>& all() const { return providers_; }
-    // "mpesa, voucher", for error texts.
+    // "voucher, card", for error texts.
     std::string names() const;
 
 private:
