@@ -4,6 +4,7 @@
 
 #include "common/eventlog/turn.h"
 #include "common/rpc/channel.h"
+#include "common/rpc/resource_name.h"
 #include "flowstack/gateway/v1/contact_service.grpc.pb.h"
 
 namespace flowstack::service {
@@ -33,7 +34,7 @@ std::optional<v1::Contact> GatewayContacts::find(const std::string& tenant,
     grpc::ClientContext context;
     rpc::set_timeout(context, kCallTimeoutMs);
     v1::GetContactRequest request;
-    request.set_name("tenants/" + tenant + "/contacts/" + customer_id);
+    request.set_name(rpc::resource_name(tenant, "contacts", customer_id));
     v1::Contact contact;
     const auto stub = v1::ContactService::NewStub(gateway_);
     if (!answered(stub->GetContact(&context, request, &contact))) return {};
@@ -45,7 +46,7 @@ std::optional<v1::Contact> GatewayContacts::with_phone(const std::string& tenant
     grpc::ClientContext context;
     rpc::set_timeout(context, kCallTimeoutMs);
     v1::ListContactsRequest request;
-    request.set_parent("tenants/" + tenant);
+    request.set_parent(rpc::tenant_name(tenant));
     request.set_phone(phone);
     request.set_page_size(1);
     v1::ListContactsResponse found;

@@ -4,6 +4,7 @@
 
 #include "common/eventlog/turn.h"
 #include "common/rpc/channel.h"
+#include "common/rpc/resource_name.h"
 #include "flowstack/gateway/v1/tenant_service.grpc.pb.h"
 
 namespace flowstack::service {
@@ -29,7 +30,7 @@ std::shared_ptr<const gateway::v1::Tenant> GatewayTenants::at_least(const std::s
     grpc::ClientContext context;
     rpc::set_timeout(context, kCallTimeoutMs);
     gateway::v1::GetTenantRequest request;
-    request.set_name("tenants/" + tenant);
+    request.set_name(rpc::tenant_name(tenant));
     auto answer = std::make_shared<gateway::v1::Tenant>();
     const auto status =
         gateway::v1::TenantService::NewStub(gateway_)->GetTenant(&context, request, answer.get());

@@ -4,6 +4,7 @@
 #include <stdexcept>
 
 #include "common/eventlog/payload.h"
+#include "common/rpc/resource_name.h"
 #include "common/rpc/timestamp.h"
 #include "flowstack/conversation/v1/conversation_events.pb.h"
 #include "flowstack/conversation/v1/conversation_service.pb.h"
@@ -23,7 +24,7 @@ using eventlog::Recorded;
 void apply(v1::Conversation& c, const Recorded& event) {
     if (is<v1::ConversationOpened>(event)) {
         const auto e = parsed<v1::ConversationOpened>(event);
-        c.set_name("tenants/" + event.stream.tenant + "/conversations/" + e.conversation_id());
+        c.set_name(rpc::resource_name(event.stream.tenant, "conversations", e.conversation_id()));
         c.set_conversation_id(e.conversation_id());
         c.set_customer_id(e.customer_id());
         c.set_channel_id(e.channel_id());
@@ -62,7 +63,7 @@ void apply(v1::Conversation& c, const Recorded& event) {
 void apply(v1::Customer& c, const Recorded& event) {
     if (is<v1::CustomerSeen>(event)) {
         const auto e = parsed<v1::CustomerSeen>(event);
-        c.set_name("tenants/" + event.stream.tenant + "/customers/" + e.customer_id());
+        c.set_name(rpc::resource_name(event.stream.tenant, "customers", e.customer_id()));
         c.set_customer_id(e.customer_id());
         c.set_display_name(e.personal().name());
         c.set_phone(e.personal().phone());

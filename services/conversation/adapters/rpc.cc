@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "common/eventlog/turn.h"
+#include "common/rpc/resource_name.h"
 #include "common/service/one_effect.h"
 #include "common/service/pages.h"
 #include "flowstack/common/v1/error_reason.pb.h"
@@ -20,7 +21,7 @@ TenantFacts tenant_facts(const Doors& doors, const std::string& tenant, std::int
     try {
         return doors.tenants.at_least(tenant, version);
     } catch (const std::invalid_argument&) {
-        throw rpc::not_found("tenants/" + tenant);
+        throw rpc::not_found(rpc::tenant_name(tenant));
     }
 }
 

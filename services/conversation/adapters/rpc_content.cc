@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <set>
 
+#include "common/rpc/resource_name.h"
 #include "common/rpc/server.h"
 #include "common/rpc/timestamp.h"
 #include "flowstack/common/v1/error_reason.pb.h"
@@ -59,7 +60,7 @@ eventlog::Command one(const Doors& doors, const std::string& tenant,
 
 void show(const std::string& tenant, const StoredTemplate& stored, v1::Template& out) {
     const auto& t = stored.current;
-    out.set_name("tenants/" + tenant + "/templates/" + t.key);
+    out.set_name(rpc::resource_name(tenant, "templates", t.key));
     out.set_template_key(t.key);
     out.set_kind(std::string(text_of(t.kind)));
     for (const auto& [language, variant] : t.variants)
@@ -376,7 +377,7 @@ private:
 
     static void show(const std::string& tenant, const std::string& key, std::int64_t version,
                      const std::string& document, std::optional<Time> at, v1::Flow& out) {
-        out.set_name("tenants/" + tenant + "/flows/" + key);
+        out.set_name(rpc::resource_name(tenant, "flows", key));
         out.set_flow_key(key);
         out.set_version(version);
         if (!google::protobuf::util::JsonStringToMessage(document, out.mutable_document()).ok())
@@ -455,7 +456,7 @@ private:
 void show(const std::string& tenant, const StoredProduct& stored, std::int64_t version,
           v1::Product& out) {
     const auto& p = stored.product;
-    out.set_name("tenants/" + tenant + "/products/" + p.id);
+    out.set_name(rpc::resource_name(tenant, "products", p.id));
     out.set_product_id(p.id);
     out.set_display_name(p.name);
     for (const auto& alias : p.aliases) out.add_aliases(alias);
@@ -471,7 +472,7 @@ void show(const std::string& tenant, const StoredProduct& stored, std::int64_t v
 
 void show(const std::string& tenant, const Promotion& promotion, std::int64_t version,
           v1::Promotion& out) {
-    out.set_name("tenants/" + tenant + "/promotions/" + promotion.promotion_id);
+    out.set_name(rpc::resource_name(tenant, "promotions", promotion.promotion_id));
     out.set_promotion_id(promotion.promotion_id);
     for (const auto& [language, text] : promotion.text) (*out.mutable_text())[language] = text;
     out.set_active(promotion.active);
@@ -585,7 +586,7 @@ private:
     void show_product(const std::string& tenant, const std::string& id, v1::Product& response) {
         const auto folded = doors_.books.products.load(stream(tenant, category::kProduct, id));
         if (!folded.state.product.exists())
-            throw rpc::not_found("tenants/" + tenant + "/products/" + id);
+            throw rpc::not_found(rpc::resource_name(tenant, "products", id));
         response.Clear();
         show(tenant, folded.state, folded.version, response);
     }

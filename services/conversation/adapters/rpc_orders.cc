@@ -2,6 +2,7 @@
 
 #include <optional>
 
+#include "common/rpc/resource_name.h"
 #include "common/rpc/timestamp.h"
 #include "common/text/phone.h"
 #include "flowstack/conversation/v1/conversation_events.pb.h"
@@ -16,7 +17,7 @@ constexpr const char* kMethod = "place_order";
 
 rpc::Failure refused(const std::string& tenant, const std::string& customer_id,
                      PlaceRejection rejection) {
-    const auto subject = "tenants/" + tenant + "/customers/" + customer_id;
+    const auto subject = rpc::resource_name(tenant, "customers", customer_id);
     switch (rejection) {
         case PlaceRejection::with_person:
             return rpc::wrong_state(subject,
@@ -44,7 +45,7 @@ void show(const std::string& tenant, const std::vector<eventlog::Recorded>& even
         } else if (std::holds_alternative<CheckoutRequested>(fact)) {
             v1::CheckoutRequested checkout;
             if (!checkout.ParseFromString(event.payload)) throw rpc::internal();
-            out.set_name("tenants/" + tenant + "/orders/" + checkout.order_id());
+            out.set_name(rpc::resource_name(tenant, "orders", checkout.order_id()));
             out.set_order_id(checkout.order_id());
             out.set_customer_id(checkout.customer_id());
             out.set_conversation_id(checkout.conversation_id());
@@ -73,7 +74,7 @@ void place_order(const Doors& doors, const v1::PlaceOrderRequest& request,
         // order by them.
         const auto facts = tenant_facts(doors, tenant, kNewestSettings);
         if (facts.status != "ACTIVE")
-            throw rpc::tenant_not_active("tenants/" + tenant,
+            throw rpc::tenant_not_active(rpc::tenant_name(tenant),
                                          "The tenant is " + facts.status + ": it takes no orders.");
         const auto product =
             doors.books.products.load(stream(tenant, category::kProduct, asked.product_id))

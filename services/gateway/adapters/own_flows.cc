@@ -6,6 +6,7 @@
 
 #include "common/rpc/channel.h"
 #include "common/rpc/error.h"
+#include "common/rpc/resource_name.h"
 #include "flowstack/conversation/v1/flow_service.grpc.pb.h"
 
 namespace flowstack::gateway {
@@ -20,7 +21,7 @@ bool has_published_flow(const std::shared_ptr<grpc::Channel>& channel, const std
     grpc::ClientContext context;
     rpc::set_timeout(context, kCallTimeoutMs);
     conversation::v1::GetFlowRequest request;
-    request.set_name("tenants/" + tenant + "/flows/" + flow_key);
+    request.set_name(rpc::resource_name(tenant, "flows", flow_key));
     conversation::v1::Flow flow;
     const auto status =
         conversation::v1::FlowService::NewStub(channel)->GetFlow(&context, request, &flow);

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "common/rpc/resource_name.h"
 #include "flowstack/gateway/v1/channel_service.pb.h"
 #include "flowstack/gateway/v1/contact_service.pb.h"
 #include "flowstack/gateway/v1/inbound_events.pb.h"
@@ -141,7 +142,8 @@ void project_inbound(const Recorded& event, Turn& turn) {
         resource_of<v1::Contact>(turn, event.stream.tenant, "contact", received.customer_id());
     if (resource.customer_id().empty()) {
         // The contact's own event comes later in the same append.
-        resource.set_name("tenants/" + event.stream.tenant + "/contacts/" + received.customer_id());
+        resource.set_name(
+            rpc::resource_name(event.stream.tenant, "contacts", received.customer_id()));
         resource.set_customer_id(received.customer_id());
         set_time(*resource.mutable_create_time(), event.recorded_at);
     }

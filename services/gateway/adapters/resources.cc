@@ -1,6 +1,7 @@
 #include "services/gateway/adapters/resources.h"
 
 #include "common/core/overloaded.h"
+#include "common/rpc/resource_name.h"
 #include "flowstack/gateway/v1/channel_service.pb.h"
 #include "flowstack/gateway/v1/contact_service.pb.h"
 #include "flowstack/gateway/v1/message_service.pb.h"
@@ -54,7 +55,7 @@ void set_error(v1::Message& message, const SendError& error) {
 }
 
 void describe(v1::Message& resource, const std::string& tenant, const QueueMessage& m) {
-    resource.set_name("tenants/" + tenant + "/messages/" + m.message_id);
+    resource.set_name(rpc::resource_name(tenant, "messages", m.message_id));
     resource.set_message_id(m.message_id);
     resource.set_customer_id(m.customer_id);
     resource.set_channel_id(m.channel_id);
@@ -68,7 +69,7 @@ void describe(v1::Message& resource, const std::string& tenant, const QueueMessa
 
 v1::Tenant tenant_resource(const KnownTenant& tenant, std::int64_t version) {
     v1::Tenant resource;
-    resource.set_name("tenants/" + tenant.tenant_id);
+    resource.set_name(rpc::tenant_name(tenant.tenant_id));
     resource.set_tenant_id(tenant.tenant_id);
     to_proto(tenant.settings, *resource.mutable_settings());
     resource.set_settings_version(version);
@@ -82,7 +83,7 @@ v1::Channel channel_resource(const std::string& tenant, const KnownChannel& know
                              std::int64_t version) {
     const auto& channel = known.channel;
     v1::Channel resource;
-    resource.set_name("tenants/" + tenant + "/channels/" + channel.channel_id);
+    resource.set_name(rpc::resource_name(tenant, "channels", channel.channel_id));
     resource.set_channel_id(channel.channel_id);
     resource.set_kind(channel.kind);
     resource.set_external_id(channel.external_id);
@@ -114,7 +115,7 @@ v1::Contact contact_resource(const std::string& tenant, const Contact& contact,
                               resource.set_merged_into(c.into);
                           }},
                contact);
-    resource.set_name("tenants/" + tenant + "/contacts/" + resource.customer_id());
+    resource.set_name(rpc::resource_name(tenant, "contacts", resource.customer_id()));
     resource.set_etag(std::to_string(version));
     return resource;
 }
@@ -141,7 +142,8 @@ v1::Message message_resource(const std::string& tenant, const Message& m, std::i
 void move_along(v1::Contact& contact, const std::string& tenant, const ContactEvent& event,
                 Time recorded_at, std::int64_t version) {
     std::visit(Overloaded{[&](const ContactSeen& e) {
-                              contact.set_name("tenants/" + tenant + "/contacts/" + e.customer_id);
+                              contact.set_name(
+                                  rpc::resource_name(tenant, "contacts", e.customer_id));
                               contact.set_customer_id(e.customer_id);
                               contact.set_channel_id(e.channel_id);
                               contact.set_profile_name(e.profile_name);

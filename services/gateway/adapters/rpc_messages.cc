@@ -7,6 +7,7 @@
 #include <set>
 
 #include "common/core/broken_world.h"
+#include "common/rpc/resource_name.h"
 #include "common/rpc/server.h"
 #include "common/service/pages.h"
 #include "flowstack/common/v1/error_reason.pb.h"
@@ -36,14 +37,14 @@ void check_tenant(const Doors& doors, const std::string& tenant) {
     // Registered a moment ago, or not at all.
     const auto folded = doors.directory.tenants().load(tenant_stream(tenant));
     if (!std::holds_alternative<KnownTenant>(folded.state))
-        throw rpc::not_found("tenants/" + tenant);
+        throw rpc::not_found(rpc::tenant_name(tenant));
 }
 
 eventlog::Folded<Message> fold_message(eventlog::Folds<MessageCodec>& folds,
                                        const ResourceName& name) {
     auto folded = folds.load(message_stream(name.tenant, name.id));
     if (std::holds_alternative<stage::Absent>(folded.state.stage))
-        throw rpc::not_found("tenants/" + name.tenant + "/messages/" + name.id);
+        throw rpc::not_found(rpc::resource_name(name.tenant, "messages", name.id));
     return folded;
 }
 
@@ -199,7 +200,7 @@ private:
     void show(const ResourceName& name, v1::Message& out) {
         const auto events = doors_.store.read_stream(message_stream(name.tenant, name.id));
         if (events.empty() || events.front().type != v1::MessageQueued::descriptor()->full_name())
-            throw rpc::not_found("tenants/" + name.tenant + "/messages/" + name.id);
+            throw rpc::not_found(rpc::resource_name(name.tenant, "messages", name.id));
         out.Clear();
         for (const auto& event : events)
             move_along(out, name.tenant, decode_message(event.type, event.payload),
@@ -505,7 +506,7 @@ private:
     void show(const ResourceName& name, v1::Contact& response) {
         const auto folded = doors_.contacts.folds().load(contact_stream(name.tenant, name.id));
         if (folded.version == 0)
-            throw rpc::not_found("tenants/" + name.tenant + "/contacts/" + name.id);
+            throw rpc::not_found(rpc::resource_name(name.tenant, "contacts", name.id));
         response = contact_resource(name.tenant, folded.state, folded.version);
         // The window is not in the contact's own stream: as far as the read model knows.
         v1::Contact seen;

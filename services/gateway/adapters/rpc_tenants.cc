@@ -6,6 +6,7 @@
 #include "common/crypto/encoding.h"
 #include "common/crypto/hash.h"
 #include "common/eventlog/membership.h"
+#include "common/rpc/resource_name.h"
 #include "common/rpc/server.h"
 #include "common/service/pages.h"
 #include "flowstack/common/v1/error_reason.pb.h"
@@ -28,7 +29,7 @@ constexpr std::size_t kKeyBytes = 32;
 eventlog::Folded<Tenant> fold_tenant(const Doors& doors, const std::string& tenant) {
     auto folded = doors.directory.tenants().load(tenant_stream(tenant));
     if (!std::holds_alternative<KnownTenant>(folded.state))
-        throw rpc::not_found("tenants/" + tenant);
+        throw rpc::not_found(rpc::tenant_name(tenant));
     return folded;
 }
 
@@ -40,7 +41,7 @@ void show_tenant(const Doors& doors, const std::string& tenant, v1::Tenant& out)
 eventlog::Folded<Channel> fold_channel(const Doors& doors, const ResourceName& name) {
     auto folded = doors.directory.channel_folds().load(channel_stream(name.tenant, name.id));
     if (!std::holds_alternative<KnownChannel>(folded.state))
-        throw rpc::not_found("tenants/" + name.tenant + "/channels/" + name.id);
+        throw rpc::not_found(rpc::resource_name(name.tenant, "channels", name.id));
     return folded;
 }
 
@@ -336,7 +337,7 @@ private:
             return key_command(tenant, key_id, eventlog::kCreate, created);
         });
         doors_.directory.apply({tenant, "api_key", key_id});
-        response.set_name("tenants/" + tenant + "/apiKeys/" + key_id);
+        response.set_name(rpc::resource_name(tenant, "apiKeys", key_id));
         response.set_display_name(request.display_name());
         if (!effect.replayed()) response.set_key(key);
     }

@@ -6,6 +6,7 @@
 #include <cstdio>
 
 #include "common/core/time.h"
+#include "common/rpc/timestamp.h"
 #include "services/gateway/rest/rest_calls.h"
 
 namespace flowstack::gateway {
@@ -177,10 +178,8 @@ JsonObject& JsonObject::amount(const char* member, const common::v1::Money& valu
 }
 JsonObject& JsonObject::time(const char* member, const pb::Timestamp& at) {
     name(member);
-    text_ += at.seconds() == 0 && at.nanos() == 0
-                 ? "null"
-                 : http::json_string(
-                       to_rfc3339(from_unix_micros(at.seconds() * 1'000'000 + at.nanos() / 1000)));
+    text_ += at.seconds() == 0 && at.nanos() == 0 ? "null"
+                                                  : http::json_string(to_rfc3339(rpc::time_of(at)));
     return *this;
 }
 JsonObject& JsonObject::json(const char* member, std::string_view document) {
