@@ -545,6 +545,8 @@ private:
             return command_on(doors_, by_channel(name.id), channel_stream(name.tenant, name.id),
                               folded.expected(), decision);
         });
+        // When the caller reads the answer, this replica's dispatcher goes by it.
+        doors_.directory.apply({name.tenant, "channel", name.id});
         show_channel(doors_, name, response);
     }
 

@@ -246,6 +246,7 @@ void Attempts::pause(const std::shared_ptr<const ChannelEntry>& channel, const S
             command.parts.push_back(
                 {stream, folded.expected(), encode_all(decision.events(), self->clock_.now())});
             self->store_.append(std::move(command));
+            self->directory_.apply({channel->tenant, "channel", channel_id});
             log::error("channel paused: its provider refuses every message",
                        {{"tenant", channel->tenant}, {"channel", channel_id}, {"reason", reason}});
         } catch (const std::exception& error) {

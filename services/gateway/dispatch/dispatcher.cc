@@ -240,6 +240,9 @@ struct Dispatcher::State final : AttemptListener {
             queue.forget_waiting();
             return;
         }
+        if (const auto entry = directory.channel(channel.entry->tenant,
+                                                 channel.entry->channel.channel_id))
+            channel_of(entry);
         queue.set_suspended(stands_still(channel));
         for (auto& row : queue.begin(instant(Steady::now()))) {
             auto attempt = std::make_shared<Attempt>();

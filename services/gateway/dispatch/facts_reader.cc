@@ -51,7 +51,9 @@ void FactsReader::read_facts(Attempt& attempt, const eventlog::Folded<Contact>& 
     const auto tenant = directory_.tenant(attempt.tenant);
     attempt.facts.tenant_suspended = tenant && tenant->tenant.status == TenantStatus::suspended;
     attempt.facts.tenant_closed = tenant && tenant->tenant.status == TenantStatus::closed;
-    attempt.facts.channel_paused = attempt.channel->paused;
+    // As it is now: the attempt may have waited since its channel was looked up.
+    const auto channel = directory_.channel(attempt.tenant, attempt.channel->channel.channel_id);
+    attempt.facts.channel_paused = channel && channel->paused;
     attempt.facts.window_margin = window_margin_;
 }
 

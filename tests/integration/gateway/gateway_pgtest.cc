@@ -1140,6 +1140,28 @@ TEST_F(ChannelsRpc, AreOfTheFirstProviderWhenNobodyNamesOne) {
     EXPECT_EQ(channel->limits().per_second(), cloud_api.default_limits().per_second);
 }
 
+TEST_F(ChannelsRpc, AreKnownToTheDispatcherAsTheyAreWhenTheCallerReadsTheAnswer) {
+    ASSERT_TRUE(registered("one", spec("ECHO", "echo-7")));
+    const auto known = [&] { return directory.channel("one", "ch1"); };
+    const auto called = [&](auto method, auto request) {
+        request.set_name("tenants/one/channels/ch1");
+        v1::Channel channel;
+        grpc::ClientContext context;
+        rpc::set_timeout(context, 20s);
+        return std::invoke(method, *channels, &context, request, &channel).ok();
+    };
+    v1::PauseChannelRequest pause;
+    pause.set_reason("stocktaking");
+    ASSERT_TRUE(called(&v1::ChannelService::Stub::PauseChannel, pause));
+    EXPECT_TRUE(known()->paused);
+    ASSERT_TRUE(called(&v1::ChannelService::Stub::ResumeChannel, v1::ResumeChannelRequest()));
+    EXPECT_FALSE(known()->paused);
+    v1::UpdateLimitsRequest update;
+    update.mutable_limits()->set_per_second(20);
+    ASSERT_TRUE(called(&v1::ChannelService::Stub::UpdateLimits, update));
+    EXPECT_EQ(known()->channel.limits.per_second, 20);
+}
+
 TEST_F(ChannelsRpc, HaveTheLimitsOfTheirProviderWhereNobodySaysAny) {
     auto wanted = spec("ECHO", "echo-7");
     wanted.mutable_limits()->set_pair_burst(3);
