@@ -48,6 +48,8 @@ struct Connection {
     std::string answer;
 };
 
+}  // namespace
+
 int connect_to(int port) {
     const int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
     sockaddr_in address{};
@@ -63,9 +65,7 @@ int connect_to(int port) {
     return fd;
 }
 
-// The status of a whole answer at the front of `text`, which it takes away; 0 while it is not
-// whole.
-int take_answer(std::string& text) {
+int take_answer(std::string& text, std::string* body) {
     const auto end = text.find("\r\n\r\n");
     if (end == std::string::npos || text.size() < 12) return 0;
     std::size_t length = 0;
@@ -83,11 +83,10 @@ int take_answer(std::string& text) {
     if (text.size() < end + 4 + length) return 0;
     int status = -1;
     std::from_chars(text.data() + 9, text.data() + 12, status);
+    if (body != nullptr) *body = text.substr(end + 4, length);
     text.erase(0, end + 4 + length);
     return status;
 }
-
-}  // namespace
 
 std::string customer_phone(std::size_t n) { return fmt::format("+2547{:08}", 10'000'000 + n); }
 

@@ -29,6 +29,12 @@ private:
     std::vector<std::size_t> ends_;
 };
 
+// A connection to a program on this machine; throws when nobody listens there.
+int connect_to(int port);
+// The status of a whole HTTP answer at the front of `text`, which it takes away; 0 while it is not
+// whole. Its body goes to `body`, if wanted.
+int take_answer(std::string& text, std::string* body = nullptr);
+
 // "+2547…" of customer n, as in the webhooks.
 std::string customer_phone(std::size_t n);
 
