@@ -33,6 +33,11 @@ bool reached(const Goal& goal, double figure) {
     return goal.kind == Goal::Kind::at_least ? figure >= goal.factor : figure <= goal.factor;
 }
 
+std::string text_of(const Goal& goal, const std::string& unit) {
+    return (goal.kind == Goal::Kind::at_least ? "≥ " : "≤ ") + number_text(goal.factor) +
+           (goal.peer.empty() ? " " + unit : " × " + goal.peer);
+}
+
 json::object spread_json(const std::vector<double>& samples) {
     const auto spread = spread_of(samples);
     return {{"value", rounded(spread.median)},
@@ -69,6 +74,11 @@ json::object json_of(const Entry& entry) {
         checks.push_back(
             json::object{{"name", check.name}, {"ok", check.ok}, {"value", check.value}});
     out["checks"] = std::move(checks);
+    if (entry.guard) {
+        const auto holds = guard_holds(entry);
+        out["guard"] = json::object{{"text", text_of(*entry.guard, entry.unit)},
+                                    {"holds", holds ? json::value(*holds) : json::value(nullptr)}};
+    }
     return out;
 }
 
@@ -78,6 +88,21 @@ bool checks_hold(const Entry& entry) {
     return true;
 }
 
+// What a goal is judged by: the entry's median, or its ratio to the peer. Nothing when it was not
+// measured.
+std::optional<double> figure_for(const Goal& goal, const Entry& entry) {
+    if (entry.samples.empty()) return std::nullopt;
+    if (goal.peer.empty()) return spread_of(entry.samples).median;
+    const auto peer = entry.peers.find(goal.peer);
+    if (peer == entry.peers.end() || peer->second.samples.empty()) return std::nullopt;
+    return ratio_of(entry.samples, peer->second.samples);
+}
+
+std::string say(const std::optional<bool>& verdict, const char* yes, const char* no) {
+    if (!verdict) return "cannot be said";
+    return *verdict ? yes : no;
+}
+
 }  // namespace
 
 std::optional<bool> met(const Entry& entry) {
@@ -85,28 +110,56 @@ std::optional<bool> met(const Entry& entry) {
     if (entry.goals.empty() || entry.samples.empty()) return std::nullopt;
     bool unknown = false;
     for (const auto& goal : entry.goals) {
-        double figure = spread_of(entry.samples).median;
-        if (!goal.peer.empty()) {
-            const auto peer = entry.peers.find(goal.peer);
-            if (peer == entry.peers.end() || peer->second.samples.empty()) {
-                unknown = true;
-                continue;
-            }
-            figure = ratio_of(entry.samples, peer->second.samples);
-        }
-        if (!reached(goal, figure)) return false;
+        const auto figure = figure_for(goal, entry);
+        if (!figure)
+            unknown = true;
+        else if (!reached(goal, *figure))
+            return false;
     }
     if (unknown) return std::nullopt;
     return true;
+}
+
+std::optional<bool> guard_holds(const Entry& entry) {
+    if (!entry.guard) return std::nullopt;
+    if (!checks_hold(entry)) return false;
+    const auto figure = figure_for(*entry.guard, entry);
+    if (!figure) return std::nullopt;
+    return reached(*entry.guard, *figure);
+}
+
+GuardVerdict judge_guards(const std::vector<Entry>& entries) {
+    GuardVerdict verdict{true, ""};
+    for (const auto& entry : entries) {
+        if (!entry.guard) continue;
+        const auto& guard = *entry.guard;
+        if (!verdict.text.empty()) verdict.text += ", ";
+        verdict.text += entry.name + " ";
+        if (const auto figure = figure_for(guard, entry)) {
+            verdict.text += number_text(*figure);
+            verdict.text += guard.peer.empty() ? " " + entry.unit : " × " + guard.peer;
+        } else {
+            const auto peer = entry.peers.find(guard.peer);
+            const bool known = peer != entry.peers.end() && !peer->second.missing.empty();
+            verdict.text +=
+                "not compared" +
+                (known ? " (" + guard.peer + " is missing: " + peer->second.missing + ")"
+                       : std::string());
+        }
+        verdict.text += guard.kind == Goal::Kind::at_most ? " (at most " : " (at least ";
+        verdict.text += number_text(guard.factor) + ")";
+        if (!checks_hold(entry)) verdict.text += " and a check failed";
+        if (guard_holds(entry) != true) verdict.ok = false;
+    }
+    if (verdict.text.empty()) return {false, "no entry of this run has a guard"};
+    return verdict;
 }
 
 std::string goal_text(const Entry& entry) {
     std::string text;
     for (const auto& goal : entry.goals) {
         if (!text.empty()) text += ", ";
-        text += goal.kind == Goal::Kind::at_least ? "≥ " : "≤ ";
-        text += goal.peer.empty() ? number_text(goal.factor) + " " + entry.unit
-                                  : number_text(goal.factor) + " × " + goal.peer;
+        text += text_of(goal, entry.unit);
     }
     return text;
 }
@@ -130,8 +183,10 @@ std::string table_of(const std::vector<Entry>& entries) {
                                number_text(spread.min), number_text(spread.max));
         }
         if (const auto goal = goal_text(entry); !goal.empty())
-            out += fmt::format("  goal {}: {}", goal,
-                               !verdict ? "cannot be said" : (*verdict ? "met" : "MISSED"));
+            out += fmt::format("  goal {}: {}", goal, say(verdict, "met", "MISSED"));
+        if (entry.guard)
+            out += fmt::format("  guard {}: {}", text_of(*entry.guard, entry.unit),
+                               say(guard_holds(entry), "holds", "BROKEN"));
         out += '\n';
         for (const auto& [name, peer] : entry.peers) {
             if (peer.samples.empty()) {

@@ -37,6 +37,9 @@ struct Entry {
     std::vector<Goal> goals;
     std::map<std::string, Peer> peers;
     std::vector<Check> checks;
+    // What no change may do to this figure; `--check` fails when it did. A goal is where the figure
+    // is to get, a guard is how far it may fall.
+    std::optional<Goal> guard;
 };
 
 // Whether every goal is reached, judged by medians. Nothing when it cannot be said: a peer that a
@@ -47,8 +50,21 @@ std::optional<bool> met(const Entry& entry);
 std::string goal_text(const Entry& entry);
 
 // An array of {name, value, unit, min, max, goal, met, peers, checks}; `met` is null when unknown.
+// An entry with a guard also has `guard` {text, holds}.
 std::string json_of(const std::vector<Entry>& entries);
 std::string table_of(const std::vector<Entry>& entries);
+
+// Whether the guard holds, judged by medians like a goal. Nothing when it cannot be said.
+std::optional<bool> guard_holds(const Entry& entry);
+
+// The verdict of `--check` over all guards of a run.
+struct GuardVerdict {
+    // Every guard holds, and there is one. A guard that could not be judged does not hold: a check
+    // that compares nothing must not pass.
+    bool ok = false;
+    std::string text;  // "e2e/50/cpu 4 × Node (at most 1.25), …"
+};
+GuardVerdict judge_guards(const std::vector<Entry>& entries);
 
 // False when a check failed: the figures are worth nothing then.
 bool sound(const std::vector<Entry>& entries);

@@ -93,5 +93,62 @@ TEST(Report, WhatWasNotMeasuredHasNoValue) {
     EXPECT_TRUE(out.at("met").is_null());
 }
 
+// CPU per greeting, ours and the peer's, by rounds.
+Entry guarded(std::vector<double> ours, std::vector<double> theirs) {
+    return {.name = "e2e/50/cpu",
+            .unit = "ms/greeting",
+            .samples = std::move(ours),
+            .goals = {{Goal::Kind::at_most, 1, "Node"}},
+            .peers = {{"Node", {std::move(theirs), ""}}},
+            .guard = Goal{Goal::Kind::at_most, 1.25, "Node"}};
+}
+
+TEST(Check, PassesUpToAQuarterMoreThanThePeer) {
+    const auto at = judge_guards({guarded({10}, {8})});
+    EXPECT_TRUE(at.ok);
+    EXPECT_EQ(at.text, "e2e/50/cpu 1.25 × Node (at most 1.25)");
+    // The goal is another matter: it is missed, and the guard holds.
+    EXPECT_EQ(met(guarded({10}, {8})), false);
+    EXPECT_EQ(guard_holds(guarded({10}, {8})), true);
+}
+
+TEST(Check, FailsAboveIt) {
+    const auto verdict = judge_guards({guarded({7}, {7}), guarded({28.9}, {7.2})});
+    EXPECT_FALSE(verdict.ok);
+    EXPECT_EQ(verdict.text,
+              "e2e/50/cpu 1 × Node (at most 1.25), e2e/50/cpu 4.01 × Node (at most 1.25)");
+    EXPECT_NE(table_of({guarded({28.9}, {7.2})}).find("guard ≤ 1.25 × Node: BROKEN"),
+              std::string::npos);
+}
+
+TEST(Check, ComparesWithinARound) {
+    // The second round's machine was three times slower for both.
+    EXPECT_TRUE(judge_guards({guarded({10, 30, 10}, {9, 27, 9})}).ok);
+}
+
+TEST(Check, FailsWhenThePeerIsMissingBecauseNothingWasCompared) {
+    auto entry = guarded({10}, {});
+    entry.peers["Node"].missing = "redis-server cannot be installed";
+    const auto verdict = judge_guards({entry});
+    EXPECT_FALSE(verdict.ok);
+    EXPECT_EQ(verdict.text,
+              "e2e/50/cpu not compared (Node is missing: redis-server cannot be installed) "
+              "(at most 1.25)");
+    EXPECT_EQ(met(entry), std::nullopt);
+    const auto out = json::parse(json_of({entry})).at(0);
+    EXPECT_EQ(out.at("guard").at("text").as_string(), "≤ 1.25 × Node");
+    EXPECT_TRUE(out.at("guard").at("holds").is_null());
+}
+
+TEST(Check, FailsWhenTheFiguresAreWorthNothing) {
+    auto entry = guarded({5}, {8});
+    entry.checks.push_back({"each customer got one answer", false, "one got two"});
+    const auto verdict = judge_guards({entry});
+    EXPECT_FALSE(verdict.ok);
+    EXPECT_NE(verdict.text.find("and a check failed"), std::string::npos);
+}
+
+TEST(Check, FailsWhenNoEntryHasAGuard) { EXPECT_FALSE(judge_guards({good()}).ok); }
+
 }  // namespace
 }  // namespace flowstack::bench
