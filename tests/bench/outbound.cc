@@ -61,7 +61,7 @@ std::vector<Entry> bench_outbound(Context& context) {
     const int messages = context.options.quick ? kQuickMessages : kMessages;
     const int chats = context.options.quick ? kQuickChats : kChats;
     Entry entry{.name = "outbound", .unit = "sends/s"};
-    entry.goals = {{Goal::Kind::at_least, 1000, ""}};
+    entry.goals = {{Goal::Kind::at_least, 2500, ""}};
     entry.checks = durability(service_url(context, "flowstack_gateway"));
     for (int round = 0; round < context.options.rounds; ++round) {
         const GatewayUnderLoad gateway(context, true);
