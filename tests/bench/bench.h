@@ -15,7 +15,9 @@ struct Options {
     int rounds = 3;
     double seconds = 6;  // of one measurement
     bool quick = false;  // a hundredth of the backlogs: to see that it works, not how fast
+    bool warm = true;    // compilers (JVM, V8) get their time before a measurement
     bool peers = true;
+    std::int64_t events = 0;  // > 0: e2e once more with so many in the logs
     int idle_wait_s = 60;
     double idle_share = 0.92;
 };
@@ -32,20 +34,25 @@ public:
     // `./flowstack <arguments> --run-dir …`; throws with its log when it fails.
     void flowstack(const std::string& arguments) const;
     std::string run_file(const std::string& name) const;
+    // Of a process that `./flowstack` started: "gateway-0", "kafka"; 0 when it has no pid file.
+    pid_t pid_of(const std::string& instance) const;
     std::string program(const std::string& name) const;
     std::string peer_file(const std::string& name) const;  // tests/bench/peers/<name>
     std::string installed(
         const std::string& name) const;  // below the folder with what npm and Maven brought
 
-    // Why a peer ("npm", "maven") cannot be measured; empty when it is there.
+    // Why a peer ("npm", "maven", "e2e_node") cannot be measured; empty when it is there.
     std::string missing(const std::string& kind) const;
 
     // Waits for an idle machine; notes it when it never was.
     void settle();
-    Check idle_check() const;
-    void forget_idle() {
-        gate_ = IdleGate(std::chrono::seconds(options.idle_wait_s), options.idle_share);
+    // What counts as idle from now on, and the notes begin anew: a whole stack that waits for work
+    // takes a tenth of the machine.
+    void expect_idle(double share) {
+        gate_ = IdleGate(std::chrono::seconds(options.idle_wait_s), share);
     }
+    Check idle_check() const;
+    void forget_idle() { expect_idle(options.idle_share); }
 
 private:
     IdleGate gate_;

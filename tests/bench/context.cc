@@ -57,6 +57,12 @@ void Context::flowstack(const std::string& arguments) const {
 std::string Context::run_file(const std::string& name) const {
     return environment.required("FLOWSTACK_RUN_DIR") + "/" + name;
 }
+pid_t Context::pid_of(const std::string& instance) const {
+    std::ifstream file(run_file("pids/" + instance + ".pid"));
+    pid_t pid = 0;
+    file >> pid;
+    return pid;
+}
 std::string Context::program(const std::string& name) const {
     return environment.required("FLOWSTACK_BIN_DIR") + "/" + name;
 }
@@ -69,7 +75,7 @@ std::string Context::installed(const std::string& name) const {
 
 std::string Context::missing(const std::string& kind) const {
     if (!options.peers) return "not asked for (--no-peers)";
-    return environment.get(kind == "npm" ? "BENCH_NPM_MISSING" : "BENCH_MAVEN_MISSING");
+    return environment.get("BENCH_" + stack::upper(kind) + "_MISSING");
 }
 
 void Context::settle() {

@@ -1,5 +1,4 @@
 #include <atomic>
-#include <fstream>
 #include <thread>
 
 #include "tests/bench/bench.h"
@@ -11,13 +10,6 @@ namespace {
 
 constexpr std::chrono::seconds kReadyPatience{60};
 constexpr std::chrono::milliseconds kLook{2};
-
-pid_t pid_of(const Context& context, const std::string& instance) {
-    std::ifstream file(context.run_file("pids/" + instance + ".pid"));
-    pid_t pid = 0;
-    file >> pid;
-    return pid;
-}
 
 // From the fork of the process to the first 200 of /readyz.
 double ready_ms(const Context& context, const std::string& service) {
@@ -39,7 +31,7 @@ double ready_ms(const Context& context, const std::string& service) {
     while (ready_at == 0 && std::chrono::steady_clock::now() < until)
         std::this_thread::sleep_for(kLook);
     if (ready_at == 0) throw std::runtime_error(service + " does not become ready");
-    return static_cast<double>(ready_at - started_us(pid_of(context, service + "-0"))) / 1000.0;
+    return static_cast<double>(ready_at - started_us(context.pid_of(service + "-0"))) / 1000.0;
 }
 
 }  // namespace
@@ -54,7 +46,7 @@ std::vector<Entry> bench_footprint(Context& context) {
         // All five are there: wait for whatever they do at first, then look.
         std::this_thread::sleep_for(std::chrono::duration<double>(context.options.seconds));
         for (const auto& service : stack::kServices) {
-            resident[service].push_back(resident_mb(pid_of(context, service + "-0")));
+            resident[service].push_back(resident_mb(context.pid_of(service + "-0")));
             context.flowstack("stop " + service);
         }
     }

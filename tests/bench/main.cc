@@ -6,8 +6,15 @@
 #include "tests/bench/bench.h"
 
 // flowstack-bench: what `./flowstack bench` runs once PostgreSQL and Kafka are up and the peers are
-// installed. Its environment is the stack's (<run dir>/env), and BENCH_PEERS_DIR, BENCH_NPM_MISSING
-// and BENCH_MAVEN_MISSING from tools/dev/bench.sh.
+// installed. Its environment is the stack's (<run dir>/env), and BENCH_PEERS_DIR and
+// BENCH_<KIND>_MISSING from tools/dev/bench.sh.
+namespace {
+
+// Of one measurement whose guard is judged: at 50 greetings a second it has 400 of them.
+constexpr double kGuardedSeconds = 8;
+
+}  // namespace
+
 int main(int argc, char** argv) try {
     using namespace flowstack;
     using namespace flowstack::bench;
@@ -19,7 +26,7 @@ int main(int argc, char** argv) try {
     Options options;
     std::vector<std::string> names;
     std::string output = "table", file;
-    bool no_peers = false;
+    bool no_peers = false, check = false;
     CLI::App app("ratios in one run, beside the peers");
     std::vector<std::string> known;
     for (const auto& [name, run] : benches) known.push_back(name);
@@ -35,13 +42,20 @@ int main(int argc, char** argv) try {
             ->check(CLI::Range(0, 3600));
     app.add_flag("--quick", options.quick,
                  "one round, 2 s, small backlogs, no waiting: does it work?");
+    app.add_flag("--check", check,
+                 "ends with 1 when a guard does not hold; with --quick, measurements long enough "
+                 "for that, and waiting for an idle machine");
+    app.add_option("--events", options.events,
+                   "e2e measures ours again with so many events in the logs")
+        ->check(CLI::Range(std::int64_t{0}, std::int64_t{100'000'000}));
     app.add_flag("--no-peers", no_peers, "ours and the bare probes only");
     CLI11_PARSE(app, argc, argv);
     options.peers = !no_peers;
     if (options.quick) {
         if (rounds->empty()) options.rounds = 1;
-        if (seconds->empty()) options.seconds = 2;
-        if (idle->empty()) options.idle_wait_s = 0;
+        if (seconds->empty()) options.seconds = check ? kGuardedSeconds : 2;
+        if (idle->empty() && !check) options.idle_wait_s = 0;
+        options.warm = check;
     }
 
     Context context(options, stack::Environment());
@@ -62,7 +76,13 @@ int main(int argc, char** argv) try {
     const auto json = json_of(entries);
     if (!file.empty()) std::ofstream(file) << json << "\n";
     std::cout << (output == "json" ? json + "\n" : table_of(entries)) << std::flush;
-    return broken || !sound(entries) ? 1 : 0;
+    bool held = true;
+    if (check) {
+        const auto verdict = judge_guards(entries);
+        held = verdict.ok;
+        std::cerr << "guards " << (held ? "hold: " : "BROKEN: ") << verdict.text << "\n";
+    }
+    return broken || !sound(entries) || !held ? 1 : 0;
 } catch (const std::exception& error) {
     std::cerr << "flowstack-bench: " << error.what() << "\n";
     return 1;

@@ -1,36 +1,53 @@
 # shellcheck shell=bash
-# The bench: PostgreSQL and Kafka of its own in .run/bench, the peers from npm and Maven, then
+# The bench: PostgreSQL and Kafka of its own in .run/bench, the peers from npm, Maven and Debian, then
 # flowstack-bench. See docs/performance.md.
 
+BENCH_PROGRAMS=(flowstack-bench flowstack-bench-http flowstack-bench-relay)
+BENCH_NAMES='footprint append e2e relay outbound ingest'
 PEERS_DIR=$ROOT/.cache/bench-peers
+E2E_NODE_SOURCE=$ROOT/tests/bench/peers/e2e-node
+# What undici and ioredis ask for.
+E2E_NODE_VERSION=20.18.1
 # Debezium as of this version of its pom; the first download is 100 MB.
 PEERS_FETCH_SECONDS=900
 
-# bench [name…] [-o json] [--rounds N] [--seconds S] [--quick] [--no-peers] [--no-build]
+# bench [name…] [-o json] [--rounds N] [--seconds S] [--quick] [--check] [--events N] [--no-peers] [--no-build]
 run_bench() {
-    local build=yes peers=yes args=() status=0 settings
+    local build=yes peers=yes args=() names='' status=0 settings
     while (($# > 0)); do
         case $1 in
             --no-build) build=no ;;
             --no-peers) peers=no; args+=("$1") ;;
-            *) args+=("$1") ;;
+            *)
+                args+=("$1")
+                [[ " $BENCH_NAMES " != *" $1 "* ]] || names+=" $1"
+                ;;
         esac
         shift
     done
     # Figures go to stdout; everything else goes to stderr.
     exec 3>&1 1>&2
-    [[ $build == no ]] || build_all
-    require_programs flowstack-bench flowstack-bench-http flowstack-bench-relay
+    [[ $build == no ]] || build_all "${STACK_PROGRAMS[@]}" "${BENCH_PROGRAMS[@]}"
+    require_programs "${BENCH_PROGRAMS[@]}"
+    names=" ${names:-$BENCH_NAMES} "
 
     RUN_DIR=$RUN_DIR/bench
     lock_run_dir
     trap stop_bench EXIT
     trap 'exit 130' INT
     trap 'exit 143' TERM HUP
-    export BENCH_PEERS_DIR=$PEERS_DIR BENCH_NPM_MISSING='' BENCH_MAVEN_MISSING=''
+    export BENCH_PEERS_DIR=$PEERS_DIR BENCH_NPM_MISSING='' BENCH_MAVEN_MISSING='' BENCH_E2E_NODE_MISSING=''
     if [[ $peers == yes ]]; then
-        install_npm_peers || BENCH_NPM_MISSING='npm could not install it; see log/bench-npm.log'
-        install_maven_peers || BENCH_MAVEN_MISSING='Maven could not fetch it; see log/bench-maven.log'
+        # Only what is asked for is installed.
+        if [[ $names =~ \ (append|ingest|relay)\  ]]; then
+            install_npm_peers || BENCH_NPM_MISSING='npm could not install it; see log/bench-npm.log'
+        fi
+        if [[ $names == *' relay '* ]]; then
+            install_maven_peers || BENCH_MAVEN_MISSING='Maven could not fetch it; see log/bench-maven.log'
+        fi
+        if [[ $names == *' e2e '* ]]; then
+            install_e2e_node
+        fi
     fi
     settings=$RUN_DIR/settings
     printf 'LOG_LEVEL=warn\n' >"$settings"
@@ -42,6 +59,8 @@ run_bench() {
     # shellcheck disable=SC2034  # written to RUN_DIR/env
     META_APP_ID=100000000000001
     ensure_ports 1
+    export_e2e_node
+    e2e_node wipe
     choose_broker
     begin_kafka
     start_postgres
@@ -62,6 +81,7 @@ stop_bench() {
     trap '' INT TERM HUP
     trap - EXIT
     [[ -z $(running_names) ]] || stop_instances || true
+    [[ -z ${E2E_NODE_DIR:-} ]] || e2e_node stop || true
     stop_process kafka "$KAFKA_STOP_SECONDS" || true
     stop_process postgres "$POSTGRES_STOP_SECONDS" INT || true
 }
@@ -83,6 +103,56 @@ install_npm_peers() {
         return 1
     }
     printf '%s\n' "$stamp" >"$home/stamp"
+}
+
+# The peer of e2e: Redis from Debian, the packages that its package.json names from npm, beside a copy of its
+# scripts. Sets BENCH_E2E_NODE_MISSING to what this machine lacks.
+install_e2e_node() {
+    local home=$PEERS_DIR/e2e-node log=$RUN_DIR/log/bench-npm-e2e.log stamp version
+    BENCH_E2E_NODE_MISSING=''
+    if ! command -v node >/dev/null || ! command -v npm >/dev/null; then
+        (install_packages "$ROOT/tools/dev/packages-bench.txt") || {
+            BENCH_E2E_NODE_MISSING='Node.js could not be installed; see log/install.log'
+            return 0
+        }
+    fi
+    version=$(node -p process.versions.node 2>/dev/null) || version=0
+    if [[ $(printf '%s\n' "$E2E_NODE_VERSION" "$version" | sort -V | head -1) != "$E2E_NODE_VERSION" ]]; then
+        BENCH_E2E_NODE_MISSING="it needs Node.js $E2E_NODE_VERSION or newer, and this machine has $version"
+        complain bench "the peer of e2e is left out: $BENCH_E2E_NODE_MISSING"
+        return 0
+    fi
+    if ! command -v redis-server >/dev/null || ! command -v redis-cli >/dev/null; then
+        (install_packages "$ROOT/tools/dev/packages-bench-redis.txt") || {
+            BENCH_E2E_NODE_MISSING='redis-server could not be installed; see log/install.log'
+            return 0
+        }
+    fi
+    stamp=$(sha256sum <"$E2E_NODE_SOURCE/package.json")
+    mkdir -p "$home"
+    cp "$E2E_NODE_SOURCE"/*.mjs "$E2E_NODE_SOURCE/package.json" "$home/"
+    [[ $(cat "$home/stamp" 2>/dev/null) != "$stamp" ]] || return 0
+    say bench "npm: Express, pg, BullMQ, ioredis, undici"
+    (cd "$home" && timeout "$PEERS_FETCH_SECONDS" npm install --no-audit --no-fund --no-package-lock) \
+        </dev/null >"$log" 2>&1 9>&- || {
+        complain bench "npm could not install the peer of e2e; the bench says so and goes on" "$log"
+        BENCH_E2E_NODE_MISSING='npm could not install it; see log/bench-npm-e2e.log'
+        return 0
+    }
+    printf '%s\n' "$stamp" >"$home/stamp"
+}
+
+# Where the peer of e2e lives: what its run.sh and flowstack-bench read.
+export_e2e_node() {
+    export E2E_NODE_DIR=$RUN_DIR/e2e-node E2E_NODE_POSTGRES_PORT E2E_NODE_REDIS_PORT E2E_NODE_HTTP_PORT
+    export E2E_NODE_DATABASE_PASSWORD=$POSTGRES_PASSWORD E2E_NODE_MASTER_KEY
+    export E2E_NODE_DATABASE_URL="postgresql://postgres:$POSTGRES_PASSWORD@127.0.0.1:$E2E_NODE_POSTGRES_PORT/shop"
+    E2E_NODE_MASTER_KEY=$(random_hex 32)
+}
+
+# e2e_node wipe|stop
+e2e_node() {
+    "$E2E_NODE_SOURCE/run.sh" "$1" </dev/null >>"$RUN_DIR/log/bench-e2e-node.log" 2>&1 9>&-
 }
 
 # Kafka Connect, and Debezium as a plugin without what the worker brings.

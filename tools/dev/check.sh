@@ -60,7 +60,7 @@ check_format() {
 }
 
 check_shell() {
-    (cd "$ROOT" && shellcheck -x flowstack .ci/run tools/dev/*.sh tests/bench/peers/*.sh)
+    (cd "$ROOT" && shellcheck -x flowstack .ci/run tools/dev/*.sh tests/bench/peers/*.sh tests/bench/peers/*/*.sh)
 }
 
 check_buf() {
