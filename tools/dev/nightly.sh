@@ -1,8 +1,9 @@
 # shellcheck shell=bash
 # shellcheck disable=SC2034  # BUILD_DIR, CMAKE_PRESET and CTEST_WRAPPER are build.sh's
-# What takes longer than a push should wait: sanitizers over everything, fuzzing, chaos.
+# What takes longer than a push should wait: sanitizers over everything, fuzzing, chaos, and the guard of
+# what a greeting costs.
 
-NIGHTLY_PARTS=(asan tsan fuzz chaos)
+NIGHTLY_PARTS=(asan tsan fuzz chaos bench)
 
 # common/'s unit tests, which `test` also runs under AddressSanitizer and UBSan.
 COMMON_TESTS=(config_test core_test crypto_test http_test lifecycle_test observability_test
@@ -166,5 +167,16 @@ nightly_chaos() {
     nightly_words chaos "seed $seed, $CHAOS_MINUTES minutes"
     "$ROOT/flowstack" chaos --minutes "$CHAOS_MINUTES" --seed "$seed" \
         --run-dir "$NIGHTLY_DIR/chaos" </dev/null 2>&1 | tee "$NIGHTLY_DIR/chaos.log" || status=1
+    return "$status"
+}
+
+# Our CPU per greeting beside the peer's (docs/performance.md). It fails when a guard does not hold and also
+# when nothing could be compared.
+nightly_bench() {
+    local log=$NIGHTLY_DIR/bench.log status=0 words
+    "$ROOT/flowstack" bench e2e --quick --check --file "$NIGHTLY_DIR/bench.json" \
+        --run-dir "$NIGHTLY_DIR/bench" </dev/null 2>&1 | tee "$log" || status=1
+    words=$(grep -aE '^guards (hold|BROKEN): ' "$log" | tail -1) || words='no guard was judged'
+    nightly_words bench "$words"
     return "$status"
 }
