@@ -3,7 +3,6 @@
 #include "flowstack/gateway/v1/tenant_service.pb.h"
 
 namespace flowstack::conversation {
-namespace {
 
 TenantFacts facts_of(const gateway::v1::Tenant& tenant, const std::string& id) {
     const auto& s = tenant.settings();
@@ -15,13 +14,13 @@ TenantFacts facts_of(const gateway::v1::Tenant& tenant, const std::string& id) {
     facts.tax_rate_bp = s.tax_rate_bp();
     if (s.languages_size() > 0) facts.languages.assign(s.languages().begin(), s.languages().end());
     facts.providers.assign(s.payment_providers().begin(), s.payment_providers().end());
+    // Settings that were stored before there was this one have no word for it.
+    facts.orders_while_unclear = s.unclear_payment_policy() != "wait";
     facts.pack = s.pack();
     facts.status = tenant.status();
     facts.settings_version = tenant.settings_version();
     return facts;
 }
-
-}  // namespace
 
 TenantFacts GatewayTenants::at_least(const std::string& tenant, std::int64_t version) {
     return facts_of(*tenants_.at_least(tenant, version), tenant);

@@ -21,6 +21,9 @@ public:
 // Newer than whatever is kept: gateway is asked.
 inline constexpr std::int64_t kNewestSettings = std::numeric_limits<std::int64_t>::max();
 
+// What the rules need of gateway's answer.
+TenantFacts facts_of(const gateway::v1::Tenant& tenant, const std::string& id);
+
 // As gateway says. Thread-safe.
 class GatewayTenants final : public Tenants {
 public:

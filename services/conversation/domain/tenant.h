@@ -17,6 +17,8 @@ struct TenantFacts {
     std::int64_t tax_rate_bp = 0;
     std::vector<std::string> languages{"en"};
     std::vector<std::string> providers;  // of payments, that are on
+    // May a customer pay for something else while the outcome of an earlier payment is unclear?
+    bool orders_while_unclear = true;
     std::string pack;
     std::string status = "ACTIVE";
     std::int64_t settings_version = 0;

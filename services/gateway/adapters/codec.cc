@@ -62,6 +62,7 @@ FLOWSTACK_FACT(TenantSettings, v1::TenantSettings) {
     FACT_FIELD(quiet_hours);
     FACT_FIELD(unknown_text_policy);
     FACT_FIELD(payment_providers);
+    FACT_FIELD(unclear_payment_policy);
 }
 FLOWSTACK_FACT(SealedCredentials, v1::SealedCredentials) {
     FACT_FIELD(wrapped_data_key);

@@ -223,6 +223,7 @@ TenantSettings with_defaults(TenantSettings s, const Installation& can) {
     fill(s.order_prefix, "ORD");
     fill(s.invoice_prefix, "INV");
     fill(s.unknown_text_policy, "hold");
+    fill(s.unclear_payment_policy, "order_again");
     if (s.payment_providers.empty())
         for (const auto& provider : can.payment_providers)
             if (takes_currency(provider, s.currency_code))
@@ -254,6 +255,10 @@ std::vector<FieldError> faults_of(const TenantSettings& s, const Installation& c
         }
     if (s.unknown_text_policy != "hold" && s.unknown_text_policy != "send_again")
         wrong("unknown_text_policy", "must be hold or send_again");
+    // Empty in settings that were stored before there was this one; it means the default.
+    if (const auto& policy = s.unclear_payment_policy;
+        !policy.empty() && policy != "order_again" && policy != "wait")
+        wrong("unclear_payment_policy", "must be order_again or wait");
     check_providers(s, can, faults);
     return faults;
 }

@@ -29,6 +29,7 @@ struct TenantSettings {
     QuietHours quiet_hours;
     std::string unknown_text_policy;  // hold | send_again
     std::vector<std::string> payment_providers;
+    std::string unclear_payment_policy;  // order_again | wait
     friend bool operator==(const TenantSettings&, const TenantSettings&) = default;
 };
 

@@ -7,6 +7,7 @@
 
 #include "flowstack/conversation/v1/content_events.pb.h"
 #include "flowstack/followup/v1/task_events.pb.h"
+#include "flowstack/gateway/v1/tenant_service.pb.h"
 #include "flowstack/payment/v1/intent_events.pb.h"
 #include "flowstack/payment/v1/invoice_events.pb.h"
 #include "flowstack/payment/v1/order_events.pb.h"
@@ -176,6 +177,44 @@ TEST_F(Walk, APaymentThatNeedsAPersonGivesTheShelfBackAndTheCustomerGoesOn) {
     EXPECT_EQ(product("coffee").reserved(), 0);
 }
 
+TEST(Tenants, GatewaysWordForUnclearPaymentsIsTheRules) {
+    gateway::v1::Tenant tenant;
+    // Empty: the settings were stored before there was this one.
+    for (const std::string policy : {"", "order_again", "wait"}) {
+        tenant.mutable_settings()->set_unclear_payment_policy(policy);
+        EXPECT_EQ(facts_of(tenant, "duka").orders_while_unclear, policy != "wait") << policy;
+    }
+}
+
+TEST_F(Walk, WhereTheTenantSaysWaitTheNextOrderHoldsNoStockUntilThePaymentIsClear) {
+    for (const bool waits : {false, true}) {
+        const std::string who = waits ? "juma" : "amina";
+        tenants.facts.at("duka").orders_while_unclear = !waits;
+        orders(who, "1");
+        const auto checkout = all<v1::CheckoutRequested>().back();
+        ASSERT_EQ(checkout.customer_id(), who);
+        starts(checkout, 25'000);
+        auto unclear = about<payment::v1::PaymentNeedsPerson>(checkout);
+        unclear.set_reason(payment::v1::PERSON_NEEDED_REASON_OUTCOME_UNKNOWN);
+        payment_says(unclear);
+        const auto before = product("coffee").reserved();
+        const auto orders_again = [&] {
+            writes(who, "2 coffee");
+            writes(who, "1");
+            taps(who, "M-Pesa");
+            consume();
+            return product("coffee").reserved() - before;
+        };
+        EXPECT_EQ(orders_again(), waits ? 0 : 2);
+        if (!waits) continue;
+        EXPECT_THAT(heard(who), HasSubstr("next payment"));
+        auto failed = about<payment::v1::IntentFailed>(checkout);
+        failed.set_reason("not_paid");
+        payment_says(failed);
+        EXPECT_EQ(orders_again(), 2);
+    }
+}
+
 TEST_F(Walk, APaymentThatTheShopStartsWithAConversationAndNoOrderDrivesIt) {
     writes("amina", "Hi");
     const auto intent = [&](auto m) {
@@ -207,8 +246,7 @@ TEST_F(Walk, ATenantWhosePackIsMissingIsAnAlarmAndNoSilence) {
     writes("amina", "Hi");
     EXPECT_TRUE(replies("amina").empty());
     EXPECT_EQ(alarms.check().state, observability::State::degraded);
-    EXPECT_THAT(alarms.check().detail,
-                AllOf(HasSubstr("tenant duka"), HasSubstr("\"BOOKING\"")));
+    EXPECT_THAT(alarms.check().detail, AllOf(HasSubstr("tenant duka"), HasSubstr("\"BOOKING\"")));
     EXPECT_THAT(registry.render(), HasSubstr("flowstack_conversation_unanswered_messages_total{"
                                              "tenant=\"duka\"} 1"));
     tenants.facts["duka"].pack = "ECOMMERCE";

@@ -543,6 +543,73 @@ TEST(Unclear, AnOrderOfTheSiteIsNotPaidAgainEither) {
     EXPECT_EQ(chat.count<StockRequested>(), stock);
 }
 
+// The tenant's setting unclear_payment_policy is "wait".
+struct OnHold : Waiting {
+    explicit OnHold(const std::string& hello = "Hi") : Waiting(hello) {
+        tenant.orders_while_unclear = false;
+        words = gets_unclear();
+        stock = count<StockRequested>();
+    }
+    std::vector<std::string> words;  // that told it
+    int stock = 0;                   // how often it had been asked for
+};
+
+TEST(Unclear, WhereTheTenantSaysWaitNothingElseIsPaidUntilItIsClear) {
+    for (const std::string hello : {"Hi", "Habari"}) {
+        OnHold chat(hello);
+        const std::string on_hold = hello == "Hi" ? "next payment" : "malipo yako mengine";
+        EXPECT_THAT(chat.words, ElementsAre(HasSubstr(on_hold)));
+        // The customer may look around, and is told as soon as there is something to pay.
+        EXPECT_THAT(chat.taps(hello == "Hi" ? "Menu" : "Menyu"),
+                    ElementsAre(HasSubstr("Mama Duka")));
+        EXPECT_THAT(chat.says("1 soap"), ElementsAre(HasSubstr(on_hold)));
+        EXPECT_THAT(chat.taps("M-Pesa"), ElementsAre(HasSubstr(on_hold)));  // of the first order
+        EXPECT_EQ(chat.count<StockRequested>(), chat.stock);
+        EXPECT_EQ(chat.now_in().shop.cart.at(0).product_id, "soap");
+        // A person found that no money came.
+        chat.hears(PaymentFailed{
+            .order_id = OrderId(chat.order), .reason = "not_paid", .intent_id = IntentId("i1")});
+        chat.says("1 soap");
+        chat.says("1");
+        chat.taps("M-Pesa");
+        EXPECT_EQ(chat.count<StockRequested>(), chat.stock + 1);
+        EXPECT_EQ(chat.last<StockRequested>().lines.at(0).product_id, "soap");
+    }
+}
+
+TEST(Unclear, WhereTheTenantSaysWaitAPersonIsStillThere) {
+    OnHold chat;
+    EXPECT_THAT(chat.taps("Talk to a person"), ElementsAre(HasSubstr("write to you here soon")));
+    EXPECT_EQ(chat.state(), "ESCALATED");
+}
+
+TEST(Unclear, WhereTheTenantSaysWaitAnOrderOfTheSiteWaitsToo) {
+    OnHold chat;
+    chat.places("o2", "soap", 1);
+    chat.order_is_made("o2");
+    EXPECT_THAT(chat.says("mpesa"), ElementsAre(HasSubstr("next payment")));
+    EXPECT_THAT(chat.taps("M-Pesa"), ElementsAre(HasSubstr("next payment")));
+    EXPECT_EQ(chat.count<StockRequested>(), chat.stock);
+    chat.hears(PaymentFailed{
+        .order_id = OrderId(chat.order), .reason = "not_paid", .intent_id = IntentId("i1")});
+    chat.taps("M-Pesa");
+    EXPECT_EQ(chat.last<StockRequested>().order_id, "o2");
+}
+
+TEST(Unclear, WhereTheTenantSaysWaitTheDialogueStaysOpenSinceItAloneKnows) {
+    for (const bool waits : {false, true}) {
+        Waiting chat;
+        chat.tenant.orders_while_unclear = !waits;
+        chat.gets_unclear();
+        // The shop asks for other money by itself, and gets it.
+        chat.hears(PaymentBegan{
+            .order_id = {}, .provider = "mpesa", .amount = kes(100), .intent_id = IntentId("i2")});
+        chat.hears(PaymentPaid{
+            .order_id = {}, .intent_id = IntentId("i2"), .receipt = "R2", .amount = kes(100)});
+        EXPECT_EQ(chat.state() == "CLOSED", !waits) << chat.state();
+    }
+}
+
 // --- Numbers that pay
 
 TEST(Phone, ThatTheProviderCannotUseIsAskedForConfirmedAndCanBeChanged) {

@@ -71,9 +71,11 @@ TEST(TenantSettings, FaultsNameTheField) {
     auto s = settings();
     s.tax_rate_bp = 10'001;
     s.unknown_text_policy = "perhaps";
+    s.unclear_payment_policy = "perhaps";
     s.languages = {"fr"};
     EXPECT_EQ(faulty_fields(s),
-              (std::vector<std::string>{"languages", "tax_rate_bp", "unknown_text_policy"}));
+              (std::vector<std::string>{"languages", "tax_rate_bp", "unknown_text_policy",
+                                        "unclear_payment_policy"}));
     EXPECT_TRUE(faulty_fields(settings()).empty());
 }
 
@@ -82,10 +84,22 @@ TEST(TenantSettings, WhatIsLeftOutIsWhatTheInstallationHas) {
     EXPECT_EQ(s.pack, "ECOMMERCE");
     EXPECT_EQ(s.languages, (std::vector<std::string>{"en", "sw"}));
     EXPECT_EQ(s.payment_providers, (std::vector<std::string>{"mpesa", "cash"}));
+    EXPECT_EQ(s.unclear_payment_policy, "order_again");
     TenantSettings tanzanian;
     tanzanian.name = "Duka la Juma";
     tanzanian.currency_code = "TZS";
     EXPECT_EQ(with_defaults(tanzanian, can()).payment_providers, std::vector<std::string>{"cash"});
+}
+
+TEST(TenantSettings, WhileAPaymentIsUnclearACustomerMayOrderAgainOrWaits) {
+    // Nothing: stored before there was this setting.
+    for (const auto* policy : {"", "order_again", "wait"}) {
+        auto s = settings();
+        s.unclear_payment_policy = policy;
+        EXPECT_TRUE(faulty_fields(s).empty()) << policy;
+    }
+    EXPECT_EQ(fault_of([](auto& s) { s.unclear_payment_policy = "hold"; }),
+              "unclear_payment_policy: must be order_again or wait");
 }
 
 TEST(TenantSettings, APackThatThisInstallationDoesNotHaveIsRefusedWithTheListOfThoseItHas) {

@@ -27,6 +27,10 @@ std::vector<Choice> Checkout::provider_buttons(std::string_view action,
     return buttons;
 }
 
+bool Checkout::on_hold() const {
+    return !scene_.tenant().orders_while_unclear && scene_.state().has_unclear_payment();
+}
+
 void Checkout::ask_stock_for(const std::vector<CartLine>& lines) {
     scene_.emit(StockRequested{.reservation_id = ReservationId(scene_.make_id("reservation", 1)),
                                .conversation_id = scene_.dialogue().id,
@@ -84,7 +88,7 @@ void Checkout::pay_tapped_order(const std::string& argument) {
     const auto bar = argument.find('|');
     const OrderId id(bar == std::string::npos ? std::string() : argument.substr(bar + 1));
     if (const auto* order = state.waiting_order(id); order && order->waits()) {
-        if (state.payment_unclear(id)) return scene_.flow.run_on("payment_unclear");
+        if (state.payment_unclear(id) || on_hold()) return scene_.flow.run_on("payment_unclear");
         if (scene_.tenant().providers.empty()) return refuse("other");
         return ask_stock_for(*order, argument.substr(0, bar));
     }
@@ -112,12 +116,14 @@ bool Checkout::keeps_open() {
         return true;
     }
     const auto& all = scene_.state().waiting_orders;
-    if (std::ranges::none_of(all, [](const auto& order) { return order.waits(); })) return false;
+    const bool waits = std::ranges::any_of(all, [](const auto& order) { return order.waits(); });
+    if (!waits && !on_hold()) return false;
     if (!paid) return true;
     const auto next =
         std::ranges::find_if(all, [](const auto& order) { return order.is_offered(); });
     const auto id = next == all.end() ? OrderId() : next->id;
-    flow.advance(Lifecycle::engaged, "another order waits");
+    flow.advance(Lifecycle::engaged,
+                 waits ? "another order waits" : "an earlier payment is unclear");
     if (!id.empty()) offer(id);
     return true;
 }

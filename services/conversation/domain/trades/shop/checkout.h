@@ -38,6 +38,10 @@ public:
     // A button for each way to pay that the tenant has on; the tap's argument ends with `more`.
     std::vector<Choice> provider_buttons(std::string_view action, const std::string& more) const;
 
+    // The tenant lets nobody pay for anything else while the outcome of an earlier payment is
+    // unclear.
+    bool on_hold() const;
+
     // The waiting order that is spoken of: what this step is about, else the latest that was
     // offered.
     const WaitingOrder* offered_order() const;
@@ -53,7 +57,8 @@ public:
     void end_wait(const OrderId& order_id, OrderWaitEnd reason);
 
     // The dialogue does not close while an order waits: its buttons belong to this dialogue. After
-    // a payment the next one is offered.
+    // a payment the next one is offered. While orders are on hold it stays open too, because only
+    // this dialogue knows of the unclear payment.
     bool keeps_open();
 
 private:

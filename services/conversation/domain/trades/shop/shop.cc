@@ -10,6 +10,7 @@ void Shop::add_values(Values& values) const {
         const auto& number = values[variable::kOrderNumber];
         values["order_id"] = number.empty() ? state.order_id.text() : number;
     }
+    if (checkout_.on_hold()) values["orders_on_hold"] = "yes";
     values[variable::kPhone] = checkout_.phone();
     for (const auto& [name, value] : payments_.shown()) values[name] = value;
 }

@@ -58,6 +58,12 @@ bool ShopState::payment_unclear(const OrderId& order) const {
            (last->news == PaymentNews::unclear || last->news == PaymentNews::let_go);
 }
 
+bool ShopState::has_unclear_payment() const {
+    return std::ranges::any_of(payments, [&](const auto& known) {
+        return known.news == PaymentNews::unclear && !is_paid(known.order_id);
+    });
+}
+
 // --- Facts
 
 void apply(ShopState& shop, Dialogue& dialogue, const CartChanged& fact) {

@@ -102,6 +102,8 @@ struct ShopState {
     bool is_paid(const OrderId& order) const;
     bool payment_failed(const OrderId& order) const;   // or expired: it may be tried again
     bool payment_unclear(const OrderId& order) const;  // it must not be tried again
+    // Of any order, or of none: payment has said that only a person can end it, and nobody has.
+    bool has_unclear_payment() const;
     // A payment may come: between the request for stock and the payment's end.
     bool paying(Lifecycle state) const {
         return !asked_reservation_id.empty() || state == Lifecycle::waiting_for_payment ||

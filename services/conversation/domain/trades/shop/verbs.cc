@@ -156,6 +156,7 @@ Go run_and_leave(Interpreter& flow, const char* occasion) {
 
 Go offer_payment(Interpreter& flow, Shop& shop, const Action& action) {
     if (shop.scene().state().cart.empty()) return flow.go(action, "empty");
+    if (shop.checkout().on_hold()) return run_and_leave(flow, "payment_unclear");
     const auto& providers = shop.scene().tenant().providers;
     if (providers.empty() && action.with.contains("none")) return flow.go(action, "none");
     if (providers.size() == 1 && action.with.contains("one")) {
@@ -169,6 +170,7 @@ Go offer_payment(Interpreter& flow, Shop& shop, const Action& action) {
 
 Go show_summary(Interpreter& flow, Shop& shop, const Action& action) {
     if (shop.scene().state().cart.empty()) return flow.go(action, "empty");
+    if (shop.checkout().on_hold()) return run_and_leave(flow, "payment_unclear");
     // A template with its own buttons (Yes, No) keeps them; one without gets the providers.
     const auto* t = flow.speech().find_template(action.target);
     const bool own =
@@ -203,6 +205,7 @@ Go request_payment(Interpreter& flow, Shop& shop, const Action& action) {
                         : retry && state.cart.empty() ? state.order_lines
                                                       : state.cart;
     if (lines.empty()) return flow.go(action, "empty");
+    if (shop.checkout().on_hold()) return run_and_leave(flow, "payment_unclear");
 
     auto provider = fill(action.target, flow.speech().values({}));
     if (provider.empty() && tap.tap_action == kPayAction) provider = tap.tap_argument;
@@ -232,7 +235,7 @@ Go pay_order(Interpreter& flow, Shop& shop, const Action& action) {
     if (shop.scene().paying()) return run_and_leave(flow, "paying");
     const auto* order = shop.checkout().offered_order();
     if (!order) return flow.go(action, "empty");
-    if (shop.scene().state().payment_unclear(order->id))
+    if (shop.scene().state().payment_unclear(order->id) || shop.checkout().on_hold())
         return run_and_leave(flow, "payment_unclear");
     if (shop.scene().tenant().providers.empty()) return flow.go(action, "none");
     shop.checkout().ask_stock_for(*order, action.target);
@@ -339,8 +342,8 @@ constexpr MatchSpec kMatches[]{
      }}};
 
 constexpr std::string_view kOwnVariables[]{
-    "due_date", "invoice_number", "lines", "order_id", "order_number", "paid_total",
-    "rounding", "subtotal",       "tax",   "total",    "transaction"};
+    "due_date",   "invoice_number", "lines",    "order_id", "order_number", "orders_on_hold",
+    "paid_total", "rounding",       "subtotal", "tax",      "total",        "transaction"};
 
 }  // namespace
 
