@@ -7,6 +7,7 @@
 #include "flowstack/gateway/v1/tenant_service.pb.h"
 #include "flowstack/payment/v1/order_service.pb.h"
 #include "flowstack/payment/v1/payment_service.pb.h"
+#include "tools/flowctl/assign.h"
 #include "tools/flowctl/json.h"
 #include "tools/flowctl/names.h"
 #include "tools/flowctl/output.h"
@@ -121,11 +122,7 @@ int list_tenants(Context& context, int limit) {
     return kOk;
 }
 
-int get_tenant(Context& context, const std::string& typed) {
-    gateway::v1::GetTenantRequest request;
-    request.set_name("tenants/" + tenant_id(typed));
-    const auto t =
-        context.api().call<gateway::v1::Tenant>("gateway", "TenantService/GetTenant", request);
+int show(Context& context, const gateway::v1::Tenant& t) {
     const auto& s = t.settings();
     print_facts({{"name", t.name()},
                  {"status", t.status()},
@@ -136,11 +133,36 @@ int get_tenant(Context& context, const std::string& typed) {
                  {"tax", s.tax_rate_bp() ? std::to_string(s.tax_rate_bp()) + " bp" : ""},
                  {"time zone", s.time_zone()},
                  {"payment by", joined(s.payment_providers())},
+                 {"a text of unknown outcome", s.unknown_text_policy()},
+                 {"while a payment is unclear", s.unclear_payment_policy()},
                  {"channel", t.channel_id()},
                  {"settings version", std::to_string(t.settings_version())},
                  {"since", when(t.create_time())}},
                 json_of(t), context.format);
     return kOk;
+}
+
+int get_tenant(Context& context, const std::string& typed) {
+    gateway::v1::GetTenantRequest request;
+    request.set_name("tenants/" + tenant_id(typed));
+    return show(context, context.api().call<gateway::v1::Tenant>(
+                             "gateway", "TenantService/GetTenant", request));
+}
+
+struct SettingsArguments {
+    std::string tenant;
+    std::vector<std::string> settings;
+    std::string etag;
+};
+
+int set_tenant(Context& context, const SettingsArguments& a) {
+    gateway::v1::UpdateTenantSettingsRequest request;
+    request.set_name("tenants/" + tenant_id(a.tenant));
+    request.set_etag(a.etag);
+    for (const auto& setting : a.settings)
+        request.mutable_update_mask()->add_paths(assign(*request.mutable_settings(), setting));
+    return show(context, context.api().call<gateway::v1::Tenant>(
+                             "gateway", "TenantService/UpdateTenantSettings", request));
 }
 
 // --- Conversations.
@@ -645,6 +667,16 @@ void add_resource_commands(CLI::App& app, Context& context) {
         get->callback([&context, name] {
             context.run = [&context, name] { return get_tenant(context, *name); };
         });
+        const auto a = std::make_shared<SettingsArguments>();
+        auto* set = tenants.app->add_subcommand(
+            "set", "change settings, e.g. unclear_payment_policy=wait languages=en,sw");
+        set->add_option("tenant", a->tenant, "tenants/<tenant>, or its id")->required();
+        set->add_option("setting", a->settings,
+                        "<field>=<value>, a list with commas; a wrong field lists them all")
+            ->required();
+        set->add_option("--etag", a->etag, "only if nothing was changed since this etag");
+        set->callback(
+            [&context, a] { context.run = [&context, a] { return set_tenant(context, *a); }; });
     }
 
     const auto conversations = group("conversations", "dialogues with customers");

@@ -8,6 +8,7 @@
 #include "common/rpc/error.h"
 #include "common/rpc/server.h"
 #include "flowstack/conversation/v1/conversation_service.grpc.pb.h"
+#include "flowstack/gateway/v1/tenant_service.grpc.pb.h"
 #include "flowstack/gateway/v1/webhook_service.grpc.pb.h"
 #include "tools/flowctl/command_line.h"
 #include "tools/flowctl/context.h"
@@ -105,10 +106,32 @@ private:
     rpc::Server& door_;
 };
 
+class FakeTenants final : public gateway::v1::TenantService::CallbackService {
+public:
+    explicit FakeTenants(rpc::Server& door) : door_(door) {}
+
+    grpc::ServerUnaryReactor* UpdateTenantSettings(
+        grpc::CallbackServerContext* context,
+        const gateway::v1::UpdateTenantSettingsRequest* request,
+        gateway::v1::Tenant* answer) override {
+        return door_.unary(context, [this, request, answer](rpc::Call&) {
+            changes.push_back(*request);
+            answer->set_name(request->name());
+            *answer->mutable_settings() = request->settings();
+        });
+    }
+
+    std::vector<gateway::v1::UpdateTenantSettingsRequest> changes;
+
+private:
+    rpc::Server& door_;
+};
+
 class CommandLine : public ::testing::Test {
 protected:
     CommandLine() {
         door_.add(webhooks_, gateway::v1::WebhookService::service_full_name());
+        door_.add(tenants_, gateway::v1::TenantService::service_full_name());
         door_.add(conversations_, conversation::v1::ConversationService::service_full_name());
         door_.start();
         const auto address = "127.0.0.1:" + std::to_string(door_.port());
@@ -132,6 +155,7 @@ protected:
     rpc::Server door_{{}};
     FakeWebhooks webhooks_{door_};
     FakeConversations conversations_{door_};
+    FakeTenants tenants_{door_};
     std::string out_;
     std::string err_;
 };
@@ -208,6 +232,32 @@ TEST_F(CommandLine, AConversationIsClosedWithAReason) {
 
     EXPECT_EQ(run({"conversations", "close", "demo/7"}), kUsage) << "a reason is required";
     EXPECT_EQ(conversations_.closed.size(), 2U);
+}
+
+TEST_F(CommandLine, ATenantsSettingsAreChangedByFieldAndNothingElseIsTouched) {
+    EXPECT_EQ(
+        run({"tenants", "set", "demo", "unclear_payment_policy=wait", "languages=en,sw",
+             "tax_rate_bp=1600", "quiet_hours.start_minute=1200", "order_prefix=", "--etag", "7"}),
+        kOk);
+    ASSERT_EQ(tenants_.changes.size(), 1U);
+    const auto& change = tenants_.changes.back();
+    EXPECT_EQ(change.name(), "tenants/demo");
+    EXPECT_EQ(change.etag(), "7");
+    EXPECT_THAT(change.update_mask().paths(),
+                ElementsAre("unclear_payment_policy", "languages", "tax_rate_bp",
+                            "quiet_hours.start_minute", "order_prefix"));
+    EXPECT_EQ(change.settings().unclear_payment_policy(), "wait");
+    EXPECT_THAT(change.settings().languages(), ElementsAre("en", "sw"));
+    EXPECT_EQ(change.settings().tax_rate_bp(), 1600);
+    EXPECT_EQ(change.settings().quiet_hours().start_minute(), 1200);
+    EXPECT_THAT(out_, HasSubstr("while a payment is unclear"));
+
+    for (const auto* wrong : {"nonsense=1", "unclear_payment_policy", "quiet_hours=1", "=wait",
+                              "tax_rate_bp=16%", "languages.en=1"}) {
+        EXPECT_EQ(run({"tenants", "set", "demo", wrong}), kUsage) << wrong;
+        EXPECT_THAT(err_, HasSubstr("tax_rate_bp")) << wrong;
+    }
+    EXPECT_EQ(tenants_.changes.size(), 1U);
 }
 
 }  // namespace
