@@ -3,6 +3,7 @@
 #include <map>
 #include <set>
 #include <stdexcept>
+#include <utility>
 
 #include "common/crypto/encoding.h"
 #include "common/eventlog/codes.h"
@@ -12,10 +13,15 @@
 namespace flowstack::eventlog {
 namespace {
 
-const char* const kAppendSql =
-    "select * from append($1,$2,$3,$4,$5,$6,$7,$8,$9,$10,$11,$12,$13,$14,$15,$16,$17,$18,$19,$20,"
-    "$21,$22,$23,$24,$25,$26,$27,$28,$29,$30,$31,$32,$33,$34,$35,$36,$37,$38,$39,$40,$41,$42,$43,"
-    "$44,$45,$46,$47,$48,$49,$50,$51,$52,$53)";
+// select * from append($1,$2,…)
+std::string call_with(std::size_t arguments) {
+    std::string sql = "select * from append(";
+    for (std::size_t i = 1; i <= arguments; ++i) sql += (i == 1 ? "$" : ",$") + std::to_string(i);
+    return sql + ")";
+}
+
+// Columns of append()'s answer that stand for the whole batch.
+constexpr int kBaseVersions = 6, kLaneBases = 11, kLaneTimes = 12;
 
 using Int = std::int32_t;
 using Long = std::int64_t;
@@ -45,10 +51,26 @@ struct Request {
     bool is_command;
 };
 
+// What a stream must be for all commands of the batch to be ok, and what it gets then.
+constexpr Long kContradiction = -2;
 struct Stream {
     Int lane = 0;
-    Long hint = 0;
+    Long expect = kAny;
+    Int add = 0;
+    bool fresh = true;  // no part has been looked at
     Int index = 0;
+
+    // Takes a part of the next command in: what it expects is judged after the parts before it.
+    void then(Long expected, Int events) {
+        const bool any = expected == kAny;
+        const Long start = any ? kAny : expected - add;
+        if (std::exchange(fresh, false)) expect = start;
+        // Mixed parts are judged, but for a new stream, which takes both: a stream that is missing
+        // must be made for the part that takes any version, and only then.
+        else if (any ? expect > kCreate : expect == kAny || expect != start)
+            expect = kContradiction;
+        add += events;
+    }
 };
 
 }  // namespace
@@ -94,8 +116,7 @@ AppendCall append_call(std::span<const Command> commands, const StoreOptions& op
             if (!fresh && stream.lane != lane)
                 throw std::invalid_argument("one stream in two lanes of one batch");
             stream.lane = lane;
-            if (!part.events.empty() && part.expected <= kCreate)
-                stream.hint += size_of(part.events);
+            stream.then(part.expected, size_of(part.events));
             for (const auto& event : part.events) derive(part.stream, lane, event, derived[c]);
         }
         for (auto& claim : derived[c].claims) ask(std::move(claim), "", false);
@@ -108,11 +129,15 @@ AppendCall append_call(std::span<const Command> commands, const StoreOptions& op
     }
     std::vector<Uuid> s_id;
     std::vector<Int> s_lane;
-    std::vector<Long> s_hint;
+    std::vector<Long> s_expect;
+    std::vector<Int> s_add;
+    bool consistent = true;
     for (auto& [id, stream] : streams) {
         s_id.push_back(id);
         s_lane.push_back(stream.lane);
-        s_hint.push_back(stream.hint);
+        s_expect.push_back(stream.expect);
+        s_add.push_back(stream.add);
+        consistent = consistent && stream.expect != kContradiction;
         stream.index = size_of(s_id);
     }
     std::vector<Uuid> k_id;
@@ -139,15 +164,31 @@ AppendCall append_call(std::span<const Command> commands, const StoreOptions& op
         q_command.push_back(request.is_command);
         auto& first = k_first[static_cast<std::size_t>(key - 1)];
         if (first == 0) first = size_of(q_cmd);
+        // A second command of the batch asks for the name.
+        else if (request.is_command ||
+                 request.holder != q_holder[static_cast<std::size_t>(first - 1)])
+            consistent = false;
     }
 
+    std::map<std::pair<Int, Long>, Int> owners;  // lane and epoch → its index
+    for (const auto& command : commands)
+        if (const auto& guard = command.owner_guard) owners[{guard->lane, guard->owner_epoch}] = 0;
+    std::vector<Int> o_lane;
+    std::vector<Long> o_epoch;
+    for (auto& [owner, index] : owners) {
+        o_lane.push_back(owner.first);
+        o_epoch.push_back(owner.second);
+        index = size_of(o_lane);
+    }
+
+    AppendCall call;
+    std::vector<Int> l_total(l_id.size(), 0), s_total(s_id.size(), 0);
     std::vector<Int> c_lane, c_dedupe, c_events;
     std::vector<std::string> c_id;
-    std::vector<std::optional<Int>> c_owner_lane;
-    std::vector<std::optional<Long>> c_owner_epoch;
+    std::vector<std::optional<Int>> c_owner;
     std::vector<Int> p_cmd, p_stream, p_count;
     std::vector<Long> p_expected;
-    std::vector<Int> e_cmd, e_part, e_in_cmd, e_in_part;
+    std::vector<Int> e_cmd, e_stream, e_in_lane, e_in_stream;
     std::vector<Uuid> e_id;
     std::vector<std::string_view> e_tenant, e_category, e_key, e_type, e_payload;
     std::deque<std::string> sealed;  // payloads that are not stored in clear
@@ -168,11 +209,13 @@ AppendCall append_call(std::span<const Command> commands, const StoreOptions& op
         c_dedupe.push_back(command.dedupe == Dedupe::creation  ? 1
                            : command.dedupe == Dedupe::version ? 2
                                                                : 0);
-        c_owner_lane.push_back(command.owner_guard ? std::optional<Int>(command.owner_guard->lane)
-                                                   : std::nullopt);
-        c_owner_epoch.push_back(command.owner_guard
-                                    ? std::optional<Long>(command.owner_guard->owner_epoch)
-                                    : std::nullopt);
+        const auto& guard = command.owner_guard;
+        c_owner.push_back(guard ? std::optional(owners.at({guard->lane, guard->owner_epoch}))
+                                : std::nullopt);
+        auto& lane_total = l_total[static_cast<std::size_t>(c_lane.back() - 1)];
+        AppendCall::IfAllOk if_all_ok{.lane = command_lane[c],
+                                      .lane_index = static_cast<std::size_t>(c_lane.back() - 1),
+                                      .offset = lane_total};
         Int in_cmd = 0;
         std::string_view open_meta, private_meta;
         for (std::size_t p = 0; p < command.parts.size(); ++p) {
@@ -181,7 +224,9 @@ AppendCall append_call(std::span<const Command> commands, const StoreOptions& op
             p_stream.push_back(streams.at(part_stream[c][p]).index);
             p_expected.push_back(part.expected);
             p_count.push_back(size_of(part.events));
-            Int in_part = 0;
+            auto& stream_total = s_total[static_cast<std::size_t>(p_stream.back() - 1)];
+            if_all_ok.parts.emplace_back(static_cast<std::size_t>(p_stream.back() - 1),
+                                         stream_total);
             for (const auto& event : part.events) {
                 auto& meta = event.is_private ? private_meta : open_meta;
                 if (meta.empty()) {
@@ -189,9 +234,10 @@ AppendCall append_call(std::span<const Command> commands, const StoreOptions& op
                     meta = metas.back();
                 }
                 e_cmd.push_back(cmd);
-                e_part.push_back(size_of(p_cmd));
-                e_in_cmd.push_back(++in_cmd);
-                e_in_part.push_back(++in_part);
+                e_stream.push_back(p_stream.back());
+                ++in_cmd;
+                e_in_lane.push_back(++lane_total);
+                e_in_stream.push_back(++stream_total);
                 e_id.push_back(event.id
                                    ? *event.id
                                    : derive_id(command.id, event.occurred_at, "event", in_cmd));
@@ -206,6 +252,8 @@ AppendCall append_call(std::span<const Command> commands, const StoreOptions& op
             }
         }
         c_events.push_back(in_cmd);
+        if_all_ok.events = in_cmd;
+        call.if_all_ok.push_back(std::move(if_all_ok));
         for (const auto& del : derived[c].work_del) {
             d_cmd.push_back(cmd);
             d_lane.push_back(del.lane);
@@ -229,29 +277,58 @@ AppendCall append_call(std::span<const Command> commands, const StoreOptions& op
         }
     }
 
-    postgres::Params params;
-    params.add(strict).add_array(l_id);
-    params.add_array(s_id).add_array(s_lane).add_array(s_hint);
+    auto& params = call.statement.params;
+    params.empty_arrays_are_null();
+    params.add(strict).add(consistent).add_array(l_id).add_array(l_total);
+    params.add_array(s_id).add_array(s_lane).add_array(s_expect).add_array(s_add);
     params.add_array(k_id).add_array(k_scope).add_array(k_kind).add_array(k_key).add_array(k_first);
-    params.add_array(c_lane).add_array(c_dedupe).add_array(c_id);
-    params.add_array(c_owner_lane).add_array(c_owner_epoch).add_array(c_events);
+    params.add_array(o_lane).add_array(o_epoch);
+    params.add_array(c_lane).add_array(c_dedupe).add_array(c_id).add_array(c_owner).add_array(
+        c_events);
     params.add_array(p_cmd).add_array(p_stream).add_array(p_expected).add_array(p_count);
     params.add_array(q_cmd).add_array(q_key).add_bytes_array(q_value).add_array(q_holder);
     params.add_bytes_array(q_hash).add_bool_array(q_command);
-    params.add_array(e_cmd).add_array(e_part).add_array(e_in_cmd).add_array(e_in_part).add_array(
-        e_id);
-    params.add_array(e_tenant).add_array(e_category).add_array(e_key).add_array(e_type);
-    params.add_array(e_occurred).add_bytes_array(e_meta).add_bytes_array(e_payload);
+    params.add_array(e_cmd).add_array(e_stream).add_array(e_in_lane).add_array(e_in_stream);
+    params.add_array(e_id).add_array(e_tenant).add_array(e_category).add_array(e_key);
+    params.add_array(e_type)
+        .add_array(e_occurred)
+        .add_bytes_array(e_meta)
+        .add_bytes_array(e_payload);
     params.add_array(d_cmd).add_array(d_lane).add_array(d_kind).add_array(d_key);
     params.add_array(w_cmd).add_array(w_lane).add_array(w_kind).add_array(w_key).add_array(w_due);
     params.add_array(w_priority).add_bytes_array(w_ref);
     params.add_array(x_cmd).add_array(x_tenant).add_array(x_kind).add_array(x_key);
+    static const std::string sql = call_with(params.size());
+    call.statement.sql = sql;
     const auto first_due = std::min_element(w_due.begin(), w_due.end());
-    return {{kAppendSql, std::move(params)},
-            first_due == w_due.end() ? std::nullopt : std::optional(*first_due)};
+    if (first_due != w_due.end()) call.work_due = *first_due;
+    return call;
 }
 
-std::vector<Verdict> verdicts_from(const postgres::Result& result) {
+namespace {
+
+std::vector<Verdict> all_ok(const AppendCall& call, const postgres::Result& result) {
+    const auto stream_bases = result.int8_array(0, kBaseVersions);
+    const auto lane_bases = result.int8_array(0, kLaneBases);
+    const auto lane_times = result.time_array(0, kLaneTimes);
+    std::vector<Verdict> verdicts;
+    for (const auto& what : call.if_all_ok) {
+        Verdict verdict{.lane = what.lane,
+                        .first_position = lane_bases.at(what.lane_index) + what.offset + 1,
+                        .event_count = what.events};
+        if (const auto& began = lane_times.at(what.lane_index))
+            verdict.recorded_at = *began + Micros(what.offset);
+        for (const auto& [stream, before] : what.parts)
+            verdict.base_versions.push_back(stream_bases.at(stream) + before);
+        verdicts.push_back(std::move(verdict));
+    }
+    return verdicts;
+}
+
+}  // namespace
+
+std::vector<Verdict> verdicts_from(const AppendCall& call, const postgres::Result& result) {
+    if (result.rows() == 1 && result.int4(0, 0) == kVerdictAllOk) return all_ok(call, result);
     std::vector<Verdict> verdicts;
     for (int row = 0; row < result.rows(); ++row) {
         Verdict verdict;
@@ -261,7 +338,8 @@ std::vector<Verdict> verdicts_from(const postgres::Result& result) {
         if (!result.null(row, 3)) verdict.lane = result.int4(row, 3);
         if (!result.null(row, 4)) verdict.first_position = result.int8(row, 4);
         if (!result.null(row, 5)) verdict.event_count = result.int4(row, 5);
-        if (!result.null(row, 6)) verdict.base_versions = result.int8_array(row, 6);
+        if (!result.null(row, kBaseVersions))
+            verdict.base_versions = result.int8_array(row, kBaseVersions);
         if (!result.null(row, 7)) verdict.recorded_at = result.time(row, 7);
         if (!result.null(row, 8)) verdict.claim_kind = result.text(row, 8);
         if (!result.null(row, 9)) verdict.claim_value = result.text(row, 9);

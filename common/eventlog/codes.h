@@ -11,7 +11,8 @@
 // test (tests/unit/eventlog) compares both sides.
 namespace flowstack::eventlog {
 
-// append()'s verdicts.
+// append()'s verdicts. The first stands for a whole batch, and is no command's.
+inline constexpr int kVerdictAllOk = 0;
 inline constexpr int kVerdictOk = 1;
 inline constexpr int kVerdictWrongVersion = 2;
 inline constexpr int kVerdictAlreadyDone = 3;

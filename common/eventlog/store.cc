@@ -111,7 +111,7 @@ struct Store::Batcher {
         for (int deadlocks = 0;;) {
             try {
                 auto verdicts =
-                    verdicts_from(session.query(call.statement.sql, call.statement.params));
+                    verdicts_from(call, session.query(call.statement.sql, call.statement.params));
                 store.committed(verdicts, call.work_due);
                 for (std::size_t i = 0; i < batch.size(); ++i)
                     batch[i].answer(std::move(verdicts[i]), nullptr);

@@ -136,10 +136,23 @@ inline constexpr std::size_t kPageBytesMax = 3 << 20;
 struct AppendCall {
     postgres::Session::Statement statement;
     std::optional<Time> work_due;  // the earliest of the work rows that it puts
+
+    // What a command's answer is when all commands of the call are ok, but for the lanes' positions
+    // and the streams' versions before the call: these are all that append() returns then.
+    struct IfAllOk {
+        int lane = 0;
+        std::size_t lane_index = 0;  // into the lanes of the call
+        int offset = 0;              // events before it in its lane
+        int events = 0;
+        // Of each part: its stream, an index into the streams of the call, and the events before it
+        // in the stream.
+        std::vector<std::pair<std::size_t, int>> parts;
+    };
+    std::vector<IfAllOk> if_all_ok;
 };
 AppendCall append_call(std::span<const Command> commands, const StoreOptions& options,
                        const DeriveFn& derive, bool strict);
-std::vector<Verdict> verdicts_from(const postgres::Result& result);
+std::vector<Verdict> verdicts_from(const AppendCall& call, const postgres::Result& result);
 // Which command (from 0) a strict append refused with FS002, and the verdict about it.
 std::pair<std::size_t, Verdict> refusal_from(const postgres::SqlError& error);
 

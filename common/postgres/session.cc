@@ -104,6 +104,10 @@ template <class Range, class Write>
 Params& Params::array(std::uint32_t array_type, std::uint32_t element_type, const Range& values,
                       Write write) {
     if (values.empty()) {
+        if (empty_arrays_are_null_) {
+            finish(array_type, true);
+            return *this;
+        }
         put(buffer_, std::int32_t{0});
         put(buffer_, std::int32_t{0});
         put(buffer_, static_cast<std::int32_t>(element_type));
@@ -225,14 +229,39 @@ Time Result::time(int row, int column) const {
     return Time{
         std::chrono::microseconds{get<std::int64_t>(bytes(row, column).data()) + kEpoch2000Us}};
 }
-std::vector<std::int64_t> Result::int8_array(int row, int column) const {
-    std::vector<std::int64_t> values;
-    const auto raw = bytes(row, column);
+namespace {
+
+// The elements of an array of eight-byte values. Its binary form: three numbers, then number of
+// elements and lower bound (absent when it is empty), then each element's length and bytes; a null
+// has the length -1.
+std::vector<std::optional<std::int64_t>> elements_of(std::string_view raw) {
+    std::vector<std::optional<std::int64_t>> values;
     if (get<std::int32_t>(raw.data()) == 0) return values;
     const auto count = get<std::int32_t>(raw.data() + 12);
     const char* at = raw.data() + 20;
-    for (int i = 0; i < count; ++i, at += 12) values.push_back(get<std::int64_t>(at + 4));
+    for (int i = 0; i < count; ++i) {
+        const bool is_null = get<std::int32_t>(at) < 0;
+        at += 4;
+        values.push_back(is_null ? std::nullopt : std::optional(get<std::int64_t>(at)));
+        if (!is_null) at += 8;
+    }
     return values;
+}
+
+}  // namespace
+
+std::vector<std::int64_t> Result::int8_array(int row, int column) const {
+    std::vector<std::int64_t> values;
+    for (const auto& value : elements_of(bytes(row, column))) values.push_back(value.value());
+    return values;
+}
+std::vector<std::optional<Time>> Result::time_array(int row, int column) const {
+    std::vector<std::optional<Time>> times;
+    for (const auto& value : elements_of(bytes(row, column)))
+        times.push_back(value
+                            ? std::optional(Time{std::chrono::microseconds{*value + kEpoch2000Us}})
+                            : std::nullopt);
+    return times;
 }
 
 // --------------------------------------------------------------------------------------- Session

@@ -56,6 +56,12 @@ public:
     Params& add_bytes(std::string_view bytes);
     Params& add_null();
 
+    // An array without elements that is added from here on is sent as null: the server then has
+    // nothing to build.
+    Params& empty_arrays_are_null() {
+        empty_arrays_are_null_ = true;
+        return *this;
+    }
     Params& add_array(std::span<const std::int32_t> values);
     Params& add_array(std::span<const std::optional<std::int32_t>> values);
     Params& add_array(std::span<const std::int64_t> values);
@@ -81,6 +87,7 @@ private:
     std::vector<std::size_t> ends_;
     std::vector<std::uint32_t> types_;
     std::vector<bool> nulls_;
+    bool empty_arrays_are_null_ = false;
 };
 
 // The rows of one answer. Typed access by column number; asking for a null is a bug and throws.
@@ -101,6 +108,7 @@ public:
     Uuid uuid(int row, int column) const;
     Time time(int row, int column) const;
     std::vector<std::int64_t> int8_array(int row, int column) const;
+    std::vector<std::optional<Time>> time_array(int row, int column) const;
 
 private:
     std::shared_ptr<void> result_;

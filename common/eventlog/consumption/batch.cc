@@ -172,7 +172,7 @@ void Batches::write(const Attempt& attempt, std::vector<postgres::Session::State
         auto call = append_call(attempt.pending.commands, store_.options(), store_.derive(), true);
         statements.push_back(std::move(call.statement));
         const auto results = session_.transaction(statements);
-        store_.committed(verdicts_from(results.back()), call.work_due);
+        store_.committed(verdicts_from(call, results.back()), call.work_due);
     }
     documents_.saved(attempt.pending.documents);
     cursors_.moved(attempt.moved);

@@ -1,6 +1,7 @@
 #include <gtest/gtest.h>
 
 #include <atomic>
+#include <random>
 #include <thread>
 
 #include "common/core/clock.h"
@@ -187,8 +188,9 @@ TEST_F(Append, CommandsOfOneStreamInOneBatchAreJudgedInOrderEachSeeingTheOneBefo
                                      command("c6", "c", kCreate, {event("n", "test.v1.Named")}),
                                      command("c1", "a", kCreate, {event("1")}, Dedupe::creation)};
     postgres::Session session({.url = database->service_url()});
-    const auto statement = append_call(batch, store->options(), derive, false).statement;
-    const auto verdicts = verdicts_from(session.query(statement.sql, statement.params));
+    const auto call = append_call(batch, store->options(), derive, false);
+    const auto verdicts =
+        verdicts_from(call, session.query(call.statement.sql, call.statement.params));
     ASSERT_EQ(verdicts.size(), 7u);
     EXPECT_EQ(verdicts[0].outcome, Outcome::ok);
     EXPECT_EQ(verdicts[1].outcome, Outcome::ok);
@@ -326,6 +328,209 @@ TEST_F(Append, I26_AClaimHasOneHolderHoweverManyLanesAskAtOnce) {
             "select count(*) from claims c where not exists (select from events e where e.stream = "
             "c.holder and convert_from(e.payload, 'UTF8') = c.key)"),
         0);
+}
+
+// What append() must answer, said the slow way: one command after the other, in memory.
+class Model {
+public:
+    Verdict judge(const Command& c, int lane) {
+        Verdict verdict;
+        if (c.dedupe == Dedupe::claim) {
+            if (const auto known = done.find(c.id); known != done.end()) {
+                if (known->second.second == c.meta.request_hash) return known->second.first;
+                verdict.outcome = Outcome::other_body;
+                return verdict;
+            }
+        }
+        const auto& first = c.parts.front();
+        const bool names = first.events.front().type == "test.v1.Named";
+        const auto name = first.events.front().payload;
+        if (names && holders.contains(name) && holders[name] != first.stream.key) {
+            verdict.outcome = Outcome::claim_taken;
+            return verdict;
+        }
+        for (std::size_t p = 0; p < c.parts.size(); ++p) {
+            const auto& part = c.parts[p];
+            if (part.expected == kAny || part.expected == versions[part.stream.key]) continue;
+            verdict.outcome = Outcome::wrong_version;
+            verdict.part = static_cast<int>(p);
+            verdict.actual = versions[part.stream.key];
+            return verdict;
+        }
+        if (c.owner_guard && c.owner_guard->owner_epoch != 0) {
+            verdict.outcome = Outcome::not_owner;
+            return verdict;
+        }
+        verdict.lane = lane;
+        verdict.first_position = positions[lane] + 1;
+        for (const auto& part : c.parts) {
+            verdict.base_versions.push_back(versions[part.stream.key]);
+            versions[part.stream.key] += static_cast<std::int64_t>(part.events.size());
+            verdict.event_count += static_cast<int>(part.events.size());
+        }
+        positions[lane] += verdict.event_count;
+        if (names) holders[name] = first.stream.key;
+        if (c.dedupe == Dedupe::claim) {
+            auto again = verdict;
+            again.outcome = Outcome::already_done;
+            done[c.id] = {again, c.meta.request_hash};
+        }
+        return verdict;
+    }
+
+    std::map<std::string, std::int64_t> versions;
+    std::map<std::string, std::string> holders;
+    std::map<int, std::int64_t> positions;
+    std::map<std::string, std::pair<Verdict, std::string>> done;
+};
+
+// A batch in which all goes well is not judged at all: the answers must not show it.
+TEST_F(Append, AnyMixOfCommandsInAnyBatchIsAnsweredAsIfTheyCameOneByOne) {
+    std::mt19937 random(20'261'129);
+    const auto up_to = [&](int n) { return static_cast<int>(random() % static_cast<unsigned>(n)); };
+    Model model;
+    postgres::Session session({.url = database->service_url()});
+    int judged = 0, not_judged = 0, number = 0;
+    for (int b = 0; b < 400; ++b) {
+        // Some batches are small and harmless, as most are in a shop.
+        const bool harmless = b % 3 == 0;
+        std::vector<Command> batch;
+        auto planned = model.versions;
+        const int size = 1 + up_to(harmless ? 3 : 7);
+        for (int i = 0; i < size; ++i) {
+            const int customer = up_to(3);
+            const auto stream = [&] { return std::to_string(customer + 3 * up_to(4)); };
+            const auto expected = [&](const std::string& key) -> std::int64_t {
+                if (harmless) return up_to(4) == 0 ? kAny : planned[key];
+                const int what = up_to(6);
+                if (what == 0) return kAny;
+                if (what == 1) return kCreate;
+                if (what == 2) return planned[key] + 1 + up_to(2);
+                return planned[key];
+            };
+            const auto key = stream();
+            auto c = command("c" + std::to_string(++number), key, expected(key), {});
+            c.meta.routing.key = "customer-" + std::to_string(customer);
+            for (int e = 0; e <= up_to(3); ++e) c.parts[0].events.push_back(event("e"));
+            if (!harmless && up_to(3) == 0)
+                c.parts[0].events[0] = event("name-" + std::to_string(up_to(20)), "test.v1.Named");
+            planned[key] += static_cast<std::int64_t>(c.parts[0].events.size());
+            if (const auto other = stream(); other != key && up_to(3) == 0) {
+                c.parts.push_back({{"t1", "thing", other}, expected(other), {}});
+                if (up_to(2) == 0) c.parts[1].events.push_back(event("e"));
+                planned[other] += static_cast<std::int64_t>(c.parts[1].events.size());
+            }
+            if (!harmless && up_to(4) == 0) {
+                c.dedupe = Dedupe::claim;
+                c.id = "once-" + std::to_string(up_to(30));
+                c.meta.request_hash = up_to(4) == 0 ? "other" : "same";
+            }
+            if (up_to(4) == 0) c.owner_guard = OwnerGuard{up_to(4), harmless ? 0 : up_to(3) / 2};
+            batch.push_back(std::move(c));
+        }
+        const auto call = append_call(batch, store->options(), derive, false);
+        const auto result = session.query(call.statement.sql, call.statement.params);
+        ++(result.int4(0, 0) == 0 ? not_judged : judged);
+        const auto verdicts = verdicts_from(call, result);
+        ASSERT_EQ(verdicts.size(), batch.size());
+        for (std::size_t i = 0; i < batch.size(); ++i) {
+            const auto& got = verdicts[i];
+            const auto& c = batch[i];
+            const auto want = model.judge(c, store->lane_of(c.meta.routing, c.tenant));
+            ASSERT_EQ(got.outcome, want.outcome) << "batch " << b << " command " << i;
+            if (want.accepted()) {
+                EXPECT_EQ(got.lane, want.lane);
+                EXPECT_EQ(got.first_position, want.first_position);
+                EXPECT_EQ(got.event_count, want.event_count);
+                EXPECT_GT(got.recorded_at, Time{});
+            }
+            if (want.outcome == Outcome::ok) {
+                EXPECT_EQ(got.base_versions, want.base_versions);
+            }
+            EXPECT_EQ(got.part, want.part);
+            EXPECT_EQ(got.actual, want.actual);
+        }
+    }
+    EXPECT_GT(judged, 50);
+    EXPECT_GT(not_judged, 50);
+
+    // What was written as if all went well has been put right.
+    const auto heads = session.query(
+        R"sql(select coalesce(e.key, 'a head without events'), h.version, coalesce(e.last, 0)
+                from heads h full join (select stream, key, max(version) as last, count(*) as events
+                                          from events group by stream, key) e on e.stream = h.stream
+               where h.version is distinct from e.last or e.last <> e.events)sql");
+    for (int row = 0; row < heads.rows(); ++row)
+        ADD_FAILURE() << heads.text(row, 0) << ": " << heads.int8(row, 1) << ", events to "
+                      << heads.int8(row, 2);
+    for (const auto& [key, version] : model.versions)
+        EXPECT_EQ(store->read_stream({"t1", "thing", key}).size(),
+                  static_cast<std::size_t>(version));
+    for (const auto& [name, holder] : model.holders) {
+        const auto claim = store->claim("t1", "name", name);
+        ASSERT_TRUE(claim) << name;
+        EXPECT_EQ(claim->holder, stream_id({"t1", "thing", holder}));
+        EXPECT_EQ(claim->value, "value of " + holder);
+    }
+    EXPECT_EQ(count("select count(*) from claims"),
+              static_cast<std::int64_t>(model.holders.size() + model.done.size()));
+    EXPECT_EQ(count("select count(*) from lanes l where position <> (select coalesce(max(position),"
+                    " 0) from events e where e.lane = l.lane)"),
+              0);
+}
+
+TEST_F(Append, AStreamThatLivesInAnotherLaneIsRefusedAndKeepsItsVersion) {
+    ASSERT_TRUE(store->append(command("c1", "a", kCreate, {event("1")})).accepted());
+    auto moved = command("c2", "a", kAny, {event("2")});
+    for (int i = 0; store->lane_of(moved.meta.routing, "t1") ==
+                    store->lane_of({RoutingKind::customer, "customer-1"}, "t1");
+         ++i)
+        moved.meta.routing.key = "other-" + std::to_string(i);
+    EXPECT_THROW(store->append(moved), CommandRefused);
+    EXPECT_EQ(count("select version from heads"), 1);
+    EXPECT_EQ(count("select count(*) from events"), 1);
+}
+
+// append() runs with its owner's rights and without a search_path of its own.
+TEST_F(Append, I6_ATemporaryTableCannotTakeThePlaceOfATable) {
+    postgres::Session session({.url = database->service_url()});
+    for (const std::string table : {"events", "heads", "lanes", "claims", "work", "lane_owner",
+                                    "settings_changes", "settings_counter"})
+        session.run("create temporary table " + table + " (nothing int)");
+    auto c = command("c1", "a", kCreate,
+                     {event("1", "test.v1.Named"), event("2", "test.v1.Timed"),
+                      event("3", "test.v1.Set"), event("4", "test.v1.Untimed")});
+    c.owner_guard = OwnerGuard{0, 0};
+    for (const auto outcome : {Outcome::ok, Outcome::wrong_version}) {
+        const auto call = append_call({&c, 1}, store->options(), derive, false);
+        const auto verdicts =
+            verdicts_from(call, session.query(call.statement.sql, call.statement.params));
+        ASSERT_EQ(verdicts.size(), 1u);
+        EXPECT_EQ(verdicts[0].outcome, outcome);
+        c.id = "c2";  // refused: the cleaning and the questions about history are met as well
+        c.dedupe = Dedupe::creation;
+        c.parts[0].events[0].payload = "another name";
+    }
+    EXPECT_EQ(count("select count(*) from public.events"), 4);
+    EXPECT_EQ(count("select count(*) from public.claims"), 1);
+    for (const auto* sql : {"create table public.mine (n int)", "create schema mine",
+                            "create function public.f() returns int language sql as 'select 1'"})
+        EXPECT_THROW(session.run(sql), postgres::SqlError) << sql;
+}
+
+// append() leaves these to its sessions, so that they are not set and reset in every call.
+TEST_F(Append, SessionsPlanOnceAndNeverScanATable) {
+    postgres::Session session({.url = database->service_url()});
+    const auto row = session.query(
+        "select current_setting('plan_cache_mode'), current_setting('enable_seqscan'), "
+        "current_setting('synchronous_commit'), current_setting('fsync')");
+    EXPECT_EQ(row.text(0, 0), "force_generic_plan");
+    EXPECT_EQ(row.text(0, 1), "off");
+    EXPECT_EQ(row.text(0, 2), "on");
+    EXPECT_EQ(row.text(0, 3), "on");
+    EXPECT_EQ(count("select count(*) from pg_proc where proname = 'append' and proconfig is not "
+                    "null"),
+              0);
 }
 
 TEST_F(Append, GuardsAndOwnersAreChecked) {
