@@ -80,6 +80,9 @@ struct WorkRunner::State {
             }
         }
         if (names.empty()) return;
+        // A row that is finished while the query runs may still be in its answer. It rests then
+        // until after this moment, however long the answer takes, and is not handed out again.
+        const auto asked = Steady::now();
         // Each lane's rows are read in the order of due_at from its index, so rows that are due
         // later are not read, however many there are. (The index serves a time that is fixed for
         // the statement; clock_timestamp() would be evaluated for each row.)
@@ -96,7 +99,6 @@ struct WorkRunner::State {
                     order by w.due_at limit k.n) w)sql",
             postgres::Params().add_array(names).add_array(limits).add_array(
                 std::span<const std::int32_t>(lane_ids)));
-        const auto polled = Steady::now();
         for (int row = 0; row < result.rows(); ++row) {
             WorkRow work{.lane = result.int4(row, 0),
                          .kind = result.text(row, 1),
@@ -111,7 +113,7 @@ struct WorkRunner::State {
             const RowKey key{work.lane, work.kind, work.key};
             const std::lock_guard lock(mutex);
             if (const auto rest = resting.find(key); rest != resting.end()) {
-                if (rest->second > polled) continue;
+                if (rest->second > asked) continue;
                 resting.erase(rest);
             }
             auto& kind = kinds.at(work.kind);

@@ -2,6 +2,7 @@
 
 #include <condition_variable>
 #include <mutex>
+#include <set>
 #include <thread>
 
 #include "common/eventlog/owners.h"
@@ -55,7 +56,7 @@ protected:
     // Waits until so many rows were handed out; what came, in that order.
     std::vector<std::string> handed(std::size_t count) {
         std::unique_lock lock(mutex);
-        changed.wait_for(lock, 30s, [&] { return handed_out.size() >= count; });
+        changed.wait_for(lock, 120s, [&] { return handed_out.size() >= count; });
         return handed_out;
     }
 
@@ -65,7 +66,7 @@ protected:
     Store store{{.service = "test", .database_url = database.admin_url(), .lanes = kLanes},
                 [](const StreamName&, int, const NewEvent&, Derived&) {}};
     Owners owners{store, "replica-1"};
-    WorkRunner runner{store, owners, {.poll_ms = 5ms, .retry_delay_ms = 20ms, .threads = 1}};
+    WorkRunner runner{store, owners, {.poll_ms = 5ms, .retry_delay_ms = 0ms, .threads = 1}};
     std::mutex mutex;
     std::condition_variable changed;
     std::vector<std::string> handed_out;
@@ -85,7 +86,10 @@ TEST_F(Work, WhatIsDueIsHandedOutInTheOrderOfItsTimeWhateverItsLane) {
 TEST_F(Work, ABacklogOfManyTimesWhatMayBeInFlightIsWorkedOff) {
     put("due", 3'000, "-1 hour");
     start();
-    EXPECT_EQ(handed(3'000).size(), 3'000u);
+    const auto keys = handed(3'000);
+    EXPECT_EQ(keys.size(), 3'000u);
+    // Rows are finished while a query runs that still sees them: no rest hides a second time.
+    EXPECT_EQ(std::set<std::string>(keys.begin(), keys.end()).size(), keys.size());
     EXPECT_EQ(admin.query("select count(*) from work").int8(0, 0), 0);
 }
 
