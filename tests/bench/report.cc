@@ -171,7 +171,7 @@ std::string json_of(const std::vector<Entry>& entries) {
 }
 
 std::string table_of(const std::vector<Entry>& entries) {
-    std::string out;
+    std::string out, last_notes;
     for (const auto& entry : entries) {
         const auto verdict = met(entry);
         out += fmt::format("{:<28}", entry.name);
@@ -202,11 +202,17 @@ std::string table_of(const std::vector<Entry>& entries) {
                                    number_text(ratio_of(entry.samples, peer.samples)));
             out += '\n';
         }
-        for (const auto& check : entry.checks)
-            if (!check.ok)
-                out +=
-                    fmt::format("    {}{}: {}\n",
-                                check.note ? "note: " : "CHECK FAILED: ", check.name, check.value);
+        std::string notes;
+        for (const auto& check : entry.checks) {
+            if (check.ok) continue;
+            if (check.note)
+                notes += fmt::format("    note: {}: {}\n", check.name, check.value);
+            else
+                out += fmt::format("    CHECK FAILED: {}: {}\n", check.name, check.value);
+        }
+        // Entries of one measurement have the same notes.
+        out += notes.empty() || notes != last_notes ? notes : "    notes as above\n";
+        last_notes = std::move(notes);
     }
     return out;
 }

@@ -87,6 +87,22 @@ TEST(Report, ABusyMachineIsNotedAndNoFailure) {
     EXPECT_NE(table_of({entry}).find("note: idle machine: not 2 times"), std::string::npos);
 }
 
+TEST(Report, NotesOfOneMeasurementAreWrittenOnce) {
+    auto entry = good();
+    entry.checks.push_back({"idle machine", false, "not 2 times", true});
+    auto other = good();
+    const auto table = table_of({entry, entry, other, entry});
+    std::size_t notes = 0, repeated = 0;
+    for (auto at = table.find("note: idle"); at != table.npos;
+         at = table.find("note: idle", at + 1))
+        ++notes;
+    for (auto at = table.find("notes as above"); at != table.npos;
+         at = table.find("notes as above", at + 1))
+        ++repeated;
+    EXPECT_EQ(notes, 2u);  // again after an entry without
+    EXPECT_EQ(repeated, 1u);
+}
+
 TEST(Report, WhatWasNotMeasuredHasNoValue) {
     const auto out = json::parse(json_of({{.name = "relay"}})).at(0);
     EXPECT_TRUE(out.at("value").is_null());
