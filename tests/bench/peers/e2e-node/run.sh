@@ -28,9 +28,10 @@ source "$ROOT/tools/dev/process.sh"
 # shellcheck source=tools/dev/postgres.sh
 source "$ROOT/tools/dev/postgres.sh"
 
-# The settings of config.mjs, as a command that runs another where the packages are.
+# The settings of config.mjs, as a command that runs another where the packages are. Among them is a Node.js if
+# the machine's own is too old.
 IN_NODE=(
-    env -C "$INSTALLED" NODE_ENV=production "DATABASE_URL=${E2E_NODE_DATABASE_URL:?}"
+    env -C "$INSTALLED" "PATH=$INSTALLED/node_modules/.bin:$PATH" NODE_ENV=production "DATABASE_URL=${E2E_NODE_DATABASE_URL:?}"
     "REDIS_PORT=$E2E_NODE_REDIS_PORT" "PORT=$E2E_NODE_HTTP_PORT" "APP_SECRET=${APP_SECRET:-}"
     "MASTER_KEY=${E2E_NODE_MASTER_KEY:?}" "GRAPH_BASE_URL=${GRAPH_BASE_URL:-}"
 )
