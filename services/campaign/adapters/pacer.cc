@@ -6,9 +6,9 @@
 #include "common/core/broken_world.h"
 #include "common/observability/log.h"
 #include "services/campaign/adapters/derive.h"
+#include "services/campaign/adapters/hold.h"
 #include "services/campaign/adapters/reactor.h"
 #include "services/campaign/adapters/streams.h"
-#include "services/campaign/adapters/tenants.h"
 
 namespace flowstack::campaign {
 namespace {
@@ -126,20 +126,21 @@ void Pacer::withdraw(const View& view, const char* reason) {
 }
 
 // Pauses or cancels the campaign of a tenant that may not send. True when it goes on as it is.
-bool Pacer::tenant_allows(const View& view, const v1::TenantView& tenant) {
+bool Pacer::tenant_allows(const View& view, const service::TenantView& tenant) {
     const auto status = tenant.status();
     const auto& state = view.campaign.state.campaign;
     const bool running = std::holds_alternative<Running>(state);
-    if (status == v1::TENANT_STATUS_CLOSED && (running || std::holds_alternative<Paused>(state)))
+    if (status == common::v1::TENANT_STATUS_CLOSED &&
+        (running || std::holds_alternative<Paused>(state)))
         return !append(view, CancelCampaign{.reason = "tenant_closed"});
-    if (status == v1::TENANT_STATUS_SUSPENDED && running)
+    if (status == common::v1::TENANT_STATUS_SUSPENDED && running)
         return !append(view, PauseCampaign{.reason = "tenant_suspended"});
     return true;
 }
 
 // Whether the tenant's quiet hours hold this campaign now. The first turn of each hold is logged
 // and counted; the API shows the hold as the campaign's reason.
-bool Pacer::quiet(const View& view, const v1::TenantView& tenant, Memory& memory) {
+bool Pacer::quiet(const View& view, const service::TenantView& tenant, Memory& memory) {
     const auto until =
         held_until(view.draft().type, view.key.tenant, tenant, local_clock_, clock_.now());
     if (until && !memory.held) {
@@ -180,7 +181,7 @@ void Pacer::turn(const eventlog::WorkRow& row) {
         hands_.with([&](auto& all) { all.erase(row.key); });  // a row that was taken up late
         return;
     }
-    const auto tenant = tenant_view(read_model_, tenants_, view.key.tenant);
+    const auto tenant = service::tenant_view(read_model_, tenants_, view.key.tenant);
     if (!tenant_allows(view, tenant)) view = look(row);
     if (!view.run().audience && view.frozen() &&
         append(view, RecordFrozen{.audience = view.members()}))

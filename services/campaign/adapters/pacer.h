@@ -16,8 +16,8 @@
 #include "common/observability/metrics.h"
 #include "common/service/tenants.h"
 #include "services/campaign/adapters/codec.h"
+#include "services/campaign/adapters/hold.h"
 #include "services/campaign/adapters/sends.h"
-#include "services/campaign/adapters/tenants.h"
 #include "services/campaign/config.h"
 #include "services/campaign/domain/pacing.h"
 
@@ -70,8 +70,8 @@ private:
     // False when the append was refused: somebody else wrote, or owns the lane.
     bool append(const View& view, const Command& command);
     bool append(const View& view, int lane, const ShardCommand& command);
-    bool tenant_allows(const View& view, const v1::TenantView& tenant);
-    bool quiet(const View& view, const v1::TenantView& tenant, Memory& memory);
+    bool tenant_allows(const View& view, const service::TenantView& tenant);
+    bool quiet(const View& view, const service::TenantView& tenant, Memory& memory);
     void run(View& view, Memory& memory);
     void pause(const View& view, Memory& memory);
     void ask(View& view, int lane, int round, const std::vector<Addressee>& members);

@@ -6,12 +6,13 @@
 #include "common/eventlog/payload.h"
 #include "common/rpc/resource_name.h"
 #include "common/rpc/timestamp.h"
+#include "common/service/documents.h"
+#include "common/service/tenant_view.h"
 #include "flowstack/campaign/v1/campaign_service.pb.h"
 #include "flowstack/campaign/v1/views.pb.h"
 #include "flowstack/conversation/v1/customer_events.pb.h"
 #include "flowstack/gateway/v1/contact_events.pb.h"
 #include "flowstack/gateway/v1/message_events.pb.h"
-#include "flowstack/gateway/v1/tenant_events.pb.h"
 #include "services/campaign/adapters/streams.h"
 
 namespace flowstack::campaign {
@@ -22,37 +23,11 @@ using eventlog::parsed;
 using eventlog::Recorded;
 using eventlog::Turn;
 using rpc::set_time;
+using service::document;
 namespace conversation = flowstack::conversation::v1;
 namespace gateway = flowstack::gateway::v1;
 
 bool of_campaign(const gateway::MessageOrigin& origin) { return origin.kind() == "campaign"; }
-
-template <class View>
-View document(Turn& turn, const std::string& tenant, const char* kind, const std::string& id) {
-    const auto found = turn.get(tenant, kind, id);
-    return found ? parsed<View>(found->body) : View{};
-}
-
-void project_tenant(const Recorded& event, Turn& turn) {
-    const auto& tenant = event.stream.tenant;
-    auto view = document<v1::TenantView>(turn, tenant, kTenantDocument, tenant);
-    if (is<gateway::TenantRegistered>(event)) {
-        view.set_status(v1::TENANT_STATUS_ACTIVE);
-        take_settings(view, parsed<gateway::TenantRegistered>(event).settings());
-    } else if (is<gateway::TenantSettingsChanged>(event)) {
-        take_settings(view, parsed<gateway::TenantSettingsChanged>(event).settings());
-    } else if (is<gateway::TenantResumed>(event)) {
-        view.set_status(v1::TENANT_STATUS_ACTIVE);
-    } else if (is<gateway::TenantSuspended>(event)) {
-        view.set_status(v1::TENANT_STATUS_SUSPENDED);
-    } else if (is<gateway::TenantClosed>(event)) {
-        view.set_status(v1::TENANT_STATUS_CLOSED);
-    } else {
-        return;
-    }
-    turn.put(
-        {tenant, kTenantDocument, tenant, "", "", event.occurred_at, view.SerializeAsString()});
-}
 
 template <class Change>
 void change_contact(const std::string& customer_id, const Recorded& event, Turn& turn,
@@ -70,9 +45,8 @@ void note_phone(v1::ContactView& view, const gateway::Identity& identity) {
 }
 
 void project_gateway(const Recorded& event, Turn& turn) {
-    if (event.stream.category == "tenant") {
-        project_tenant(event, turn);
-    } else if (is<gateway::ContactSeen>(event)) {
+    service::project_tenant(event, turn);
+    if (is<gateway::ContactSeen>(event)) {
         const auto m = parsed<gateway::ContactSeen>(event);
         change_contact(m.customer_id(), event, turn, [&](v1::ContactView& view) {
             view.set_channel_id(m.channel_id());
@@ -280,12 +254,6 @@ void fill(v1::Campaign& out, const std::string& tenant, const CampaignState& sta
     set_time(*out.mutable_create_time(), state.created);
     if (state.ended != Time{}) set_time(*out.mutable_end_time(), state.ended);
     out.set_etag(std::to_string(version));
-}
-
-void take_settings(v1::TenantView& view, const gateway::TenantSettings& settings) {
-    view.set_time_zone(settings.time_zone());
-    view.set_quiet_start_minute(settings.quiet_hours().start_minute());
-    view.set_quiet_end_minute(settings.quiet_hours().end_minute());
 }
 
 void project(const Recorded& event, Turn& turn) {

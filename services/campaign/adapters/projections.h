@@ -8,11 +8,7 @@
 
 namespace flowstack::campaign::v1 {
 class Campaign;
-class TenantView;
 }  // namespace flowstack::campaign::v1
-namespace flowstack::gateway::v1 {
-class TenantSettings;
-}
 
 // Read models: the campaigns and recipients as the API shows them, and what campaign remembers of
 // the other services. Those about people come from one source each, so that a rebuild gives the
@@ -21,14 +17,13 @@ class TenantSettings;
 //   kind       id                    parent     state
 //   campaign   campaign id           –          DRAFT | SCHEDULED | RUNNING | …
 //   recipient  campaign/customer     campaign   WAITING | QUEUED | SENT | …
-//   tenant     tenant                –          –      v1.TenantView, of gateway
+//   tenant     tenant                –          –      common.v1.TenantView, of gateway
 //   contact    customer id           phone      –      v1.ContactView, of gateway
 //   customer   customer id           –          –      v1.CustomerView, of conversation
 namespace flowstack::campaign {
 
 inline constexpr const char* kCampaignDocument = "campaign";
 inline constexpr const char* kRecipientDocument = "recipient";
-inline constexpr const char* kTenantDocument = "tenant";
 inline constexpr const char* kContactDocument = "contact";
 inline constexpr const char* kCustomerDocument = "customer";
 
@@ -38,9 +33,6 @@ inline constexpr int kRecentSendsMax = 5;
 // The API's view of a fold. `version` is that of its stream.
 void fill(v1::Campaign& out, const std::string& tenant, const CampaignState& state,
           std::int64_t version);
-
-// Copies the settings that the pacer must know.
-void take_settings(v1::TenantView& view, const gateway::v1::TenantSettings& settings);
 
 void project(const eventlog::Recorded& event, eventlog::Turn& turn);
 

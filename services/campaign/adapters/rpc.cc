@@ -11,21 +11,20 @@
 #include "common/rpc/server.h"
 #include "common/rpc/timestamp.h"
 #include "common/service/one_effect.h"
+#include "common/service/one_stream.h"
 #include "common/service/pages.h"
 #include "flowstack/campaign/v1/campaign_service.grpc.pb.h"
 #include "flowstack/campaign/v1/views.pb.h"
-#include "flowstack/common/v1/error_reason.pb.h"
 #include "flowstack/gateway/v1/contact_service.pb.h"
 #include "services/campaign/adapters/codec.h"
+#include "services/campaign/adapters/hold.h"
 #include "services/campaign/adapters/projections.h"
 #include "services/campaign/adapters/reactor.h"
 #include "services/campaign/adapters/streams.h"
-#include "services/campaign/adapters/tenants.h"
 
 namespace flowstack::campaign {
 namespace {
 
-namespace reason = flowstack::common::v1;
 constexpr std::size_t kReasonMax = 500;
 constexpr const char* kDefaultName = "there";
 
@@ -188,9 +187,8 @@ public:
 
 private:
     eventlog::Folded<CampaignState> load(const CampaignName& name, const std::string& full_name) {
-        auto folded = campaigns_.load(campaign_stream(name.tenant, name.campaign_id));
-        if (folded.version == 0) throw rpc::not_found(full_name);
-        return folded;
+        return service::load_existing(campaigns_, campaign_stream(name.tenant, name.campaign_id),
+                                      full_name);
     }
 
     // A running campaign that sends nothing because of the tenant's quiet hours says so.
@@ -198,21 +196,9 @@ private:
         const auto type = parse_type(campaign.type());
         if (campaign.state() != "RUNNING" || !type) return;
         // The read model alone: a list must not depend on whether gateway answers.
-        const auto stored = doors_.read_model.get(tenant, kTenantDocument, tenant);
-        v1::TenantView view;
-        if (!stored || !view.ParseFromString(*stored)) return;
-        if (held_until(*type, tenant, view, local_clock_, doors_.clock.now()))
+        const auto view = service::known_tenant(doors_.read_model, tenant);
+        if (view && held_until(*type, tenant, *view, local_clock_, doors_.clock.now()))
             campaign.set_reason(kQuietHoursReason);
-    }
-
-    void check_tenant(const std::string& tenant) {
-        try {
-            if (tenant_view(doors_.read_model, doors_.tenants, tenant).status() ==
-                v1::TENANT_STATUS_CLOSED)
-                throw rpc::tenant_not_active(rpc::tenant_name(tenant), "the tenant is closed");
-        } catch (const service::NoSuchTenant&) {
-            throw rpc::not_found(rpc::tenant_name(tenant));
-        }
     }
 
     // Of a contact of whom this service has not read yet; the freezer waits until it has. Empty:
@@ -286,7 +272,7 @@ private:
 
     void create(const v1::CreateCampaignRequest& request, v1::Campaign& answer) {
         const auto tenant = parse_parent(request.parent());
-        check_tenant(tenant);
+        service::check_not_closed(doors_.read_model, doors_.tenants, tenant);
         if (request.start_immediately() && request.has_start_time())
             throw rpc::invalid_field("start_time", "must be empty together with start_immediately");
 
@@ -325,9 +311,7 @@ private:
         const auto events = effect.run([&]() -> std::optional<eventlog::Command> {
             folded = load(name, request.name());
             const auto& campaign = folded.state.campaign;
-            if (!request.etag().empty() && request.etag() != std::to_string(folded.version))
-                throw rpc::Failure(grpc::StatusCode::ABORTED, reason::ERROR_REASON_VERSION_MISMATCH,
-                                   "the campaign has changed: read it again and send its new etag");
+            service::check_etag(request.etag(), folded.version, "the campaign");
             const auto decision = decide(campaign, wish);
             if (!decision.accepted())
                 throw failure_of(decision.rejection(), request.name(), campaign);
@@ -378,19 +362,13 @@ private:
 
     eventlog::Command command_of(eventlog::Part part, const Draft& draft,
                                  const std::vector<Event>& events) {
-        eventlog::Command command;
-        command.meta.routing = campaign_routing(draft.campaign_id);
-        command.meta.correlation_id = draft.campaign_id;
-        for (const auto& event : events) part.events.push_back(encode(event, doors_.clock.now()));
-        command.parts.push_back(std::move(part));
-        return command;
+        return service::command_of(std::move(part), campaign_routing(draft.campaign_id),
+                                   draft.campaign_id, events, doors_.clock.now());
     }
 
-    // The campaign as these events left it, also when a repeat is answered later.
     void show_after(const std::string& tenant, const std::vector<eventlog::Recorded>& events,
                     v1::Campaign& answer) {
-        const auto& last = events.back();
-        const auto folded = campaigns_.load_at(last.stream, last.version);
+        const auto folded = service::fold_after(campaigns_, events);
         fill(answer, tenant, folded.state, folded.version);
     }
 

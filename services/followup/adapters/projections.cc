@@ -5,12 +5,13 @@
 #include "common/eventlog/payload.h"
 #include "common/rpc/resource_name.h"
 #include "common/rpc/timestamp.h"
+#include "common/service/documents.h"
+#include "common/service/tenant_view.h"
 #include "flowstack/conversation/v1/content_events.pb.h"
 #include "flowstack/followup/v1/task_service.pb.h"
 #include "flowstack/followup/v1/views.pb.h"
 #include "flowstack/gateway/v1/contact_events.pb.h"
 #include "flowstack/gateway/v1/inbound_events.pb.h"
-#include "flowstack/gateway/v1/tenant_events.pb.h"
 #include "services/followup/adapters/streams.h"
 
 namespace flowstack::followup {
@@ -21,6 +22,7 @@ using eventlog::parsed;
 using eventlog::Recorded;
 using eventlog::Turn;
 using rpc::set_time;
+using service::document;
 namespace conversation = flowstack::conversation::v1;
 namespace gateway = flowstack::gateway::v1;
 
@@ -38,12 +40,6 @@ void fill_plan(v1::Task& out, const std::string& tenant, const Plan& plan) {
     out.set_late_after_seconds(std::chrono::ceil<std::chrono::seconds>(plan.late_after).count());
 }
 
-template <class View>
-View document(Turn& turn, const std::string& tenant, const char* kind, const std::string& id) {
-    const auto found = turn.get(tenant, kind, id);
-    return found ? parsed<View>(found->body) : View{};
-}
-
 void project_task(const Recorded& event, Turn& turn) {
     const auto& tenant = event.stream.tenant;
     std::optional<v1::Task> task;
@@ -51,27 +47,6 @@ void project_task(const Recorded& event, Turn& turn) {
     apply(task, event);
     turn.put({tenant, kTaskDocument, event.stream.key, task->customer_id(), task->state(),
               rpc::time_of(task->due_time()), task->SerializeAsString()});
-}
-
-void project_tenant(const Recorded& event, Turn& turn) {
-    const auto& tenant = event.stream.tenant;
-    auto view = document<v1::TenantView>(turn, tenant, kTenantDocument, tenant);
-    if (is<gateway::TenantRegistered>(event)) {
-        view.set_status(v1::TENANT_STATUS_ACTIVE);
-        take_settings(view, parsed<gateway::TenantRegistered>(event).settings());
-    } else if (is<gateway::TenantSettingsChanged>(event)) {
-        take_settings(view, parsed<gateway::TenantSettingsChanged>(event).settings());
-    } else if (is<gateway::TenantSuspended>(event)) {
-        view.set_status(v1::TENANT_STATUS_SUSPENDED);
-    } else if (is<gateway::TenantResumed>(event)) {
-        view.set_status(v1::TENANT_STATUS_ACTIVE);
-    } else if (is<gateway::TenantClosed>(event)) {
-        view.set_status(v1::TENANT_STATUS_CLOSED);
-    } else {
-        return;
-    }
-    turn.put(
-        {tenant, kTenantDocument, tenant, "", "", event.occurred_at, view.SerializeAsString()});
 }
 
 void project_template(const Recorded& event, Turn& turn) {
@@ -182,12 +157,6 @@ void apply(std::optional<v1::Task>& task, const Recorded& event) {
     task->set_etag(std::to_string(event.version));
 }
 
-void take_settings(v1::TenantView& view, const gateway::TenantSettings& settings) {
-    view.set_time_zone(settings.time_zone());
-    view.set_quiet_start_minute(settings.quiet_hours().start_minute());
-    view.set_quiet_end_minute(settings.quiet_hours().end_minute());
-}
-
 void project(const Recorded& event, Turn& turn) {
     const auto& category = event.stream.category;
     if (event.service == "followup") {
@@ -195,10 +164,8 @@ void project(const Recorded& event, Turn& turn) {
     } else if (event.service == "conversation") {
         if (category == "template") project_template(event, turn);
     } else if (event.service == "gateway") {
-        if (category == "tenant")
-            project_tenant(event, turn);
-        else
-            project_customer(event, turn);
+        service::project_tenant(event, turn);
+        project_customer(event, turn);
     }
 }
 

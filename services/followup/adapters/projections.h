@@ -9,23 +9,18 @@
 
 namespace flowstack::followup::v1 {
 class Task;
-class TenantView;
 }  // namespace flowstack::followup::v1
-namespace flowstack::gateway::v1 {
-class TenantSettings;
-}
 
 // Read models: the tasks as the API shows them, and what followup remembers of the other services.
 //
 //   kind       id           parent     state
 //   task       task id      customer   SCHEDULED | FIRED | CANCELLED | SKIPPED; sorted by due time
-//   tenant     tenant       –          –          v1.TenantView
+//   tenant     tenant       –          –          common.v1.TenantView
 //   customer   customer id  –          –          v1.CustomerView
 //   template   its key      –          –          v1.TemplateView, of approved templates only
 namespace flowstack::followup {
 
 inline constexpr const char* kTaskDocument = "task";
-inline constexpr const char* kTenantDocument = "tenant";
 inline constexpr const char* kCustomerDocument = "customer";
 inline constexpr const char* kTemplateDocument = "template";
 
@@ -34,9 +29,6 @@ void fill(v1::Task& out, const std::string& tenant, const TaskState& state, std:
 
 // The same view, made event by event: nothing before the first.
 void apply(std::optional<v1::Task>& task, const eventlog::Recorded& event);
-
-// What a task must know of the tenant's settings.
-void take_settings(v1::TenantView& view, const gateway::v1::TenantSettings& settings);
 
 void project(const eventlog::Recorded& event, eventlog::Turn& turn);
 

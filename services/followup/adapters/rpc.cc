@@ -9,20 +9,20 @@
 #include "common/rpc/resource_name.h"
 #include "common/rpc/server.h"
 #include "common/rpc/timestamp.h"
+#include "common/service/documents.h"
 #include "common/service/one_effect.h"
+#include "common/service/one_stream.h"
 #include "common/service/pages.h"
-#include "flowstack/common/v1/error_reason.pb.h"
+#include "common/service/tenant_view.h"
 #include "flowstack/followup/v1/task_service.grpc.pb.h"
 #include "flowstack/followup/v1/views.pb.h"
 #include "flowstack/gateway/v1/contact_service.pb.h"
 #include "services/followup/adapters/projections.h"
 #include "services/followup/adapters/streams.h"
-#include "services/followup/adapters/tenants.h"
 
 namespace flowstack::followup {
 namespace {
 
-namespace reason = flowstack::common::v1;
 constexpr std::size_t kTemplateKeyMax = 128;
 
 using rpc::parse_parent;
@@ -105,29 +105,18 @@ public:
 
 private:
     eventlog::Folded<TaskState> load(const ResourceName& name, const std::string& full_name) {
-        auto folded = folds_.load(task_stream(name.tenant, name.id));
-        if (folded.version == 0) throw rpc::not_found(full_name);
-        return folded;
-    }
-
-    void check_tenant(const std::string& tenant) {
-        try {
-            if (tenant_view(doors_.read_model, doors_.tenants, tenant).status() ==
-                v1::TENANT_STATUS_CLOSED)
-                throw rpc::tenant_not_active(rpc::tenant_name(tenant), "the tenant is closed");
-        } catch (const service::NoSuchTenant&) {
-            throw rpc::not_found(rpc::tenant_name(tenant));
-        }
+        return service::load_existing(folds_, task_stream(name.tenant, name.id), full_name);
     }
 
     // As this service has read of them, or as gateway says while it has not.
     std::optional<v1::CustomerView> customer_view(const std::string& tenant,
                                                   const std::string& customer_id) {
-        v1::CustomerView view;
-        const auto stored = doors_.read_model.get(tenant, kCustomerDocument, customer_id);
-        if (stored && view.ParseFromString(*stored)) return view;
+        auto known = service::stored_document<v1::CustomerView>(doors_.read_model, tenant,
+                                                                kCustomerDocument, customer_id);
+        if (known) return known;
         const auto contact = doors_.contacts.find(tenant, customer_id);
         if (!contact) return {};
+        v1::CustomerView view;
         view.set_customer_id(contact->customer_id());
         view.set_channel_id(contact->channel_id());
         return view;
@@ -167,7 +156,7 @@ private:
 
     void create(const v1::CreateTaskRequest& request, v1::Task& answer) {
         const auto tenant = parse_parent(request.parent());
-        check_tenant(tenant);
+        service::check_not_closed(doors_.read_model, doors_.tenants, tenant);
 
         auto effect = service::one_effect(doors_.store, doors_.ids, "CreateTask", tenant, request);
         const auto events = effect.run([&]() -> std::optional<eventlog::Command> {
@@ -188,9 +177,7 @@ private:
         eventlog::Folded<TaskState> folded;
         const auto events = effect.run([&]() -> std::optional<eventlog::Command> {
             folded = load(name, request.name());
-            if (!request.etag().empty() && request.etag() != std::to_string(folded.version))
-                throw rpc::Failure(grpc::StatusCode::ABORTED, reason::ERROR_REASON_VERSION_MISMATCH,
-                                   "the task has changed: read it again and send its new etag");
+            service::check_etag(request.etag(), folded.version, "the task");
             const auto decision = decide(
                 folded.state.task,
                 followup::CancelTask{.reason = CancelReason::by_api, .note = request.reason()});
@@ -204,21 +191,16 @@ private:
         show_after(name.tenant, events, answer);
     }
 
+    // A task on the lane of its customer.
     eventlog::Command command_of(eventlog::Part part, const Plan& plan,
                                  const std::vector<Event>& events, std::string correlation_id) {
-        eventlog::Command command;
-        command.meta.routing = customer_routing(plan.customer_id);
-        command.meta.correlation_id = std::move(correlation_id);
-        for (const auto& event : events) part.events.push_back(encode(event, doors_.clock.now()));
-        command.parts.push_back(std::move(part));
-        return command;
+        return service::command_of(std::move(part), customer_routing(plan.customer_id),
+                                   std::move(correlation_id), events, doors_.clock.now());
     }
 
-    // The task as these events left it, also when a repeat is answered later.
     void show_after(const std::string& tenant, const std::vector<eventlog::Recorded>& events,
                     v1::Task& answer) {
-        const auto& last = events.back();
-        const auto folded = folds_.load_at(last.stream, last.version);
+        const auto folded = service::fold_after(folds_, events);
         fill(answer, tenant, folded.state, folded.version);
     }
 

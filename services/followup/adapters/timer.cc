@@ -5,18 +5,19 @@
 
 #include "common/observability/log.h"
 #include "common/rpc/timestamp.h"
+#include "common/service/tenant_view.h"
+#include "flowstack/followup/v1/views.pb.h"
 #include "flowstack/gateway/v1/contact_service.pb.h"
 #include "services/followup/adapters/derive.h"
 #include "services/followup/adapters/projections.h"
 #include "services/followup/adapters/streams.h"
-#include "services/followup/adapters/tenants.h"
 
 namespace flowstack::followup {
 namespace {
 
-TenantStatus status_of(const v1::TenantView& tenant) {
-    if (tenant.status() == v1::TENANT_STATUS_CLOSED) return TenantStatus::closed;
-    if (tenant.status() == v1::TENANT_STATUS_SUSPENDED) return TenantStatus::suspended;
+TenantStatus status_of(const service::TenantView& tenant) {
+    if (tenant.status() == common::v1::TENANT_STATUS_CLOSED) return TenantStatus::closed;
+    if (tenant.status() == common::v1::TENANT_STATUS_SUSPENDED) return TenantStatus::suspended;
     return TenantStatus::active;
 }
 
@@ -70,7 +71,7 @@ void Timer::fire(const eventlog::WorkRow& row, eventlog::WorkRunner::Done done) 
     const auto key = TimerKey::parse(row.key);
     if (!key) throw std::invalid_argument("a timer with the key " + row.key);
 
-    const auto tenant = tenant_view(read_model_, tenants_, key->tenant);
+    const auto tenant = service::tenant_view(read_model_, tenants_, key->tenant);
 
     const auto stream = task_stream(key->tenant, key->task_id);
     const auto history = store_.read_stream(stream);

@@ -6,6 +6,7 @@
 #include "common/rpc/channel.h"
 #include "common/rpc/error.h"
 #include "common/rpc/server.h"
+#include "common/service/tenant_view.h"
 #include "flowstack/campaign/v1/campaign_service.grpc.pb.h"
 #include "flowstack/campaign/v1/views.pb.h"
 #include "flowstack/common/v1/error_reason.pb.h"
@@ -31,13 +32,15 @@ constexpr auto kOk = common::v1::ERROR_REASON_UNSPECIFIED;
 class CampaignService : public ::testing::Test {
 protected:
     CampaignService() {
-        v1::TenantView tenant;
-        tenant.set_status(v1::TENANT_STATUS_ACTIVE);
+        service::TenantView tenant;
+        tenant.set_status(common::v1::TENANT_STATUS_ACTIVE);
         store.pool().with([&](postgres::Session& s) {
             return s.query(
                 "insert into read_model (tenant, kind, id, sort_at, lane, position, body) values "
                 "('duka', $1, 'duka', now(), 0, 1, $2)",
-                postgres::Params().add(kTenantDocument).add_bytes(tenant.SerializeAsString()));
+                postgres::Params()
+                    .add(service::kTenantDocument)
+                    .add_bytes(tenant.SerializeAsString()));
         });
         door.add(*service, kCampaignServiceName);
         door.start();

@@ -5,6 +5,7 @@
 #include "common/rpc/channel.h"
 #include "common/rpc/error.h"
 #include "common/rpc/server.h"
+#include "common/service/tenant_view.h"
 #include "flowstack/common/v1/error_reason.pb.h"
 #include "flowstack/followup/v1/task_service.grpc.pb.h"
 #include "flowstack/followup/v1/views.pb.h"
@@ -27,9 +28,9 @@ constexpr Time kNow = from_unix_seconds(1'750'000'000);
 class TaskService : public ::testing::Test {
 protected:
     TaskService() {
-        v1::TenantView tenant;
-        tenant.set_status(v1::TENANT_STATUS_ACTIVE);
-        know(kTenantDocument, "duka", tenant.SerializeAsString());
+        service::TenantView tenant;
+        tenant.set_status(common::v1::TENANT_STATUS_ACTIVE);
+        know(service::kTenantDocument, "duka", tenant.SerializeAsString());
         v1::CustomerView customer;
         customer.set_customer_id("amina");
         customer.set_channel_id("channel-1");
