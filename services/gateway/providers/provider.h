@@ -7,6 +7,7 @@
 #include <variant>
 #include <vector>
 
+#include "common/core/named_list.h"
 #include "common/core/secret.h"
 #include "common/http/message.h"
 #include "flowstack/common/v1/message_content.pb.h"
@@ -78,22 +79,18 @@ public:
 };
 
 // The providers of this installation; they outlive this list. The first one is the default.
-class Providers {
+class Providers : public NamedList<const MessagingProvider> {
 public:
-    // Throws std::invalid_argument when there is none.
-    explicit Providers(std::vector<const MessagingProvider*> all);
-
-    const std::vector<const MessagingProvider*>& all() const { return all_; }
-    // A channel's provider when nobody names one.
-    const MessagingProvider& first() const { return *all_.front(); }
+    using NamedList::NamedList;
     // By kind and by name; null when there is none.
-    const MessagingProvider* find(std::string_view kind) const;
-    const MessagingProvider* named(std::string_view name) const;
+    const MessagingProvider* find(std::string_view kind) const {
+        return find_by(&MessagingProvider::kind, kind);
+    }
+    const MessagingProvider* named(std::string_view name) const {
+        return find_by(&MessagingProvider::name, name);
+    }
     // For error texts: "ECHO", or several with commas between them.
-    std::string kinds() const;
-
-private:
-    std::vector<const MessagingProvider*> all_;
+    std::string kinds() const { return names_by(&MessagingProvider::kind); }
 };
 
 }  // namespace flowstack::gateway

@@ -181,7 +181,7 @@ void Reactor::refuse(const Checkout& c, const std::string& reason, const std::st
 // Finds out, before anything is written, whether the customer can be asked at all.
 void Reactor::choose_provider(Checkout& c) const {
     const auto& name = c.request.provider();
-    c.provider = name.empty() ? &providers_.usual() : providers_.find(name);
+    c.provider = name.empty() ? &providers_.first() : providers_.find(name);
     if (!c.provider)
         throw Stop{refusal::kProviderOff,
                    "this build has no provider " + name + ", only " + providers_.names()};
@@ -255,7 +255,7 @@ void Reactor::place(Checkout& c) {
 
 void Reactor::start_payment(Checkout& c) {
     const auto provider_name =
-        c.request.provider().empty() ? providers_.usual().name() : c.request.provider();
+        c.request.provider().empty() ? providers_.first().name() : c.request.provider();
     c.decide_order(
         StartPayment{.intent_id = c.intent_id, .provider = provider_name, .previous = c.previous});
     const auto& placed = std::get<OpenOrder>(c.order).placed;

@@ -112,7 +112,7 @@ public:
 
 private:
     const Provider& provider_of(const std::string& name) const {
-        if (name.empty()) return doors_.providers.usual();
+        if (name.empty()) return doors_.providers.first();
         const auto* provider = doors_.providers.find(name);
         if (!provider)
             throw rpc::invalid_field("provider", "must be one of " + doors_.providers.names());
@@ -404,7 +404,7 @@ private:
             return given;
         }
         throw rpc::invalid_field(
-            doors_.providers.usual().name(),
+            doors_.providers.first().name(),
             "is required: the credentials of one of " + doors_.providers.names());
     }
 

@@ -9,8 +9,7 @@ namespace {
 
 std::string text_of(const AmountRange& range) {
     auto text = format_money(range.least) + " to " + format_money(range.most);
-    if (range.step > 1)
-        text += " in steps of " + format_money({range.step, range.least.currency});
+    if (range.step > 1) text += " in steps of " + format_money({range.step, range.least.currency});
     return text;
 }
 
@@ -24,30 +23,17 @@ std::optional<CannotTake> cannot_take(const Provider& provider, Money amount) {
     if (range == takes.end()) {
         std::string currencies;
         for (const auto& r : takes)
-            currencies += (currencies.empty() ? "" : ", ") +
-                          std::string(currency_code(r.least.currency));
+            currencies +=
+                (currencies.empty() ? "" : ", ") + std::string(currency_code(r.least.currency));
         return CannotTake{refusal::kCurrencyNotUsable,
                           provider.name() + " takes " + currencies + " only, not " +
                               std::string(currency_code(amount.currency))};
     }
     if (amount.minor_units < range->least.minor_units ||
         amount.minor_units > range->most.minor_units || amount.minor_units % range->step != 0)
-        return CannotTake{refusal::kAmountNotUsable, provider.name() + " takes " +
-                                                         text_of(*range) + ", not " +
-                                                         format_money(amount)};
+        return CannotTake{refusal::kAmountNotUsable, provider.name() + " takes " + text_of(*range) +
+                                                         ", not " + format_money(amount)};
     return {};
-}
-
-Provider* Providers::find(std::string_view name) const {
-    const auto found = std::find_if(providers_.begin(), providers_.end(),
-                                    [&](const Provider* p) { return p->name() == name; });
-    return found == providers_.end() ? nullptr : *found;
-}
-
-std::string Providers::names() const {
-    std::string all;
-    for (const auto* provider : providers_) all += (all.empty() ? "" : ", ") + provider->name();
-    return all;
 }
 
 }  // namespace flowstack::payment

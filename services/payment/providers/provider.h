@@ -8,6 +8,7 @@
 #include <variant>
 #include <vector>
 
+#include "common/core/named_list.h"
 #include "common/core/secret.h"
 #include "common/core/time.h"
 #include "services/payment/domain/intent.h"
@@ -160,20 +161,13 @@ struct CannotTake {
 std::optional<CannotTake> cannot_take(const Provider& provider, Money amount);
 
 // The providers of this build, by name. Made in main.cc.
-class Providers {
+class Providers : public NamedList<Provider> {
 public:
-    explicit Providers(std::vector<Provider*> providers) : providers_(std::move(providers)) {}
-
-    // Nothing when this build has no such provider.
-    Provider* find(std::string_view name) const;
-    // What is meant when nobody names one.
-    Provider& usual() const { return *providers_.front(); }
-    const std::vector<Provider*>& all() const { return providers_; }
+    using NamedList::NamedList;
+    // Null when this build has no such provider.
+    Provider* find(std::string_view name) const { return find_by(&Provider::name, name); }
     // "voucher, card", for error texts.
-    std::string names() const;
-
-private:
-    std::vector<Provider*> providers_;
+    std::string names() const { return names_by(&Provider::name); }
 };
 
 }  // namespace flowstack::payment
