@@ -44,6 +44,15 @@ FLOWSTACK_FACT(ProviderRef, v1::ProviderRef) {
     FACT_FIELD(detail);
 }
 
+// What an order or an invoice adds up to: its fields stand in the message itself.
+template <class FactOrConst, class WireOrConst>
+void describe_totals(FactOrConst& fact, WireOrConst& message) {
+    FACT_FIELD_AS(totals.subtotal, subtotal);
+    FACT_FIELD_AS(totals.tax, tax);
+    FACT_FIELD_AS(totals.rounding, rounding);
+    FACT_FIELD_AS(totals.total, total);
+}
+
 // ---- orders, and payments without an order
 
 FLOWSTACK_FACT(OrderPlaced, v1::OrderPlaced) {
@@ -54,10 +63,7 @@ FLOWSTACK_FACT(OrderPlaced, v1::OrderPlaced) {
     FACT_FIELD(channel_id);
     FACT_FIELD(reservation_id);
     FACT_FIELD(lines);
-    FACT_FIELD_AS(totals.subtotal, subtotal);
-    FACT_FIELD_AS(totals.tax, tax);
-    FACT_FIELD_AS(totals.rounding, rounding);
-    FACT_FIELD_AS(totals.total, total);
+    describe_totals(fact, message);
     FACT_FIELD(language);
     FACT_FIELD(invoice_id);
     FACT_PERSONAL_AS(buyer.name, name);
@@ -101,19 +107,22 @@ FLOWSTACK_FACT(InvoiceDrafted, v1::InvoiceDrafted) {
     FACT_FIELD(year);
     FACT_FIELD(number_prefix);
     FACT_FIELD(lines);
-    FACT_FIELD_AS(totals.subtotal, subtotal);
-    FACT_FIELD_AS(totals.tax, tax);
-    FACT_FIELD_AS(totals.rounding, rounding);
-    FACT_FIELD_AS(totals.total, total);
+    describe_totals(fact, message);
     FACT_FIELD(conversation_id);
     FACT_FIELD(order_number);
     FACT_TIME(due_at);
     FACT_FIELD(language);
 }
-// The message repeats what the draft says (encode_issued).
 FLOWSTACK_FACT(InvoiceIssued, v1::InvoiceIssued) {
     FACT_FIELD(invoice_id);
     FACT_FIELD(number);
+    FACT_FIELD(order_id);
+    FACT_FIELD(conversation_id);
+    FACT_FIELD(customer_id);
+    FACT_FIELD(order_number);
+    FACT_FIELD(lines);
+    describe_totals(fact, message);
+    FACT_TIME(due_at);
 }
 FLOWSTACK_FACT(InvoicePaid, v1::InvoicePaid) {
     FACT_FIELD(invoice_id);
@@ -291,23 +300,6 @@ eventlog::NewEvent encode(const CheckoutRefused& event, Time at) { return stored
 eventlog::NewEvent encode(const NumberAssigned& event, Time at) { return stored_fact(event, at); }
 eventlog::NewEvent encode(const RawCallback& event, Time at) { return stored_fact(event, at); }
 eventlog::NewEvent encode(const SealedAccount& event, Time at) { return stored_fact(event, at); }
-
-eventlog::NewEvent encode_issued(const InvoiceIssued& event, const InvoiceDrafted& drafted,
-                                 Time at) {
-    auto m = eventlog::wire(event);
-    const auto draft = eventlog::wire(drafted);
-    m.set_order_id(draft.order_id());
-    m.set_conversation_id(draft.conversation_id());
-    m.set_customer_id(draft.customer_id());
-    m.set_order_number(draft.order_number());
-    *m.mutable_lines() = draft.lines();
-    *m.mutable_subtotal() = draft.subtotal();
-    *m.mutable_tax() = draft.tax();
-    *m.mutable_rounding() = draft.rounding();
-    *m.mutable_total() = draft.total();
-    m.set_due_at_us(draft.due_at_us());
-    return eventlog::stored(m, at);
-}
 
 NumberAssigned decode_number_assigned(const std::string& payload) {
     return fact_of<NumberAssigned>(payload);

@@ -18,9 +18,6 @@ eventlog::NewEvent encode(const InvoiceEvent& event, Time at);
 eventlog::NewEvent encode(const IntentEvent& event, Time at);
 eventlog::NewEvent encode(const NumberAssigned& event, Time at);
 eventlog::NewEvent encode(const CheckoutRefused& event, Time at);
-// InvoiceIssued repeats what the draft says, for readers that do not follow invoices.
-eventlog::NewEvent encode_issued(const InvoiceIssued& event, const InvoiceDrafted& drafted,
-                                 Time at);
 
 // A callback as the HTTP door keeps it.
 struct RawCallback {

@@ -2,11 +2,11 @@
 
 #include <functional>
 #include <map>
-#include <stdexcept>
 
 #include "common/eventlog/payload.h"
 #include "common/rpc/resource_name.h"
 #include "common/rpc/timestamp.h"
+#include "common/service/documents.h"
 #include "flowstack/payment/v1/intent_events.pb.h"
 #include "flowstack/payment/v1/invoice_events.pb.h"
 #include "flowstack/payment/v1/invoice_service.pb.h"
@@ -175,15 +175,6 @@ Line quarantined(v1::Payment& p, const Recorded& event) {
 }
 
 template <class Resource>
-Resource resource_in(eventlog::Turn& turn, const char* kind) {
-    Resource resource;
-    if (const auto found = turn.own(kind))
-        if (!resource.ParseFromString(found->body))
-            throw std::invalid_argument(std::string("a broken document of kind ") + kind);
-    return resource;
-}
-
-template <class Resource>
 void put(eventlog::Turn& turn, const Recorded& event, const char* kind, const Resource& resource,
          const google::protobuf::Timestamp& sort_at) {
     eventlog::Document document;
@@ -216,10 +207,8 @@ void list_for_person(eventlog::Turn& turn, const Recorded& event, const v1::Paym
 void add_to_balance(eventlog::Turn& turn, const Recorded& event, const v1::Posting& posting) {
     const auto& currency = posting.amount().currency_code();
     const auto id = std::to_string(event.lane) + "/" + posting.account() + "/" + currency;
-    v1::TrialBalanceLine line;
-    const auto found = turn.get(event.stream.tenant, document::kBalance, id);
-    if (found && !line.ParseFromString(found->body))
-        throw std::invalid_argument("a broken balance document");
+    auto line =
+        service::document<v1::TrialBalanceLine>(turn, event.stream.tenant, document::kBalance, id);
     line.set_account(posting.account());
     for (auto* money : {line.mutable_debits(), line.mutable_credits(), line.mutable_balance()})
         money->set_currency_code(currency);
@@ -362,15 +351,15 @@ void project(const Recorded& event, eventlog::Turn& turn) {
     if (event.service != "payment") return;
     if (is<v1::JournalPosted>(event)) project_journal(event, turn);
     if (event.stream.category == category::kOrder) {
-        auto order = resource_in<v1::Order>(turn, document::kOrder);
+        auto order = service::own_document<v1::Order>(turn, document::kOrder);
         apply(order, event);
         put(turn, event, document::kOrder, order, order.create_time());
     } else if (event.stream.category == category::kInvoice) {
-        auto invoice = resource_in<v1::Invoice>(turn, document::kInvoice);
+        auto invoice = service::own_document<v1::Invoice>(turn, document::kInvoice);
         apply(invoice, event);
         put(turn, event, document::kInvoice, invoice, invoice.create_time());
     } else if (event.stream.category == category::kIntent) {
-        auto payment = resource_in<v1::Payment>(turn, document::kPayment);
+        auto payment = service::own_document<v1::Payment>(turn, document::kPayment);
         const bool waited = payment.needs_person();
         apply(payment, event, false);
         put(turn, event, document::kPayment, payment, payment.create_time());

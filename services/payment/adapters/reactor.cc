@@ -314,11 +314,8 @@ void Reactor::issue(const eventlog::Recorded& event, eventlog::Turn& turn) {
     command.tenant = tenant;
     command.meta = routed_to(assigned.customer_id);
     eventlog::Part part{stream, invoice.version, {}};
-    for (const auto& fact : decision.events()) {
-        const auto* issued = std::get_if<InvoiceIssued>(&fact);
-        part.events.push_back(issued ? encode_issued(*issued, drafted->drafted, event.recorded_at)
-                                     : encode(fact, event.recorded_at));
-    }
+    for (const auto& fact : decision.events())
+        part.events.push_back(encode(fact, event.recorded_at));
     command.parts.push_back(std::move(part));
     turn.append(std::move(command), "issue");
 }

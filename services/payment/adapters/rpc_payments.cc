@@ -13,6 +13,7 @@
 #include "common/rpc/server.h"
 #include "common/rpc/timestamp.h"
 #include "common/service/one_effect.h"
+#include "common/service/one_stream.h"
 #include "common/service/pages.h"
 #include "flowstack/common/v1/error_reason.pb.h"
 #include "flowstack/payment/v1/payment_service.grpc.pb.h"
@@ -314,11 +315,7 @@ private:
                              "characters"});
         if (!wrong.empty()) throw rpc::invalid_fields(std::move(wrong));
         change("resolve", request.name(), request.request_id(), request, [&](const Case& c) {
-            if (!request.etag().empty() && request.etag() != std::to_string(c.intent.version))
-                throw rpc::Failure{grpc::StatusCode::ABORTED,
-                                   common::v1::ERROR_REASON_VERSION_MISMATCH,
-                                   "Something was recorded about the payment since that etag: read "
-                                   "it again."};
+            service::check_etag(request.etag(), c.intent.version, "the payment");
             ResolveIntent decided{.paid = {},
                                   .reason = request.reason(),
                                   .by = rpc::caller().actor,

@@ -29,8 +29,17 @@ Answer on(const NoInvoice&, const Command&) {
 }
 
 Answer on(const DraftedInvoice& i, const IssueInvoice& c) {
-    return Events{InvoiceIssued{.invoice_id = i.drafted.invoice_id, .number = c.number},
-                  invoice_issued_journal(i.drafted.invoice_id, i.drafted.totals)};
+    const auto& d = i.drafted;
+    return Events{InvoiceIssued{.invoice_id = d.invoice_id,
+                                .number = c.number,
+                                .order_id = d.order_id,
+                                .conversation_id = d.conversation_id,
+                                .customer_id = d.customer_id,
+                                .order_number = d.order_number,
+                                .lines = d.lines,
+                                .totals = d.totals,
+                                .due_at = d.due_at},
+                  invoice_issued_journal(d.invoice_id, d.totals)};
 }
 
 Answer same_number(const std::string& has, const std::string& asked) {

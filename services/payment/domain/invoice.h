@@ -37,9 +37,18 @@ struct InvoiceDrafted {
     std::string language;
     bool operator==(const InvoiceDrafted&) const = default;
 };
+// The document that the customer gets: it repeats the draft, for readers that do not follow
+// invoices.
 struct InvoiceIssued {
     InvoiceId invoice_id;
     std::string number;
+    OrderId order_id;
+    ConversationId conversation_id;
+    CustomerId customer_id;
+    std::string order_number;
+    std::vector<OrderLine> lines;
+    Totals totals;
+    Time due_at{};
     bool operator==(const InvoiceIssued&) const = default;
 };
 struct InvoicePaid {

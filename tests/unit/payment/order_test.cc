@@ -146,7 +146,14 @@ InvoiceDrafted drafted() {
 }
 const InvoiceId kInvoice("v1");
 const IntentId kIntent("i1");
-const InvoiceIssued kIssued{.invoice_id = kInvoice, .number = "INV-2026-000001"};
+const InvoiceIssued kIssued{.invoice_id = kInvoice,
+                            .number = "INV-2026-000001",
+                            .order_id = OrderId("o1"),
+                            .conversation_id = ConversationId("conv"),
+                            .customer_id = CustomerId("c1"),
+                            .order_number = "ORD-7K2M9Q",
+                            .lines = placed().lines,
+                            .totals = placed().totals};
 const InvoicePaid kPaid{.invoice_id = kInvoice, .intent_id = kIntent};
 InvoiceVoided voided_for(const std::string& reason) {
     return {.invoice_id = kInvoice, .reason = reason};
