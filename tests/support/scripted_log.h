@@ -10,7 +10,7 @@
 namespace flowstack::testing {
 
 // Another service's log, written by a test in memory: what a consumer reads when nothing comes by
-// the bus.
+// the bus. The log of the service under test itself is eventlog::own_source(store).
 class ScriptedLog final : public eventlog::Source {
 public:
     ScriptedLog(std::string service, int lanes)
@@ -62,20 +62,6 @@ private:
     std::string service_;
     std::vector<std::vector<eventlog::Recorded>> lanes_;
     std::map<eventlog::StreamName, std::int64_t> versions_;
-};
-
-// The log of the service under test itself.
-class StoredLog final : public eventlog::Source {
-public:
-    explicit StoredLog(eventlog::Store& store) : store_(store) {}
-    std::vector<std::int64_t> heads() override { return store_.heads(); }
-    std::vector<eventlog::Recorded> read(int lane, std::int64_t from, std::int64_t to,
-                                         int limit) override {
-        return store_.read_lane(lane, from, to, limit);
-    }
-
-private:
-    eventlog::Store& store_;
 };
 
 }  // namespace flowstack::testing

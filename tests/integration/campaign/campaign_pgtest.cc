@@ -223,7 +223,7 @@ protected:
     eventlog::Consumption consumption{store,
                                       {{"gateway", gateway_log},
                                        {"conversation", conversation_log},
-                                       {"campaign", std::make_shared<testing::StoredLog>(store)}},
+                                       {"campaign", eventlog::own_source(store)}},
                                       {.consumer = "campaign",
                                        .head_compare_ms = milliseconds{0},
                                        .idle_cursor_ms = milliseconds{0}}};

@@ -448,7 +448,7 @@ struct Replica {
     }
     std::map<std::string, std::shared_ptr<eventlog::Source>> with_own(
         std::map<std::string, std::shared_ptr<eventlog::Source>> sources) {
-        sources["conversation"] = std::make_shared<testing::StoredLog>(store);
+        sources["conversation"] = eventlog::own_source(store);
         return sources;
     }
 

@@ -217,15 +217,14 @@ protected:
         std::make_shared<testing::ScriptedLog>("payment", kLanes);
     std::shared_ptr<testing::ScriptedLog> followup =
         std::make_shared<testing::ScriptedLog>("followup", kLanes);
-    eventlog::Consumption consumption{
-        store,
-        {{"gateway", gateway},
-         {"payment", payment},
-         {"followup", followup},
-         {"conversation", std::make_shared<testing::StoredLog>(store)}},
-        {.consumer = "conversation",
-         .head_compare_ms = milliseconds{0},
-         .idle_cursor_ms = milliseconds{0}}};
+    eventlog::Consumption consumption{store,
+                                      {{"gateway", gateway},
+                                       {"payment", payment},
+                                       {"followup", followup},
+                                       {"conversation", eventlog::own_source(store)}},
+                                      {.consumer = "conversation",
+                                       .head_compare_ms = milliseconds{0},
+                                       .idle_cursor_ms = milliseconds{0}}};
     ManualClock clock{kNoon};
     IdSource ids{clock};
     rpc::Server door{{.deadline_required = true}};

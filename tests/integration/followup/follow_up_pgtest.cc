@@ -198,7 +198,7 @@ protected:
                                       {{"gateway", gateway},
                                        {"conversation", conversation},
                                        {"payment", payment},
-                                       {"followup", std::make_shared<testing::StoredLog>(store)}},
+                                       {"followup", eventlog::own_source(store)}},
                                       {.consumer = "followup",
                                        .head_compare_ms = milliseconds{0},
                                        .idle_cursor_ms = milliseconds{0}}};

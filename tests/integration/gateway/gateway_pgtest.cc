@@ -354,7 +354,7 @@ protected:
         std::make_shared<testing::ScriptedLog>("conversation", kLanes);
     eventlog::Consumption consumption{
         store,
-        {{"conversation", conversation}, {"gateway", std::make_shared<testing::StoredLog>(store)}},
+        {{"conversation", conversation}, {"gateway", eventlog::own_source(store)}},
         {.consumer = "gateway", .head_compare_ms = 0ms, .idle_cursor_ms = 0ms}};
     WebhookDoor door{providers, store, directory, contacts, keys, ids, clock, metrics, {}};
     std::unique_ptr<Dispatcher> dispatcher;

@@ -22,8 +22,7 @@ struct Replica {
         : store({.service = "payment", .database_url = database_url, .lanes = kLanes}, derive),
           reactor(books, tenants, accounts, providers, config, metrics),
           consumption(store,
-                      {{"conversation", conversation},
-                       {"payment", std::make_shared<flowstack::testing::StoredLog>(store)}},
+                      {{"conversation", conversation}, {"payment", eventlog::own_source(store)}},
                       {.consumer = "payment",
                        .head_compare_ms = std::chrono::milliseconds(0),
                        .idle_cursor_ms = std::chrono::milliseconds(0)}) {
@@ -69,8 +68,8 @@ TEST(Register, NumbersFiveHundredInvoicesOfOneTenantAndYearFromOneToFiveHundred)
     std::vector<std::unique_ptr<Replica>> replicas;
     const std::vector<std::vector<int>> owned{{0, 1}, {2, 3}, {0, 2}, {1, 3}};
     for (const auto& lanes : owned) {
-        replicas.push_back(std::make_unique<Replica>(database.service_url(), tenants, config,
-                                                     conversation));
+        replicas.push_back(
+            std::make_unique<Replica>(database.service_url(), tenants, config, conversation));
         replicas.back()->consumption.assign(lanes);
     }
     auto& store = replicas.front()->store;

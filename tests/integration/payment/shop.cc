@@ -50,9 +50,7 @@ Shop::Shop(PaymentConfig given)
     : config(std::move(given)),
       store({.service = "payment", .database_url = database.service_url(), .lanes = kLanes},
             derive),
-      consumption(store,
-                  {{"conversation", conversation},
-                   {"payment", std::make_shared<flowstack::testing::StoredLog>(store)}},
+      consumption(store, {{"conversation", conversation}, {"payment", eventlog::own_source(store)}},
                   {.consumer = "payment", .head_compare_ms = kNoWait, .idle_cursor_ms = kNoWait}),
       callback_tokens(config.master_key) {
     stand_in_door.start();
