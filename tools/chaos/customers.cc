@@ -12,6 +12,7 @@
 #include <set>
 #include <thread>
 
+#include "common/rpc/resource_name.h"
 #include "flowstack/campaign/v1/campaign_service.pb.h"
 #include "tools/stack/api.h"
 #include "tools/stack/journey.h"
@@ -372,7 +373,7 @@ struct Customers::State {
             ++tallies["broadcast"].begun;
         }
         campaign::v1::CreateCampaignRequest request;
-        request.set_parent("tenants/" + shop.tenant);
+        request.set_parent(rpc::tenant_name(shop.tenant));
         request.set_display_name("News " + std::to_string(number));
         request.set_body("Good news no. " + std::to_string(number) + ", {{name}}!");
         request.set_type("PROMOTIONAL");

@@ -11,6 +11,7 @@
 
 #include "common/core/money.h"
 #include "common/rpc/error.h"
+#include "common/rpc/resource_name.h"
 #include "common/text/width.h"
 #include "flowstack/common/v1/event_log.pb.h"
 #include "flowstack/payment/v1/intent_events.pb.h"
@@ -126,7 +127,7 @@ private:
 
 payment::v1::Order order_of(Api& api, const std::string& tenant, const std::string& order_id) {
     payment::v1::GetOrderRequest request;
-    request.set_name("tenants/" + tenant + "/orders/" + order_id);
+    request.set_name(rpc::resource_name(tenant, "orders", order_id));
     return api.call<payment::v1::Order>("payment", "OrderService/GetOrder", request);
 }
 
@@ -279,7 +280,7 @@ int run(std::uint64_t seed) {
 
     heading("The receipt");
     payment::v1::GetPaymentRequest payment_request;
-    payment_request.set_name("tenants/" + shop.tenant + "/payments/" + intent_id);
+    payment_request.set_name(rpc::resource_name(shop.tenant, "payments", intent_id));
     const auto payment =
         api.call<payment::v1::Payment>("payment", "PaymentService/GetPayment", payment_request);
     print_money_line("M-Pesa " + payment.receipt(), money_text(payment.amount()));
@@ -290,7 +291,7 @@ int run(std::uint64_t seed) {
 
     heading("The ledger's trial balance");
     payment::v1::GetTrialBalanceRequest balance_request;
-    balance_request.set_parent("tenants/" + shop.tenant);
+    balance_request.set_parent(rpc::tenant_name(shop.tenant));
     const auto balance = api.call<payment::v1::TrialBalance>(
         "payment", "LedgerService/GetTrialBalance", balance_request);
     std::int64_t sum = 0;

@@ -2,6 +2,7 @@
 #include <iostream>
 
 #include "common/rpc/error.h"
+#include "common/rpc/resource_name.h"
 #include "flowstack/gateway/v1/channel_service.pb.h"
 #include "tools/flowctl/json.h"
 #include "tools/flowctl/names.h"
@@ -19,7 +20,7 @@ std::string when(const google::protobuf::Timestamp& time) { return utc_seconds(t
 std::vector<v1::Channel> channels_of(Context& context, const std::string& tenant) {
     std::vector<v1::Channel> found;
     v1::ListChannelsRequest request;
-    request.set_parent("tenants/" + tenant);
+    request.set_parent(rpc::tenant_name(tenant));
     request.set_page_size(kPage);
     do {
         const auto page = context.api().call<v1::ListChannelsResponse>(

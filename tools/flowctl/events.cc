@@ -6,6 +6,7 @@
 #include <map>
 #include <thread>
 
+#include "common/text/width.h"
 #include "flowstack/common/v1/event_log.pb.h"
 #include "tools/flowctl/causes.h"
 #include "tools/flowctl/names.h"
@@ -117,7 +118,7 @@ void print_tailed(Context& context, const RecordedEvent& event) {
         const auto width = terminal_width();
         const auto cells = list_cells(event);
         const auto padded = [](std::string text, std::size_t room) {
-            const auto has = width_of(text);
+            const auto has = text::columns(text);
             return has < room ? text + std::string(room - has, ' ') : text;
         };
         const auto line = cells[0].substr(11) + "  " + padded(cells[1], 20) + " " +

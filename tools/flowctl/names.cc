@@ -1,5 +1,6 @@
 #include "tools/flowctl/names.h"
 
+#include "common/rpc/resource_name.h"
 #include "flowstack/gateway/v1/tenant_service.pb.h"
 
 namespace flowstack::flowctl {
@@ -33,7 +34,7 @@ std::string resource_name(const std::string& typed, const std::string& collectio
     if (parts.size() != 2)
         throw UsageError("'" + typed + "' is no name of one of the " + collection +
                          ": tenants/<tenant>/" + collection + "/<id>");
-    return "tenants/" + parts[0] + "/" + collection + "/" + parts[1];
+    return rpc::resource_name(parts[0], collection, parts[1]);
 }
 
 std::string tenant_id(const std::string& typed) {

@@ -11,6 +11,7 @@
 
 #include "common/core/money.h"
 #include "common/core/time.h"
+#include "common/text/width.h"
 
 namespace flowstack::flowctl {
 namespace {
@@ -19,8 +20,6 @@ constexpr std::size_t kGap = 2;
 constexpr std::size_t kFlexibleMin = 12;
 // The width of a flexible column where there is no terminal to measure.
 constexpr std::size_t kFlexibleMax = 100;
-
-bool continues(char c) { return (static_cast<unsigned char>(c) & 0xc0) == 0x80; }
 
 std::string one_line(const std::string& text) {
     std::string line;
@@ -73,10 +72,10 @@ void write_csv(std::ostream& out, const Sheet& sheet) {
 // Widths of the columns so that a line has at most `width` characters.
 std::vector<std::size_t> widths(const Sheet& sheet, std::size_t width) {
     std::vector<std::size_t> wanted;
-    for (const auto& column : sheet.columns()) wanted.push_back(width_of(column.title));
+    for (const auto& column : sheet.columns()) wanted.push_back(text::columns(column.title));
     for (const auto& row : sheet.rows())
         for (std::size_t i = 0; i < row.cells.size(); ++i)
-            wanted[i] = std::max(wanted[i], width_of(one_line(row.cells[i])));
+            wanted[i] = std::max(wanted[i], text::columns(one_line(row.cells[i])));
     if (width == 0) {
         for (std::size_t i = 0; i < wanted.size(); ++i)
             if (sheet.columns()[i].flexible) wanted[i] = std::min(wanted[i], kFlexibleMax);
@@ -101,7 +100,7 @@ void write_table(std::ostream& out, const Sheet& sheet, std::size_t width) {
         std::string text;
         for (std::size_t i = 0; i < cells.size(); ++i) {
             const auto cell = fitted(cells[i], room[i]);
-            const std::string space(room[i] - width_of(cell), ' ');
+            const std::string space(room[i] - text::columns(cell), ' ');
             if (i) text += std::string(kGap, ' ');
             text += sheet.columns()[i].right ? space + cell : cell + space;
         }
@@ -160,10 +159,10 @@ void print_facts(const std::vector<Fact>& facts, const std::string& json, Format
     }
     std::size_t room = 0;
     for (const auto& fact : facts)
-        if (!fact.value.empty()) room = std::max(room, width_of(fact.name));
+        if (!fact.value.empty()) room = std::max(room, text::columns(fact.name));
     for (const auto& fact : facts) {
         if (fact.value.empty()) continue;
-        std::cout << fact.name << std::string(room - width_of(fact.name) + kGap, ' ');
+        std::cout << fact.name << std::string(room - text::columns(fact.name) + kGap, ' ');
         // Further lines of a value stand below its first.
         for (std::size_t i = 0; i < fact.value.size(); ++i) {
             std::cout << fact.value[i];
@@ -174,19 +173,9 @@ void print_facts(const std::vector<Fact>& facts, const std::string& json, Format
     }
 }
 
-std::size_t width_of(const std::string& text) {
-    return static_cast<std::size_t>(
-        std::count_if(text.begin(), text.end(), [](char c) { return !continues(c); }));
-}
-
 std::string fitted(const std::string& text, std::size_t width) {
     auto line = one_line(text);
-    if (width_of(line) <= width) return line;
-    std::size_t characters = 0;
-    std::size_t end = 0;
-    while (end < line.size() && (continues(line[end]) || characters + 1 < width))
-        if (!continues(line[end++])) ++characters;
-    return line.substr(0, end) + "…";
+    return text::columns(line) <= width ? line : text::in_columns(line, width);
 }
 
 std::string utc(std::int64_t unix_us) {

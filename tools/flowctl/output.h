@@ -39,7 +39,7 @@ private:
     std::vector<Row> rows_;
 };
 
-// width: characters of a line, 0 = as many as it takes.
+// width: columns of a line, 0 = as many as it takes.
 void write(std::ostream& out, const Sheet& sheet, Format format, std::size_t width = 0);
 // On stdout, as wide as the terminal. An empty table says "no <what>" on stderr.
 void print(const Sheet& sheet, Format format, const std::string& what);
@@ -51,9 +51,8 @@ struct Fact {
 };
 void print_facts(const std::vector<Fact>& facts, const std::string& json, Format format);
 
-// Characters as a terminal counts them (no wide ones in our data but arrows and dots).
-std::size_t width_of(const std::string& text);
-// At most `width` characters, with … for what is left out. Line breaks become ⏎.
+// At most `width` columns of a terminal (common/text/width.h), with … for what is left out. Line
+// breaks become ⏎.
 std::string fitted(const std::string& text, std::size_t width);
 
 // "2026-11-21 05:31:04.123", empty for 0.

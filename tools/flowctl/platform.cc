@@ -1,6 +1,7 @@
 #include <CLI/CLI.hpp>
 #include <iostream>
 
+#include "common/rpc/resource_name.h"
 #include "tools/flowctl/context.h"
 #include "tools/flowctl/migrate.h"
 #include "tools/stack/sandbox.h"
@@ -42,7 +43,7 @@ int run_seed(Context& context) {
     stack::make_shop(spec, context.environment(), api, sandbox);
     std::cerr << "shop '" << spec.name << "' (" << spec.tenant << ") is there, WhatsApp number "
               << spec.display_phone_number << ", M-Pesa short code " << spec.shortcode << "\n";
-    std::cout << "tenants/" << spec.tenant << "\n";
+    std::cout << rpc::tenant_name(spec.tenant) << "\n";
     return kOk;
 }
 

@@ -2,6 +2,7 @@
 #include <iostream>
 
 #include "common/core/money.h"
+#include "common/rpc/resource_name.h"
 #include "flowstack/conversation/v1/conversation_service.pb.h"
 #include "flowstack/gateway/v1/message_service.pb.h"
 #include "flowstack/gateway/v1/tenant_service.pb.h"
@@ -144,7 +145,7 @@ int show(Context& context, const gateway::v1::Tenant& t) {
 
 int get_tenant(Context& context, const std::string& typed) {
     gateway::v1::GetTenantRequest request;
-    request.set_name("tenants/" + tenant_id(typed));
+    request.set_name(rpc::tenant_name(tenant_id(typed)));
     return show(context, context.api().call<gateway::v1::Tenant>(
                              "gateway", "TenantService/GetTenant", request));
 }
@@ -157,7 +158,7 @@ struct SettingsArguments {
 
 int set_tenant(Context& context, const SettingsArguments& a) {
     gateway::v1::UpdateTenantSettingsRequest request;
-    request.set_name("tenants/" + tenant_id(a.tenant));
+    request.set_name(rpc::tenant_name(tenant_id(a.tenant)));
     request.set_etag(a.etag);
     for (const auto& setting : a.settings)
         request.mutable_update_mask()->add_paths(assign(*request.mutable_settings(), setting));
@@ -169,7 +170,7 @@ int set_tenant(Context& context, const SettingsArguments& a) {
 
 int list_conversations(Context& context, const ListArguments& a) {
     conversation::v1::ListConversationsRequest request;
-    request.set_parent("tenants/" + chosen_tenant(context, a.tenant));
+    request.set_parent(rpc::tenant_name(chosen_tenant(context, a.tenant)));
     request.set_state(a.state);
     request.set_customer_id(a.customer);
     Sheet sheet({{"CONVERSATION"},
@@ -283,7 +284,7 @@ void add_message(Sheet& sheet, const gateway::v1::Message& m) {
 
 int list_messages(Context& context, const ListArguments& a) {
     gateway::v1::ListMessagesRequest request;
-    request.set_parent("tenants/" + chosen_tenant(context, a.tenant));
+    request.set_parent(rpc::tenant_name(chosen_tenant(context, a.tenant)));
     request.set_state(a.state);
     request.set_customer_id(a.customer);
     auto sheet = messages_sheet();
@@ -330,7 +331,7 @@ std::string person_reason(payment::v1::PersonNeededReason reason) {
 
 int list_payments(Context& context, const ListArguments& a) {
     payment::v1::ListPaymentsRequest request;
-    request.set_parent("tenants/" + chosen_tenant(context, a.tenant));
+    request.set_parent(rpc::tenant_name(chosen_tenant(context, a.tenant)));
     request.set_customer_id(a.customer);
     if (!a.state.empty()) {
         payment::v1::PaymentState state{};
@@ -460,7 +461,7 @@ std::string lines_of(const payment::v1::Order& order, const std::string& between
 
 int list_orders(Context& context, const ListArguments& a) {
     payment::v1::ListOrdersRequest request;
-    request.set_parent("tenants/" + chosen_tenant(context, a.tenant));
+    request.set_parent(rpc::tenant_name(chosen_tenant(context, a.tenant)));
     request.set_customer_id(a.customer);
     if (!a.state.empty()) {
         payment::v1::OrderPaymentState state{};
@@ -529,7 +530,7 @@ struct DeadLetterArguments {
 std::vector<gateway::v1::Message> dead_letters(Context& context, const std::string& tenant,
                                                int limit) {
     gateway::v1::ListDeadLettersRequest request;
-    request.set_parent("tenants/" + tenant);
+    request.set_parent(rpc::tenant_name(tenant));
     std::vector<gateway::v1::Message> found;
     list_all<gateway::v1::ListMessagesResponse>(
         context, "gateway", "MessageService/ListDeadLetters", request, limit,

@@ -17,6 +17,7 @@
 #include <thread>
 
 #include "common/rpc/channel.h"
+#include "common/rpc/resource_name.h"
 #include "flowstack/gateway/v1/message_service.pb.h"
 #include "flowstack/payment/v1/payment_service.pb.h"
 #include "tools/isolation/logs.h"
@@ -105,7 +106,7 @@ void make_dead_letters(stack::Api& api, stack::Sandbox& sandbox, Tenant& tenant)
                       {{"error", {{"code", kPermanentError}, {"http", 400}, {"message", "no"}}}}}});
     for (const auto* kind : {"deadOne", "deadTwo"}) {
         gateway::v1::SendMessageRequest send;
-        send.set_parent("tenants/" + tenant.id);
+        send.set_parent(rpc::tenant_name(tenant.id));
         send.set_customer_id(tenant.ids.at("customer"));
         send.set_channel_id(tenant.ids.at("channel"));
         send.mutable_content()->mutable_text()->set_body("walk");
@@ -133,17 +134,16 @@ void make_unclear_payment(stack::Api& api, stack::Sandbox& sandbox, Tenant& tena
                               {"times", 1},
                               {"effect", {{"cut", "after"}, {"callback", {{"lose", true}}}}}});
     payment::v1::CreatePaymentIntentRequest create;
-    create.set_parent("tenants/" + tenant.id);
+    create.set_parent(rpc::tenant_name(tenant.id));
     create.set_customer_id(tenant.ids.at("customer"));
     create.mutable_amount()->set_minor_units(30'000);
     create.mutable_amount()->set_currency_code("KES");
-    auto unclear = api.call<payment::v1::Payment>(
-        "payment", "PaymentService/CreatePaymentIntent", create);
+    auto unclear =
+        api.call<payment::v1::Payment>("payment", "PaymentService/CreatePaymentIntent", create);
     payment::v1::InitiateStkPushRequest push;
     push.set_name(unclear.name());
     push.set_phone("+254712345679");
-    unclear =
-        api.call<payment::v1::Payment>("payment", "PaymentService/InitiateStkPush", push);
+    unclear = api.call<payment::v1::Payment>("payment", "PaymentService/InitiateStkPush", push);
     payment::v1::GetPaymentRequest get;
     get.set_name(unclear.name());
     const auto until = Steady::now() + kPatience;

@@ -3,6 +3,7 @@
 #include <boost/json.hpp>
 
 #include "common/rpc/error.h"
+#include "common/rpc/resource_name.h"
 #include "flowstack/common/v1/error_reason.pb.h"
 #include "flowstack/conversation/v1/catalog_service.pb.h"
 #include "flowstack/gateway/v1/tenant_service.pb.h"
@@ -122,7 +123,7 @@ void register_tenant(const ShopSpec& spec, const Environment& environment, Api& 
 }
 
 void save_catalog(const ShopSpec& spec, Api& api) {
-    const auto parent = "tenants/" + spec.tenant;
+    const auto parent = rpc::tenant_name(spec.tenant);
     for (const auto& product : spec.products.empty() ? demo_products() : spec.products) {
         conversation::v1::SaveProductRequest request;
         request.set_parent(parent);
@@ -154,7 +155,7 @@ void save_catalog(const ShopSpec& spec, Api& api) {
 
 void connect_mpesa(const ShopSpec& spec, Api& api) {
     payment::v1::ConnectProviderAccountRequest request;
-    request.set_parent("tenants/" + spec.tenant);
+    request.set_parent(rpc::tenant_name(spec.tenant));
     request.set_request_id(seed_id(spec, "mpesa"));
     auto& mpesa = *request.mutable_mpesa();
     mpesa.set_short_code(spec.shortcode);

@@ -9,6 +9,7 @@
 #include "common/eventlog/integrity.h"
 #include "common/eventlog/store.h"
 #include "common/rpc/error.h"
+#include "common/text/width.h"
 #include "flowstack/campaign/v1/campaign_events.pb.h"
 #include "flowstack/common/v1/error_reason.pb.h"
 #include "flowstack/payment/v1/intent_events.pb.h"
@@ -54,7 +55,21 @@ TEST(Output, ANarrowTerminalCutsTheColumnThatMayBeCut) {
     EXPECT_THAT(text, HasSubstr("a \"good\" co…"));
     EXPECT_THAT(text, HasSubstr("2026-11-21 06:00:00"));
     std::istringstream lines(text);
-    for (std::string line; std::getline(lines, line);) EXPECT_LE(width_of(line), 54u) << line;
+    for (std::string line; std::getline(lines, line);) EXPECT_LE(text::columns(line), 54u) << line;
+}
+
+TEST(Output, NamesInEveryScriptKeepTheColumnsAligned) {
+    Sheet sheet({{"NAME", false, true}, {"ORDERS", true}});
+    for (const auto* name : {"Amina", "王小明", "🧕🏽 Zainab", "José", "ســـلام"})
+        sheet.add({name, "1"});
+    for (const std::size_t width : {0u, 17u}) {
+        std::istringstream lines(written(sheet, Format::table, width));
+        std::string line;
+        ASSERT_TRUE(std::getline(lines, line));
+        const auto columns = text::columns(line);
+        while (std::getline(lines, line)) EXPECT_EQ(text::columns(line), columns) << line;
+    }
+    EXPECT_EQ(fitted("王小明王小明", 7), "王小明…");
 }
 
 TEST(Output, CsvQuotesWhatMustBeQuotedAndLeavesNothingOut) {
