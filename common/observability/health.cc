@@ -1,8 +1,8 @@
 #include "common/observability/health.h"
 
-#include <boost/json/object.hpp>
-#include <boost/json/serialize.hpp>
 #include <string_view>
+
+#include "common/text/json_string.h"
 
 namespace flowstack::observability {
 namespace {
@@ -59,13 +59,17 @@ Report Health::report() const {
 }
 
 std::string Health::to_json(const Report& report) {
-    boost::json::object checks;
+    std::string checks;
     for (const auto& [name, check] : report.checks) {
-        checks[name] = {{"state", boost::json::string_view{name_of(check.state)}},
-                        {"detail", check.detail}};
+        if (!checks.empty()) checks += ',';
+        text::append_json_string(checks, name);
+        checks += R"(:{"state":")" + std::string(name_of(check.state)) + R"(","detail":)";
+        text::append_json_string(checks, check.detail);
+        checks += '}';
     }
-    return boost::json::serialize(boost::json::object{
-        {"ready", report.ready}, {"degraded", report.degraded}, {"checks", std::move(checks)}});
+    const auto word = [](bool value) { return std::string(value ? "true" : "false"); };
+    return R"({"ready":)" + word(report.ready) + R"(,"degraded":)" + word(report.degraded) +
+           R"(,"checks":{)" + checks + "}}";
 }
 
 }  // namespace flowstack::observability

@@ -20,7 +20,7 @@
 
 #include "common/core/overloaded.h"
 #include "common/observability/trace.h"
-#include "common/text/utf8.h"
+#include "common/text/json_string.h"
 
 namespace flowstack::log {
 namespace {
@@ -118,31 +118,6 @@ std::string_view name_of(Level level) {
     return "error";
 }
 
-void append_string(std::string& line, std::string_view text) {
-    line += '"';
-    while (!text.empty()) {
-        const char c = text.front();
-        const bool ascii = static_cast<unsigned char>(c) < 0x80;
-        const std::size_t length = ascii ? 1 : text::sequence_length(text);
-        if (c == '"' || c == '\\') {
-            line += '\\';
-            line += c;
-        } else if (c == '\n') {
-            line += "\\n";
-        } else if (static_cast<unsigned char>(c) < 0x20 || c == 0x7f) {
-            std::array<char, 8> escape{};
-            std::snprintf(escape.data(), escape.size(), "\\u%04x", static_cast<unsigned>(c));
-            line += escape.data();
-        } else if (length == 0) {
-            line += "\xef\xbf\xbd";  // U+FFFD for a byte that is no UTF-8
-        } else {
-            line += text.substr(0, length);
-        }
-        text.remove_prefix(length == 0 ? 1 : length);
-    }
-    line += '"';
-}
-
 template <class Number>
 void append_number(std::string& line, Number number) {
     std::array<char, 32> digits{};
@@ -160,34 +135,35 @@ bool phone_like(std::string_view key, std::uint64_t number) {
 }
 
 void append_value(std::string& line, std::string_view key, const Value& value) {
-    std::visit(Overloaded{
-                   [&](const std::string& text) { append_string(line, without_phones(text)); },
-                   [&](bool yes) { line += yes ? "true" : "false"; },
-                   [&](double number) {
-                       if (std::isfinite(number)) {
-                           append_number(line, number);
-                       } else {
-                           line += "null";  // JSON has no infinities
-                       }
-                   },
-                   [&](std::int64_t number) {
-                       if (number > 0 && phone_like(key, static_cast<std::uint64_t>(number))) {
-                           append_string(line, masked_phone(std::to_string(number)));
-                       } else {
-                           append_number(line, number);
-                       }
-                   },
-                   [&](std::uint64_t number) {
-                       if (phone_like(key, number)) {
-                           append_string(line, masked_phone(std::to_string(number)));
-                       } else {
-                           append_number(line, number);
-                       }
-                   },
-                   [&](const Uuid& id) { append_string(line, id.text()); },
-                   [&](Time at) { append_string(line, to_rfc3339(at)); },
-               },
-               value.get());
+    std::visit(
+        Overloaded{
+            [&](const std::string& text) { text::append_json_string(line, without_phones(text)); },
+            [&](bool yes) { line += yes ? "true" : "false"; },
+            [&](double number) {
+                if (std::isfinite(number)) {
+                    append_number(line, number);
+                } else {
+                    line += "null";  // JSON has no infinities
+                }
+            },
+            [&](std::int64_t number) {
+                if (number > 0 && phone_like(key, static_cast<std::uint64_t>(number))) {
+                    text::append_json_string(line, masked_phone(std::to_string(number)));
+                } else {
+                    append_number(line, number);
+                }
+            },
+            [&](std::uint64_t number) {
+                if (phone_like(key, number)) {
+                    text::append_json_string(line, masked_phone(std::to_string(number)));
+                } else {
+                    append_number(line, number);
+                }
+            },
+            [&](const Uuid& id) { text::append_json_string(line, id.text()); },
+            [&](Time at) { text::append_json_string(line, to_rfc3339(at)); },
+        },
+        value.get());
 }
 
 // A field must not hide what every line has.
@@ -205,18 +181,18 @@ std::string render(Level level, const Options& options, std::string_view message
     std::string line;
     line.reserve(256);
     line += R"({"time":)";
-    append_string(line, to_rfc3339(now));
+    text::append_json_string(line, to_rfc3339(now));
     line += R"(,"level":")";
     line += name_of(level);
     line += '"';
     if (!options.service.empty()) {
         line += R"(,"service":)";
-        append_string(line, options.service);
+        text::append_json_string(line, options.service);
         line += R"(,"replica":)";
-        append_string(line, options.replica);
+        text::append_json_string(line, options.replica);
     }
     line += R"(,"message":)";
-    append_string(line, without_phones(message));
+    text::append_json_string(line, without_phones(message));
     if (const auto& context = trace::current(); context.valid()) {
         line += R"(,"trace_id":")";
         line += context.trace_id_text();
@@ -224,7 +200,8 @@ std::string render(Level level, const Options& options, std::string_view message
     }
     for (const auto& [key, value] : fields) {
         line += ',';
-        append_string(line, is_reserved(key) ? std::string{key} + '_' : std::string{key});
+        text::append_json_string(line,
+                                 is_reserved(key) ? std::string{key} + '_' : std::string{key});
         line += ':';
         append_value(line, key, value);
     }

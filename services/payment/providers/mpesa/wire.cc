@@ -9,8 +9,9 @@
 #include "common/http/message.h"
 #include "common/text/fold.h"
 #include "common/text/phone.h"
-#include "services/payment/providers/mpesa/json_text.h"
+#include "common/text/utf8.h"
 #include "services/payment/domain/intent.h"
+#include "services/payment/providers/mpesa/json_text.h"
 
 namespace flowstack::payment::mpesa {
 namespace {
@@ -22,13 +23,9 @@ bool is_letter(char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z')
 
 std::string json(std::string_view text) { return http::json_string(text); }
 
-// At most kDescriptionKept, never in the middle of a character: half of one would be stored and
-// could not be read again.
+// Half of a character would be stored and could not be read again.
 std::string cut(std::string_view text) {
-    auto end = std::min(text.size(), kDescriptionKept);
-    while (end < text.size() && end > 0 && (static_cast<unsigned char>(text[end]) & 0xC0) == 0x80)
-        --end;
-    return std::string(text.substr(0, end));
+    return std::string(text::front_of_bytes(text, kDescriptionKept));
 }
 
 bool contains(std::string_view text, std::string_view part) {
