@@ -32,8 +32,7 @@ constexpr Rule kCategories[] = {
     {"gateway/tenant", "Tenant", "tenant"},
     {"gateway/channel", "ElementQuarantined", "quarantine"},
     {"gateway/channel", "SignatureRejected", "quarantine"},
-    {"gateway/channel", "Channel", "channel"},
-    {"gateway/channel", "CredentialsRotated", "channel"},
+    {"gateway/channel", "", "channel"},
     {"gateway/webhook", "", "webhook"},
     {"gateway/contact", "", "contact"},
     {"gateway/inbound", "MessageReceived", "inbound"},
@@ -65,11 +64,7 @@ constexpr Rule kCategories[] = {
     {"followup/task", "", "task"},
     {"campaign/campaign", "Campaign", "campaign"},
     {"campaign/campaign", "AudienceFrozen", "campaign"},
-    {"campaign/campaign", "MembersFrozen", "audience_shard"},
-    {"campaign/campaign", "SendAsked", "audience_shard"},
-    {"campaign/campaign", "SendWithdrawn", "audience_shard"},
-    {"campaign/campaign", "ShardClosed", "audience_shard"},
-    {"campaign/campaign", "DispositionChanged", "audience_shard"},
+    {"campaign/campaign", "", "audience_shard"},
 };
 
 // Everything below proto/, with its comments, as protoc reads it.
