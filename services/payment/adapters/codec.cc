@@ -25,6 +25,11 @@ constexpr auto wire_values(Resolution) {
                       std::pair{Resolution::failed, v1::PAYMENT_OUTCOME_FAILED}};
 }
 
+constexpr auto wire_values(RefundReason) {
+    return std::array{std::pair{RefundReason::order_paid, v1::REFUND_REASON_ORDER_PAID},
+                      std::pair{RefundReason::order_cancelled, v1::REFUND_REASON_ORDER_CANCELLED}};
+}
+
 // ---- parts of facts
 
 FLOWSTACK_FACT(OrderLine, v1::OrderLine) {
@@ -246,6 +251,17 @@ FLOWSTACK_FACT(IntentPaid, v1::IntentPaid) {
     FACT_FIELD(invoice_id);
     FACT_FIELD(order_number);
     FACT_FIELD(reservation_id);
+}
+FLOWSTACK_FACT(RefundOwed, v1::RefundOwed) {
+    FACT_FIELD(intent_id);
+    FACT_FIELD(order_id);
+    FACT_FIELD(customer_id);
+    FACT_FIELD(conversation_id);
+    FACT_FIELD(order_number);
+    FACT_FIELD(provider);
+    FACT_FIELD(receipt);
+    FACT_FIELD(amount);
+    FACT_FIELD(reason);
 }
 FLOWSTACK_FACT(IntentFailed, v1::IntentFailed) {
     FACT_FIELD(intent_id);

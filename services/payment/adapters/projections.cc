@@ -143,6 +143,12 @@ Line paid(v1::Payment& p, const Recorded& event) {
     set(p.mutable_paid_time(), event.recorded_at);
     return {"paid", "by " + e.evidence() + (e.receipt().empty() ? "" : ", receipt " + e.receipt())};
 }
+Line refund_owed(v1::Payment&, const Recorded& event) {
+    const auto e = parsed<v1::RefundOwed>(event);
+    return {"refund_owed", e.reason() == v1::REFUND_REASON_ORDER_CANCELLED
+                               ? "the order was cancelled"
+                               : "another payment had paid the order"};
+}
 Line failed(v1::Payment& p, const Recorded& event) {
     const auto e = parsed<v1::IntentFailed>(event);
     p.set_state(v1::PAYMENT_STATE_FAILED);
@@ -324,6 +330,7 @@ void apply(v1::Payment& payment, const Recorded& event, bool with_evidence) {
         {v1::CallbackReceived::descriptor()->full_name(), callback_received},
         {v1::QueryAnswered::descriptor()->full_name(), query_answered},
         {v1::IntentPaid::descriptor()->full_name(), paid},
+        {v1::RefundOwed::descriptor()->full_name(), refund_owed},
         {v1::IntentFailed::descriptor()->full_name(), failed},
         {v1::IntentExpired::descriptor()->full_name(), expired},
         {v1::ReceiptLearned::descriptor()->full_name(), receipt_learned},

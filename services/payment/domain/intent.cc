@@ -91,6 +91,17 @@ void pay(Events& events, const Story& s, OrderStanding order, bool late, const P
     const auto book = [&](const char* cause, const std::string& credit) {
         events.push_back(money_in_journal(m.intent_id, cause, m.provider, m.amount, credit));
     };
+    const auto owe = [&](RefundReason reason) {
+        events.push_back(RefundOwed{.intent_id = m.intent_id,
+                                    .order_id = m.order_id,
+                                    .customer_id = m.customer_id,
+                                    .conversation_id = m.conversation_id,
+                                    .order_number = m.order_number,
+                                    .provider = m.provider,
+                                    .receipt = receipt,
+                                    .amount = m.amount,
+                                    .reason = reason});
+    };
     switch (order) {
         case OrderStanding::none:
             book("intent_paid", account::kSuspense);
@@ -105,12 +116,14 @@ void pay(Events& events, const Story& s, OrderStanding order, bool late, const P
             break;
         case OrderStanding::paid_by_other:
             book("second_success", account::kSuspense);
+            owe(RefundReason::order_paid);
             events.push_back(IntentQuarantined{
                 .reason = quarantine::kSecondSuccess,
                 .detail = "the order was paid by another payment: refund this one"});
             break;
         case OrderStanding::cancelled:
             book("late_success", account::kSuspense);
+            owe(RefundReason::order_cancelled);
             events.push_back(
                 IntentQuarantined{.reason = quarantine::kOrderCancelled,
                                   .detail = "the order was cancelled: refund this payment"});
@@ -589,6 +602,12 @@ Intent after(const Asking& i, const IntentPaid& e) { return paid(i.story, e); }
 Intent after(const Asked& i, const IntentPaid& e) { return paid(i.story, e); }
 Intent after(const Failed& i, const IntentPaid& e) { return paid(i.story, e); }
 Intent after(const Expired& i, const IntentPaid& e) { return paid(i.story, e); }
+
+Intent after(Paid i, const RefundOwed&) {
+    if (i.refund_owed) throw CorruptStream("intent: a second refund");
+    i.refund_owed = true;
+    return i;
+}
 
 Intent fell(Story story, const IntentFailed& e) {
     if (!e.ref.empty()) story.ref = e.ref;

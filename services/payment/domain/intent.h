@@ -29,8 +29,9 @@
 //    names another amount, PaymentNeedsPerson says that somebody has to look.
 //  - PAID needs a success for a request that we made and no evidence of another amount, or the
 //    decision of a person who names the receipt.
-//  - A success after Failed or Expired is still Paid ("late"). A second success for one order is
-//    money in suspense. Evidence that does not fit is quarantined, and money is never dropped.
+//  - A success after Failed or Expired is still Paid ("late"). A second success for one order, or
+//    money for a cancelled one, stands in suspense, and RefundOwed says that it goes back. Evidence
+//    that does not fit is quarantined, and money is never dropped.
 //  - Evidence may come in any order and any number of times: the end is the same.
 //
 // Pure: times, and what other streams say, come in the command.
@@ -150,6 +151,20 @@ struct IntentPaid {
     ReservationId reservation_id;
     bool operator==(const IntentPaid&) const = default;
 };
+enum class RefundReason { order_paid, order_cancelled };
+// The shop owes this payment back to the payer; a person has to refund it.
+struct RefundOwed {
+    IntentId intent_id;
+    OrderId order_id;
+    CustomerId customer_id;
+    ConversationId conversation_id;
+    std::string order_number;
+    std::string provider;
+    std::string receipt;  // empty while it is not known
+    Money amount;
+    RefundReason reason = RefundReason::order_paid;
+    bool operator==(const RefundOwed&) const = default;
+};
 struct IntentFailed {
     IntentId intent_id;
     OrderId order_id;
@@ -192,8 +207,8 @@ struct IntentQuarantined {
 using IntentEvent =
     std::variant<IntentCreated, PaymentStarted, AskRequested, AskAttempted, AskAccepted, AskRefused,
                  AskUnknown, CallbackReceived, QueryAnswered, PaymentNeedsPerson, PaymentResolved,
-                 IntentPaid, IntentFailed, IntentExpired, ReceiptLearned, IntentQuarantined,
-                 JournalPosted>;
+                 IntentPaid, RefundOwed, IntentFailed, IntentExpired, ReceiptLearned,
+                 IntentQuarantined, JournalPosted>;
 
 namespace evidence {
 inline const std::string kCallback = "callback";
@@ -370,6 +385,7 @@ struct Paid {
     std::string receipt;  // empty: not known yet
     bool late = false;
     bool second_success = false;
+    bool refund_owed = false;
     bool operator==(const Paid&) const = default;
 };
 struct Failed {

@@ -107,6 +107,18 @@ PaymentResolved resolved(bool paid) {
             .resolved_by = "key:ops"};
 }
 
+RefundOwed refund_owed(RefundReason reason) {
+    return {.intent_id = IntentId("i1"),
+            .order_id = OrderId("o1"),
+            .customer_id = CustomerId("c1"),
+            .conversation_id = ConversationId("conv"),
+            .order_number = "ORD-7K2M9Q",
+            .provider = "mpesa",
+            .receipt = kReceipt,
+            .amount = kes(100000),
+            .reason = reason};
+}
+
 LearnCallback success(Money amount = kes(100000), const ProviderRef& ref = kRef,
                       const std::string& receipt = kReceipt) {
     return {.ref = ref,
@@ -333,10 +345,22 @@ TEST(Intent, PutsASecondSuccessOfOneOrderIntoSuspense) {
     const auto decision = given(kCreated, kAttempted, kAccepted).when(second);
     auto paid = kPaid;
     paid.second_success = true;
-    ASSERT_EQ(decision.events().size(), 3U);
+    ASSERT_EQ(decision.events().size(), 4U);
     EXPECT_EQ(decision.events()[0], IntentEvent(paid));
     EXPECT_EQ(decision.events()[1], IntentEvent(booked("second_success", "suspense")));
+    EXPECT_EQ(decision.events()[2], IntentEvent(refund_owed(RefundReason::order_paid)));
     EXPECT_EQ(quarantined_for(decision), "second_success");
+}
+
+TEST(Intent, OwesARefundOnceAndOnlyOfMoneyThatCame) {
+    const auto owed = refund_owed(RefundReason::order_paid);
+    EXPECT_THROW(given(kCreated, kAttempted, kAccepted, owed).state(), CorruptStream);
+    EXPECT_THROW(given(kCreated, kAttempted, kAccepted, kPaid, owed, owed).state(), CorruptStream);
+    // Money that the order wants is owed to nobody; nor is evidence that comes again.
+    EXPECT_EQ(given(kCreated, kAttempted, kAccepted).when(success()).events().size(), 2U);
+    auto again = success();
+    again.order = OrderStanding::paid_by_other;
+    EXPECT_TRUE(given(kCreated, kAttempted, kAccepted, kPaid, owed).when(again).events().empty());
 }
 
 TEST(Intent, PutsMoneyForACancelledOrderIntoSuspense) {
@@ -344,6 +368,7 @@ TEST(Intent, PutsMoneyForACancelledOrderIntoSuspense) {
     paid.order = OrderStanding::cancelled;
     const auto decision = given(kCreated, kAttempted, kAccepted, kExpired).when(paid);
     EXPECT_EQ(decision.events()[1], IntentEvent(booked("late_success", "suspense")));
+    EXPECT_EQ(decision.events()[2], IntentEvent(refund_owed(RefundReason::order_cancelled)));
     EXPECT_EQ(quarantined_for(decision), "order_cancelled");
 }
 
