@@ -558,6 +558,7 @@ TEST(Payment, OfAnOrderThatWasPaidMeanwhileGoesToSuspense) {
     shop.post(path_of(first_push), success_body(checkout, "1160.00", "SECOND0001"));
     ASSERT_TRUE(shop.until([&] { return shop.payment(first).state() == v1::PAYMENT_STATE_PAID; }));
     EXPECT_TRUE(has_evidence(shop.payment(first), "quarantined", "second_success"));
+    EXPECT_TRUE(has_evidence(shop.payment(first), "refund_owed", "another payment"));
     EXPECT_EQ(shop.booked("suspense"), -116'000);
     EXPECT_EQ(shop.booked("clearing:mpesa"), 232'000);
     EXPECT_EQ(shop.booked("receivable"), 0);
