@@ -188,7 +188,7 @@ AppendCall append_call(std::span<const Command> commands, const StoreOptions& op
     std::vector<std::optional<Int>> c_owner;
     std::vector<Int> p_cmd, p_stream, p_count;
     std::vector<Long> p_expected;
-    std::vector<Int> e_cmd, e_stream, e_in_lane, e_in_stream;
+    std::vector<Int> e_cmd, e_lane, e_stream, e_in_lane, e_in_stream;
     std::vector<Uuid> e_id;
     std::vector<std::string_view> e_tenant, e_category, e_key, e_type, e_payload;
     std::deque<std::string> sealed;  // payloads that are not stored in clear
@@ -234,6 +234,7 @@ AppendCall append_call(std::span<const Command> commands, const StoreOptions& op
                     meta = metas.back();
                 }
                 e_cmd.push_back(cmd);
+                e_lane.push_back(c_lane.back());
                 e_stream.push_back(p_stream.back());
                 ++in_cmd;
                 e_in_lane.push_back(++lane_total);
@@ -288,7 +289,8 @@ AppendCall append_call(std::span<const Command> commands, const StoreOptions& op
     params.add_array(p_cmd).add_array(p_stream).add_array(p_expected).add_array(p_count);
     params.add_array(q_cmd).add_array(q_key).add_bytes_array(q_value).add_array(q_holder);
     params.add_bytes_array(q_hash).add_bool_array(q_command);
-    params.add_array(e_cmd).add_array(e_stream).add_array(e_in_lane).add_array(e_in_stream);
+    params.add_array(e_cmd).add_array(e_lane).add_array(e_stream).add_array(e_in_lane).add_array(
+        e_in_stream);
     params.add_array(e_id).add_array(e_tenant).add_array(e_category).add_array(e_key);
     params.add_array(e_type)
         .add_array(e_occurred)

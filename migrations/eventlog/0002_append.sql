@@ -37,8 +37,9 @@
 --                                                p_count events; p_base version before
 --   q_  a command's request for a claim          q_cmd into c_; q_key into k_; q_value, q_holder; q_hash and
 --                                                q_command when the name is the command's own id
---   e_  an event                                 e_cmd into c_; e_stream into s_; e_in_lane, e_in_stream its place
---                                                among the events of the batch for its lane and its stream
+--   e_  an event                                 e_cmd into c_; e_lane into l_; e_stream into s_; e_in_lane,
+--                                                e_in_stream its place among the events of the batch for its lane and its
+--                                                stream
 --   d_  a work row to delete (del)               d_cmd into c_; then its key
 --   w_  a work row to write                      w_cmd into c_; then its columns
 --   x_  a settings change                        x_cmd into c_; then its columns
@@ -50,6 +51,13 @@
 -- Verdicts and SQLSTATEs are those of common/eventlog/codes.h (a test compares them).
 -- FS001 no such lane; FS002 refused while strict; FS003 the lane's clock is ahead; FS004 a cursor was moved;
 -- FS005 a stream in a second lane; FS006 a change of history; FS007 an event is not parked any more.
+--
+-- An answer has a name: columns of a function would be looked up in the catalogue in every call.
+create type append_answer as (
+    verdict int, at_part int, actual bigint, in_lane int, first_position bigint, event_count int,
+    base_versions bigint[], recorded timestamptz, taken_kind text, taken_value bytea, taken_holder uuid,
+    lane_bases bigint[], lane_times timestamptz[]
+);
 create function append(
     p_strict boolean,
     p_consistent boolean,                              -- the commands do not contradict each other
@@ -60,17 +68,14 @@ create function append(
     c_lane int[], c_dedupe int[], c_id text[], c_owner int[], c_events int[],
     p_cmd int[], p_stream int[], p_expected bigint[], p_count int[],
     q_cmd int[], q_key int[], q_value bytea[], q_holder uuid[], q_hash bytea[], q_command boolean[],
-    e_cmd int[], e_stream int[], e_in_lane int[], e_in_stream int[], e_id uuid[], e_tenant text[], e_category text[],
+    e_cmd int[], e_lane int[], e_stream int[], e_in_lane int[], e_in_stream int[], e_id uuid[], e_tenant text[], e_category text[],
     e_key text[], e_type text[], e_occurred timestamptz[], e_meta bytea[], e_payload bytea[],
     d_cmd int[], d_lane int[], d_kind text[], d_key text[],
     w_cmd int[], w_lane int[], w_kind text[], w_key text[], w_due timestamptz[], w_priority int[], w_ref bytea[],
     x_cmd int[], x_tenant text[], x_kind text[], x_key text[]
-) returns table (
-    verdict int, at_part int, actual bigint, in_lane int, first_position bigint, event_count int,
-    base_versions bigint[], recorded timestamptz, taken_kind text, taken_value bytea, taken_holder uuid,
-    lane_bases bigint[], lane_times timestamptz[]
-) language plpgsql volatile security definer as $$
+) returns setof append_answer language plpgsql volatile security definer as $$
 declare
+    answer public.append_answer;
     all_ok constant int := 0;
     ok constant int := 1;
     wrong_version constant int := 2;
@@ -78,9 +83,10 @@ declare
     other_body constant int := 4;
     claim_taken constant int := 5;
     not_owner constant int := 6;
+    few constant smallint := 3;                        -- rows that one by one cost less than a statement for many
     smooth boolean := p_consistent;
     n_stream int := cardinality(s_id);
-    n_made int := 0; n_cmd int; n_part int; n_req int; n_del int; n_put int;
+    n_made int := 0; n_key int; n_cmd int; n_part int; n_req int; n_del int; n_put int;
     k_holder uuid[]; k_value bytea[]; k_hash bytea[]; k_made uuid[]; k_winner int[];
     s_cur bigint[]; s_old bigint[]; s_made uuid[];
     o_now bigint[];
@@ -95,21 +101,38 @@ declare
     done_lane int; done_first bigint; done_count int; done_id text; done_time timestamptz;
 begin
     -- Claims, in id order. A row that another transaction is making is waited for here.
-    if k_id is not null then
+    n_key := cardinality(k_id);
+    if n_key <= few then
+        for j in 1 .. n_key loop
+            insert into public.claims (id, scope, kind, key, value, holder, request_hash, made_at)
+            values (k_id[j], k_scope[j], k_kind[j], k_key[j], q_value[k_first[j]], q_holder[k_first[j]],
+                    q_hash[k_first[j]], now())
+            on conflict do nothing;
+            if found then k_made := k_made || k_id[j]; else smooth := false; end if;
+        end loop;
+    elsif n_key > few then
         with made as (
             insert into public.claims (id, scope, kind, key, value, holder, request_hash, made_at)
             select k_id[g], k_scope[g], k_kind[g], k_key[g], q_value[k_first[g]], q_holder[k_first[g]],
                    q_hash[k_first[g]], now()
-              from generate_series(1, cardinality(k_id)) g order by g
+              from generate_series(1, n_key) g order by g
             on conflict do nothing
             returning id)
         select array_agg(m.id) into k_made from made m;
-        smooth := smooth and cardinality(k_id) = coalesce(cardinality(k_made), 0);
+        smooth := smooth and n_key = coalesce(cardinality(k_made), 0);
     end if;
 
     -- Heads, in id order. Each goes to the version that it has if all goes well: one write, not two.
     s_old := array_fill(0::bigint, array[n_stream]);
-    if 0 >= any (s_expect) then
+    if n_stream <= few then
+        for j in 1 .. n_stream loop
+            if s_expect[j] <= 0 and s_add[j] > 0 then
+                insert into public.heads (stream, version, lane) values (s_id[j], s_add[j], s_lane[j])
+                on conflict do nothing;
+                if found then s_made := s_made || s_id[j]; n_made := n_made + 1; end if;
+            end if;
+        end loop;
+    elsif 0 >= any (s_expect) then
         with made as (
             insert into public.heads (stream, version, lane)
             select s_id[g], s_add[g], s_lane[g] from generate_series(1, n_stream) g
@@ -275,9 +298,9 @@ begin
     if e_id is not null then
         insert into public.events (lane, position, epoch, stream, version, event_id, tenant, category, key, type,
                                    recorded_at, occurred_at, command_id, meta, payload)
-        select l_id[c_lane[e_cmd[g]]], l_base[c_lane[e_cmd[g]]] + e_in_lane[g], l_epoch[c_lane[e_cmd[g]]],
+        select l_id[e_lane[g]], l_base[e_lane[g]] + e_in_lane[g], l_epoch[e_lane[g]],
                s_id[e_stream[g]], s_old[e_stream[g]] + e_in_stream[g], e_id[g], e_tenant[g], e_category[g],
-               e_key[g], e_type[g], l_time[c_lane[e_cmd[g]]] + (e_in_lane[g] - 1) * interval '1 microsecond',
+               e_key[g], e_type[g], l_time[e_lane[g]] + (e_in_lane[g] - 1) * interval '1 microsecond',
                e_occurred[g], c_id[e_cmd[g]], e_meta[g], e_payload[g]
           from generate_series(1, cardinality(e_id)) g
          where c_verdict is null or c_verdict[e_cmd[g]] = ok;
@@ -317,23 +340,24 @@ begin
     end if;
 
     if c_verdict is null then
-        verdict := all_ok;
-        base_versions := s_old;
-        lane_bases := l_base;
-        lane_times := l_time;
-        return next;
+        answer.verdict := all_ok;
+        answer.base_versions := s_old;
+        answer.lane_bases := l_base;
+        answer.lane_times := l_time;
+        return next answer;
         return;
     end if;
     for i in 1 .. n_cmd loop
+        answer := null;
         v := c_verdict[i];
         if v = ok then
-            verdict := ok;
-            in_lane := l_id[c_lane[i]];
-            first_position := l_base[c_lane[i]] + c_offset[i] + 1;
-            event_count := c_events[i];
-            base_versions := p_base[c_part_from[i] : c_part_to[i]];
-            recorded := l_time[c_lane[i]] + c_offset[i] * interval '1 microsecond';
-            return next;
+            answer.verdict := ok;
+            answer.in_lane := l_id[c_lane[i]];
+            answer.first_position := l_base[c_lane[i]] + c_offset[i] + 1;
+            answer.event_count := c_events[i];
+            answer.base_versions := p_base[c_part_from[i] : c_part_to[i]];
+            answer.recorded := l_time[c_lane[i]] + c_offset[i] * interval '1 microsecond';
+            return next answer;
             continue;
         end if;
         done_lane := null; done_first := null; done_count := null; done_time := null;
@@ -364,19 +388,18 @@ begin
                                       case when v in (other_body, claim_taken) then encode(k_value[q_key[c_bad_req[i]]], 'hex') end,
                                       case when v in (other_body, claim_taken) then k_holder[q_key[c_bad_req[i]]]::text end);
         end if;
-        verdict := v;
-        at_part := c_bad_part[i] - c_part_from[i];
-        actual := c_actual[i];
-        in_lane := done_lane;
-        first_position := done_first;
-        event_count := done_count;
-        base_versions := p_base[c_part_from[i] : c_part_to[i]];
-        recorded := done_time;
-        taken_kind := case when v in (other_body, claim_taken) then k_kind[q_key[c_bad_req[i]]] end;
-        taken_value := case when v in (other_body, claim_taken) then k_value[q_key[c_bad_req[i]]] end;
-        taken_holder := case when v in (other_body, claim_taken) then k_holder[q_key[c_bad_req[i]]] end;
-        return next;
-        at_part := null; actual := null; taken_kind := null; taken_value := null; taken_holder := null;
+        answer.verdict := v;
+        answer.at_part := c_bad_part[i] - c_part_from[i];
+        answer.actual := c_actual[i];
+        answer.in_lane := done_lane;
+        answer.first_position := done_first;
+        answer.event_count := done_count;
+        answer.base_versions := p_base[c_part_from[i] : c_part_to[i]];
+        answer.recorded := done_time;
+        answer.taken_kind := case when v in (other_body, claim_taken) then k_kind[q_key[c_bad_req[i]]] end;
+        answer.taken_value := case when v in (other_body, claim_taken) then k_value[q_key[c_bad_req[i]]] end;
+        answer.taken_holder := case when v in (other_body, claim_taken) then k_holder[q_key[c_bad_req[i]]] end;
+        return next answer;
     end loop;
 end $$;
 
