@@ -5,7 +5,7 @@
 
 KAFKA_VERSION=4.3.0
 KAFKA_HOME=$ROOT/.cache/kafka
-KAFKA_JAVA=(-XX:TieredStopAtLevel=1 -XX:+UseSerialGC -XX:MaxMetaspaceSize=160m)
+KAFKA_JAVA=(-XX:TieredStopAtLevel=1 -XX:+UseSerialGC -XX:MaxMetaspaceSize=160m -XX:-UsePerfData)
 KAFKA_START_SECONDS=180
 KAFKA_STOP_SECONDS=15
 
