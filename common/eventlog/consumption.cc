@@ -157,6 +157,10 @@ void Consumption::apply(std::vector<BusRecord> records) {
     }
 }
 
+std::chrono::steady_clock::time_point Consumption::due() const {
+    return std::min(state_->batches.due(), state_->refill.due(state_->options.head_compare_ms));
+}
+
 void Consumption::stop() { state_->batches.stopping = true; }
 
 void Consumption::rebuild() {

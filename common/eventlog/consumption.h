@@ -62,6 +62,10 @@ public:
     // too.
     void apply(std::vector<BusRecord> records);
 
+    // When `apply` has something to do even if the bus brings nothing: documents or cursors to
+    // write, heads to compare. In the past when it could not do it.
+    std::chrono::steady_clock::time_point due() const;
+
     // May be called from any thread: `apply` returns soon and leaves what is not yet applied to the
     // next owner.
     void stop();

@@ -76,6 +76,7 @@ void Membership::beat() {
         const std::lock_guard lock(mutex_);
         if (again.rows() != 0) incarnation_ = again.int8(0, 0);
     }
+    beaten_();
 }
 
 void Membership::join() {

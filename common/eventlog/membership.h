@@ -2,6 +2,7 @@
 
 #include <chrono>
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <mutex>
 #include <optional>
@@ -44,6 +45,8 @@ public:
     // Renews the lease and reads the tables. One thread calls it, about every kBeatMs. Throws when
     // the store is away.
     void beat();
+    // Called after each beat, on its thread: `due` has a new answer. Set it before the first beat.
+    void on_beat(std::function<void()> listener) { beaten_ = std::move(listener); }
 
     // What this replica has to change, once for each beat; nothing between two beats. The consuming
     // thread asks. It ends the consumption of a lane before it gives the lane back.
@@ -91,6 +94,7 @@ private:
     Owners& owners_;
     MembershipOptions options_;
     postgres::Session session_;  // of the beating thread
+    std::function<void()> beaten_ = [] {};
 
     mutable std::mutex mutex_;
     std::int64_t incarnation_ = 0;  // 0: has not joined yet

@@ -59,10 +59,14 @@ std::vector<int> Owners::lanes() const {
     return lanes;
 }
 
+bool Owners::alone() const {
+    const std::lock_guard lock(mutex_);
+    return static_cast<int>(owned_.size()) == store_.options().lanes;
+}
+
 std::chrono::milliseconds Owners::poll_every(std::chrono::milliseconds shared) const {
     constexpr int kAlone = 10;
-    const std::lock_guard lock(mutex_);
-    return static_cast<int>(owned_.size()) == store_.options().lanes ? shared * kAlone : shared;
+    return alone() ? shared * kAlone : shared;
 }
 
 std::optional<Steady::time_point> Owners::since(int lane) const {

@@ -30,9 +30,11 @@ public:
 
     std::optional<OwnerGuard> guard(int lane) const;
     std::vector<int> lanes() const;
-    // How often to look for what other replicas have written to our lanes. While this replica owns
-    // every lane, hardly anybody else writes, and Store::on_commit reports our own writes: it is
-    // ten times as long then.
+    // Whether this replica owns every lane: hardly anybody else writes to them then, and
+    // Store::on_commit reports our own writes.
+    bool alone() const;
+    // How often to look for what other replicas have written to our lanes: ten times as long while
+    // this replica is alone.
     std::chrono::milliseconds poll_every(std::chrono::milliseconds shared) const;
     // When this replica took the lane. A new owner waits attempt_start_ms_max before it calls a
     // provider.

@@ -8,6 +8,7 @@
 #include <mutex>
 #include <set>
 #include <thread>
+#include <utility>
 
 #include "common/messaging/kafka.h"
 #include "common/observability/log.h"
@@ -19,6 +20,14 @@ using Steady = std::chrono::steady_clock;
 constexpr std::chrono::milliseconds kBusTimeoutMs{3000};
 constexpr std::chrono::milliseconds kBusRetryMs{500};
 constexpr std::chrono::milliseconds kPublishedSaveMs{500};
+// While this replica owns every lane it hears of nearly every commit by wake(). Reading the heads
+// finds the others, and what a lost call would have told.
+constexpr std::chrono::milliseconds kAloneHeadsMs{1000};
+// An acknowledgement comes sooner.
+constexpr std::chrono::milliseconds kAcknowledgedMs{20};
+// Records of the topic are compared with the table together: those of so long, or so many.
+constexpr std::chrono::milliseconds kVerifyGatherMs{200};
+constexpr std::size_t kVerifyGather = 1'000;
 constexpr std::size_t kVerifyQueueMax = 20'000;
 
 }  // namespace
@@ -32,10 +41,19 @@ struct Relay::State {
         std::int64_t published = 0;           // contiguous and acknowledged
         std::int64_t saved = 0;               // in the database
         std::set<std::int64_t> acknowledged;  // above published
+        // When what is committed and not sent is to be sent at the latest.
+        Steady::time_point due = Steady::time_point::max();
 
+        bool waits() const { return begun && sent < head; }
         std::int64_t in_flight() const {
             return sent - published - static_cast<std::int64_t>(acknowledged.size());
         }
+    };
+
+    // What wake() was told of a lane.
+    struct Woken {
+        std::int64_t head = 0;
+        Steady::time_point due = Steady::time_point::max();
     };
 
     // A record of the service's own topic, as it arrived.
@@ -60,35 +78,46 @@ struct Relay::State {
             const std::lock_guard lock(verify_mutex);
             ++stretch[lane];
         });
+        owners.on_gain([this](int) { look_at_lanes(); });
+        owners.on_loss([this](int) { look_at_lanes(); });
+    }
+
+    // The lanes of this replica have changed.
+    void look_at_lanes() {
+        const std::lock_guard lock(mutex);
+        lanes_changed = true;
+        woken.notify_one();
     }
 
     void run() {
-        auto next_poll = Steady::now();
         while (!stopping) {
             try {
-                if (Steady::now() >= next_poll) {
+                const bool changed = take_woken();
+                if (changed || Steady::now() >= next_poll) {
                     poll_heads();
-                    next_poll = Steady::now() + owners.poll_every(options.poll_ms);
+                    next_poll =
+                        Steady::now() + (owners.alone() ? std::max(kAloneHeadsMs, options.poll_ms)
+                                                        : options.poll_ms);
                 }
-                take_woken();
                 bool more = false;
                 if (!lanes.empty()) {
                     if (!producer)
                         producer = std::make_unique<messaging::Producer>(options.brokers);
                     const bool quiet = in_flight() == 0;
                     for (auto& [number, lane] : lanes) more |= publish(number, lane, quiet);
-                    acknowledge(more ? std::chrono::milliseconds(0) : std::chrono::milliseconds(1));
+                    acknowledge(more || in_flight() == 0 ? std::chrono::milliseconds(0)
+                                                         : kAcknowledgedMs);
                     if (failed) restart();
                     save(false);
                 }
-                if (!more && in_flight() == 0) {
-                    std::unique_lock lock(mutex);
-                    woken.wait_until(lock, next_poll, [&] { return stopping || !wakes.empty(); });
-                }
+                if (more || in_flight() > 0) continue;
+                publish_status();
+                wait_until(std::min(next_poll, next_due()));
             } catch (const std::exception& error) {
                 log::warn("relay paused: the store or the bus is away", {{"error", error.what()}});
                 std::unique_lock lock(mutex);
                 woken.wait_for(lock, kBusRetryMs, [&] { return stopping.load(); });
+                next_poll = Steady::now();
             }
         }
         try {
@@ -99,6 +128,20 @@ struct Relay::State {
         } catch (const std::exception& error) {
             log::warn("relay could not save its position", {{"error", error.what()}});
         }
+    }
+
+    // Or until wake() or look_at_lanes() says that it is time.
+    void wait_until(Steady::time_point until) {
+        std::unique_lock lock(mutex);
+        while (!stopping && !lanes_changed && Steady::now() < std::min(until, wake_at))
+            woken.wait_until(lock, std::min(until, wake_at));
+    }
+
+    Steady::time_point next_due() const {
+        auto due = Steady::time_point::max();
+        for (const auto& [number, lane] : lanes)
+            if (lane.waits()) due = std::min(due, lane.due);
+        return due;
     }
 
     // Records that were handed to the producer and not acknowledged. Counted by lane, so that
@@ -123,7 +166,13 @@ struct Relay::State {
             postgres::Params().add_array(std::span<const std::int32_t>(ids)));
         for (int row = 0; row < result.rows(); ++row) {
             auto& lane = lanes[result.int4(row, 0)];
-            lane.head = std::max(lane.head, result.int8(row, 1));
+            const auto head = result.int8(row, 1);
+            // Whether somebody waits for what another process wrote is not known here. For what
+            // this one wrote, the time that wake() set counts.
+            if (head > lane.head) {
+                lane.head = head;
+                lane.due = Steady::now();
+            }
             if (!lane.begun) begin(result.int4(row, 0), lane, result.int8(row, 2));
         }
         publish_status();
@@ -140,17 +189,26 @@ struct Relay::State {
         lane.saved = published;
         lane.acknowledged.clear();
         lane.begun = true;
+        lane.due = Steady::now();
     }
 
-    void take_woken() {
-        std::map<int, std::int64_t> heads;
+    // Whether the lanes of this replica have changed.
+    bool take_woken() {
+        std::map<int, Woken> woke;
+        bool changed = false;
         {
             const std::lock_guard lock(mutex);
-            heads.swap(wakes);
+            woke.swap(wakes);
+            wake_at = Steady::time_point::max();
+            changed = std::exchange(lanes_changed, false);
         }
-        for (const auto& [number, head] : heads)
-            if (const auto found = lanes.find(number); found != lanes.end())
-                found->second.head = std::max(found->second.head, head);
+        for (const auto& [number, told] : woke)
+            if (const auto found = lanes.find(number); found != lanes.end()) {
+                auto& lane = found->second;
+                lane.head = std::max(lane.head, told.head);
+                if (lane.sent < lane.head) lane.due = std::min(lane.due, told.due);
+            }
+        return changed;
     }
 
     // True when there is more to publish than one page.
@@ -158,9 +216,9 @@ struct Relay::State {
     // Events committed while an acknowledgement is under way are sent together when it arrives, or
     // when they fill a page: the bus and each consumer pay for every request.
     bool publish(int number, Lane& lane, bool quiet) {
-        if (!lane.begun || lane.sent >= lane.head || in_flight() >= options.in_flight_max)
-            return false;
-        if (!quiet && lane.head - lane.sent < options.page_events) return false;
+        if (!lane.waits() || in_flight() >= options.in_flight_max) return false;
+        const bool page_full = lane.head - lane.sent >= options.page_events;
+        if (!page_full && (!quiet || Steady::now() < lane.due)) return false;
         static const std::string sql =
             std::string("select ") + kEventColumns +
             " from events where lane = $1 and position > $2 order by position limit $3";
@@ -190,7 +248,9 @@ struct Relay::State {
             if (failed || producer->fatal() || stopping) break;
             lane.sent = event.position;
         }
-        return lane.sent < lane.head;
+        if (lane.sent < lane.head) return true;
+        lane.due = Steady::time_point::max();
+        return false;
     }
 
     void acknowledge(std::chrono::milliseconds wait) {
@@ -227,6 +287,7 @@ struct Relay::State {
             lane.sent = lane.published;
             lane.acknowledged.clear();
         }
+        next_poll = Steady::now();
     }
 
     void save(bool now) {
@@ -264,6 +325,9 @@ struct Relay::State {
             {
                 std::unique_lock lock(verify_mutex);
                 verify_ready.wait(lock, [&] { return stopping || !verify_queue.empty(); });
+                verify_ready.wait_for(lock, kVerifyGatherMs, [&] {
+                    return stopping || verify_queue.size() >= kVerifyGather;
+                });
                 if (stopping) return;
                 batch.swap(verify_queue);
             }
@@ -333,10 +397,13 @@ struct Relay::State {
     std::map<int, Lane> lanes;
     bool failed = false;
     Steady::time_point saved_at{};
+    Steady::time_point next_poll{};  // of the heads
     std::atomic<bool> stopping{false};
     std::mutex mutex;
     std::condition_variable woken;
-    std::map<int, std::int64_t> wakes;
+    std::map<int, Woken> wakes;
+    Steady::time_point wake_at = Steady::time_point::max();  // the earliest of them
+    bool lanes_changed = false;
     mutable std::mutex status_mutex;
     std::vector<Status> status;
 
@@ -376,10 +443,14 @@ void Relay::stop() {
     state_->threads.clear();
 }
 
-void Relay::wake(int lane, std::int64_t head) {
+void Relay::wake(int lane, std::int64_t head, bool hurried) {
+    const auto due = hurried ? Steady::now() : Steady::now() + state_->options.gather_ms;
     const std::lock_guard lock(state_->mutex);
     auto& known = state_->wakes[lane];
-    known = std::max(known, head);
+    known.head = std::max(known.head, head);
+    known.due = std::min(known.due, due);
+    if (due >= state_->wake_at) return;
+    state_->wake_at = due;
     state_->woken.notify_one();
 }
 
@@ -391,7 +462,8 @@ void Relay::verify(int lane, std::string value) {
         return;
     }
     state_->verify_queue.push_back({lane, stretch, std::move(value)});
-    state_->verify_ready.notify_one();
+    const auto waiting = state_->verify_queue.size();
+    if (waiting == 1 || waiting == kVerifyGather) state_->verify_ready.notify_one();
 }
 
 std::vector<Relay::Status> Relay::status() const {

@@ -22,6 +22,9 @@ struct RelayOptions {
     std::string brokers;
     std::string topic;
     std::chrono::milliseconds poll_ms{10};
+    // Events that nobody waits for are published with the next one that somebody waits for, or
+    // after this time.
+    std::chrono::milliseconds gather_ms{100};
     int page_events = 1000;
     int in_flight_max = 10'000;
 };
@@ -32,11 +35,11 @@ public:
     ~Relay();
     void start();
     void stop();
-    // A commit of this process wrote to the lane.
-    void wake(int lane, std::int64_t head);
+    // A commit of this process wrote to the lane. `hurried`: somebody waits for one of its events.
+    void wake(int lane, std::int64_t head, bool hurried = true);
 
     // Compares a record of the service's own topic with the table. Cheap: it queues; a thread of
-    // its own compares.
+    // its own compares what has come within a moment by one question to the table.
     void verify(int lane, std::string value);
 
     struct Status {

@@ -159,6 +159,7 @@ struct LaneConsumer::State {
     std::map<Where, std::int64_t> next;     // the offset that is read next, for what is assigned
     std::map<Where, std::int64_t> applied;  // next offsets that Kafka has not been told of yet
     std::chrono::steady_clock::time_point told{};
+    std::function<void()> arrived;
 };
 
 LaneConsumer::LaneConsumer(Options options) : state_(std::make_unique<State>()) {
@@ -185,6 +186,11 @@ LaneConsumer::LaneConsumer(Options options) : state_(std::make_unique<State>()) 
 }
 
 LaneConsumer::~LaneConsumer() {
+    // The listener may be gone soon. The library calls it under the queue's lock only, so it does
+    // not run any more when this returns.
+    auto* queue = rd_kafka_queue_get_consumer(state_->client->handle);
+    rd_kafka_queue_cb_event_enable(queue, nullptr, nullptr);
+    rd_kafka_queue_destroy(queue);
     // Closing would wait for a bus that may be away, and has nothing to say to it. Even without
     // closing, librdkafka 2.0.2 may wait for ever for a broker whose topics were wiped. The thread
     // that consumes must go on, so another one waits; it holds what callbacks may still look at.
@@ -231,10 +237,19 @@ std::vector<Record> LaneConsumer::poll(std::size_t max, std::chrono::millisecond
     return records;
 }
 
-void LaneConsumer::commit_async(const std::vector<Record>& applied) {
-    for (const auto& record : applied) {
-        auto& offset = state_->applied[{record.topic, record.partition}];
-        offset = std::max(offset, record.offset + 1);
+void LaneConsumer::on_arrival(std::function<void()> listener) {
+    state_->arrived = std::move(listener);
+    auto* queue = rd_kafka_queue_get_consumer(state_->client->handle);
+    rd_kafka_queue_cb_event_enable(
+        queue, [](rd_kafka_t*, void* opaque) { static_cast<State*>(opaque)->arrived(); },
+        state_.get());
+    rd_kafka_queue_destroy(queue);
+}
+
+void LaneConsumer::commit_async(const std::vector<Place>& applied) {
+    for (const auto& place : applied) {
+        auto& offset = state_->applied[{place.topic, place.partition}];
+        offset = std::max(offset, place.offset + 1);
     }
     const auto now = std::chrono::steady_clock::now();
     if (state_->applied.empty() || now - state_->told < kOffsetsEvery) return;

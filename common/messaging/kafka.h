@@ -71,6 +71,11 @@ public:
         std::chrono::milliseconds fetch_wait_max{10};
         int fetch_bytes_min = 1;  // a broker holds fewer bytes back, for at most fetch_wait_max
     };
+    struct Place {
+        std::string topic;
+        int partition = 0;
+        std::int64_t offset = 0;
+    };
     explicit LaneConsumer(Options options);
     ~LaneConsumer();
 
@@ -79,10 +84,16 @@ public:
     // first record. Throws BusUnavailable.
     void assign(const std::vector<int>& partitions);
 
+    // At most `max` records: waits for the first one, takes with it what has arrived, and waits for
+    // nothing more.
     std::vector<Record> poll(std::size_t max, std::chrono::milliseconds wait);
+    // Called, on a thread of the library, when something has arrived after `poll` had returned
+    // fewer than `max`: for a thread that waits for several things at once. Not called any more
+    // when the consumer is destroyed. Keep it short, and do not poll in it.
+    void on_arrival(std::function<void()> listener);
     // Notes in Kafka how far was read, about once a second. Only lag tools and the next start look
     // at it, so an error is ignored.
-    void commit_async(const std::vector<Record>& applied);
+    void commit_async(const std::vector<Place>& applied);
     // False from when all brokers were down until one is heard again.
     bool connected() const;
     // True when a topic does not exist any more: the bus was wiped. False as well when no broker

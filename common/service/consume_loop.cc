@@ -16,7 +16,12 @@ constexpr milliseconds kBusTimeoutMs{3000};
 constexpr milliseconds kRetryMs{500};
 constexpr milliseconds kTopicsCheckMs{3000};
 constexpr std::size_t kPollRecordsMax = 500;
-constexpr milliseconds kPollWaitMs{20};  // errands and lanes wait at most so long
+// Of what nobody waits for the broker sends so much at once, or what there is after gather_ms.
+constexpr int kGatherBytes = 64 << 10;
+// The thread looks at least so often, should a call that wakes it be lost.
+constexpr milliseconds kLookMs{500};
+// How soon it tries again what is due and could not be done.
+constexpr milliseconds kDueRetryMs{20};
 constexpr std::string_view kTopicPrefix = "flowstack.";
 constexpr std::string_view kTopicSuffix = ".events";
 
@@ -46,9 +51,17 @@ ConsumeLoop::ConsumeLoop(Options options, eventlog::Membership& membership,
       membership_(membership),
       owners_(owners),
       consumption_(consumption),
-      listener_(std::move(listener)) {
-    read_topics_.push_back(topic_of(options_.service));
-    for (const auto& source : options_.sources) read_topics_.push_back(topic_of(source));
+      listener_(std::move(listener)),
+      errands_([this] { loop_.wake(); }) {
+    Reader prompt, gathering{.topics = {}, .gathers = true};
+    auto sources = options_.sources;
+    sources.insert(sources.begin(), options_.service);
+    for (const auto& source : sources)
+        (options_.gathering.contains(source) ? gathering : prompt)
+            .topics.push_back(topic_of(source));
+    for (auto* reader : {&prompt, &gathering})
+        if (!reader->topics.empty()) readers_.push_back(std::move(*reader));
+    membership_.on_beat([this] { loop_.wake(); });
 }
 
 ConsumeLoop::~ConsumeLoop() = default;
@@ -74,7 +87,7 @@ void ConsumeLoop::run() {
         errands_.do_all();
         try {
             move_lanes();
-            read_bus();
+            if (!read_bus()) wait_for_something();
         } catch (const messaging::BusUnavailable& error) {
             set_bus(false, error.what());
             log::warn("the bus is away; events are fetched from their services meanwhile",
@@ -86,7 +99,7 @@ void ConsumeLoop::run() {
             loop_.sleep(kRetryMs);
         }
     }
-    consumer_.reset();
+    for (auto& reader : readers_) reader.consumer.reset();
     errands_.close();
 }
 
@@ -121,45 +134,79 @@ void ConsumeLoop::follow_owners() {
     }
 }
 
-void ConsumeLoop::read_bus() {
+void ConsumeLoop::wait_for_something() {
+    const auto now = Steady::now();
+    const auto due = consumption_.due();
+    const auto wait = due > now ? due - now : Steady::duration(kDueRetryMs);
+    loop_.sleep(std::min<Steady::duration>(wait, kLookMs));
+}
+
+bool ConsumeLoop::read_bus() {
     if (!topics_made_) {
         messaging::ensure_topics(options_.brokers, options_.topics, options_.lanes, kBusTimeoutMs);
         topics_made_ = true;
-        topics_checked_ = Steady::now();
         set_bus(true, "");
     }
-    if (!consumer_) {
-        consumer_ = std::make_unique<messaging::LaneConsumer>(
-            messaging::LaneConsumer::Options{.brokers = options_.brokers,
-                                             .group = "flowstack." + options_.service,
-                                             .topics = read_topics_,
-                                             .fetch_wait_max = options_.fetch_wait_ms,
-                                             .fetch_bytes_min = options_.fetch_bytes_min});
-        read_.clear();
+    bool came = false, up = true, there = true;
+    for (auto& reader : readers_) {
+        came |= read(reader);
+        up = up && reader.consumer->connected();
+        there = there && topics_are_there(reader);
     }
-    if (read_ != consumed_) {
-        consumer_->assign(consumed_);
-        read_ = consumed_;
-    }
-    const auto records = consumer_->poll(kPollRecordsMax, kPollWaitMs);
-    const bool up = consumer_->connected();
     set_bus(up, up ? "" : "no broker answers; what is stored is sent on when one does");
+    if (!came) consumption_.apply({});
+    if (!there) {
+        log::warn("the bus has lost its topics; they are made anew");
+        topics_made_ = false;
+        // Their offsets belong to the topics that are gone.
+        for (auto& reader : readers_) reader.consumer.reset();
+    }
+    return came || !there;
+}
+
+void ConsumeLoop::open(Reader& reader) {
+    reader.consumer = std::make_unique<messaging::LaneConsumer>(messaging::LaneConsumer::Options{
+        .brokers = options_.brokers,
+        .group = "flowstack." + options_.service,
+        .topics = reader.topics,
+        .fetch_wait_max = reader.gathers ? options_.gather_ms : options_.fetch_wait_ms,
+        .fetch_bytes_min = reader.gathers ? kGatherBytes : 1});
+    reader.consumer->on_arrival([this] { loop_.wake(); });
+    reader.lanes.clear();
+    reader.topics_checked = Steady::now();
+}
+
+bool ConsumeLoop::read(Reader& reader) {
+    if (!reader.consumer) open(reader);
+    if (reader.lanes != consumed_) {
+        reader.consumer->assign(consumed_);
+        reader.lanes = consumed_;
+    }
+    auto records = reader.consumer->poll(kPollRecordsMax, milliseconds(0));
+    if (records.empty()) {
+        reader.consumer->commit_async({});
+        return false;
+    }
+    reader.topics_checked = Steady::now();
     std::vector<eventlog::BusRecord> batch;
-    for (const auto& record : records) {
-        const auto source = service_of(record.topic);
+    std::vector<messaging::LaneConsumer::Place> places;
+    for (auto& record : records) {
+        auto source = service_of(record.topic);
         if (source == options_.service) listener_.own_record(record.partition, record.value);
-        batch.push_back({source, record.partition, record.key, record.value});
+        places.push_back({std::move(record.topic), record.partition, record.offset});
+        batch.push_back(
+            {std::move(source), record.partition, std::move(record.key), std::move(record.value)});
     }
     consumption_.apply(std::move(batch));
-    consumer_->commit_async(records);
-    if (!records.empty()) topics_checked_ = Steady::now();
-    if (Steady::now() - topics_checked_ < kTopicsCheckMs) return;
-    // A bus that was wiped has no topics any more. Nothing is read then and no error is reported.
-    topics_checked_ = Steady::now();
-    if (!consumer_->topics_missing(kBusTimeoutMs)) return;
-    log::warn("the bus has lost its topics; they are made anew");
-    topics_made_ = false;
-    consumer_.reset();  // its offsets belong to the topics that are gone
+    reader.consumer->commit_async(places);
+    return true;
+}
+
+// A bus that was wiped has no topics any more. Nothing is read then and no error is reported.
+bool ConsumeLoop::topics_are_there(Reader& reader) {
+    if (Steady::now() - reader.topics_checked < kTopicsCheckMs) return true;
+    reader.topics_checked = Steady::now();
+    return !reader.consumer->topics_missing(kBusTimeoutMs);
 }
 
 }  // namespace flowstack::service

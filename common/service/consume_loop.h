@@ -5,6 +5,7 @@
 #include <functional>
 #include <memory>
 #include <mutex>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -26,6 +27,11 @@ std::string topic_of(const std::string& service);
 // The consuming thread of a process: takes and gives back lanes as Membership says, reads the
 // topics of those lanes from Kafka, and hands the records to Consumption.
 //
+// What somebody waits for is read at once. The other sources are read by a consumer of their own,
+// for which the broker lets records gather: a record that is fetched alone costs Kafka, this
+// process and the store as much as a hundred that come together. The thread sleeps until something
+// has arrived or is due; it does not poll.
+//
 // Kafka may come late and go away. Lanes do not depend on it, and what it does not bring is fetched
 // from the sources.
 class ConsumeLoop {
@@ -36,8 +42,13 @@ public:
         std::vector<std::string> topics{};  // made with `lanes` partitions when they do not exist
         int lanes = 64;
         std::string brokers;
-        std::chrono::milliseconds fetch_wait_ms{100};
-        int fetch_bytes_min = 1;
+        // How long a broker holds an empty fetch. What somebody waits for, it sends when it comes;
+        // a lane that was just taken is in the next fetch.
+        std::chrono::milliseconds fetch_wait_ms{500};
+        // Those of `sources` and `service` whose events nobody waits for. They gather at the broker
+        // for at most gather_ms.
+        std::set<std::string> gathering{};
+        std::chrono::milliseconds gather_ms{100};
     };
     struct Listener {
         // A record of the service's own topic, for the relay to compare.
@@ -65,7 +76,20 @@ private:
     void run();
     void move_lanes();
     void follow_owners();
-    void read_bus();
+    // One consumer and what it reads.
+    struct Reader {
+        std::vector<std::string> topics;
+        bool gathers = false;
+        std::unique_ptr<messaging::LaneConsumer> consumer{};
+        std::vector<int> lanes{};
+        std::chrono::steady_clock::time_point topics_checked{};
+    };
+    // Both return whether records came.
+    bool read_bus();
+    bool read(Reader& reader);
+    void open(Reader& reader);
+    bool topics_are_there(Reader& reader);
+    void wait_for_something();
     void set_bus(bool ready, const std::string& detail);
 
     Options options_;
@@ -73,18 +97,15 @@ private:
     eventlog::Owners& owners_;
     eventlog::Consumption& consumption_;
     Listener listener_;
-    std::vector<std::string> read_topics_;
     Errands errands_;
     std::atomic<bool> settled_{false};
     mutable std::mutex mutex_;
     Bus bus_;
 
     // The members below belong to the consuming thread.
-    std::vector<int> consumed_;  // lanes that Consumption works on
-    std::unique_ptr<messaging::LaneConsumer> consumer_;
-    std::vector<int> read_;  // lanes that consumer_ reads
+    std::vector<int> consumed_;    // lanes that Consumption works on
+    std::vector<Reader> readers_;  // what somebody waits for comes first
     bool topics_made_ = false;
-    std::chrono::steady_clock::time_point topics_checked_{};
     Loop loop_;  // last: its end waits for the thread that uses the others
 };
 

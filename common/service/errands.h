@@ -16,6 +16,9 @@ namespace flowstack::service {
 // ever.
 class Errands {
 public:
+    // `waits` is called when there is something to do, on the thread that gives it.
+    explicit Errands(std::function<void()> waits) : waits_(std::move(waits)) {}
+
     // Throws Unavailable when the consuming thread does not begin with it in time, and whatever the
     // errand throws.
     template <class Result>
@@ -31,6 +34,7 @@ public:
                 if (!cancelled->exchange(true)) (*task)();
             });
         }
+        waits_();
         if (answer.wait_for(kWaitMs) != std::future_status::ready && !cancelled->exchange(true))
             throw Unavailable("the consumer is busy, nothing was done");
         return answer.get();
@@ -54,6 +58,7 @@ public:
     }
 
 private:
+    std::function<void()> waits_;
     std::mutex mutex_;
     bool closed_ = false;
     std::vector<std::function<void()>> waiting_;

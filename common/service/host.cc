@@ -12,6 +12,7 @@
 #include "common/observability/log.h"
 #include "common/rpc/channel.h"
 #include "common/rpc/server.h"
+#include "common/service/commit_notes.h"
 #include "common/service/consume_loop.h"
 #include "common/service/event_log_service.h"
 #include "common/service/lane_watch.h"
@@ -60,8 +61,10 @@ HostOptions host_options(config::Reader& reader, const std::string& name,
                            "an append that is not answered by then has an unknown outcome");
     options.brokers = reader.text("KAFKA_BROKERS", "127.0.0.1:9092", "Kafka bootstrap servers");
     options.fetch_wait_ms = reader.duration_ms(
-        "KAFKA_FETCH_WAIT_MS", 100,
+        "KAFKA_FETCH_WAIT_MS", 500,
         "how long a broker holds an empty fetch; it answers at once when something comes", 1);
+    options.gather_ms = reader.duration_ms(
+        "KAFKA_GATHER_MS", 100, "how long a broker lets events gather that no reply waits for", 1);
     options.replica_id =
         reader.text("REPLICA_ID", "0", "name of this replica among those of its service");
     options.internal_key = reader.required_secret(
@@ -84,7 +87,13 @@ HostOptions host_options(config::Reader& reader, const std::string& name,
             if (!address.empty()) options.peers[service] = address;
         }
     options.relay_poll_ms =
-        reader.duration_ms("RELAY_POLL_MS", 10, "how often lane heads are read", 1);
+        reader.duration_ms("RELAY_POLL_MS", 10,
+                           "how often the heads of lanes are read to find what other replicas "
+                           "wrote; while this one has every lane, once a second",
+                           1);
+    options.relay_gather_ms = reader.duration_ms(
+        "RELAY_GATHER_MS", 100,
+        "how long events that nobody waits for may gather before they are published", 0);
     options.work_poll_ms =
         reader.duration_ms("WORK_POLL_MS", 10, "how often due work is looked for", 1);
     options.head_compare_ms = reader.duration_ms(
@@ -93,7 +102,10 @@ HostOptions host_options(config::Reader& reader, const std::string& name,
         "READ_MODEL_DELAY_MS", 20,
         "how long changed documents may wait to be written together; lists lag by as much");
     options.settings_poll_ms = reader.duration_ms(
-        "SETTINGS_POLL_MS", 100, "how often settings changes of other replicas are read", 1);
+        "SETTINGS_POLL_MS", 100,
+        "how often settings changes of other replicas are read; while this one has every lane, "
+        "once a second",
+        1);
     options.lease_ms = reader.duration_ms(
         "LANE_LEASE_MS", 6000, "a replica that is silent for so long loses its lanes to the others",
         1000);
@@ -116,17 +128,18 @@ struct Host::State {
     State(HostOptions o, eventlog::DeriveFn derive)
         : options(std::move(o)),
           life(options.grace_ms),
-          store(options.store, std::move(derive)),
+          store(options.store, CommitNotes::noting(std::move(derive), options.unhurried)),
           owners(store, options.replica_id),
           membership(store, owners, {.replica = options.replica_id, .lease_ms = options.lease_ms}),
           watch(store, membership),
-          settings(store, options.settings_poll_ms),
+          settings(store, owners, options.settings_poll_ms),
           read_model(store, options.internal_key.reveal()),
           runner(store, owners, {.poll_ms = options.work_poll_ms}),
           relay(store, owners,
                 {.brokers = options.brokers,
                  .topic = topic_of(options.name),
-                 .poll_ms = options.relay_poll_ms}),
+                 .poll_ms = options.relay_poll_ms,
+                 .gather_ms = options.relay_gather_ms}),
           door({.address = options.grpc_address,
                 .port = options.grpc_port,
                 .reflection = options.reflection,
@@ -145,7 +158,10 @@ struct Host::State {
                  });
              }});
         store.on_commit([this](const eventlog::Commit& commit) {
-            for (const auto& [lane, head] : commit.heads) relay.wake(lane, head);
+            const auto notes = CommitNotes::take();
+            for (const auto& [lane, head] : commit.heads)
+                relay.wake(lane, head, notes.hurried_lanes.contains(lane));
+            if (notes.settings) settings.wake();
             if (!commit.work_due) return;
             runner.wake(*commit.work_due);
             for (const auto& listener : work_listeners) listener(*commit.work_due);
@@ -167,7 +183,8 @@ struct Host::State {
                                  .lanes = options.store.lanes,
                                  .brokers = options.brokers,
                                  .fetch_wait_ms = options.fetch_wait_ms,
-                                 .fetch_bytes_min = options.fetch_bytes_min},
+                                 .gathering = options.gathering,
+                                 .gather_ms = options.gather_ms},
             membership, owners, *consumption,
             ConsumeLoop::Listener{
                 [this](int lane, const std::string& value) { relay.verify(lane, value); }});

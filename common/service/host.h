@@ -5,6 +5,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -55,8 +56,14 @@ struct HostOptions {
     std::vector<std::string> sources;  // whom it reads besides itself
     eventlog::StoreOptions store;
     std::string brokers;
-    std::chrono::milliseconds fetch_wait_ms{100};
-    int fetch_bytes_min = 1;
+    // Those of `sources`, and `name` itself, whose events nobody waits for: they are fetched in
+    // batches, KAFKA_GATHER_MS apart. The others are read as soon as they come.
+    std::set<std::string> gathering;
+    // Types of this service's events that nobody waits for. They are published with the next event
+    // of another type, or after RELAY_GATHER_MS.
+    std::set<std::string> unhurried;
+    std::chrono::milliseconds fetch_wait_ms{500};
+    std::chrono::milliseconds gather_ms{100};
     std::string replica_id;
     Secret internal_key;
     std::string grpc_address = "127.0.0.1";
@@ -68,6 +75,7 @@ struct HostOptions {
     // Addresses of the other services' gRPC by name.
     std::map<std::string, std::string> peers;
     std::chrono::milliseconds relay_poll_ms{10};
+    std::chrono::milliseconds relay_gather_ms{100};
     std::chrono::milliseconds work_poll_ms{10};
     std::chrono::milliseconds head_compare_ms{2000};
     std::chrono::milliseconds read_model_delay_ms{20};
@@ -76,10 +84,6 @@ struct HostOptions {
     std::chrono::milliseconds grace_ms{10'000};
     bool rebuild = false;
 };
-
-// For a service whose events nobody waits for: the bus lets this many bytes gather
-// (HostOptions::fetch_bytes_min), for at most KAFKA_FETCH_WAIT_MS.
-inline constexpr int kGatherBytes = 64 << 10;
 
 // Reads the settings that every service has: DATABASE_URL, KAFKA_BROKERS, LANES, REPLICA_ID,
 // GRPC_PORT, ADMIN_PORT, INTERNAL_KEY, <SERVICE>_GRPC, the waits, and --rebuild.

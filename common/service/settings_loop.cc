@@ -1,10 +1,13 @@
 #include "common/service/settings_loop.h"
 
+#include <algorithm>
+
 #include "common/observability/log.h"
 
 namespace flowstack::service {
 namespace {
 constexpr std::chrono::milliseconds kRetryMs{500};
+constexpr std::chrono::milliseconds kAloneMs{1000};
 }  // namespace
 
 void SettingsLoop::start() {
@@ -17,7 +20,7 @@ void SettingsLoop::start() {
                 log::warn("settings changes cannot be read", {{"error", error.what()}});
                 loop.sleep(kRetryMs);
             }
-            loop.sleep(poll_ms_);
+            loop.sleep(owners_.alone() ? std::max(kAloneMs, poll_ms_) : poll_ms_);
         }
     });
 }

@@ -7,6 +7,7 @@
 #include "common/service/host.h"
 #include "common/service/run_main.h"
 #include "common/service/tenants.h"
+#include "flowstack/campaign/v1/campaign_events.pb.h"
 #include "services/campaign/adapters/derive.h"
 #include "services/campaign/adapters/freezer.h"
 #include "services/campaign/adapters/heads.h"
@@ -28,7 +29,11 @@ int run(int argc, char** argv) {
         service::host_options(reader, "campaign", {"gateway", "conversation", "payment"});
     const auto settings = campaign::campaign_config(reader);
     reader.finish();
-    options.fetch_bytes_min = service::kGatherBytes;
+    // Campaigns send by gRPC, at their own pace. What they read is counted, and nobody waits for
+    // the counts.
+    options.gathering = {"gateway", "conversation", "payment", "campaign"};
+    options.unhurried = {campaign::v1::SendAsked::descriptor()->full_name(),
+                         campaign::v1::DispositionChanged::descriptor()->full_name()};
 
     service::Host host(std::move(options), campaign::derive);
     const SystemClock clock;

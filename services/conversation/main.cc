@@ -25,6 +25,9 @@ using namespace flowstack;
 
 int run(int argc, char** argv) {
     config::Reader reader(argc, argv, environ);
+    // All of it is read at once: a customer waits for the answer to a message (gateway), for the
+    // order and the payment (payment), and for goods that another lane sets aside (its own log).
+    // followup's log rides along: a consumer of its own would cost more than its few events do.
     const auto options =
         service::host_options(reader, "conversation", {"gateway", "payment", "followup"});
     const auto config = conversation::conversation_config(reader);

@@ -7,6 +7,7 @@
 #include "common/service/host.h"
 #include "common/service/run_main.h"
 #include "common/service/tenants.h"
+#include "flowstack/followup/v1/task_events.pb.h"
 #include "services/followup/adapters/derive.h"
 #include "services/followup/adapters/projections.h"
 #include "services/followup/adapters/reactor.h"
@@ -25,7 +26,12 @@ int run(int argc, char** argv) {
         service::host_options(reader, "followup", {"gateway", "conversation", "payment"});
     const auto settings = followup::followup_config(reader);
     reader.finish();
-    options.fetch_bytes_min = service::kGatherBytes;
+    // What happens here is due in minutes or hours. Only a follow-up that has fired is a message
+    // to be sent.
+    options.gathering = {"gateway", "conversation", "payment", "followup"};
+    options.unhurried = {followup::v1::TaskScheduled::descriptor()->full_name(),
+                         followup::v1::TaskCancelled::descriptor()->full_name(),
+                         followup::v1::TaskPostponed::descriptor()->full_name()};
 
     service::Host host(std::move(options), followup::derive);
     const SystemClock clock;

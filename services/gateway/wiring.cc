@@ -16,6 +16,9 @@
 #include "common/rpc/channel.h"
 #include "common/rpc/server.h"
 #include "common/service/host.h"
+#include "flowstack/gateway/v1/inbound_events.pb.h"
+#include "flowstack/gateway/v1/message_events.pb.h"
+#include "flowstack/gateway/v1/webhook_events.pb.h"
 #include "services/gateway/adapters/contacts.h"
 #include "services/gateway/adapters/derive.h"
 #include "services/gateway/adapters/directory.h"
@@ -37,8 +40,19 @@ namespace flowstack::gateway {
 // Tenants, channels, contacts, what comes in and what leaves: top to bottom.
 int run(int argc, char** argv, const MakeProviders& make_providers) {
     config::Reader reader(argc, argv, environ);
-    const auto options =
+    auto options =
         service::host_options(reader, "gateway", {"conversation", "campaign", "payment"});
+    // A reply comes from conversation. What gateway reads besides is for lists, for numbers that
+    // change hands and for statuses that came before their message was known.
+    options.gathering = {"gateway", "campaign", "payment"};
+    // The next to act on these is this process itself, by their work rows. Other services read them
+    // for lists and counts. A customer's message is not among them: conversation answers it.
+    options.unhurried = {v1::WebhookReceived::descriptor()->full_name(),
+                         v1::MessageQueued::descriptor()->full_name(),
+                         v1::SendAttempted::descriptor()->full_name(),
+                         v1::SendAccepted::descriptor()->full_name(),
+                         v1::StatusReported::descriptor()->full_name(),
+                         v1::StatusParked::descriptor()->full_name()};
     const auto config = gateway_config(reader);
     auto master_key = crypto::MasterKey::from_hex(config.master_key);
     if (!master_key && !config.master_key.empty())

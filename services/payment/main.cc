@@ -34,7 +34,10 @@ using namespace flowstack;
 
 int run(int argc, char** argv) {
     config::Reader reader(argc, argv, environ);
-    const auto options = service::host_options(reader, "payment", {"gateway", "conversation"});
+    auto options = service::host_options(reader, "payment", {"gateway", "conversation"});
+    // A checkout comes from conversation, and callbacks and invoice numbers from payment's own log.
+    // Nobody waits for what gateway says here.
+    options.gathering = {"gateway"};
     const auto config = payment::payment_config(reader);
     auto master_key = crypto::MasterKey::from_hex(config.master_key);
     if (!master_key && !config.master_key.empty())

@@ -108,7 +108,7 @@ write_env() {
             done
         done
         # The mock cluster answers an empty fetch only when its wait is over.
-        [[ $(kafka_kind) != devbroker ]] || printf 'KAFKA_FETCH_WAIT_MS=10\n'
+        [[ $(kafka_kind) != devbroker ]] || printf 'KAFKA_FETCH_WAIT_MS=10\nKAFKA_GATHER_MS=10\n'
         if [[ -s $RUN_DIR/settings ]]; then
             cat "$RUN_DIR/settings"
         fi

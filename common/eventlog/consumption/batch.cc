@@ -188,7 +188,18 @@ void Batches::refresh() {
 void Batches::save() {
     const bool documents_wait = !documents_.unsaved().empty() &&
                                 Steady::now() - unsaved_since_ >= options_.document_delay_ms;
-    if (documents_wait || cursors_.ahead_for(options_.idle_cursor_ms)) save_now();
+    const auto ahead = cursors_.ahead_since();
+    const bool cursors_wait = ahead && Steady::now() - *ahead >= options_.idle_cursor_ms;
+    if (documents_wait || cursors_wait) save_now();
+}
+
+Steady::time_point Batches::due() const {
+    if (must_reload_) return Steady::now();
+    auto due = Steady::time_point::max();
+    if (!documents_.unsaved().empty()) due = unsaved_since_ + options_.document_delay_ms;
+    if (const auto since = cursors_.ahead_since())
+        due = std::min(due, *since + options_.idle_cursor_ms);
+    return due;
 }
 
 void Batches::save_now() {

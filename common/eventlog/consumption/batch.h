@@ -39,6 +39,8 @@ public:
 
     // Writes the documents and cursors that have waited long enough.
     void save();
+    // When `save` or `refresh` has something to do.
+    std::chrono::steady_clock::time_point due() const;
     // Empties the memory before lanes come or go. What cannot be written now is applied again
     // later.
     void put_away();

@@ -91,12 +91,12 @@ void Cursors::ahead(const std::map<Where, std::int64_t>& moved) {
     }
 }
 
-bool Cursors::ahead_for(std::chrono::milliseconds time) const {
-    const auto now = Steady::now();
-    return std::any_of(cursors_.begin(), cursors_.end(), [&](const auto& entry) {
-        return entry.second.applied != entry.second.persisted &&
-               now - entry.second.ahead_since >= time;
-    });
+std::optional<Steady::time_point> Cursors::ahead_since() const {
+    std::optional<Steady::time_point> since;
+    for (const auto& [where, cursor] : cursors_)
+        if (cursor.applied != cursor.persisted)
+            since = since ? std::min(*since, cursor.ahead_since) : cursor.ahead_since;
+    return since;
 }
 
 }  // namespace flowstack::eventlog::consuming

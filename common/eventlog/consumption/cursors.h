@@ -50,8 +50,8 @@ public:
     void moved(const std::map<Where, std::int64_t>& moved);
     // These positions are applied; their rows are written later.
     void ahead(const std::map<Where, std::int64_t>& moved);
-    // True when a cursor has been ahead of its row for so long.
-    bool ahead_for(std::chrono::milliseconds time) const;
+    // Since when a cursor has been ahead of its row; nothing when none is.
+    std::optional<std::chrono::steady_clock::time_point> ahead_since() const;
 
 private:
     postgres::Session& session_;

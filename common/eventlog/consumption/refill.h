@@ -29,6 +29,9 @@ public:
     // A cursor that stands behind the head twice at the same place is refilled: the bus does not
     // bring what comes next.
     void compare_heads(std::chrono::milliseconds every);
+    std::chrono::steady_clock::time_point due(std::chrono::milliseconds every) const {
+        return compared_ + every;
+    }
 
 private:
     const std::map<std::string, std::shared_ptr<Source>>& sources_;

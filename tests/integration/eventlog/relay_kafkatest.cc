@@ -2,7 +2,9 @@
 #include <librdkafka/rdkafka.h>
 #include <unistd.h>
 
+#include <atomic>
 #include <cstdlib>
+#include <functional>
 #include <thread>
 
 #include "common/eventlog/relay.h"
@@ -172,6 +174,88 @@ TEST_F(Relaying, TheVerifierSaysWhenTheTopicDiffersFromTheTable) {
     while (one->mismatches() == 0 && Steady::now() < until)
         std::this_thread::sleep_for(std::chrono::milliseconds(10));
     EXPECT_EQ(one->mismatches(), 1);
+}
+
+// Events of which the committing process says whether somebody waits for them.
+class RelayingInTime : public Relaying {
+protected:
+    explicit RelayingInTime(std::chrono::milliseconds poll = std::chrono::milliseconds(10))
+        : one(store, owners,
+              {.brokers = brokers(),
+               .topic = topic,
+               .poll_ms = poll,
+               .gather_ms = std::chrono::seconds(4)}) {
+        owners.assigned({0, 1, 2, 3});
+        store.on_commit([this](const Commit& commit) {
+            for (const auto& [lane, head] : commit.heads) one.wake(lane, head, hurried);
+        });
+        one.start();
+        EXPECT_TRUE(eventually([&] { return one.status().size() == 4; }));
+    }
+    static bool eventually(const std::function<bool()>& holds) {
+        const auto until = Steady::now() + kPatience;
+        while (!holds()) {
+            if (Steady::now() > until) return false;
+            std::this_thread::sleep_for(std::chrono::milliseconds(10));
+        }
+        return true;
+    }
+    std::int64_t published(int lane) const {
+        for (const auto& known : one.status())
+            if (known.lane == lane) return known.published;
+        return 0;
+    }
+
+    Owners owners{store, "a"};
+    Relay one;
+    std::atomic<bool> hurried{false};
+};
+
+// Does not read the heads: a commit that it sees there before it is told of it, it publishes at
+// once.
+class RelayingAsTold : public RelayingInTime {
+protected:
+    RelayingAsTold() : RelayingInTime(std::chrono::hours(1)) {}
+};
+
+TEST_F(RelayingAsTold, WhatNobodyWaitsForIsPublishedWithTheNextThatSomebodyWaitsFor) {
+    const auto began = Steady::now();
+    happen(0, 4);  // two in lane 0, two in lane 1
+    std::this_thread::sleep_for(std::chrono::milliseconds(300));
+    EXPECT_EQ(published(0) + published(1), 0);
+    hurried = true;
+    happen(4, 5);  // in lane 0
+    ASSERT_TRUE(eventually([&] { return published(0) == 3; }));
+    const auto of_the_other_lane = published(1);
+    if (Steady::now() - began < std::chrono::seconds(4)) {
+        EXPECT_EQ(of_the_other_lane, 0);
+    }
+    ASSERT_TRUE(eventually([&] { return published(1) == 2; })) << "it must not wait for ever";
+    expect_partition_is_lane(0);
+    expect_partition_is_lane(1);
+}
+
+// The call of wake() is lost, or the events are another process's.
+TEST_F(RelayingInTime, WhatTheRelayWasNotToldOfIsFoundByReadingTheHeads) {
+    Store other({.service = "relaytest", .database_url = database.service_url(), .lanes = 4},
+                [](const StreamName&, int, const NewEvent&, Derived&) {});
+    Command c;
+    c.id = "untold";
+    c.tenant = "t1";
+    c.meta.routing = {RoutingKind::lane, "2"};
+    c.parts.push_back({{"t1", "thing", "2"}, kAny, {{"test.v1.Happened", "payload", kNow}}});
+    ASSERT_TRUE(other.append(std::move(c)).accepted());
+    EXPECT_TRUE(eventually([&] { return published(2) == 1; }));
+}
+
+TEST_F(RelayingInTime, ALaneThatIsTakenIsPublishedSoon) {
+    Owners more(store, "b");
+    Relay two(store, more,
+              {.brokers = brokers(), .topic = topic, .poll_ms = std::chrono::hours(1)});
+    two.start();
+    std::this_thread::sleep_for(std::chrono::milliseconds(100));
+    more.assigned({3});
+    EXPECT_TRUE(eventually([&] { return two.status().size() == 1; }));
 }
 
 const flowstack::testing::TestVault kTestVault;
