@@ -15,10 +15,7 @@ using namespace stack;
 class Door : public ::testing::Test {
 protected:
     int count(const ShopSpec& shop, const std::string& service, const std::string& type) {
-        int found = 0;
-        for (const auto& event : events_of(stack.api(), service, shop.tenant))
-            if (short_type(event.type()) == type) ++found;
-        return found;
+        return count_facts(stack.api(), service, shop.tenant, type);
     }
     json::array statuses(const json::value& answer) {
         return answer.at("http_statuses").as_array();

@@ -42,10 +42,7 @@ protected:
     }
 
     int count(const std::string& service, const std::string& type) {
-        int found = 0;
-        for (const auto& event : events_of(stack.api(), service, shop.tenant))
-            if (short_type(event.type()) == type) ++found;
-        return found;
+        return count_facts(stack.api(), service, shop.tenant, type);
     }
     std::size_t pushes() {
         return record_of(stack.sandbox(), "push_accepted", phone->number()).size();
@@ -282,10 +279,13 @@ TEST_F(Journey, TheReminderFollowsTheGentleOneAndThenTheConversationSleeps) {
     const auto dormant = [&] {
         int times = 0;
         for (const auto& event : events_of(stack.api(), "conversation", shop.tenant)) {
-            conversation::v1::ConversationAdvanced advanced;
-            if (short_type(event.type()) != "ConversationAdvanced") continue;
-            EXPECT_TRUE(advanced.ParseFromString(event.payload()));
-            if (advanced.to_state() == conversation::v1::CONVERSATION_STATE_DORMANT) ++times;
+            conversation::v1::DialogueTurn turn;
+            if (short_type(event.type()) != "DialogueTurn") continue;
+            EXPECT_TRUE(turn.ParseFromString(event.payload()));
+            for (const auto& step : turn.steps())
+                if (step.conversation_advanced().to_state() ==
+                    conversation::v1::CONVERSATION_STATE_DORMANT)
+                    ++times;
         }
         return times;
     };

@@ -136,10 +136,7 @@ protected:
         return customers;
     }
     int count(const ShopSpec& shop, const std::string& service, const std::string& type) {
-        int found = 0;
-        for (const auto& event : events_of(stack.api(), service, shop.tenant))
-            found += short_type(event.type()) == type;
-        return found;
+        return count_facts(stack.api(), service, shop.tenant, type);
     }
     std::vector<json::value> accepted(const ShopSpec& shop, const std::string& phone = "") {
         return record_of(stack.sandbox(), "send_accepted", phone, shop.phone_number_id);

@@ -4,6 +4,7 @@
 #include "common/text/fold.h"
 #include "common/text/phone.h"
 #include "common/text/utf8.h"
+#include "flowstack/conversation/v1/conversation_events.pb.h"
 #include "flowstack/conversation/v1/template_service.pb.h"
 #include "services/conversation/adapters/codec.h"
 #include "services/conversation/adapters/flow_json.h"
@@ -98,6 +99,22 @@ FLOWSTACK_FUZZ_TARGET(flow_json) {
         FLOWSTACK_EXPECT(!bad.problems.empty());
         for (const auto& problem : bad.problems) FLOWSTACK_EXPECT(!problem.text.empty());
     }
+}
+
+// A turn as it is stored. What can be read is written and read again, and is the same.
+FLOWSTACK_FUZZ_TARGET(dialogue_turn) {
+    const auto at = from_unix_seconds(1'750'000'000);
+    const auto& type = v1::DialogueTurn::descriptor()->full_name();
+    std::vector<Event> facts;
+    try {
+        facts = decode_facts(type, std::string(bytes));
+    } catch (const std::logic_error&) {  // what a consumer parks
+        return;
+    }
+    const auto again = encode(facts, at);
+    FLOWSTACK_EXPECT(again.size() == (facts.empty() ? 0u : 1u));
+    for (const auto& event : again)
+        FLOWSTACK_EXPECT(event.type == type && decode_facts(type, event.payload) == facts);
 }
 
 // A template's JSON, as the REST door reads it.

@@ -92,6 +92,16 @@ void each(const Facts& facts, const std::function<void(const Event&, const Messa
         if (event.type == name) see(event, decode<Message>(event));
 }
 
+// What customers said: a step of a dialogue's turn.
+void each_said(
+    const Facts& facts,
+    const std::function<void(const Event&, const conversation::v1::CustomerSpoke&)>& see) {
+    each<conversation::v1::DialogueTurn>(facts, [&](const auto& event, const auto& turn) {
+        for (const auto& step : turn.steps())
+            if (step.has_customer_spoke()) see(event, step.customer_spoke());
+    });
+}
+
 std::vector<const json::value*> lines(const Facts& facts, const std::string& kind) {
     std::vector<const json::value*> found;
     for (const auto& line : facts.record)
@@ -286,8 +296,7 @@ Check inbound(const Facts& facts) {
     each<gateway::v1::MessageReceived>(facts, [&](const auto&, const auto& message) {
         ++received[message.provider_message_id()];
     });
-    each<conversation::v1::CustomerSpoke>(
-        facts, [&](const auto&, const auto& spoke) { ++handled[spoke.inbound_id()]; });
+    each_said(facts, [&](const auto&, const auto& spoke) { ++handled[spoke.inbound_id()]; });
     std::set<std::string> acknowledged;
     for (const auto* line : lines(facts, "webhook_sent"))
         if (text(*line, "what") == "message" && number(*line, "http_status") == 200)
@@ -421,7 +430,7 @@ Check order_of_replies(const Facts& facts) {
         came[message.provider_message_id()] = event.position;
     });
     std::map<std::string, std::int64_t> heard;
-    each<conversation::v1::CustomerSpoke>(facts, [&](const auto& event, const auto& spoke) {
+    each_said(facts, [&](const auto& event, const auto& spoke) {
         const auto position = came.find(spoke.inbound_id());
         if (position == came.end()) return;
         auto& before = heard[event.tenant + " " + event.routing_key];

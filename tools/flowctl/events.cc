@@ -207,6 +207,9 @@ int get_event(Context& context, const std::string& text) {
     const auto event = event_at(context, *position);
     const auto& meta = event.meta();
     const auto json = event_json(event);
+    std::string what;
+    for (const auto& step : steps(event)) what += (what.empty() ? "" : "\n") + step;
+    if (what.empty()) what = summary(event);
     print_facts({{"event", event.type()},
                  {"place", place(event)},
                  {"stream", stream(event) + " version " + std::to_string(event.version())},
@@ -220,7 +223,7 @@ int get_event(Context& context, const std::string& text) {
                  {"trace", meta.traceparent()},
                  {"build", meta.build_id()},
                  {"private", meta.private_() ? "yes: not on the bus" : ""},
-                 {"what", summary(event)}},
+                 {"what", what}},
                 json, context.format);
     if (context.format == Format::table) std::cout << "\n" << payload_text(event) << "\n";
     return kOk;

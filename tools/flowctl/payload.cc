@@ -37,7 +37,7 @@ namespace pb = google::protobuf;
 const std::array kEventFiles{
     campaign::v1::CampaignDrafted::descriptor(),
     conversation::v1::TemplateSaved::descriptor(),
-    conversation::v1::ConversationOpened::descriptor(),
+    conversation::v1::DialogueTurn::descriptor(),
     conversation::v1::CustomerSeen::descriptor(),
     followup::v1::TaskScheduled::descriptor(),
     gateway::v1::ChannelConnected::descriptor(),
@@ -69,7 +69,9 @@ constexpr const char* kTelling[] = {
     "number",      "order_number", "receipt",     "amount",     "total", "evidence",
     "disposition", "display_name", "on_hand",     "provider"};
 
-void tell(const pb::Message& message, std::string& words);
+void add_words(std::string& words, const std::string& more) {
+    if (!more.empty()) words += (words.empty() ? "" : " · ") + more;
+}
 
 std::string value_of(const pb::Message& message, const pb::FieldDescriptor& field) {
     const auto& reflection = *message.GetReflection();
@@ -147,16 +149,14 @@ void tell(const pb::Message& message, std::string& words) {
         if (std::string(name) == "to_state")
             words += " → " + value;
         else
-            words += (words.empty() ? "" : " · ") + value;
+            add_words(words, value);
     }
     const auto* type = message.GetDescriptor();
     for (int i = 0; i < type->field_count(); ++i) {
         const auto* field = type->field(i);
         if (field->is_repeated() && field->cpp_type() == pb::FieldDescriptor::CPPTYPE_MESSAGE)
-            for (int n = 0; n < reflection.FieldSize(message, field); ++n) {
-                const auto line = line_of(reflection.GetRepeatedMessage(message, field, n));
-                if (!line.empty()) words += (words.empty() ? "" : " · ") + line;
-            }
+            for (int n = 0; n < reflection.FieldSize(message, field); ++n)
+                add_words(words, line_of(reflection.GetRepeatedMessage(message, field, n)));
         // Parts that hold a text, whatever their name.
         if (field->is_repeated() || field->cpp_type() != pb::FieldDescriptor::CPPTYPE_MESSAGE ||
             !reflection.HasField(message, field))
@@ -203,8 +203,39 @@ std::string payload_text(const common::v1::RecordedEvent& event) {
     return text;
 }
 
+std::vector<std::string> steps(const common::v1::RecordedEvent& event) {
+    conversation::v1::DialogueTurn turn;
+    if (event.type() != turn.GetDescriptor()->full_name() || !turn.ParseFromString(event.payload()))
+        return {};
+    // A turn keeps the words of its steps apart from them, in their order.
+    int next = 0;
+    const auto word = [&] {
+        return next < turn.personal().words_size() ? turn.personal().words(next++) : std::string();
+    };
+    std::vector<std::string> lines;
+    for (const auto& step : turn.steps()) {
+        const auto* part = step.GetReflection()->GetOneofFieldDescriptor(
+            step, step.GetDescriptor()->FindOneofByName("step"));
+        if (!part || !part->message_type()) continue;
+        std::string words;
+        if (step.has_customer_spoke() || step.has_variable_captured()) add_words(words, word());
+        for (int n = step.unclear_items_changed().items_size(); n > 0; --n)
+            add_words(words, word());
+        std::string told;
+        tell(step.GetReflection()->GetMessage(step, part), told);
+        if (step.has_variable_captured()) std::swap(words, told);
+        add_words(words, told);
+        lines.push_back(part->message_type()->name() + (words.empty() ? "" : ": " + words));
+    }
+    return lines;
+}
+
 std::string summary(const common::v1::RecordedEvent& event) {
     std::string words;
+    if (const auto lines = steps(event); !lines.empty()) {
+        for (const auto& line : lines) words += (words.empty() ? "" : " | ") + line;
+        return words;
+    }
     if (const auto message = decoded(event)) tell(*message, words);
     return words;
 }

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <string>
+#include <vector>
 
 #include "flowstack/common/v1/recorded_event.pb.h"
 
@@ -13,6 +14,9 @@ std::string event_json(const common::v1::RecordedEvent& event);
 
 // The payload field by field, indented; a line that says so when it cannot be decoded.
 std::string payload_text(const common::v1::RecordedEvent& event);
+
+// What happened in a dialogue's turn, a line for each step; nothing for every other event.
+std::vector<std::string> steps(const common::v1::RecordedEvent& event);
 
 // A few words about an event: its state, amount, text … Empty when there is nothing to say.
 std::string summary(const common::v1::RecordedEvent& event);

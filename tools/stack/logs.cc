@@ -1,8 +1,10 @@
 #include "tools/stack/logs.h"
 
 #include <algorithm>
+#include <stdexcept>
 
 #include "flowstack/common/v1/event_log.pb.h"
+#include "flowstack/conversation/v1/conversation_events.pb.h"
 
 namespace flowstack::stack {
 namespace {
@@ -88,6 +90,28 @@ std::vector<RecordedEvent> causes_of(Api& api, const RecordedEvent& event) {
         causes.push_back(std::move(*cause));
     }
     return causes;
+}
+
+std::vector<std::string> facts_in(const RecordedEvent& event) {
+    conversation::v1::DialogueTurn turn;
+    if (event.type() != turn.GetDescriptor()->full_name()) return {short_type(event.type())};
+    if (!turn.ParseFromString(event.payload()))
+        throw std::runtime_error("a DialogueTurn does not decode: " + event.key());
+    std::vector<std::string> types;
+    for (const auto& step : turn.steps()) {
+        const auto* part = step.GetReflection()->GetOneofFieldDescriptor(
+            step, step.GetDescriptor()->FindOneofByName("step"));
+        if (part && part->message_type()) types.push_back(part->message_type()->name());
+    }
+    return types;
+}
+
+int count_facts(Api& api, const std::string& service, const std::string& tenant,
+                const std::string& type) {
+    std::ptrdiff_t found = 0;
+    for (const auto& event : events_of(api, service, tenant))
+        found += std::ranges::count(facts_in(event), type);
+    return static_cast<int>(found);
 }
 
 std::string short_type(const std::string& type) { return type.substr(type.rfind('.') + 1); }

@@ -36,6 +36,13 @@ std::vector<RecordedEvent> stream_of(Api& api, const std::string& service,
 // From an event back to the first cause that the logs know: the event itself comes first.
 std::vector<RecordedEvent> causes_of(Api& api, const RecordedEvent& event);
 
+// The short types of the facts that an event holds: those of the steps of a dialogue's turn, for
+// every other event its own.
+std::vector<std::string> facts_in(const RecordedEvent& event);
+// How often a service recorded a fact of this short type for a tenant.
+int count_facts(Api& api, const std::string& service, const std::string& tenant,
+                const std::string& type);
+
 // "IntentPaid" of "flowstack.payment.v1.IntentPaid".
 std::string short_type(const std::string& type);
 

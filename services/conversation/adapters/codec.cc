@@ -98,11 +98,6 @@ constexpr auto wire_values(TemplateKind) {
                       std::pair{whatsapp_template, v1::TEMPLATE_KIND_WHATSAPP_TEMPLATE}};
 }
 
-Lifecycle lifecycle_of(v1::ConversationState state) {
-    Lifecycle value{};
-    eventlog::read(state, value);
-    return value;
-}
 ReservationEnd reservation_end_of(v1::ReservationEnd reason) {
     ReservationEnd value{};
     eventlog::read(reason, value);
@@ -129,10 +124,7 @@ FLOWSTACK_FACT(CartLine, v1::CartLine) {
     FACT_FIELD(quantity);
     FACT_FIELD(unit_price);
 }
-FLOWSTACK_FACT(UnclearItem, v1::UnclearItem) {
-    FACT_FIELD(quantity);
-    FACT_PERSONAL(words);
-}
+FLOWSTACK_FACT(UnclearItem, v1::UnclearItem) { FACT_FIELD(quantity); }
 FLOWSTACK_FACT(ReservedLine, v1::ReservedLine) {
     FACT_FIELD(product_id);
     FACT_FIELD(quantity);
@@ -156,7 +148,6 @@ FLOWSTACK_FACT(Spoke, v1::CustomerSpoke) {
     FACT_FIELD(outcome);
     FACT_TIME(sent_at);
     FACT_TIME(bucket_full_at);
-    FACT_PERSONAL(text);
 }
 FLOWSTACK_FACT(Advanced, v1::ConversationAdvanced) {
     FACT_FIELD_AS(from, from_state);
@@ -168,10 +159,7 @@ FLOWSTACK_FACT(NodeEntered, v1::NodeEntered) {
     FACT_FIELD(retries);
 }
 FLOWSTACK_FACT(HintGiven, v1::HintGiven) { FACT_FIELD(node); }
-FLOWSTACK_FACT(VariableCaptured, v1::VariableCaptured) {
-    FACT_FIELD(name);
-    FACT_PERSONAL(value);
-}
+FLOWSTACK_FACT(VariableCaptured, v1::VariableCaptured) { FACT_FIELD(name); }
 FLOWSTACK_FACT(ReplyRequested, v1::ReplyRequested) {
     FACT_FIELD(message_id);
     FACT_FIELD(conversation_id);
@@ -257,17 +245,167 @@ FLOWSTACK_FACT(ReservationEndRequested, v1::ReservationEndRequested) {
     FACT_FIELD(reason);
 }
 
+// ---- turns
+
+// A fact that is a step of a turn, and the part of the step that holds it.
+#define FLOWSTACK_STEP(Fact, part)                                                   \
+    inline auto* part_of(v1::TurnStep& step, std::type_identity<Fact>) {             \
+        return step.mutable_##part();                                                \
+    }                                                                                \
+    inline const auto* part_of(const v1::TurnStep& step, std::type_identity<Fact>) { \
+        return step.has_##part() ? &step.part() : nullptr;                           \
+    }
+FLOWSTACK_STEP(Opened, conversation_opened)
+FLOWSTACK_STEP(Spoke, customer_spoke)
+FLOWSTACK_STEP(Advanced, conversation_advanced)
+FLOWSTACK_STEP(NodeEntered, node_entered)
+FLOWSTACK_STEP(HintGiven, hint_given)
+FLOWSTACK_STEP(VariableCaptured, variable_captured)
+FLOWSTACK_STEP(CartChanged, cart_changed)
+FLOWSTACK_STEP(UnclearItemsChanged, unclear_items_changed)
+FLOWSTACK_STEP(OrderTaken, order_taken)
+FLOWSTACK_STEP(OrderOffered, order_offered)
+FLOWSTACK_STEP(OrderWaitEnded, order_wait_ended)
+FLOWSTACK_STEP(PaymentNoted, payment_noted)
+FLOWSTACK_STEP(Escalated, conversation_escalated)
+#undef FLOWSTACK_STEP
+
+namespace {
+
+template <class Fact>
+concept TurnFact = requires(v1::TurnStep& step) { part_of(step, std::type_identity<Fact>()); };
+
+// The others: gateway, payment, followup or the tenant's lane acts on them.
+using OwnFact = std::variant<ReplyRequested, CheckoutRequested, FollowUpRequested, StockRequested,
+                             ReservationEndRequested>;
+
+template <class... Facts>
+constexpr std::size_t turn_facts(const std::variant<Facts...>*) {
+    return (std::size_t{TurnFact<Facts>} + ...);
+}
+static_assert(turn_facts(static_cast<const OwnFact*>(nullptr)) == 0 &&
+                  turn_facts(static_cast<const Event*>(nullptr)) + std::variant_size_v<OwnFact> ==
+                      std::variant_size_v<Event>,
+              "every fact is either a step of a turn or an event of its own");
+
+// The words about a person in a fact, in their order. A turn keeps those of all its steps in its
+// personal part.
+template <class FactOrConst, class See>
+void each_word([[maybe_unused]] FactOrConst& fact, [[maybe_unused]] const See& see) {
+    using Fact = std::remove_const_t<FactOrConst>;
+    if constexpr (std::same_as<Fact, Spoke>) {
+        see(fact.text);
+    } else if constexpr (std::same_as<Fact, VariableCaptured>) {
+        see(fact.value);
+    } else if constexpr (std::same_as<Fact, UnclearItemsChanged>) {
+        for (auto& item : fact.items) see(item.words);
+    }
+}
+
+// Collects the facts of one step: those of the turn, and those that follow it.
+class Packing {
+public:
+    explicit Packing(Time at) : at_(at) {}
+
+    template <class Fact>
+    void add(const Fact& fact) {
+        if constexpr (TurnFact<Fact>) {
+            for (; unmarked_ > 0; --unmarked_) turn_.add_steps()->set_event_of_its_own(true);
+            describe(fact, *part_of(*turn_.add_steps(), std::type_identity<Fact>()));
+            each_word(fact, [&](const std::string& words) {
+                words_.push_back(words);
+                has_words_ = has_words_ || !words.empty();
+            });
+        } else {
+            own_.push_back(stored_fact(fact, at_));
+            ++unmarked_;
+        }
+    }
+
+    std::vector<eventlog::NewEvent> events() && {
+        if (turn_.steps().empty()) return std::move(own_);
+        if (has_words_)
+            for (auto& words : words_) turn_.mutable_personal()->add_words(std::move(words));
+        own_.insert(own_.begin(), eventlog::stored(turn_, at_));
+        return std::move(own_);
+    }
+
+private:
+    Time at_;
+    v1::DialogueTurn turn_;
+    std::vector<std::string> words_;
+    bool has_words_ = false;
+    std::vector<eventlog::NewEvent> own_;
+    int unmarked_ = 0;  // events of their own since the last step
+};
+
+template <class... Facts>
+Event step_fact(const v1::TurnStep& step, const std::variant<Facts...>*) {
+    std::optional<Event> event;
+    const auto read = [&]<class Fact>(std::type_identity<Fact> type) {
+        if constexpr (TurnFact<Fact>) {
+            const auto* part = part_of(step, type);
+            if (part == nullptr) return false;
+            Fact fact{};
+            describe(fact, *part);
+            event.emplace(std::move(fact));
+            return true;
+        } else {
+            return false;
+        }
+    };
+    if (!(read(std::type_identity<Facts>()) || ...))
+        throw CorruptStream("conversation: a turn has a step that this build does not know");
+    return std::move(*event);
+}
+
+// The steps of a turn. One without a fact stands for the next event behind the turn.
+std::vector<std::optional<Event>> steps_of(const std::string& payload) {
+    const auto turn = eventlog::parsed<v1::DialogueTurn>(payload);
+    const auto& words = turn.personal().words();
+    std::vector<std::optional<Event>> steps;
+    int next = 0;
+    for (const auto& step : turn.steps()) {
+        auto& fact = steps.emplace_back();
+        if (step.step_case() == v1::TurnStep::kEventOfItsOwn) continue;
+        fact = step_fact(step, static_cast<const Event*>(nullptr));
+        // Without the personal part there are no words: they were empty, or nobody can open them.
+        if (words.empty()) continue;
+        std::visit(
+            [&](auto& known) {
+                each_word(known, [&](std::string& said) {
+                    if (next == words.size())
+                        throw CorruptStream("conversation: a turn has fewer words than its steps");
+                    said = words[next++];
+                });
+            },
+            *fact);
+    }
+    if (next != words.size())
+        throw CorruptStream("conversation: a turn has more words than its steps");
+    return steps;
+}
+
+Event own_fact(const std::string& type, const std::string& payload) {
+    return std::visit([](auto&& fact) { return Event(std::move(fact)); },
+                      recorded_fact<OwnFact>("conversation", type, payload));
+}
+
+}  // namespace
+
 // ---- customers
 
 FLOWSTACK_FACT(CustomerSeen, v1::CustomerSeen) {
     FACT_FIELD(customer_id);
     FACT_FIELD(language);
+    FACT_FIELD(conversation_id);
     FACT_PERSONAL(name);
     FACT_PERSONAL(phone);
 }
 FLOWSTACK_FACT(CustomerChanged, v1::CustomerChanged) {
     FACT_FIELD(customer_id);
     FACT_OPTIONAL(language);
+    FACT_OPTIONAL(conversation_id);
     FACT_PERSONAL_OPTIONAL(name);
     FACT_PERSONAL_OPTIONAL(phone);
     FACT_PERSONAL_OPTIONAL(address);
@@ -276,10 +414,6 @@ FLOWSTACK_FACT(CustomerTagged, v1::CustomerTagged) {
     FACT_FIELD(customer_id);
     FACT_FIELD(added);
     FACT_FIELD(removed);
-}
-FLOWSTACK_FACT(CustomerConversationStarted, v1::CustomerConversationStarted) {
-    FACT_FIELD(customer_id);
-    FACT_FIELD(conversation_id);
 }
 
 // ---- products, stock, promotions
@@ -402,8 +536,16 @@ FLOWSTACK_FACT(FlowPublished, v1::FlowPublished) {
 
 // ---- both directions
 
-eventlog::NewEvent encode(const Event& event, Time at) { return stored_fact(event, at); }
-eventlog::NewEvent encode(const CustomerEvent& event, Time at) { return stored_fact(event, at); }
+std::vector<eventlog::NewEvent> encode(const std::vector<Event>& facts, Time at) {
+    Packing packing(at);
+    for (const auto& fact : facts) std::visit([&](const auto& known) { packing.add(known); }, fact);
+    return std::move(packing).events();
+}
+std::vector<eventlog::NewEvent> encode(const std::vector<CustomerEvent>& facts, Time at) {
+    std::vector<eventlog::NewEvent> events;
+    for (const auto& fact : facts) events.push_back(stored_fact(fact, at));
+    return events;
+}
 eventlog::NewEvent encode(const ProductEvent& event, Time at) { return stored_fact(event, at); }
 eventlog::NewEvent encode(const ReservationEvent& event, Time at) { return stored_fact(event, at); }
 eventlog::NewEvent encode(const PromotionSaved& event, Time at) { return stored_fact(event, at); }
@@ -411,8 +553,18 @@ eventlog::NewEvent encode(const Template& saved, Time at) { return stored_fact(s
 eventlog::NewEvent encode(const TemplateDeleted& event, Time at) { return stored_fact(event, at); }
 eventlog::NewEvent encode(const FlowPublished& event, Time at) { return stored_fact(event, at); }
 
-Event decode_event(const std::string& type, const std::string& payload) {
-    return recorded_fact<Event>("conversation", type, payload);
+std::vector<Event> decode_facts(const std::string& type, const std::string& payload) {
+    if (!is<v1::DialogueTurn>(type)) return {own_fact(type, payload)};
+    std::vector<Event> facts;
+    for (auto& step : steps_of(payload))
+        if (step) facts.push_back(std::move(*step));
+    return facts;
+}
+
+std::string type_of(const Event& fact) {
+    return std::visit(
+        []<class Fact>(const Fact&) { return eventlog::WireOf<Fact>::descriptor()->full_name(); },
+        fact);
 }
 
 FlowPublished decode_flow(const std::string& type, const std::string& payload) {
@@ -422,9 +574,21 @@ FlowPublished decode_flow(const std::string& type, const std::string& payload) {
 
 // ---- folds
 
-Conversation ConversationCodec::evolve(Conversation state, const std::string& type,
-                                       const std::string& payload, Time) {
-    return conversation::evolve(std::move(state), decode_event(type, payload));
+ConversationCodec::State ConversationCodec::evolve(State state, const std::string& type,
+                                                   const std::string& payload, Time) {
+    if (is<v1::DialogueTurn>(type)) {
+        if (!state.later.empty())
+            throw CorruptStream("conversation: events that belong to a turn are missing");
+        state.later = steps_of(payload);
+    } else {
+        conversation::apply(state, own_fact(type, payload));
+    }
+    auto step = state.later.begin();
+    for (; step != state.later.end() && *step; ++step) conversation::apply(state, **step);
+    // This one is the event that is read next.
+    if (step != state.later.end()) ++step;
+    state.later.erase(state.later.begin(), step);
+    return state;
 }
 
 Customer CustomerCodec::evolve(Customer state, const std::string& type, const std::string& payload,
@@ -473,6 +637,8 @@ FlowCodec::State FlowCodec::evolve(State state, const std::string& type, const s
 }
 
 // ---- money and contents of messages
+
+void set(v1::CartLine* out, const CartLine& line) { eventlog::write(line, *out); }
 
 void set(common::v1::Money* out, Money money) { eventlog::write(money, *out); }
 

@@ -3,6 +3,7 @@
 #include <optional>
 #include <string>
 #include <variant>
+#include <vector>
 
 #include "common/eventlog/types.h"
 #include "services/conversation/domain/conversation.h"
@@ -15,8 +16,8 @@ class MessageContent;
 class Money;
 }  // namespace flowstack::common::v1
 namespace flowstack::conversation::v1 {
-enum ConversationState : int;
 enum ReservationEnd : int;
+class CartLine;
 class TemplateVariant;
 }  // namespace flowstack::conversation::v1
 
@@ -35,8 +36,11 @@ inline const std::string kPromotion = "promotion";
 inline const std::string kReservation = "reservation";
 }  // namespace category
 
-eventlog::NewEvent encode(const Event& event, Time at);
-eventlog::NewEvent encode(const CustomerEvent& event, Time at);
+// What one step of a conversation decided: one DialogueTurn with what the dialogue did, and behind
+// it what others act on, each an event of its own. A turn says where the events behind it happened,
+// so the fold applies every fact in the order in which it was decided (docs/adr/0013-turns.md).
+std::vector<eventlog::NewEvent> encode(const std::vector<Event>& facts, Time at);
+std::vector<eventlog::NewEvent> encode(const std::vector<CustomerEvent>& facts, Time at);
 eventlog::NewEvent encode(const ProductEvent& event, Time at);
 eventlog::NewEvent encode(const ReservationEvent& event, Time at);
 eventlog::NewEvent encode(const PromotionSaved& event, Time at);
@@ -52,14 +56,24 @@ eventlog::NewEvent encode(const Template& saved, Time at);
 eventlog::NewEvent encode(const TemplateDeleted& event, Time at);
 eventlog::NewEvent encode(const FlowPublished& event, Time at);
 
-// All decoders throw CorruptStream for a type that they do not know and std::invalid_argument for
-// bytes that are not of their type.
-Event decode_event(const std::string& type, const std::string& payload);
+// All decoders throw CorruptStream for a type that they do not know and for bytes that are not of
+// their type, std::invalid_argument for a value that a fact cannot hold.
+
+// The facts that one stored event of a conversation holds: the steps of a turn in their order, or
+// the one fact that is an event of its own.
+std::vector<Event> decode_facts(const std::string& type, const std::string& payload);
+// The full name of the fact's message: that of its event, or of its part of a turn's step.
+std::string type_of(const Event& fact);
 FlowPublished decode_flow(const std::string& type, const std::string& payload);
 
 // Folds (common/eventlog/folds.h).
 struct ConversationCodec {
-    using State = Conversation;
+    // Between a turn and the events behind it, `later` holds the steps that come after those; a
+    // step without a fact stands for the next event. An append is read whole, so nobody decides on
+    // such a state.
+    struct State : Conversation {
+        std::vector<std::optional<Event>> later;
+    };
     static State evolve(State state, const std::string& type, const std::string& payload, Time at);
 };
 struct CustomerCodec {
@@ -104,8 +118,8 @@ struct FlowCodec {
 };
 
 // Throws std::invalid_argument for a value that this build does not know.
-Lifecycle lifecycle_of(v1::ConversationState state);
 ReservationEnd reservation_end_of(v1::ReservationEnd reason);
+void set(v1::CartLine* out, const CartLine& line);
 void set(common::v1::Money* out, Money money);
 // Throws std::invalid_argument for a currency that we do not know.
 Money money_of(const common::v1::Money& in);

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <stdexcept>
 
+#include "common/core/overloaded.h"
 #include "common/eventlog/payload.h"
 #include "common/rpc/resource_name.h"
 #include "common/rpc/timestamp.h"
@@ -19,40 +20,51 @@ using eventlog::is;
 using eventlog::parsed;
 using eventlog::Recorded;
 
+// --- What a step of a turn changes of the resource; nothing for the others
+
+void take_opening(v1::Conversation& c, const Opened& fact, const Recorded& event) {
+    c.set_name(rpc::resource_name(event.stream.tenant, "conversations", fact.conversation_id));
+    c.set_conversation_id(fact.conversation_id.text());
+    c.set_customer_id(fact.customer_id.text());
+    c.set_channel_id(fact.channel_id.text());
+    c.set_state("NEW_LEAD");
+    c.set_state_reason("first message");
+    c.set_flow_key(fact.flow_key);
+    c.set_flow_version(fact.flow_version);
+    c.set_language(fact.language);
+    rpc::set_time(*c.mutable_create_time(), event.recorded_at);
+}
+
+template <class Fact>
+void take(v1::Conversation&, const Fact&) {}
+void take(v1::Conversation& c, const Spoke& fact) {
+    rpc::set_time(*c.mutable_last_inbound_time(), fact.sent_at);
+}
+void take(v1::Conversation& c, const Advanced& fact) {
+    c.set_state(std::string(text_of(fact.to)));
+    c.set_state_reason(fact.reason);
+}
+void take(v1::Conversation& c, const NodeEntered& fact) { c.set_node(fact.node); }
+void take(v1::Conversation& c, const VariableCaptured& fact) {
+    if (fact.name == variable::kLanguage) c.set_language(fact.value);
+    if (fact.name == variable::kLabel) c.set_label(fact.value);
+}
+void take(v1::Conversation& c, const CartChanged& fact) {
+    c.clear_cart();
+    for (const auto& line : fact.lines) set(c.add_cart(), line);
+}
+
 }  // namespace
 
 void apply(v1::Conversation& c, const Recorded& event) {
-    if (is<v1::ConversationOpened>(event)) {
-        const auto e = parsed<v1::ConversationOpened>(event);
-        c.set_name(rpc::resource_name(event.stream.tenant, "conversations", e.conversation_id()));
-        c.set_conversation_id(e.conversation_id());
-        c.set_customer_id(e.customer_id());
-        c.set_channel_id(e.channel_id());
-        c.set_state("NEW_LEAD");
-        c.set_state_reason("first message");
-        c.set_flow_key(e.flow_key());
-        c.set_flow_version(e.flow_version());
-        c.set_language(e.language());
-        rpc::set_time(*c.mutable_create_time(), event.recorded_at);
-    } else if (is<v1::CustomerSpoke>(event)) {
-        rpc::set_time(*c.mutable_last_inbound_time(),
-                      from_unix_micros(parsed<v1::CustomerSpoke>(event).sent_at_us()));
-    } else if (is<v1::ConversationAdvanced>(event)) {
-        const auto e = parsed<v1::ConversationAdvanced>(event);
-        c.set_state(std::string(text_of(lifecycle_of(e.to_state()))));
-        c.set_state_reason(e.reason());
-    } else if (is<v1::NodeEntered>(event)) {
-        c.set_node(parsed<v1::NodeEntered>(event).node());
-    } else if (is<v1::VariableCaptured>(event)) {
-        const auto e = parsed<v1::VariableCaptured>(event);
-        if (e.name() == variable::kLanguage) c.set_language(e.personal().value());
-        if (e.name() == variable::kLabel) c.set_label(e.personal().value());
+    if (is<v1::DialogueTurn>(event)) {
+        for (const auto& fact : decode_facts(event.type, event.payload))
+            std::visit(Overloaded{[&](const auto& step) { take(c, step); },
+                                  [&](const Opened& opened) { take_opening(c, opened, event); }},
+                       fact);
     } else if (is<v1::ReplyRequested>(event)) {
         const auto e = parsed<v1::ReplyRequested>(event);
         if (!e.template_key().empty()) c.set_last_template_key(e.template_key());
-    } else if (is<v1::CartChanged>(event)) {
-        const auto e = parsed<v1::CartChanged>(event);
-        *c.mutable_cart() = e.lines();
     } else if (is<v1::CheckoutRequested>(event)) {
         c.set_order_id(parsed<v1::CheckoutRequested>(event).order_id());
     }
@@ -68,6 +80,7 @@ void apply(v1::Customer& c, const Recorded& event) {
         c.set_display_name(e.personal().name());
         c.set_phone(e.personal().phone());
         c.set_language(e.language());
+        c.set_conversation_id(e.conversation_id());
         rpc::set_time(*c.mutable_create_time(), event.recorded_at);
     } else if (is<v1::CustomerChanged>(event)) {
         const auto e = parsed<v1::CustomerChanged>(event);
@@ -75,6 +88,7 @@ void apply(v1::Customer& c, const Recorded& event) {
         if (e.personal().has_name()) c.set_display_name(e.personal().name());
         if (e.personal().has_phone()) c.set_phone(e.personal().phone());
         if (e.personal().has_address()) c.set_address(e.personal().address());
+        if (e.has_conversation_id()) c.set_conversation_id(e.conversation_id());
     } else if (is<v1::CustomerTagged>(event)) {
         const auto e = parsed<v1::CustomerTagged>(event);
         std::vector<std::string> tags(c.tags().begin(), c.tags().end());
@@ -83,8 +97,6 @@ void apply(v1::Customer& c, const Recorded& event) {
         std::sort(tags.begin(), tags.end());
         c.clear_tags();
         for (const auto& tag : tags) c.add_tags(tag);
-    } else if (is<v1::CustomerConversationStarted>(event)) {
-        c.set_conversation_id(parsed<v1::CustomerConversationStarted>(event).conversation_id());
     }
     rpc::set_time(*c.mutable_update_time(), event.recorded_at);
     c.set_etag(std::to_string(event.version));

@@ -140,7 +140,7 @@ void Reactor::on_message(const Recorded& event, LogTurn& log_turn) {
 
     const auto customer_stream = stream(tenant, category::kCustomer, in.customer_id);
     const auto customer = books_.customers.load(customer_stream, log_turn);
-    eventlog::Folded<Conversation> latest;
+    FoldedConversation latest;
     if (!customer.state.conversation_id.empty())
         latest = books_.conversations.load(
             stream(tenant, category::kConversation, customer.state.conversation_id), log_turn);
@@ -184,14 +184,11 @@ void Reactor::on_message(const Recorded& event, LogTurn& log_turn) {
     const bool opened = turn.conversation.id != latest.state.id;
     eventlog::Part conversation{stream(tenant, category::kConversation, turn.conversation.id),
                                 opened ? eventlog::kCreate : latest.expected(),
-                                {}};
-    add(conversation, turn.events, event.recorded_at);
+                                encode(turn.events, event.recorded_at)};
     command.parts.push_back(std::move(conversation));
-    if (!turn.customer_events.empty()) {
-        eventlog::Part part{customer_stream, customer.expected(), {}};
-        add(part, turn.customer_events, event.recorded_at);
-        command.parts.push_back(std::move(part));
-    }
+    if (!turn.customer_events.empty())
+        command.parts.push_back({customer_stream, customer.expected(),
+                                 encode(turn.customer_events, event.recorded_at)});
     log_turn.append(std::move(command), "on_message");
 }
 
@@ -203,7 +200,7 @@ void Reactor::on_contacts_linked(const Recorded& event, LogTurn& turn) {
     };
     const auto latest_of = [&](const Customer& customer) {
         return customer.conversation_id.empty()
-                   ? eventlog::Folded<Conversation>{}
+                   ? FoldedConversation{}
                    : books_.conversations.load(
                          stream(tenant, category::kConversation, customer.conversation_id), turn);
     };
@@ -225,15 +222,12 @@ void Reactor::on_contacts_linked(const Recorded& event, LogTurn& turn) {
     command.meta.routing = customer_routing(m.customer_id());
     eventlog::Part dialogue{stream(tenant, category::kConversation, carried.conversation_id),
                             carried.opened ? eventlog::kCreate : own.expected(),
-                            {}};
-    add(dialogue, carried.events, event.recorded_at);
+                            encode(carried.events, event.recorded_at)};
     command.parts.push_back(std::move(dialogue));
-    if (!carried.customer_events.empty()) {
-        eventlog::Part part{
-            stream(tenant, category::kCustomer, m.customer_id()), older.expected(), {}};
-        add(part, carried.customer_events, event.recorded_at);
-        command.parts.push_back(std::move(part));
-    }
+    if (!carried.customer_events.empty())
+        command.parts.push_back({stream(tenant, category::kCustomer, m.customer_id()),
+                                 older.expected(),
+                                 encode(carried.customer_events, event.recorded_at)});
     turn.append(std::move(command), "on_contacts_linked");
 }
 
@@ -279,14 +273,11 @@ void Reactor::advance(const Recorded& event, LogTurn& turn, const ConversationId
     eventlog::Command command;
     command.tenant = tenant;
     command.meta.routing = customer_routing(conversation.state.customer_id);
-    eventlog::Part part{name, conversation.expected(), {}};
-    add(part, result.events, event.recorded_at);
-    command.parts.push_back(std::move(part));
-    if (!result.customer_events.empty() && customer.state.exists()) {
-        eventlog::Part changed{customer_stream, customer.expected(), {}};
-        add(changed, result.customer_events, event.recorded_at);
-        command.parts.push_back(std::move(changed));
-    }
+    command.parts.push_back(
+        {name, conversation.expected(), encode(result.events, event.recorded_at)});
+    if (!result.customer_events.empty() && customer.state.exists())
+        command.parts.push_back({customer_stream, customer.expected(),
+                                 encode(result.customer_events, event.recorded_at)});
     turn.append(std::move(command), "advance");
 }
 

@@ -5,7 +5,6 @@
 #include "common/rpc/resource_name.h"
 #include "common/rpc/timestamp.h"
 #include "common/text/phone.h"
-#include "flowstack/conversation/v1/conversation_events.pb.h"
 #include "flowstack/conversation/v1/conversation_service.pb.h"
 #include "services/conversation/adapters/rpc.h"
 #include "services/conversation/domain/trades/shop/placing.h"
@@ -36,21 +35,20 @@ void show(const std::string& tenant, const std::vector<eventlog::Recorded>& even
           v1::PlacedOrder& out) {
     for (const auto& event : events) {
         if (event.stream.category != category::kConversation) continue;
-        const auto fact = decode_event(event.type, event.payload);
-        if (const auto* taken = std::get_if<OrderTaken>(&fact)) {
-            set(out.mutable_total(), taken->total);
-            out.set_notified(taken->window_closes_at > event.occurred_at);
-            if (!out.notified()) out.set_not_notified_reason("window_closed");
-            rpc::set_time(*out.mutable_create_time(), event.occurred_at);
-        } else if (std::holds_alternative<CheckoutRequested>(fact)) {
-            v1::CheckoutRequested checkout;
-            if (!checkout.ParseFromString(event.payload)) throw rpc::internal();
-            out.set_name(rpc::resource_name(tenant, "orders", checkout.order_id()));
-            out.set_order_id(checkout.order_id());
-            out.set_customer_id(checkout.customer_id());
-            out.set_conversation_id(checkout.conversation_id());
-            out.set_channel_id(checkout.channel_id());
-            *out.mutable_lines() = checkout.lines();
+        for (const auto& fact : decode_facts(event.type, event.payload)) {
+            if (const auto* taken = std::get_if<OrderTaken>(&fact)) {
+                set(out.mutable_total(), taken->total);
+                out.set_notified(taken->window_closes_at > event.occurred_at);
+                if (!out.notified()) out.set_not_notified_reason("window_closed");
+                rpc::set_time(*out.mutable_create_time(), event.occurred_at);
+            } else if (const auto* checkout = std::get_if<CheckoutRequested>(&fact)) {
+                out.set_name(rpc::resource_name(tenant, "orders", checkout->order_id));
+                out.set_order_id(checkout->order_id.text());
+                out.set_customer_id(checkout->customer_id.text());
+                out.set_conversation_id(checkout->conversation_id.text());
+                out.set_channel_id(checkout->channel_id.text());
+                for (const auto& line : checkout->lines) set(out.add_lines(), line);
+            }
         }
     }
 }
@@ -86,7 +84,7 @@ void place_order(const Doors& doors, const v1::PlaceOrderRequest& request,
 
         const auto customer_stream = stream(tenant, category::kCustomer, contact->customer_id);
         const auto customer = doors.books.customers.load(customer_stream);
-        eventlog::Folded<Conversation> latest;
+        FoldedConversation latest;
         if (!customer.state.conversation_id.empty())
             latest = doors.books.conversations.load(
                 stream(tenant, category::kConversation, customer.state.conversation_id));
@@ -113,16 +111,13 @@ void place_order(const Doors& doors, const v1::PlaceOrderRequest& request,
         eventlog::Command command;
         command.meta.routing = customer_routing(contact->customer_id);
         command.meta.settings_version = facts.settings_version;
-        const auto add = [&](eventlog::StreamName name, std::int64_t expected, const auto& events) {
-            eventlog::Part part{std::move(name), expected, {}};
-            for (const auto& event : events) part.events.push_back(encode(event, now));
-            command.parts.push_back(std::move(part));
-        };
-        add(stream(tenant, category::kConversation, placed.conversation_id),
-            placed.opened ? eventlog::kCreate : latest.expected(), placed.events);
+        command.parts.push_back({stream(tenant, category::kConversation, placed.conversation_id),
+                                 placed.opened ? eventlog::kCreate : latest.expected(),
+                                 encode(placed.events, now)});
         // This part is here even if it has no events: its version makes the append fail when the
         // customer opened another conversation meanwhile.
-        add(customer_stream, customer.expected(), placed.customer_events);
+        command.parts.push_back(
+            {customer_stream, customer.expected(), encode(placed.customer_events, now)});
         return command;
     };
     show(tenant, change_once(doors, kMethod, tenant, request.request_id(), request, make),

@@ -45,17 +45,19 @@ std::string words_of(const Content& content) {
     return text;
 }
 
-void describe(const eventlog::Recorded& event, v1::HistoryEntry& entry) {
+// Fact number `step` of the event, from 1.
+void describe(const eventlog::Recorded& event, const Event& fact, int step,
+              v1::HistoryEntry& entry) {
     entry.set_version(event.version);
+    entry.set_step(step);
     entry.set_lane(event.lane);
     entry.set_position(event.position);
     rpc::set_time(*entry.mutable_time(), event.recorded_at);
-    entry.set_type(event.type);
+    entry.set_type(type_of(fact));
     entry.set_actor(event.meta.actor);
     if (const auto& cause = event.meta.causation)
         entry.set_caused_by(cause->service + "/" + std::to_string(cause->lane) + "/" +
                             std::to_string(cause->position));
-    const auto fact = decode_event(event.type, event.payload);
     if (const auto* e = std::get_if<Spoke>(&fact)) {
         entry.set_direction("in");
         entry.set_text(e->text);
@@ -186,6 +188,16 @@ private:
         fold(doors_, stream(name.tenant, category::kConversation, name.id), resource, response);
     }
 
+    // A page begins at a fact: the version of its event, and its place there.
+    struct HistoryPlace {
+        std::int64_t version = 1;
+        int step = 1;
+    };
+    static HistoryPlace parse_place(const std::string& text) {
+        const auto slash = text.find('/');
+        return {std::stoll(text.substr(0, slash)), std::stoi(text.substr(slash + 1))};
+    }
+
     static std::string history_of(const v1::ListHistoryRequest& request) {
         return request.parent() + "/history";
     }
@@ -195,21 +207,26 @@ private:
         if (request.page_size() < 0) throw rpc::invalid_field("page_size", "must not be negative");
         const auto size = request.page_size() == 0 ? kHistoryPageDefault
                                                    : std::min(request.page_size(), kHistoryPageMax);
-        std::int64_t from = 1;
-        if (!request.page_token().empty()) {
-            from = std::stoll(
+        HistoryPlace from;
+        if (!request.page_token().empty())
+            from = parse_place(
                 service::place_of(doors_.read_model, history_of(request), request.page_token()));
-        }
-        const auto events =
-            doors_.store.read_stream(stream(name.tenant, category::kConversation, name.id), from);
-        if (events.empty() && from == 1) throw rpc::not_found(request.parent());
+        const auto events = doors_.store.read_stream(
+            stream(name.tenant, category::kConversation, name.id), from.version);
+        if (events.empty() && from.version == 1) throw rpc::not_found(request.parent());
         for (const auto& event : events) {
-            if (response.entries_size() == size) {
-                response.set_next_page_token(doors_.read_model.token_for(
-                    history_of(request), std::to_string(event.version)));
-                break;
+            int step = 0;
+            for (const auto& fact : decode_facts(event.type, event.payload)) {
+                ++step;
+                if (event.version == from.version && step < from.step) continue;
+                if (response.entries_size() == size) {
+                    response.set_next_page_token(doors_.read_model.token_for(
+                        history_of(request),
+                        std::to_string(event.version) + "/" + std::to_string(step)));
+                    return;
+                }
+                describe(event, fact, step, *response.add_entries());
             }
-            describe(event, *response.add_entries());
         }
     }
 
@@ -228,10 +245,8 @@ private:
                             throw version_mismatch();
                         eventlog::Command command;
                         command.meta.routing = customer_routing(c.state.customer_id);
-                        eventlog::Part part{where, c.expected(), {}};
-                        for (const auto& event : decision.events())
-                            part.events.push_back(encode(event, doors_.clock.now()));
-                        command.parts.push_back(std::move(part));
+                        command.parts.push_back(
+                            {where, c.expected(), encode(decision.events(), doors_.clock.now())});
                         return command;
                     });
     }
@@ -303,10 +318,8 @@ public:
                             if (events.empty()) return {};
                             eventlog::Command command;
                             command.meta.routing = customer_routing(name.id);
-                            eventlog::Part part{where, customer.expected(), {}};
-                            for (const auto& event : events)
-                                part.events.push_back(encode(event, doors_.clock.now()));
-                            command.parts.push_back(std::move(part));
+                            command.parts.push_back(
+                                {where, customer.expected(), encode(events, doors_.clock.now())});
                             return command;
                         });
             show(request->name(), *response);

@@ -20,6 +20,8 @@ inline eventlog::Routing tenant_routing(const std::string& tenant) {
     return {eventlog::RoutingKind::tenant, tenant};
 }
 
+using FoldedConversation = eventlog::Folded<ConversationCodec::State>;
+
 // Thread-safe, shared by the reactor and the doors.
 struct Books {
     explicit Books(eventlog::Store& store)

@@ -33,6 +33,7 @@ struct Conversation : Dialogue {
 
     // A payment may come: between the request for stock and the payment's end.
     bool paying() const { return shop.paying(state); }
+    bool operator==(const Conversation&) const = default;
 };
 
 // Throws CorruptStream if no rule could have produced this history.

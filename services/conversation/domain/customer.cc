@@ -1,5 +1,7 @@
 #include "services/conversation/domain/customer.h"
 
+#include <utility>
+
 #include "common/core/corrupt_stream.h"
 #include "common/core/overloaded.h"
 #include "common/text/utf8.h"
@@ -17,6 +19,7 @@ Customer evolve(Customer customer, const CustomerEvent& event) {
                        customer.language = e.language;
                        customer.name = e.name;
                        customer.phone = e.phone;
+                       customer.conversation_id = e.conversation_id;
                    },
                    [&](const CustomerChanged& e) {
                        if (e.language) {
@@ -26,17 +29,60 @@ Customer evolve(Customer customer, const CustomerEvent& event) {
                        if (e.name) customer.name = *e.name;
                        if (e.phone) customer.phone = *e.phone;
                        if (e.address) customer.address = *e.address;
+                       if (e.conversation_id) customer.conversation_id = *e.conversation_id;
                    },
                    [&](const CustomerTagged& e) {
                        for (const auto& tag : e.removed) customer.tags.erase(tag);
                        for (const auto& tag : e.added) customer.tags.insert(tag);
                    },
-                   [&](const CustomerConversationStarted& e) {
-                       customer.conversation_id = e.conversation_id;
-                   },
                },
                event);
     return customer;
+}
+
+namespace {
+
+template <class Value>
+void overlay(std::optional<Value>& value, std::optional<Value> newer) {
+    if (newer) value = std::move(newer);
+}
+
+// Whether the fact could take the change in.
+bool joined(CustomerSeen& seen, const CustomerChanged& change) {
+    // A language that a change names was chosen by the customer, and the first sight has no
+    // address.
+    if (change.language || change.address) return false;
+    if (change.name) seen.name = *change.name;
+    if (change.phone) seen.phone = *change.phone;
+    if (change.conversation_id) seen.conversation_id = *change.conversation_id;
+    return true;
+}
+bool joined(CustomerChanged& before, const CustomerChanged& change) {
+    overlay(before.language, change.language);
+    overlay(before.name, change.name);
+    overlay(before.phone, change.phone);
+    overlay(before.address, change.address);
+    overlay(before.conversation_id, change.conversation_id);
+    return true;
+}
+bool joined(CustomerTagged&, const CustomerChanged&) { return false; }
+
+}  // namespace
+
+void add_joined(std::vector<CustomerEvent>& facts, CustomerEvent fact) {
+    const auto* change = std::get_if<CustomerChanged>(&fact);
+    if (change && !facts.empty() &&
+        std::visit([&](auto& before) { return joined(before, *change); }, facts.back()))
+        return;
+    facts.push_back(std::move(fact));
+}
+
+CustomerChanged conversation_began(const CustomerId& customer_id,
+                                   const ConversationId& conversation_id) {
+    CustomerChanged changed;
+    changed.customer_id = customer_id;
+    changed.conversation_id = conversation_id;
+    return changed;
 }
 
 std::vector<Problem> check(const Customer& customer, const TagCustomer& command) {

@@ -17,6 +17,7 @@ struct CustomerSeen {
     std::string language;
     std::string name;
     std::string phone;
+    ConversationId conversation_id{};  // that began with it
     bool operator==(const CustomerSeen&) const = default;
 };
 // Absent fields stay as they were. A language is here only when the customer chose it by a LANG
@@ -27,6 +28,7 @@ struct CustomerChanged {
     std::optional<std::string> name;
     std::optional<std::string> phone;
     std::optional<std::string> address;
+    std::optional<ConversationId> conversation_id{};  // a new one began
     bool operator==(const CustomerChanged&) const = default;
 };
 struct CustomerTagged {
@@ -35,13 +37,7 @@ struct CustomerTagged {
     std::vector<std::string> removed;
     bool operator==(const CustomerTagged&) const = default;
 };
-struct CustomerConversationStarted {
-    CustomerId customer_id;
-    ConversationId conversation_id;
-    bool operator==(const CustomerConversationStarted&) const = default;
-};
-using CustomerEvent =
-    std::variant<CustomerSeen, CustomerChanged, CustomerTagged, CustomerConversationStarted>;
+using CustomerEvent = std::variant<CustomerSeen, CustomerChanged, CustomerTagged>;
 
 struct Customer {
     CustomerId id;  // empty: never seen
@@ -57,6 +53,14 @@ struct Customer {
     bool operator==(const Customer&) const = default;
 };
 Customer evolve(Customer customer, const CustomerEvent& event);
+
+// Adds what happened to the customer. A change becomes a part of the fact before it where that fact
+// can hold it, so that one append says one thing of a customer. The customer that the facts lead to
+// is the same.
+void add_joined(std::vector<CustomerEvent>& facts, CustomerEvent fact);
+// A new conversation with this customer began.
+CustomerChanged conversation_began(const CustomerId& customer_id,
+                                   const ConversationId& conversation_id);
 
 inline constexpr std::size_t kCustomerNameMax = 100;
 inline constexpr std::size_t kTagsMax = 50;

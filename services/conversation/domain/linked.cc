@@ -68,17 +68,14 @@ void open_copy(CarriedOver& out, const Conversation& from, const Conversation& p
 void introduce(CarriedOver& out, const Customer& younger, const Customer& older,
                const CustomerId& older_id) {
     if (!older.exists())
-        out.customer_events.emplace_back(CustomerSeen{.customer_id = older_id,
-                                                      .language = younger.language,
-                                                      .name = younger.name,
-                                                      .phone = younger.phone});
-    CustomerChanged changed;
-    changed.customer_id = older_id;
+        add_joined(out.customer_events, CustomerSeen{.customer_id = older_id,
+                                                     .language = younger.language,
+                                                     .name = younger.name,
+                                                     .phone = younger.phone});
+    auto changed = conversation_began(older_id, out.conversation_id);
     if (older.address.empty() && !younger.address.empty()) changed.address = younger.address;
     if (younger.language_chosen && !older.language_chosen) changed.language = younger.language;
-    if (changed.address || changed.language) out.customer_events.emplace_back(std::move(changed));
-    out.customer_events.emplace_back(CustomerConversationStarted{
-        .customer_id = older_id, .conversation_id = out.conversation_id});
+    add_joined(out.customer_events, std::move(changed));
 }
 
 }  // namespace

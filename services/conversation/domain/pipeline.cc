@@ -100,8 +100,7 @@ void open_conversation(Turn& turn) {
                            .flow_version = flow.version,
                            .language = language,
                            .previous_conversation_id = turn.previous.id}});
-    turn.emit(CustomerEvent{CustomerConversationStarted{
-        .customer_id = turn.in.customer_id, .conversation_id = turn.new_conversation_id}});
+    turn.emit(CustomerEvent{conversation_began(turn.in.customer_id, turn.new_conversation_id)});
 }
 
 // "Sarit Centre, Karuna Road", else "-1.261111, 36.802222".

@@ -92,7 +92,7 @@ struct Turn {
     }
     void emit(CustomerEvent event) {
         customer = evolve(std::move(customer), event);
-        customer_events.push_back(std::move(event));
+        add_joined(customer_events, std::move(event));
     }
 };
 

@@ -20,7 +20,7 @@ public:
     void add(DialogueFact fact) override { add_event(std::move(fact)); }
     void add(ShopFact fact) override { add_event(std::move(fact)); }
     void add_customer(CustomerEvent fact) override {
-        step_.customer_events.push_back(std::move(fact));
+        add_joined(step_.customer_events, std::move(fact));
     }
 
     void expect_answer() override {

@@ -33,6 +33,21 @@ InboundId answered_inbound(const std::string& idempotency_key) {
     return InboundId(idempotency_key.substr(kPrefix.size(), end - kPrefix.size()));
 }
 
+// The first transition of a turn that ends what waits for an answer; a later one finds nothing
+// left.
+std::optional<Fact> end_of_dialogue(const Recorded& event) {
+    const ConversationId conversation_id(event.stream.key);
+    const auto turn = parsed<conversation::DialogueTurn>(event);
+    for (const auto& step : turn.steps()) {
+        const auto to = step.conversation_advanced().to_state();
+        if (to == conversation::CONVERSATION_STATE_CLOSED)
+            return ConversationClosed{.conversation_id = conversation_id};
+        if (to == conversation::CONVERSATION_STATE_ESCALATED)
+            return ConversationEscalated{.conversation_id = conversation_id};
+    }
+    return std::nullopt;
+}
+
 // A command on a customer's lane, with room for as many parts as one may have.
 eventlog::Command command_for(const std::string& tenant, const CustomerId& customer_id) {
     eventlog::Command command;
@@ -214,15 +229,10 @@ void Reactor::react(const Recorded& event, Turn& turn) {
         plan.language = m.language();
         plan.text = m.personal().text();
         schedule(std::move(plan), nullptr, turn);
-    } else if (is<conversation::ConversationAdvanced>(event)) {
-        const auto m = parsed<conversation::ConversationAdvanced>(event);
+    } else if (is<conversation::DialogueTurn>(event)) {
         // The event does not name the customer; the key of its lane does.
         const CustomerId customer(event.meta.routing.key);
-        const ConversationId conversation_id(event.stream.key);
-        if (m.to_state() == conversation::CONVERSATION_STATE_CLOSED)
-            end(ConversationClosed{.conversation_id = conversation_id}, tenant, customer, turn);
-        else if (m.to_state() == conversation::CONVERSATION_STATE_ESCALATED)
-            end(ConversationEscalated{.conversation_id = conversation_id}, tenant, customer, turn);
+        if (const auto fact = end_of_dialogue(event)) end(*fact, tenant, customer, turn);
     } else if (is<payment::IntentPaid>(event)) {
         const auto m = parsed<payment::IntentPaid>(event);
         end(CustomerPaid{.conversation_id = ConversationId(m.conversation_id())}, tenant,

@@ -14,7 +14,7 @@
 //   gateway       MessageReceived        ends the tasks that waited for the customer's answer
 //   conversation  ReplyRequested         the bot asked: a gentle follow-up, and no older one
 //                 FollowUpRequested      a flow's wish
-//                 ConversationAdvanced   ends tasks of a closed or escalated conversation
+//                 DialogueTurn           ends tasks of a closed or escalated conversation
 //   payment       IntentPaid             ends tasks that waited for the money
 namespace flowstack::followup {
 

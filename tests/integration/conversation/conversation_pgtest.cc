@@ -95,6 +95,46 @@ TEST_F(Walk, APurchaseGoesThroughTheLanesAndTheShelfAgrees) {
     EXPECT_EQ(all<v1::ConversationOpened>().size(), 2u);
 }
 
+// A row costs the database, the relay, the bus and every reader: a step of a dialogue is one, and
+// what others act on is one each.
+TEST_F(Walk, ATurnIsOneRowWhateverItsSteps) {
+    using Rows = std::vector<std::string>;
+    std::size_t seen = 0;
+    const auto added = [&] {
+        const auto rows = rows_of("amina");
+        const Rows fresh(rows.begin() + static_cast<std::ptrdiff_t>(seen), rows.end());
+        seen = rows.size();
+        return fresh;
+    };
+    writes("amina", "Hi");
+    EXPECT_EQ(added(), (Rows{"DialogueTurn", "ReplyRequested", "CustomerSeen"}));
+    taps("amina", "View Products");
+    EXPECT_EQ(added(), (Rows{"DialogueTurn", "ReplyRequested"}));
+    taps("amina", "Coffee");
+    EXPECT_EQ(added(), (Rows{"DialogueTurn", "ReplyRequested"}));
+    writes("amina", "3");
+    EXPECT_EQ(added(), (Rows{"DialogueTurn", "ReplyRequested"}));
+    writes("amina", "Moi Avenue");
+    EXPECT_EQ(added(), (Rows{"DialogueTurn", "ReplyRequested", "CustomerChanged"}));
+    taps("amina", "M-Pesa");
+    consume();
+    EXPECT_EQ(added(), (Rows{"DialogueTurn", "StockRequested", "CheckoutRequested"}));
+    const auto checkout = all<v1::CheckoutRequested>().at(0);
+    starts(checkout, 75'000);
+    EXPECT_EQ(added(), (Rows{"DialogueTurn", "ReplyRequested"}));
+    pays(checkout, 75'000);
+    EXPECT_EQ(added(), (Rows{"DialogueTurn", "ReservationEndRequested", "ReplyRequested"}));
+    writes("amina", "Hi again");
+    EXPECT_EQ(added(), (Rows{"DialogueTurn", "ReplyRequested", "CustomerChanged"}));
+    // The same address again is no news of the customer.
+    taps("amina", "View Products");
+    taps("amina", "Coffee");
+    writes("amina", "1");
+    added();
+    writes("amina", "Moi Avenue");
+    EXPECT_EQ(added(), (Rows{"DialogueTurn", "ReplyRequested"}));
+}
+
 TEST_F(Walk, OfTwoChatsOneGetsTheLastItems) {
     orders("amina", "6");
     orders("juma", "4");
@@ -196,6 +236,8 @@ TEST_F(Walk, WhereTheTenantSaysWaitTheNextOrderHoldsNoStockUntilThePaymentIsClea
         starts(checkout, 25'000);
         auto unclear = about<payment::v1::PaymentNeedsPerson>(checkout);
         unclear.set_reason(payment::v1::PERSON_NEEDED_REASON_OUTCOME_UNKNOWN);
+        unclear.mutable_amount()->set_minor_units(25'000);
+        unclear.mutable_amount()->set_currency_code("KES");
         payment_says(unclear);
         const auto before = product("coffee").reserved();
         const auto orders_again = [&] {
@@ -441,8 +483,8 @@ struct Replica {
           reactor(books, tenants, content, alarms, RateLimit{}),
           consumption(store, with_own(std::move(sources)),
                       {.consumer = "conversation",
-                       .head_compare_ms = seconds{1},
-                       .idle_cursor_ms = milliseconds{50}}) {
+                       .head_compare_every = seconds{1},
+                       .idle_cursor_after = milliseconds{50}}) {
         consumption.react([this](const auto& event, auto& turn) { reactor.react(event, turn); });
         consumption.project(project);
     }
@@ -494,7 +536,7 @@ TEST_F(Walk, TwoHundredChatsAreAnsweredInOrderWhateverTheBusRepeatsAndWhoeverOwn
             return session
                 .query(
                     "select count(*) from events where type = "
-                    "'flowstack.conversation.v1.CustomerSpoke'")
+                    "'flowstack.conversation.v1.DialogueTurn'")
                 .int8(0, 0);
         });
     };
@@ -550,10 +592,13 @@ TEST_F(Walk, TwoHundredChatsAreAnsweredInOrderWhateverTheBusRepeatsAndWhoeverOwn
     };
     for (int lane = 0; lane < kLanes; ++lane)
         for (const auto& event : whole_lane(lane)) {
-            if (event.type == v1::CustomerSpoke::descriptor()->full_name()) {
-                v1::CustomerSpoke m;
+            if (event.type == v1::DialogueTurn::descriptor()->full_name()) {
+                v1::DialogueTurn m;
                 ASSERT_TRUE(m.ParseFromString(event.payload));
-                heard_of[event.meta.routing.key].push_back(m.inbound_id());
+                for (const auto& step : m.steps())
+                    if (step.has_customer_spoke())
+                        heard_of[event.meta.routing.key].push_back(
+                            step.customer_spoke().inbound_id());
             } else if (event.type == v1::ReplyRequested::descriptor()->full_name()) {
                 v1::ReplyRequested m;
                 ASSERT_TRUE(m.ParseFromString(event.payload));

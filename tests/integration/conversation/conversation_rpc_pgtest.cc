@@ -377,12 +377,20 @@ TEST_F(DoorsOf, TheHistorySaysWhoSaidWhatAndWhy) {
         call<v1::ConversationService>(&v1::ConversationService::Stub::ListHistory, request, page),
         kOk);
     std::string in, out;
+    std::vector<std::string> lines;
     for (const auto& entry : page.entries()) {
+        lines.push_back(std::to_string(entry.version()) + "." + std::to_string(entry.step()) + " " +
+                        entry.type().substr(entry.type().rfind('.') + 1));
         if (entry.direction() == "in") in = entry.text();
         if (entry.direction() == "out") out = entry.text();
         EXPECT_THAT(entry.caused_by(), HasSubstr("gateway/"));
     }
     EXPECT_EQ(in, "Hi");
+    // The steps of the turn, each a line, and then what it asked for.
+    EXPECT_EQ(lines, (std::vector<std::string>{"1.1 ConversationOpened", "1.2 CustomerSpoke",
+                                               "1.3 ConversationAdvanced", "1.4 NodeEntered",
+                                               "1.5 NodeEntered", "1.6 ConversationAdvanced",
+                                               "2.1 ReplyRequested"}));
     EXPECT_THAT(out, HasSubstr("[View Products]"));
     request.set_page_size(2);
     ASSERT_EQ(
@@ -393,8 +401,20 @@ TEST_F(DoorsOf, TheHistorySaysWhoSaidWhatAndWhy) {
     ASSERT_EQ(
         call<v1::ConversationService>(&v1::ConversationService::Stub::ListHistory, request, page),
         kOk);
-    EXPECT_EQ(page.entries(0).version(), 3);
-    request.set_page_token("3");
+    // A page may begin in the middle of a turn.
+    std::vector<std::string> paged(lines.begin(), lines.begin() + 2);
+    while (true) {
+        for (const auto& entry : page.entries())
+            paged.push_back(std::to_string(entry.version()) + "." + std::to_string(entry.step()) +
+                            " " + entry.type().substr(entry.type().rfind('.') + 1));
+        if (page.next_page_token().empty()) break;
+        request.set_page_token(page.next_page_token());
+        ASSERT_EQ(call<v1::ConversationService>(&v1::ConversationService::Stub::ListHistory,
+                                                request, page),
+                  kOk);
+    }
+    EXPECT_EQ(paged, lines);
+    request.set_page_token("1/3");
     EXPECT_EQ(
         call<v1::ConversationService>(&v1::ConversationService::Stub::ListHistory, request, page),
         common::v1::ERROR_REASON_PAGE_TOKEN_INVALID);

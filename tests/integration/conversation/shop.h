@@ -5,6 +5,7 @@
 
 #include "common/core/clock.h"
 #include "common/eventlog/consumption.h"
+#include "common/eventlog/payload.h"
 #include "common/observability/metrics.h"
 #include "common/rpc/channel.h"
 #include "common/rpc/server.h"
@@ -164,15 +165,37 @@ protected:
             for (auto& event : store.read_lane(lane, 1, 0, 10'000)) all.push_back(std::move(event));
         return all;
     }
+    // Events of this type, and steps of turns.
     template <class Message>
     std::vector<Message> all() {
         std::vector<Message> found;
-        for (const auto& event : events())
+        for (const auto& event : events()) {
             if (event.type == Message::descriptor()->full_name()) {
                 found.emplace_back();
                 EXPECT_TRUE(found.back().ParseFromString(event.payload));
+            } else if (eventlog::is<v1::DialogueTurn>(event)) {
+                const auto turn = eventlog::parsed<v1::DialogueTurn>(event);
+                for (const auto& step : turn.steps())
+                    if (const auto* part = part_of(step, Message::descriptor()))
+                        found.emplace_back().CopyFrom(*part);
             }
+        }
         return found;
+    }
+    static const google::protobuf::Message* part_of(const v1::TurnStep& step,
+                                                    const google::protobuf::Descriptor* type) {
+        const auto& reflection = *step.GetReflection();
+        const auto* part = reflection.GetOneofFieldDescriptor(
+            step, v1::TurnStep::descriptor()->FindOneofByName("step"));
+        return part && part->message_type() == type ? &reflection.GetMessage(step, part) : nullptr;
+    }
+    // The short types of the rows that this customer's lane has of them, in their order.
+    std::vector<std::string> rows_of(const std::string& who) {
+        std::vector<std::string> types;
+        for (const auto& event : events())
+            if (event.meta.routing == customer(who))
+                types.push_back(event.type.substr(event.type.rfind('.') + 1));
+        return types;
     }
     std::vector<v1::ReplyRequested> replies(const std::string& who) {
         auto found = all<v1::ReplyRequested>();
@@ -223,8 +246,8 @@ protected:
                                        {"followup", followup},
                                        {"conversation", eventlog::own_source(store)}},
                                       {.consumer = "conversation",
-                                       .head_compare_ms = milliseconds{0},
-                                       .idle_cursor_ms = milliseconds{0}}};
+                                       .head_compare_every = milliseconds{0},
+                                       .idle_cursor_after = milliseconds{0}}};
     ManualClock clock{kNoon};
     IdSource ids{clock};
     rpc::Server door{{.deadline_required = true}};

@@ -89,8 +89,9 @@ protected:
         conversation->happened({"duka", "conversation", "conversation-1"}, customer(), m, at);
     }
     void advanced(conversation::v1::ConversationState to, Time at) {
-        conversation::v1::ConversationAdvanced m;
-        m.set_to_state(to);
+        conversation::v1::DialogueTurn m;
+        m.add_steps()->mutable_customer_spoke()->set_inbound_id("wamid");
+        m.add_steps()->mutable_conversation_advanced()->set_to_state(to);
         conversation->happened({"duka", "conversation", "conversation-1"}, customer(), m, at);
     }
     void suspended() {

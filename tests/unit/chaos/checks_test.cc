@@ -120,9 +120,14 @@ public:
         received.set_provider_message_id(wamid);
         received.set_customer_id(kCustomer);
         add("gateway", "inbound", wamid, received);
-        conversation::v1::CustomerSpoke spoke;
-        spoke.set_inbound_id(wamid);
-        add("conversation", "conversation", "talk", spoke);
+        add("conversation", "conversation", "talk", heard(wamid));
+    }
+
+    static conversation::v1::DialogueTurn heard(const std::string& wamid) {
+        conversation::v1::DialogueTurn turn;
+        turn.add_steps()->mutable_customer_spoke()->set_inbound_id(wamid);
+        turn.add_steps()->mutable_node_entered()->set_node("welcome");
+        return turn;
     }
 
     gateway::v1::MessageQueued queued_as(const std::string& id, const std::string& origin,
@@ -395,15 +400,13 @@ TEST(Checks, SeeAnInboundMessageThatIsLostOrTwice) {
     }
     {
         World world;
-        world.forget("CustomerSpoke", 1);
+        world.forget("DialogueTurn", 1);
         EXPECT_THAT(found_by(world, "each inbound once"),
                     Contains(HasSubstr("in-2 was heard by conversation 0 times")));
     }
     {
         World world;
-        conversation::v1::CustomerSpoke spoke;
-        spoke.set_inbound_id("in-1");
-        world.add("conversation", "conversation", "talk", spoke);
+        world.add("conversation", "conversation", "talk", World::heard("in-1"));
         EXPECT_THAT(found_by(world, "each inbound once"),
                     Contains(HasSubstr("in-1 was heard by conversation 2 times")));
     }
@@ -494,7 +497,7 @@ TEST(Checks, SeeRepliesThatOvertookEachOther) {
 
 TEST(Checks, SeeInboundMessagesHeardInAnotherOrder) {
     World world;
-    std::swap(world.event("CustomerSpoke", 0).payload, world.event("CustomerSpoke", 1).payload);
+    std::swap(world.event("DialogueTurn", 0).payload, world.event("DialogueTurn", 1).payload);
     EXPECT_THAT(found_by(world, "replies of a chat in order"),
                 Contains(HasSubstr("in-1 was heard after a later message")));
 }

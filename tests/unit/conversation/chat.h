@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "services/conversation/adapters/codec.h"
 #include "services/conversation/adapters/flow_json.h"
 #include "services/conversation/domain/trades/shop/placing.h"
 
@@ -263,6 +264,12 @@ private:
     }
 
     std::vector<std::string> keep(const std::vector<Event>& facts) {
+        // The log keeps the same conversation.
+        stored_.resize(conversations.size());
+        for (const auto& event : encode(facts, now))
+            stored_.back() = ConversationCodec::evolve(std::move(stored_.back()), event.type,
+                                                       event.payload, event.occurred_at);
+        EXPECT_EQ(static_cast<const Conversation&>(stored_.back()), conversations.back());
         std::vector<std::string> replies;
         for (const auto& fact : facts) {
             events.push_back(fact);
@@ -272,6 +279,7 @@ private:
         return replies;
     }
 
+    std::deque<ConversationCodec::State> stored_;  // as conversations, from what is stored
     std::string subject_id_;
     std::optional<Inbound::Place> place_;
     Packs packs_;

@@ -153,6 +153,39 @@ TEST(Customer, TagsAreGivenAndTakenOnce) {
     EXPECT_EQ(check(c, TagCustomer{{""}, {}}).at(0).field, "add[0]");
 }
 
+// One append says one thing of a customer where it can, and means the same.
+TEST(Customer, WhatOneAppendSaysIsOneFactWhereOneCanHoldIt) {
+    const CustomerId id("cu1");
+    const CustomerSeen seen{
+        .customer_id = id, .language = "en", .name = "Amina", .phone = "+254700000000"};
+    CustomerChanged named, chose, lives;
+    named.customer_id = chose.customer_id = lives.customer_id = id;
+    named.name = "Amina W.";
+    chose.language = "sw";
+    lives.address = "Moi Avenue";
+    const auto began = conversation_began(id, ConversationId("c1"));
+    const CustomerTagged tagged{.customer_id = id, .added = {"vip"}, .removed = {}};
+    const std::vector<std::pair<std::vector<CustomerEvent>, std::size_t>> appends{
+        {{seen, began}, 1},
+        {{seen, began, named}, 1},
+        // The language of a first sight is not one that the customer chose.
+        {{seen, chose}, 2},
+        {{seen, began, chose, lives, named}, 2},
+        {{seen, tagged, began}, 3},
+    };
+    for (const auto& [facts, rows] : appends) {
+        std::vector<CustomerEvent> joined;
+        Customer apart, together;
+        for (const auto& fact : facts) {
+            apart = evolve(apart, fact);
+            add_joined(joined, fact);
+        }
+        for (const auto& fact : joined) together = evolve(together, fact);
+        EXPECT_EQ(joined.size(), rows);
+        EXPECT_EQ(together, apart);
+    }
+}
+
 // ---- Two customers that are one person
 
 const CustomerId kOld("old");

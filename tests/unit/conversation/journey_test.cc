@@ -463,10 +463,7 @@ TEST(Journey, AReceiptIsSentAlsoWhenAPersonTookOver) {
     Ordered chat;
     chat.stock_is_there();
     chat.payment_starts();
-    const auto escalated = decide(chat.now_in(), Escalate{"customer is angry"});
-    ASSERT_TRUE(escalated.accepted());
-    for (const auto& event : escalated.events())
-        chat.conversations.back() = evolve(chat.conversations.back(), event);
+    chat.person(Escalate{"customer is angry"});
     EXPECT_THAT(chat.payment_pays(50'000), ElementsAre(HasSubstr("Payment received")));
     EXPECT_EQ(chat.state(), "ESCALATED");
 }
@@ -495,9 +492,7 @@ TEST(Journey, WhatSoldOutMeanwhileIsToldAndTheListComesAgain) {
 TEST(Journey, StockThatNobodyWaitsForAnyMoreIsGivenBack) {
     Ordered chat;
     const auto reservation = chat.last<StockRequested>().reservation_id;
-    const auto escalated = decide(chat.now_in(), Escalate{"help"});
-    for (const auto& event : escalated.events())
-        chat.conversations.back() = evolve(chat.conversations.back(), event);
+    chat.person(Escalate{"help"});
     chat.hears(StockAnswered{.reservation_id = ReservationId(reservation),
                              .reserved = true,
                              .product_id = "",

@@ -230,9 +230,7 @@ TEST(Placing, IsRefusedWhileAPaymentRunsAndWhileAPersonTalks) {
 
     Chat other;
     other.says("hi");
-    const auto escalated = decide(other.now_in(), Escalate{"asked for"});
-    for (const auto& event : escalated.events())
-        other.conversations.back() = evolve(other.conversations.back(), event);
+    other.person(Escalate{"asked for"});
     EXPECT_EQ(std::get<PlaceRejection>(other.places("o1", "soap", 1)), PlaceRejection::with_person);
     EXPECT_THAT(other.now_in().shop.waiting_orders, IsEmpty());
 }
@@ -252,9 +250,7 @@ TEST(Placing, ASleepingConversationWakesAndAKnownNameStays) {
 TEST(Placing, APersonWhoTookOverMeanwhileStillSeesTheOfferGo) {
     Chat chat;
     chat.places("o1", "coffee", 1);
-    const auto escalated = decide(chat.now_in(), Escalate{"asked for"});
-    for (const auto& event : escalated.events())
-        chat.conversations.back() = evolve(chat.conversations.back(), event);
+    chat.person(Escalate{"asked for"});
     EXPECT_THAT(chat.order_is_made("o1"), ElementsAre(HasSubstr("ORD-o1")));
     EXPECT_EQ(chat.state(), "ESCALATED");
 }

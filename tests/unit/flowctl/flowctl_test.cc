@@ -12,6 +12,7 @@
 #include "common/text/width.h"
 #include "flowstack/campaign/v1/campaign_events.pb.h"
 #include "flowstack/common/v1/error_reason.pb.h"
+#include "flowstack/conversation/v1/conversation_events.pb.h"
 #include "flowstack/payment/v1/intent_events.pb.h"
 #include "tools/flowctl/auditor.h"
 #include "tools/flowctl/causes.h"
@@ -19,6 +20,7 @@
 #include "tools/flowctl/names.h"
 #include "tools/flowctl/output.h"
 #include "tools/flowctl/payload.h"
+#include "tools/stack/logs.h"
 
 namespace flowstack::flowctl {
 namespace {
@@ -173,6 +175,34 @@ TEST(Payload, IsToldInAFewWordsAndWholeAsJson) {
     EXPECT_THAT(event_json(event), HasSubstr(R"("receipt":"TKLEFK8C1V")"));
     EXPECT_EQ(place(event), "payment/1/1");
     EXPECT_EQ(stream(event), "demo/intent/i-1");
+}
+
+TEST(Payload, ATurnsStepsAreALineEachWithTheirWords) {
+    conversation::v1::DialogueTurn turn;
+    auto& spoke = *turn.add_steps()->mutable_customer_spoke();
+    spoke.set_kind(conversation::v1::SPOKEN_KIND_TEXT);
+    spoke.set_outcome(conversation::v1::SPOKEN_OUTCOME_ANSWERED);
+    auto& moved = *turn.add_steps()->mutable_conversation_advanced();
+    moved.set_from_state(conversation::v1::CONVERSATION_STATE_NEW_LEAD);
+    moved.set_to_state(conversation::v1::CONVERSATION_STATE_ENGAGED);
+    turn.add_steps()->set_event_of_its_own(true);
+    turn.add_steps()->mutable_variable_captured()->set_name("address");
+    turn.add_steps()->mutable_unclear_items_changed()->add_items()->set_quantity(3);
+    for (const auto* words : {"Hi", "Moi Avenue", "blorps"})
+        turn.mutable_personal()->add_words(words);
+    auto event = paid();
+    event.set_type(turn.GetTypeName());
+    event.set_payload(turn.SerializeAsString());
+    const std::vector<std::string> lines{
+        "CustomerSpoke: Hi · text · answered", "ConversationAdvanced: new_lead → engaged",
+        "VariableCaptured: address · Moi Avenue", "UnclearItemsChanged: blorps"};
+    EXPECT_EQ(steps(event), lines);
+    EXPECT_EQ(summary(event), lines[0] + " | " + lines[1] + " | " + lines[2] + " | " + lines[3]);
+    EXPECT_TRUE(steps(paid()).empty());
+    EXPECT_EQ(stack::facts_in(event),
+              (std::vector<std::string>{"CustomerSpoke", "ConversationAdvanced", "VariableCaptured",
+                                        "UnclearItemsChanged"}));
+    EXPECT_EQ(stack::facts_in(paid()), std::vector<std::string>{"IntentPaid"});
 }
 
 TEST(Payload, OfAnUnknownTypeIsShownAsItIs) {

@@ -23,7 +23,7 @@ TEST(Width, IsThatOfATerminal) {
 TEST(Width, OfATablesCellIsExact) {
     EXPECT_EQ(in_columns("Ann", 5), "Ann  ");
     EXPECT_EQ(in_columns("Ann 👋", 8), "Ann 👋  ");
-    EXPECT_EQ(in_columns("CustomerConversationStarted", 10), "CustomerC…");
+    EXPECT_EQ(in_columns("ReservationEndRequested", 10), "Reservati…");
     EXPECT_EQ(in_columns("李小龙", 4), "李… ");
     EXPECT_EQ(in_columns("Zoe\u0308 Ann", 4), "Zoe\u0308…");
     EXPECT_EQ(in_columns("Ann", 0), "");

@@ -199,7 +199,7 @@ void Answers::answer(const Ask& ask) {
 
 void Answers::take_answer(const Ask& ask, const std::string& value) {
     flow_.capture(ask.variable, value);
-    if (ask.variable == variable::kAddress && !value.empty()) {
+    if (ask.variable == variable::kAddress && !value.empty() && value != flow_.customer().address) {
         CustomerChanged changed;
         changed.customer_id = dialogue().customer_id;
         changed.address = value;

@@ -162,6 +162,7 @@ struct SentChoices {
     MessageId message_id;
     std::string template_key;
     std::vector<Tap> taps;
+    bool operator==(const SentChoices&) const = default;
 };
 inline constexpr std::size_t kSentChoicesMax = 20;
 
@@ -194,6 +195,7 @@ struct Dialogue {
         const auto found = variables.find(name);
         return found == variables.end() ? std::string{} : found->second;
     }
+    bool operator==(const Dialogue&) const = default;
 };
 
 // Each moves the state along, and throws CorruptStream if no rule could have produced the fact

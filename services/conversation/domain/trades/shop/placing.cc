@@ -21,7 +21,7 @@ public:
     }
     void emit(CustomerEvent event) {
         customer_ = evolve(std::move(customer_), event);
-        placed_.customer_events.push_back(std::move(event));
+        add_joined(placed_.customer_events, std::move(event));
     }
 
     void open(const PlaceOrder& command, const TenantFacts& tenant, const FlowAt& flow) {
@@ -35,8 +35,7 @@ public:
         know(command, opened.language);
         conversation_ = {};
         emit(Event{opened});
-        emit(CustomerEvent{CustomerConversationStarted{
-            .customer_id = command.customer_id, .conversation_id = command.new_conversation_id}});
+        emit(CustomerEvent{conversation_began(command.customer_id, command.new_conversation_id)});
         placed_.opened = true;
     }
 

@@ -50,6 +50,7 @@ struct EarlierOrder {
     OrderId id;
     std::vector<CartLine> lines;
     std::string address;
+    bool operator==(const EarlierOrder&) const = default;
 };
 inline constexpr std::size_t kEarlierOrdersMax = 10;
 
@@ -65,6 +66,7 @@ struct KnownPayment {
         if (!intent.empty() && !intent_id.empty()) return intent == intent_id;
         return !order.empty() && order == order_id;
     }
+    bool operator==(const KnownPayment&) const = default;
 };
 inline constexpr std::size_t kKnownPaymentsMax = 20;
 
@@ -111,6 +113,7 @@ struct ShopState {
     }
     // Nothing has come of what the customer said so far.
     bool is_untouched() const { return cart.empty() && order_id.empty(); }
+    bool operator==(const ShopState&) const = default;
 };
 
 // Each moves the shop's state along, and the dialogue's where a fact empties a variable. Throws
