@@ -39,9 +39,9 @@ ResourceName parse_name(std::string_view name, std::string_view collection,
     return {std::string(tenant), std::string(id)};
 }
 
-std::string parse_parent(std::string_view parent) {
+std::string parse_parent(std::string_view parent, const std::string& field) {
     if (!parent.starts_with(kTenants) || !good_id(parent.substr(kTenants.size())))
-        throw invalid_field("parent", "must be tenants/{tenant}");
+        throw invalid_field(field, "must be tenants/{tenant}");
     return std::string(parent.substr(kTenants.size()));
 }
 

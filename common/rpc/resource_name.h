@@ -22,7 +22,7 @@ std::string resource_name(std::string_view tenant, std::string_view collection,
 // Takes a name apart. Throws FIELD_INVALID that names `field` and says the form.
 ResourceName parse_name(std::string_view name, std::string_view collection,
                         const std::string& field = "name");
-// The tenant in "tenants/{tenant}". Throws FIELD_INVALID.
-std::string parse_parent(std::string_view parent);
+// The tenant in "tenants/{tenant}". Throws FIELD_INVALID that names `field`.
+std::string parse_parent(std::string_view parent, const std::string& field = "parent");
 
 }  // namespace flowstack::rpc

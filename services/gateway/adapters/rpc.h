@@ -65,10 +65,7 @@ std::vector<NamedService> make_message_services(const Doors& doors);
 
 // ---- Shared by the services' files.
 
-// "tenants/{tenant}" and "tenants/{tenant}/<collection>/{id}"; NOT_FOUND for everything else.
-std::string tenant_in(const std::string& name);
 using rpc::ResourceName;
-ResourceName name_in(const std::string& name, std::string_view collection);
 
 // What a request makes, once (common/service/one_effect.h).
 service::OneEffect one_effect(const Doors& doors, const rpc::Call& call, const std::string& method,

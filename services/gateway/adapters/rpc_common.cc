@@ -7,23 +7,6 @@
 
 namespace flowstack::gateway {
 
-std::string tenant_in(const std::string& name) {
-    constexpr std::string_view kPrefix = "tenants/";
-    if (!name.starts_with(kPrefix)) throw rpc::not_found(name);
-    auto tenant = name.substr(kPrefix.size());
-    if (tenant.empty() || tenant.find('/') != std::string::npos) throw rpc::not_found(name);
-    return tenant;
-}
-
-ResourceName name_in(const std::string& name, std::string_view collection) {
-    const auto middle = "/" + std::string(collection) + "/";
-    const auto at = name.find(middle);
-    if (at == std::string::npos) throw rpc::not_found(name);
-    ResourceName found{tenant_in(name.substr(0, at)), name.substr(at + middle.size())};
-    if (found.id.empty() || found.id.find('/') != std::string::npos) throw rpc::not_found(name);
-    return found;
-}
-
 std::string actor_of(const rpc::Call&) { return rpc::caller().actor; }
 
 rpc::Failure refused_fields(const std::vector<FieldError>& faults, const std::string& prefix) {

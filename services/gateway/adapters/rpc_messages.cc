@@ -142,7 +142,7 @@ public:
                                    const v1::GetMessageRequest* request,
                                    v1::Message* response) override {
         return doors_.rpc.unary(context, [=, this](rpc::Call&) {
-            show(name_in(request->name(), "messages"), *response);
+            show(rpc::parse_name(request->name(), "messages"), *response);
         });
     }
     ServerUnaryReactor* ListMessages(CallbackServerContext* context,
@@ -154,7 +154,7 @@ public:
             const bool by_origin = !request->origin_id().empty();
             response->set_next_page_token(service::list<v1::Message>(
                 doors_.read_model, *request,
-                {.tenant = tenant_in(request->parent()),
+                {.tenant = rpc::parse_parent(request->parent()),
                  .kind = by_origin ? "origin_message" : "message",
                  .parent = by_origin ? request->origin_id() : request->customer_id(),
                  .state = request->state()},
@@ -173,7 +173,7 @@ public:
         return doors_.rpc.unary(context, [=, this](rpc::Call&) {
             response->set_next_page_token(service::list<v1::Message>(
                 doors_.read_model, *request,
-                {.tenant = tenant_in(request->parent()), .kind = "dead_letter"},
+                {.tenant = rpc::parse_parent(request->parent()), .kind = "dead_letter"},
                 [&](v1::Message message) { *response->add_messages() = std::move(message); }));
         });
     }
@@ -227,7 +227,7 @@ private:
     }
 
     void send(rpc::Call& call, const v1::SendMessageRequest& request, v1::Message& response) {
-        const auto tenant = tenant_in(request.parent());
+        const auto tenant = rpc::parse_parent(request.parent());
         check_tenant(doors_, tenant);
         const bool by_customer_id = !request.customer_id().empty();
         if (by_customer_id == !request.to().empty())
@@ -293,7 +293,7 @@ private:
 
     void send_batch(rpc::Call& call, const v1::SendMessagesRequest& request,
                     v1::SendMessagesResponse& response) {
-        const auto tenant = tenant_in(request.parent());
+        const auto tenant = rpc::parse_parent(request.parent());
         check_tenant(doors_, tenant);
         if (request.items_size() == 0 || request.items_size() > kBatchMax)
             throw rpc::invalid_field("items", "must be 1 to 500");
@@ -384,7 +384,7 @@ private:
     // What waits is what the queue says, not what a read model has heard of.
     void cancel(rpc::Call& call, const v1::CancelMessagesRequest& request,
                 v1::CancelMessagesResponse& response) {
-        const auto tenant = tenant_in(request.parent());
+        const auto tenant = rpc::parse_parent(request.parent());
         check_tenant(doors_, tenant);
         if (request.origin().id().empty())
             throw rpc::invalid_field("origin.id", "must not be empty");
@@ -446,7 +446,7 @@ private:
     template <class Request>
     void change(rpc::Call& call, const Request& request, const std::string& method,
                 const MessageCommand& wanted, v1::Message& response) {
-        const auto name = name_in(request.name(), "messages");
+        const auto name = rpc::parse_name(request.name(), "messages");
         auto effect = one_effect(doors_, call, method, name.tenant, request.request_id(), request);
         effect.run([&]() -> std::optional<Command> {
             const auto folded = fold_message(folds_, name);
@@ -480,7 +480,7 @@ public:
                                    const v1::GetContactRequest* request,
                                    v1::Contact* response) override {
         return doors_.rpc.unary(context, [=, this](rpc::Call&) {
-            show(name_in(request->name(), "contacts"), *response);
+            show(rpc::parse_name(request->name(), "contacts"), *response);
         });
     }
     ServerUnaryReactor* ListContacts(CallbackServerContext* context,
@@ -489,7 +489,7 @@ public:
         return doors_.rpc.unary(context, [=, this](rpc::Call&) {
             response->set_next_page_token(service::list<v1::Contact>(
                 doors_.read_model, *request,
-                {.tenant = tenant_in(request->parent()),
+                {.tenant = rpc::parse_parent(request->parent()),
                  .kind = "contact",
                  .parent = one_spelling(request->phone())},
                 [&](v1::Contact contact) { *response->add_contacts() = std::move(contact); }));
@@ -522,7 +522,7 @@ private:
     }
 
     void resolve(rpc::Call& call, const v1::ResolveContactRequest& request, v1::Contact& response) {
-        const auto tenant = tenant_in(request.parent());
+        const auto tenant = rpc::parse_parent(request.parent());
         check_tenant(doors_, tenant);
         const auto phone =
             request.phone().starts_with('+') ? phone_from_digits(request.phone()) : std::string();

@@ -161,7 +161,7 @@ public:
                                   const v1::GetTenantRequest* request,
                                   v1::Tenant* response) override {
         return doors_.rpc.unary(context, [=, this](rpc::Call&) {
-            show_tenant(doors_, tenant_in(request->name()), *response);
+            show_tenant(doors_, rpc::parse_parent(request->name(), "name"), *response);
         });
     }
     ServerUnaryReactor* ListTenants(CallbackServerContext* context,
@@ -259,7 +259,7 @@ private:
 
     void update(rpc::Call& call, const v1::UpdateTenantSettingsRequest& request,
                 v1::Tenant& response) {
-        const auto tenant = tenant_in(request.name());
+        const auto tenant = rpc::parse_parent(request.name(), "name");
         auto effect =
             one_effect(doors_, call, "UpdateTenantSettings", tenant, request.request_id(), request);
         effect.run([&]() -> std::optional<Command> {
@@ -304,7 +304,7 @@ private:
     template <class Request>
     void change(rpc::Call& call, const Request& request, const std::string& method,
                 const TenantCommand& wanted, v1::Tenant& response) {
-        const auto tenant = tenant_in(request.name());
+        const auto tenant = rpc::parse_parent(request.name(), "name");
         auto effect = one_effect(doors_, call, method, tenant, request.request_id(), request);
         effect.run([&]() -> std::optional<Command> {
             const auto folded = fold_tenant(doors_, tenant);
@@ -322,7 +322,7 @@ private:
     }
 
     void create_key(rpc::Call& call, const v1::CreateApiKeyRequest& request, v1::ApiKey& response) {
-        const auto tenant = tenant_in(request.parent());
+        const auto tenant = rpc::parse_parent(request.parent());
         fold_tenant(doors_, tenant);
         auto effect =
             one_effect(doors_, call, "CreateApiKey", tenant, request.request_id(), request);
@@ -343,7 +343,7 @@ private:
     }
 
     void revoke_key(rpc::Call& call, const v1::RevokeApiKeyRequest& request, v1::ApiKey& response) {
-        const auto name = name_in(request.name(), "apiKeys");
+        const auto name = rpc::parse_name(request.name(), "apiKeys");
         eventlog::Folds<ApiKeyCodec> folds(doors_.store, 1);
         auto effect =
             one_effect(doors_, call, "RevokeApiKey", name.tenant, request.request_id(), request);
@@ -386,7 +386,7 @@ public:
                                        const v1::ConnectChannelRequest* request,
                                        v1::Channel* response) override {
         return doors_.rpc.unary(context, [=, this](rpc::Call& call) {
-            const auto tenant = tenant_in(request->parent());
+            const auto tenant = rpc::parse_parent(request->parent());
             fold_tenant(doors_, tenant);
             check_channel_id(request->channel().channel_id(), "channel.channel_id");
             auto effect =
@@ -418,7 +418,7 @@ public:
                                    const v1::GetChannelRequest* request,
                                    v1::Channel* response) override {
         return doors_.rpc.unary(context, [=, this](rpc::Call&) {
-            show_channel(doors_, name_in(request->name(), "channels"), *response);
+            show_channel(doors_, rpc::parse_name(request->name(), "channels"), *response);
         });
     }
     ServerUnaryReactor* ListChannels(CallbackServerContext* context,
@@ -427,7 +427,7 @@ public:
         return doors_.rpc.unary(context, [=, this](rpc::Call&) {
             response->set_next_page_token(service::list<v1::Channel>(
                 doors_.read_model, *request,
-                {.tenant = tenant_in(request->parent()), .kind = "channel"},
+                {.tenant = rpc::parse_parent(request->parent()), .kind = "channel"},
                 [&](v1::Channel channel) { *response->add_channels() = std::move(channel); }));
         });
     }
@@ -435,7 +435,7 @@ public:
                                           const v1::RotateCredentialsRequest* request,
                                           v1::Channel* response) override {
         return doors_.rpc.unary(context, [=, this](rpc::Call& call) {
-            const auto name = name_in(request->name(), "channels");
+            const auto name = rpc::parse_name(request->name(), "channels");
             change(call, *request, "RotateCredentials",
                    gateway::RotateCredentials{
                        sealed(doors_, name.tenant, name.id, request->credentials(), "credentials")},
@@ -447,7 +447,7 @@ public:
                                      v1::Channel* response) override {
         return doors_.rpc.unary(context, [=, this](rpc::Call& call) {
             const auto channel = std::get<KnownChannel>(
-                fold_channel(doors_, name_in(request->name(), "channels")).state);
+                fold_channel(doors_, rpc::parse_name(request->name(), "channels")).state);
             const auto* provider = doors_.providers.find(channel.channel.kind);
             const auto limits =
                 with_defaults(from_proto(request->limits()),
@@ -482,7 +482,7 @@ public:
 
 private:
     void show_dispatch(const std::string& name, v1::ChannelDispatch& out) {
-        const auto channel = name_in(name, "channels");
+        const auto channel = rpc::parse_name(name, "channels");
         fold_channel(doors_, channel);
         const int lane = doors_.store.lane_of(by_channel(channel.id), channel.tenant);
         out.set_name(name);
@@ -532,7 +532,7 @@ private:
     template <class Request>
     void change(rpc::Call& call, const Request& request, const std::string& method,
                 const ChannelCommand& wanted, v1::Channel& response) {
-        const auto name = name_in(request.name(), "channels");
+        const auto name = rpc::parse_name(request.name(), "channels");
         auto effect = one_effect(doors_, call, method, name.tenant, request.request_id(), request);
         effect.run([&]() -> std::optional<Command> {
             const auto folded = fold_channel(doors_, name);

@@ -21,7 +21,8 @@ using grpc::ServerUnaryReactor;
 
 constexpr int kPageDefault = 50;
 constexpr int kPageMax = 500;
-// A page token is the received and the sent messages' own tokens; a list that is at its end says so.
+// A page token is the received and the sent messages' own tokens; a list that is at its end says
+// so.
 constexpr char kBetween = '~';
 constexpr std::string_view kAtItsEnd = "end";
 
@@ -122,7 +123,7 @@ private:
 
     eventlog::ListPage page(const v1::ListMessageLogRequest& request, const Side& side, int size) {
         return service::page_of(doors_.read_model,
-                                {.tenant = tenant_in(request.parent()),
+                                {.tenant = rpc::parse_parent(request.parent()),
                                  .kind = side.kind,
                                  .parent = request.customer_id()},
                                 size, side.token);

@@ -137,7 +137,8 @@ public:
 private:
     RawWebhook named(const std::string& name) {
         constexpr std::string_view kPrefix = "webhooks/";
-        if (!name.starts_with(kPrefix)) throw rpc::not_found(name);
+        if (!name.starts_with(kPrefix) || name.size() == kPrefix.size())
+            throw rpc::invalid_field("name", "must be webhooks/{lane}-{position}");
         const auto place = two_numbers(std::string_view(name).substr(kPrefix.size()));
         auto webhook = place ? webhooks_.get(place->first, place->second) : std::nullopt;
         if (!webhook) throw rpc::not_found(name);

@@ -1039,7 +1039,13 @@ TEST_F(WebhookService, ListsGetsAndRereadsWhatCameForANumberThatNobodyHad) {
 
 TEST_F(WebhookService, RefusesNamesAndRangesThatCannotBe) {
     using common::v1::ERROR_REASON_FIELD_INVALID;
-    for (const auto* name : {"webhooks/", "webhooks/0", "webhooks/9-1", "webhooks/0-99", "0-1"}) {
+    for (const auto* name : {"webhooks/", "0-1", ""}) {
+        get(name);
+        ASSERT_TRUE(failure) << name;
+        EXPECT_EQ(failure->reason, ERROR_REASON_FIELD_INVALID) << name;
+        EXPECT_EQ(failure->fields.at(0).field, "name") << name;
+    }
+    for (const auto* name : {"webhooks/0", "webhooks/9-1", "webhooks/0-99"}) {
         get(name);
         ASSERT_TRUE(failure) << name;
         EXPECT_EQ(failure->code, grpc::StatusCode::NOT_FOUND) << name;
@@ -1190,6 +1196,44 @@ TEST_F(ChannelsRpc, AreRefusedByTheFieldThatTheirProviderCannotUse) {
     EXPECT_FALSE(registered("one", spec("META_CLOUD", "106540352242922", "no such app")));
     EXPECT_EQ(refused_field(), "channel.app_id");
     EXPECT_TRUE(registered("one", spec("META_CLOUD", "106540352242922", "app1")));
+}
+
+// A name that is no name at all is a fault of the request; only what has the form of a name can be
+// unknown.
+TEST_F(ChannelsRpc, AndTenantsAreAskedForByNamesOfTheirForm) {
+    const auto asked = [&](const auto& stub, auto method, auto request, const std::string& name) {
+        request.set_name(name);
+        grpc::ClientContext context;
+        rpc::set_timeout(context, 20s);
+        if constexpr (std::is_same_v<decltype(request), v1::GetTenantRequest>) {
+            v1::Tenant tenant;
+            failure = rpc::failure_of(std::invoke(method, *stub, &context, request, &tenant));
+        } else {
+            v1::Channel channel;
+            failure = rpc::failure_of(std::invoke(method, *stub, &context, request, &channel));
+        }
+        return failure ? failure->reason : common::v1::ERROR_REASON_UNSPECIFIED;
+    };
+    const auto channel = [&](const std::string& name) {
+        return asked(channels, &v1::ChannelService::Stub::GetChannel, v1::GetChannelRequest(),
+                     name);
+    };
+    const auto tenant = [&](const std::string& name) {
+        return asked(tenants, &v1::TenantService::Stub::GetTenant, v1::GetTenantRequest(), name);
+    };
+    for (const auto* name : {"", "duka", "tenants/duka", "tenants/duka/channels/",
+                             "tenants/duka/channel/ch1", "tenants/duka/channels/ch1/more"}) {
+        EXPECT_EQ(channel(name), common::v1::ERROR_REASON_FIELD_INVALID) << name;
+        EXPECT_EQ(refused_field(), "name") << name;
+    }
+    for (const auto* name : {"", "duka", "tenants/", "tenants/duka/channels/ch1"}) {
+        EXPECT_EQ(tenant(name), common::v1::ERROR_REASON_FIELD_INVALID) << name;
+        EXPECT_EQ(refused_field(), "name") << name;
+    }
+    EXPECT_EQ(channel("tenants/duka/channels/none"), common::v1::ERROR_REASON_NOT_FOUND);
+    EXPECT_EQ(tenant("tenants/nobody"), common::v1::ERROR_REASON_NOT_FOUND);
+    EXPECT_EQ(channel("tenants/duka/channels/ch1"), common::v1::ERROR_REASON_UNSPECIFIED);
+    EXPECT_EQ(tenant("tenants/duka"), common::v1::ERROR_REASON_UNSPECIFIED);
 }
 
 // A provider of 200 lines with a wire and a signature of its own, in both directions.

@@ -33,6 +33,12 @@ TEST(ResourceName, OfAnotherFormNamesTheFieldAndTheForm) {
     EXPECT_EQ(refused("tenants/duka/orders/" + std::string(kResourceIdBytesMax, 'x')), "taken");
     for (const auto& parent : {"", "tenants/", "tenants/duka/", "duka", "tenants/duka/orders/o1"})
         EXPECT_THROW(parse_parent(parent), Failure) << parent;
+    try {
+        parse_parent("duka", "name");
+        FAIL() << "taken";
+    } catch (const Failure& failure) {
+        EXPECT_EQ(failure.fields.at(0).field, "name");
+    }
 }
 
 TEST(Timestamp, KeepsMicrosecondsAlsoBefore1970) {
