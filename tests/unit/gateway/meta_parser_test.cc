@@ -116,9 +116,13 @@ TEST(MetaParser, ReadsAPinWithAndWithoutAName) {
     const auto named = typed(
         R"("type":"location","location":{"address":"Kenyatta Ave","latitude":-1.2864,"longitude":36.8172,"name":"Philz"})");
     EXPECT_EQ(named.inbound, InboundKind::location);
-    EXPECT_EQ(named.location, (Location{-1.2864, 36.8172, "Philz", "Kenyatta Ave"}));
+    EXPECT_EQ(named.location, (Location{.latitude = -1.2864,
+                                        .longitude = 36.8172,
+                                        .name = "Philz",
+                                        .address = "Kenyatta Ave"}));
     const auto bare = typed(R"("type":"location","location":{"latitude":-1,"longitude":36.5})");
-    EXPECT_EQ(bare.location, (Location{-1, 36.5, "", ""}));
+    EXPECT_EQ(bare.location,
+              (Location{.latitude = -1, .longitude = 36.5, .name = "", .address = ""}));
     EXPECT_EQ(bare.text, "");
 }
 

@@ -14,11 +14,11 @@ Outcome outcome_of(const http::ClientResult& result) {
         case http::ClientResult::Outcome::answered:
             return read_send_answer(result.response.status, result.response.body);
         case http::ClientResult::Outcome::not_sent:
-            return NotSent{"not sent: " + result.error};
+            return NotSent{.reason = "not sent: " + result.error};
         case http::ClientResult::Outcome::unknown:
             break;
     }
-    return Lost{result.error};
+    return Lost{.reason = result.error};
 }
 
 bool refused_as_unauthorised(const Outcome& outcome) {

@@ -55,8 +55,11 @@ static_assert(std::ranges::is_sorted(kLines, {}, &Line::code));
 SendError classified(std::int64_t code, std::string title, std::string details) {
     const auto line = std::ranges::lower_bound(kLines, code, {}, &Line::code);
     const bool known = line != kLines.end() && line->code == code;
-    return {known ? line->error_class : rejected, std::to_string(code), std::move(title),
-            std::move(details), known ? line->retry_after : 0s};
+    return {.error_class = known ? line->error_class : rejected,
+            .code = std::to_string(code),
+            .title = std::move(title),
+            .details = std::move(details),
+            .retry_after = known ? line->retry_after : 0s};
 }
 
 }  // namespace flowstack::gateway::meta

@@ -244,8 +244,10 @@ void read_words(WebhookElement& out, std::string_view type, const dom::element& 
             out.text = cut(text_at(body, "caption"));
             break;
         case InboundKind::location:
-            out.location = Location{number_at(body, "latitude"), number_at(body, "longitude"),
-                                    cut(text_at(body, "name")), cut(text_at(body, "address"))};
+            out.location = Location{.latitude = number_at(body, "latitude"),
+                                    .longitude = number_at(body, "longitude"),
+                                    .name = cut(text_at(body, "name")),
+                                    .address = cut(text_at(body, "address"))};
             out.text = out.location->name;
             break;
         case InboundKind::reaction:
