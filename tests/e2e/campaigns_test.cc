@@ -89,12 +89,12 @@ TEST_F(Speaking, StopInTheMiddleOfABroadcastEndsItForThatCustomerAtOnce) {
         if (type == "ConsentChanged") {
             gateway::v1::ConsentChanged consent;
             ASSERT_TRUE(consent.ParseFromString(event.payload()));
-            if (!consent.granted() && consent.purpose() == "marketing")
+            if (!consent.granted() && consent.purpose() == gateway::v1::MESSAGE_PURPOSE_MARKETING)
                 stopped_us[consent.customer_id()] = event.recorded_at_us();
         } else if (type == "MessageQueued") {
             gateway::v1::MessageQueued queued;
             ASSERT_TRUE(queued.ParseFromString(event.payload()));
-            if (queued.origin().kind() == "campaign")
+            if (queued.origin().kind() == gateway::v1::MESSAGE_ORIGIN_KIND_CAMPAIGN)
                 customer_of[event.key()] = queued.customer_id();
         } else if (type == "SendAttempted" && customer_of.contains(event.key())) {
             const auto stopped = stopped_us.find(customer_of[event.key()]);

@@ -171,7 +171,7 @@ protected:
         return std::ranges::all_of(wanted, [&](const auto& type) { return types.contains(type); });
     }
     // The last message of this origin that was queued, "" when there is none.
-    std::string message_of(const ShopSpec& shop, const std::string& kind) {
+    std::string message_of(const ShopSpec& shop, gateway::v1::MessageOriginKind kind) {
         std::string id;
         for (const auto& event : events_of(stack.api(), "gateway", shop.tenant)) {
             gateway::v1::MessageQueued queued;
@@ -219,7 +219,7 @@ TEST_F(Replicas, LanesSpreadAndACustomerBuysThroughAllOfThem) {
         if (short_type(event.type()) == "IntentPaid") payment = event.key();
     EXPECT_TRUE(holds(why(shop, "payments/" + payment),
                       {"WebhookReceived", "MessageReceived", "IntentCreated", "IntentPaid"}));
-    const auto receipt = message_of(shop, "reply");
+    const auto receipt = message_of(shop, gateway::v1::MESSAGE_ORIGIN_KIND_REPLY);
     EXPECT_TRUE(eventually([&] {
         return holds(why(shop, "messages/" + receipt),
                      {"CallbackReceived", "IntentPaid", "ReplyRequested", "MessageQueued",
@@ -303,7 +303,7 @@ TEST_F(Replicas, OneDispatcherAChannelKeepsTheNumbersLimitAndLetsRepliesOvertake
     for (std::size_t from = 0; from < customers.size(); from += 300) {
         gateway::v1::SendMessagesRequest request;
         request.set_parent("tenants/" + shop.tenant);
-        request.mutable_origin()->set_kind("api");
+        request.mutable_origin()->set_kind(gateway::v1::MESSAGE_ORIGIN_KIND_API);
         request.mutable_origin()->set_id("0193f0a0-0000-7000-8000-000000000001");
         request.set_purpose("marketing");
         for (auto i = from; i < std::min(customers.size(), from + 300); ++i) {
@@ -343,7 +343,8 @@ TEST_F(Replicas, OneDispatcherAChannelKeepsTheNumbersLimitAndLetsRepliesOvertake
     for (const auto& event : events_of(stack.api(), "gateway", shop.tenant)) {
         gateway::v1::MessageQueued queued;
         if (short_type(event.type()) == "MessageQueued" &&
-            queued.ParseFromString(event.payload()) && queued.origin().kind() == "reply")
+            queued.ParseFromString(event.payload()) &&
+            queued.origin().kind() == gateway::v1::MESSAGE_ORIGIN_KIND_REPLY)
             queued_us.push_back(event.recorded_at_us());
     }
     ASSERT_GE(queued_us.size(), sent_us.size());
@@ -530,11 +531,13 @@ TEST_F(Replicas, AReplicaThatStoodStillDoesNothingTwice) {
     EXPECT_GE(wished().size() + static_cast<std::size_t>(metrics.unknown()), people.size())
         << metrics.DebugString();
     expect_right(shop);
-    EXPECT_TRUE(holds(why(shop, "messages/" + message_of(shop, "campaign")),
-                      {"SendAsked", "MessageQueued", "SendAttempted", "StatusReported"}));
-    EXPECT_TRUE(holds(why(shop, "messages/" + message_of(shop, "follow_up")),
-                      {"WebhookReceived", "MessageReceived", "TaskScheduled", "TaskFired",
-                       "MessageQueued", "SendAttempted"}));
+    EXPECT_TRUE(
+        holds(why(shop, "messages/" + message_of(shop, gateway::v1::MESSAGE_ORIGIN_KIND_CAMPAIGN)),
+              {"SendAsked", "MessageQueued", "SendAttempted", "StatusReported"}));
+    EXPECT_TRUE(
+        holds(why(shop, "messages/" + message_of(shop, gateway::v1::MESSAGE_ORIGIN_KIND_FOLLOW_UP)),
+              {"WebhookReceived", "MessageReceived", "TaskScheduled", "TaskFired", "MessageQueued",
+               "SendAttempted"}));
 }
 
 TEST_F(Replicas, FlowctlSaysWhoDoesWhatAndOperatesIt) {

@@ -180,16 +180,16 @@ private:
     }
 
     static gateway::Outcome outcome_of(const http::ClientResult& result) {
+        using namespace gateway;
         if (result.outcome == http::ClientResult::Outcome::not_sent)
-            return gateway::NotSent{result.error};
+            return NotSent{.reason = result.error};
         const std::string_view body = result.response.body;
         auto fields = echo::fields_of(body.substr(0, body.find('\n')));
         fields.resize(3);
-        if (fields[0] == "taken") return gateway::Accepted{fields[1]};
-        if (fields[0] != "refused") return gateway::Lost{"no answer: " + result.error};
-        const auto error_class =
-            fields[1] == "pass" ? gateway::ErrorClass::unauthorised : gateway::ErrorClass::rejected;
-        return gateway::Refused{{error_class, fields[1], fields[2], "", {}}};
+        if (fields[0] == "taken") return Accepted{ProviderMessageId(fields[1])};
+        if (fields[0] != "refused") return Lost{.reason = "no answer: " + result.error};
+        const auto why = fields[1] == "pass" ? ErrorClass::unauthorised : ErrorClass::rejected;
+        return Refused{{.error_class = why, .code = fields[1], .title = fields[2], .details = ""}};
     }
 
     http::Client& client_;

@@ -451,12 +451,12 @@ Check consent(const Facts& facts) {
         if (event.service != "gateway") continue;
         if (event.short_type() == "ConsentChanged") {
             const auto change = decode<gateway::v1::ConsentChanged>(event);
-            if (change.purpose() == "marketing")
+            if (change.purpose() == gateway::v1::MESSAGE_PURPOSE_MARKETING)
                 refused[name_of(event.tenant, change.customer_id())] = !change.granted();
         } else if (event.short_type() == "SendAttempted") {
             const auto message = messages.find(event.key);
-            if (message == messages.end() ||
-                message->second.queued_as.preconditions().purpose() != "marketing")
+            if (message == messages.end() || message->second.queued_as.preconditions().purpose() !=
+                                                 gateway::v1::MESSAGE_PURPOSE_MARKETING)
                 continue;
             find.looked();
             if (refused[name_of(event.tenant, message->second.customer)])
@@ -736,7 +736,8 @@ Check campaigns(const Facts& facts) {
     std::map<std::string, std::map<std::string, int>> times;
     for (const auto& [id, lines_of] : accepted_by_message(facts)) {
         const auto message = messages.find(id);
-        if (message == messages.end() || message->second.queued_as.origin().kind() != "campaign")
+        if (message == messages.end() ||
+            message->second.queued_as.origin().kind() != gateway::v1::MESSAGE_ORIGIN_KIND_CAMPAIGN)
             continue;
         const auto& origin = message->second.queued_as.origin();
         sent_to[origin.id()].insert(message->second.customer);

@@ -56,7 +56,8 @@ std::optional<RecordedEvent> webhook_of(stack::Api& api, const RecordedEvent& ev
 std::optional<RecordedEvent> asked_by_campaign(stack::Api& api, const RecordedEvent& event) {
     gateway::v1::MessageQueued queued;
     if (event.type() != gateway::v1::MessageQueued::descriptor()->full_name() ||
-        !queued.ParseFromString(event.payload()) || queued.origin().kind() != "campaign")
+        !queued.ParseFromString(event.payload()) ||
+        queued.origin().kind() != gateway::v1::MESSAGE_ORIGIN_KIND_CAMPAIGN)
         return std::nullopt;
     const auto shard = stack::stream_of(api, "campaign", event.tenant(), "audience_shard",
                                         queued.origin().id() + ":" + std::to_string(event.lane()));

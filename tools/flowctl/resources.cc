@@ -265,6 +265,10 @@ int show_history(Context& context, const std::string& name, int limit) {
 
 // --- Messages.
 
+std::string origin_of(const gateway::v1::Message& m) {
+    return word(gateway::v1::MessageOriginKind_Name(m.origin().kind()), "MESSAGE_ORIGIN_KIND_");
+}
+
 Sheet messages_sheet() {
     return Sheet({{"MESSAGE"},
                   {"STATE"},
@@ -277,7 +281,7 @@ Sheet messages_sheet() {
 void add_message(Sheet& sheet, const gateway::v1::Message& m) {
     auto reason = m.reason();
     if (!m.error().code().empty()) reason += (reason.empty() ? "" : " ") + m.error().code();
-    sheet.add({m.message_id(), m.state(), reason, m.to(), m.origin().kind(), text_of(m.content()),
+    sheet.add({m.message_id(), m.state(), reason, m.to(), origin_of(m), text_of(m.content()),
                when(m.create_time())},
               json_of(m));
 }
@@ -309,7 +313,7 @@ int get_message(Context& context, const std::string& name) {
                  {"to", m.to()},
                  {"customer", m.customer_id()},
                  {"channel", m.channel_id()},
-                 {"asked for by", m.origin().kind() + " " + m.origin().id()},
+                 {"asked for by", origin_of(m) + " " + m.origin().id()},
                  {"text", text_of(m.content())},
                  {"attempts", std::to_string(m.attempts())},
                  {"provider's id", m.provider_message_id()},

@@ -21,7 +21,7 @@ public:
         gateway::SendMessagesRequest request;
         request.set_parent(rpc::tenant_name(batch.tenant));
         request.set_channel_id(batch.channel_id);
-        request.mutable_origin()->set_kind("campaign");
+        request.mutable_origin()->set_kind(gateway::MESSAGE_ORIGIN_KIND_CAMPAIGN);
         request.mutable_origin()->set_id(batch.campaign_id);
         request.set_purpose(batch.purpose);
         // A free text may only go into an open window. Asking anyway would cost the number its
@@ -52,7 +52,7 @@ public:
                  const std::string& reason) override {
         gateway::CancelMessagesRequest request;
         request.set_parent(rpc::tenant_name(tenant));
-        request.mutable_origin()->set_kind("campaign");
+        request.mutable_origin()->set_kind(gateway::MESSAGE_ORIGIN_KIND_CAMPAIGN);
         request.mutable_origin()->set_id(campaign_id);
         request.set_reason(reason);
         grpc::ClientContext context;

@@ -27,7 +27,9 @@ using service::document;
 namespace conversation = flowstack::conversation::v1;
 namespace gateway = flowstack::gateway::v1;
 
-bool of_campaign(const gateway::MessageOrigin& origin) { return origin.kind() == "campaign"; }
+bool of_campaign(const gateway::MessageOrigin& origin) {
+    return origin.kind() == gateway::MESSAGE_ORIGIN_KIND_CAMPAIGN;
+}
 
 template <class Change>
 void change_contact(const std::string& customer_id, const Recorded& event, Turn& turn,
@@ -41,7 +43,7 @@ void change_contact(const std::string& customer_id, const Recorded& event, Turn&
 }
 
 void note_phone(v1::ContactView& view, const gateway::Identity& identity) {
-    if (identity.kind() == "phone") view.set_phone(identity.value());
+    if (identity.kind() == gateway::IDENTITY_KIND_PHONE) view.set_phone(identity.value());
 }
 
 void project_gateway(const Recorded& event, Turn& turn) {
@@ -63,8 +65,10 @@ void project_gateway(const Recorded& event, Turn& turn) {
     } else if (is<gateway::ConsentChanged>(event)) {
         const auto m = parsed<gateway::ConsentChanged>(event);
         change_contact(m.customer_id(), event, turn, [&](v1::ContactView& view) {
-            if (m.purpose() == "marketing") view.set_marketing_refused(!m.granted());
-            if (m.purpose() == "utility") view.set_utility_refused(!m.granted());
+            if (m.purpose() == gateway::MESSAGE_PURPOSE_MARKETING)
+                view.set_marketing_refused(!m.granted());
+            if (m.purpose() == gateway::MESSAGE_PURPOSE_UTILITY)
+                view.set_utility_refused(!m.granted());
         });
     } else if (is<gateway::ContactsLinked>(event)) {
         // Two contacts are one person: a refusal by either holds.

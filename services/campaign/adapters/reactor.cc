@@ -19,7 +19,23 @@ using eventlog::Recorded;
 using eventlog::Turn;
 namespace gateway = flowstack::gateway::v1;
 
-bool of_campaign(const gateway::MessageOrigin& origin) { return origin.kind() == "campaign"; }
+bool of_campaign(const gateway::MessageOrigin& origin) {
+    return origin.kind() == gateway::MESSAGE_ORIGIN_KIND_CAMPAIGN;
+}
+
+// As a recipient's reason.
+std::string word_of(gateway::SuppressionReason reason) {
+    switch (reason) {
+        case gateway::SUPPRESSION_REASON_OPTED_OUT:
+            return "opted_out";
+        case gateway::SUPPRESSION_REASON_WINDOW_CLOSED:
+            return "window_closed";
+        case gateway::SUPPRESSION_REASON_ANSWERED:
+            return "answered";
+        default:
+            return "";
+    }
+}
 
 // A provider's error as a reason: its code tells more than its words.
 std::string reason_of(const std::string& code, const std::string& text) {
@@ -94,7 +110,7 @@ void Reactor::react(const Recorded& event, Turn& turn) {
         about(m.origin(), Disposition::unknown, m.reason());
     } else if (is<gateway::MessageSuppressed>(event)) {
         const auto m = parsed<gateway::MessageSuppressed>(event);
-        about(m.origin(), Disposition::suppressed, m.reason());
+        about(m.origin(), Disposition::suppressed, word_of(m.reason()));
     } else if (is<gateway::StatusReported>(event)) {
         const auto m = parsed<gateway::StatusReported>(event);
         const auto state = reported_state(m.status());
@@ -116,7 +132,9 @@ void Reactor::react(const Recorded& event, Turn& turn) {
         const auto m = parsed<gateway::MessageReceived>(event);
         // STOP and START are about consent, and the provider's news about a customer are no word of
         // theirs: counting them as replies would flatter the campaign.
-        if (!m.consent_change().empty() || m.kind() == gateway::INBOUND_KIND_SYSTEM) return;
+        if (m.consent_change() != gateway::CONSENT_CHANGE_UNSPECIFIED ||
+            m.kind() == gateway::INBOUND_KIND_SYSTEM)
+            return;
         const auto found = turn.get(event.stream.tenant, kContactDocument, m.customer_id());
         if (!found) return;
         const auto contact = parsed<v1::ContactView>(found->body);

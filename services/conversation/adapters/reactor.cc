@@ -125,7 +125,8 @@ void Reactor::on_message(const Recorded& event, LogTurn& log_turn) {
     in.text = m.personal().text();
     in.profile_name = m.personal().profile_name();
     in.phone = m.personal().phone();
-    in.consent_change = m.consent_change();
+    if (m.consent_change() != gateway::v1::CONSENT_CHANGE_UNSPECIFIED)
+        in.consent_change = gateway::v1::ConsentChange_Name(m.consent_change());
     in.sent_at = event.occurred_at;
     in.received_at = event.recorded_at;
     in.subject_id = m.subject_provider_message_id();

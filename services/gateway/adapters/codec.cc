@@ -19,6 +19,41 @@ constexpr auto wire_values(Consent) {
                       std::pair{Consent::refused, v1::CONSENT_STATE_REFUSED}};
 }
 
+constexpr auto wire_values(IdentityKind) {
+    return std::array{std::pair{IdentityKind::phone, v1::IDENTITY_KIND_PHONE},
+                      std::pair{IdentityKind::bsuid, v1::IDENTITY_KIND_BSUID}};
+}
+
+constexpr auto wire_values(Purpose) {
+    return std::array{std::pair{Purpose::marketing, v1::MESSAGE_PURPOSE_MARKETING},
+                      std::pair{Purpose::utility, v1::MESSAGE_PURPOSE_UTILITY},
+                      std::pair{Purpose::service, v1::MESSAGE_PURPOSE_SERVICE}};
+}
+
+constexpr auto wire_values(ConsentSource) {
+    return std::array{
+        std::pair{ConsentSource::keyword, v1::CONSENT_SOURCE_KEYWORD},
+        std::pair{ConsentSource::template_button, v1::CONSENT_SOURCE_TEMPLATE_BUTTON},
+        std::pair{ConsentSource::button, v1::CONSENT_SOURCE_BUTTON},
+        std::pair{ConsentSource::list_row, v1::CONSENT_SOURCE_LIST_ROW},
+        std::pair{ConsentSource::user_preferences, v1::CONSENT_SOURCE_USER_PREFERENCES},
+        std::pair{ConsentSource::provider_refusal, v1::CONSENT_SOURCE_PROVIDER_REFUSAL}};
+}
+
+constexpr auto wire_values(OriginKind) {
+    return std::array{std::pair{OriginKind::reply, v1::MESSAGE_ORIGIN_KIND_REPLY},
+                      std::pair{OriginKind::follow_up, v1::MESSAGE_ORIGIN_KIND_FOLLOW_UP},
+                      std::pair{OriginKind::agent, v1::MESSAGE_ORIGIN_KIND_AGENT},
+                      std::pair{OriginKind::campaign, v1::MESSAGE_ORIGIN_KIND_CAMPAIGN},
+                      std::pair{OriginKind::api, v1::MESSAGE_ORIGIN_KIND_API}};
+}
+
+constexpr auto wire_values(Suppression) {
+    return std::array{std::pair{Suppression::opted_out, v1::SUPPRESSION_REASON_OPTED_OUT},
+                      std::pair{Suppression::window_closed, v1::SUPPRESSION_REASON_WINDOW_CLOSED},
+                      std::pair{Suppression::answered, v1::SUPPRESSION_REASON_ANSWERED}};
+}
+
 constexpr auto wire_values(ErrorClass) {
     return std::array{
         std::pair{ErrorClass::none, v1::SEND_ERROR_CLASS_UNSPECIFIED},
@@ -301,10 +336,15 @@ void to_proto(const TenantSettings& settings, v1::TenantSettings& proto) {
 }
 ChannelLimits from_proto(const v1::ChannelLimits& proto) { return read_part<ChannelLimits>(proto); }
 void to_proto(const ChannelLimits& limits, v1::ChannelLimits& proto) { describe(limits, proto); }
-Origin from_proto(const v1::MessageOrigin& proto) { return read_part<Origin>(proto); }
+std::optional<OriginKind> origin_kind_of(v1::MessageOriginKind kind) {
+    for (const auto& [ours, theirs] : wire_values(OriginKind{}))
+        if (theirs == kind) return ours;
+    return std::nullopt;
+}
 void to_proto(const Origin& origin, v1::MessageOrigin& proto) { describe(origin, proto); }
 SendError from_proto(const v1::SendError& proto) { return read_part<SendError>(proto); }
 void to_proto(const SendError& error, v1::SendError& proto) { describe(error, proto); }
+void to_proto(const Identity& identity, v1::Identity& proto) { describe(identity, proto); }
 
 // ---- The catalogue.
 
@@ -343,32 +383,32 @@ eventlog::StreamName stream(std::string_view tenant, std::string_view category,
 eventlog::StreamName tenant_stream(std::string_view tenant) {
     return stream(tenant, "tenant", tenant);
 }
-eventlog::StreamName api_key_stream(std::string_view tenant, std::string_view key_id) {
-    return stream(tenant, "api_key", key_id);
+eventlog::StreamName api_key_stream(std::string_view tenant, const ApiKeyId& key) {
+    return stream(tenant, "api_key", key.text());
 }
-eventlog::StreamName channel_stream(std::string_view tenant, std::string_view channel) {
-    return stream(tenant, "channel", channel);
+eventlog::StreamName channel_stream(std::string_view tenant, const ChannelId& channel) {
+    return stream(tenant, "channel", channel.text());
 }
-eventlog::StreamName contact_stream(std::string_view tenant, std::string_view customer) {
-    return stream(tenant, "contact", customer);
+eventlog::StreamName contact_stream(std::string_view tenant, const CustomerId& customer) {
+    return stream(tenant, "contact", customer.text());
 }
-eventlog::StreamName inbound_stream(std::string_view tenant, std::string_view id) {
-    return stream(tenant, "inbound", id);
+eventlog::StreamName inbound_stream(std::string_view tenant, const ProviderMessageId& message) {
+    return stream(tenant, "inbound", message.text());
 }
-eventlog::StreamName delivery_stream(std::string_view tenant, std::string_view id) {
-    return stream(tenant, "delivery", id);
+eventlog::StreamName delivery_stream(std::string_view tenant, const ProviderMessageId& message) {
+    return stream(tenant, "delivery", message.text());
 }
-eventlog::StreamName message_stream(std::string_view tenant, std::string_view message_id) {
-    return stream(tenant, "message", message_id);
+eventlog::StreamName message_stream(std::string_view tenant, const MessageId& message) {
+    return stream(tenant, "message", message.text());
 }
-eventlog::Routing by_customer(std::string_view customer) {
-    return {eventlog::RoutingKind::customer, std::string(customer)};
+eventlog::Routing by_customer(const CustomerId& customer) {
+    return {eventlog::RoutingKind::customer, customer.text()};
 }
 eventlog::Routing by_tenant(std::string_view tenant) {
     return {eventlog::RoutingKind::tenant, std::string(tenant)};
 }
-eventlog::Routing by_channel(std::string_view channel) {
-    return {eventlog::RoutingKind::named, std::string(channel)};
+eventlog::Routing by_channel(const ChannelId& channel) {
+    return {eventlog::RoutingKind::named, channel.text()};
 }
 
 }  // namespace flowstack::gateway

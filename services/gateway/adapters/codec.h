@@ -1,5 +1,6 @@
 #pragma once
 
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -19,6 +20,8 @@ class TenantSettings;
 class MessageOrigin;
 class SendError;
 class ChannelLimits;
+class Identity;
+enum MessageOriginKind : int;
 }  // namespace flowstack::gateway::v1
 
 // Between stored events (protobuf, proto/flowstack/gateway/v1) and the rules' structs, in both
@@ -27,7 +30,7 @@ namespace flowstack::gateway {
 
 // Facts of the shell itself: no aggregate decides on them.
 struct ApiKeyState {
-    std::string key_id;
+    ApiKeyId key_id;
     std::string key_sha256;
     std::string name;
     bool revoked = false;
@@ -85,10 +88,12 @@ TenantSettings from_proto(const v1::TenantSettings& proto);
 void to_proto(const TenantSettings& settings, v1::TenantSettings& proto);
 ChannelLimits from_proto(const v1::ChannelLimits& proto);
 void to_proto(const ChannelLimits& limits, v1::ChannelLimits& proto);
-Origin from_proto(const v1::MessageOrigin& proto);
 void to_proto(const Origin& origin, v1::MessageOrigin& proto);
 SendError from_proto(const v1::SendError& proto);
 void to_proto(const SendError& error, v1::SendError& proto);
+void to_proto(const Identity& identity, v1::Identity& proto);
+// Nothing when it says none.
+std::optional<OriginKind> origin_kind_of(v1::MessageOriginKind kind);
 
 // Every event type that gateway writes; docs/events.md is held equal to it.
 const std::vector<std::string>& event_types();
@@ -96,14 +101,14 @@ const std::vector<std::string>& event_types();
 // Names of streams and their routing.
 inline constexpr std::string_view kPlatform = "platform";
 eventlog::StreamName tenant_stream(std::string_view tenant);
-eventlog::StreamName api_key_stream(std::string_view tenant, std::string_view key_id);
-eventlog::StreamName channel_stream(std::string_view tenant, std::string_view channel);
-eventlog::StreamName contact_stream(std::string_view tenant, std::string_view customer);
-eventlog::StreamName inbound_stream(std::string_view tenant, std::string_view provider_message_id);
-eventlog::StreamName delivery_stream(std::string_view tenant, std::string_view provider_message_id);
-eventlog::StreamName message_stream(std::string_view tenant, std::string_view message_id);
-eventlog::Routing by_customer(std::string_view customer);
+eventlog::StreamName api_key_stream(std::string_view tenant, const ApiKeyId& key);
+eventlog::StreamName channel_stream(std::string_view tenant, const ChannelId& channel);
+eventlog::StreamName contact_stream(std::string_view tenant, const CustomerId& customer);
+eventlog::StreamName inbound_stream(std::string_view tenant, const ProviderMessageId& message);
+eventlog::StreamName delivery_stream(std::string_view tenant, const ProviderMessageId& message);
+eventlog::StreamName message_stream(std::string_view tenant, const MessageId& message);
+eventlog::Routing by_customer(const CustomerId& customer);
 eventlog::Routing by_tenant(std::string_view tenant);
-eventlog::Routing by_channel(std::string_view channel);
+eventlog::Routing by_channel(const ChannelId& channel);
 
 }  // namespace flowstack::gateway

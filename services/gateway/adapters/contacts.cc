@@ -7,7 +7,7 @@
 
 namespace flowstack::gateway {
 
-Contacts::Found Contacts::follow(const std::string& tenant, std::string customer_id) {
+Contacts::Found Contacts::follow(const std::string& tenant, CustomerId customer_id) {
     for (int hop = 0; hop < kMergesMax; ++hop) {
         auto folded = folds_.load(contact_stream(tenant, customer_id));
         const auto* merged = std::get_if<MergedContact>(&folded.state);
@@ -20,11 +20,11 @@ Contacts::Found Contacts::follow(const std::string& tenant, std::string customer
 std::optional<Contacts::Found> Contacts::find(const std::string& tenant, const Identity& identity) {
     const auto claim = store_.claim(tenant, kIdentityClaim, keys_.identity_claim(tenant, identity));
     if (!claim) return std::nullopt;
-    return follow(tenant, claim->value);
+    return follow(tenant, CustomerId(claim->value));
 }
 
 std::optional<eventlog::Command> contact_change(const std::string& tenant,
-                                                const std::string& customer_id,
+                                                const CustomerId& customer_id,
                                                 const eventlog::Folded<Contact>& contact,
                                                 const ContactCommand& command, Time at) {
     const auto decision = decide(contact.state, command);
@@ -37,7 +37,7 @@ std::optional<eventlog::Command> contact_change(const std::string& tenant,
     return change;
 }
 
-void Contacts::change(const std::string& tenant, const std::string& customer_id,
+void Contacts::change(const std::string& tenant, const CustomerId& customer_id,
                       const ContactCommand& command, std::string command_id) {
     auto change =
         contact_change(tenant, customer_id, folds_.load(contact_stream(tenant, customer_id)),
@@ -55,17 +55,17 @@ void Contacts::change(const std::string& tenant, const std::string& customer_id,
 // here as well, so that a message never leaves to somebody who had refused under the other
 // identity, and so that the other services learn of the link before they see the message that
 // showed it.
-void Contacts::merge(const std::string& tenant, const std::string& closing,
-                     const std::string& survivor) {
-    change(tenant, closing, MergeInto{survivor}, "merge/" + closing + "/" + survivor);
-    change(tenant, survivor, last_words(contact_stream(tenant, closing)),
-           "link/" + closing + "/" + survivor);
+void Contacts::merge(const std::string& tenant, const CustomerId& closing,
+                     const CustomerId& survivor) {
+    change(tenant, closing, MergeInto{.customer_id = survivor},
+           "merge/" + closing + "/" + survivor);
+    change(tenant, survivor, last_words(tenant, closing), "link/" + closing + "/" + survivor);
 }
 
-LinkMerged Contacts::last_words(const eventlog::StreamName& closed) {
-    LinkMerged link{closed.key, {}, Consent::unasked, Consent::unasked};
+LinkMerged Contacts::last_words(const std::string& tenant, const CustomerId& closed) {
+    LinkMerged link{.customer_id = closed, .identities = {}};
     Contact contact = NoContact{};
-    for (const auto& stored : store_.read_stream(closed)) {
+    for (const auto& stored : store_.read_stream(contact_stream(tenant, closed))) {
         const auto event = decode_contact(stored.type, stored.payload);
         if (std::holds_alternative<ContactMerged>(event)) break;
         contact = evolve(contact, event);
@@ -78,7 +78,7 @@ LinkMerged Contacts::last_words(const eventlog::StreamName& closed) {
     return link;
 }
 
-ContactPlan Contacts::plan(const std::string& tenant, const std::string& channel_id,
+ContactPlan Contacts::plan(const std::string& tenant, const ChannelId& channel_id,
                            const std::vector<Identity>& identities, const std::string& profile_name,
                            const std::optional<ChangeConsent>& consent,
                            const std::vector<Identity>& changed_to) {
@@ -96,8 +96,11 @@ ContactPlan Contacts::plan(const std::string& tenant, const std::string& channel
 
     ContactPlan plan;
     if (customers.empty()) {
-        const auto customer_id = ids_.next().text();
-        SeeContact see{customer_id, channel_id, identities, profile_name};
+        const CustomerId customer_id(ids_.next().text());
+        const SeeContact see{.customer_id = customer_id,
+                             .channel_id = channel_id,
+                             .identities = identities,
+                             .profile_name = profile_name};
         plan.events = decide(Contact{NoContact{}}, see).events();
         Contact contact = NoContact{};
         for (const auto& event : plan.events) contact = evolve(contact, event);
@@ -109,9 +112,10 @@ ContactPlan Contacts::plan(const std::string& tenant, const std::string& channel
                 plan.events.push_back(event);
             }
         };
-        for (const auto& identity : changed_to) more(ReplaceIdentity{identity});
+        for (const auto& identity : changed_to) more(ReplaceIdentity{.identity = identity});
         if (consent) more(*consent);
-        plan.customer = {customer_id, phone_of(std::get<OpenContact>(contact))};
+        plan.customer = {.customer_id = customer_id,
+                         .phone = phone_of(std::get<OpenContact>(contact))};
         plan.part = {contact_stream(tenant, customer_id), eventlog::kCreate,
                      encode_all(plan.events, clock_.now())};
         return plan;
@@ -124,7 +128,7 @@ ContactPlan Contacts::plan(const std::string& tenant, const std::string& channel
 
     // An identity that a merged contact holds stays claimed by it and forwards; only new ones are
     // added here.
-    AddIdentities add{{}, profile_name};
+    AddIdentities add{.identities = {}, .profile_name = profile_name};
     for (const auto& identity : identities)
         if (!store_.claim(tenant, kIdentityClaim, keys_.identity_claim(tenant, identity)))
             add.identities.push_back(identity);
@@ -142,7 +146,8 @@ ContactPlan Contacts::plan(const std::string& tenant, const std::string& channel
         // What another contact claims and forwards cannot be claimed again here.
         const auto claim =
             store_.claim(tenant, kIdentityClaim, keys_.identity_claim(tenant, identity));
-        if (!claim || claim->value == survivor.customer_id) apply(ReplaceIdentity{identity});
+        if (!claim || survivor.customer_id == claim->value)
+            apply(ReplaceIdentity{.identity = identity});
     }
     if (consent) apply(*consent);
 
@@ -150,8 +155,8 @@ ContactPlan Contacts::plan(const std::string& tenant, const std::string& channel
                      ? phone_of(std::get<OpenContact>(contact))
                      : std::string();
     for (const auto& identity : identities)
-        if (phone.empty() && identity.kind == kPhone) phone = identity.value;
-    plan.customer = {survivor.customer_id, phone};
+        if (phone.empty() && identity.kind == IdentityKind::phone) phone = identity.value;
+    plan.customer = {.customer_id = survivor.customer_id, .phone = phone};
     if (!plan.events.empty())
         plan.part = {contact_stream(tenant, survivor.customer_id), survivor.contact.expected(),
                      encode_all(plan.events, clock_.now())};

@@ -24,7 +24,7 @@ struct ContactPlan {
 // What this command changes in a contact as it was read: a command without an id. Nothing when it
 // is refused or changes nothing.
 std::optional<eventlog::Command> contact_change(const std::string& tenant,
-                                                const std::string& customer_id,
+                                                const CustomerId& customer_id,
                                                 const eventlog::Folded<Contact>& contact,
                                                 const ContactCommand& command, Time at);
 
@@ -38,29 +38,29 @@ public:
     // takes over what it was known by and what it refused, here and now. `changed_to`: what the
     // customer is known by from now on.
     // The plan may be out of date when it is appended: a refused append plans again.
-    ContactPlan plan(const std::string& tenant, const std::string& channel_id,
+    ContactPlan plan(const std::string& tenant, const ChannelId& channel_id,
                      const std::vector<Identity>& identities, const std::string& profile_name,
                      const std::optional<ChangeConsent>& consent = std::nullopt,
                      const std::vector<Identity>& changed_to = {});
 
     // The contact, following merges. The state is NoContact when there is none.
     struct Found {
-        std::string customer_id;
+        CustomerId customer_id;
         eventlog::Folded<Contact> contact;
     };
-    Found follow(const std::string& tenant, std::string customer_id);
+    Found follow(const std::string& tenant, CustomerId customer_id);
     // The same of whom the identity names; nothing when nobody has it.
     std::optional<Found> find(const std::string& tenant, const Identity& identity);
 
     // What a contact that closed was known by and had consented to, up to its end.
-    LinkMerged last_words(const eventlog::StreamName& closed);
+    LinkMerged last_words(const std::string& tenant, const CustomerId& closed);
 
     eventlog::Folds<ContactCodec>& folds() { return folds_; }
 
 private:
     // Closes `closing` and tells the survivor what it was known by and had refused.
-    void merge(const std::string& tenant, const std::string& closing, const std::string& survivor);
-    void change(const std::string& tenant, const std::string& customer_id,
+    void merge(const std::string& tenant, const CustomerId& closing, const CustomerId& survivor);
+    void change(const std::string& tenant, const CustomerId& customer_id,
                 const ContactCommand& command, std::string command_id);
 
     eventlog::Store& store_;

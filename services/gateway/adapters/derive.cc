@@ -48,7 +48,7 @@ struct Deriver {
     int lanes;
     const DerivedKeys* keys;
 
-    int channel_lane(const std::string& tenant, const std::string& channel) const {
+    int channel_lane(const std::string& tenant, const ChannelId& channel) const {
         return eventlog::lane_of(by_channel(channel), tenant, lanes);
     }
 
@@ -77,7 +77,7 @@ struct Deriver {
     }
 
     void claim_channel(const std::string& tenant, const std::string& kind,
-                       const std::string& external_id, const std::string& channel_id,
+                       const ExternalChannelId& external_id, const ChannelId& channel_id,
                        eventlog::Derived& out) const {
         out.claims.push_back({"", std::string(kChannelClaim), channel_claim_key(kind, external_id),
                               tenant, channel_stream(tenant, channel_id)});
@@ -85,7 +85,7 @@ struct Deriver {
 
     void contact(const eventlog::StreamName& stream, const eventlog::NewEvent& event,
                  eventlog::Derived& out) const {
-        const auto claim = [&](const Identity& identity, const std::string& customer) {
+        const auto claim = [&](const Identity& identity, const CustomerId& customer) {
             out.claims.push_back({stream.tenant, std::string(kIdentityClaim),
                                   keys->identity_claim(stream.tenant, identity), customer, stream});
         };
@@ -109,8 +109,11 @@ struct Deriver {
         const auto put = [&](const Route& route, std::string kind, Time due, int attempt) {
             out.work_put.push_back({channel_lane(tenant, route.channel_id), std::move(kind), id,
                                     due, route.priority,
-                                    ref_text({tenant, route.channel_id, route.customer_id, attempt,
-                                              route.origin.id})});
+                                    ref_text({.tenant = tenant,
+                                              .channel_id = route.channel_id,
+                                              .customer_id = route.customer_id,
+                                              .attempt = attempt,
+                                              .origin_id = route.origin.id})});
         };
         const auto remove = [&](const Route& route, std::string kind) {
             out.work_del.push_back({channel_lane(tenant, route.channel_id), std::move(kind), id});
@@ -125,7 +128,10 @@ struct Deriver {
         std::visit(
             Overloaded{[&](const MessageQueued& e) {
                            const auto& m = e.message;
-                           put({m.channel_id, m.customer_id, m.origin, m.priority},
+                           put({.channel_id = m.channel_id,
+                                .customer_id = m.customer_id,
+                                .origin = m.origin,
+                                .priority = m.priority},
                                dispatch_kind(m.channel_id, m.priority),
                                std::max(event.occurred_at, m.not_before), 0);
                            if (!m.idempotency_key.empty())
@@ -138,7 +144,8 @@ struct Deriver {
                        },
                        [&](const SendAccepted& e) {
                            close_attempt(e.route);
-                           const auto value = claim_value({id, e.route.customer_id});
+                           const auto value = claim_value(
+                               {.message_id = MessageId(id), .customer_id = e.route.customer_id});
                            if (!e.provider_message_id.empty() && !value.empty())
                                out.claims.push_back({tenant, std::string(kProviderMessageClaim),
                                                      e.provider_message_id, value, stream});
@@ -199,15 +206,16 @@ DerivedKeys::DerivedKeys(const Secret& master_key_hex)
 
 std::string DerivedKeys::identity_claim(std::string_view tenant, const Identity& identity) const {
     const auto tenant_key = crypto::hmac_sha256(identity_key_.reveal(), tenant);
-    const auto spelling = identity.kind == kPhone ? one_spelling(identity.value) : identity.value;
-    return crypto::hex_encode(crypto::bytes_of(
-        crypto::hmac_sha256(crypto::bytes_of(tenant_key), identity.kind + ":" + spelling)));
+    const auto spelling =
+        identity.kind == IdentityKind::phone ? one_spelling(identity.value) : identity.value;
+    return crypto::hex_encode(crypto::bytes_of(crypto::hmac_sha256(
+        crypto::bytes_of(tenant_key), std::string(text_of(identity.kind)) + ":" + spelling)));
 }
 
 std::string DerivedKeys::callback_data(std::string_view tenant, const Callback& c) const {
-    const auto text =
-        joined({"1", c.message_id, c.customer_id, std::to_string(c.attempt),
-                std::to_string(c.priority), c.origin.kind, c.origin.id, c.origin.recipient});
+    const auto text = joined({"1", c.message_id, c.customer_id, std::to_string(c.attempt),
+                              std::to_string(c.priority), std::string(text_of(c.origin.kind)),
+                              c.origin.id, c.origin.recipient});
     const auto tag = crypto::hmac_sha256(callback_key_.reveal(), std::string(tenant) + '\0' + text);
     return crypto::base64url_encode(std::string(crypto::bytes_of(tag).substr(0, kTagBytes)) + text);
 }
@@ -225,17 +233,23 @@ std::optional<DerivedKeys::Callback> DerivedKeys::read_callback(std::string_view
     if (parts.size() != 8 || parts[0] != "1") return std::nullopt;
     const auto attempt = number(parts[3]);
     const auto priority = number(parts[4]);
-    if (!attempt || !priority) return std::nullopt;
-    return Callback{parts[1], parts[2], *attempt, *priority, {parts[5], parts[6], parts[7]}};
+    const auto kind = origin_kind_of(parts[5]);
+    if (!attempt || !priority || !kind) return std::nullopt;
+    return Callback{
+        .message_id = MessageId(parts[1]),
+        .customer_id = CustomerId(parts[2]),
+        .attempt = *attempt,
+        .priority = *priority,
+        .origin = {.kind = *kind, .id = OriginId(parts[6]), .recipient = CustomerId(parts[7])}};
 }
 
-std::string channel_claim_key(std::string_view kind, std::string_view external_id) {
-    return std::string(kind) + "/" + std::string(external_id);
+std::string channel_claim_key(std::string_view kind, const ExternalChannelId& external_id) {
+    return std::string(kind) + "/" + external_id;
 }
 
 std::string claim_value(const MessageAddress& address) {
-    const auto message = Uuid::parse(address.message_id);
-    const auto customer = Uuid::parse(address.customer_id);
+    const auto message = Uuid::parse(address.message_id.text());
+    const auto customer = Uuid::parse(address.customer_id.text());
     if (!message || !customer) return {};
     return std::string(message->raw()) + std::string(customer->raw());
 }
@@ -245,11 +259,12 @@ std::optional<MessageAddress> read_claim_value(std::string_view value) {
     const auto message = Uuid::from_bytes(value.substr(0, 16));
     const auto customer = Uuid::from_bytes(value.substr(16));
     if (!message || !customer) return std::nullopt;
-    return MessageAddress{message->text(), customer->text()};
+    return MessageAddress{.message_id = MessageId(message->text()),
+                          .customer_id = CustomerId(customer->text())};
 }
 
-std::string dispatch_kind(std::string_view channel_id, int priority) {
-    return std::string(kDispatchPrefix) + std::string(channel_id) + "/" + std::to_string(priority);
+std::string dispatch_kind(const ChannelId& channel_id, int priority) {
+    return std::string(kDispatchPrefix) + channel_id + "/" + std::to_string(priority);
 }
 
 std::string ref_text(const WorkRef& ref) {
@@ -262,7 +277,11 @@ std::optional<WorkRef> read_ref(std::string_view text) {
     if (parts.size() != 5) return std::nullopt;
     const auto attempt = number(parts[3]);
     if (!attempt) return std::nullopt;
-    return WorkRef{parts[0], parts[1], parts[2], *attempt, parts[4]};
+    return WorkRef{.tenant = parts[0],
+                   .channel_id = ChannelId(parts[1]),
+                   .customer_id = CustomerId(parts[2]),
+                   .attempt = *attempt,
+                   .origin_id = OriginId(parts[4])};
 }
 
 eventlog::DeriveFn make_derive(int lanes, const DerivedKeys& keys) { return Deriver{lanes, &keys}; }

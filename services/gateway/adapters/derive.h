@@ -25,8 +25,8 @@ public:
     // What a send carries and a status brings back: which attempt of which message it is, who asked
     // for it, and a tag, so that only what we wrote is believed.
     struct Callback {
-        std::string message_id;
-        std::string customer_id;
+        MessageId message_id;
+        CustomerId customer_id;
         int attempt = 0;
         int priority = 0;
         Origin origin;
@@ -46,29 +46,29 @@ inline constexpr std::string_view kIdempotencyClaim = "idempotency";
 inline constexpr std::string_view kProviderMessageClaim = "provider_message";
 
 // Key of a channel's claim: its kind and external id, for the whole platform.
-std::string channel_claim_key(std::string_view kind, std::string_view external_id);
+std::string channel_claim_key(std::string_view kind, const ExternalChannelId& external_id);
 
 // Value of a provider message's claim: which message of which customer it is.
 struct MessageAddress {
-    std::string message_id;
-    std::string customer_id;
+    MessageId message_id;
+    CustomerId customer_id;
 };
 std::string claim_value(const MessageAddress& address);
 std::optional<MessageAddress> read_claim_value(std::string_view value);
 
 // Work rows. The queue of a channel is three kinds of row, one a priority, at the channel's lane.
 inline constexpr std::string_view kDispatchPrefix = "dispatch/";  // of every queue's kind
-std::string dispatch_kind(std::string_view channel_id, int priority);
+std::string dispatch_kind(const ChannelId& channel_id, int priority);
 inline constexpr std::string_view kAttemptKind = "attempt";    // a call that is not answered yet
 inline constexpr std::string_view kEvidenceKind = "evidence";  // an unknown one whose wait ends
 
 // What a work row points to.
 struct WorkRef {
     std::string tenant;
-    std::string channel_id;
-    std::string customer_id;
+    ChannelId channel_id;
+    CustomerId customer_id;
     int attempt = 0;
-    std::string origin_id;  // campaign …; empty when the event does not say
+    OriginId origin_id;  // campaign …; empty when the event does not say
 };
 std::string ref_text(const WorkRef& ref);
 std::optional<WorkRef> read_ref(std::string_view text);

@@ -13,8 +13,8 @@ std::string pair_key(std::string_view tenant, std::string_view id) {
 }
 }  // namespace
 
-std::string credential_purpose(std::string_view channel_id) {
-    return "channel/" + std::string(channel_id) + "/access_token";
+std::string credential_purpose(const ChannelId& channel_id) {
+    return "channel/" + channel_id + "/access_token";
 }
 
 Directory::Directory(eventlog::Store& store, crypto::KeyWrapper& wrapper)
@@ -28,11 +28,11 @@ void Directory::apply(const eventlog::SettingsChange& change) {
     if (change.kind == "tenant")
         load_tenant(change.tenant);
     else if (change.kind == "channel")
-        load_channel(change.tenant, change.key);
+        load_channel(change.tenant, ChannelId(change.key));
     else if (change.kind == "api_key")
-        load_api_key(change.tenant, change.key);
+        load_api_key(change.tenant, ApiKeyId(change.key));
     else if (change.kind == "contact_merged")
-        for (const auto& listener : merged_) listener(change.tenant, change.key);
+        for (const auto& listener : merged_) listener(change.tenant, CustomerId(change.key));
 }
 
 void Directory::load_tenant(const std::string& tenant) {
@@ -47,7 +47,7 @@ void Directory::load_tenant(const std::string& tenant) {
     if (!kept || kept->version <= entry->version) kept = std::move(entry);
 }
 
-void Directory::load_channel(const std::string& tenant, const std::string& channel) {
+void Directory::load_channel(const std::string& tenant, const ChannelId& channel) {
     const auto folded = channel_folds_.load(channel_stream(tenant, channel));
     const auto* known = std::get_if<KnownChannel>(&folded.state);
     if (known == nullptr) return;
@@ -69,12 +69,12 @@ void Directory::load_channel(const std::string& tenant, const std::string& chann
     else
         log::error(
             "a channel's credentials do not open: is MASTER_KEY the one they were sealed under?",
-            {{"tenant", tenant}, {"channel", channel}});
+            {{"tenant", tenant}, {"channel", channel.text()}});
     if (known->previous_credentials)
         if (const auto token = opened(*known->previous_credentials))
             entry->previous_access_token = *token;
     const std::unique_lock lock(mutex_);
-    auto& kept = channels_[pair_key(tenant, channel)];
+    auto& kept = channels_[pair_key(tenant, channel.text())];
     if (kept && kept->version > entry->version) return;
     kept = entry;
     external_[channel_claim_key(known->channel.kind, known->channel.external_id)] = entry;
@@ -82,7 +82,7 @@ void Directory::load_channel(const std::string& tenant, const std::string& chann
     if (std::ranges::find(ids, channel) == ids.end()) ids.push_back(channel);
 }
 
-void Directory::load_api_key(const std::string& tenant, const std::string& key_id) {
+void Directory::load_api_key(const std::string& tenant, const ApiKeyId& key_id) {
     const auto key = key_folds_.load(api_key_stream(tenant, key_id)).state;
     const std::unique_lock lock(mutex_);
     if (key.revoked)
@@ -98,21 +98,21 @@ std::shared_ptr<const TenantEntry> Directory::tenant(std::string_view id) const 
 }
 
 std::shared_ptr<const ChannelEntry> Directory::channel(std::string_view tenant,
-                                                       std::string_view channel_id) const {
+                                                       const ChannelId& channel_id) const {
     const std::shared_lock lock(mutex_);
-    const auto found = channels_.find(pair_key(tenant, channel_id));
+    const auto found = channels_.find(pair_key(tenant, channel_id.text()));
     return found == channels_.end() ? nullptr : found->second;
 }
 
-std::shared_ptr<const ChannelEntry> Directory::by_external_id(std::string_view kind,
-                                                              std::string_view external_id) const {
+std::shared_ptr<const ChannelEntry> Directory::by_external_id(
+    std::string_view kind, const ExternalChannelId& external_id) const {
     const std::shared_lock lock(mutex_);
     const auto found = external_.find(channel_claim_key(kind, external_id));
     return found == external_.end() ? nullptr : found->second;
 }
 
-std::shared_ptr<const ChannelEntry> Directory::find_external_id(std::string_view kind,
-                                                                std::string_view external_id) {
+std::shared_ptr<const ChannelEntry> Directory::find_external_id(
+    std::string_view kind, const ExternalChannelId& external_id) {
     if (auto known = by_external_id(kind, external_id)) return known;
     const auto claim = store_.claim("", kChannelClaim, channel_claim_key(kind, external_id));
     if (!claim) return nullptr;
@@ -123,7 +123,8 @@ std::shared_ptr<const ChannelEntry> Directory::find_external_id(std::string_view
             postgres::Params().add(claim->value));
     });
     load_tenant(claim->value);
-    for (int row = 0; row < rows.rows(); ++row) load_channel(claim->value, rows.text(row, 0));
+    for (int row = 0; row < rows.rows(); ++row)
+        load_channel(claim->value, ChannelId(rows.text(row, 0)));
     return by_external_id(kind, external_id);
 }
 
@@ -133,7 +134,7 @@ std::vector<std::shared_ptr<const ChannelEntry>> Directory::channels_of(
     std::vector<std::shared_ptr<const ChannelEntry>> found;
     const auto ids = of_tenant_.find(tenant);
     if (ids == of_tenant_.end()) return found;
-    for (const auto& id : ids->second) found.push_back(channels_.at(pair_key(tenant, id)));
+    for (const auto& id : ids->second) found.push_back(channels_.at(pair_key(tenant, id.text())));
     return found;
 }
 

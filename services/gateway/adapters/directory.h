@@ -46,25 +46,25 @@ public:
 
     std::shared_ptr<const TenantEntry> tenant(std::string_view id) const;
     std::shared_ptr<const ChannelEntry> channel(std::string_view tenant,
-                                                std::string_view channel_id) const;
+                                                const ChannelId& channel_id) const;
     // By the provider's id of the number.
     std::shared_ptr<const ChannelEntry> by_external_id(std::string_view kind,
-                                                       std::string_view external_id) const;
+                                                       const ExternalChannelId& external_id) const;
     // The same, and for one that is not known here yet as the log has it: another replica may have
     // connected it a moment ago. Reads the store: throws when it is away.
     std::shared_ptr<const ChannelEntry> find_external_id(std::string_view kind,
-                                                         std::string_view external_id);
+                                                         const ExternalChannelId& external_id);
     // A tenant's channels, in the order in which they were connected.
     std::vector<std::shared_ptr<const ChannelEntry>> channels_of(std::string_view tenant) const;
     // The tenant and the id of an API key, by the key's SHA-256.
     struct KeyOwner {
         std::string tenant;
-        std::string key_id;
+        ApiKeyId key_id;
     };
     std::optional<KeyOwner> owner_of_key(std::string_view key_sha256) const;
 
     // Called with the customer that closed, on the thread that feeds us. Before the first change.
-    void on_merge(std::function<void(const std::string& tenant, const std::string& customer)> f) {
+    void on_merge(std::function<void(const std::string& tenant, const CustomerId& customer)> f) {
         merged_.push_back(std::move(f));
     }
     // Called with each tenant as it is now, on the thread that feeds us. Before the first change.
@@ -78,26 +78,26 @@ public:
 
 private:
     void load_tenant(const std::string& tenant);
-    void load_channel(const std::string& tenant, const std::string& channel);
-    void load_api_key(const std::string& tenant, const std::string& key_id);
+    void load_channel(const std::string& tenant, const ChannelId& channel);
+    void load_api_key(const std::string& tenant, const ApiKeyId& key_id);
 
     eventlog::Store& store_;
     crypto::KeyWrapper& wrapper_;
     eventlog::Folds<TenantCodec> tenant_folds_;
     eventlog::Folds<ChannelCodec> channel_folds_;
     eventlog::Folds<ApiKeyCodec> key_folds_;
-    std::vector<std::function<void(const std::string&, const std::string&)>> merged_;
+    std::vector<std::function<void(const std::string&, const CustomerId&)>> merged_;
     std::vector<std::function<void(const KnownTenant&)>> tenant_read_;
 
     mutable std::shared_mutex mutex_;
     std::map<std::string, std::shared_ptr<const TenantEntry>, std::less<>> tenants_;
     std::map<std::string, std::shared_ptr<const ChannelEntry>, std::less<>> channels_;  // tenant/id
     std::map<std::string, std::shared_ptr<const ChannelEntry>, std::less<>> external_;
-    std::map<std::string, std::vector<std::string>, std::less<>> of_tenant_;
+    std::map<std::string, std::vector<ChannelId>, std::less<>> of_tenant_;
     std::map<std::string, KeyOwner, std::less<>> keys_;  // by sha256
 };
 
 // What a credential is bound to when it is sealed.
-std::string credential_purpose(std::string_view channel_id);
+std::string credential_purpose(const ChannelId& channel_id);
 
 }  // namespace flowstack::gateway

@@ -57,9 +57,10 @@ void project_tenant(const Recorded& event, Turn& turn) {
     auto resource = own_resource<v1::Tenant>(turn, "tenant");
     const auto fact = decode_tenant(event.type, event.payload);
     if (const auto* e = std::get_if<TenantRegistered>(&fact)) {
-        resource = tenant_resource(
-            {e->tenant.tenant_id, e->tenant.settings, e->tenant.channel_id, TenantStatus::active},
-            event.version);
+        resource = tenant_resource({.tenant_id = e->tenant.tenant_id,
+                                    .settings = e->tenant.settings,
+                                    .first_channel_id = e->tenant.channel_id},
+                                   event.version);
         set_time(*resource.mutable_create_time(), event.recorded_at);
     } else if (const auto* s = std::get_if<TenantSettingsChanged>(&fact)) {
         resource.clear_settings();
@@ -80,7 +81,8 @@ void project_channel(const Recorded& event, Turn& turn) {
     auto resource = own_resource<v1::Channel>(turn, "channel");
     const auto fact = decode_channel(event.type, event.payload);
     if (const auto* e = std::get_if<ChannelConnected>(&fact)) {
-        resource = channel_resource(event.stream.tenant, {e->channel, false, {}}, event.version);
+        resource = channel_resource(event.stream.tenant,
+                                    {.channel = e->channel, .pause_reason = ""}, event.version);
         set_time(*resource.mutable_create_time(), event.recorded_at);
     } else if (const auto* l = std::get_if<ChannelLimitsChanged>(&fact)) {
         to_proto(l->limits, *resource.mutable_limits());
@@ -99,7 +101,8 @@ void project_channel(const Recorded& event, Turn& turn) {
 void put_contact(const Recorded& event, Turn& turn, const v1::Contact& resource) {
     std::string phone;
     for (const auto& identity : resource.identities())
-        if (phone.empty() && identity.kind() == kPhone) phone = one_spelling(identity.value());
+        if (phone.empty() && identity.kind() == v1::IDENTITY_KIND_PHONE)
+            phone = one_spelling(identity.value());
     turn.put(document_of(event.stream.tenant, "contact", resource.customer_id(), phone, "",
                          time_of(resource.create_time()), resource));
 }
@@ -163,7 +166,7 @@ void project_message(const Recorded& event, Turn& turn) {
     const auto created = time_of(resource.create_time());
     turn.put(document_of(tenant, "message", id, resource.customer_id(), resource.state(), created,
                          resource));
-    if (resource.origin().kind() == "campaign")
+    if (resource.origin().kind() == v1::MESSAGE_ORIGIN_KIND_CAMPAIGN)
         turn.put(document_of(tenant, "origin_message", id, resource.origin().id(), resource.state(),
                              created, resource));
     if (resource.dead() || was_dead) {

@@ -39,19 +39,19 @@ Command command_on(const std::string& tenant, eventlog::Routing routing,
 }
 
 // The origin of a message that conversation asked for.
-std::string kind_of(conversation::v1::ReplyKind kind) {
+OriginKind kind_of(conversation::v1::ReplyKind kind) {
     switch (kind) {
         case conversation::v1::REPLY_KIND_FOLLOW_UP:
-            return "follow_up";
+            return OriginKind::follow_up;
         case conversation::v1::REPLY_KIND_AGENT:
-            return "agent";
+            return OriginKind::agent;
         default:
-            return "reply";
+            return OriginKind::reply;
     }
 }
 
-int priority_of(const std::string& kind) {
-    return kind == "follow_up" ? kPriorityFollowUp : kPriorityReply;
+int priority_of(OriginKind kind) {
+    return kind == OriginKind::follow_up ? kPriorityFollowUp : kPriorityReply;
 }
 
 }  // namespace
@@ -82,15 +82,19 @@ void Reactor::queue_reply(const Recorded& event, Turn& turn) {
         return;
     }
     QueueMessage queue;
-    queue.message_id = reply.message_id();
-    queue.channel_id = reply.channel_id();
-    queue.customer_id = reply.customer_id();
+    queue.message_id = MessageId(reply.message_id());
+    queue.channel_id = ChannelId(reply.channel_id());
+    queue.customer_id = CustomerId(reply.customer_id());
     queue.idempotency_key = reply.idempotency_key();
     const auto kind = kind_of(reply.kind());
-    queue.origin = {kind, reply.task_id().empty() ? reply.conversation_id() : reply.task_id(), ""};
+    queue.origin = {
+        .kind = kind,
+        .id = OriginId(reply.task_id().empty() ? reply.conversation_id() : reply.task_id()),
+        .recipient = {}};
     queue.priority = priority_of(kind);
-    queue.preconditions.purpose =
-        reply.purpose() == conversation::v1::REPLY_PURPOSE_UTILITY ? "utility" : "service";
+    queue.preconditions.purpose = reply.purpose() == conversation::v1::REPLY_PURPOSE_UTILITY
+                                      ? Purpose::utility
+                                      : Purpose::service;
     queue.preconditions.nothing_inbound_since = from_unix_micros(reply.nothing_inbound_since_us());
     // Only an approved template may leave outside the window.
     queue.preconditions.needs_open_window = !reply.personal().content().has_template_();
@@ -124,11 +128,14 @@ void Reactor::judge_status(const Recorded& event, Turn& turn) {
     const auto& tenant = event.stream.tenant;
     const auto message = messages_.load(event.stream, turn);
     const auto entry = directory_.tenant(tenant);
-    const auto decision =
-        decide(message.state,
-               JudgeFailedStatus{status.attempt(), status.provider_message_id(),
-                                 from_proto(status.error()), policy_of(policy_, entry.get()),
-                                 fraction_of(event), event.recorded_at});
+    const auto decision = decide(
+        message.state,
+        JudgeFailedStatus{.attempt = status.attempt(),
+                          .provider_message_id = ProviderMessageId(status.provider_message_id()),
+                          .error = from_proto(status.error()),
+                          .policy = policy_of(policy_, entry.get()),
+                          .random = fraction_of(event),
+                          .now = event.recorded_at});
     if (!decision.accepted() || decision.events().empty()) return;
     turn.append(command_on(tenant, event.meta.routing, event.stream, message.expected(),
                            decision.events(), event.recorded_at));
@@ -139,7 +146,7 @@ void Reactor::link_contacts(const Recorded& event, Turn& turn) {
     const auto* merged = std::get_if<ContactMerged>(&fact);
     if (merged == nullptr) return;
     const auto& tenant = event.stream.tenant;
-    const auto link = contacts_.last_words(event.stream);
+    const auto link = contacts_.last_words(tenant, CustomerId(event.stream.key));
     const auto survivor = contacts_.follow(tenant, merged->into);
     change_contact(tenant, survivor.customer_id, link, event, turn);
 }
@@ -150,13 +157,15 @@ Command moved(const std::string& tenant, const MessageAddress& address,
               const std::vector<v1::StatusParked>& statuses, const Message& message, Time at) {
     std::vector<MessageEvent> events;
     for (const auto& parked : statuses)
-        events.emplace_back(StatusReported{parked.status(),
-                                           parked.provider_message_id(),
-                                           from_unix_micros(parked.provider_time_us()),
-                                           from_proto(parked.error()),
-                                           {message.message.channel_id, address.customer_id,
-                                            message.message.origin, message.message.priority},
-                                           0});
+        events.emplace_back(
+            StatusReported{.status = parked.status(),
+                           .provider_message_id = ProviderMessageId(parked.provider_message_id()),
+                           .provider_time = from_unix_micros(parked.provider_time_us()),
+                           .error = from_proto(parked.error()),
+                           .route = {.channel_id = message.message.channel_id,
+                                     .customer_id = address.customer_id,
+                                     .origin = message.message.origin,
+                                     .priority = message.message.priority}});
     auto command =
         command_on(tenant, by_customer(address.customer_id),
                    message_stream(tenant, address.message_id), eventlog::kAny, events, at);
@@ -186,28 +195,32 @@ void Reactor::move_after_acceptance(const Recorded& event, Turn& turn) {
     const auto accepted = parsed<v1::SendAccepted>(event);
     const auto& tenant = event.stream.tenant;
     std::vector<v1::StatusParked> statuses;
-    for (const auto& stored :
-         store_.read_stream(delivery_stream(tenant, accepted.provider_message_id())))
+    for (const auto& stored : store_.read_stream(
+             delivery_stream(tenant, ProviderMessageId(accepted.provider_message_id()))))
         // Later ones find the claim by themselves.
         statuses.push_back(parsed<v1::StatusParked>(stored));
     if (statuses.empty()) return;
     const auto message = messages_.load(event.stream, turn);
-    turn.append(moved(tenant, {event.stream.key, accepted.customer_id()}, statuses, message.state,
-                      event.recorded_at));
+    turn.append(moved(tenant,
+                      {.message_id = MessageId(event.stream.key),
+                       .customer_id = CustomerId(accepted.customer_id())},
+                      statuses, message.state, event.recorded_at));
 }
 
 void Reactor::keep_opt_out(const Recorded& event, Turn& turn) {
     const auto suppressed = parsed<v1::MessageSuppressed>(event);
     if (suppressed.error().error_class() != v1::SEND_ERROR_CLASS_OPTED_OUT) return;
     const auto& tenant = event.stream.tenant;
-    const auto found = contacts_.follow(tenant, suppressed.customer_id());
-    change_contact(
-        tenant, found.customer_id,
-        ChangeConsent{{std::string(kMarketing)}, false, "error_" + suppressed.error().code(), ""},
-        event, turn);
+    const auto found = contacts_.follow(tenant, CustomerId(suppressed.customer_id()));
+    change_contact(tenant, found.customer_id,
+                   ChangeConsent{.purposes = {Purpose::marketing},
+                                 .granted = false,
+                                 .source = ConsentSource::provider_refusal,
+                                 .text = suppressed.error().code()},
+                   event, turn);
 }
 
-void Reactor::change_contact(const std::string& tenant, const std::string& customer_id,
+void Reactor::change_contact(const std::string& tenant, const CustomerId& customer_id,
                              const ContactCommand& command, const Recorded& event, Turn& turn) {
     const auto contact = contacts_.folds().load(contact_stream(tenant, customer_id), turn);
     if (auto change = contact_change(tenant, customer_id, contact, command, event.recorded_at))

@@ -34,7 +34,7 @@ private:
     void move_parked(const eventlog::Recorded& event, eventlog::Turn& turn);
     void move_after_acceptance(const eventlog::Recorded& event, eventlog::Turn& turn);
     void keep_opt_out(const eventlog::Recorded& event, eventlog::Turn& turn);
-    void change_contact(const std::string& tenant, const std::string& customer_id,
+    void change_contact(const std::string& tenant, const CustomerId& customer_id,
                         const ContactCommand& command, const eventlog::Recorded& event,
                         eventlog::Turn& turn);
 

@@ -22,23 +22,26 @@ std::string consent_text(Consent consent) {
     return "UNASKED";
 }
 
+bool same(const v1::Identity& a, const v1::Identity& b) {
+    return a.kind() == b.kind() && a.value() == b.value();
+}
+
 void add_identity(v1::Contact& contact, const Identity& identity) {
+    v1::Identity added;
+    to_proto(identity, added);
     for (const auto& known : contact.identities())
-        if (known.kind() == identity.kind && known.value() == identity.value) return;
-    auto* added = contact.add_identities();
-    added->set_kind(identity.kind);
-    added->set_value(identity.value);
+        if (same(known, added)) return;
+    *contact.add_identities() = std::move(added);
 }
 
 // The customer changed their number: the first phone is the one that is written to.
 void put_identity_first(v1::Contact& contact, const Identity& identity) {
+    v1::Identity added;
+    to_proto(identity, added);
     auto& identities = *contact.mutable_identities();
     for (int i = 0; i < identities.size(); ++i)
-        if (identities[i].kind() == identity.kind && identities[i].value() == identity.value)
-            identities.DeleteSubrange(i--, 1);
-    auto* added = identities.Add();
-    added->set_kind(identity.kind);
-    added->set_value(identity.value);
+        if (same(identities[i], added)) identities.DeleteSubrange(i--, 1);
+    *identities.Add() = std::move(added);
     for (int i = identities.size() - 1; i > 0; --i) identities.SwapElements(i, i - 1);
 }
 
@@ -141,119 +144,119 @@ v1::Message message_resource(const std::string& tenant, const Message& m, std::i
 
 void move_along(v1::Contact& contact, const std::string& tenant, const ContactEvent& event,
                 Time recorded_at, std::int64_t version) {
-    std::visit(Overloaded{[&](const ContactSeen& e) {
-                              contact.set_name(
-                                  rpc::resource_name(tenant, "contacts", e.customer_id));
-                              contact.set_customer_id(e.customer_id);
-                              contact.set_channel_id(e.channel_id);
-                              contact.set_profile_name(e.profile_name);
-                              contact.set_marketing_consent("UNASKED");
-                              contact.set_utility_consent("UNASKED");
-                              for (const auto& identity : e.identities)
-                                  add_identity(contact, identity);
-                              set_time(*contact.mutable_create_time(), recorded_at);
-                          },
-                          [&](const IdentityAdded& e) {
-                              if (e.replaces_earlier)
-                                  put_identity_first(contact, e.identity);
-                              else
-                                  add_identity(contact, e.identity);
-                              if (!e.profile_name.empty()) contact.set_profile_name(e.profile_name);
-                          },
-                          [&](const ConsentChanged& e) {
-                              const std::string consent = e.granted ? "GRANTED" : "REFUSED";
-                              if (e.purpose == kMarketing)
-                                  contact.set_marketing_consent(consent);
-                              else
-                                  contact.set_utility_consent(consent);
-                          },
-                          [&](const ContactsLinked& e) {
-                              for (const auto& identity : e.identities)
-                                  identity.kind == kPhone ? put_identity_first(contact, identity)
-                                                          : add_identity(contact, identity);
-                              contact.set_marketing_consent(consent_text(e.marketing));
-                              contact.set_utility_consent(consent_text(e.utility));
-                          },
-                          [&](const ContactMerged& e) { contact.set_merged_into(e.into); }},
-               event);
+    std::visit(
+        Overloaded{[&](const ContactSeen& e) {
+                       contact.set_name(rpc::resource_name(tenant, "contacts", e.customer_id));
+                       contact.set_customer_id(e.customer_id);
+                       contact.set_channel_id(e.channel_id);
+                       contact.set_profile_name(e.profile_name);
+                       contact.set_marketing_consent("UNASKED");
+                       contact.set_utility_consent("UNASKED");
+                       for (const auto& identity : e.identities) add_identity(contact, identity);
+                       set_time(*contact.mutable_create_time(), recorded_at);
+                   },
+                   [&](const IdentityAdded& e) {
+                       if (e.replaces_earlier)
+                           put_identity_first(contact, e.identity);
+                       else
+                           add_identity(contact, e.identity);
+                       if (!e.profile_name.empty()) contact.set_profile_name(e.profile_name);
+                   },
+                   [&](const ConsentChanged& e) {
+                       const std::string consent = e.granted ? "GRANTED" : "REFUSED";
+                       if (e.purpose == Purpose::marketing)
+                           contact.set_marketing_consent(consent);
+                       else
+                           contact.set_utility_consent(consent);
+                   },
+                   [&](const ContactsLinked& e) {
+                       for (const auto& identity : e.identities)
+                           identity.kind == IdentityKind::phone
+                               ? put_identity_first(contact, identity)
+                               : add_identity(contact, identity);
+                       contact.set_marketing_consent(consent_text(e.marketing));
+                       contact.set_utility_consent(consent_text(e.utility));
+                   },
+                   [&](const ContactMerged& e) { contact.set_merged_into(e.into); }},
+        event);
     contact.set_etag(std::to_string(version));
 }
 
 void move_along(v1::Message& message, const std::string& tenant, const MessageEvent& event,
                 Time recorded_at, std::int64_t version) {
-    std::visit(
-        Overloaded{[&](const MessageQueued& e) {
-                       describe(message, tenant, e.message);
-                       set_time(*message.mutable_create_time(), recorded_at);
-                       climb(message, View::queued);
-                   },
-                   [&](const SendAttempted& e) {
-                       message.set_attempts(e.attempt);
-                       message.clear_provider_message_id();
-                       message.clear_reason();
-                       message.clear_error();
-                       message.clear_retry_time();
-                       show(message, tried_again(view_of(message)));
-                   },
-                   [&](const SendAccepted& e) {
-                       message.set_provider_message_id(e.provider_message_id);
-                       message.set_dead(false);
-                       climb(message, View::sending);
-                   },
-                   [&](const SendFailed& e) {
-                       set_error(message, e.error);
-                       message.set_reason(e.reason);
-                       message.set_dead(e.retry_at == Time{});
-                       if (e.retry_at == Time{}) {
-                           climb(message, View::failed);
-                       } else {
-                           set_time(*message.mutable_retry_time(), e.retry_at);
-                           show(message, tried_again(view_of(message)));
-                       }
-                   },
-                   [&](const SendUnknown& e) {
-                       message.set_reason(e.reason);
-                       message.set_dead(true);
-                       climb(message, View::unknown);
-                   },
-                   [&](const StatusReported& e) {
-                       switch (weigh(e, view_of(message), message.attempts(),
-                                     message.failed_attempt(), message.provider_message_id())) {
-                           case StatusWeight::history:
-                               return;
-                           case StatusWeight::failure:
-                               message.set_failed_attempt(message.attempts());
-                               set_error(message, e.error);
-                               message.set_reason(e.error.title);
-                               return;
-                           case StatusWeight::evidence:
-                               break;
-                       }
-                       if (!e.provider_message_id.empty())
-                           message.set_provider_message_id(e.provider_message_id);
-                       message.set_dead(false);
-                       climb(message, *reported_state(e.status));
-                       if (!arrived(view_of(message))) return;
-                       message.clear_error();
-                       message.clear_reason();
-                   },
-                   [&](const MessageSuppressed& e) {
-                       message.set_reason(e.reason);
-                       set_error(message, e.error);
-                       message.set_dead(false);
-                       climb(message, View::suppressed);
-                   },
-                   [&](const MessageCancelled& e) {
-                       message.set_reason(e.reason);
-                       climb(message, View::cancelled);
-                   },
-                   [&](const MessageRetried&) { message.set_dead(false); },
-                   [&](const MessageDiscarded& e) {
-                       message.set_reason(e.reason);
-                       message.set_dead(false);
-                       message.set_discarded(true);
-                   }},
-        event);
+    std::visit(Overloaded{[&](const MessageQueued& e) {
+                              describe(message, tenant, e.message);
+                              set_time(*message.mutable_create_time(), recorded_at);
+                              climb(message, View::queued);
+                          },
+                          [&](const SendAttempted& e) {
+                              message.set_attempts(e.attempt);
+                              message.clear_provider_message_id();
+                              message.clear_reason();
+                              message.clear_error();
+                              message.clear_retry_time();
+                              show(message, tried_again(view_of(message)));
+                          },
+                          [&](const SendAccepted& e) {
+                              message.set_provider_message_id(e.provider_message_id);
+                              message.set_dead(false);
+                              climb(message, View::sending);
+                          },
+                          [&](const SendFailed& e) {
+                              set_error(message, e.error);
+                              message.set_reason(e.reason);
+                              message.set_dead(e.retry_at == Time{});
+                              if (e.retry_at == Time{}) {
+                                  climb(message, View::failed);
+                              } else {
+                                  set_time(*message.mutable_retry_time(), e.retry_at);
+                                  show(message, tried_again(view_of(message)));
+                              }
+                          },
+                          [&](const SendUnknown& e) {
+                              message.set_reason(e.reason);
+                              message.set_dead(true);
+                              climb(message, View::unknown);
+                          },
+                          [&](const StatusReported& e) {
+                              switch (weigh(e, view_of(message), message.attempts(),
+                                            message.failed_attempt(),
+                                            ProviderMessageId(message.provider_message_id()))) {
+                                  case StatusWeight::history:
+                                      return;
+                                  case StatusWeight::failure:
+                                      message.set_failed_attempt(message.attempts());
+                                      set_error(message, e.error);
+                                      message.set_reason(e.error.title);
+                                      return;
+                                  case StatusWeight::evidence:
+                                      break;
+                              }
+                              if (!e.provider_message_id.empty())
+                                  message.set_provider_message_id(e.provider_message_id);
+                              message.set_dead(false);
+                              climb(message, *reported_state(e.status));
+                              if (!arrived(view_of(message))) return;
+                              message.clear_error();
+                              message.clear_reason();
+                          },
+                          [&](const MessageSuppressed& e) {
+                              message.set_reason(std::string(text_of(e.reason)));
+                              set_error(message, e.error);
+                              message.set_dead(false);
+                              climb(message, View::suppressed);
+                          },
+                          [&](const MessageCancelled& e) {
+                              message.set_reason(e.reason);
+                              climb(message, View::cancelled);
+                          },
+                          [&](const MessageRetried&) { message.set_dead(false); },
+                          [&](const MessageDiscarded& e) {
+                              message.set_reason(e.reason);
+                              message.set_dead(false);
+                              message.set_discarded(true);
+                          }},
+               event);
     set_time(*message.mutable_update_time(), recorded_at);
     message.set_etag(std::to_string(version));
 }

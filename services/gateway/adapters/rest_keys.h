@@ -13,7 +13,7 @@ public:
     std::optional<KeyOwner> owner_of(std::string_view key_sha256) const override {
         auto owner = directory_.owner_of_key(key_sha256);
         if (!owner) return std::nullopt;
-        return KeyOwner{std::move(owner->tenant), std::move(owner->key_id)};
+        return KeyOwner{std::move(owner->tenant), owner->key_id};
     }
     std::optional<TenantInRest> tenant(std::string_view id) const override {
         const auto entry = directory_.tenant(id);

@@ -48,7 +48,7 @@ struct Doors {
     std::string replica{};
     // Nothing when another replica sends for the channel.
     std::function<std::optional<Dispatcher::ChannelView>(const std::string& tenant,
-                                                         const std::string& channel_id)>
+                                                         const ChannelId& channel_id)>
         dispatch{};
     // What settings may name.
     Installation installation{};

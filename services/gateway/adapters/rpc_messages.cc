@@ -42,14 +42,13 @@ void check_tenant(const Doors& doors, const std::string& tenant) {
 
 eventlog::Folded<Message> fold_message(eventlog::Folds<MessageCodec>& folds,
                                        const ResourceName& name) {
-    auto folded = folds.load(message_stream(name.tenant, name.id));
+    auto folded = folds.load(message_stream(name.tenant, MessageId(name.id)));
     if (std::holds_alternative<stage::Absent>(folded.state.stage))
         throw rpc::not_found(rpc::resource_name(name.tenant, "messages", name.id));
     return folded;
 }
 
-std::string channel_for(const Doors& doors, const std::string& tenant,
-                        const std::string& channel_id) {
+ChannelId channel_for(const Doors& doors, const std::string& tenant, const ChannelId& channel_id) {
     if (!channel_id.empty()) {
         if (doors.directory.channel(tenant, channel_id)) return channel_id;
         const auto folded =
@@ -69,11 +68,10 @@ std::string channel_for(const Doors& doors, const std::string& tenant,
     throw rpc::invalid_field("channel_id", "must be given, since the tenant has several channels");
 }
 
-std::string checked_purpose(const std::string& purpose) {
-    if (purpose.empty()) return std::string(kService);
-    if (purpose != kMarketing && purpose != kUtility && purpose != kService)
-        throw rpc::invalid_field("purpose", "must be marketing, utility or service");
-    return purpose;
+Purpose checked_purpose(const std::string& text) {
+    if (text.empty()) return Purpose::service;
+    if (const auto purpose = purpose_of(text)) return *purpose;
+    throw rpc::invalid_field("purpose", "must be marketing, utility or service");
 }
 
 const std::string& checked_reason(const std::string& reason) {
@@ -182,7 +180,8 @@ public:
                                      v1::Message* response) override {
         return doors_.rpc.unary(context, [=, this](rpc::Call& call) {
             change(call, *request, "RetryMessage",
-                   gateway::RetryMessage{actor_of(call), checked_reason(request->reason())},
+                   gateway::RetryMessage{.actor = actor_of(call),
+                                         .reason = checked_reason(request->reason())},
                    *response);
         });
     }
@@ -191,14 +190,16 @@ public:
                                        v1::Message* response) override {
         return doors_.rpc.unary(context, [=, this](rpc::Call& call) {
             change(call, *request, "DiscardMessage",
-                   gateway::DiscardMessage{actor_of(call), checked_reason(request->reason())},
+                   gateway::DiscardMessage{.actor = actor_of(call),
+                                           .reason = checked_reason(request->reason())},
                    *response);
         });
     }
 
 private:
     void show(const ResourceName& name, v1::Message& out) {
-        const auto events = doors_.store.read_stream(message_stream(name.tenant, name.id));
+        const auto events =
+            doors_.store.read_stream(message_stream(name.tenant, MessageId(name.id)));
         if (events.empty() || events.front().type != v1::MessageQueued::descriptor()->full_name())
             throw rpc::not_found(rpc::resource_name(name.tenant, "messages", name.id));
         out.Clear();
@@ -208,7 +209,7 @@ private:
     }
 
     // By the rules of the provider that will send it.
-    std::vector<FieldError> content_faults(const std::string& tenant, const std::string& channel_id,
+    std::vector<FieldError> content_faults(const std::string& tenant, const ChannelId& channel_id,
                                            const common::v1::MessageContent& content) {
         std::string kind;
         if (const auto known = doors_.directory.channel(tenant, channel_id)) {
@@ -241,20 +242,20 @@ private:
                                request.to()[2] == '.';
             if (phone.empty() && !bsuid)
                 throw rpc::invalid_field("to", "must be E.164 with +, e.g. +254712345678");
-            identity = phone.empty() ? Identity{std::string(kBsuid), request.to()}
-                                     : Identity{std::string(kPhone), phone};
+            identity = phone.empty() ? Identity{.kind = IdentityKind::bsuid, .value = request.to()}
+                                     : Identity{.kind = IdentityKind::phone, .value = phone};
         }
 
         auto effect =
             one_effect(doors_, call, "SendMessage", tenant, request.request_id(), request);
         QueueMessage queue;
-        queue.message_id = effect.derived_id("message");
-        queue.channel_id = channel_for(doors_, tenant, request.channel_id());
+        queue.message_id = MessageId(effect.derived_id("message"));
+        queue.channel_id = channel_for(doors_, tenant, ChannelId(request.channel_id()));
         const auto content = with_plain_parameters(request.content());
         if (const auto faults = content_faults(tenant, queue.channel_id, content); !faults.empty())
             throw refused_fields(faults, "");
         queue.idempotency_key = request.request_id();
-        queue.origin = {"api", "", ""};
+        queue.origin = {.kind = OriginKind::api, .id = {}, .recipient = {}};
         queue.priority = kPriorityFollowUp;
         queue.preconditions.purpose = checked_purpose(request.purpose());
         queue.preconditions.needs_open_window = !content.has_template_();
@@ -265,7 +266,8 @@ private:
             Command command;
             std::optional<eventlog::Part> contact;
             if (by_customer_id) {
-                const auto found = doors_.contacts.follow(tenant, request.customer_id());
+                const auto found =
+                    doors_.contacts.follow(tenant, CustomerId(request.customer_id()));
                 const auto* open = std::get_if<OpenContact>(&found.contact.state);
                 if (open == nullptr)
                     throw rpc::invalid_field("customer_id", "must be a customer of this tenant");
@@ -297,17 +299,19 @@ private:
         check_tenant(doors_, tenant);
         if (request.items_size() == 0 || request.items_size() > kBatchMax)
             throw rpc::invalid_field("items", "must be 1 to 500");
-        if (request.origin().kind().empty() || request.origin().id().empty())
+        const auto origin_kind = origin_kind_of(request.origin().kind());
+        const OriginId origin_id(request.origin().id());
+        if (!origin_kind || origin_id.empty())
             throw rpc::invalid_field("origin", "must have a kind and an id");
-        const auto channel_id = channel_for(doors_, tenant, request.channel_id());
+        const auto channel_id = channel_for(doors_, tenant, ChannelId(request.channel_id()));
         const auto purpose = checked_purpose(request.purpose());
         const auto known = known_customers(tenant, request);
         const auto actor = actor_of(call);
         const auto entry = doors_.directory.tenant(tenant);
 
-        const auto base = "send/" + tenant + "/" + request.origin().kind() + "/" +
-                          request.origin().id() + "/" + std::to_string(request.round());
-        const auto origin_uuid = Uuid::parse(request.origin().id());
+        const auto base = "send/" + tenant + "/" + std::string(text_of(*origin_kind)) + "/" +
+                          origin_id + "/" + std::to_string(request.round());
+        const auto origin_uuid = Uuid::parse(origin_id.text());
         const auto at = origin_uuid ? flowstack::time_of(*origin_uuid) : Time{};
         Appends appends(doors_.store);
         std::vector<bool> asked(static_cast<std::size_t>(request.items_size()));
@@ -322,16 +326,17 @@ private:
                 verdict.set_description(faults.front().field + ": " + faults.front().description);
                 continue;
             }
-            if (!known.contains(item.customer_id()) && !exists(tenant, item.customer_id())) {
+            const CustomerId customer_id(item.customer_id());
+            if (!known.contains(customer_id) && !exists(tenant, customer_id)) {
                 verdict.set_reason("UNKNOWN_CUSTOMER");
                 continue;
             }
             QueueMessage queue;
             queue.message_id =
-                eventlog::derive_id(base + "/" + item.customer_id(), at, "message", 0).text();
+                MessageId(eventlog::derive_id(base + "/" + customer_id, at, "message", 0).text());
             queue.channel_id = channel_id;
-            queue.customer_id = item.customer_id();
-            queue.origin = {request.origin().kind(), request.origin().id(), item.customer_id()};
+            queue.customer_id = customer_id;
+            queue.origin = {.kind = *origin_kind, .id = origin_id, .recipient = customer_id};
             queue.priority = kPriorityCampaign;
             queue.preconditions.purpose = purpose;
             queue.preconditions.needs_open_window = request.needs_open_window();
@@ -361,8 +366,8 @@ private:
         }
     }
 
-    std::set<std::string> known_customers(const std::string& tenant,
-                                          const v1::SendMessagesRequest& request) {
+    std::set<CustomerId> known_customers(const std::string& tenant,
+                                         const v1::SendMessagesRequest& request) {
         std::vector<std::string> ids;
         for (const auto& item : request.items()) ids.push_back(item.customer_id());
         const auto rows = doors_.store.pool().with([&](postgres::Session& session) {
@@ -371,13 +376,13 @@ private:
                 "any($2::text[])",
                 postgres::Params().add(tenant).add_array(std::span<const std::string>(ids)));
         });
-        std::set<std::string> known;
-        for (int row = 0; row < rows.rows(); ++row) known.insert(rows.text(row, 0));
+        std::set<CustomerId> known;
+        for (int row = 0; row < rows.rows(); ++row) known.emplace(rows.text(row, 0));
         return known;
     }
 
     // The read model may be a moment behind.
-    bool exists(const std::string& tenant, const std::string& customer_id) {
+    bool exists(const std::string& tenant, const CustomerId& customer_id) {
         return doors_.contacts.folds().load(contact_stream(tenant, customer_id)).version > 0;
     }
 
@@ -386,8 +391,8 @@ private:
                 v1::CancelMessagesResponse& response) {
         const auto tenant = rpc::parse_parent(request.parent());
         check_tenant(doors_, tenant);
-        if (request.origin().id().empty())
-            throw rpc::invalid_field("origin.id", "must not be empty");
+        const OriginId origin_id(request.origin().id());
+        if (origin_id.empty()) throw rpc::invalid_field("origin.id", "must not be empty");
         int cancelled = 0;
         for (const auto& channel : doors_.directory.channels_of(tenant))
             for (int priority = 0; priority < kPriorities; ++priority)
@@ -397,6 +402,8 @@ private:
 
     int cancel_queue(rpc::Call& call, const std::string& tenant, const ChannelEntry& channel,
                      int priority, const v1::CancelMessagesRequest& request) {
+        const OriginId origin_id(request.origin().id());
+        const auto origin_kind = origin_kind_of(request.origin().kind());
         int cancelled = 0;
         std::string after;
         while (true) {
@@ -415,17 +422,16 @@ private:
             for (int row = 0; row < rows.rows(); ++row) {
                 after = rows.text(row, 0);
                 const auto ref = read_ref(rows.text(row, 1));
-                if (!ref || (!ref->origin_id.empty() && ref->origin_id != request.origin().id()))
-                    continue;
-                const auto stream = message_stream(tenant, after);
+                if (!ref || (!ref->origin_id.empty() && ref->origin_id != origin_id)) continue;
+                const auto stream = message_stream(tenant, MessageId(after));
                 const auto folded = folds_.load(stream);
                 const auto& origin = folded.state.message.origin;
-                if (origin.id != request.origin().id() ||
-                    (!request.origin().kind().empty() && origin.kind != request.origin().kind()))
+                if (origin.id != origin_id || (origin_kind && origin.kind != *origin_kind))
                     continue;
-                const auto decision = decide(
-                    folded.state,
-                    CancelMessage{request.reason().empty() ? "withdrawn" : request.reason()});
+                const auto decision =
+                    decide(folded.state, CancelMessage{.reason = request.reason().empty()
+                                                                     ? std::string("withdrawn")
+                                                                     : request.reason()});
                 if (!decision.accepted()) continue;  // it left meanwhile
                 Command command;
                 command.id = "cancel/" + after + "/" + std::to_string(folded.version);
@@ -461,7 +467,8 @@ private:
                               std::string(text_of(folded.state.view)) + ".");
             Command command;
             command.meta.routing = by_customer(folded.state.message.customer_id);
-            command.parts.push_back({message_stream(name.tenant, name.id), folded.expected(),
+            command.parts.push_back({message_stream(name.tenant, MessageId(name.id)),
+                                     folded.expected(),
                                      encode_all(decision.events(), doors_.clock.now())});
             return command;
         });
@@ -504,7 +511,8 @@ public:
 
 private:
     void show(const ResourceName& name, v1::Contact& response) {
-        const auto folded = doors_.contacts.folds().load(contact_stream(name.tenant, name.id));
+        const auto folded =
+            doors_.contacts.folds().load(contact_stream(name.tenant, CustomerId(name.id)));
         if (folded.version == 0)
             throw rpc::not_found(rpc::resource_name(name.tenant, "contacts", name.id));
         response = contact_resource(name.tenant, folded.state, folded.version);
@@ -528,18 +536,19 @@ private:
             request.phone().starts_with('+') ? phone_from_digits(request.phone()) : std::string();
         if (phone.empty())
             throw rpc::invalid_field("phone", "must be E.164 with +, e.g. +254712345678");
-        if (!request.channel_id().empty()) channel_for(doors_, tenant, request.channel_id());
-        const Identity identity{std::string(kPhone), phone};
+        const ChannelId channel_id(request.channel_id());
+        if (!channel_id.empty()) channel_for(doors_, tenant, channel_id);
+        const Identity identity{.kind = IdentityKind::phone, .value = phone};
         auto effect =
             one_effect(doors_, call, "ResolveContact", tenant, request.request_id(), request);
-        std::string customer_id;
+        CustomerId customer_id;
         const auto events = effect.run([&]() -> std::optional<Command> {
             if (const auto known = doors_.contacts.find(tenant, identity)) {
                 customer_id = known->customer_id;
                 return {};
             }
-            auto plan = doors_.contacts.plan(
-                tenant, channel_for(doors_, tenant, request.channel_id()), {identity}, "");
+            auto plan = doors_.contacts.plan(tenant, channel_for(doors_, tenant, channel_id),
+                                             {identity}, "");
             customer_id = plan.customer.customer_id;
             if (!plan.part) return {};  // made meanwhile
             Command command;
@@ -548,7 +557,7 @@ private:
             return command;
         });
         // Made now, or by this request before.
-        if (!events.empty()) customer_id = events.front().stream.key;
+        if (!events.empty()) customer_id = CustomerId(events.front().stream.key);
         show({tenant, doors_.contacts.follow(tenant, customer_id).customer_id}, response);
     }
 

@@ -39,7 +39,8 @@ void show_tenant(const Doors& doors, const std::string& tenant, v1::Tenant& out)
 }
 
 eventlog::Folded<Channel> fold_channel(const Doors& doors, const ResourceName& name) {
-    auto folded = doors.directory.channel_folds().load(channel_stream(name.tenant, name.id));
+    auto folded =
+        doors.directory.channel_folds().load(channel_stream(name.tenant, ChannelId(name.id)));
     if (!std::holds_alternative<KnownChannel>(folded.state))
         throw rpc::not_found(rpc::resource_name(name.tenant, "channels", name.id));
     return folded;
@@ -56,23 +57,22 @@ const std::string& checked_reason(const std::string& reason) {
     return reason;
 }
 
-SealedCredentials sealed(const Doors& doors, const std::string& tenant,
-                         const std::string& channel_id, const v1::Credentials& credentials,
-                         const std::string& field) {
+SealedCredentials sealed(const Doors& doors, const std::string& tenant, const ChannelId& channel_id,
+                         const v1::Credentials& credentials, const std::string& field) {
     const auto& token = credentials.access_token();
     if (token.empty() || token.size() > kTokenMax)
         throw rpc::invalid_field(field + ".access_token", "must have 1 to 4096 characters");
     const auto created = crypto::Envelope::create(doors.key_wrapper, tenant);
-    return {created.wrapped_key,
-            created.envelope.seal(Secret(token), credential_purpose(channel_id))};
+    return {.wrapped_data_key = created.wrapped_key,
+            .sealed = created.envelope.seal(Secret(token), credential_purpose(channel_id))};
 }
 
-ConnectChannel channel_from(const v1::ChannelSpec& spec, std::string channel_id,
+ConnectChannel channel_from(const v1::ChannelSpec& spec, ChannelId channel_id,
                             const Providers& providers) {
     ConnectChannel channel;
     channel.channel_id = std::move(channel_id);
     channel.kind = spec.kind().empty() ? std::string(providers.first().kind()) : spec.kind();
-    channel.external_id = spec.external_id();
+    channel.external_id = ExternalChannelId(spec.external_id());
     channel.business_account_id = spec.business_account_id();
     channel.app_id = spec.app_id();
     channel.display_phone_number = spec.display_phone_number();
@@ -184,7 +184,7 @@ public:
                                       v1::Tenant* response) override {
         return doors_.rpc.unary(context, [=, this](rpc::Call& call) {
             change(call, *request, "SuspendTenant",
-                   gateway::SuspendTenant{checked_reason(request->reason())}, *response);
+                   gateway::SuspendTenant{.reason = checked_reason(request->reason())}, *response);
         });
     }
     ServerUnaryReactor* ResumeTenant(CallbackServerContext* context,
@@ -192,7 +192,7 @@ public:
                                      v1::Tenant* response) override {
         return doors_.rpc.unary(context, [=, this](rpc::Call& call) {
             change(call, *request, "ResumeTenant",
-                   gateway::ResumeTenant{checked_reason(request->reason())}, *response);
+                   gateway::ResumeTenant{.reason = checked_reason(request->reason())}, *response);
         });
     }
     ServerUnaryReactor* CreateApiKey(CallbackServerContext* context,
@@ -229,11 +229,11 @@ private:
             return eventlog::derive_id("register/" + request_id, at, what, 0).text();
         };
         const auto tenant = request.tenant_id().empty() ? made("tenant") : request.tenant_id();
-        auto channel =
-            channel_from(request.channel(),
-                         request.channel().channel_id().empty() ? made("channel")
-                                                                : request.channel().channel_id(),
-                         doors_.providers);
+        auto channel = channel_from(
+            request.channel(),
+            ChannelId(request.channel().channel_id().empty() ? made("channel")
+                                                             : request.channel().channel_id()),
+            doors_.providers);
         channel.credentials = sealed(doors_, tenant, channel.channel_id,
                                      request.channel().credentials(), "channel.credentials");
         if (const auto faults = channel_faults(channel, doors_.providers); !faults.empty())
@@ -244,8 +244,11 @@ private:
             const auto folded = doors_.directory.tenants().load(tenant_stream(tenant));
             const auto decision =
                 decide(folded.state,
-                       gateway::RegisterTenant{tenant, settings, channel.channel_id, channel.kind,
-                                               channel.external_id},
+                       gateway::RegisterTenant{.tenant_id = tenant,
+                                               .settings = settings,
+                                               .channel_id = channel.channel_id,
+                                               .channel_kind = channel.kind,
+                                               .channel_external_id = channel.external_id},
                        can);
             if (!decision.accepted())
                 throw rpc::already_exists("Tenant " + tenant + " is registered already.");
@@ -287,7 +290,7 @@ private:
             }
             const auto settings = with_defaults(from_proto(merged), doors_.installation);
             const auto can = installation_for(doors_, tenant, settings);
-            const auto decision = decide(folded.state, ChangeSettings{settings}, can);
+            const auto decision = decide(folded.state, ChangeSettings{.settings = settings}, can);
             if (!decision.accepted()) {
                 if (decision.rejection() == TenantRejection::invalid_settings)
                     throw refused_fields(faults_of(settings, can), "settings");
@@ -326,7 +329,7 @@ private:
         fold_tenant(doors_, tenant);
         auto effect =
             one_effect(doors_, call, "CreateApiKey", tenant, request.request_id(), request);
-        const auto key_id = effect.derived_id("api_key");
+        const ApiKeyId key_id(effect.derived_id("api_key"));
         // Only its hash is stored, so a repeat cannot show it again.
         const auto key = "fsk_" + crypto::base64url_encode(crypto::random_bytes(kKeyBytes));
         effect.run([&]() -> std::optional<Command> {
@@ -344,26 +347,27 @@ private:
 
     void revoke_key(rpc::Call& call, const v1::RevokeApiKeyRequest& request, v1::ApiKey& response) {
         const auto name = rpc::parse_name(request.name(), "apiKeys");
+        const ApiKeyId key_id(name.id);
         eventlog::Folds<ApiKeyCodec> folds(doors_.store, 1);
         auto effect =
             one_effect(doors_, call, "RevokeApiKey", name.tenant, request.request_id(), request);
         effect.run([&]() -> std::optional<Command> {
-            const auto folded = folds.load(api_key_stream(name.tenant, name.id));
+            const auto folded = folds.load(api_key_stream(name.tenant, key_id));
             if (folded.version == 0) throw rpc::not_found(request.name());
             if (folded.state.revoked) return std::nullopt;
             v1::ApiKeyRevoked revoked;
             revoked.set_key_id(name.id);
             revoked.set_reason(checked_reason(request.reason()));
-            return key_command(name.tenant, name.id, folded.expected(), revoked);
+            return key_command(name.tenant, key_id, folded.expected(), revoked);
         });
         doors_.directory.apply({name.tenant, "api_key", name.id});
         response.set_name(request.name());
-        response.set_display_name(folds.load(api_key_stream(name.tenant, name.id)).state.name);
+        response.set_display_name(folds.load(api_key_stream(name.tenant, key_id)).state.name);
         response.set_revoked(true);
     }
 
     template <class Proto>
-    Command key_command(const std::string& tenant, const std::string& key_id, std::int64_t expected,
+    Command key_command(const std::string& tenant, const ApiKeyId& key_id, std::int64_t expected,
                         const Proto& proto) {
         eventlog::NewEvent event;
         event.type = Proto::descriptor()->full_name();
@@ -392,9 +396,9 @@ public:
             auto effect =
                 one_effect(doors_, call, "ConnectChannel", tenant, request->request_id(), *request);
             auto channel = channel_from(request->channel(),
-                                        request->channel().channel_id().empty()
-                                            ? effect.derived_id("channel")
-                                            : request->channel().channel_id(),
+                                        ChannelId(request->channel().channel_id().empty()
+                                                      ? effect.derived_id("channel")
+                                                      : request->channel().channel_id()),
                                         doors_.providers);
             channel.credentials = sealed(doors_, tenant, channel.channel_id,
                                          request->channel().credentials(), "channel.credentials");
@@ -437,8 +441,9 @@ public:
         return doors_.rpc.unary(context, [=, this](rpc::Call& call) {
             const auto name = rpc::parse_name(request->name(), "channels");
             change(call, *request, "RotateCredentials",
-                   gateway::RotateCredentials{
-                       sealed(doors_, name.tenant, name.id, request->credentials(), "credentials")},
+                   gateway::RotateCredentials{.credentials =
+                                                  sealed(doors_, name.tenant, ChannelId(name.id),
+                                                         request->credentials(), "credentials")},
                    *response);
         });
     }
@@ -454,7 +459,7 @@ public:
                               (provider ? *provider : doors_.providers.first()).default_limits());
             if (const auto faults = faults_of(limits); !faults.empty())
                 throw refused_fields(faults, "");
-            change(call, *request, "UpdateLimits", ChangeLimits{limits}, *response);
+            change(call, *request, "UpdateLimits", ChangeLimits{.limits = limits}, *response);
         });
     }
     ServerUnaryReactor* PauseChannel(CallbackServerContext* context,
@@ -462,7 +467,7 @@ public:
                                      v1::Channel* response) override {
         return doors_.rpc.unary(context, [=, this](rpc::Call& call) {
             change(call, *request, "PauseChannel",
-                   gateway::PauseChannel{checked_reason(request->reason())}, *response);
+                   gateway::PauseChannel{.reason = checked_reason(request->reason())}, *response);
         });
     }
     ServerUnaryReactor* ResumeChannel(CallbackServerContext* context,
@@ -470,7 +475,7 @@ public:
                                       v1::Channel* response) override {
         return doors_.rpc.unary(context, [=, this](rpc::Call& call) {
             change(call, *request, "ResumeChannel",
-                   gateway::ResumeChannel{checked_reason(request->reason())}, *response);
+                   gateway::ResumeChannel{.reason = checked_reason(request->reason())}, *response);
         });
     }
     ServerUnaryReactor* GetChannelDispatch(CallbackServerContext* context,
@@ -484,13 +489,14 @@ private:
     void show_dispatch(const std::string& name, v1::ChannelDispatch& out) {
         const auto channel = rpc::parse_name(name, "channels");
         fold_channel(doors_, channel);
-        const int lane = doors_.store.lane_of(by_channel(channel.id), channel.tenant);
+        const ChannelId channel_id(channel.id);
+        const int lane = doors_.store.lane_of(by_channel(channel_id), channel.tenant);
         out.set_name(name);
         out.set_lane(lane);
         out.set_replica(doors_.replica);
         std::vector<std::string> kinds;
         for (int priority = 0; priority < kPriorities; ++priority)
-            kinds.push_back(dispatch_kind(channel.id, priority));
+            kinds.push_back(dispatch_kind(channel_id, priority));
         doors_.store.pool().with([&](postgres::Session& session) {
             if (const auto owner = eventlog::living_owner(session, lane)) {
                 out.set_owner(owner->replica);
@@ -507,7 +513,7 @@ private:
         // The owner in the row may have lost the lane since: only the dispatcher itself knows the
         // state of its breaker.
         if (!doors_.dispatch || out.owner() != doors_.replica) return;
-        const auto view = doors_.dispatch(channel.tenant, channel.id);
+        const auto view = doors_.dispatch(channel.tenant, channel_id);
         if (!view) return;
         auto& breaker = *out.mutable_breaker();
         breaker.set_state(text_of(view->breaker));
@@ -542,8 +548,9 @@ private:
                                                            ? "The channel is paused already."
                                                            : "The channel is not paused.");
             if (decision.events().empty()) return std::nullopt;
-            return command_on(doors_, by_channel(name.id), channel_stream(name.tenant, name.id),
-                              folded.expected(), decision);
+            return command_on(doors_, by_channel(ChannelId(name.id)),
+                              channel_stream(name.tenant, ChannelId(name.id)), folded.expected(),
+                              decision);
         });
         // When the caller reads the answer, this replica's dispatcher goes by it.
         doors_.directory.apply({name.tenant, "channel", name.id});

@@ -54,7 +54,7 @@ Attempts::Attempts(eventlog::Store& store, eventlog::Owners& owners, Directory& 
     run_id_ = std::to_string(seed()) + std::to_string(seed());
 }
 
-bool Attempts::calls(const std::string& message_id) const {
+bool Attempts::calls(const MessageId& message_id) const {
     const std::lock_guard lock(mutex_);
     return calling_.contains(message_id);
 }
@@ -62,8 +62,9 @@ bool Attempts::calls(const std::string& message_id) const {
 // ---------------------------------------------------------------- before the call
 
 void Attempts::begin(const AttemptPtr& attempt) {
-    const auto decision =
-        decide(attempt->message, BeginAttempt{attempt->facts, options_.replica, clock_.now()});
+    const auto decision = decide(
+        attempt->message,
+        BeginAttempt{.facts = attempt->facts, .replica = options_.replica, .now = clock_.now()});
     ++open_;
     if (!decision.accepted()) {
         // Not due: the clock of the database is ahead of ours. For every other reason but `held`
@@ -132,9 +133,11 @@ void Attempts::call(const AttemptPtr& attempt) {
     out.previous_credentials = attempt->channel->previous_access_token;
     out.to = message.to;
     out.message_id = message.message_id;
-    out.callback_data = keys_.callback_data(
-        attempt->tenant, {message.message_id, message.customer_id, attempt->message.attempts,
-                          message.priority, message.origin});
+    out.callback_data = keys_.callback_data(attempt->tenant, {.message_id = message.message_id,
+                                                              .customer_id = message.customer_id,
+                                                              .attempt = attempt->message.attempts,
+                                                              .priority = message.priority,
+                                                              .origin = message.origin});
     out.timeout = options_.send_timeout_ms;
     out.not_after = attempt->not_after;
     provider->send(std::move(out), [self = shared_from_this(), attempt](const Outcome& outcome) {
@@ -145,7 +148,10 @@ void Attempts::call(const AttemptPtr& attempt) {
 // By us, before the provider was asked: it says nothing about the provider.
 void Attempts::reject(const AttemptPtr& attempt, std::string why) {
     counters_.failed.add();
-    write_outcome(attempt, Refused{{ErrorClass::rejected, "", std::move(why), "", {}}});
+    write_outcome(attempt, Refused{.error = {.error_class = ErrorClass::rejected,
+                                             .code = "",
+                                             .title = std::move(why),
+                                             .details = ""}});
 }
 
 void Attempts::settle(const AttemptPtr& attempt, const Outcome& outcome) {
@@ -166,10 +172,13 @@ void Attempts::settle(const AttemptPtr& attempt, const Outcome& outcome) {
 
 // The outcome is written, whatever others wrote meanwhile.
 void Attempts::write_outcome(const AttemptPtr& attempt, const Outcome& outcome) {
-    const auto decision = decide(
-        attempt->message,
-        RecordOutcome{attempt->message.attempts, outcome, streams_.policy_for(attempt->tenant),
-                      std::uniform_real_distribution<double>(0, 1)(random_), clock_.now()});
+    const auto decision =
+        decide(attempt->message,
+               RecordOutcome{.attempt = attempt->message.attempts,
+                             .outcome = outcome,
+                             .policy = streams_.policy_for(attempt->tenant),
+                             .random = std::uniform_real_distribution<double>(0, 1)(random_),
+                             .now = clock_.now()});
     if (!decision.accepted() || decision.events().empty()) return finish(attempt, std::nullopt);
     auto command = streams_.command(attempt->tenant, attempt->customer_id, attempt->message_id,
                                     attempt->version, attempt->cause, decision.events());
@@ -224,18 +233,18 @@ void Attempts::warn_of_credentials(const ChannelEntry& channel) {
     if (warned == channel.version) return;
     warned = channel.version;
     log::error("a channel's new credentials were refused; those before the rotation are used",
-               {{"tenant", channel.tenant}, {"channel", channel.channel.channel_id}});
+               {{"tenant", channel.tenant}, {"channel", channel.channel.channel_id.text()}});
 }
 
 void Attempts::pause(const std::shared_ptr<const ChannelEntry>& channel, const SendError& refusal) {
     const auto reason =
         "provider error" + (refusal.code.empty() ? "" : " " + refusal.code) + ": " + refusal.title;
     read("a pause", [self = shared_from_this(), channel, reason] {
-        const std::string channel_id = channel->channel.channel_id;
+        const auto& channel_id = channel->channel.channel_id;
         try {
             const auto stream = channel_stream(channel->tenant, channel_id);
             const auto folded = self->directory_.channel_folds().load(stream);
-            const auto decision = decide(folded.state, PauseChannel{reason});
+            const auto decision = decide(folded.state, PauseChannel{.reason = reason});
             if (!decision.accepted()) return;
             eventlog::Command command;
             command.id = "pause/" + channel_id + "/" + std::to_string(folded.version);
@@ -247,12 +256,14 @@ void Attempts::pause(const std::shared_ptr<const ChannelEntry>& channel, const S
                 {stream, folded.expected(), encode_all(decision.events(), self->clock_.now())});
             self->store_.append(std::move(command));
             self->directory_.apply({channel->tenant, "channel", channel_id});
-            log::error("channel paused: its provider refuses every message",
-                       {{"tenant", channel->tenant}, {"channel", channel_id}, {"reason", reason}});
+            log::error(
+                "channel paused: its provider refuses every message",
+                {{"tenant", channel->tenant}, {"channel", channel_id.text()}, {"reason", reason}});
         } catch (const std::exception& error) {
-            log::warn(
-                "channel not paused: the store did not take it",
-                {{"tenant", channel->tenant}, {"channel", channel_id}, {"error", error.what()}});
+            log::warn("channel not paused: the store did not take it",
+                      {{"tenant", channel->tenant},
+                       {"channel", channel_id.text()},
+                       {"error", error.what()}});
         }
     });
 }

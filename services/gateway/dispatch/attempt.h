@@ -32,8 +32,8 @@ namespace flowstack::gateway {
 // One message on its way to the provider.
 struct Attempt {
     std::string tenant;
-    std::string message_id;
-    std::string customer_id;
+    MessageId message_id;
+    CustomerId customer_id;
     int priority = 0;
     std::shared_ptr<const ChannelEntry> channel;
 
@@ -91,8 +91,8 @@ public:
     Attempts(eventlog::Store& store, eventlog::Owners& owners, Directory& directory,
              const DerivedKeys& keys, const Providers& providers, const Clock& clock,
              const DispatcherOptions& options, const DispatchCounters& counters,
-             MessageStreams& streams, std::shared_ptr<ThreadPool> readers, std::shared_ptr<Loop> loop,
-             AttemptListener& listener);
+             MessageStreams& streams, std::shared_ptr<ThreadPool> readers,
+             std::shared_ptr<Loop> loop, AttemptListener& listener);
 
     // Decides on what was read and writes the attempt, or why there is none.
     void begin(const AttemptPtr& attempt);
@@ -101,7 +101,7 @@ public:
     // Attempts that are being written, are written, or wait for their outcome.
     int open() const { return open_; }
     // Whether a call of this message is under way in this process. On any thread.
-    bool calls(const std::string& message_id) const;
+    bool calls(const MessageId& message_id) const;
 
 private:
     using Then = std::function<void(const eventlog::Verdict&)>;
@@ -137,9 +137,9 @@ private:
     std::mt19937_64 random_;
     std::string run_id_;  // of this process; part of the ids of its commands
     int open_ = 0;
-    std::map<std::string, std::int64_t> credentials_warned_;  // channel, its version
+    std::map<std::string, std::int64_t> credentials_warned_;  // tenant/channel, its version
     mutable std::mutex mutex_;
-    std::set<std::string> calling_;
+    std::set<MessageId> calling_;
 };
 
 }  // namespace flowstack::gateway

@@ -52,7 +52,7 @@ int ChannelQueue::room(int priority) const {
     return room < (options_.rows_max + 1) / 2 ? 0 : room;
 }
 
-const std::set<std::string>& ChannelQueue::rows(int priority) const { return rows_[at(priority)]; }
+const std::set<MessageId>& ChannelQueue::rows(int priority) const { return rows_[at(priority)]; }
 
 std::size_t ChannelQueue::rows() const {
     std::size_t count = 0;
@@ -65,7 +65,7 @@ void ChannelQueue::add(Row row) {
     auto& its_chat = chat(row.customer_id, row.priority);
     const bool awaited = its_chat.awaited == row.message_id;
     if (awaited) {
-        its_chat.awaited.clear();
+        its_chat.awaited = {};
         its_chat.blocked_until = {};
     }
     // A retry is due later than what was queued after it, and still comes first.
@@ -75,8 +75,8 @@ void ChannelQueue::add(Row row) {
         its_chat.waiting.push_back(std::move(row));
 }
 
-void ChannelQueue::await(const std::string& customer_id, int priority,
-                         const std::string& message_id, Duration wait, Instant now) {
+void ChannelQueue::await(const CustomerId& customer_id, int priority, const MessageId& message_id,
+                         Duration wait, Instant now) {
     auto& its_chat = chat(customer_id, priority);
     its_chat.awaited = message_id;
     its_chat.blocked_until = now + std::max(wait, Duration(0)) + kChatPatience;
@@ -96,7 +96,7 @@ void ChannelQueue::forget_waiting() {
     begin_again_ = Instant::max();
 }
 
-ChannelQueue::Chat& ChannelQueue::chat(const std::string& customer_id, int priority) {
+ChannelQueue::Chat& ChannelQueue::chat(const CustomerId& customer_id, int priority) {
     return chats_[at(priority)][customer_id];
 }
 
@@ -151,7 +151,7 @@ std::vector<ChannelQueue::Row> ChannelQueue::begin(Instant now) {
     return begun;
 }
 
-ChannelQueue::Permission ChannelQueue::permission(const std::string& customer_id, Instant now) {
+ChannelQueue::Permission ChannelQueue::permission(const CustomerId& customer_id, Instant now) {
     if (const auto wait = breaker_.retry_after(now); wait > Duration(0))
         return {std::nullopt, rounded_up(wait), true};
     if (const auto number = number_.peek(now); !number)
@@ -166,7 +166,7 @@ ChannelQueue::Permission ChannelQueue::permission(const std::string& customer_id
     return {ticket, {}, false};
 }
 
-Gcra& ChannelQueue::pair(const std::string& customer_id, Instant now) {
+Gcra& ChannelQueue::pair(const CustomerId& customer_id, Instant now) {
     // Those who have rested have their whole burst again, as somebody who is new.
     if (pairs_.size() > pairs_checked_at_) {
         std::erase_if(pairs_, [&](const auto& pair) { return pair.second.rested(now); });
@@ -180,15 +180,15 @@ Gcra& ChannelQueue::pair(const std::string& customer_id, Instant now) {
 
 // ---------------------------------------------------------------- what is called
 
-void ChannelQueue::announce(const std::string& message_id) {
+void ChannelQueue::announce(const MessageId& message_id) {
     const auto found = in_flight_.find(message_id);
     if (found == in_flight_.end()) return;
     announced_.emplace(found->second.priority, message_id);
 }
 
-std::vector<std::string> ChannelQueue::call(Instant now) {
+std::vector<MessageId> ChannelQueue::call(Instant now) {
     call_again_ = Instant::max();
-    std::vector<std::string> called;
+    std::vector<MessageId> called;
     while (!announced_.empty()) {
         if (const auto verdict = wire_.take(now); !verdict) {
             call_again_ = now + std::chrono::ceil<std::chrono::milliseconds>(verdict.retry_after);
@@ -207,7 +207,7 @@ ChannelQueue::Instant ChannelQueue::look_again() const {
 
 // ---------------------------------------------------------------- what became of it
 
-void ChannelQueue::answered(const std::string& message_id, bool provider_is_ill, Instant now) {
+void ChannelQueue::answered(const MessageId& message_id, bool provider_is_ill, Instant now) {
     const auto found = in_flight_.find(message_id);
     if (found == in_flight_.end() || !found->second.ticket) return;
     const auto ticket = *found->second.ticket;
@@ -223,7 +223,7 @@ void ChannelQueue::slow_down(Instant now) {
     wire_.block_until(now + kTooFastPause);
 }
 
-std::optional<ChannelQueue::InFlight> ChannelQueue::land(const std::string& message_id) {
+std::optional<ChannelQueue::InFlight> ChannelQueue::land(const MessageId& message_id) {
     const auto found = in_flight_.find(message_id);
     if (found == in_flight_.end()) return std::nullopt;
     auto landed = std::move(found->second);
@@ -233,7 +233,7 @@ std::optional<ChannelQueue::InFlight> ChannelQueue::land(const std::string& mess
     return landed;
 }
 
-void ChannelQueue::give_back(const std::string& message_id, Duration wait, bool keeps_place,
+void ChannelQueue::give_back(const MessageId& message_id, Duration wait, bool keeps_place,
                              Instant now) {
     const auto landed = land(message_id);
     if (!landed) return;
@@ -241,7 +241,7 @@ void ChannelQueue::give_back(const std::string& message_id, Duration wait, bool 
     if (keeps_place) await(landed->customer_id, landed->priority, message_id, wait, now);
 }
 
-void ChannelQueue::finish(const std::string& message_id, std::optional<Duration> retry_in,
+void ChannelQueue::finish(const MessageId& message_id, std::optional<Duration> retry_in,
                           Instant now) {
     const auto landed = land(message_id);
     if (!landed) return;

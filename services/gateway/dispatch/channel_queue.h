@@ -60,8 +60,8 @@ public:
     // ---- Rows of the table.
 
     struct Row {
-        std::string message_id;
-        std::string customer_id;
+        MessageId message_id;
+        CustomerId customer_id;
         int priority = kPriorityFollowUp;
         bool tried_before = false;
     };
@@ -69,13 +69,13 @@ public:
     // free: fetching single rows is not worth a query.
     int room(int priority) const;
     // The rows that are in memory: waiting, in flight or resting. They must not be fetched again.
-    const std::set<std::string>& rows(int priority) const;
+    const std::set<MessageId>& rows(int priority) const;
     std::size_t rows() const;
     // A row that is due. Nothing happens when it is in memory already.
     void add(Row row);
     // The messages of this chat wait until this one was added again, at most `wait` and
     // kChatPatience.
-    void await(const std::string& customer_id, int priority, const std::string& message_id,
+    void await(const CustomerId& customer_id, int priority, const MessageId& message_id,
                Duration wait, Instant now);
     // Another replica sends for this channel now: everything that has not begun is forgotten.
     void forget_waiting();
@@ -85,24 +85,24 @@ public:
     // The messages that begin now; each is in flight until give_back() or finish().
     std::vector<Row> begin(Instant now);
     // The attempt of a message in flight is in the log, so it must be called.
-    void announce(const std::string& message_id);
+    void announce(const MessageId& message_id);
     // The announced attempts that may be called now. The limit is the number's again: appends
     // finish in bursts, so pacing only the begin could still exceed the provider's rate.
-    std::vector<std::string> call(Instant now);
+    std::vector<MessageId> call(Instant now);
     // begin() and call() have nothing new before this moment unless something else happens.
     Instant look_again() const;
 
     // ---- What became of a message in flight.
 
     // The provider was asked and is well, or ill.
-    void answered(const std::string& message_id, bool provider_is_ill, Instant now);
+    void answered(const MessageId& message_id, bool provider_is_ill, Instant now);
     // The provider says that this number sends too fast.
     void slow_down(Instant now);
     // The message did not begin after all: its row stays in the table and rests for `wait`. With
     // `keeps_place` the others of its chat wait for it.
-    void give_back(const std::string& message_id, Duration wait, bool keeps_place, Instant now);
+    void give_back(const MessageId& message_id, Duration wait, bool keeps_place, Instant now);
     // The message has left the queue. With `retry_in` it comes back, tried before.
-    void finish(const std::string& message_id, std::optional<Duration> retry_in, Instant now);
+    void finish(const MessageId& message_id, std::optional<Duration> retry_in, Instant now);
 
     // ---- What it looks like.
 
@@ -116,12 +116,12 @@ public:
 private:
     struct Chat {
         bool busy = false;
-        std::string awaited;      // the message that goes before the others of this chat
+        MessageId awaited;        // the message that goes before the others of this chat
         Instant blocked_until{};  // how long the others wait for it
         std::deque<Row> waiting;
     };
     struct InFlight {
-        std::string customer_id;
+        CustomerId customer_id;
         int priority = 0;
         std::optional<resilience::CircuitBreaker::Ticket> ticket;  // until it is answered
     };
@@ -133,24 +133,24 @@ private:
         bool whole_number = false;
     };
 
-    Chat& chat(const std::string& customer_id, int priority);
+    Chat& chat(const CustomerId& customer_id, int priority);
     void release_rested(Instant now);
-    Permission permission(const std::string& customer_id, Instant now);
-    resilience::Gcra& pair(const std::string& customer_id, Instant now);
+    Permission permission(const CustomerId& customer_id, Instant now);
+    resilience::Gcra& pair(const CustomerId& customer_id, Instant now);
     // Takes the message out of flight and frees its chat. Nothing when it is not in flight.
-    std::optional<InFlight> land(const std::string& message_id);
+    std::optional<InFlight> land(const MessageId& message_id);
 
     QueueOptions options_;
     ChannelLimits limits_;
     bool suspended_ = false;
-    std::map<std::string, Chat> chats_[kPriorities];
-    std::set<std::string> rows_[kPriorities];
-    std::map<std::string, Instant> resting_;
-    std::map<std::string, InFlight> in_flight_;
-    std::multimap<int, std::string> announced_;  // by priority, each in the order of announce()
-    resilience::Gcra number_;                    // what may begin
-    resilience::Gcra wire_;                      // what may be called
-    std::map<std::string, resilience::Gcra> pairs_;
+    std::map<CustomerId, Chat> chats_[kPriorities];
+    std::set<MessageId> rows_[kPriorities];
+    std::map<MessageId, Instant> resting_;
+    std::map<MessageId, InFlight> in_flight_;
+    std::multimap<int, MessageId> announced_;  // by priority, each in the order of announce()
+    resilience::Gcra number_;                  // what may begin
+    resilience::Gcra wire_;                    // what may be called
+    std::map<CustomerId, resilience::Gcra> pairs_;
     std::size_t pairs_checked_at_;
     resilience::CircuitBreaker breaker_;
     Instant begin_again_ = Instant::max();

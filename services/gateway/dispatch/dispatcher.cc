@@ -58,7 +58,7 @@ QueueOptions queue_options(const DispatcherOptions& options) {
 struct SendingChannel {
     std::shared_ptr<const ChannelEntry> entry;  // as its settings are now
     ChannelQueue queue;
-    std::map<std::string, AttemptPtr> announced;  // by message id
+    std::map<MessageId, AttemptPtr> announced;
 };
 
 }  // namespace
@@ -74,10 +74,9 @@ struct Dispatcher::State final : AttemptListener {
           options(std::move(opts)),
           rows_gauge(metrics.gauge("flowstack_gateway_dispatch_rows",
                                    "queue rows that the dispatcher holds")),
-          readers(std::make_shared<ThreadPool>(ThreadPoolOptions{
-              .name = "dispatch-read",
-              .threads = options.read_threads,
-              .waiting_max = kReadsQueuedMax})),
+          readers(std::make_shared<ThreadPool>(ThreadPoolOptions{.name = "dispatch-read",
+                                                                 .threads = options.read_threads,
+                                                                 .waiting_max = kReadsQueuedMax})),
           streams(s, d, c, options.policy, "dispatcher:" + options.replica),
           facts(s, d, contacts, streams, c, options.window_margin_ms),
           queue_reader(s.options().database_url),
@@ -136,7 +135,7 @@ struct Dispatcher::State final : AttemptListener {
     // ---------------------------------------------------------------- channels
 
     SendingChannel& channel_of(const std::shared_ptr<const ChannelEntry>& entry) {
-        auto& channel = channels[entry->tenant + "/" + std::string(entry->channel.channel_id)];
+        auto& channel = channels[entry->tenant + "/" + entry->channel.channel_id];
         if (!channel)
             channel.reset(new SendingChannel{
                 entry, ChannelQueue(queue_options(options), entry->channel.limits), {}});
@@ -149,8 +148,7 @@ struct Dispatcher::State final : AttemptListener {
 
     // The channel of an attempt, which has been made before; its settings may be older.
     SendingChannel& channel_of(const Attempt& attempt) {
-        return *channels.at(attempt.tenant + "/" +
-                            std::string(attempt.channel->channel.channel_id));
+        return *channels.at(attempt.tenant + "/" + attempt.channel->channel.channel_id);
     }
 
     bool stands_still(const SendingChannel& channel) const {
@@ -208,8 +206,10 @@ struct Dispatcher::State final : AttemptListener {
         for (const auto& row : rows) {
             const auto& [channel, priority] = asked.at(row.queue);
             active.insert(channel);
-            channel->queue.add(
-                {row.message_id, row.ref.customer_id, priority, row.ref.attempt > 0});
+            channel->queue.add({.message_id = row.message_id,
+                                .customer_id = row.ref.customer_id,
+                                .priority = priority,
+                                .tried_before = row.ref.attempt > 0});
         }
         return !rows.empty();
     }
@@ -240,8 +240,8 @@ struct Dispatcher::State final : AttemptListener {
             queue.forget_waiting();
             return;
         }
-        if (const auto entry = directory.channel(channel.entry->tenant,
-                                                 channel.entry->channel.channel_id))
+        if (const auto entry =
+                directory.channel(channel.entry->tenant, channel.entry->channel.channel_id))
             channel_of(entry);
         queue.set_suspended(stands_still(channel));
         for (auto& row : queue.begin(instant(Steady::now()))) {
@@ -346,7 +346,7 @@ struct Dispatcher::State final : AttemptListener {
 
     // ---------------------------------------------------------------- what people ask
 
-    std::optional<ChannelView> look(const std::string& tenant, const std::string& channel_id) {
+    std::optional<ChannelView> look(const std::string& tenant, const ChannelId& channel_id) {
         const auto entry = directory.channel(tenant, channel_id);
         if (!entry || !lanes.is_open(entry->lane) || !owners.guard(entry->lane))
             return std::nullopt;
@@ -420,7 +420,7 @@ void Dispatcher::wake(Time due_at) {
 }
 
 std::optional<Dispatcher::ChannelView> Dispatcher::look(const std::string& tenant,
-                                                        const std::string& channel_id) {
+                                                        const ChannelId& channel_id) {
     const auto answer = std::make_shared<std::promise<std::optional<ChannelView>>>();
     auto future = answer->get_future();
     state_->loop->post([state = state_.get(), answer, tenant, channel_id] {
@@ -438,11 +438,12 @@ void Dispatcher::evidence_over(const eventlog::WorkRow& row,
                                const eventlog::WorkRunner::Done& done) {
     auto& s = *state_;
     if (const auto ref = read_ref(row.ref)) {
-        const auto folded = s.streams.folds().load(message_stream(ref->tenant, row.key));
-        const auto decision = decide(folded.state, SendUnknownAgain{ref->attempt});
+        const MessageId message_id(row.key);
+        const auto folded = s.streams.folds().load(message_stream(ref->tenant, message_id));
+        const auto decision = decide(folded.state, SendUnknownAgain{.attempt = ref->attempt});
         if (decision.accepted() && !decision.events().empty()) {
-            auto command = s.streams.command(ref->tenant, ref->customer_id, row.key, folded.version,
-                                             cause_of(folded), decision.events());
+            auto command = s.streams.command(ref->tenant, ref->customer_id, message_id,
+                                             folded.version, cause_of(folded), decision.events());
             command.id = "send_again/" + row.key + "/" + std::to_string(ref->attempt);
             command.owner_guard = row.guard;
             s.store.append(std::move(command));

@@ -49,7 +49,7 @@ public:
     };
     // Nothing when another replica sends for this channel, or this one does not yet. Throws
     // Unavailable when the dispatcher does not answer in time.
-    std::optional<ChannelView> look(const std::string& tenant, const std::string& channel_id);
+    std::optional<ChannelView> look(const std::string& tenant, const ChannelId& channel_id);
 
     // Work of kind "evidence": the wait of an unknown message is over.
     void evidence_over(const eventlog::WorkRow& row, const eventlog::WorkRunner::Done& done);

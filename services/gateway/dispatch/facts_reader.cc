@@ -29,7 +29,7 @@ void FactsReader::read_facts(Attempt& attempt, const eventlog::Folded<Contact>& 
     attempt.facts = {};
     // The guard stays on the contact that the message was queued for. If that one was merged into
     // another, the survivor's consent counts.
-    std::string customer_id = attempt.customer_id;
+    auto customer_id = attempt.customer_id;
     auto state = contact.state;
     if (std::holds_alternative<MergedContact>(state)) {
         auto found = contacts_.follow(attempt.tenant, customer_id);
@@ -47,7 +47,7 @@ void FactsReader::read_facts(Attempt& attempt, const eventlog::Folded<Contact>& 
         conditions.nothing_inbound_since != Time{} ||
         (conditions.needs_open_window &&
          clock_.now() >= window_end(conditions.window_evidence, window_margin_));
-    if (asks_for_inbound) questions.push_back({&attempt, customer_id});
+    if (asks_for_inbound) questions.push_back({.attempt = &attempt, .customer_id = customer_id});
     const auto tenant = directory_.tenant(attempt.tenant);
     attempt.facts.tenant_suspended = tenant && tenant->tenant.status == TenantStatus::suspended;
     attempt.facts.tenant_closed = tenant && tenant->tenant.status == TenantStatus::closed;

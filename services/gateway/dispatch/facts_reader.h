@@ -29,7 +29,7 @@ public:
 private:
     struct InboundQuestion {
         Attempt* attempt = nullptr;
-        std::string customer_id;
+        CustomerId customer_id;
     };
 
     void read_facts(Attempt& attempt, const eventlog::Folded<Contact>& contact,

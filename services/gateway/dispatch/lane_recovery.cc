@@ -91,7 +91,10 @@ std::vector<LaneRecovery::Retry> LaneRecovery::retries_of(int lane) {
     std::vector<Retry> retries;
     for (int row = 0; row < rows.rows(); ++row)
         if (const auto ref = read_ref(rows.text(row, 3)); ref && ref->attempt > 0)
-            retries.push_back({*ref, rows.text(row, 0), rows.int4(row, 1), rows.time(row, 2)});
+            retries.push_back({.ref = *ref,
+                               .message_id = MessageId(rows.text(row, 0)),
+                               .priority = rows.int4(row, 1),
+                               .due_at = rows.time(row, 2)});
     return retries;
 }
 
@@ -101,19 +104,21 @@ void LaneRecovery::declare_lost(int lane, const eventlog::OwnerGuard& guard) {
                              postgres::Params().add(lane).add(kAttemptKind));
     });
     for (int row = 0; row < rows.rows(); ++row) {
-        const auto message_id = rows.text(row, 0);
+        const MessageId message_id(rows.text(row, 0));
         const auto ref = read_ref(rows.text(row, 1));
         // A call of this very process is still under way and will get its own outcome.
         if (ref && !attempts_.calls(message_id)) declare_lost(message_id, *ref, guard);
     }
 }
 
-void LaneRecovery::declare_lost(const std::string& message_id, const WorkRef& ref,
+void LaneRecovery::declare_lost(const MessageId& message_id, const WorkRef& ref,
                                 const eventlog::OwnerGuard& guard) {
     for (int tries = 0; tries < kDecisionsMax; ++tries) {
         const auto folded = streams_.folds().load(message_stream(ref.tenant, message_id));
-        const auto decision = decide(
-            folded.state, DeclareLost{ref.attempt, streams_.policy_for(ref.tenant), clock_.now()});
+        const auto decision =
+            decide(folded.state, DeclareLost{.attempt = ref.attempt,
+                                             .policy = streams_.policy_for(ref.tenant),
+                                             .now = clock_.now()});
         if (!decision.accepted() || decision.events().empty()) return;
         auto command = streams_.command(ref.tenant, ref.customer_id, message_id, folded.version,
                                         cause_of(folded), decision.events());
@@ -124,7 +129,7 @@ void LaneRecovery::declare_lost(const std::string& message_id, const WorkRef& re
         if (verdict.accepted()) {
             counters_.unknown.add();
             log::warn("message UNKNOWN: its sender ended between the attempt and its outcome",
-                      {{"message", message_id}, {"tenant", ref.tenant}});
+                      {{"message", message_id.text()}, {"tenant", ref.tenant}});
         }
         return;
     }

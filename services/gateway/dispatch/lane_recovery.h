@@ -21,7 +21,7 @@ public:
     // A message that the lane's owner before us has tried, and that is not due yet.
     struct Retry {
         WorkRef ref;
-        std::string message_id;
+        MessageId message_id;
         int priority = 0;
         Time due_at{};
     };
@@ -58,7 +58,7 @@ private:
     void recover(int lane, const eventlog::OwnerGuard& guard);
     // On a reading thread.
     void declare_lost(int lane, const eventlog::OwnerGuard& guard);
-    void declare_lost(const std::string& message_id, const WorkRef& ref,
+    void declare_lost(const MessageId& message_id, const WorkRef& ref,
                       const eventlog::OwnerGuard& guard);
     std::vector<Retry> retries_of(int lane);
 

@@ -8,8 +8,8 @@ RetryPolicy MessageStreams::policy_for(const std::string& tenant) const {
     return policy_of(policy_, directory_.tenant(tenant).get());
 }
 
-eventlog::Command MessageStreams::command(const std::string& tenant, const std::string& customer_id,
-                                          const std::string& message_id, std::int64_t version,
+eventlog::Command MessageStreams::command(const std::string& tenant, const CustomerId& customer_id,
+                                          const MessageId& message_id, std::int64_t version,
                                           const Cause& cause,
                                           const std::vector<MessageEvent>& events) const {
     eventlog::Command command;

@@ -39,9 +39,9 @@ public:
     RetryPolicy policy_for(const std::string& tenant) const;
     // Appends these events to the message's stream, if it still has this version. The caller gives
     // it an id.
-    eventlog::Command command(const std::string& tenant, const std::string& customer_id,
-                              const std::string& message_id, std::int64_t version,
-                              const Cause& cause, const std::vector<MessageEvent>& events) const;
+    eventlog::Command command(const std::string& tenant, const CustomerId& customer_id,
+                              const MessageId& message_id, std::int64_t version, const Cause& cause,
+                              const std::vector<MessageEvent>& events) const;
 
 private:
     eventlog::Folds<MessageCodec> folds_;

@@ -29,7 +29,10 @@ std::vector<QueueReader::DueQueue> QueueReader::due_queues(std::span<const std::
         if (!ref) continue;
         for (int priority = 0; priority < kPriorities; ++priority)
             if (rows.text(row, 1) == dispatch_kind(ref->channel_id, priority))
-                due.push_back({rows.int4(row, 0), priority, ref->tenant, ref->channel_id});
+                due.push_back({.lane = rows.int4(row, 0),
+                               .priority = priority,
+                               .tenant = ref->tenant,
+                               .channel_id = ref->channel_id});
     }
     return due;
 }
@@ -65,8 +68,9 @@ std::vector<QueueReader::Row> QueueReader::due_rows(std::span<const Wanted> want
             .add_array(std::span<const std::string>(in_memory)));
     for (int row = 0; row < rows.rows(); ++row)
         if (auto ref = read_ref(rows.text(row, 2)))
-            due.push_back({static_cast<std::size_t>(rows.int8(row, 0) - 1), rows.text(row, 1),
-                           std::move(*ref)});
+            due.push_back({.queue = static_cast<std::size_t>(rows.int8(row, 0) - 1),
+                           .message_id = MessageId(rows.text(row, 1)),
+                           .ref = std::move(*ref)});
     return due;
 }
 

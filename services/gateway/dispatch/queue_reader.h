@@ -26,21 +26,21 @@ public:
         int lane = 0;
         int priority = 0;
         std::string tenant;
-        std::string channel_id;
+        ChannelId channel_id;
     };
     std::vector<DueQueue> due_queues(std::span<const std::int32_t> lanes);
 
     // Rows that are due, at most `room` of each queue, the oldest first.
     struct Wanted {
         int lane = 0;
-        std::string channel_id;
+        ChannelId channel_id;
         int priority = 0;
         int room = 0;
-        const std::set<std::string>* in_memory = nullptr;  // rows that are not read again
+        const std::set<MessageId>* in_memory = nullptr;  // rows that are not read again
     };
     struct Row {
         std::size_t queue = 0;  // its place in `wanted`
-        std::string message_id;
+        MessageId message_id;
         WorkRef ref;
     };
     std::vector<Row> due_rows(std::span<const Wanted> wanted);

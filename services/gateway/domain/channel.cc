@@ -14,26 +14,26 @@ constexpr int kPerSecondMax = 10'000;
 
 Answer on(const NoChannel&, const ConnectChannel& c) {
     if (!faults_of(c).empty()) return ChannelRejection::invalid;
-    return ChannelConnected{c};
+    return ChannelConnected{.channel = c};
 }
 Answer on(const KnownChannel&, const ConnectChannel&) {
     return ChannelRejection::already_connected;
 }
 Answer on(const KnownChannel&, const RotateCredentials& c) {
-    return CredentialsRotated{c.credentials};
+    return CredentialsRotated{.credentials = c.credentials};
 }
 Answer on(const KnownChannel& channel, const PauseChannel& c) {
     if (channel.paused) return ChannelRejection::already_paused;
-    return ChannelPaused{c.reason};
+    return ChannelPaused{.reason = c.reason};
 }
 Answer on(const KnownChannel& channel, const ResumeChannel& c) {
     if (!channel.paused) return ChannelRejection::not_paused;
-    return ChannelResumed{c.reason};
+    return ChannelResumed{.reason = c.reason};
 }
 Answer on(const KnownChannel& channel, const ChangeLimits& c) {
     if (!faults_of(c.limits).empty()) return ChannelRejection::invalid;
     if (c.limits == channel.channel.limits) return std::vector<ChannelEvent>{};
-    return ChannelLimitsChanged{c.limits};
+    return ChannelLimitsChanged{.limits = c.limits};
 }
 template <class AnyCommand>
 Answer on(const NoChannel&, const AnyCommand&) {
@@ -41,7 +41,7 @@ Answer on(const NoChannel&, const AnyCommand&) {
 }
 
 Channel after(const NoChannel&, const ChannelConnected& e) {
-    return KnownChannel{e.channel, false, {}, {}};
+    return KnownChannel{.channel = e.channel, .pause_reason = ""};
 }
 Channel after(KnownChannel c, const CredentialsRotated& e) {
     c.previous_credentials = std::move(c.channel.credentials);

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "common/core/decision.h"
+#include "services/gateway/domain/ids.h"
 #include "services/gateway/domain/tenant.h"
 
 // A channel: one connection of a tenant to a messaging provider. Its external id (the provider's id
@@ -32,9 +33,9 @@ ChannelLimits with_defaults(ChannelLimits limits,
                             const ChannelLimits& defaults);  // zeroes become the defaults
 
 struct ConnectChannel {
-    std::string channel_id;
+    ChannelId channel_id;
     std::string kind;
-    std::string external_id;
+    ExternalChannelId external_id;
     std::string business_account_id;  // at the provider; empty where it has none
     std::string app_id;
     std::string display_phone_number;

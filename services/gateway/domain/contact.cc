@@ -14,7 +14,8 @@ using Answer = Decision<ContactEvent, ContactRejection>;
 
 bool same_person(const Identity& a, const Identity& b) {
     return a.kind == b.kind &&
-           (a.kind == kPhone ? one_spelling(a.value) == one_spelling(b.value) : a.value == b.value);
+           (a.kind == IdentityKind::phone ? one_spelling(a.value) == one_spelling(b.value)
+                                          : a.value == b.value);
 }
 
 bool knows(const OpenContact& contact, const Identity& identity) {
@@ -65,10 +66,10 @@ Answer on(const OpenContact& contact, const ReplaceIdentity& c) {
 
 Answer on(const OpenContact& contact, const ChangeConsent& c) {
     std::vector<ContactEvent> facts;
-    for (const auto& purpose : c.purposes) {
-        if (purpose != kMarketing && purpose != kUtility) return ContactRejection::unknown_purpose;
-        const auto now = purpose == kMarketing ? contact.marketing : contact.utility;
-        const bool in_words = c.source != "user_preferences" && c.source != "api";
+    for (const auto purpose : c.purposes) {
+        if (purpose == Purpose::service) return ContactRejection::no_consent_for_purpose;
+        const auto now = purpose == Purpose::marketing ? contact.marketing : contact.utility;
+        const bool in_words = c.source != ConsentSource::user_preferences;
         const bool changes = c.granted
                                  ? (in_words ? now == Consent::refused : now != Consent::granted)
                                  : now != Consent::refused;
@@ -120,7 +121,7 @@ Contact after(OpenContact contact, const IdentityAdded& e) {
 }
 
 Contact after(OpenContact contact, const ConsentChanged& e) {
-    auto& consent = e.purpose == kMarketing ? contact.marketing : contact.utility;
+    auto& consent = e.purpose == Purpose::marketing ? contact.marketing : contact.utility;
     consent = e.granted ? Consent::granted : Consent::refused;
     return contact;
 }
@@ -132,8 +133,8 @@ Contact after(OpenContact contact, const ContactsLinked& e) {
     // The younger contact's number is the newer one, so it is written to.
     for (const auto& identity : e.identities)
         if (!knows(contact, identity))
-            identity.kind == kPhone ? put_first(contact, identity)
-                                    : contact.identities.push_back(identity);
+            identity.kind == IdentityKind::phone ? put_first(contact, identity)
+                                                 : contact.identities.push_back(identity);
     return contact;
 }
 
@@ -188,6 +189,23 @@ constexpr std::size_t kConsentWordsMax = 40;
 
 }  // namespace
 
+std::string_view text_of(IdentityKind kind) {
+    switch (kind) {
+        case IdentityKind::phone:
+            return "phone";
+        case IdentityKind::bsuid:
+            return "bsuid";
+    }
+    return "";
+}
+
+std::optional<Purpose> purpose_of(std::string_view text) {
+    if (text == "marketing") return Purpose::marketing;
+    if (text == "utility") return Purpose::utility;
+    if (text == "service") return Purpose::service;
+    return std::nullopt;
+}
+
 Answer decide(const Contact& contact, const ContactCommand& command) {
     return std::visit([](const auto& s, const auto& c) { return on(s, c); }, contact, command);
 }
@@ -198,14 +216,14 @@ Contact evolve(const Contact& contact, const ContactEvent& event) {
 
 std::string phone_of(const OpenContact& contact) {
     for (const auto& identity : contact.identities)
-        if (identity.kind == kPhone) return identity.value;
+        if (identity.kind == IdentityKind::phone) return identity.value;
     return {};
 }
 
 std::string address_of(const OpenContact& contact) {
     if (auto phone = phone_of(contact); !phone.empty()) return phone;
     for (const auto& identity : contact.identities)
-        if (identity.kind == kBsuid) return identity.value;
+        if (identity.kind == IdentityKind::bsuid) return identity.value;
     return {};
 }
 

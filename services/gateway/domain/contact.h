@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "common/core/decision.h"
+#include "common/core/id.h"
 #include "common/core/time.h"
 
 // A contact: who a customer is for the providers, and what they consented to.
@@ -18,26 +19,39 @@
 // that an inbound message from a known contact costs no event of the contact.
 namespace flowstack::gateway {
 
-// kind: "phone" (value is E.164 with +) or "bsuid" (business-scoped user id).
+enum class IdentityKind {
+    phone,  // E.164 with +
+    bsuid,  // business-scoped user id
+};
+std::string_view text_of(IdentityKind kind);  // "phone"
+
 struct Identity {
-    std::string kind;
+    IdentityKind kind = IdentityKind::phone;
     std::string value;
     friend auto operator<=>(const Identity&, const Identity&) = default;
 };
-inline constexpr std::string_view kPhone = "phone";
-inline constexpr std::string_view kBsuid = "bsuid";
 inline constexpr std::size_t kIdentitiesMax = 8;
 
-inline constexpr std::string_view kMarketing = "marketing";
-inline constexpr std::string_view kUtility = "utility";
-inline constexpr std::string_view kService = "service";
+// What a message is for. Nobody consents to `service`, which is an answer to the customer.
+enum class Purpose { marketing, utility, service };
+std::optional<Purpose> purpose_of(std::string_view text);  // "marketing"
 
 enum class Consent { unasked, granted, refused };
 
+// How a customer said that their consent changes.
+enum class ConsentSource {
+    keyword,           // they wrote a word that means stop or start
+    template_button,   // the quick reply of a template
+    button,            // the button of an interactive message
+    list_row,          // a row of a list
+    user_preferences,  // a setting of the provider's own app
+    provider_refusal,  // the provider refused a message because they had opted out there
+};
+
 // Intentions.
 struct SeeContact {
-    std::string customer_id;
-    std::string channel_id;
+    CustomerId customer_id;
+    ChannelId channel_id;
     std::vector<Identity> identities;  // at least one
     std::string profile_name;
 };
@@ -53,50 +67,50 @@ struct ReplaceIdentity {
 // For each purpose, only where it changes something. Granting by keyword undoes a refusal; it does
 // not make a consent out of nothing, since people greet with "start".
 struct ChangeConsent {
-    std::vector<std::string> purposes;
+    std::vector<Purpose> purposes;
     bool granted = false;
-    // keyword | template_button | button | list_row | user_preferences | error_131050 | api | link
-    std::string source;
+    ConsentSource source = ConsentSource::keyword;
+    // What they wrote or tapped, or the preference's value; the code of a provider's refusal.
     std::string text;
 };
 struct MergeInto {
-    std::string customer_id;  // the survivor
+    CustomerId customer_id;  // the survivor
 };
 struct LinkMerged {
-    std::string customer_id;  // the one that closed
+    CustomerId customer_id;  // the one that closed
     std::vector<Identity> identities;
     Consent marketing = Consent::unasked;  // what that one had said
     Consent utility = Consent::unasked;
 };
-using ContactCommand = std::variant<SeeContact, AddIdentities, ReplaceIdentity, ChangeConsent,
-                                    MergeInto, LinkMerged>;
+using ContactCommand =
+    std::variant<SeeContact, AddIdentities, ReplaceIdentity, ChangeConsent, MergeInto, LinkMerged>;
 
 // Facts.
 struct ContactSeen {
-    std::string customer_id;
-    std::string channel_id;
+    CustomerId customer_id;
+    ChannelId channel_id;
     std::vector<Identity> identities;
     std::string profile_name;
     bool operator==(const ContactSeen&) const = default;
 };
 struct IdentityAdded {
-    std::string customer_id;
+    CustomerId customer_id;
     Identity identity;
     std::string profile_name;
     bool replaces_earlier = false;
     bool operator==(const IdentityAdded&) const = default;
 };
 struct ConsentChanged {
-    std::string customer_id;
-    std::string purpose;
+    CustomerId customer_id;
+    Purpose purpose = Purpose::marketing;
     bool granted = false;
-    std::string source;
+    ConsentSource source = ConsentSource::keyword;
     std::string text;
     bool operator==(const ConsentChanged&) const = default;
 };
 struct ContactsLinked {
-    std::string customer_id;
-    std::string merged_customer_id;
+    CustomerId customer_id;
+    CustomerId merged_customer_id;
     std::vector<Identity> identities;
     // What counts from now on.
     Consent marketing = Consent::unasked;
@@ -104,8 +118,8 @@ struct ContactsLinked {
     bool operator==(const ContactsLinked&) const = default;
 };
 struct ContactMerged {
-    std::string customer_id;
-    std::string into;
+    CustomerId customer_id;
+    CustomerId into;
     bool operator==(const ContactMerged&) const = default;
 };
 using ContactEvent =
@@ -114,24 +128,24 @@ using ContactEvent =
 // Stages.
 struct NoContact {};
 struct OpenContact {
-    std::string customer_id;
-    std::string channel_id;
+    CustomerId customer_id;
+    ChannelId channel_id;
     std::vector<Identity> identities;
     std::string profile_name;
     Consent marketing = Consent::unasked;
     Consent utility = Consent::unasked;
-    std::vector<std::string> linked = {};  // customers that closed into this one
+    std::vector<CustomerId> linked = {};  // customers that closed into this one
 };
 struct MergedContact {
-    std::string customer_id;
-    std::string into;
+    CustomerId customer_id;
+    CustomerId into;
 };
 using Contact = std::variant<NoContact, OpenContact, MergedContact>;
 
 enum class ContactRejection {
     no_identity,
     too_many_identities,
-    unknown_purpose,
+    no_consent_for_purpose,
     merges_into_itself,
     wrong_stage,
 };

@@ -1,7 +1,9 @@
 #include "services/gateway/domain/message.h"
 
 #include <algorithm>
+#include <array>
 #include <cmath>
+#include <utility>
 #include <vector>
 
 #include "common/core/corrupt_stream.h"
@@ -35,8 +37,8 @@ milliseconds jittered(const RetryPolicy& policy, int attempt, double random) {
 }
 
 // Does a status speak of the last attempt? An older one's failure is history.
-bool concerns_last_attempt(int attempts, std::string_view known_id, int attempt,
-                           std::string_view reported_id) {
+bool concerns_last_attempt(int attempts, const ProviderMessageId& known_id, int attempt,
+                           const ProviderMessageId& reported_id) {
     if (attempt != 0) return attempt == attempts;
     return !reported_id.empty() && reported_id == known_id;
 }
@@ -71,10 +73,11 @@ std::vector<MessageEvent> refusal(const Message& m, int attempt, const SendError
         case ErrorClass::needs_operator:
             return again(error.retry_after);
         case ErrorClass::window_closed:
-            return {
-                MessageSuppressed{.reason = "window_closed", .error = error, .route = route(m)}};
+            return {MessageSuppressed{
+                .reason = Suppression::window_closed, .error = error, .route = route(m)}};
         case ErrorClass::opted_out:
-            return {MessageSuppressed{.reason = "opted_out", .error = error, .route = route(m)}};
+            return {MessageSuppressed{
+                .reason = Suppression::opted_out, .error = error, .route = route(m)}};
         case ErrorClass::none:
         case ErrorClass::account_blocked:
         case ErrorClass::rejected:
@@ -106,8 +109,8 @@ Answer on(const Message& m, const BeginAttempt& c) {
     if (c.facts.tenant_closed)
         return MessageCancelled{.reason = "tenant_closed", .route = route(m)};
     if (c.facts.tenant_suspended || c.facts.channel_paused) return MessageRejection::held;
-    if (auto reason = reason_to_suppress(m.message.preconditions, c.facts, c.now))
-        return MessageSuppressed{.reason = std::move(*reason), .error = {}, .route = route(m)};
+    if (const auto reason = reason_to_suppress(m.message.preconditions, c.facts, c.now))
+        return MessageSuppressed{.reason = *reason, .error = {}, .route = route(m)};
     return SendAttempted{.attempt = m.attempts + 1, .replica = c.replica, .route = route(m)};
 }
 
@@ -202,7 +205,7 @@ void apply(Message& m, const SendAttempted& e) {
     require(is<stage::Queued>(m) && e.attempt == m.attempts + 1);
     m.attempts = e.attempt;
     m.stage = stage::Sending{};
-    m.provider_message_id.clear();
+    m.provider_message_id = {};
     m.error = {};
     m.reason.clear();
     m.view = tried_again(m.view);
@@ -261,7 +264,7 @@ void apply(Message& m, const StatusReported& e) {
 void apply(Message& m, const MessageSuppressed& e) {
     require(!is<stage::Absent>(m) && !is<stage::Ended>(m));
     m.stage = stage::Ended{};
-    m.reason = e.reason;
+    m.reason = text_of(e.reason);
     m.error = e.error;
     climb(m, View::suppressed);
 }
@@ -285,10 +288,42 @@ void apply(Message& m, const MessageDiscarded& e) {
     m.reason = e.reason;
 }
 
+constexpr std::array<std::pair<OriginKind, std::string_view>, 5> kOriginKinds{{
+    {OriginKind::reply, "reply"},
+    {OriginKind::follow_up, "follow_up"},
+    {OriginKind::agent, "agent"},
+    {OriginKind::campaign, "campaign"},
+    {OriginKind::api, "api"},
+}};
+
 }  // namespace
 
+std::string_view text_of(OriginKind kind) {
+    for (const auto& [ours, text] : kOriginKinds)
+        if (ours == kind) return text;
+    return "";
+}
+
+std::optional<OriginKind> origin_kind_of(std::string_view text) {
+    for (const auto& [kind, word] : kOriginKinds)
+        if (word == text) return kind;
+    return std::nullopt;
+}
+
+std::string_view text_of(Suppression reason) {
+    switch (reason) {
+        case Suppression::opted_out:
+            return "opted_out";
+        case Suppression::window_closed:
+            return "window_closed";
+        case Suppression::answered:
+            return "answered";
+    }
+    return "";
+}
+
 StatusWeight weigh(const StatusReported& status, View view, int attempts, int failed_attempt,
-                   std::string_view provider_message_id) {
+                   const ProviderMessageId& provider_message_id) {
     const auto reported = reported_state(status.status);
     if (!reported) return StatusWeight::history;
     if (arrived(*reported)) return StatusWeight::evidence;
@@ -312,17 +347,19 @@ Message evolve(Message message, const MessageEvent& event) {
     return message;
 }
 
-std::optional<std::string> reason_to_suppress(const Preconditions& preconditions,
+std::optional<Suppression> reason_to_suppress(const Preconditions& preconditions,
                                               const DispatchFacts& facts, Time now) {
-    if (preconditions.purpose == kMarketing && facts.marketing == Consent::refused)
-        return "opted_out";
-    if (preconditions.purpose == kUtility && facts.utility == Consent::refused) return "opted_out";
+    if (preconditions.purpose == Purpose::marketing && facts.marketing == Consent::refused)
+        return Suppression::opted_out;
+    if (preconditions.purpose == Purpose::utility && facts.utility == Consent::refused)
+        return Suppression::opted_out;
     if (preconditions.nothing_inbound_since != Time{} &&
         facts.last_inbound > preconditions.nothing_inbound_since)
-        return "answered";
+        return Suppression::answered;
     if (preconditions.needs_open_window) {
         const auto last = std::max(facts.last_inbound, preconditions.window_evidence);
-        if (last == Time{} || now >= window_end(last, facts.window_margin)) return "window_closed";
+        if (last == Time{} || now >= window_end(last, facts.window_margin))
+            return Suppression::window_closed;
     }
     return std::nullopt;
 }

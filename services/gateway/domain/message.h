@@ -11,6 +11,7 @@
 #include "common/core/delivery_state.h"
 #include "common/core/time.h"
 #include "services/gateway/domain/contact.h"
+#include "services/gateway/domain/ids.h"
 #include "services/gateway/domain/send_error.h"
 
 // An outbound message: one promise to tell a customer something, at most once.
@@ -21,15 +22,20 @@
 // no difference (common/core/delivery_state.h).
 namespace flowstack::gateway {
 
+// What asked for a message.
+enum class OriginKind { reply, follow_up, agent, campaign, api };
+std::string_view text_of(OriginKind kind);  // "follow_up"
+std::optional<OriginKind> origin_kind_of(std::string_view text);
+
 struct Origin {
-    std::string kind;  // reply | follow_up | campaign | api
-    std::string id;    // conversation, task or campaign
-    std::string recipient;
+    OriginKind kind = OriginKind::api;
+    OriginId id;
+    CustomerId recipient;
     friend bool operator==(const Origin&, const Origin&) = default;
 };
 
 struct Preconditions {
-    std::string purpose;           // marketing | utility | service
+    Purpose purpose = Purpose::service;
     Time nothing_inbound_since{};  // epoch = not asked
     bool needs_open_window = false;
     Time window_evidence{};  // epoch = none
@@ -48,9 +54,9 @@ using View = DeliveryState;
 // ---- Intentions.
 
 struct QueueMessage {
-    std::string message_id;
-    std::string channel_id;
-    std::string customer_id;
+    MessageId message_id;
+    ChannelId channel_id;
+    CustomerId customer_id;
     std::string idempotency_key;
     Origin origin;
     int priority = kPriorityFollowUp;
@@ -78,7 +84,7 @@ struct BeginAttempt {
 
 // The provider's answer to one attempt.
 struct Accepted {
-    std::string provider_message_id;
+    ProviderMessageId provider_message_id;
     // The current credentials were refused; those before the last rotation were taken.
     bool by_previous_credentials = false;
 };
@@ -113,7 +119,7 @@ struct RecordOutcome {
 // A status "failed" was reported: is it tried again?
 struct JudgeFailedStatus {
     int attempt = 0;  // 0 = not known, then the provider's id tells
-    std::string provider_message_id;
+    ProviderMessageId provider_message_id;
     SendError error;
     RetryPolicy policy;
     double random = 0;
@@ -149,8 +155,8 @@ using MessageCommand =
 // events.
 
 struct Route {
-    std::string channel_id;
-    std::string customer_id;
+    ChannelId channel_id;
+    CustomerId customer_id;
     Origin origin;
     int priority = 0;
     friend bool operator==(const Route&, const Route&) = default;
@@ -166,7 +172,7 @@ struct SendAttempted {
 };
 struct SendAccepted {
     int attempt = 0;
-    std::string provider_message_id;
+    ProviderMessageId provider_message_id;
     Route route;
 };
 struct SendFailed {
@@ -185,14 +191,18 @@ struct SendUnknown {
 struct StatusReported {
     // sent | delivered | read | played | failed; other words are kept and change nothing.
     std::string status;
-    std::string provider_message_id;
+    ProviderMessageId provider_message_id;
     Time provider_time{};
     SendError error;  // of a failure
     Route route;
     int attempt = 0;  // 0 = not known
 };
+// Why a message may not leave.
+enum class Suppression { opted_out, window_closed, answered };
+std::string_view text_of(Suppression reason);  // "opted_out"
+
 struct MessageSuppressed {
-    std::string reason;
+    Suppression reason = Suppression::opted_out;
     SendError error;  // when it was the provider who refused
     Route route;
 };
@@ -218,7 +228,7 @@ using MessageEvent = std::variant<MessageQueued, SendAttempted, SendAccepted, Se
 
 namespace stage {
 struct Absent {};
-// In the queue; `since` a retry: not before.
+// In the queue; may not leave before that time (a retry, or a message for later).
 struct Queued {
     Time not_before{};
 };
@@ -242,7 +252,7 @@ struct Message {
     int failed_attempt = 0;  // the last one that a status called failed
     // The provider took it, or a status says that it reached somebody. Nothing is sent again then.
     bool reached = false;
-    std::string provider_message_id;
+    ProviderMessageId provider_message_id;
     SendError error;
     std::string reason;
     bool discarded = false;
@@ -272,10 +282,10 @@ enum class StatusWeight {
     evidence,  // the provider has the message, or the customer has it
 };
 StatusWeight weigh(const StatusReported& status, View view, int attempts, int failed_attempt,
-                   std::string_view provider_message_id);
+                   const ProviderMessageId& provider_message_id);
 
 // Why the message may not leave now; nothing when it may. The order is the order of importance.
-std::optional<std::string> reason_to_suppress(const Preconditions& preconditions,
+std::optional<Suppression> reason_to_suppress(const Preconditions& preconditions,
                                               const DispatchFacts& facts, Time now);
 
 }  // namespace flowstack::gateway

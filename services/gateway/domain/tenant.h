@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "common/core/decision.h"
+#include "services/gateway/domain/ids.h"
 #include "services/gateway/domain/tenant_settings.h"
 
 // A tenant: a business, its settings, and whether FlowStack works for it now. Its version travels
@@ -18,9 +19,9 @@ bool valid_tenant_id(std::string_view id);
 struct RegisterTenant {
     std::string tenant_id;
     TenantSettings settings;
-    std::string channel_id;
+    ChannelId channel_id;
     std::string channel_kind;
-    std::string channel_external_id;
+    ExternalChannelId channel_external_id;
 };
 struct ChangeSettings {
     TenantSettings settings;
@@ -62,7 +63,7 @@ struct NoTenant {};
 struct KnownTenant {
     std::string tenant_id;
     TenantSettings settings;
-    std::string first_channel_id;
+    ChannelId first_channel_id;
     TenantStatus status = TenantStatus::active;
 };
 using Tenant = std::variant<NoTenant, KnownTenant>;

@@ -5,8 +5,9 @@
 namespace flowstack::gateway {
 namespace {
 std::string key_of(std::string_view tenant, const Identity& identity) {
-    return std::string(tenant) + '\n' + identity.kind + '\n' +
-           (identity.kind == kPhone ? one_spelling(identity.value) : identity.value);
+    const auto spelling =
+        identity.kind == IdentityKind::phone ? one_spelling(identity.value) : identity.value;
+    return std::string(tenant) + '\n' + std::string(text_of(identity.kind)) + '\n' + spelling;
 }
 }  // namespace
 
@@ -44,7 +45,7 @@ void Customers::remember(std::string_view tenant, const std::vector<Identity>& i
     }
 }
 
-void Customers::forget(std::string_view tenant, std::string_view customer_id) {
+void Customers::forget(std::string_view tenant, const CustomerId& customer_id) {
     // Rare (two contacts turned out to be one person), so a walk over all is good enough.
     const auto prefix = std::string(tenant) + '\n';
     const std::lock_guard lock(mutex_);

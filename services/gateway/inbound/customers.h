@@ -15,7 +15,7 @@
 namespace flowstack::gateway {
 
 struct KnownCustomer {
-    std::string customer_id;
+    CustomerId customer_id;
     std::string phone;  // empty when it is not known
     friend bool operator==(const KnownCustomer&, const KnownCustomer&) = default;
 };
@@ -30,7 +30,7 @@ public:
     void remember(std::string_view tenant, const std::vector<Identity>& identities,
                   const KnownCustomer& customer);
     // Every identity of that customer.
-    void forget(std::string_view tenant, std::string_view customer_id);
+    void forget(std::string_view tenant, const CustomerId& customer_id);
 
 private:
     struct Entry {

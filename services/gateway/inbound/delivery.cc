@@ -17,24 +17,24 @@ constexpr int kTriesMax = 3;
 }  // namespace
 
 InboundCounters inbound_counters(metrics::Registry& metrics) {
-    return {metrics.counter("flowstack_gateway_malformed_webhooks_total",
-                            "signed webhooks of which nothing could be read"),
-            metrics.counter("flowstack_gateway_damaged_elements_total",
-                            "elements that were not well-formed: repaired, or kept in the raw event "
-                            "only"),
-            metrics.counter("flowstack_gateway_inbound_messages_total",
-                            "messages of customers, duplicates included"),
-            metrics.counter("flowstack_gateway_group_messages_total",
-                            "messages in groups, kept and not answered"),
-            metrics.counter("flowstack_gateway_statuses_total", "statuses of our messages"),
-            metrics.counter("flowstack_gateway_unknown_elements_total",
-                            "elements kept in the raw event only"),
-            metrics.counter("flowstack_gateway_oversized_elements_total",
-                            "elements above the limit, kept in the raw event only"),
-            metrics.counter("flowstack_gateway_quarantined_elements_total",
-                            "elements that no tenant may have"),
-            metrics.counter("flowstack_gateway_webhooks_refused_total",
-                            "webhooks answered with 503")};
+    return {
+        metrics.counter("flowstack_gateway_malformed_webhooks_total",
+                        "signed webhooks of which nothing could be read"),
+        metrics.counter("flowstack_gateway_damaged_elements_total",
+                        "elements that were not well-formed: repaired, or kept in the raw event "
+                        "only"),
+        metrics.counter("flowstack_gateway_inbound_messages_total",
+                        "messages of customers, duplicates included"),
+        metrics.counter("flowstack_gateway_group_messages_total",
+                        "messages in groups, kept and not answered"),
+        metrics.counter("flowstack_gateway_statuses_total", "statuses of our messages"),
+        metrics.counter("flowstack_gateway_unknown_elements_total",
+                        "elements kept in the raw event only"),
+        metrics.counter("flowstack_gateway_oversized_elements_total",
+                        "elements above the limit, kept in the raw event only"),
+        metrics.counter("flowstack_gateway_quarantined_elements_total",
+                        "elements that no tenant may have"),
+        metrics.counter("flowstack_gateway_webhooks_refused_total", "webhooks answered with 503")};
 }
 
 // The elements of one customer, in order, and how far they are.
@@ -53,8 +53,8 @@ public:
             const auto& element = *elements_[index];
             const bool plain = element.kind == Kind::message && !consent_of(element) &&
                                changed_identities_of(element).empty();
-            const auto known = plain ? parts().customers.find(to_.tenant, identities_of(element))
-                                     : std::nullopt;
+            const auto known =
+                plain ? parts().customers.find(to_.tenant, identities_of(element)) : std::nullopt;
             if (!known) return look_up({index, 0, true});
             // The log keeps the order in which it was asked, so the next one need not wait.
             append({index, 0, false}, *known, {});
@@ -99,11 +99,10 @@ private:
             command = preference_command(delivery_->frame_, to_, element, plan, parts().keys);
         }
         if (!command) return settle(step, true);
-        delivery_->ask(std::move(*command),
-                       [self = shared_from_this(), step, customer](const Verdict& verdict,
-                                                                   std::exception_ptr error) {
-                           self->judge(step, customer, verdict, error);
-                       });
+        delivery_->ask(std::move(*command), [self = shared_from_this(), step, customer](
+                                                const Verdict& verdict, std::exception_ptr error) {
+            self->judge(step, customer, verdict, error);
+        });
     }
 
     void judge(Step step, const KnownCustomer& customer, const Verdict& verdict,
@@ -174,15 +173,15 @@ void Delivery::report_damage() const {
 }
 
 void Delivery::find_strangers() {
-    std::set<std::string> strangers;
+    std::set<ExternalChannelId> strangers;
     for (const auto& element : parsed_.elements)
         if (belongs_to_a_channel(element) &&
-            !parts_.directory.by_external_id(channel_kind_, element.channel_external_id))
-            strangers.insert(element.channel_external_id);
+            !parts_.directory.by_external_id(channel_kind_, channel_of(element)))
+            strangers.insert(channel_of(element));
     if (strangers.empty()) return route();
     // Another replica may have connected it a moment ago: the log knows, and reading it takes time.
-    const bool taken = parts_.lookups.post(
-        [self = shared_from_this(), strangers = std::move(strangers)] {
+    const bool taken =
+        parts_.lookups.post([self = shared_from_this(), strangers = std::move(strangers)] {
             try {
                 for (const auto& id : strangers)
                     self->parts_.directory.find_external_id(self->channel_kind_, id);
@@ -209,19 +208,19 @@ void Delivery::route() {
             element.kind == Kind::echo)
             parts_.counters.unknown.add();
         if (!belongs_to_a_channel(element)) continue;
-        const auto channel =
-            parts_.directory.by_external_id(channel_kind_, element.channel_external_id);
+        const auto channel = parts_.directory.by_external_id(channel_kind_, channel_of(element));
         if (!channel) {
-            quarantine(element, "unknown_channel");
+            quarantine(element, QuarantineReason::unknown_channel);
             continue;
         }
         if (!channel->channel.app_id.empty() && channel->channel.app_id != frame_.app_id) {
-            quarantine(element, "foreign_app");
+            quarantine(element, QuarantineReason::foreign_app);
             continue;
         }
         const auto tenant = parts_.directory.tenant(channel->tenant);
-        const Destination to{channel->tenant, channel->channel.channel_id,
-                             tenant ? tenant->version : 0};
+        const Destination to{.tenant = channel->tenant,
+                             .channel_id = channel->channel.channel_id,
+                             .settings_version = tenant ? tenant->version : 0};
         if (element.kind == Kind::status) {
             parts_.counters.statuses.add();
             alone.push_back(status_command(frame_, to, element, parts_.keys));
@@ -257,9 +256,9 @@ void Delivery::append_alone(Command command) {
         });
 }
 
-void Delivery::quarantine(const WebhookElement& element, const std::string& reason) {
+void Delivery::quarantine(const WebhookElement& element, QuarantineReason reason) {
     parts_.counters.quarantined.add();
-    log::warn("an element was quarantined", {{"reason", reason},
+    log::warn("an element was quarantined", {{"reason", text_of(reason)},
                                              {"app", frame_.app_id},
                                              {"webhook", frame_.webhook_id.text()},
                                              {"element", element.path}});
@@ -269,10 +268,9 @@ void Delivery::quarantine(const WebhookElement& element, const std::string& reas
 void Delivery::store_raw() {
     // Any lane will do: that of the first element, so that both are one commit, else by the id.
     auto gathered = std::move(gathered_);
-    const int lane = gathered.empty()
-                         ? frame_.webhook_id.bytes[15] % parts_.store.options().lanes
-                         : parts_.store.lane_of(gathered.front().command.meta.routing,
-                                                gathered.front().command.tenant);
+    const int lane = gathered.empty() ? frame_.webhook_id.bytes[15] % parts_.store.options().lanes
+                                      : parts_.store.lane_of(gathered.front().command.meta.routing,
+                                                             gathered.front().command.tenant);
     expect();
     gathered.insert(gathered.begin(),
                     {raw_webhook_command(frame_, request_, parsed_.shape, lane),

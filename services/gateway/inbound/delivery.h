@@ -72,7 +72,7 @@ private:
     // Hands the elements to their channels' tenants; quarantines what nobody has.
     void route();
     void append_alone(eventlog::Command command);
-    void quarantine(const WebhookElement& element, const std::string& reason);
+    void quarantine(const WebhookElement& element, QuarantineReason reason);
     void store_raw();
 
     void ask(eventlog::Command command, eventlog::Store::Answer answer);

@@ -24,11 +24,12 @@ eventlog::NewEvent event_of(const Proto& proto, Time occurred_at) {
     return event;
 }
 
-std::string consent_change_of(const std::vector<ContactEvent>& events) {
+v1::ConsentChange consent_change_of(const std::vector<ContactEvent>& events) {
     for (const auto& event : events)
         if (const auto* changed = std::get_if<ConsentChanged>(&event))
-            return changed->granted ? "resubscribed" : "unsubscribed";
-    return {};
+            return changed->granted ? v1::CONSENT_CHANGE_RESUBSCRIBED
+                                    : v1::CONSENT_CHANGE_UNSUBSCRIBED;
+    return v1::CONSENT_CHANGE_UNSPECIFIED;
 }
 
 // The element's own time, but never one that is still to come.
@@ -50,10 +51,11 @@ Command command_of(const WebhookFrame& frame, const std::string& tenant, std::st
     return command;
 }
 
-std::string how_it_was_said(const WebhookElement& element) {
-    if (element.inbound == InboundKind::list_row) return "list_row";
-    if (element.inbound != InboundKind::button) return "keyword";
-    return element.provider_type == "button" ? "template_button" : "button";
+ConsentSource how_it_was_said(const WebhookElement& element) {
+    if (element.inbound == InboundKind::list_row) return ConsentSource::list_row;
+    if (element.inbound != InboundKind::button) return ConsentSource::keyword;
+    return element.provider_type == "button" ? ConsentSource::template_button
+                                             : ConsentSource::button;
 }
 
 template <class Proto>
@@ -63,7 +65,29 @@ void put_place(Proto& proto, const WebhookFrame& frame, const WebhookElement& el
     proto.set_repaired(element.repaired);
 }
 
+// "phone" and "bsuid" of an element as a customer's identities.
+std::vector<Identity> identities(const std::string& phone, const std::string& bsuid) {
+    std::vector<Identity> known;
+    if (!phone.empty()) known.push_back({.kind = IdentityKind::phone, .value = phone});
+    if (!bsuid.empty()) known.push_back({.kind = IdentityKind::bsuid, .value = bsuid});
+    return known;
+}
+
 }  // namespace
+
+std::string_view text_of(QuarantineReason reason) {
+    switch (reason) {
+        case QuarantineReason::unknown_channel:
+            return "unknown_channel";
+        case QuarantineReason::foreign_app:
+            return "foreign_app";
+    }
+    return "";
+}
+
+ExternalChannelId channel_of(const WebhookElement& element) {
+    return ExternalChannelId(element.channel_external_id);
+}
 
 bool belongs_to_a_channel(const WebhookElement& element) {
     return element.kind == Kind::message || element.kind == Kind::status ||
@@ -71,29 +95,21 @@ bool belongs_to_a_channel(const WebhookElement& element) {
 }
 
 std::vector<Identity> identities_of(const WebhookElement& element) {
-    std::vector<Identity> identities;
-    if (!element.phone.empty()) identities.push_back({std::string(kPhone), element.phone});
-    if (!element.bsuid.empty()) identities.push_back({std::string(kBsuid), element.bsuid});
-    return identities;
+    return identities(element.phone, element.bsuid);
 }
 
 std::vector<Identity> changed_identities_of(const WebhookElement& element) {
-    std::vector<Identity> identities;
-    if (!element.changed_phone.empty())
-        identities.push_back({std::string(kPhone), element.changed_phone});
-    if (!element.changed_bsuid.empty())
-        identities.push_back({std::string(kBsuid), element.changed_bsuid});
-    return identities;
+    return identities(element.changed_phone, element.changed_bsuid);
 }
 
 std::optional<ChangeConsent> consent_of(const WebhookElement& element) {
     if (element.kind == Kind::preference) {
-        if (element.value == "stop")
-            return ChangeConsent{{std::string(kMarketing)}, false, "user_preferences", "stop"};
-        if (element.value == "resume" || element.value == "signup")
-            return ChangeConsent{
-                {std::string(kMarketing)}, true, "user_preferences", element.value};
-        return std::nullopt;
+        const bool stop = element.value == "stop";
+        if (!stop && element.value != "resume" && element.value != "signup") return std::nullopt;
+        return ChangeConsent{.purposes = {Purpose::marketing},
+                             .granted = !stop,
+                             .source = ConsentSource::user_preferences,
+                             .text = element.value};
     }
     if (element.kind != Kind::message || !element.group_id.empty()) return std::nullopt;
     const bool tapped =
@@ -104,10 +120,10 @@ std::optional<ChangeConsent> consent_of(const WebhookElement& element) {
     // The id of a button that a shop wrote: "STOP_PROMOTIONS" under any words.
     if (!word && tapped) word = consent_word(element.tap_id);
     if (!word) return std::nullopt;
-    return ChangeConsent{{std::string(kMarketing), std::string(kUtility)},
-                         *word == ConsentWord::start,
-                         how_it_was_said(element),
-                         element.text};
+    return ChangeConsent{.purposes = {Purpose::marketing, Purpose::utility},
+                         .granted = *word == ConsentWord::start,
+                         .source = how_it_was_said(element),
+                         .text = element.text};
 }
 
 Command message_command(const WebhookFrame& frame, const Destination& to,
@@ -138,9 +154,10 @@ Command message_command(const WebhookFrame& frame, const Destination& to,
     auto command = command_of(frame, to.tenant, "inbound/" + element.provider_message_id,
                               by_customer(customer.customer_id), Dedupe::creation);
     command.meta.settings_version = to.settings_version;
-    command.parts.push_back({inbound_stream(to.tenant, element.provider_message_id),
-                             eventlog::kCreate,
-                             {event_of(received, time_of(frame, element))}});
+    command.parts.push_back(
+        {inbound_stream(to.tenant, ProviderMessageId(element.provider_message_id)),
+         eventlog::kCreate,
+         {event_of(received, time_of(frame, element))}});
     if (plan.part) command.parts.push_back(*plan.part);
     return command;
 }
@@ -162,9 +179,10 @@ Command group_message_command(const WebhookFrame& frame, const Destination& to,
     auto command = command_of(frame, to.tenant, "inbound/" + element.provider_message_id,
                               {eventlog::RoutingKind::named, element.group_id}, Dedupe::creation);
     command.meta.settings_version = to.settings_version;
-    command.parts.push_back({inbound_stream(to.tenant, element.provider_message_id),
-                             eventlog::kCreate,
-                             {event_of(received, time_of(frame, element))}});
+    command.parts.push_back(
+        {inbound_stream(to.tenant, ProviderMessageId(element.provider_message_id)),
+         eventlog::kCreate,
+         {event_of(received, time_of(frame, element))}});
     return command;
 }
 
@@ -187,13 +205,16 @@ Command status_command(const WebhookFrame& frame, const Destination& to,
                        const WebhookElement& element, const DerivedKeys& keys) {
     const auto name = to.tenant + "/" + element.provider_message_id + "/" + element.value;
     if (const auto callback = keys.read_callback(to.tenant, element.callback_data)) {
-        StatusReported status{
-            element.value,
-            element.provider_message_id,
-            element.provider_time,
-            element.error,
-            {to.channel_id, callback->customer_id, callback->origin, callback->priority},
-            callback->attempt};
+        const StatusReported status{
+            .status = element.value,
+            .provider_message_id = ProviderMessageId(element.provider_message_id),
+            .provider_time = element.provider_time,
+            .error = element.error,
+            .route = {.channel_id = to.channel_id,
+                      .customer_id = callback->customer_id,
+                      .origin = callback->origin,
+                      .priority = callback->priority},
+            .attempt = callback->attempt};
         auto command = command_of(frame, to.tenant, "status/" + name,
                                   by_customer(callback->customer_id), Dedupe::claim);
         command.meta.settings_version = to.settings_version;
@@ -215,26 +236,27 @@ Command status_command(const WebhookFrame& frame, const Destination& to,
     auto command =
         command_of(frame, to.tenant, "parked/" + name,
                    {eventlog::RoutingKind::named, element.provider_message_id}, Dedupe::claim);
-    command.parts.push_back({delivery_stream(to.tenant, element.provider_message_id),
-                             eventlog::kAny,
-                             {event_of(parked, frame.received_at)}});
+    command.parts.push_back(
+        {delivery_stream(to.tenant, ProviderMessageId(element.provider_message_id)),
+         eventlog::kAny,
+         {event_of(parked, frame.received_at)}});
     return command;
 }
 
 Command quarantine_command(const WebhookFrame& frame, const WebhookElement& element,
-                           const std::string& reason) {
+                           QuarantineReason reason) {
     v1::ElementQuarantined event;
-    event.set_reason(reason);
+    event.set_reason(to_proto(reason));
     event.set_app_id(frame.app_id);
     event.set_external_id(element.channel_external_id);
     event.set_webhook_event_id(std::string(frame.webhook_id.raw()));
     event.mutable_personal()->set_element_json(std::string(element.json));
     const auto digest = crypto::sha256(element.json);
-    auto command =
-        command_of(frame, std::string(kPlatform),
-                   "quarantine/" + element.channel_external_id + "/" + reason + "/" +
-                       crypto::hex_encode(crypto::bytes_of(digest)),
-                   {eventlog::RoutingKind::named, element.channel_external_id}, Dedupe::claim);
+    auto command = command_of(
+        frame, std::string(kPlatform),
+        "quarantine/" + element.channel_external_id + "/" + std::string(text_of(reason)) + "/" +
+            crypto::hex_encode(crypto::bytes_of(digest)),
+        {eventlog::RoutingKind::named, element.channel_external_id}, Dedupe::claim);
     command.parts.push_back({{std::string(kPlatform), "quarantine", element.channel_external_id},
                              eventlog::kAny,
                              {event_of(event, frame.received_at)}});
@@ -257,7 +279,7 @@ Command raw_webhook_command(const WebhookFrame& frame, const http::Request& requ
     }
     raw.set_body(request.body);
     raw.set_app_id(frame.app_id);
-    raw.set_parse(std::string(text_of(shape)));
+    raw.set_parse(to_proto(shape));
 
     // One stream a lane and hour.
     const auto hour = unix_seconds(frame.received_at) / 3600;

@@ -12,9 +12,9 @@
 #include "services/gateway/adapters/derive.h"
 #include "services/gateway/providers/webhook.h"
 
-// What is written to the log for one element of a webhook. The same element gives a command with the
-// same id whenever and however often it is read, so a repeat writes nothing: the provider's second
-// delivery, another replica, and a person who reads the past again.
+// What is written to the log for one element of a webhook. The same element gives a command with
+// the same id whenever and however often it is read, so a repeat writes nothing: the provider's
+// second delivery, another replica, and a person who reads the past again.
 namespace flowstack::gateway {
 
 // The webhook that an element came in.
@@ -30,9 +30,19 @@ struct WebhookFrame {
 // Whose channel it came to.
 struct Destination {
     std::string tenant;
-    std::string channel_id;
+    ChannelId channel_id;
     std::int64_t settings_version = 0;
 };
+
+// Why no tenant may have an element.
+enum class QuarantineReason {
+    unknown_channel,  // no tenant has connected a channel of this external id
+    foreign_app,      // the webhook was signed by an app that does not own the channel
+};
+std::string_view text_of(QuarantineReason reason);  // "foreign_app"
+
+// The channel that an element came to, as its provider names it.
+ExternalChannelId channel_of(const WebhookElement& element);
 
 // Messages, statuses and preferences come to a channel; the rest stays in the raw webhook only.
 bool belongs_to_a_channel(const WebhookElement& element);
@@ -62,7 +72,7 @@ eventlog::Command status_command(const WebhookFrame& frame, const Destination& t
                                  const WebhookElement& element, const DerivedKeys& keys);
 // Of an element that no tenant may have.
 eventlog::Command quarantine_command(const WebhookFrame& frame, const WebhookElement& element,
-                                     const std::string& reason);
+                                     QuarantineReason reason);
 eventlog::Command raw_webhook_command(const WebhookFrame& frame, const http::Request& request,
                                       ParsedWebhook::Shape shape, int lane);
 

@@ -20,6 +20,20 @@ constexpr auto wire_values(InboundKind) {
                       std::pair{InboundKind::unsupported, v1::INBOUND_KIND_UNSUPPORTED}};
 }
 
+constexpr auto wire_values(QuarantineReason) {
+    return std::array{
+        std::pair{QuarantineReason::unknown_channel, v1::QUARANTINE_REASON_UNKNOWN_CHANNEL},
+        std::pair{QuarantineReason::foreign_app, v1::QUARANTINE_REASON_FOREIGN_APP}};
+}
+
+constexpr auto wire_values(ParsedWebhook::Shape) {
+    using Shape = ParsedWebhook::Shape;
+    return std::array{std::pair{Shape::well_formed, v1::WEBHOOK_PARSE_WELL_FORMED},
+                      std::pair{Shape::repaired, v1::WEBHOOK_PARSE_REPAIRED},
+                      std::pair{Shape::malformed_json, v1::WEBHOOK_PARSE_MALFORMED_JSON},
+                      std::pair{Shape::unknown_shape, v1::WEBHOOK_PARSE_UNKNOWN_SHAPE}};
+}
+
 FLOWSTACK_FACT(Location, v1::Location) {
     FACT_FIELD(latitude);
     FACT_FIELD(longitude);
@@ -28,6 +42,20 @@ FLOWSTACK_FACT(Location, v1::Location) {
 }
 
 v1::InboundKind to_proto(InboundKind kind) { return eventlog::wire_scalar<v1::InboundKind>(kind); }
+
+v1::QuarantineReason to_proto(QuarantineReason reason) {
+    return eventlog::wire_scalar<v1::QuarantineReason>(reason);
+}
+
+v1::WebhookParse to_proto(ParsedWebhook::Shape shape) {
+    return eventlog::wire_scalar<v1::WebhookParse>(shape);
+}
+
+ParsedWebhook::Shape shape_of(const v1::WebhookReceived& raw) {
+    ParsedWebhook::Shape shape{};
+    eventlog::read(raw.parse(), shape);
+    return shape;
+}
 
 void to_proto(const Location& location, v1::Location& proto) { describe(location, proto); }
 

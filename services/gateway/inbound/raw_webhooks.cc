@@ -2,6 +2,7 @@
 
 #include "common/eventlog/payload.h"
 #include "common/observability/log.h"
+#include "services/gateway/inbound/inbound_codec.h"
 
 namespace flowstack::gateway {
 namespace {
@@ -62,7 +63,7 @@ WebhookPage RawWebhooks::list(const WebhookQuery& query) {
                 ++events_read;
                 if (!eventlog::is<v1::WebhookReceived>(event)) continue;
                 auto raw = eventlog::parsed<v1::WebhookReceived>(event);
-                if (!query.parse.empty() && raw.parse() != query.parse) continue;
+                if (query.parse && raw.parse() != to_proto(*query.parse)) continue;
                 page.webhooks.push_back({event, std::move(raw)});
                 if (static_cast<int>(page.webhooks.size()) < query.page_size) continue;
                 page.next = {lane, position};
@@ -96,9 +97,12 @@ std::vector<ReadElement> RawWebhooks::read(const RawWebhook& webhook, bool appen
         return {{.path = "",
                  .state = ElementState::unreadable,
                  .detail = "the body's brackets and quotes do not close"}};
-    const WebhookFrame frame{webhook.raw.provider(),    actor,
-                             webhook.raw.app_id(),      webhook.event.event_id,
-                             webhook.event.occurred_at, ""};
+    const WebhookFrame frame{.provider = webhook.raw.provider(),
+                             .actor = actor,
+                             .app_id = webhook.raw.app_id(),
+                             .webhook_id = webhook.event.event_id,
+                             .received_at = webhook.event.occurred_at,
+                             .traceparent = ""};
     std::vector<ReadElement> elements;
     for (const auto& element : parsed.elements)
         elements.push_back(read_element(frame, provider->kind(), element, append));
@@ -118,15 +122,16 @@ ReadElement RawWebhooks::read_element(const WebhookFrame& frame, std::string_vie
         return out;
     }
     if (!belongs_to_a_channel(element)) return out;
-    const auto channel = directory_.find_external_id(channel_kind, element.channel_external_id);
+    const auto channel = directory_.find_external_id(channel_kind, channel_of(element));
     if (!channel || (!channel->channel.app_id.empty() && channel->channel.app_id != frame.app_id)) {
         out.state = ElementState::quarantined;
         return out;
     }
     out.tenant = channel->tenant;
     const auto tenant = directory_.tenant(channel->tenant);
-    const Destination to{channel->tenant, channel->channel.channel_id,
-                         tenant ? tenant->version : 0};
+    const Destination to{.tenant = channel->tenant,
+                         .channel_id = channel->channel.channel_id,
+                         .settings_version = tenant ? tenant->version : 0};
     try {
         std::optional<Command> alone;
         if (element.kind == Kind::status)
@@ -134,8 +139,7 @@ ReadElement RawWebhooks::read_element(const WebhookFrame& frame, std::string_vie
         else if (!element.group_id.empty())
             alone = group_message_command(frame, to, element);
         else if (element.kind == Kind::message &&
-                 !store_.read_stream(inbound_stream(to.tenant, element.provider_message_id))
-                      .empty())
+                 is_received(to.tenant, ProviderMessageId(element.provider_message_id)))
             out.state = ElementState::stored;
         else if (element.kind == Kind::preference && !refusal_of(element))
             out.state = ElementState::stored;  // a consent of the past is not given again
@@ -155,6 +159,10 @@ ReadElement RawWebhooks::read_element(const WebhookFrame& frame, std::string_vie
         out.detail = error.what();
     }
     return out;
+}
+
+bool RawWebhooks::is_received(const std::string& tenant, const ProviderMessageId& message) {
+    return !store_.read_stream(inbound_stream(tenant, message)).empty();
 }
 
 bool RawWebhooks::is_stored(const Command& command) {

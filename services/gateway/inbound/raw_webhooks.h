@@ -12,8 +12,8 @@
 #include "services/gateway/inbound/element_commands.h"
 #include "services/gateway/providers/provider.h"
 
-// The webhooks that the log has kept as they came, and reading them again after
-// a provider's reader was mended.
+// The webhooks that the log has kept as they came, and reading them again after a provider's reader
+// was mended.
 namespace flowstack::gateway {
 
 struct RawWebhook {
@@ -39,7 +39,7 @@ struct WebhookQuery {
     std::optional<int> lane;
     Time from{};  // received at this time or later
     Time until = Time::max();
-    std::string parse;  // only those that were read so when they came; empty: all
+    std::optional<ParsedWebhook::Shape> parse;  // only those that were read so when they came
     int page_size = 50;
     // Where the page begins: the one before said so.
     int at_lane = 0;
@@ -66,14 +66,15 @@ public:
     WebhookPage list(const WebhookQuery& query);
     std::optional<RawWebhook> get(int lane, std::int64_t position);
 
-    // Reads it as its provider reads it now. `append`: what is missing is appended, as
-    // the act of `actor`; otherwise nothing changes.
+    // Reads it as its provider reads it now. `append`: what is missing is appended, as the act of
+    // `actor`; otherwise nothing changes.
     std::vector<ReadElement> read(const RawWebhook& webhook, bool append, const std::string& actor);
 
 private:
     std::int64_t first_since(int lane, Time time, std::int64_t head);
     ReadElement read_element(const WebhookFrame& frame, std::string_view channel_kind,
                              const WebhookElement& element, bool append);
+    bool is_received(const std::string& tenant, const ProviderMessageId& message);
     bool is_stored(const eventlog::Command& command);
     ElementState append_command(eventlog::Command command);
     ElementState append_for_customer(const WebhookFrame& frame, const Destination& to,

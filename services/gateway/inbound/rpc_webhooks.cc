@@ -9,6 +9,7 @@
 #include "common/service/pages.h"
 #include "flowstack/gateway/v1/webhook_service.grpc.pb.h"
 #include "services/gateway/adapters/resources.h"
+#include "services/gateway/inbound/inbound_codec.h"
 
 namespace flowstack::gateway {
 namespace {
@@ -46,7 +47,7 @@ v1::Webhook resource_of(const RawWebhook& webhook) {
     resource.set_provider(webhook.raw.provider());
     resource.set_path(webhook.raw.path());
     resource.set_app_id(webhook.raw.app_id());
-    resource.set_parse(webhook.raw.parse());
+    resource.set_parse(std::string(gateway::text_of(shape_of(webhook.raw))));
     resource.set_body_bytes(static_cast<std::int64_t>(webhook.raw.body().size()));
     return resource;
 }
@@ -69,6 +70,15 @@ std::string text_of(WebhookElement::Kind kind) {
             return "oversized";
     }
     return "unknown";
+}
+
+ParsedWebhook::Shape shape_in(const std::string& text) {
+    using Shape = ParsedWebhook::Shape;
+    for (const auto shape :
+         {Shape::well_formed, Shape::repaired, Shape::malformed_json, Shape::unknown_shape})
+        if (gateway::text_of(shape) == text) return shape;
+    throw rpc::invalid_field("parse",
+                             "must be well_formed, repaired, malformed_json or unknown_shape");
 }
 
 v1::ElementState proto_of(ElementState state) {
@@ -162,7 +172,7 @@ private:
         if (request.has_end_time()) query.until = time_of(request.end_time());
         if (query.from >= query.until)
             throw rpc::invalid_field("start_time", "must be before end_time");
-        query.parse = request.parse();
+        if (!request.parse().empty()) query.parse = shape_in(request.parse());
         if (request.page_token().empty()) return query;
         const auto place = two_numbers(request.page_token());
         if (!place || place->first < 0 || place->first >= lanes || place->second < 1 ||

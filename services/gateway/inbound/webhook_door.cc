@@ -32,7 +32,7 @@ WebhookDoor::WebhookDoor(const Providers& providers, eventlog::Store& store, Dir
       lookups_({.name = "lookups",
                 .threads = options.lookup_threads,
                 .waiting_max = options.lookups_queued_max}) {
-    directory.on_merge([this](const std::string& tenant, const std::string& customer) {
+    directory.on_merge([this](const std::string& tenant, const CustomerId& customer) {
         customers_.forget(tenant, customer);
     });
 }
@@ -75,12 +75,13 @@ void WebhookDoor::webhook(const MessagingProvider& provider, http::Request reque
         return;
     }
     const std::string name(provider.name());
-    WebhookFrame frame{name,
-                       "provider:" + name,
-                       std::move(webhook->app_id),
-                       ids_.next(),
-                       clock_.now(),
-                       trace::continue_from(request.headers.get(trace::kHeader)).traceparent()};
+    WebhookFrame frame{
+        .provider = name,
+        .actor = "provider:" + name,
+        .app_id = std::move(webhook->app_id),
+        .webhook_id = ids_.next(),
+        .received_at = clock_.now(),
+        .traceparent = trace::continue_from(request.headers.get(trace::kHeader)).traceparent()};
     // The elements' bytes are a part of the request's body, which is moved and never copied.
     auto parsed = std::move(webhook->parsed);
     auto delivery = std::make_shared<Delivery>(

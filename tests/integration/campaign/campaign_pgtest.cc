@@ -88,7 +88,7 @@ protected:
         m.mutable_personal()->set_profile_name(name);
         if (!phone.empty()) {
             auto& identity = *m.mutable_personal()->add_identities();
-            identity.set_kind("phone");
+            identity.set_kind(gateway::v1::IDENTITY_KIND_PHONE);
             identity.set_value(phone);
         }
         gateway_log->happened({"duka", "contact", id}, customer(id), m, kNow);
@@ -100,14 +100,14 @@ protected:
     void stops(const std::string& id) {
         gateway::v1::ConsentChanged m;
         m.set_customer_id(id);
-        m.set_purpose("marketing");
+        m.set_purpose(gateway::v1::MESSAGE_PURPOSE_MARKETING);
         m.set_granted(false);
         gateway_log->happened({"duka", "contact", id}, customer(id), m, kNow);
     }
     // What became of a recipient's message. `m` is any of the message events with an origin.
     template <class Message>
     void outcome(const std::string& id, Message m) {
-        m.mutable_origin()->set_kind("campaign");
+        m.mutable_origin()->set_kind(gateway::v1::MESSAGE_ORIGIN_KIND_CAMPAIGN);
         m.mutable_origin()->set_id("campaign-1");
         m.mutable_origin()->set_recipient(id);
         gateway_log->happened({"duka", "message", "m-" + id}, customer(id), m, clock.now());
@@ -592,7 +592,8 @@ TEST_F(Campaigning, CountsTheNextInboundMessageAsAReplyButNeitherAStopNorTheProv
     turn();
     for (int i = 0; i < 3; ++i) accepted(id_of(i));
     consume();
-    const auto writes = [&](int i, const std::string& consent, gateway::v1::InboundKind kind) {
+    const auto writes = [&](int i, gateway::v1::ConsentChange consent,
+                            gateway::v1::InboundKind kind) {
         gateway::v1::MessageReceived m;
         m.set_kind(kind);
         m.set_customer_id(id_of(i));
@@ -601,9 +602,9 @@ TEST_F(Campaigning, CountsTheNextInboundMessageAsAReplyButNeitherAStopNorTheProv
         gateway_log->happened({"duka", "inbound", m.provider_message_id()}, customer(id_of(i)), m,
                               clock.now() + seconds{5});
     };
-    writes(0, "", gateway::v1::INBOUND_KIND_TEXT);
-    writes(1, "unsubscribed", gateway::v1::INBOUND_KIND_TEXT);
-    writes(2, "", gateway::v1::INBOUND_KIND_SYSTEM);
+    writes(0, gateway::v1::CONSENT_CHANGE_UNSPECIFIED, gateway::v1::INBOUND_KIND_TEXT);
+    writes(1, gateway::v1::CONSENT_CHANGE_UNSUBSCRIBED, gateway::v1::INBOUND_KIND_TEXT);
+    writes(2, gateway::v1::CONSENT_CHANGE_UNSPECIFIED, gateway::v1::INBOUND_KIND_SYSTEM);
     consume();
     EXPECT_EQ(count(D::replied), 1);
     EXPECT_EQ(count(D::sent), 2);

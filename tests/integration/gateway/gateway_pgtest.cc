@@ -5,6 +5,7 @@
 #include <future>
 #include <map>
 #include <mutex>
+#include <set>
 #include <thread>
 
 #include "common/core/clock.h"
@@ -20,6 +21,7 @@
 #include "common/rpc/server.h"
 #include "flowstack/common/v1/error_reason.pb.h"
 #include "flowstack/conversation/v1/conversation_events.pb.h"
+#include "flowstack/gateway/v1/channel_events.pb.h"
 #include "flowstack/gateway/v1/channel_service.grpc.pb.h"
 #include "flowstack/gateway/v1/contact_service.pb.h"
 #include "flowstack/gateway/v1/inbound_events.pb.h"
@@ -54,6 +56,7 @@ constexpr const char* kSecret = "flowstack_test_app_secret_0123456789";
 constexpr const char* kMasterKey =
     "000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f";
 constexpr milliseconds kPatience{10'000};
+const ChannelId kChannel("ch1");  // of the tenant duka
 
 // Answers as Meta does, or as it was told to.
 class Provider {
@@ -133,18 +136,29 @@ protected:
         settings.name = tenant;
         settings = with_defaults(settings, {});
         append(tenant, by_tenant(tenant), tenant_stream(tenant), 0,
-               encode(TenantEvent(TenantRegistered{{tenant, settings, channel, kind, external_id}}),
+               encode(TenantEvent(TenantRegistered{
+                          .tenant = {.tenant_id = tenant,
+                                     .settings = settings,
+                                     .channel_id = ChannelId(channel),
+                                     .channel_kind = kind,
+                                     .channel_external_id = ExternalChannelId(external_id)}}),
                       clock.now()));
-        ConnectChannel c{channel, kind, external_id, "", app, "", {}, {}};
-        c.credentials = sealed(tenant, channel, "token");
-        append(tenant, by_channel(channel), channel_stream(tenant, channel), 0,
-               encode(ChannelEvent(ChannelConnected{c}), clock.now()));
+        const ConnectChannel c{.channel_id = ChannelId(channel),
+                               .kind = kind,
+                               .external_id = ExternalChannelId(external_id),
+                               .business_account_id = "",
+                               .app_id = app,
+                               .display_phone_number = "",
+                               .credentials = sealed(tenant, ChannelId(channel), "token"),
+                               .limits = {}};
+        append(tenant, by_channel(c.channel_id), channel_stream(tenant, c.channel_id), 0,
+               encode(ChannelEvent(ChannelConnected{.channel = c}), clock.now()));
     }
-    SealedCredentials sealed(const std::string& tenant, const std::string& channel,
+    SealedCredentials sealed(const std::string& tenant, const ChannelId& channel,
                              const std::string& token) {
         const auto created = crypto::Envelope::create(master, tenant);
-        return {created.wrapped_key,
-                created.envelope.seal(Secret(token), credential_purpose(channel))};
+        return {.wrapped_data_key = created.wrapped_key,
+                .sealed = created.envelope.seal(Secret(token), credential_purpose(channel))};
     }
     void append(const std::string& tenant, eventlog::Routing routing, eventlog::StreamName stream,
                 std::int64_t expected, eventlog::NewEvent event) {
@@ -228,15 +242,15 @@ protected:
         until([&] { return events(type).size() >= count; }, type.c_str());
     }
 
-    std::string only_customer() {
+    CustomerId only_customer() {
         const auto seen = events("ContactSeen");
         EXPECT_EQ(seen.size(), 1U);
-        return seen.empty() ? "" : seen.front().stream.key;
+        return seen.empty() ? CustomerId() : CustomerId(seen.front().stream.key);
     }
-    std::string reply(const std::string& customer, const std::string& text,
-                      conversation::v1::ReplyKind kind = conversation::v1::REPLY_KIND_REPLY) {
+    MessageId reply(const CustomerId& customer, const std::string& text,
+                    conversation::v1::ReplyKind kind = conversation::v1::REPLY_KIND_REPLY) {
         conversation::v1::ReplyRequested m;
-        const auto id = ids.next().text();
+        const MessageId id(ids.next().text());
         m.set_message_id(id);
         m.set_conversation_id("conv1");
         m.set_customer_id(customer);
@@ -251,19 +265,19 @@ protected:
         return id;
     }
     // Without conversation: a message that may leave inside the customer's window.
-    void queue(const std::string& tenant, const std::string& channel, const std::string& customer) {
+    void queue(const std::string& tenant, const ChannelId& channel, const CustomerId& customer) {
         QueueMessage message;
-        message.message_id = ids.next().text();
+        message.message_id = MessageId(ids.next().text());
         message.channel_id = channel;
         message.customer_id = customer;
         message.idempotency_key = message.message_id;
-        message.preconditions = {.purpose = std::string(kService), .needs_open_window = true};
+        message.preconditions = {.purpose = Purpose::service, .needs_open_window = true};
         message.to = "+255712345678";
         common::v1::MessageContent content;
         content.mutable_text()->set_body("Hello");
         message.content = content.SerializeAsString();
         append(tenant, by_customer(customer), message_stream(tenant, message.message_id), 0,
-               encode(MessageEvent(MessageQueued{message}), clock.now()));
+               encode(MessageEvent(MessageQueued{.message = message}), clock.now()));
     }
     void start_dispatcher(DispatcherOptions options = {}) {
         options.replica = "r1";
@@ -277,25 +291,26 @@ protected:
         dispatcher->start();
     }
     // A campaign's message.
-    void queue_marketing(const std::string& customer) {
+    void queue_marketing(const CustomerId& customer) {
         QueueMessage queue;
-        queue.message_id = ids.next().text();
-        queue.channel_id = "ch1";
+        queue.message_id = MessageId(ids.next().text());
+        queue.channel_id = kChannel;
         queue.customer_id = customer;
-        queue.origin = {"campaign", "camp1", customer};
+        queue.origin = {
+            .kind = OriginKind::campaign, .id = OriginId("camp1"), .recipient = customer};
         queue.priority = kPriorityCampaign;
-        queue.preconditions.purpose = "marketing";
+        queue.preconditions.purpose = Purpose::marketing;
         common::v1::MessageContent content;
         content.mutable_text()->set_body("Offer");
         queue.content = content.SerializeAsString();
         append("duka", by_customer(customer), message_stream("duka", queue.message_id), 0,
-               encode(MessageEvent(MessageQueued{queue}), clock.now()));
+               encode(MessageEvent(MessageQueued{.message = queue}), clock.now()));
     }
     // Of the message with this provider's id.
-    std::string customer_of(const std::string& wamid) {
+    CustomerId customer_of(const std::string& wamid) {
         for (const auto& received : events("MessageReceived"))
-            if (received.stream.key == wamid) return received.meta.routing.key;
-        return "";
+            if (received.stream.key == wamid) return CustomerId(received.meta.routing.key);
+        return {};
     }
     // What was received, by its provider's id.
     v1::MessageReceived received(const std::string& wamid) {
@@ -304,7 +319,7 @@ protected:
             if (event.stream.key == wamid) m.ParseFromString(event.payload);
         return m;
     }
-    OpenContact contact(const std::string& customer) {
+    OpenContact contact(const CustomerId& customer) {
         const auto found = contacts.follow("duka", customer);
         return std::get<OpenContact>(found.contact.state);
     }
@@ -314,11 +329,19 @@ protected:
                       std::to_string(unix_seconds(clock.now())) + R"(",)" + who + "," + members +
                       "}]");
     }
-    v1::Message message(const std::string& id) {
+    v1::Message message(const MessageId& id) {
         v1::Message resource;
         if (const auto body = read_model.get("duka", "message", id))
             resource.ParseFromString(*body);
         return resource;
+    }
+    WebhookFrame meta_frame() {
+        return {.provider = "meta",
+                .actor = "provider:meta",
+                .app_id = "app1",
+                .webhook_id = ids.next(),
+                .received_at = clock.now(),
+                .traceparent = ""};
     }
     static std::string member(const std::string& json, const std::string& name) {
         const auto at = json.find("\"" + name + "\":\"") + name.size() + 4;
@@ -413,7 +436,14 @@ TEST_F(Gateway, AnAppThatDoesNotOwnTheChannelIsQuarantined) {
     EXPECT_EQ(post_async(body, signature(body, "another_secret")).get().status, 200);
     EXPECT_EQ(post(text_message("wamid.2", "Hi", R"("from":"255712345678")", "P9")), 200);
     EXPECT_TRUE(events("MessageReceived").empty());
-    EXPECT_EQ(events("ElementQuarantined").size(), 2U);
+    std::multiset<v1::QuarantineReason> reasons;
+    for (const auto& event : events("ElementQuarantined")) {
+        v1::ElementQuarantined m;
+        ASSERT_TRUE(m.ParseFromString(event.payload));
+        reasons.insert(m.reason());
+    }
+    EXPECT_EQ(reasons, (std::multiset{v1::QUARANTINE_REASON_UNKNOWN_CHANNEL,
+                                      v1::QUARANTINE_REASON_FOREIGN_APP}));
     EXPECT_EQ(events("WebhookReceived").size(), 2U);
 }
 
@@ -481,7 +511,7 @@ TEST_F(Gateway, OneBadElementNeverLosesAWholeWebhook) {
     EXPECT_EQ(received("wamid.3").personal().text(), "three");
     v1::WebhookReceived raw;
     ASSERT_TRUE(raw.ParseFromString(events("WebhookReceived").front().payload));
-    EXPECT_EQ(raw.parse(), "repaired");
+    EXPECT_EQ(raw.parse(), v1::WEBHOOK_PARSE_REPAIRED);
     EXPECT_NE(raw.body().find(R"(caf\ud83d)"), std::string::npos);  // as it came
     EXPECT_NE(metrics.render().find("flowstack_gateway_damaged_elements_total 2"),
               std::string::npos);
@@ -494,7 +524,7 @@ TEST_F(Gateway, ARawWebhookIsReadAgainAndAppendsOnlyWhatIsMissing) {
                text_json("wamid.2", R"("from":"255712345678")", "STOP") + "," +
                text_json("wamid.3", R"("group_id":"G1","from":"255712345678")", "all") +
                R"(],"statuses":[{"id":"wamid.S","status":"read","timestamp":"1749416390"}])");
-    const WebhookFrame frame{"meta", "provider:meta", "app1", ids.next(), clock.now(), ""};
+    const auto frame = meta_frame();
     http::Request request;
     request.path = "/webhooks/whatsapp";
     request.body = body;
@@ -505,12 +535,12 @@ TEST_F(Gateway, ARawWebhookIsReadAgainAndAppendsOnlyWhatIsMissing) {
 
     RawWebhooks webhooks{store, directory, contacts, keys, providers};
     WebhookQuery query;
-    query.parse = "malformed_json";
+    query.parse = ParsedWebhook::Shape::malformed_json;
     const auto page = webhooks.list(query);
     ASSERT_EQ(page.webhooks.size(), 1U);
     EXPECT_EQ(page.webhooks.front().raw.body(), body);
     EXPECT_FALSE(page.next);
-    query.parse.clear();
+    query.parse.reset();
     EXPECT_EQ(webhooks.list(query).webhooks.size(), 2U);
     query.from = clock.now() + 1h;
     EXPECT_TRUE(webhooks.list(query).webhooks.empty());
@@ -539,7 +569,7 @@ TEST_F(Gateway, ARawWebhookIsReadAgainAndAppendsOnlyWhatIsMissing) {
 TEST_F(Gateway, ReadingThePastAgainGivesNoConsentBack) {
     EXPECT_EQ(post(text_message("wamid.1", "STOP")), 200);
     const auto customer = only_customer();
-    const WebhookFrame frame{"meta", "provider:meta", "app1", ids.next(), clock.now(), ""};
+    const auto frame = meta_frame();
     http::Request request;
     request.body = text_message("wamid.0", "START");
     ASSERT_TRUE(
@@ -547,7 +577,7 @@ TEST_F(Gateway, ReadingThePastAgainGivesNoConsentBack) {
             .accepted());
     RawWebhooks webhooks{store, directory, contacts, keys, providers};
     WebhookQuery query;
-    query.parse = "unknown_shape";
+    query.parse = ParsedWebhook::Shape::unknown_shape;
     const auto page = webhooks.list(query);
     ASSERT_EQ(page.webhooks.size(), 1U);
     const auto elements = webhooks.read(page.webhooks.front(), true, "operator");
@@ -630,17 +660,18 @@ TEST_F(Gateway, TheYoungerContactsRefusalHoldsAfterTheLink) {
 }
 
 TEST_F(Gateway, StopInEveryFormOfTheProviderIsARefusal) {
-    const std::pair<const char*, const char*> kForms[] = {
-        {R"("type":"text","text":{"body":"\u200eStop\u00a0"})", "keyword"},
-        {R"("type":"button","button":{"payload":"p","text":"Stop promotions"})", "template_button"},
+    const std::pair<const char*, ConsentSource> kForms[] = {
+        {R"("type":"text","text":{"body":"\u200eStop\u00a0"})", ConsentSource::keyword},
+        {R"("type":"button","button":{"payload":"p","text":"Stop promotions"})",
+         ConsentSource::template_button},
         {R"("type":"button","button":{"payload":"UNSUBSCRIBE","text":"No more of this"})",
-         "template_button"},
+         ConsentSource::template_button},
         {R"("type":"interactive","interactive":{"type":"button_reply","button_reply":{"id":"x","title":"STOP"}})",
-         "button"},
+         ConsentSource::button},
         {R"("type":"interactive","interactive":{"type":"list_reply","list_reply":{"id":"x","title":"Unsubscribe"}})",
-         "list_row"},
+         ConsentSource::list_row},
         {R"("type":"edit","edit":{"original_message_id":"wamid.0","message":{"type":"text","text":{"body":"STOP"}}})",
-         "keyword"},
+         ConsentSource::keyword},
     };
     int n = 0;
     for (const auto& [members, source] : kForms) {
@@ -649,7 +680,7 @@ TEST_F(Gateway, StopInEveryFormOfTheProviderIsARefusal) {
                                    R"("from":"25571234500)" + std::to_string(n) + R"(")")),
                   200);
         EXPECT_EQ(contact(customer_of(wamid)).marketing, Consent::refused) << members;
-        EXPECT_EQ(received(wamid).consent_change(), "unsubscribed") << members;
+        EXPECT_EQ(received(wamid).consent_change(), v1::CONSENT_CHANGE_UNSUBSCRIBED) << members;
         bool said = false;
         for (const auto& event : events("ConsentChanged")) {
             const auto fact = std::get<ConsentChanged>(decode_contact(event.type, event.payload));
@@ -674,7 +705,8 @@ TEST_F(Gateway, RegionalSpellingsOfOneNumberAreOnePerson) {
                   200);
         EXPECT_EQ(customer_of(first), customer_of(second)) << one;
         // What an API send looks up by.
-        const auto found = contacts.find("duka", {std::string(kPhone), "+" + std::string(other)});
+        const auto found =
+            contacts.find("duka", {.kind = IdentityKind::phone, .value = "+" + std::string(other)});
         ASSERT_TRUE(found) << one;
         EXPECT_EQ(std::get<OpenContact>(found->contact.state).marketing, Consent::refused);
     }
@@ -743,7 +775,7 @@ TEST_F(Gateway, AReplyLeavesAndItsStatusesClimb) {
 
 TEST_F(Gateway, AWindowIsJudgedByWhatIsCommittedNotByWhatTheReadModelShows) {
     EXPECT_EQ(post(text_message("wamid.1", "Hi")), 200);
-    queue("duka", "ch1", only_customer());
+    queue("duka", kChannel, only_customer());
     start_dispatcher();
     // Nothing is consumed yet: the read model knows of no word of this customer.
     std::this_thread::sleep_for(150ms);
@@ -792,10 +824,10 @@ TEST_F(Gateway, ChannelsThatHaveNothingToSendAreNotAskedFor) {
     EXPECT_LT(asked_in_a_while(), 5 * one);
     // And one of them that has something is found.
     EXPECT_EQ(post(text_message("wamid.2", "Hi", R"("from":"255712345678")", "Q7")), 200);
-    std::string customer;
+    CustomerId customer;
     for (const auto& seen : events("ContactSeen"))
-        if (seen.stream.tenant == "shop-7") customer = seen.stream.key;
-    queue("shop-7", "ch-7", customer);
+        if (seen.stream.tenant == "shop-7") customer = CustomerId(seen.stream.key);
+    queue("shop-7", ChannelId("ch-7"), customer);
     until_events("SendAccepted", 2);
 }
 
@@ -820,14 +852,15 @@ TEST_F(Gateway, RepliesOfOneChatLeaveInOrderWithTheNextOwnerToo) {
     const auto customers = events("ContactSeen");
     ASSERT_EQ(customers.size(), 2U);
     std::size_t queued = 0;
-    for (const auto& [customer, retry_in] :
-         {std::pair{customers[0].stream.key, 100ms}, {customers[1].stream.key, 1500ms}}) {
+    for (const auto& [customer, retry_in] : {std::pair{CustomerId(customers[0].stream.key), 100ms},
+                                             {CustomerId(customers[1].stream.key), 1500ms}}) {
         const auto first = reply(customer, "first of " + customer);
         reply(customer, "second of " + customer);
         until_events("MessageQueued", queued += 2);
-        const Route route{"ch1", customer, {}, 0};
+        const Route route{.channel_id = kChannel, .customer_id = customer, .origin = {}};
         append("duka", by_customer(customer), message_stream("duka", first), 1,
-               encode(MessageEvent(SendAttempted{1, "dead", route}), clock.now()));
+               encode(MessageEvent(SendAttempted{.attempt = 1, .replica = "dead", .route = route}),
+                      clock.now()));
         SendFailed failed;
         failed.attempt = 1;
         failed.retry_at = clock.now() + retry_in;
@@ -916,8 +949,10 @@ TEST_F(Gateway, AFailureReportedAfterSentIsADeadLetterWithItsCodeTitleAndDetails
 TEST_F(Gateway, ARotationStopsNothingWhileTheProviderRefusesTheNewCredentials) {
     EXPECT_EQ(post(text_message("wamid.1", "Hi")), 200);
     const auto rotate = [&](std::int64_t version, const std::string& token) {
-        append("duka", by_channel("ch1"), channel_stream("duka", "ch1"), version,
-               encode(ChannelEvent(CredentialsRotated{sealed("duka", "ch1", token)}), clock.now()));
+        append(
+            "duka", by_channel(kChannel), channel_stream("duka", kChannel), version,
+            encode(ChannelEvent(CredentialsRotated{.credentials = sealed("duka", kChannel, token)}),
+                   clock.now()));
         read_settings();
     };
     rotate(1, "new token");
@@ -1148,7 +1183,7 @@ TEST_F(ChannelsRpc, AreOfTheFirstProviderWhenNobodyNamesOne) {
 
 TEST_F(ChannelsRpc, AreKnownToTheDispatcherAsTheyAreWhenTheCallerReadsTheAnswer) {
     ASSERT_TRUE(registered("one", spec("ECHO", "echo-7")));
-    const auto known = [&] { return directory.channel("one", "ch1"); };
+    const auto known = [&] { return directory.channel("one", kChannel); };
     const auto called = [&](auto method, auto request) {
         request.set_name("tenants/one/channels/ch1");
         v1::Channel channel;
@@ -1255,25 +1290,25 @@ protected:
     int report(const std::string& body) { return report(body, phone.seal(body)); }
 
     // Queued as a reply; its id.
-    std::string write(const std::string& customer, const common::v1::MessageContent& content) {
+    MessageId write(const CustomerId& customer, const common::v1::MessageContent& content) {
         QueueMessage message;
-        message.message_id = ids.next().text();
-        message.channel_id = "ch9";
+        message.message_id = MessageId(ids.next().text());
+        message.channel_id = ChannelId("ch9");
         message.customer_id = customer;
         message.priority = kPriorityReply;
-        message.preconditions.purpose = std::string(kService);
+        message.preconditions.purpose = Purpose::service;
         message.to = kPhone;
         message.content = content.SerializeAsString();
         append("echoes", by_customer(customer), message_stream("echoes", message.message_id), 0,
-               encode(MessageEvent(MessageQueued{message}), clock.now()));
+               encode(MessageEvent(MessageQueued{.message = message}), clock.now()));
         return message.message_id;
     }
-    std::string write(const std::string& customer, const std::string& text) {
+    MessageId write(const CustomerId& customer, const std::string& text) {
         common::v1::MessageContent content;
         content.mutable_text()->set_body(text);
         return write(customer, content);
     }
-    std::string state(const std::string& id) {
+    std::string state(const MessageId& id) {
         v1::Message resource;
         if (const auto body = read_model.get("echoes", "message", id))
             resource.ParseFromString(*body);
@@ -1393,21 +1428,21 @@ TEST_F(Gateway, TheBreakerIsToldByTheReplicaThatSendsAndByNoOther) {
     options.breaker_failures = 1;
     options.breaker_open_ms = 60'000ms;
     start_dispatcher(options);
-    until([&] { return dispatcher->look("duka", "ch1").has_value(); }, "the lane is open");
-    const auto well = dispatcher->look("duka", "ch1");
+    until([&] { return dispatcher->look("duka", kChannel).has_value(); }, "the lane is open");
+    const auto well = dispatcher->look("duka", kChannel);
     EXPECT_EQ(well->breaker, resilience::CircuitBreaker::State::closed);
     EXPECT_EQ(well->failures_in_a_row, 0);
     provider.refuse(131016);
     const auto before = clock.now();
     reply(only_customer(), "one");
-    until([&] { return dispatcher->look("duka", "ch1")->failures_in_a_row == 1; }, "a failure");
-    const auto ill = dispatcher->look("duka", "ch1");
+    until([&] { return dispatcher->look("duka", kChannel)->failures_in_a_row == 1; }, "a failure");
+    const auto ill = dispatcher->look("duka", kChannel);
     EXPECT_EQ(ill->breaker, resilience::CircuitBreaker::State::open);
     EXPECT_GE(ill->breaker_since, before);
     EXPECT_GT(ill->retry_after, 30s);
-    EXPECT_FALSE(dispatcher->look("duka", "no such channel"));
+    EXPECT_FALSE(dispatcher->look("duka", ChannelId("no such channel")));
     owners.revoked({0, 1, 2, 3});
-    EXPECT_FALSE(dispatcher->look("duka", "ch1"));
+    EXPECT_FALSE(dispatcher->look("duka", kChannel));
 }
 
 TEST_F(Gateway, NothingBeginsAfterStopsCommit) {
@@ -1419,6 +1454,9 @@ TEST_F(Gateway, NothingBeginsAfterStopsCommit) {
     queue_marketing(customer);
     until_events("MessageSuppressed", 1);
     EXPECT_TRUE(events("SendAttempted").empty());
+    v1::MessageSuppressed suppressed;
+    ASSERT_TRUE(suppressed.ParseFromString(events("MessageSuppressed").front().payload));
+    EXPECT_EQ(suppressed.reason(), v1::SUPPRESSION_REASON_OPTED_OUT);
     // A reply is no marketing.
     reply(customer, "You will hear no more from us.");
     until_events("SendAccepted", 1);
@@ -1430,7 +1468,11 @@ TEST_F(Gateway, ANewOwnerTurnsWhatWasLeftOpenIntoUnknown) {
     const auto id = reply(customer, "Hello");
     until_events("MessageQueued", 1);
     append("duka", by_customer(customer), message_stream("duka", id), 1,
-           encode(MessageEvent(SendAttempted{1, "dead", {"ch1", customer, {}, 0}}), clock.now()));
+           encode(MessageEvent(SendAttempted{
+                      .attempt = 1,
+                      .replica = "dead",
+                      .route = {.channel_id = kChannel, .customer_id = customer, .origin = {}}}),
+                  clock.now()));
     start_dispatcher();
     until_events("SendUnknown", 1);
     until([&] { return message(id).state() == "UNKNOWN"; }, "UNKNOWN");
@@ -1440,13 +1482,13 @@ TEST_F(Gateway, ANewOwnerTurnsWhatWasLeftOpenIntoUnknown) {
 TEST_F(Gateway, ASuspendedTenantsQueueIsHeldAndGoesOn) {
     EXPECT_EQ(post(text_message("wamid.1", "Hi")), 200);
     append("duka", by_tenant("duka"), tenant_stream("duka"), 1,
-           encode(TenantEvent(TenantSuspended{"unpaid"}), clock.now()));
+           encode(TenantEvent(TenantSuspended{.reason = "unpaid"}), clock.now()));
     read_settings();
     start_dispatcher();
     reply(only_customer(), "Hello");
     until_events("MessageQueued", 1);
     append("duka", by_tenant("duka"), tenant_stream("duka"), 2,
-           encode(TenantEvent(TenantResumed{"paid"}), clock.now()));
+           encode(TenantEvent(TenantResumed{.reason = "paid"}), clock.now()));
     EXPECT_TRUE(provider.calls().empty());
     until_events("SendAccepted", 1);
 }
@@ -1455,14 +1497,22 @@ TEST(Queue, IsLeftByWhateverEndsAMessageInItAtEveryPriority) {
     const auto derive = make_derive(kLanes, DerivedKeys{Secret(kMasterKey)});
     const eventlog::StreamName stream{"duka", "message", "0197708c-0000-7000-8000-000000000001"};
     for (const int priority : {0, 1, 2}) {
-        const Route route{"channel-1", "amina", {"campaign", "c1", "amina"}, priority};
-        for (const MessageEvent& end : {MessageEvent{SendAttempted{1, "r1", route}},
-                                        MessageEvent{MessageSuppressed{"opted_out", {}, route}},
-                                        MessageEvent{MessageCancelled{"campaign_paused", route}}}) {
+        const Route route{.channel_id = ChannelId("channel-1"),
+                          .customer_id = CustomerId("amina"),
+                          .origin = {.kind = OriginKind::campaign,
+                                     .id = OriginId("c1"),
+                                     .recipient = CustomerId("amina")},
+                          .priority = priority};
+        const std::vector<MessageEvent> ends{
+            SendAttempted{.attempt = 1, .replica = "r1", .route = route},
+            MessageSuppressed{.reason = Suppression::opted_out, .error = {}, .route = route},
+            MessageCancelled{.reason = "campaign_paused", .route = route}};
+        for (const auto& end : ends) {
             eventlog::Derived out;
             derive(stream, 0, encode(end, Time{}), out);
             EXPECT_TRUE(std::ranges::any_of(out.work_del, [&](const auto& row) {
-                return row.kind == dispatch_kind("channel-1", priority) && row.key == stream.key;
+                return row.kind == dispatch_kind(route.channel_id, priority) &&
+                       row.key == stream.key;
             })) << priority;
         }
     }

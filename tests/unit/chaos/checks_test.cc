@@ -130,8 +130,9 @@ public:
         return turn;
     }
 
-    gateway::v1::MessageQueued queued_as(const std::string& id, const std::string& origin,
-                                         const std::string& purpose) {
+    gateway::v1::MessageQueued queued_as(const std::string& id,
+                                         gateway::v1::MessageOriginKind origin,
+                                         gateway::v1::MessagePurpose purpose) {
         gateway::v1::MessageQueued queued;
         queued.set_message_id(id);
         queued.set_customer_id(kCustomer);
@@ -170,12 +171,14 @@ public:
     }
     void answer(const std::string& id, const std::string&) {
         ask(id, "reply");
-        queue(queued_as(id, "reply", "service"));
+        queue(queued_as(id, gateway::v1::MESSAGE_ORIGIN_KIND_REPLY,
+                        gateway::v1::MESSAGE_PURPOSE_SERVICE));
         accepted(id);
     }
     void unknown(const std::string& id) {
         ask(id, "reply");
-        queue(queued_as(id, "reply", "service"));
+        queue(queued_as(id, gateway::v1::MESSAGE_ORIGIN_KIND_REPLY,
+                        gateway::v1::MESSAGE_PURPOSE_SERVICE));
         add("gateway", "message", id, gateway::v1::SendUnknown());
     }
 
@@ -251,7 +254,8 @@ public:
         campaign::v1::AudienceFrozen audience;
         audience.set_audience(2);
         add("campaign", "campaign", "news", audience);
-        auto queued = queued_as("c-1", "campaign", "marketing");
+        auto queued = queued_as("c-1", gateway::v1::MESSAGE_ORIGIN_KIND_CAMPAIGN,
+                                gateway::v1::MESSAGE_PURPOSE_MARKETING);
         queued.mutable_origin()->set_id("news");
         queue(queued);
         accepted("c-1");
@@ -267,7 +271,8 @@ public:
         add("followup", "task", "task-1", followup::v1::TaskScheduled());
         add("followup", "task", "task-1", followup::v1::TaskFired());
         ask("f-1", "follow_up");
-        queue(queued_as("f-1", "follow_up", "utility"));
+        queue(queued_as("f-1", gateway::v1::MESSAGE_ORIGIN_KIND_FOLLOW_UP,
+                        gateway::v1::MESSAGE_PURPOSE_UTILITY));
         accepted("f-1");
     }
 
@@ -462,7 +467,9 @@ TEST(Checks, SeeAMessageThatTheProviderAcceptedAndTheLogDoesNotKnow) {
 TEST(Checks, SeeAMessageThatIsStillQueued) {
     World world;
     world.ask("m-9", "reply");
-    world.add("gateway", "message", "m-9", world.queued_as("m-9", "reply", "service"));
+    world.add("gateway", "message", "m-9",
+              world.queued_as("m-9", gateway::v1::MESSAGE_ORIGIN_KIND_REPLY,
+                              gateway::v1::MESSAGE_PURPOSE_SERVICE));
     EXPECT_THAT(found_by(world, "no message twice, each once"),
                 Contains(HasSubstr("message m-9 of shop never left and has no end")));
 }
@@ -506,10 +513,11 @@ TEST(Checks, SeeMarketingAfterStop) {
     World world;
     gateway::v1::ConsentChanged stop;
     stop.set_customer_id(kCustomer);
-    stop.set_purpose("marketing");
+    stop.set_purpose(gateway::v1::MESSAGE_PURPOSE_MARKETING);
     world.add("gateway", "contact", kCustomer, stop);
     EXPECT_THAT(found_by(world, "nothing promotional after STOP"), ::testing::IsEmpty());
-    world.queue(world.queued_as("c-9", "campaign", "marketing"));
+    world.queue(world.queued_as("c-9", gateway::v1::MESSAGE_ORIGIN_KIND_CAMPAIGN,
+                                gateway::v1::MESSAGE_PURPOSE_MARKETING));
     EXPECT_THAT(found_by(world, "nothing promotional after STOP"),
                 Contains(HasSubstr("message c-9 begins after STOP")));
 }

@@ -22,24 +22,38 @@ struct TheQueue {
         : queue(options, limits) {}
 
     void add(const std::string& id, const std::string& customer, int priority = kPriorityReply) {
-        queue.add({id, customer, priority, false});
+        queue.add({.message_id = MessageId(id),
+                   .customer_id = CustomerId(customer),
+                   .priority = priority});
     }
     // The row of a message that was tried is due again.
     void add_again(const std::string& id, const std::string& customer,
                    int priority = kPriorityReply) {
-        queue.add({id, customer, priority, true});
+        queue.add({.message_id = MessageId(id),
+                   .customer_id = CustomerId(customer),
+                   .priority = priority,
+                   .tried_before = true});
     }
     Ids begin() {
         Ids ids;
         for (const auto& row : queue.begin(now)) ids.push_back(row.message_id);
         return ids;
     }
-    Ids call() { return queue.call(now); }
-    void finish(const std::string& id) { queue.finish(id, std::nullopt, now); }
-    void retry(const std::string& id, resilience::Duration in) { queue.finish(id, in, now); }
+    void announce(const std::string& id) { queue.announce(MessageId(id)); }
+    Ids call() {
+        const auto called = queue.call(now);
+        return {called.begin(), called.end()};
+    }
+    void finish(const std::string& id) { queue.finish(MessageId(id), std::nullopt, now); }
+    void retry(const std::string& id, resilience::Duration in) {
+        queue.finish(MessageId(id), in, now);
+    }
+    void give_back(const std::string& id, resilience::Duration wait, bool keeps_place) {
+        queue.give_back(MessageId(id), wait, keeps_place, now);
+    }
     // Begins, is answered and ends.
     void answer(const std::string& id, bool provider_is_ill) {
-        queue.answered(id, provider_is_ill, now);
+        queue.answered(MessageId(id), provider_is_ill, now);
         finish(id);
     }
 
@@ -179,7 +193,7 @@ TEST(ChannelQueue, ARetryThatWaitsAMinuteLetsTheOthersPass) {
 
 TEST(ChannelQueue, ARetryOfTheOwnerBeforeUsGoesFirstToo) {
     TheQueue q;
-    q.queue.await("amina", kPriorityReply, "tried", 2s, q.now);
+    q.queue.await(CustomerId("amina"), kPriorityReply, MessageId("tried"), 2s, q.now);
     q.add("later", "amina");
     EXPECT_EQ(q.begin(), Ids{});
     q.now += 2s;
@@ -192,13 +206,13 @@ TEST(ChannelQueue, AMessageThatMayNotLeaveYetRestsAndKeepsItsPlace) {
     q.add("held", "amina");
     q.add("next", "amina");
     q.begin();
-    q.queue.give_back("held", 1s, true, q.now);
+    q.give_back("held", 1s, true);
     q.add("held", "amina");  // its row is still in the table, and is not taken before it has rested
     EXPECT_EQ(q.begin(), Ids{});
     EXPECT_EQ(q.queue.look_again(), q.now + 1s);
     q.now += 1s;
     EXPECT_EQ(q.begin(), Ids{});
-    EXPECT_FALSE(q.queue.rows(kPriorityReply).contains("held"));
+    EXPECT_FALSE(q.queue.rows(kPriorityReply).contains(MessageId("held")));
     q.add("held", "amina");
     EXPECT_EQ(q.begin(), Ids{"held"});
 }
@@ -208,7 +222,7 @@ TEST(ChannelQueue, AMessageThatHasLeftTheTableHoldsUpNobody) {
     q.add("cancelled", "amina");
     q.add("next", "amina");
     q.begin();
-    q.queue.give_back("cancelled", 1s, false, q.now);
+    q.give_back("cancelled", 1s, false);
     EXPECT_EQ(q.begin(), Ids{"next"});
 }
 
@@ -266,7 +280,7 @@ Sent campaign_of_ten_seconds(const ChannelLimits& limits) {
         if (resting) continue;
         for (const auto& id : q.begin()) {
             begun.push_back(q.now);
-            q.queue.announce(id);
+            q.announce(id);
         }
         for (const auto& id : q.call()) {
             called.push_back(q.now);
@@ -315,7 +329,7 @@ TEST(ChannelQueue, AttemptsWhoseAppendsEndTogetherAreStillCalledAtTheNumbersRate
         q.now += 125ms;
     }
     ASSERT_EQ(announced.size(), 10U);
-    for (const auto& id : announced) q.queue.announce(id);
+    for (const auto& id : announced) q.announce(id);
     EXPECT_EQ(q.call(), (Ids{"0", "1"}));
     EXPECT_EQ(q.call(), Ids{});
     EXPECT_LE(q.queue.look_again(), q.now + 125ms);
@@ -328,8 +342,8 @@ TEST(ChannelQueue, AnnouncedRepliesAreCalledBeforeAnnouncedCampaigns) {
     q.add("campaign", "a", kPriorityCampaign);
     q.add("reply", "b", kPriorityReply);
     q.begin();
-    q.queue.announce("campaign");
-    q.queue.announce("reply");
+    q.announce("campaign");
+    q.announce("reply");
     EXPECT_EQ(q.call(), (Ids{"reply", "campaign"}));
 }
 
@@ -338,7 +352,7 @@ TEST(ChannelQueue, ANumberThatSendsTooFastStandsStillForASecond) {
     q.add("1", "a");
     q.add("2", "b");
     q.begin();
-    q.queue.announce("2");
+    q.announce("2");
     q.queue.slow_down(q.now);
     q.add("3", "c");
     q.now += kTooFastPause - 1us;
@@ -363,7 +377,7 @@ TEST(ChannelQueue, ChangedLimitsCountAtOnce) {
     EXPECT_EQ(q.begin(), (Ids{"b", "c"}));
     // Calls too: what is announced goes at the new rate.
     q.queue.set_limits(slow);
-    for (const auto* id : {"a", "b", "c"}) q.queue.announce(id);
+    for (const auto* id : {"a", "b", "c"}) q.announce(id);
     EXPECT_EQ(q.call(), Ids{"a"});
     q.queue.set_limits(faster);
     EXPECT_EQ(q.call(), (Ids{"b", "c"}));
@@ -452,7 +466,7 @@ TEST(ChannelQueue, AProbeThatNeverReachedTheProviderLetsAnotherOneGo) {
     q.add("b", "b");
     q.add("c", "c");
     EXPECT_EQ(q.begin(), Ids{"b"});
-    q.queue.give_back("b", 1s, true, q.now);
+    q.give_back("b", 1s, true);
     EXPECT_EQ(q.begin(), Ids{"c"});
     // A message that ended without a call (suppressed, cancelled) is no probe either.
     q.finish("c");
@@ -469,7 +483,7 @@ TEST(ChannelQueue, NothingBeginsWhileTheChannelIsPausedOrItsTenantSuspended) {
     EXPECT_EQ(q.begin(), Ids{"1"});
     q.queue.set_suspended(true);
     // What has begun goes on.
-    q.queue.announce("1");
+    q.announce("1");
     EXPECT_EQ(q.call(), Ids{"1"});
     q.finish("1");
     EXPECT_EQ(q.begin(), Ids{});
@@ -484,9 +498,9 @@ TEST(ChannelQueue, AReplicaThatLosesTheLaneForgetsWhatHasNotBegun) {
     q.add("2", "amina");
     q.add("resting", "baraka");
     q.begin();
-    q.queue.give_back("resting", 1s, true, q.now);
+    q.give_back("resting", 1s, true);
     q.queue.forget_waiting();
-    EXPECT_EQ(q.queue.rows(kPriorityReply), std::set<std::string>{"1"});
+    EXPECT_EQ(q.queue.rows(kPriorityReply), std::set<MessageId>{MessageId("1")});
     EXPECT_EQ(q.begin(), Ids{});
     q.finish("1");
     q.begin();

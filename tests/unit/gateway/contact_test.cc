@@ -13,19 +13,22 @@ using testing::Given;
 
 auto given(auto... facts) { return Given<Contact, ContactEvent>{{facts...}}; }
 
-Identity phone(const std::string& number) { return {.kind = "phone", .value = number}; }
+const CustomerId kCustomer("c1");
+const CustomerId kOther("c2");
+
+Identity phone(const std::string& number) { return {.kind = IdentityKind::phone, .value = number}; }
 const Identity kAsha = phone("+255712345678");
-const Identity kAshaBsuid{.kind = "bsuid", .value = "TZ.13491208655302741918"};
+const Identity kAshaBsuid{.kind = IdentityKind::bsuid, .value = "TZ.13491208655302741918"};
 
 SeeContact see(std::vector<Identity> identities, const std::string& name = "") {
-    return {.customer_id = "c1",
-            .channel_id = "ch1",
+    return {.customer_id = kCustomer,
+            .channel_id = ChannelId("ch1"),
             .identities = std::move(identities),
             .profile_name = name};
 }
 ContactSeen seen(std::vector<Identity> identities, const std::string& name = "") {
-    return {.customer_id = "c1",
-            .channel_id = "ch1",
+    return {.customer_id = kCustomer,
+            .channel_id = ChannelId("ch1"),
             .identities = std::move(identities),
             .profile_name = name};
 }
@@ -33,44 +36,49 @@ AddIdentities add(std::vector<Identity> identities, const std::string& name = ""
     return {.identities = std::move(identities), .profile_name = name};
 }
 IdentityAdded added(const Identity& identity, const std::string& name, bool replaces = false) {
-    return {.customer_id = "c1",
+    return {.customer_id = kCustomer,
             .identity = identity,
             .profile_name = name,
             .replaces_earlier = replaces};
 }
-ConsentChanged consent(const std::string& purpose, bool granted, const std::string& source,
+ConsentChanged consent(Purpose purpose, bool granted, ConsentSource source,
                        const std::string& text) {
-    return {.customer_id = "c1",
+    return {.customer_id = kCustomer,
             .purpose = purpose,
             .granted = granted,
             .source = source,
             .text = text};
 }
-ChangeConsent change(std::vector<std::string> purposes, bool granted, const std::string& source,
+ChangeConsent change(std::vector<Purpose> purposes, bool granted, ConsentSource source,
                      const std::string& text) {
     return {.purposes = std::move(purposes), .granted = granted, .source = source, .text = text};
 }
 ContactsLinked linked_with(std::vector<Identity> identities, Consent marketing = Consent::unasked,
                            Consent utility = Consent::unasked) {
-    return {.customer_id = "c1",
-            .merged_customer_id = "c2",
+    return {.customer_id = kCustomer,
+            .merged_customer_id = kOther,
             .identities = std::move(identities),
             .marketing = marketing,
             .utility = utility};
 }
 LinkMerged link(std::vector<Identity> identities, Consent marketing = Consent::unasked) {
-    return {.customer_id = "c2",
+    return {.customer_id = kOther,
             .identities = std::move(identities),
             .marketing = marketing,
             .utility = Consent::unasked};
 }
-MergeInto merge_into(const std::string& survivor) { return {.customer_id = survivor}; }
+MergeInto merge_into(const CustomerId& survivor) { return {.customer_id = survivor}; }
 
 const ContactSeen kSeen = seen({kAsha}, "Asha");
-const ConsentChanged kRefusedMarketing = consent("marketing", false, "keyword", "STOP");
+const ConsentChanged kRefusedMarketing =
+    consent(Purpose::marketing, false, ConsentSource::keyword, "STOP");
 
-ChangeConsent stop() { return change({"marketing", "utility"}, false, "keyword", "STOP"); }
-ChangeConsent start() { return change({"marketing", "utility"}, true, "keyword", "START"); }
+ChangeConsent stop() {
+    return change({Purpose::marketing, Purpose::utility}, false, ConsentSource::keyword, "STOP");
+}
+ChangeConsent start() {
+    return change({Purpose::marketing, Purpose::utility}, true, ConsentSource::keyword, "START");
+}
 
 TEST(Contact, IsSeenOnceWithAtLeastOneIdentity) {
     EXPECT_EQ(given().when(see({kAsha}, "Asha")).events(), std::vector<ContactEvent>{kSeen});
@@ -87,38 +95,49 @@ TEST(Contact, TakesAnIdentityThatItDoesNotHaveYet) {
 TEST(Contact, HoldsNoMoreThanSoManyIdentities) {
     std::vector<Identity> many;
     for (std::size_t i = 0; i < kIdentitiesMax; ++i)
-        many.push_back({.kind = "bsuid", .value = "TZ." + std::to_string(i)});
+        many.push_back({.kind = IdentityKind::bsuid, .value = "TZ." + std::to_string(i)});
     EXPECT_EQ(given(kSeen).when(add(many)).rejection(), ContactRejection::too_many_identities);
 }
 
 TEST(Contact, StopRefusesBothPurposesOnce) {
-    EXPECT_EQ(given(kSeen).when(stop()).events(),
-              (std::vector<ContactEvent>{kRefusedMarketing,
-                                         consent("utility", false, "keyword", "STOP")}));
+    EXPECT_EQ(
+        given(kSeen).when(stop()).events(),
+        (std::vector<ContactEvent>{
+            kRefusedMarketing, consent(Purpose::utility, false, ConsentSource::keyword, "STOP")}));
     EXPECT_EQ(given(kSeen, kRefusedMarketing).when(stop()).events().size(), 1U);
 }
 
 TEST(Contact, StartUndoesARefusalAndIsOtherwiseAGreeting) {
     EXPECT_TRUE(given(kSeen).when(start()).events().empty());
     EXPECT_EQ(given(kSeen, kRefusedMarketing).when(start()).events(),
-              (std::vector<ContactEvent>{consent("marketing", true, "keyword", "START")}));
+              (std::vector<ContactEvent>{
+                  consent(Purpose::marketing, true, ConsentSource::keyword, "START")}));
 }
 
 TEST(Contact, ProviderPreferencesGrantWhatWasNotAsked) {
+    EXPECT_EQ(
+        given(kSeen)
+            .when(change({Purpose::marketing}, true, ConsentSource::user_preferences, "resume"))
+            .events()
+            .size(),
+        1U);
+}
+
+TEST(Contact, ThereIsNoConsentForAnAnswerToTheCustomer) {
     EXPECT_EQ(given(kSeen)
-                  .when(change({"marketing"}, true, "user_preferences", "resume"))
-                  .events()
-                  .size(),
-              1U);
+                  .when(change({Purpose::service}, false, ConsentSource::keyword, "STOP"))
+                  .rejection(),
+              ContactRejection::no_consent_for_purpose);
 }
 
 TEST(Contact, MergedForwardsAndTakesNothingMore) {
-    const ContactMerged merged{.customer_id = "c1", .into = "c0"};
-    EXPECT_EQ(given(kSeen).when(merge_into("c0")).events(), std::vector<ContactEvent>{merged});
+    const CustomerId older("c0");
+    const ContactMerged merged{.customer_id = kCustomer, .into = older};
+    EXPECT_EQ(given(kSeen).when(merge_into(older)).events(), std::vector<ContactEvent>{merged});
     EXPECT_EQ(given(kSeen, merged).when(stop()).rejection(), ContactRejection::wrong_stage);
-    EXPECT_EQ(given(kSeen).when(merge_into("c1")).rejection(),
+    EXPECT_EQ(given(kSeen).when(merge_into(kCustomer)).rejection(),
               ContactRejection::merges_into_itself);
-    EXPECT_EQ(std::get<MergedContact>(given(kSeen, merged).state()).into, "c0");
+    EXPECT_EQ(std::get<MergedContact>(given(kSeen, merged).state()).into, older);
 }
 
 TEST(Contact, LinksAMergedOneOnce) {
@@ -129,7 +148,8 @@ TEST(Contact, LinksAMergedOneOnce) {
 }
 
 TEST(Contact, LinkingTakesTheStricterConsentOfBothAndSaysSo) {
-    const auto granted = consent("marketing", true, "user_preferences", "resume");
+    const auto granted =
+        consent(Purpose::marketing, true, ConsentSource::user_preferences, "resume");
     const auto linked = [&](auto contact, Consent marketing) {
         const auto decision = contact.when(link({}, marketing));
         return std::get<ContactsLinked>(decision.events().front()).marketing;
@@ -150,14 +170,14 @@ TEST(Contact, LinkingTakesTheStricterConsentOfBothAndSaysSo) {
 TEST(Contact, ANewNumberIsWrittenToAndTheOldOneStillNamesThem) {
     const auto changed = phone("+255754000001");
     const auto replaced = added(changed, "", true);
-    EXPECT_EQ(given(kSeen).when(ReplaceIdentity{changed}).events(),
+    EXPECT_EQ(given(kSeen).when(ReplaceIdentity{.identity = changed}).events(),
               std::vector<ContactEvent>{replaced});
     const auto contact = std::get<OpenContact>(given(kSeen, replaced).state());
     EXPECT_EQ(address_of(contact), changed.value);
     EXPECT_EQ(contact.identities.size(), 2U);
     // Told twice; and back to the old number again.
-    EXPECT_TRUE(given(kSeen, replaced).when(ReplaceIdentity{changed}).events().empty());
-    const auto back = given(kSeen, replaced).when(ReplaceIdentity{kAsha});
+    EXPECT_TRUE(given(kSeen, replaced).when(ReplaceIdentity{.identity = changed}).events().empty());
+    const auto back = given(kSeen, replaced).when(ReplaceIdentity{.identity = kAsha});
     EXPECT_EQ(back.events(), (std::vector<ContactEvent>{added(kAsha, "", true)}));
     EXPECT_EQ(
         address_of(std::get<OpenContact>(given(kSeen, replaced, added(kAsha, "", true)).state())),
@@ -201,15 +221,14 @@ TEST(Phones, RegionalSpellingsOfOneNumberAreOne) {
 }
 
 TEST(Contact, IsAddressedByPhoneFirst) {
-    EXPECT_EQ(address_of({.customer_id = "c",
-                          .channel_id = "",
-                          .identities = {kAshaBsuid, kAsha},
-                          .profile_name = ""}),
-              kAsha.value);
-    EXPECT_EQ(
-        address_of(
-            {.customer_id = "c", .channel_id = "", .identities = {kAshaBsuid}, .profile_name = ""}),
-        kAshaBsuid.value);
+    const auto address = [](std::vector<Identity> identities) {
+        return address_of({.customer_id = kCustomer,
+                           .channel_id = {},
+                           .identities = std::move(identities),
+                           .profile_name = ""});
+    };
+    EXPECT_EQ(address({kAshaBsuid, kAsha}), kAsha.value);
+    EXPECT_EQ(address({kAshaBsuid}), kAshaBsuid.value);
 }
 
 TEST(Contact, RefusesToReplayImpossibleHistory) {

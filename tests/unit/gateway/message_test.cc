@@ -17,19 +17,20 @@ using namespace std::chrono_literals;
 auto given(auto... facts) { return Given<Message, MessageEvent>{{facts...}}; }
 
 constexpr Time kNow{1'750'000'000s};
-const Route kRoute{.channel_id = "ch1",
-                   .customer_id = "c1",
-                   .origin = {.kind = "reply", .id = "conv1", .recipient = ""},
+const ProviderMessageId kWamid("wamid.1");
+const Route kRoute{.channel_id = ChannelId("ch1"),
+                   .customer_id = CustomerId("c1"),
+                   .origin = {.kind = OriginKind::reply, .id = OriginId("conv1"), .recipient = {}},
                    .priority = kPriorityReply};
 
 QueueMessage queue() {
     QueueMessage message;
-    message.message_id = "m1";
-    message.channel_id = "ch1";
-    message.customer_id = "c1";
+    message.message_id = MessageId("m1");
+    message.channel_id = kRoute.channel_id;
+    message.customer_id = kRoute.customer_id;
     message.origin = kRoute.origin;
     message.priority = kPriorityReply;
-    message.preconditions.purpose = "service";
+    message.preconditions.purpose = Purpose::service;
     message.to = "+255712345678";
     return message;
 }
@@ -37,7 +38,7 @@ QueueMessage queue() {
 SendAttempted attempted(int attempt) {
     return {.attempt = attempt, .replica = "r1", .route = kRoute};
 }
-SendAccepted accepted(int attempt, const std::string& id) {
+SendAccepted accepted(int attempt, const ProviderMessageId& id) {
     return {.attempt = attempt, .provider_message_id = id, .route = kRoute};
 }
 SendFailed failed_until(Time retry_at, int attempt, const SendError& error = {}) {
@@ -55,7 +56,7 @@ RetryMessage retry(const std::string& why = "fixed") { return {.actor = "asha", 
 
 const MessageQueued kQueued{.message = queue()};
 const SendAttempted kAttempted = attempted(1);
-const SendAccepted kAccepted = accepted(1, "wamid.1");
+const SendAccepted kAccepted = accepted(1, kWamid);
 const SendUnknown kUnknown{
     .attempt = 1, .reason = "timeout", .evidence_until = {}, .route = kRoute};
 const SendError kUndeliverable{.error_class = ErrorClass::rejected,
@@ -75,7 +76,7 @@ SendError of_class(ErrorClass error_class, std::chrono::seconds retry_after = {}
 }
 StatusReported status(std::string word, int attempt = 1, SendError error = {}) {
     return {.status = std::move(word),
-            .provider_message_id = "wamid.1",
+            .provider_message_id = kWamid,
             .provider_time = kNow,
             .error = std::move(error),
             .route = kRoute,
@@ -83,7 +84,7 @@ StatusReported status(std::string word, int attempt = 1, SendError error = {}) {
 }
 JudgeFailedStatus judged(const SendError& error, int attempt = 1) {
     return {.attempt = attempt,
-            .provider_message_id = "wamid.1",
+            .provider_message_id = kWamid,
             .error = error,
             .policy = {},
             .random = 0.5,
@@ -132,13 +133,13 @@ TEST(OutboundMessage, IsHeldWhileTenantOrChannelStandStill) {
 
 TEST(OutboundMessage, MarketingDoesNotLeaveAfterStop) {
     auto marketing = queue();
-    marketing.preconditions.purpose = "marketing";
+    marketing.preconditions.purpose = Purpose::marketing;
     DispatchFacts facts;
     facts.marketing = Consent::refused;
     EXPECT_EQ(only<MessageSuppressed>(
                   given(MessageQueued{.message = marketing}).when(begin(facts)).events())
                   .reason,
-              "opted_out");
+              Suppression::opted_out);
     // A reply is no marketing.
     EXPECT_EQ(only<SendAttempted>(given(kQueued).when(begin(facts)).events()).attempt, 1);
 }
@@ -148,7 +149,7 @@ TEST(OutboundMessage, FollowUpIsSuppressedWhenTheCustomerAnswered) {
     follow_up.preconditions.nothing_inbound_since = kNow - 1h;
     DispatchFacts facts;
     facts.last_inbound = kNow - 59min;
-    EXPECT_EQ(reason_to_suppress(follow_up.preconditions, facts, kNow), "answered");
+    EXPECT_EQ(reason_to_suppress(follow_up.preconditions, facts, kNow), Suppression::answered);
     facts.last_inbound = kNow - 1h;
     EXPECT_EQ(reason_to_suppress(follow_up.preconditions, facts, kNow), std::nullopt);
 }
@@ -158,21 +159,21 @@ TEST(OutboundMessage, NeedsTheWindowOpenWithItsMargin) {
     conditions.needs_open_window = true;
     DispatchFacts facts;
     facts.window_margin = 5min;
-    EXPECT_EQ(reason_to_suppress(conditions, facts, kNow), "window_closed");
+    EXPECT_EQ(reason_to_suppress(conditions, facts, kNow), Suppression::window_closed);
     facts.last_inbound = kNow - 24h + 6min;
     EXPECT_EQ(reason_to_suppress(conditions, facts, kNow), std::nullopt);
     facts.last_inbound = kNow - 24h + 4min;
-    EXPECT_EQ(reason_to_suppress(conditions, facts, kNow), "window_closed");
+    EXPECT_EQ(reason_to_suppress(conditions, facts, kNow), Suppression::window_closed);
     // The message that it answers is evidence too, when our own copy lags.
     conditions.window_evidence = kNow - 1min;
     EXPECT_EQ(reason_to_suppress(conditions, facts, kNow), std::nullopt);
 }
 
 TEST(OutboundMessage, RetriesWithFullJitterAndGivesUpAfterItsAttempts) {
-    const auto failed =
-        only<SendFailed>(given(kQueued, kAttempted)
-                             .when(outcome(Refused{of_class(ErrorClass::too_fast)}, 1, 0.5))
-                             .events());
+    const auto failed = only<SendFailed>(
+        given(kQueued, kAttempted)
+            .when(outcome(Refused{.error = of_class(ErrorClass::too_fast)}, 1, 0.5))
+            .events());
     EXPECT_EQ(failed.retry_at, kNow + 500ms);
     EXPECT_EQ(failed.route, kRoute);
 
@@ -183,7 +184,7 @@ TEST(OutboundMessage, RetriesWithFullJitterAndGivesUpAfterItsAttempts) {
             tried.emplace_back(attempted(n));
             if (n < attempt) tried.emplace_back(failed_until(kNow, n));
         }
-        auto answer = outcome(Refused{of_class(ErrorClass::busy)}, attempt, random);
+        auto answer = outcome(Refused{.error = of_class(ErrorClass::busy)}, attempt, random);
         answer.policy = {.attempts_max = 50, .backoff_base = 100ms, .backoff_max = 1000ms};
         return only<SendFailed>(Given<Message, MessageEvent>{tried}.when(answer).events())
                    .retry_at -
@@ -203,30 +204,31 @@ TEST(OutboundMessage, RetriesWithFullJitterAndGivesUpAfterItsAttempts) {
     }
     history.emplace_back(attempted(5));
     const Given<Message, MessageEvent> fifth{history};
-    EXPECT_EQ(
-        only<SendFailed>(fifth.when(outcome(Refused{of_class(ErrorClass::too_fast)}, 5)).events())
-            .retry_at,
-        Time{});
+    EXPECT_EQ(only<SendFailed>(
+                  fifth.when(outcome(Refused{.error = of_class(ErrorClass::too_fast)}, 5)).events())
+                  .retry_at,
+              Time{});
 }
 
 TEST(OutboundMessage, WaitsFourToTheXForAPair) {
-    EXPECT_EQ(only<SendFailed>(given(kQueued, kAttempted)
-                                   .when(outcome(Refused{of_class(ErrorClass::recipient_too_fast)}))
-                                   .events())
+    EXPECT_EQ(only<SendFailed>(
+                  given(kQueued, kAttempted)
+                      .when(outcome(Refused{.error = of_class(ErrorClass::recipient_too_fast)}))
+                      .events())
                   .retry_at,
               kNow + 1s);
-    EXPECT_EQ(
-        only<SendFailed>(given(kQueued, kAttempted, failed_until(kNow, 1), attempted(2))
-                             .when(outcome(Refused{of_class(ErrorClass::recipient_too_fast)}, 2))
-                             .events())
-            .retry_at,
-        kNow + 4s);
+    EXPECT_EQ(only<SendFailed>(
+                  given(kQueued, kAttempted, failed_until(kNow, 1), attempted(2))
+                      .when(outcome(Refused{.error = of_class(ErrorClass::recipient_too_fast)}, 2))
+                      .events())
+                  .retry_at,
+              kNow + 4s);
 }
 
 TEST(OutboundMessage, ErrorClassesDecideWhatBecomesOfIt) {
     const auto after = [](ErrorClass error_class) {
         return given(kQueued, kAttempted)
-            .when(outcome(Refused{of_class(error_class, 24h)}))
+            .when(outcome(Refused{.error = of_class(error_class, 24h)}))
             .events()
             .at(0);
     };
@@ -237,13 +239,13 @@ TEST(OutboundMessage, ErrorClassesDecideWhatBecomesOfIt) {
         EXPECT_EQ(std::get<SendFailed>(after(later)).retry_at, kNow + 24h);
     for (const auto soon : {provider_ill, busy, too_fast})
         EXPECT_EQ(std::get<SendFailed>(after(soon)).retry_at, kNow + 500ms);
-    EXPECT_EQ(std::get<MessageSuppressed>(after(window_closed)).reason, "window_closed");
-    EXPECT_EQ(std::get<MessageSuppressed>(after(opted_out)).reason, "opted_out");
+    EXPECT_EQ(std::get<MessageSuppressed>(after(window_closed)).reason, Suppression::window_closed);
+    EXPECT_EQ(std::get<MessageSuppressed>(after(opted_out)).reason, Suppression::opted_out);
 }
 
 TEST(OutboundMessage, ALostAnswerIsUnknownAndStaysSo) {
-    const auto unknown =
-        only<SendUnknown>(given(kQueued, kAttempted).when(outcome(Lost{"timeout"})).events());
+    const auto unknown = only<SendUnknown>(
+        given(kQueued, kAttempted).when(outcome(Lost{.reason = "timeout"})).events());
     EXPECT_EQ(unknown.evidence_until, Time{});
     EXPECT_EQ(given(kQueued, kAttempted, kUnknown).when(begin()).rejection(),
               MessageRejection::wrong_stage);
@@ -251,7 +253,7 @@ TEST(OutboundMessage, ALostAnswerIsUnknownAndStaysSo) {
 }
 
 TEST(OutboundMessage, TheTenantMayChooseToSendUnknownOnesAgain) {
-    auto lost = outcome(Lost{"timeout"});
+    auto lost = outcome(Lost{.reason = "timeout"});
     lost.policy.send_unknown_again = true;
     const auto unknown = only<SendUnknown>(given(kQueued, kAttempted).when(lost).events());
     EXPECT_EQ(unknown.evidence_until, kNow + 10min);
@@ -272,10 +274,11 @@ TEST(OutboundMessage, ANewOwnerDeclaresOpenAttemptsLostAndALateAnswerIsEvidence)
                   .when(DeclareLost{.attempt = 1, .policy = {}, .now = kNow})
                   .rejection(),
               MessageRejection::stale_attempt);
-    EXPECT_EQ(only<SendAccepted>(
-                  given(kQueued, kAttempted, kUnknown).when(outcome(Accepted{"wamid.1"})).events())
+    EXPECT_EQ(only<SendAccepted>(given(kQueued, kAttempted, kUnknown)
+                                     .when(outcome(Accepted{.provider_message_id = kWamid}))
+                                     .events())
                   .provider_message_id,
-              "wamid.1");
+              kWamid);
 }
 
 TEST(OutboundMessage, StatusesInAnyOrderGiveTheSameView) {
@@ -298,7 +301,7 @@ TEST(OutboundMessage, StatusesInAnyOrderGiveTheSameView) {
 
 TEST(OutboundMessage, AStatusBeforeTheAnswerIsEvidenceAndTheAnswerAddsNothing) {
     EXPECT_TRUE(given(kQueued, kAttempted, status("delivered"))
-                    .when(outcome(Accepted{"wamid.1"}))
+                    .when(outcome(Accepted{.provider_message_id = kWamid}))
                     .events()
                     .empty());
     EXPECT_EQ(given(kQueued, kAttempted, status("delivered")).when(begin()).rejection(),
@@ -375,7 +378,7 @@ TEST(OutboundMessage, AFailureBeforeTheAnswerIsNotUndoneByIt) {
                              .events());
     EXPECT_EQ(dead.retry_at, Time{});
     EXPECT_TRUE(given(kQueued, kAttempted, status("failed", 1, kUndeliverable), dead)
-                    .when(outcome(Accepted{"wamid.1"}))
+                    .when(outcome(Accepted{.provider_message_id = kWamid}))
                     .events()
                     .empty());
 }
@@ -388,8 +391,8 @@ TEST(OutboundMessage, ADeadLetterIsRetriedOrDiscardedByAPerson) {
     const auto again = given(kQueued, kAttempted, kDead, retried());
     EXPECT_EQ(only<SendAttempted>(again.when(begin()).events()).attempt, 2);
     EXPECT_EQ(again.state().view, View::failed);  // until the next attempt begins
-    const auto second =
-        given(kQueued, kAttempted, kDead, retried(), attempted(2), accepted(2, "wamid.2"));
+    const auto second = given(kQueued, kAttempted, kDead, retried(), attempted(2),
+                              accepted(2, ProviderMessageId("wamid.2")));
     EXPECT_EQ(second.state().view, View::sending);
     EXPECT_EQ(given(kQueued).when(retry("")).rejection(), MessageRejection::not_retryable);
     EXPECT_EQ(given(kQueued, kAttempted, kAccepted).when(retry("")).rejection(),

@@ -102,7 +102,10 @@ TEST(MetaAnswers, AnErrorIsItsCodeWhateverTheStatus) {
         R"({"error":{"message":"(#130429) Rate limit hit","type":"OAuthException","code":130429}})";
     for (const int status : {400, 429, 500, 200})
         EXPECT_EQ(std::get<Refused>(read_send_answer(status, body)).error,
-                  (SendError{ErrorClass::too_fast, "130429", "(#130429) Rate limit hit", "", {}}));
+                  (SendError{.error_class = ErrorClass::too_fast,
+                             .code = "130429",
+                             .title = "(#130429) Rate limit hit",
+                             .details = ""}));
 }
 
 TEST(MetaAnswers, AnErrorKeepsItsDetails) {
@@ -146,14 +149,14 @@ TEST(MetaCloudApi, TakesAChannelOfAnAppThatIsConfiguredAndOfNoOther) {
                                 .apps = {{"app1", Secret("secret")}},
                                 .verify_token = Secret("verify")});
     ConnectChannel channel;
-    channel.external_id = "106540352242922";
+    channel.external_id = ExternalChannelId("106540352242922");
     EXPECT_TRUE(api.faults_of(channel).empty());
     channel.app_id = "app1";
     EXPECT_TRUE(api.faults_of(channel).empty());
     channel.app_id = "app2";
     ASSERT_EQ(api.faults_of(channel).size(), 1U);
     EXPECT_EQ(api.faults_of(channel).front().field, "app_id");
-    channel.external_id = "1065 4035";
+    channel.external_id = ExternalChannelId("1065 4035");
     EXPECT_EQ(api.faults_of(channel).size(), 2U);
 }
 

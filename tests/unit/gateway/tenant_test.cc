@@ -11,15 +11,15 @@ namespace flowstack::gateway {
 
 // What this test's installation can do.
 const Installation& can() {
-    static const Installation installation{{"ECOMMERCE"},
-                                           {"en", "sw"},
-                                           {{"mpesa", {"KES"}}, {"cash", {}}},
-                                           {{"Africa/Addis_Ababa", {"ET"}},
-                                            {"Africa/Dar_es_Salaam", {"TZ"}},
-                                            {"Africa/Nairobi", {"KE"}},
-                                            {"Etc/GMT+3", {}},
-                                            {"Europe/Berlin", {"DE"}},
-                                            {"GMT", {}}}};
+    static const Installation installation{.packs = {"ECOMMERCE"},
+                                           .languages = {"en", "sw"},
+                                           .payment_providers = {{"mpesa", {"KES"}}, {"cash", {}}},
+                                           .time_zones = {{"Africa/Addis_Ababa", {"ET"}},
+                                                          {"Africa/Dar_es_Salaam", {"TZ"}},
+                                                          {"Africa/Nairobi", {"KE"}},
+                                                          {"Etc/GMT+3", {}},
+                                                          {"Europe/Berlin", {"DE"}},
+                                                          {"GMT", {}}}};
     return installation;
 }
 Decision<TenantEvent, TenantRejection> decide(const Tenant& tenant, const TenantCommand& command) {
@@ -38,8 +38,12 @@ TenantSettings settings() {
     s.name = "Duka la Asha";
     return with_defaults(s, can());
 }
-const RegisterTenant kRegister{"duka", settings(), "ch1", "META_CLOUD", "106540352242922"};
-const TenantRegistered kRegistered{kRegister};
+const RegisterTenant kRegister{.tenant_id = "duka",
+                               .settings = settings(),
+                               .channel_id = ChannelId("ch1"),
+                               .channel_kind = "META_CLOUD",
+                               .channel_external_id = ExternalChannelId("106540352242922")};
+const TenantRegistered kRegistered{.tenant = kRegister};
 
 TEST(Tenant, IsRegisteredOnceWithSettingsThatHold) {
     EXPECT_TRUE(given_tenant().when(kRegister).accepted());
@@ -199,24 +203,25 @@ TEST(TenantSettings, LanguagesAreThereAndNamedOnce) {
 
 TEST(TenantSettings, QuietHoursAreMinutesOfADay) {
     for (const int bad : {-1, 1440})
-        EXPECT_EQ(fault_of([&](auto& s) {
-                      s.quiet_hours = {bad, 60};
-                  }),
-                  "quiet_hours: minutes must be from 0 to 1439");
+        EXPECT_EQ(
+            fault_of([&](auto& s) { s.quiet_hours = {.start_minute = bad, .end_minute = 60}; }),
+            "quiet_hours: minutes must be from 0 to 1439");
 }
 
 TEST(Tenant, SuspensionIsEnteredAndLeft) {
-    EXPECT_TRUE(given_tenant(kRegistered).when(SuspendTenant{"unpaid"}).accepted());
-    EXPECT_EQ(given_tenant(kRegistered).when(ResumeTenant{""}).rejection(),
+    EXPECT_TRUE(given_tenant(kRegistered).when(SuspendTenant{.reason = "unpaid"}).accepted());
+    EXPECT_EQ(given_tenant(kRegistered).when(ResumeTenant{.reason = ""}).rejection(),
               TenantRejection::not_suspended);
-    const auto suspended = given_tenant(kRegistered, TenantSuspended{"unpaid"});
+    const auto suspended = given_tenant(kRegistered, TenantSuspended{.reason = "unpaid"});
     EXPECT_EQ(std::get<KnownTenant>(suspended.state()).status, TenantStatus::suspended);
-    EXPECT_TRUE(suspended.when(ResumeTenant{"paid"}).accepted());
-    EXPECT_EQ(given_tenant().when(SuspendTenant{""}).rejection(), TenantRejection::unknown_tenant);
+    EXPECT_TRUE(suspended.when(ResumeTenant{.reason = "paid"}).accepted());
+    EXPECT_EQ(given_tenant().when(SuspendTenant{.reason = ""}).rejection(),
+              TenantRejection::unknown_tenant);
 }
 
 TEST(Tenant, UnchangedSettingsAreNoEvent) {
-    EXPECT_TRUE(given_tenant(kRegistered).when(ChangeSettings{settings()}).events().empty());
+    EXPECT_TRUE(
+        given_tenant(kRegistered).when(ChangeSettings{.settings = settings()}).events().empty());
 }
 
 TEST(TenantId, IsSafeInPathsAndLabels) {
@@ -227,34 +232,49 @@ TEST(TenantId, IsSafeInPathsAndLabels) {
 }
 
 ConnectChannel connect() {
-    return {"ch1", "META_CLOUD", "106540352242922", "", "", "", {"wrapped", "sealed"}, {}};
+    return {.channel_id = ChannelId("ch1"),
+            .kind = "META_CLOUD",
+            .external_id = ExternalChannelId("106540352242922"),
+            .business_account_id = "",
+            .app_id = "",
+            .display_phone_number = "",
+            .credentials = {.wrapped_data_key = "wrapped", .sealed = "sealed"},
+            .limits = {}};
 }
+const ChannelConnected kConnected{.channel = connect()};
 
 TEST(Channel, IsConnectedPausedAndResumed) {
     EXPECT_TRUE(given_channel().when(connect()).accepted());
-    const auto connected = given_channel(ChannelConnected{connect()});
-    EXPECT_TRUE(connected.when(PauseChannel{"quality"}).accepted());
-    EXPECT_EQ(connected.when(ResumeChannel{""}).rejection(), ChannelRejection::not_paused);
-    const auto paused = given_channel(ChannelConnected{connect()}, ChannelPaused{"quality"});
+    const auto connected = given_channel(kConnected);
+    EXPECT_TRUE(connected.when(PauseChannel{.reason = "quality"}).accepted());
+    EXPECT_EQ(connected.when(ResumeChannel{.reason = ""}).rejection(),
+              ChannelRejection::not_paused);
+    const auto paused = given_channel(kConnected, ChannelPaused{.reason = "quality"});
     EXPECT_TRUE(std::get<KnownChannel>(paused.state()).paused);
 }
 
 TEST(Channel, KeepsTheCredentialsBeforeARotationAsTheSecond) {
     const auto of = [](const auto& channel) { return std::get<KnownChannel>(channel.state()); };
-    EXPECT_FALSE(of(given_channel(ChannelConnected{connect()})).previous_credentials);
-    const auto rotated =
-        of(given_channel(ChannelConnected{connect()}, CredentialsRotated{{"wrapped", "second"}},
-                         CredentialsRotated{{"wrapped", "third"}}));
+    EXPECT_FALSE(of(given_channel(kConnected)).previous_credentials);
+    const auto rotation = [](const std::string& token) {
+        return CredentialsRotated{.credentials = {.wrapped_data_key = "wrapped", .sealed = token}};
+    };
+    const auto rotated = of(given_channel(kConnected, rotation("second"), rotation("third")));
     EXPECT_EQ(rotated.channel.credentials.sealed, "third");
     EXPECT_EQ(rotated.previous_credentials->sealed, "second");
 }
 
 TEST(Channel, RefusesLimitsThatLeaveNothingToSend) {
     auto c = connect();
-    c.limits = {80, 80, 6, 45};
+    c.limits.inbound_headroom_per_second = c.limits.per_second;
     EXPECT_EQ(given_channel().when(c).rejection(), ChannelRejection::invalid);
-    EXPECT_TRUE(faults_of(with_defaults(ChannelLimits{0, 0, 0, 0}, {})).empty());
-    EXPECT_TRUE(faults_of(with_defaults(ChannelLimits{2, 0, 0, 0}, {})).empty());
+    for (const int per_second : {0, 2})
+        EXPECT_TRUE(faults_of(with_defaults({.per_second = per_second,
+                                             .inbound_headroom_per_second = 0,
+                                             .pair_interval_seconds = 0,
+                                             .pair_burst = 0},
+                                            {}))
+                        .empty());
 }
 
 }  // namespace

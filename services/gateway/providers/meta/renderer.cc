@@ -231,8 +231,9 @@ Outcome read_send_answer(int http_status, std::string_view body) {
             if (error["code"].get(code) == simdjson::SUCCESS) {
                 if (error["message"].get(title) != simdjson::SUCCESS) title = status;
                 if (error["error_data"]["details"].get(details) != simdjson::SUCCESS) details = {};
-                return Refused{classified(code, std::string(text::front_of_bytes(title, kErrorMax)),
-                                          std::string(text::front_of_bytes(details, kErrorMax)))};
+                return Refused{
+                    .error = classified(code, std::string(text::front_of_bytes(title, kErrorMax)),
+                                        std::string(text::front_of_bytes(details, kErrorMax)))};
             }
         }
         std::string_view id;
@@ -240,11 +241,13 @@ Outcome read_send_answer(int http_status, std::string_view body) {
         if (http_status == 200 && root["messages"].get(messages) == simdjson::SUCCESS)
             for (const auto message : messages)
                 if (message["id"].get(id) == simdjson::SUCCESS && !id.empty())
-                    return Accepted{std::string(id)};
+                    return Accepted{.provider_message_id = ProviderMessageId(std::string(id))};
     }
     // The door in front of the provider said no before anything was taken.
     const auto refused = [](ErrorClass error_class, std::string title) {
-        return Refused{{error_class, "", std::move(title), "", {}}};
+        return Refused{
+            .error = {
+                .error_class = error_class, .code = "", .title = std::move(title), .details = ""}};
     };
     if (http_status == 429) return refused(ErrorClass::too_fast, status);
     if (http_status == 401 || http_status == 403) {
@@ -254,7 +257,7 @@ Outcome read_send_answer(int http_status, std::string_view body) {
     }
     if (http_status >= 400 && http_status < 500)
         return refused(ErrorClass::rejected, status + " without an error code");
-    return Lost{status + " with an answer that cannot be read"};
+    return Lost{.reason = status + " with an answer that cannot be read"};
 }
 
 }  // namespace flowstack::gateway::meta

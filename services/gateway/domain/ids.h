@@ -1,0 +1,17 @@
+#pragma once
+
+#include "common/core/id.h"
+
+// Ids of things that gateway alone speaks of; those that other services know too are in
+// common/core/id.h.
+namespace flowstack::gateway {
+
+using ApiKeyId = Id<struct ApiKeyKind>;
+// A provider's own id of the number or account that a channel connects.
+using ExternalChannelId = Id<struct ExternalChannelKind>;
+// Of what asked for a message: a conversation, a task or a campaign.
+using OriginId = Id<struct OriginIdKind>;
+// A provider's own id of a message.
+using ProviderMessageId = Id<struct ProviderMessageKind>;
+
+}  // namespace flowstack::gateway
