@@ -12,10 +12,11 @@
 -- written too early is put right, and each command gets its row. Both ways share the statements that follow.
 --
 -- Starting a statement costs as much as several rows, and receiving an array as much as a row. So a statement runs only
--- when there is something for it, and an array without elements comes as null. No SET belongs to the function, since
--- each would be done and undone in every call: tables are named with their schema, so that no temporary table can
--- take the place of one, and the sessions (common/postgres) ask for generic plans without sequential scans. Every
--- statement reads by a key, so one plan serves arrays of every length.
+-- when there is something for it, and an array without elements comes as null. A SET of the function is done and undone
+-- in every call, so it has one only, the search_path: it runs with its owner's rights, and nothing that the caller
+-- made (a temporary table, type or function) may take the place of what it names. The sessions (common/postgres) ask
+-- for generic plans without sequential scans. Every statement reads by a key, so one plan serves arrays of every
+-- length.
 --
 -- Names. A prefix says of what a row of the arrays is; an index of another array counts from 1.
 --
@@ -73,7 +74,8 @@ create function append(
     d_cmd int[], d_lane int[], d_kind text[], d_key text[],
     w_cmd int[], w_lane int[], w_kind text[], w_key text[], w_due timestamptz[], w_priority int[], w_ref bytea[],
     x_cmd int[], x_tenant text[], x_kind text[], x_key text[]
-) returns setof append_answer language plpgsql volatile security definer as $$
+) returns setof append_answer language plpgsql volatile security definer
+  set search_path = pg_catalog, pg_temp as $$
 declare
     answer public.append_answer;
     all_ok constant int := 0;

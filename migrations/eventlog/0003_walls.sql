@@ -14,8 +14,6 @@ do $$ begin
 exception when duplicate_object or unique_violation then null;  -- another database's migration made it
 end $$;
 
--- append() runs with its owner's rights and the caller's search_path. It names each table with its schema, and nobody
--- else may make a function or an operator that it could find.
 revoke create on schema public from public;
 grant usage on schema public to flowstack_service;
 grant select on events, heads, lanes, claims, settings_changes to flowstack_service;

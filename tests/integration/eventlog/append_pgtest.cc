@@ -491,9 +491,16 @@ TEST_F(Append, AStreamThatLivesInAnotherLaneIsRefusedAndKeepsItsVersion) {
     EXPECT_EQ(count("select count(*) from events"), 1);
 }
 
-// append() runs with its owner's rights and without a search_path of its own.
-TEST_F(Append, I6_ATemporaryTableCannotTakeThePlaceOfATable) {
+// append() runs with its owner's rights: nothing of the caller may run in it.
+TEST_F(Append, I6_WhatACallerMadeCannotTakeThePlaceOfATableOrAType) {
     postgres::Session session({.url = database->service_url()});
+    session.run(
+        "create function pg_temp.stolen() returns boolean language plpgsql as "
+        "$$ begin raise exception 'ran with the rights of %', current_user; end $$");
+    for (const std::string type : {"timestamptz", "uuid", "text", "bytea"})
+        session.run("create domain pg_temp." + type + " as pg_catalog." + type +
+                    " check (pg_temp.stolen())");
+    session.run("set search_path = pg_temp, pg_catalog, public");
     for (const std::string table : {"events", "heads", "lanes", "claims", "work", "lane_owner",
                                     "settings_changes", "settings_counter"})
         session.run("create temporary table " + table + " (nothing int)");
