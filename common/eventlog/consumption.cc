@@ -18,7 +18,7 @@ using consuming::Item;
 using consuming::key_of;
 using consuming::Where;
 
-constexpr std::chrono::milliseconds kRebuildRetryMs{500};
+constexpr std::chrono::milliseconds kRebuildRetryAfter{500};
 
 Item item_of(BusRecord record) {
     Item item;
@@ -42,7 +42,7 @@ std::vector<Recorded> read_patiently(Source& source, int lane, std::int64_t from
             return source.read(lane, from, to, consuming::kRefillPageEvents);
         } catch (const TryLater& away) {
             log::warn("rebuild waits: a service is away", {{"error", away.what()}});
-            std::this_thread::sleep_for(kRebuildRetryMs);
+            std::this_thread::sleep_for(kRebuildRetryAfter);
         }
     }
 }
@@ -151,14 +151,14 @@ void Consumption::apply(std::vector<BusRecord> records) {
     flush();
     try {
         state.batches.save();
-        state.refill.compare_heads(state.options.head_compare_ms);
+        state.refill.compare_heads(state.options.head_compare_every);
     } catch (const Unavailable& error) {
         log::warn("consumption waits: the store is away", {{"error", error.what()}});
     }
 }
 
 std::chrono::steady_clock::time_point Consumption::due() const {
-    return std::min(state_->batches.due(), state_->refill.due(state_->options.head_compare_ms));
+    return std::min(state_->batches.due(), state_->refill.due(state_->options.head_compare_every));
 }
 
 void Consumption::stop() { state_->batches.stopping = true; }

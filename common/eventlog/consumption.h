@@ -21,13 +21,13 @@ namespace flowstack::eventlog {
 struct ConsumptionOptions {
     std::string consumer;  // name of this service
     int batch_events_max = 200;
-    std::chrono::milliseconds head_compare_ms{2000};
-    std::chrono::milliseconds retry_delay_ms{100};
+    std::chrono::milliseconds head_compare_every{2000};
+    std::chrono::milliseconds retry_delay{100};
     // When a run of events leads to no command, their cursors are saved after this long at the
     // latest.
-    std::chrono::milliseconds idle_cursor_ms{250};
+    std::chrono::milliseconds idle_cursor_after{250};
     // Documents are written with the next append, or after they have waited this long.
-    std::chrono::milliseconds document_delay_ms{0};
+    std::chrono::milliseconds document_delay{0};
     int attempts_before_parking = 5;
 };
 

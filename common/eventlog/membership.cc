@@ -29,7 +29,7 @@ Membership::Membership(Store& store, Owners& owners, MembershipOptions options)
       options_(std::move(options)),
       session_({.url = store.options().database_url,
                 .application_name = store.options().service + "-replica",
-                .statement_timeout = options_.lease_ms / 2,
+                .statement_timeout = options_.lease_time / 2,
                 // A lease that a crash of the server loses is renewed at the next beat.
                 .synchronous_commit = false}) {}
 
@@ -42,7 +42,7 @@ void Membership::beat() {
          postgres::Params()
              .add(options_.replica)
              .add(incarnation_)
-             .add(static_cast<std::int64_t>(options_.lease_ms.count()))},
+             .add(static_cast<std::int64_t>(options_.lease_time.count()))},
         {"select name, incarnation, alive_until > clock_timestamp() from replicas", {}},
         {"select lane, owner_epoch, replica, incarnation from lane_owner order by lane", {}}});
     const bool replaced = results[0].affected() == 0;
@@ -56,7 +56,7 @@ void Membership::beat() {
                 {{"replica", options_.replica}});
         replaced_ = replaced;
         const auto now = Steady::now();
-        if (now - last_beat_ > options_.lease_ms / 2) steady_since_ = now;
+        if (now - last_beat_ > options_.lease_time / 2) steady_since_ = now;
         last_beat_ = now;
         read(results[1], results[2]);
     }
@@ -72,7 +72,7 @@ void Membership::beat() {
                returning incarnation)sql",
             postgres::Params()
                 .add(options_.replica)
-                .add(static_cast<std::int64_t>(options_.lease_ms.count())));
+                .add(static_cast<std::int64_t>(options_.lease_time.count())));
         const std::lock_guard lock(mutex_);
         if (again.rows() != 0) incarnation_ = again.int8(0, 0);
     }
@@ -88,7 +88,7 @@ void Membership::join() {
            returning incarnation)sql",
         postgres::Params()
             .add(options_.replica)
-            .add(static_cast<std::int64_t>(options_.lease_ms.count())));
+            .add(static_cast<std::int64_t>(options_.lease_time.count())));
     const std::lock_guard lock(mutex_);
     incarnation_ = joined.int8(0, 0);
     steady_since_ = last_beat_ = Steady::now();
@@ -125,7 +125,7 @@ bool Membership::may_be_taken(const LaneRow& row) const {
     if (holder == replicas_.end() || holder->second.incarnation != row.incarnation) return true;
     // The holder is silent. If the store was away, every lease has run out, and the others renew
     // theirs as soon as this replica does: wait for them.
-    return Steady::now() - steady_since_ >= options_.lease_ms / 2;
+    return Steady::now() - steady_since_ >= options_.lease_time / 2;
 }
 
 std::optional<Membership::Change> Membership::due() {
@@ -211,8 +211,8 @@ Membership::Report Membership::report() const {
     const auto now = Steady::now();
     for (const auto& [lane, since] : without_owner_since_) {
         report.without_owner.push_back(lane);
-        report.without_owner_ms = std::max(report.without_owner_ms,
-                                           std::chrono::duration_cast<milliseconds>(now - since));
+        report.without_owner_for = std::max(report.without_owner_for,
+                                            std::chrono::duration_cast<milliseconds>(now - since));
     }
     report.replaced = replaced_;
     return report;

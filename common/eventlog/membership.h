@@ -25,12 +25,12 @@
 namespace flowstack::eventlog {
 
 // How often `beat` is to be called.
-inline constexpr std::chrono::milliseconds kBeatMs{500};
+inline constexpr std::chrono::milliseconds kBeatEvery{500};
 
 struct MembershipOptions {
     std::string replica;  // its name; at most one process of a service may have it
     // A replica that is silent for so long loses its lanes to the others.
-    std::chrono::milliseconds lease_ms{6'000};
+    std::chrono::milliseconds lease_time{6'000};
 };
 
 // The lanes of `name` when the replicas `living` (sorted, `name` among them) share `lanes` lanes:
@@ -42,8 +42,8 @@ class Membership {
 public:
     Membership(Store& store, Owners& owners, MembershipOptions options);
 
-    // Renews the lease and reads the tables. One thread calls it, about every kBeatMs. Throws when
-    // the store is away.
+    // Renews the lease and reads the tables. One thread calls it, about every kBeatEvery. Throws
+    // when the store is away.
     void beat();
     // Called after each beat, on its thread: `due` has a new answer. Set it before the first beat.
     void on_beat(std::function<void()> listener) { beaten_ = std::move(listener); }
@@ -67,7 +67,7 @@ public:
         std::vector<std::string> living;  // names of the replicas, sorted
         // Lanes that no living replica holds, and for how long the first of them has been so.
         std::vector<int> without_owner;
-        std::chrono::milliseconds without_owner_ms{0};
+        std::chrono::milliseconds without_owner_for{0};
         // Another process was started under this replica's name: this one holds no lane.
         bool replaced = false;
     };

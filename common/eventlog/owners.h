@@ -36,7 +36,7 @@ public:
     // How often to look for what other replicas have written to our lanes: ten times as long while
     // this replica is alone.
     std::chrono::milliseconds poll_every(std::chrono::milliseconds shared) const;
-    // When this replica took the lane. A new owner waits attempt_start_ms_max before it calls a
+    // When this replica took the lane. A new owner waits attempt_start_max before it calls a
     // provider.
     std::optional<std::chrono::steady_clock::time_point> since(int lane) const;
 

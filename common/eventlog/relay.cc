@@ -17,16 +17,16 @@ namespace flowstack::eventlog {
 namespace {
 
 using Steady = std::chrono::steady_clock;
-constexpr std::chrono::milliseconds kBusTimeoutMs{3000};
-constexpr std::chrono::milliseconds kBusRetryMs{500};
-constexpr std::chrono::milliseconds kPublishedSaveMs{500};
+constexpr std::chrono::milliseconds kBusTimeout{3000};
+constexpr std::chrono::milliseconds kBusRetryAfter{500};
+constexpr std::chrono::milliseconds kPublishedSaveEvery{500};
 // While this replica owns every lane it hears of nearly every commit by wake(). Reading the heads
 // finds the others, and what a lost call would have told.
-constexpr std::chrono::milliseconds kAloneHeadsMs{1000};
+constexpr std::chrono::milliseconds kAloneHeadsEvery{1000};
 // An acknowledgement comes sooner.
-constexpr std::chrono::milliseconds kAcknowledgedMs{20};
+constexpr std::chrono::milliseconds kAcknowledgedWithin{20};
 // Records of the topic are compared with the table together: those of so long, or so many.
-constexpr std::chrono::milliseconds kVerifyGatherMs{200};
+constexpr std::chrono::milliseconds kVerifyGatherFor{200};
 constexpr std::size_t kVerifyGather = 1'000;
 constexpr std::size_t kVerifyQueueMax = 20'000;
 
@@ -95,9 +95,9 @@ struct Relay::State {
                 const bool changed = take_woken();
                 if (changed || Steady::now() >= next_poll) {
                     poll_heads();
-                    next_poll =
-                        Steady::now() + (owners.alone() ? std::max(kAloneHeadsMs, options.poll_ms)
-                                                        : options.poll_ms);
+                    next_poll = Steady::now() +
+                                (owners.alone() ? std::max(kAloneHeadsEvery, options.poll_interval)
+                                                : options.poll_interval);
                 }
                 bool more = false;
                 if (!lanes.empty()) {
@@ -106,7 +106,7 @@ struct Relay::State {
                     const bool quiet = in_flight() == 0;
                     for (auto& [number, lane] : lanes) more |= publish(number, lane, quiet);
                     acknowledge(more || in_flight() == 0 ? std::chrono::milliseconds(0)
-                                                         : kAcknowledgedMs);
+                                                         : kAcknowledgedWithin);
                     if (failed) restart();
                     save(false);
                 }
@@ -116,12 +116,12 @@ struct Relay::State {
             } catch (const std::exception& error) {
                 log::warn("relay paused: the store or the bus is away", {{"error", error.what()}});
                 std::unique_lock lock(mutex);
-                woken.wait_for(lock, kBusRetryMs, [&] { return stopping.load(); });
+                woken.wait_for(lock, kBusRetryAfter, [&] { return stopping.load(); });
                 next_poll = Steady::now();
             }
         }
         try {
-            const auto until = Steady::now() + kBusTimeoutMs;
+            const auto until = Steady::now() + kBusTimeout;
             while (producer && in_flight() > 0 && Steady::now() < until)
                 acknowledge(std::chrono::milliseconds(10));
             save(true);
@@ -183,7 +183,7 @@ struct Relay::State {
     void begin(int number, Lane& lane, std::int64_t published) {
         std::int64_t last = 0;
         if (const auto record =
-                messaging::last_record(options.brokers, options.topic, number, kBusTimeoutMs))
+                messaging::last_record(options.brokers, options.topic, number, kBusTimeout))
             last = from_bus(record->value).position;
         lane.sent = lane.published = std::max(last, published);
         lane.saved = published;
@@ -291,7 +291,7 @@ struct Relay::State {
     }
 
     void save(bool now) {
-        if (!now && Steady::now() - saved_at < kPublishedSaveMs) return;
+        if (!now && Steady::now() - saved_at < kPublishedSaveEvery) return;
         saved_at = Steady::now();
         std::vector<std::int32_t> ids;
         std::vector<std::int64_t> positions;
@@ -325,7 +325,7 @@ struct Relay::State {
             {
                 std::unique_lock lock(verify_mutex);
                 verify_ready.wait(lock, [&] { return stopping || !verify_queue.empty(); });
-                verify_ready.wait_for(lock, kVerifyGatherMs, [&] {
+                verify_ready.wait_for(lock, kVerifyGatherFor, [&] {
                     return stopping || verify_queue.size() >= kVerifyGather;
                 });
                 if (stopping) return;
@@ -444,7 +444,7 @@ void Relay::stop() {
 }
 
 void Relay::wake(int lane, std::int64_t head, bool hurried) {
-    const auto due = hurried ? Steady::now() : Steady::now() + state_->options.gather_ms;
+    const auto due = hurried ? Steady::now() : Steady::now() + state_->options.gather;
     const std::lock_guard lock(state_->mutex);
     auto& known = state_->wakes[lane];
     known.head = std::max(known.head, head);

@@ -21,10 +21,10 @@ namespace flowstack::eventlog {
 struct RelayOptions {
     std::string brokers;
     std::string topic;
-    std::chrono::milliseconds poll_ms{10};
+    std::chrono::milliseconds poll_interval{10};
     // Events that nobody waits for are published with the next one that somebody waits for, or
     // after this time.
-    std::chrono::milliseconds gather_ms{100};
+    std::chrono::milliseconds gather{100};
     int page_events = 1000;
     int in_flight_max = 10'000;
 };

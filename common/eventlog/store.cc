@@ -12,7 +12,7 @@ namespace flowstack::eventlog {
 namespace {
 
 using Clock = std::chrono::steady_clock;
-constexpr std::chrono::milliseconds kRetryDelayMs{50};
+constexpr std::chrono::milliseconds kRetryDelay{50};
 constexpr int kDeadlockRetriesMax = 10;
 
 std::size_t bytes_of(const Command& command) {
@@ -68,7 +68,7 @@ struct Store::Batcher {
                 for (auto& [command, answer] : asked) {
                     const auto bytes = bytes_of(command);
                     queue.push_back({std::move(command), std::move(answer),
-                                     Clock::now() + store.options_.append_deadline_ms, bytes});
+                                     Clock::now() + store.options_.append_deadline, bytes});
                 }
         }
         wake.notify_one();
@@ -119,7 +119,7 @@ struct Store::Batcher {
             } catch (const postgres::StoreUnavailable&) {
                 // The commit may have counted. The same batch is answered "already done" then.
                 if (expired(batch)) return fail(batch, std::current_exception());
-                std::this_thread::sleep_for(kRetryDelayMs);
+                std::this_thread::sleep_for(kRetryDelay);
             } catch (const postgres::SqlError& error) {
                 const bool shutting_down = error.sqlstate.starts_with(kShuttingDown);
                 if (shutting_down || (error.retryable() && ++deadlocks < kDeadlockRetriesMax)) {
@@ -127,7 +127,7 @@ struct Store::Batcher {
                     if (expired(batch))
                         return fail(batch, std::make_exception_ptr(
                                                postgres::StoreUnavailable(error.what())));
-                    std::this_thread::sleep_for(kRetryDelayMs);
+                    std::this_thread::sleep_for(kRetryDelay);
                     continue;
                 }
                 if (store_is_out(error)) {

@@ -29,7 +29,7 @@ struct StoreOptions {
     std::size_t batch_commands_max = 500;
     std::size_t batch_bytes_max = 4 << 20;
     std::size_t queue_commands_max = 20'000;  // above it append answers Overloaded at once
-    std::chrono::milliseconds append_deadline_ms{10'000};
+    std::chrono::milliseconds append_deadline{10'000};
     std::string build_id = "dev";
     const Vault* vault = &clear_vault();  // outlives the store
 };

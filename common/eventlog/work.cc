@@ -14,9 +14,9 @@ namespace {
 
 using Steady = std::chrono::steady_clock;
 using RowKey = std::tuple<int, std::string, std::string>;
-constexpr std::chrono::milliseconds kStoreRetryMs{200};
+constexpr std::chrono::milliseconds kStoreRetryAfter{200};
 // The least time between two polls, so that rows that come close together are fetched together.
-constexpr std::chrono::milliseconds kPollGapMs{2};
+constexpr std::chrono::milliseconds kPollGap{2};
 
 }  // namespace
 
@@ -47,16 +47,16 @@ struct WorkRunner::State {
                 if (stopping) return;
                 wake_at = Steady::time_point::max();
             }
-            next_poll = Steady::now() + owners.poll_every(options.poll_ms);
+            next_poll = Steady::now() + owners.poll_every(options.poll_interval);
             try {
                 poll();
             } catch (const std::exception& error) {
                 log::warn("due work could not be read", {{"error", error.what()}});
                 std::unique_lock lock(mutex);
-                woken.wait_for(lock, kStoreRetryMs, [&] { return stopping; });
+                woken.wait_for(lock, kStoreRetryAfter, [&] { return stopping; });
             }
             std::unique_lock lock(mutex);
-            woken.wait_for(lock, kPollGapMs, [&] { return stopping; });
+            woken.wait_for(lock, kPollGap, [&] { return stopping; });
         }
     }
 
@@ -149,7 +149,7 @@ struct WorkRunner::State {
         if (in_flight.erase(key) == 0) return;
         --kind.in_flight;
         // Resting does not matter for a row that the handler's event removed or moved.
-        resting[key] = Steady::now() + options.retry_delay_ms;
+        resting[key] = Steady::now() + options.retry_delay;
     }
 
     Store& store;

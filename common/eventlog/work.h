@@ -13,7 +13,7 @@
 //
 // A row is handed to its kind's handler once and is in flight until `done` is called. It goes away
 // because the handler appends an event from which a WorkDel (or a WorkPut with a later time) is
-// derived; a row that is still there after `done` is handed out again after retry_delay_ms.
+// derived; a row that is still there after `done` is handed out again after retry_delay.
 namespace flowstack::eventlog {
 
 struct WorkRow {
@@ -26,8 +26,8 @@ struct WorkRow {
 };
 
 struct WorkOptions {
-    std::chrono::milliseconds poll_ms{10};  // while others may write to our lanes, see Owners
-    std::chrono::milliseconds retry_delay_ms{1000};
+    std::chrono::milliseconds poll_interval{10};  // while others may write to our lanes, see Owners
+    std::chrono::milliseconds retry_delay{1000};
     int in_flight_max = 256;  // of one kind
     int threads = 2;          // threads that run the handlers
 };

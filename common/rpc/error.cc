@@ -14,7 +14,7 @@ namespace {
 
 using grpc::StatusCode;
 constexpr std::string_view kReasonPrefix = "ERROR_REASON_";
-constexpr std::chrono::milliseconds kRetryAfterMs{250};
+constexpr std::chrono::milliseconds kRetryAfter{250};
 
 // The reason of a status that the gRPC library made itself.
 ErrorReason reason_of(StatusCode code) {
@@ -115,7 +115,7 @@ Failure unavailable(std::string message, std::chrono::milliseconds retry_after) 
 Failure contention() {
     Failure failure(StatusCode::ABORTED, common::v1::ERROR_REASON_CONTENTION,
                     "others kept writing first; read again and try again");
-    failure.retry_after = kRetryAfterMs;
+    failure.retry_after = kRetryAfter;
     return failure;
 }
 
@@ -146,7 +146,7 @@ Failure failure_of_current_exception() {
     } catch (const Unavailable& error) {
         log::warn("call refused: the store or another service is away", {{"error", error.what()}});
         return unavailable("the store or a neighbour cannot be reached now; try again",
-                           kRetryAfterMs);
+                           kRetryAfter);
     } catch (const Contention&) {
         return contention();
     } catch (const std::exception& error) {

@@ -55,12 +55,12 @@ public:
 
     // Returns early, with false, when the stream is over.
     bool wait(std::chrono::milliseconds time) const {
-        constexpr std::chrono::milliseconds kLookForDrainMs{50};
+        constexpr std::chrono::milliseconds kLookForDrainEvery{50};
         const auto end = std::chrono::steady_clock::now() + time;
         std::unique_lock lock(mutex_);
         while (!cancelled_ && !door_.draining() && std::chrono::steady_clock::now() < end) {
-            changed_.wait_until(lock,
-                                std::min(end, std::chrono::steady_clock::now() + kLookForDrainMs));
+            changed_.wait_until(
+                lock, std::min(end, std::chrono::steady_clock::now() + kLookForDrainEvery));
         }
         return !cancelled_ && !door_.draining();
     }

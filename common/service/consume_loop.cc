@@ -12,16 +12,16 @@ namespace {
 using Steady = std::chrono::steady_clock;
 using std::chrono::milliseconds;
 
-constexpr milliseconds kBusTimeoutMs{3000};
-constexpr milliseconds kRetryMs{500};
-constexpr milliseconds kTopicsCheckMs{3000};
+constexpr milliseconds kBusTimeout{3000};
+constexpr milliseconds kRetryDelay{500};
+constexpr milliseconds kTopicsCheckEvery{3000};
 constexpr std::size_t kPollRecordsMax = 500;
-// Of what nobody waits for the broker sends so much at once, or what there is after gather_ms.
+// Of what nobody waits for the broker sends so much at once, or what there is after gather.
 constexpr int kGatherBytes = 64 << 10;
 // The thread looks at least so often, should a call that wakes it be lost.
-constexpr milliseconds kLookMs{500};
+constexpr milliseconds kLookEvery{500};
 // How soon it tries again what is due and could not be done.
-constexpr milliseconds kDueRetryMs{20};
+constexpr milliseconds kDueRetry{20};
 constexpr std::string_view kTopicPrefix = "flowstack.";
 constexpr std::string_view kTopicSuffix = ".events";
 
@@ -93,10 +93,10 @@ void ConsumeLoop::run() {
             log::warn("the bus is away; events are fetched from their services meanwhile",
                       {{"error", error.what()}});
             consumption_.apply({});
-            loop_.sleep(kRetryMs);
+            loop_.sleep(kRetryDelay);
         } catch (const std::exception& error) {
             log::error("consuming failed and is tried again", {{"error", error.what()}});
-            loop_.sleep(kRetryMs);
+            loop_.sleep(kRetryDelay);
         }
     }
     for (auto& reader : readers_) reader.consumer.reset();
@@ -137,13 +137,13 @@ void ConsumeLoop::follow_owners() {
 void ConsumeLoop::wait_for_something() {
     const auto now = Steady::now();
     const auto due = consumption_.due();
-    const auto wait = due > now ? due - now : Steady::duration(kDueRetryMs);
-    loop_.sleep(std::min<Steady::duration>(wait, kLookMs));
+    const auto wait = due > now ? due - now : Steady::duration(kDueRetry);
+    loop_.sleep(std::min<Steady::duration>(wait, kLookEvery));
 }
 
 bool ConsumeLoop::read_bus() {
     if (!topics_made_) {
-        messaging::ensure_topics(options_.brokers, options_.topics, options_.lanes, kBusTimeoutMs);
+        messaging::ensure_topics(options_.brokers, options_.topics, options_.lanes, kBusTimeout);
         topics_made_ = true;
         set_bus(true, "");
     }
@@ -169,7 +169,7 @@ void ConsumeLoop::open(Reader& reader) {
         .brokers = options_.brokers,
         .group = "flowstack." + options_.service,
         .topics = reader.topics,
-        .fetch_wait_max = reader.gathers ? options_.gather_ms : options_.fetch_wait_ms,
+        .fetch_wait_max = reader.gathers ? options_.gather : options_.fetch_wait,
         .fetch_bytes_min = reader.gathers ? kGatherBytes : 1});
     reader.consumer->on_arrival([this] { loop_.wake(); });
     reader.lanes.clear();
@@ -204,9 +204,9 @@ bool ConsumeLoop::read(Reader& reader) {
 
 // A bus that was wiped has no topics any more. Nothing is read then and no error is reported.
 bool ConsumeLoop::topics_are_there(Reader& reader) {
-    if (Steady::now() - reader.topics_checked < kTopicsCheckMs) return true;
+    if (Steady::now() - reader.topics_checked < kTopicsCheckEvery) return true;
     reader.topics_checked = Steady::now();
-    return !reader.consumer->topics_missing(kBusTimeoutMs);
+    return !reader.consumer->topics_missing(kBusTimeout);
 }
 
 }  // namespace flowstack::service

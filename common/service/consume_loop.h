@@ -44,11 +44,11 @@ public:
         std::string brokers;
         // How long a broker holds an empty fetch. What somebody waits for, it sends when it comes;
         // a lane that was just taken is in the next fetch.
-        std::chrono::milliseconds fetch_wait_ms{500};
+        std::chrono::milliseconds fetch_wait{500};
         // Those of `sources` and `service` whose events nobody waits for. They gather at the broker
-        // for at most gather_ms.
+        // for at most gather.
         std::set<std::string> gathering{};
-        std::chrono::milliseconds gather_ms{100};
+        std::chrono::milliseconds gather{100};
     };
     struct Listener {
         // A record of the service's own topic, for the relay to compare.

@@ -11,7 +11,7 @@ namespace flowstack::service {
 namespace {
 
 namespace v1 = gateway::v1;
-constexpr std::chrono::milliseconds kCallTimeoutMs{3000};
+constexpr std::chrono::milliseconds kCallTimeout{3000};
 
 // Whether gateway answered. It finds nobody for a text that is no id or no phone number.
 bool answered(const grpc::Status& status) {
@@ -32,7 +32,7 @@ GatewayContacts::GatewayContacts(std::shared_ptr<grpc::Channel> gateway)
 std::optional<v1::Contact> GatewayContacts::find(const std::string& tenant,
                                                  const std::string& customer_id) {
     grpc::ClientContext context;
-    rpc::set_timeout(context, kCallTimeoutMs);
+    rpc::set_timeout(context, kCallTimeout);
     v1::GetContactRequest request;
     request.set_name(rpc::resource_name(tenant, "contacts", customer_id));
     v1::Contact contact;
@@ -44,7 +44,7 @@ std::optional<v1::Contact> GatewayContacts::find(const std::string& tenant,
 std::optional<v1::Contact> GatewayContacts::with_phone(const std::string& tenant,
                                                        const std::string& phone) {
     grpc::ClientContext context;
-    rpc::set_timeout(context, kCallTimeoutMs);
+    rpc::set_timeout(context, kCallTimeout);
     v1::ListContactsRequest request;
     request.set_parent(rpc::tenant_name(tenant));
     request.set_phone(phone);

@@ -23,7 +23,7 @@ public:
     // errand throws.
     template <class Result>
     Result run(std::function<Result()> errand) {
-        constexpr std::chrono::milliseconds kWaitMs{5000};
+        constexpr std::chrono::milliseconds kWaitMax{5000};
         auto task = std::make_shared<std::packaged_task<Result()>>(std::move(errand));
         auto answer = task->get_future();
         auto cancelled = std::make_shared<std::atomic<bool>>(false);
@@ -35,7 +35,7 @@ public:
             });
         }
         waits_();
-        if (answer.wait_for(kWaitMs) != std::future_status::ready && !cancelled->exchange(true))
+        if (answer.wait_for(kWaitMax) != std::future_status::ready && !cancelled->exchange(true))
             throw Unavailable("the consumer is busy, nothing was done");
         return answer.get();
     }

@@ -22,9 +22,9 @@ using eventlog::Recorded;
 // Readers compare and verify what is stored.
 constexpr auto kAsStored = eventlog::Store::Personal::as_stored;
 constexpr int kReadPageEventsMax = 1000;
-constexpr std::chrono::milliseconds kReadTimeoutMs{5000};
+constexpr std::chrono::milliseconds kReadTimeout{5000};
 // How long after its commit a subscriber sees an event at the latest, whichever replica made it.
-constexpr std::chrono::milliseconds kSubscribePollMs{50};
+constexpr std::chrono::milliseconds kSubscribePollInterval{50};
 constexpr int kSubscribePageEventsMax = 200;
 constexpr int kParkedPageMax = 500;
 
@@ -104,7 +104,7 @@ public:
                         if (!out.write(item)) return;
                         position = event.position + 1;
                     }
-                    if (events.empty()) out.wait(kSubscribePollMs);
+                    if (events.empty()) out.wait(kSubscribePollInterval);
                 }
             });
     }
@@ -332,7 +332,7 @@ public:
 
     std::vector<std::int64_t> heads() override {
         grpc::ClientContext context;
-        rpc::set_timeout(context, kReadTimeoutMs);
+        rpc::set_timeout(context, kReadTimeout);
         v1::HeadsResponse response;
         check(stub_->Heads(&context, {}, &response));
         std::vector<std::int64_t> heads;
@@ -342,7 +342,7 @@ public:
 
     std::vector<Recorded> read(int lane, std::int64_t from, std::int64_t to, int limit) override {
         grpc::ClientContext context;
-        rpc::set_timeout(context, kReadTimeoutMs);
+        rpc::set_timeout(context, kReadTimeout);
         v1::ReadRequest request;
         request.set_lane(lane);
         request.set_from_position(from);

@@ -25,11 +25,11 @@ namespace {
 using Steady = std::chrono::steady_clock;
 using std::chrono::milliseconds;
 
-constexpr milliseconds kRetryMs{500};
-constexpr milliseconds kNeighbourPingMs{6000};  // servers allow one ping in 5 s
+constexpr milliseconds kRetryDelay{500};
+constexpr milliseconds kNeighbourPingEvery{6000};  // servers allow one ping in 5 s
 // A service waits at most so long for its first lanes before it says that it is ready.
-constexpr milliseconds kFirstLanesMs{10'000};
-constexpr milliseconds kFirstLanesLookMs{10};
+constexpr milliseconds kFirstLanesWait{10'000};
+constexpr milliseconds kFirstLanesLookEvery{10};
 
 const std::vector<std::string> kServices{"gateway", "conversation", "payment", "followup",
                                          "campaign"};
@@ -56,14 +56,14 @@ HostOptions host_options(config::Reader& reader, const std::string& name,
                                         "connections that append, one lane group each"));
     options.store.read_connections =
         static_cast<int>(reader.integer("READ_CONNECTIONS", 4, 1, 64, "connections that read"));
-    options.store.append_deadline_ms =
+    options.store.append_deadline =
         reader.duration_ms("APPEND_DEADLINE_MS", 10'000,
                            "an append that is not answered by then has an unknown outcome");
     options.brokers = reader.text("KAFKA_BROKERS", "127.0.0.1:9092", "Kafka bootstrap servers");
-    options.fetch_wait_ms = reader.duration_ms(
+    options.fetch_wait = reader.duration_ms(
         "KAFKA_FETCH_WAIT_MS", 500,
         "how long a broker holds an empty fetch; it answers at once when something comes", 1);
-    options.gather_ms = reader.duration_ms(
+    options.gather = reader.duration_ms(
         "KAFKA_GATHER_MS", 100, "how long a broker lets events gather that no reply waits for", 1);
     options.replica_id =
         reader.text("REPLICA_ID", "0", "name of this replica among those of its service");
@@ -86,30 +86,30 @@ HostOptions host_options(config::Reader& reader, const std::string& name,
                                              "gRPC address of the " + service + " service");
             if (!address.empty()) options.peers[service] = address;
         }
-    options.relay_poll_ms =
+    options.relay_poll_interval =
         reader.duration_ms("RELAY_POLL_MS", 10,
                            "how often the heads of lanes are read to find what other replicas "
                            "wrote; while this one has every lane, once a second",
                            1);
-    options.relay_gather_ms = reader.duration_ms(
+    options.relay_gather = reader.duration_ms(
         "RELAY_GATHER_MS", 100,
         "how long events that nobody waits for may gather before they are published", 0);
-    options.work_poll_ms =
+    options.work_poll_interval =
         reader.duration_ms("WORK_POLL_MS", 10, "how often due work is looked for", 1);
-    options.head_compare_ms = reader.duration_ms(
+    options.head_compare_every = reader.duration_ms(
         "HEAD_COMPARE_MS", 2000, "how often cursors are compared with their sources' heads", 10);
-    options.read_model_delay_ms = reader.duration_ms(
+    options.read_model_delay = reader.duration_ms(
         "READ_MODEL_DELAY_MS", 20,
         "how long changed documents may wait to be written together; lists lag by as much");
-    options.settings_poll_ms = reader.duration_ms(
+    options.settings_poll_interval = reader.duration_ms(
         "SETTINGS_POLL_MS", 100,
         "how often settings changes of other replicas are read; while this one has every lane, "
         "once a second",
         1);
-    options.lease_ms = reader.duration_ms(
+    options.lease_time = reader.duration_ms(
         "LANE_LEASE_MS", 6000, "a replica that is silent for so long loses its lanes to the others",
         1000);
-    options.grace_ms = reader.duration_ms("GRACE_MS", 10'000, "time to finish after SIGTERM");
+    options.grace = reader.duration_ms("GRACE_MS", 10'000, "time to finish after SIGTERM");
     options.rebuild =
         reader.boolean("REBUILD", false, "make the read models again from position 1, then exit");
     for (const auto& source : sources)
@@ -127,19 +127,20 @@ HostOptions host_options(config::Reader& reader, const std::string& name,
 struct Host::State {
     State(HostOptions o, eventlog::DeriveFn derive)
         : options(std::move(o)),
-          life(options.grace_ms),
+          life(options.grace),
           store(options.store, CommitNotes::noting(std::move(derive), options.unhurried)),
           owners(store, options.replica_id),
-          membership(store, owners, {.replica = options.replica_id, .lease_ms = options.lease_ms}),
+          membership(store, owners,
+                     {.replica = options.replica_id, .lease_time = options.lease_time}),
           watch(store, membership),
-          settings(store, owners, options.settings_poll_ms),
+          settings(store, owners, options.settings_poll_interval),
           read_model(store, options.internal_key.reveal()),
-          runner(store, owners, {.poll_ms = options.work_poll_ms}),
+          runner(store, owners, {.poll_interval = options.work_poll_interval}),
           relay(store, owners,
                 {.brokers = options.brokers,
                  .topic = topic_of(options.name),
-                 .poll_ms = options.relay_poll_ms,
-                 .gather_ms = options.relay_gather_ms}),
+                 .poll_interval = options.relay_poll_interval,
+                 .gather = options.relay_gather}),
           door({.address = options.grpc_address,
                 .port = options.grpc_port,
                 .reflection = options.reflection,
@@ -172,8 +173,8 @@ struct Host::State {
         consumption = std::make_unique<eventlog::Consumption>(
             store, std::move(sources),
             eventlog::ConsumptionOptions{.consumer = options.name,
-                                         .head_compare_ms = options.head_compare_ms,
-                                         .document_delay_ms = options.read_model_delay_ms});
+                                         .head_compare_every = options.head_compare_every,
+                                         .document_delay = options.read_model_delay});
         std::vector<std::string> topics;
         for (const auto& name : kServices) topics.push_back(topic_of(name));
         consume = std::make_unique<ConsumeLoop>(
@@ -182,9 +183,9 @@ struct Host::State {
                                  .topics = std::move(topics),
                                  .lanes = options.store.lanes,
                                  .brokers = options.brokers,
-                                 .fetch_wait_ms = options.fetch_wait_ms,
+                                 .fetch_wait = options.fetch_wait,
                                  .gathering = options.gathering,
-                                 .gather_ms = options.gather_ms},
+                                 .gather = options.gather},
             membership, owners, *consumption,
             ConsumeLoop::Listener{
                 [this](int lane, const std::string& value) { relay.verify(lane, value); }});
@@ -204,10 +205,11 @@ struct Host::State {
             if (address == options.peers.end())
                 throw std::runtime_error(upper(service) + "_GRPC is not set");
             // A replica that stands still holds up its share of our calls until a ping fails.
-            known = rpc::make_channel(address->second, {.internal_key = options.internal_key,
-                                                        .actor = "service:" + options.name,
-                                                        .keepalive = kNeighbourPingMs,
-                                                        .keepalive_timeout = kNeighbourPingMs / 2});
+            known =
+                rpc::make_channel(address->second, {.internal_key = options.internal_key,
+                                                    .actor = "service:" + options.name,
+                                                    .keepalive = kNeighbourPingEvery,
+                                                    .keepalive_timeout = kNeighbourPingEvery / 2});
         }
         return known;
     }
@@ -224,16 +226,16 @@ struct Host::State {
             watch.set_store(false, why);
             if (why != said) log::warn("waiting for the store", {{"why", why}});
             said = why;
-            std::this_thread::sleep_for(kRetryMs);
+            std::this_thread::sleep_for(kRetryDelay);
         }
         throw std::runtime_error("stopped while waiting for the store");
     }
 
     // A customer is answered at once only when the lane of the message has an owner.
     void wait_for_lanes() const {
-        const auto until = Steady::now() + kFirstLanesMs;
+        const auto until = Steady::now() + kFirstLanesWait;
         while (!consume->settled() && !life.stopping() && Steady::now() < until)
-            std::this_thread::sleep_for(kFirstLanesLookMs);
+            std::this_thread::sleep_for(kFirstLanesLookEvery);
     }
 
     void leave() {
@@ -359,7 +361,7 @@ int Host::run() {
         s.registry
             .gauge("flowstack_lanes_without_owner_seconds",
                    "for how long the first of them has had no living owner; alarm above 10")
-            .set(static_cast<double>(report.without_owner_ms.count()) / 1000);
+            .set(static_cast<double>(report.without_owner_for.count()) / 1000);
         s.registry.gauge("flowstack_replicas_alive", "replicas of the service whose lease runs")
             .set(static_cast<double>(report.living.size()));
     });

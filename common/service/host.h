@@ -62,8 +62,8 @@ struct HostOptions {
     // Types of this service's events that nobody waits for. They are published with the next event
     // of another type, or after RELAY_GATHER_MS.
     std::set<std::string> unhurried;
-    std::chrono::milliseconds fetch_wait_ms{500};
-    std::chrono::milliseconds gather_ms{100};
+    std::chrono::milliseconds fetch_wait{500};
+    std::chrono::milliseconds gather{100};
     std::string replica_id;
     Secret internal_key;
     std::string grpc_address = "127.0.0.1";
@@ -74,14 +74,14 @@ struct HostOptions {
     std::size_t grpc_memory_mib_max = 256;
     // Addresses of the other services' gRPC by name.
     std::map<std::string, std::string> peers;
-    std::chrono::milliseconds relay_poll_ms{10};
-    std::chrono::milliseconds relay_gather_ms{100};
-    std::chrono::milliseconds work_poll_ms{10};
-    std::chrono::milliseconds head_compare_ms{2000};
-    std::chrono::milliseconds read_model_delay_ms{20};
-    std::chrono::milliseconds settings_poll_ms{100};
-    std::chrono::milliseconds lease_ms{6'000};
-    std::chrono::milliseconds grace_ms{10'000};
+    std::chrono::milliseconds relay_poll_interval{10};
+    std::chrono::milliseconds relay_gather{100};
+    std::chrono::milliseconds work_poll_interval{10};
+    std::chrono::milliseconds head_compare_every{2000};
+    std::chrono::milliseconds read_model_delay{20};
+    std::chrono::milliseconds settings_poll_interval{100};
+    std::chrono::milliseconds lease_time{6'000};
+    std::chrono::milliseconds grace{10'000};
     bool rebuild = false;
 };
 

@@ -6,7 +6,7 @@
 namespace flowstack::service {
 namespace {
 
-constexpr std::chrono::milliseconds kStoreCheckMs{1000};
+constexpr std::chrono::milliseconds kStoreCheckEvery{1000};
 
 }  // namespace
 
@@ -16,10 +16,10 @@ observability::Check lanes_check(const eventlog::Membership::Report& report) {
         return {State::degraded,
                 "another process runs under this replica's name and works on its lanes: give each "
                 "process a REPLICA_ID of its own"};
-    if (report.without_owner_ms < kWithoutOwnerMs) return {State::ok, ""};
+    if (report.without_owner_for < kWithoutOwnerFor) return {State::ok, ""};
     return {State::degraded, "lanes " + number_ranges(report.without_owner) +
                                  " have no living owner, the first for " +
-                                 std::to_string(report.without_owner_ms.count() / 1000) +
+                                 std::to_string(report.without_owner_for.count() / 1000) +
                                  " s: what is for them waits until a replica takes them"};
 }
 
@@ -39,7 +39,7 @@ void LaneWatch::beat(Loop& loop) {
             if (beats) log::warn("the lease on lanes cannot be renewed", {{"error", error.what()}});
             beats = false;
         }
-        loop.sleep(eventlog::kBeatMs);
+        loop.sleep(eventlog::kBeatEvery);
     }
 }
 
@@ -50,16 +50,16 @@ void LaneWatch::check_store(Loop& loop) {
         std::string why;
         const bool ready = store_.ready(why);
         set_store(ready, why);
-        loop.sleep(kStoreCheckMs);
+        loop.sleep(kStoreCheckEvery);
     }
 }
 
 void LaneWatch::tell_of_lanes() {
     const auto report = membership_.report();
-    const bool late = report.without_owner_ms >= kWithoutOwnerMs;
+    const bool late = report.without_owner_for >= kWithoutOwnerFor;
     if (late && !told_)
         log::warn("lanes have no living owner", {{"lanes", number_ranges(report.without_owner)},
-                                                 {"for_ms", report.without_owner_ms.count()},
+                                                 {"for_ms", report.without_owner_for.count()},
                                                  {"living_replicas", report.living.size()}});
     if (!late && told_) log::info("every lane has a living owner again");
     told_ = late;

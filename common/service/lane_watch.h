@@ -12,10 +12,10 @@
 namespace flowstack::service {
 
 // Lanes that move may be without an owner for this long before people are told.
-inline constexpr std::chrono::milliseconds kWithoutOwnerMs{3'000};
+inline constexpr std::chrono::milliseconds kWithoutOwnerFor{3'000};
 
 // What /readyz says about lanes: degraded, with their numbers, when lanes have had no living owner
-// for longer than kWithoutOwnerMs.
+// for longer than kWithoutOwnerFor.
 observability::Check lanes_check(const eventlog::Membership::Report& report);
 
 // Two threads of a process: one beats (common/eventlog/membership.h) and says when lanes are

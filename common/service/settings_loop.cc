@@ -6,8 +6,8 @@
 
 namespace flowstack::service {
 namespace {
-constexpr std::chrono::milliseconds kRetryMs{500};
-constexpr std::chrono::milliseconds kAloneMs{1000};
+constexpr std::chrono::milliseconds kRetryDelay{500};
+constexpr std::chrono::milliseconds kAlonePollInterval{1000};
 }  // namespace
 
 void SettingsLoop::start() {
@@ -18,9 +18,10 @@ void SettingsLoop::start() {
                 read();
             } catch (const std::exception& error) {
                 log::warn("settings changes cannot be read", {{"error", error.what()}});
-                loop.sleep(kRetryMs);
+                loop.sleep(kRetryDelay);
             }
-            loop.sleep(owners_.alone() ? std::max(kAloneMs, poll_ms_) : poll_ms_);
+            loop.sleep(owners_.alone() ? std::max(kAlonePollInterval, poll_interval_)
+                                       : poll_interval_);
         }
     });
 }

@@ -17,8 +17,8 @@ namespace flowstack::service {
 class SettingsLoop {
 public:
     SettingsLoop(eventlog::Store& store, const eventlog::Owners& owners,
-                 std::chrono::milliseconds poll_ms)
-        : store_(store), owners_(owners), poll_ms_(poll_ms) {}
+                 std::chrono::milliseconds poll_interval)
+        : store_(store), owners_(owners), poll_interval_(poll_interval) {}
 
     // Before `start`. Listeners are called on one thread at a time.
     void listen(std::function<void(const eventlog::SettingsChange&)> listener) {
@@ -34,7 +34,7 @@ private:
 
     eventlog::Store& store_;
     const eventlog::Owners& owners_;
-    std::chrono::milliseconds poll_ms_;
+    std::chrono::milliseconds poll_interval_;
     std::vector<std::function<void(const eventlog::SettingsChange&)>> listeners_;
     std::int64_t seq_ = 0;  // of the last change that was handed over
     Loop loop_;

@@ -14,9 +14,9 @@ struct Config {
     // Members in one MembersFrozen; an event must stay below the bus's limit.
     std::size_t chunk_members_max = 2000;
     // An inbound message is taken for a reply to a campaign that reached its sender within this.
-    std::chrono::milliseconds reply_window_ms{std::chrono::hours{72}};
+    std::chrono::milliseconds reply_window{std::chrono::hours{72}};
     // After a cancellation: recipients of whom gateway says nothing for so long end as unknown.
-    std::chrono::milliseconds settle_after_ms{std::chrono::minutes{10}};
+    std::chrono::milliseconds settle_after{std::chrono::minutes{10}};
 };
 
 Config campaign_config(config::Reader& reader);

@@ -116,20 +116,20 @@ GatewayConfig gateway_config(config::Reader& reader) {
                            "sent again, where the "
                            "tenant's unknown_text_policy is send_again",
                            1);
-    c.window_margin_ms =
+    c.window_margin =
         reader.duration_ms("WINDOW_MARGIN_MS", 300'000,
                            "how much before its 24 hours the service window is taken to be closed");
-    c.dispatch_poll_ms = reader.duration_ms(
+    c.dispatch_poll_interval = reader.duration_ms(
         "DISPATCH_POLL_MS", 10, "how often the queues are searched for messages that are due", 1);
-    c.attempt_start_ms_max = reader.duration_ms(
+    c.attempt_start_max = reader.duration_ms(
         "ATTEMPT_START_MS_MAX", 2'000,
         "a send that has not started within this time of its attempt being recorded is never made; "
         "a new owner of the lane waits this long before it sends",
         10);
-    c.send_timeout_ms = reader.duration_ms(
+    c.send_timeout = reader.duration_ms(
         "SEND_TIMEOUT_MS", 10'000,
         "how long the provider may take to answer; then the message is UNKNOWN", 10);
-    c.held_retry_ms = reader.duration_ms(
+    c.held_retry_after = reader.duration_ms(
         "HELD_RETRY_MS", 1'000,
         "how long a message that may not leave yet waits before it is looked at again", 1);
     c.sends_in_flight_max = static_cast<int>(
@@ -138,16 +138,16 @@ GatewayConfig gateway_config(config::Reader& reader) {
     c.breaker_failures = static_cast<int>(
         reader.integer("BREAKER_FAILURES", 5, 1, 1000,
                        "failed calls in a row that open a channel's circuit breaker"));
-    c.breaker_open_ms = reader.duration_ms("BREAKER_OPEN_MS", 5'000,
-                                           "how long a breaker stays open the first time", 1);
-    c.breaker_open_max_ms = reader.duration_ms("BREAKER_OPEN_MAX_MS", 60'000,
-                                               "how long a breaker stays open at most: so late it "
-                                               "is noticed that the provider answers again",
-                                               1);
-    if (c.breaker_open_max_ms < c.breaker_open_ms)
+    c.breaker_open_for = reader.duration_ms("BREAKER_OPEN_MS", 5'000,
+                                            "how long a breaker stays open the first time", 1);
+    c.breaker_open_for_max = reader.duration_ms("BREAKER_OPEN_MAX_MS", 60'000,
+                                                "how long a breaker stays open at most: so late it "
+                                                "is noticed that the provider answers again",
+                                                1);
+    if (c.breaker_open_for_max < c.breaker_open_for)
         reader.mistake("BREAKER_OPEN_MAX_MS: must not be less than BREAKER_OPEN_MS");
-    c.rest_timeout_ms = reader.duration_ms(
-        "REST_TIMEOUT_MS", 10'000, "deadline of the gRPC call that a REST request makes", 10);
+    c.rest_timeout = reader.duration_ms("REST_TIMEOUT_MS", 10'000,
+                                        "deadline of the gRPC call that a REST request makes", 10);
     return c;
 }
 

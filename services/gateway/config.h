@@ -32,16 +32,16 @@ struct GatewayConfig {
     std::size_t lookups_queued_max = 0;
     std::size_t customers_cached_max = 0;
     RetryPolicy retry;
-    std::chrono::milliseconds window_margin_ms{0};
-    std::chrono::milliseconds dispatch_poll_ms{0};
-    std::chrono::milliseconds attempt_start_ms_max{0};
-    std::chrono::milliseconds send_timeout_ms{0};
-    std::chrono::milliseconds held_retry_ms{0};
+    std::chrono::milliseconds window_margin{0};
+    std::chrono::milliseconds dispatch_poll_interval{0};
+    std::chrono::milliseconds attempt_start_max{0};
+    std::chrono::milliseconds send_timeout{0};
+    std::chrono::milliseconds held_retry_after{0};
     int sends_in_flight_max = 0;
     int breaker_failures = 0;
-    std::chrono::milliseconds breaker_open_ms{0};
-    std::chrono::milliseconds breaker_open_max_ms{0};
-    std::chrono::milliseconds rest_timeout_ms{0};
+    std::chrono::milliseconds breaker_open_for{0};
+    std::chrono::milliseconds breaker_open_for_max{0};
+    std::chrono::milliseconds rest_timeout{0};
 };
 
 GatewayConfig gateway_config(config::Reader& reader);

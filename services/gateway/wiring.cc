@@ -85,15 +85,15 @@ int run(int argc, char** argv, const MakeProviders& make_providers) {
                           host.metrics(),
                           {.replica = options.replica_id,
                            .policy = config.retry,
-                           .poll_ms = config.dispatch_poll_ms,
-                           .attempt_start_ms_max = config.attempt_start_ms_max,
-                           .send_timeout_ms = config.send_timeout_ms,
-                           .held_retry_ms = config.held_retry_ms,
-                           .window_margin_ms = config.window_margin_ms,
+                           .poll_interval = config.dispatch_poll_interval,
+                           .attempt_start_max = config.attempt_start_max,
+                           .send_timeout = config.send_timeout,
+                           .held_retry_after = config.held_retry_after,
+                           .window_margin = config.window_margin,
                            .in_flight_max = config.sends_in_flight_max,
                            .breaker_failures = config.breaker_failures,
-                           .breaker_open_ms = config.breaker_open_ms,
-                           .breaker_open_max_ms = config.breaker_open_max_ms});
+                           .breaker_open_for = config.breaker_open_for,
+                           .breaker_open_for_max = config.breaker_open_for_max});
     host.on_work([&](Time due_at) { dispatcher.wake(due_at); });
     host.work(std::string(kEvidenceKind),
               [&](const auto& row, auto done) { dispatcher.evidence_over(row, done); });
@@ -119,7 +119,7 @@ int run(int argc, char** argv, const MakeProviders& make_providers) {
         clock,
         ids,
         providers,
-        config.window_margin_ms,
+        config.window_margin,
         options.replica_id,
         [&](const auto& tenant, const auto& channel) { return dispatcher.look(tenant, channel); },
         installation,
@@ -139,7 +139,7 @@ int run(int argc, char** argv, const MakeProviders& make_providers) {
     const DirectoryKeys rest_keys(directory);
     Rest rest(rest_keys, {.admin_key = config.admin_key,
                           .admin_password = config.admin_password,
-                          .timeout_ms = config.rest_timeout_ms,
+                          .timeout = config.rest_timeout,
                           .channel = [&](const std::string& service) {
                               if (service != "gateway") return neighbour(service);
                               const std::lock_guard lock(channels_mutex);

@@ -25,21 +25,21 @@ struct PaymentConfig {
     Secret master_key;  // 64 hex digits
 
     std::string daraja_base_url;
-    std::chrono::milliseconds push_timeout_ms{};
-    std::chrono::milliseconds query_timeout_ms{};
-    std::chrono::milliseconds attempt_start_ms_max{};
-    std::chrono::milliseconds attempt_resolve_ms{};
-    std::chrono::milliseconds push_retry_ms{};
-    std::chrono::milliseconds unclear_after_ms{};
-    std::chrono::milliseconds poll_first_ms{};
-    std::vector<std::chrono::milliseconds> poll_plan_ms;
-    std::chrono::milliseconds late_poll_ms{};
-    std::chrono::milliseconds late_polls_for_ms{};
-    std::chrono::milliseconds query_interval_ms{};
-    std::chrono::milliseconds intent_expiry_ms{};
-    std::chrono::milliseconds invoice_due_ms{};
-    std::chrono::milliseconds token_margin_ms{};
-    std::chrono::milliseconds push_wait_ms{};
+    std::chrono::milliseconds push_timeout{};
+    std::chrono::milliseconds query_timeout{};
+    std::chrono::milliseconds attempt_start_max{};
+    std::chrono::milliseconds attempt_resolve_within{};
+    std::chrono::milliseconds push_retry_after{};
+    std::chrono::milliseconds unclear_after{};
+    std::chrono::milliseconds poll_first_after{};
+    std::vector<std::chrono::milliseconds> poll_plan;
+    std::chrono::milliseconds late_poll_interval{};
+    std::chrono::milliseconds late_polls_for{};
+    std::chrono::milliseconds query_interval{};
+    std::chrono::milliseconds intent_expires_after{};
+    std::chrono::milliseconds invoice_due_after{};
+    std::chrono::milliseconds token_margin{};
+    std::chrono::milliseconds push_wait{};
     int provider_calls_max = 0;
 };
 

@@ -54,10 +54,10 @@ int run(int argc, char** argv) {
     // The providers of this build. The first one is meant when a caller names none.
     payment::mpesa::Mpesa mpesa(client, leases, config.master_key, clock,
                                 {.base_url = config.daraja_base_url,
-                                 .push_timeout = config.push_timeout_ms,
-                                 .query_timeout = config.query_timeout_ms,
-                                 .retry_wait = config.push_retry_ms,
-                                 .token_margin = config.token_margin_ms});
+                                 .push_timeout = config.push_timeout,
+                                 .query_timeout = config.query_timeout,
+                                 .retry_wait = config.push_retry_after,
+                                 .token_margin = config.token_margin});
     const payment::Providers providers({&mpesa});
 
     payment::Books books(store);

@@ -77,8 +77,8 @@ public:
     std::string_view kind() const override { return "ECHO"; }
     std::string_view name() const override { return "echo"; }
     std::vector<gateway::FieldError> faults_of(const gateway::ConnectChannel& c) const override {
-        if (!c.external_id.starts_with("echo-")) return {{"external_id", "must start with echo-"}};
-        return {};
+        if (c.external_id.text().starts_with("echo-")) return {};
+        return {{"external_id", "must start with echo-"}};
     }
     gateway::ChannelLimits default_limits() const override { return {50, 5, 1, 100}; }
 

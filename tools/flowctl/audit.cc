@@ -20,7 +20,7 @@ namespace {
 namespace v1 = common::v1;
 
 // A service reads the whole lane while we wait.
-constexpr std::chrono::milliseconds kVerifyTimeoutMs{15 * 60 * 1000};
+constexpr std::chrono::milliseconds kVerifyTimeout{15 * 60 * 1000};
 constexpr std::size_t kDigestShown = 16;
 
 struct Arguments {
@@ -82,7 +82,7 @@ private:
         }
         say(service + ": claims, work and settings");
         const auto derived = context_.api().call<v1::VerifyDerivedResponse>(
-            service, "common:EventLog/VerifyDerived", v1::VerifyDerivedRequest(), kVerifyTimeoutMs);
+            service, "common:EventLog/VerifyDerived", v1::VerifyDerivedRequest(), kVerifyTimeout);
         const auto found = take(service, derived.problems(), derived.more_problems());
         sheet_.add({service, "derived", std::to_string(derived.events()), "", "",
                     found == 0 ? "ok" : count_of(found),
@@ -95,7 +95,7 @@ private:
         v1::VerifyRequest request;
         request.set_lane(lane);
         const auto theirs = context_.api().call<v1::VerifyResponse>(
-            service, "common:EventLog/Verify", request, kVerifyTimeoutMs);
+            service, "common:EventLog/Verify", request, kVerifyTimeout);
         auto found = take(service, theirs.problems(), theirs.more_problems());
 
         // Our own reading of the same stretch.

@@ -15,7 +15,7 @@ namespace {
 namespace v1 = common::v1;
 constexpr int kParkedPage = 500;
 // The service decides anew for every event of the key.
-constexpr std::chrono::milliseconds kReleaseTimeoutMs{60'000};
+constexpr std::chrono::milliseconds kReleaseTimeout{60'000};
 
 // Says which services do not answer; their rows are missing.
 int code_of(const AllLanes& all) {
@@ -159,7 +159,7 @@ v1::ReleaseParkedResponse release_one(Context& context, const std::string& consu
     for (int tries = 0;; ++tries) {
         try {
             return context.api().call_at<v1::ReleaseParkedResponse>(
-                consumer, owner, "common:EventLog/ReleaseParked", request, kReleaseTimeoutMs);
+                consumer, owner, "common:EventLog/ReleaseParked", request, kReleaseTimeout);
         } catch (const rpc::Failure& failure) {
             const auto named = failure.metadata.find("owner");
             if (tries > 0 || named == failure.metadata.end() || named->second.empty() ||

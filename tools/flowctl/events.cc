@@ -20,7 +20,7 @@ namespace {
 
 using Place = std::tuple<std::string, int, std::int64_t>;
 
-constexpr std::chrono::milliseconds kTailPollMs{300};
+constexpr std::chrono::milliseconds kTailPollInterval{300};
 // A line of the tail, off a terminal.
 constexpr std::size_t kTailWidth = 160;
 constexpr int kCausesMax = 100;
@@ -167,7 +167,7 @@ int tail_events(Context& context, const ListArguments& a) {
             print_tailed(context, event);
             if (a.limit > 0 && ++shown >= a.limit) return kOk;
         }
-        std::this_thread::sleep_for(kTailPollMs);
+        std::this_thread::sleep_for(kTailPollInterval);
     }
     return kInterrupted;
 }

@@ -4,7 +4,7 @@
 
 namespace flowstack::flowctl {
 namespace {
-constexpr std::chrono::milliseconds kAskTimeoutMs{3000};
+constexpr std::chrono::milliseconds kAskTimeout{3000};
 }  // namespace
 
 AllLanes lanes_of_all(Context& context) {
@@ -14,7 +14,7 @@ AllLanes lanes_of_all(Context& context) {
         try {
             lanes.status = context.api().call<common::v1::LaneStatusResponse>(
                 service, "common:EventLog/LaneStatus", common::v1::LaneStatusRequest(),
-                kAskTimeoutMs);
+                kAskTimeout);
             lanes.answered = true;
         } catch (const rpc::Failure& failure) {
             lanes.why_not = failure.message;

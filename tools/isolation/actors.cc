@@ -51,7 +51,7 @@ public:
         const auto path =
             "/" + method.descriptor->service()->full_name() + "/" + method.descriptor->name();
         grpc::ClientContext context;
-        rpc::set_timeout(context, stack::kCallTimeoutMs);
+        rpc::set_timeout(context, stack::kCallTimeout);
         const grpc::Slice slice(in->SerializeAsString());
         const grpc::ByteBuffer sent(&slice, 1);
         grpc::ByteBuffer received;

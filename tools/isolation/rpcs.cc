@@ -41,7 +41,7 @@ public:
                const std::string& request) {
         const auto path = "/" + method.service()->full_name() + "/" + method.name();
         grpc::ClientContext context;
-        rpc::set_timeout(context, stack::kCallTimeoutMs);
+        rpc::set_timeout(context, stack::kCallTimeout);
         const grpc::Slice slice(request);
         const grpc::ByteBuffer in(&slice, 1);
         grpc::ByteBuffer out;

@@ -14,7 +14,7 @@
 // was refused.
 namespace flowstack::stack {
 
-inline constexpr std::chrono::milliseconds kCallTimeoutMs{10'000};
+inline constexpr std::chrono::milliseconds kCallTimeout{10'000};
 
 struct NoSuchReplica : std::runtime_error {
     using std::runtime_error::runtime_error;
@@ -30,7 +30,7 @@ public:
     template <class Response>
     Response call(const std::string& service, const std::string& method,
                   const google::protobuf::MessageLite& request,
-                  std::chrono::milliseconds timeout = kCallTimeoutMs) {
+                  std::chrono::milliseconds timeout = kCallTimeout) {
         Response response;
         if (!response.ParseFromString(
                 call_bytes(service, method, request.SerializeAsString(), timeout)))
@@ -42,7 +42,7 @@ public:
     template <class Response>
     Response call_at(const std::string& service, const std::string& replica,
                      const std::string& method, const google::protobuf::MessageLite& request,
-                     std::chrono::milliseconds timeout = kCallTimeoutMs) {
+                     std::chrono::milliseconds timeout = kCallTimeout) {
         return call<Response>(service + "/" + replica, method, request, timeout);
     }
 

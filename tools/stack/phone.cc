@@ -8,7 +8,7 @@ namespace {
 
 namespace json = boost::json;
 using Steady = std::chrono::steady_clock;
-constexpr std::chrono::milliseconds kPollMs{2000};
+constexpr std::chrono::milliseconds kPollInterval{2000};
 
 std::vector<std::string> titles_of(const json::value& message, const char* member) {
     std::vector<std::string> titles;
@@ -78,7 +78,8 @@ ChatMessage Phone::wait_for(const std::function<bool(const ChatMessage&)>& wante
     while (true) {
         const auto left =
             std::chrono::duration_cast<std::chrono::milliseconds>(until - Steady::now());
-        const auto now = picture(version, std::clamp(left, std::chrono::milliseconds(0), kPollMs));
+        const auto now =
+            picture(version, std::clamp(left, std::chrono::milliseconds(0), kPollInterval));
         version = text_at(now, "version");
         for (const auto& each : now.at("messages").as_array()) {
             auto message = message_of(each);
@@ -105,7 +106,7 @@ PromptView Phone::wait_prompt() {
     const auto until = Steady::now() + patience_;
     while (Steady::now() < until) {
         const auto found = sandbox_.get("/control/prompts?phone=" + key +
-                                        "&wait_ms=" + std::to_string(kPollMs.count()));
+                                        "&wait_ms=" + std::to_string(kPollInterval.count()));
         for (const auto& prompt : found.at("prompts").as_array()) {
             const auto& amount = prompt.at("amount");
             return {.id = text_at(prompt, "id"),

@@ -78,7 +78,7 @@ void Batches::apply(std::span<const Item* const> given) {
             log::warn("consumption waits: a service or the store is away",
                       {{"error", error.what()}});
             failures = 0;
-            std::this_thread::sleep_for(options_.retry_delay_ms);
+            std::this_thread::sleep_for(options_.retry_delay);
         } catch (const postgres::SqlError& error) {
             switch (fault_of(error)) {
                 case Fault::cursor_moved:
@@ -91,7 +91,7 @@ void Batches::apply(std::span<const Item* const> given) {
                 case Fault::server_is_out:
                     session_.disconnect();
                     failures = 0;
-                    std::this_thread::sleep_for(options_.retry_delay_ms);
+                    std::this_thread::sleep_for(options_.retry_delay);
                     break;
                 case Fault::refused:
                     if (items.size() > 1) return halve(items);
@@ -186,19 +186,19 @@ void Batches::refresh() {
 }
 
 void Batches::save() {
-    const bool documents_wait = !documents_.unsaved().empty() &&
-                                Steady::now() - unsaved_since_ >= options_.document_delay_ms;
+    const bool documents_wait =
+        !documents_.unsaved().empty() && Steady::now() - unsaved_since_ >= options_.document_delay;
     const auto ahead = cursors_.ahead_since();
-    const bool cursors_wait = ahead && Steady::now() - *ahead >= options_.idle_cursor_ms;
+    const bool cursors_wait = ahead && Steady::now() - *ahead >= options_.idle_cursor_after;
     if (documents_wait || cursors_wait) save_now();
 }
 
 Steady::time_point Batches::due() const {
     if (must_reload_) return Steady::now();
     auto due = Steady::time_point::max();
-    if (!documents_.unsaved().empty()) due = unsaved_since_ + options_.document_delay_ms;
+    if (!documents_.unsaved().empty()) due = unsaved_since_ + options_.document_delay;
     if (const auto since = cursors_.ahead_since())
-        due = std::min(due, *since + options_.idle_cursor_ms);
+        due = std::min(due, *since + options_.idle_cursor_after);
     return due;
 }
 

@@ -305,7 +305,7 @@ void Pacer::wind_down(View& view, Memory& memory) {
     }
     if (!closed) return;
     if (memory.closed_at == Time{}) memory.closed_at = clock_.now();
-    if (clock_.now() < memory.closed_at + config_.settle_after_ms) return;
+    if (clock_.now() < memory.closed_at + config_.settle_after) return;
     for (int lane = 0; lane < view.run().lanes; ++lane) {
         auto& shard = view.shards[static_cast<std::size_t>(lane)];
         for (int round = 0; round <= view.run().round; ++round)

@@ -140,7 +140,7 @@ void Reactor::react(const Recorded& event, Turn& turn) {
         const auto contact = parsed<v1::ContactView>(found->body);
         if (contact.recent().empty()) return;
         const auto& newest = contact.recent(contact.recent_size() - 1);
-        if (event.occurred_at > from_unix_micros(newest.sent_at_us()) + config_.reply_window_ms)
+        if (event.occurred_at > from_unix_micros(newest.sent_at_us()) + config_.reply_window)
             return;
         record(CampaignId(newest.campaign_id()),
                {.customer_id = CustomerId(m.customer_id()),

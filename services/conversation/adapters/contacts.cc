@@ -13,14 +13,14 @@
 namespace flowstack::conversation {
 namespace {
 
-constexpr std::chrono::milliseconds kCallTimeoutMs{3000};
+constexpr std::chrono::milliseconds kCallTimeout{3000};
 
 }  // namespace
 
 KnownContact GatewayContacts::of_phone(const std::string& tenant, const std::string& phone,
                                        const std::string& channel_id) {
     grpc::ClientContext context;
-    rpc::set_timeout(context, kCallTimeoutMs);
+    rpc::set_timeout(context, kCallTimeout);
     gateway::v1::ResolveContactRequest request;
     request.set_parent(rpc::tenant_name(tenant));
     request.set_phone(phone);

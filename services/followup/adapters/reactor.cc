@@ -191,7 +191,7 @@ void Reactor::react(const Recorded& event, Turn& turn) {
         plan.customer_id = CustomerId(m.customer_id());
         plan.conversation_id = ConversationId(m.conversation_id());
         plan.channel_id = ChannelId(m.channel_id());
-        plan.due = event.recorded_at + config_.gentle_after_ms;
+        plan.due = event.recorded_at + config_.gentle_after;
         plan.about_message_id = MessageId(m.message_id());
         plan.answered_inbound_id = answered_inbound(m.idempotency_key());
         plan.since = event.recorded_at;
@@ -201,10 +201,10 @@ void Reactor::react(const Recorded& event, Turn& turn) {
             plan.answered_position = cause->position;
         if (m.window_evidence_us() != 0) {
             plan.since = from_unix_micros(m.window_evidence_us());
-            plan.window_until = plan.since + config_.window_ms - config_.window_margin_ms;
+            plan.window_until = plan.since + config_.window_length - config_.window_margin;
         }
-        plan.late_after = config_.follow_up_late_ms;
-        plan.reminder_after = config_.reminder_after_ms;
+        plan.late_after = config_.follow_up_late;
+        plan.reminder_after = config_.reminder_after;
         // The answer may have come by gateway's topic before the question came by conversation's.
         v1::CustomerView seen;
         if (const auto found = turn.get(tenant, kCustomerDocument, plan.customer_id))

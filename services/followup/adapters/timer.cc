@@ -43,8 +43,8 @@ Timer::Timer(eventlog::Store& store, eventlog::ReadModel& read_model, service::T
                                   "from a task's time to the append of what became of it")),
       metrics_(metrics),
       local_clock_(metrics),
-      window_(config.window_ms - config.window_margin_ms),
-      follow_up_late_(config.follow_up_late_ms) {}
+      window_(config.window_length - config.window_margin),
+      follow_up_late_(config.follow_up_late) {}
 
 Time Timer::window_end_read(const std::string& tenant, const CustomerId& customer_id) {
     v1::CustomerView customer;

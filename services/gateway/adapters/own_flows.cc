@@ -12,14 +12,14 @@
 namespace flowstack::gateway {
 namespace {
 
-constexpr std::chrono::milliseconds kCallTimeoutMs{3000};
+constexpr std::chrono::milliseconds kCallTimeout{3000};
 
 }  // namespace
 
 bool has_published_flow(const std::shared_ptr<grpc::Channel>& channel, const std::string& tenant,
                         const std::string& flow_key) {
     grpc::ClientContext context;
-    rpc::set_timeout(context, kCallTimeoutMs);
+    rpc::set_timeout(context, kCallTimeout);
     conversation::v1::GetFlowRequest request;
     request.set_name(rpc::resource_name(tenant, "flows", flow_key));
     conversation::v1::Flow flow;

@@ -44,7 +44,7 @@ struct Doors {
     const Clock& clock;
     IdSource& ids;
     const Providers& providers;
-    std::chrono::milliseconds window_margin_ms{300'000};
+    std::chrono::milliseconds window_margin{300'000};
     std::string replica{};
     // Nothing when another replica sends for the channel.
     std::function<std::optional<Dispatcher::ChannelView>(const std::string& tenant,

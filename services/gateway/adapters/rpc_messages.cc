@@ -524,7 +524,7 @@ private:
             if (seen.has_last_inbound_time()) {
                 *response.mutable_last_inbound_time() = seen.last_inbound_time();
                 set_time(*response.mutable_window_expire_time(),
-                         window_end(time_of(seen.last_inbound_time()), doors_.window_margin_ms));
+                         window_end(time_of(seen.last_inbound_time()), doors_.window_margin));
             }
         }
     }

@@ -11,7 +11,7 @@ namespace {
 using Steady = std::chrono::steady_clock;
 using std::chrono::milliseconds;
 
-constexpr milliseconds kStoreRetryMs{200};
+constexpr milliseconds kStoreRetryAfter{200};
 constexpr int kDecisionsMax = 5;  // how often a decision is made again on what others wrote first
 
 }  // namespace
@@ -87,7 +87,7 @@ void Attempts::begin(const AttemptPtr& attempt) {
         command.id = "attempt/" + attempt->message_id + "/" + std::to_string(attempted->attempt) +
                      "/" + run_id_ + "/" + std::to_string(attempt->version) + "/" +
                      std::to_string(attempt->contact_version);
-        attempt->not_after = Steady::now() + options_.attempt_start_ms_max;
+        attempt->not_after = Steady::now() + options_.attempt_start_max;
         const std::lock_guard lock(mutex_);
         calling_.insert(attempt->message_id);
     } else {
@@ -138,7 +138,7 @@ void Attempts::call(const AttemptPtr& attempt) {
                                                               .attempt = attempt->message.attempts,
                                                               .priority = message.priority,
                                                               .origin = message.origin});
-    out.timeout = options_.send_timeout_ms;
+    out.timeout = options_.send_timeout;
     out.not_after = attempt->not_after;
     provider->send(std::move(out), [self = shared_from_this(), attempt](const Outcome& outcome) {
         self->loop_->post([self, attempt, outcome] { self->settle(attempt, outcome); });
@@ -214,7 +214,7 @@ void Attempts::fold_again(const AttemptPtr& attempt, const Outcome& outcome) {
                     self->finish(attempt, std::nullopt);
             });
         } catch (const std::exception&) {
-            std::this_thread::sleep_for(kStoreRetryMs);
+            std::this_thread::sleep_for(kStoreRetryAfter);
             self->loop_->post([self, attempt, outcome] { self->fold_again(attempt, outcome); });
         }
     });
@@ -308,7 +308,7 @@ void Attempts::append(const eventlog::Command& command, Then then) {
                                           {{"command", command.id}, {"error", away.what()}});
                             }
                             self->read("an append", [self, command, then] {
-                                std::this_thread::sleep_for(kStoreRetryMs);
+                                std::this_thread::sleep_for(kStoreRetryAfter);
                                 self->append(command, then);
                             });
                         });

@@ -29,10 +29,10 @@ using resilience::Instant;
 using std::chrono::milliseconds;
 
 constexpr milliseconds kPollGap{2};  // between two polls, however often it is woken
-constexpr milliseconds kStopPollMs{5};
-constexpr milliseconds kStoreAwayRetryMs{1'000};
-constexpr milliseconds kLookMs{2'000};
-constexpr milliseconds kInboundRetryMs{20};       // the read model is asked again what came in …
+constexpr milliseconds kStopPollInterval{5};
+constexpr milliseconds kStoreAwayRetryAfter{1'000};
+constexpr milliseconds kLookEvery{2'000};
+constexpr milliseconds kInboundRetryAfter{20};    // the read model is asked again what came in …
 constexpr milliseconds kInboundPatience{10'000};  // … as long as a message stays in memory for that
 constexpr std::size_t kReadsQueuedMax = 100'000;
 constexpr std::size_t kReadTogetherMax = 64;
@@ -49,8 +49,8 @@ QueueOptions queue_options(const DispatcherOptions& options) {
     queue.in_flight_max = options.in_flight_max;
     queue.rows_max = options.queued_in_memory_max;
     queue.breaker.failures_to_open = options.breaker_failures;
-    queue.breaker.open_for = options.breaker_open_ms;
-    queue.breaker.open_for_max = options.breaker_open_max_ms;
+    queue.breaker.open_for = options.breaker_open_for;
+    queue.breaker.open_for_max = options.breaker_open_for_max;
     return queue;
 }
 
@@ -78,7 +78,7 @@ struct Dispatcher::State final : AttemptListener {
                                                                  .threads = options.read_threads,
                                                                  .waiting_max = kReadsQueuedMax})),
           streams(s, d, c, options.policy, "dispatcher:" + options.replica),
-          facts(s, d, contacts, streams, c, options.window_margin_ms),
+          facts(s, d, contacts, streams, c, options.window_margin),
           queue_reader(s.options().database_url),
           attempts(std::make_shared<Attempts>(s, o, d, keys, providers, c, options,
                                               dispatch_counters(metrics), streams, readers, loop,
@@ -93,7 +93,7 @@ struct Dispatcher::State final : AttemptListener {
         auto last_poll = next_poll - kPollGap;
         while (true) {
             auto until = std::min(next_poll, next_look);
-            if (stopping) until = std::min(until, Steady::now() + kStopPollMs);
+            if (stopping) until = std::min(until, Steady::now() + kStopPollInterval);
             auto taken = loop->take(until);
             if (stopping) {
                 // What was begun gets its outcome, as long as there is time.
@@ -110,9 +110,11 @@ struct Dispatcher::State final : AttemptListener {
                 bool found = false;
                 const bool worked = guarded([&] { found = poll(search); });
                 // A slow store is not asked more often than it can answer, an absent one rarely.
-                const auto pause = found ? options.poll_ms : owners.poll_every(options.poll_ms);
+                const auto pause =
+                    found ? options.poll_interval : owners.poll_every(options.poll_interval);
                 const auto took = std::max<Steady::duration>(pause, Steady::now() - last_poll);
-                next_poll = Steady::now() + (worked ? took : Steady::duration(kStoreAwayRetryMs));
+                next_poll =
+                    Steady::now() + (worked ? took : Steady::duration(kStoreAwayRetryAfter));
                 if (worked && !search) next_poll = std::min(next_poll, next_search);
             }
             guarded([this] { begin_and_call(); });
@@ -180,7 +182,7 @@ struct Dispatcher::State final : AttemptListener {
                 if (entry && entry->lane == queue.lane)
                     due.emplace(&channel_of(entry), queue.priority);
             }
-            next_search = Steady::now() + options.poll_ms;
+            next_search = Steady::now() + options.poll_interval;
         }
         for (auto* channel : active) {
             const auto entry =
@@ -308,7 +310,7 @@ struct Dispatcher::State final : AttemptListener {
         if (now - attempt->inbound_asked >= kInboundPatience)
             given_back(attempt, true);
         else
-            read_later.emplace(now + kInboundRetryMs, attempt);
+            read_later.emplace(now + kInboundRetryAfter, attempt);
     }
 
     // ---------------------------------------------------------------- what attempts tell
@@ -332,7 +334,7 @@ struct Dispatcher::State final : AttemptListener {
     }
 
     void given_back(const AttemptPtr& attempt, bool still_queued) override {
-        channel_of(*attempt).queue.give_back(attempt->message_id, options.held_retry_ms,
+        channel_of(*attempt).queue.give_back(attempt->message_id, options.held_retry_after,
                                              still_queued, instant(Steady::now()));
         next_look = Steady::now();
     }
@@ -427,7 +429,7 @@ std::optional<Dispatcher::ChannelView> Dispatcher::look(const std::string& tenan
         answer->set_value(state->look(tenant, channel_id));
     });
     try {
-        if (future.wait_for(kLookMs) == std::future_status::ready) return future.get();
+        if (future.wait_for(kLookEvery) == std::future_status::ready) return future.get();
     } catch (const std::future_error&) {
         // It has ended and dropped the question.
     }

@@ -11,7 +11,7 @@ namespace {
 
 using Steady = std::chrono::steady_clock;
 
-constexpr std::chrono::milliseconds kStoreAwayRetryMs{1'000};
+constexpr std::chrono::milliseconds kStoreAwayRetryAfter{1'000};
 constexpr int kDecisionsMax = 5;
 
 }  // namespace
@@ -63,7 +63,7 @@ void LaneRecovery::recover(int lane, const eventlog::OwnerGuard& guard) {
             loop_.post([this, lane] {
                 auto& known = lanes_[lane];
                 known.epoch = 0;
-                known.again_at = Steady::now() + kStoreAwayRetryMs;
+                known.again_at = Steady::now() + kStoreAwayRetryAfter;
             });
             return;
         }
@@ -76,7 +76,7 @@ void LaneRecovery::recover(int lane, const eventlog::OwnerGuard& guard) {
     });
     if (taken) return;
     lanes_[lane].epoch = 0;
-    lanes_[lane].again_at = Steady::now() + kStoreAwayRetryMs;
+    lanes_[lane].again_at = Steady::now() + kStoreAwayRetryAfter;
 }
 
 std::vector<LaneRecovery::Retry> LaneRecovery::retries_of(int lane) {

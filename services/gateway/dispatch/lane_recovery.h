@@ -11,7 +11,7 @@
 #include "common/core/thread_pool.h"
 #include "services/gateway/dispatch/attempt.h"
 
-// Takes over the lanes that this replica comes to own. For attempt_start_ms_max an old owner may
+// Takes over the lanes that this replica comes to own. For attempt_start_max an old owner may
 // still begin a call; then every attempt that it left without an outcome becomes UNKNOWN, and then
 // the lane is open: its queues are read.
 namespace flowstack::gateway {
@@ -35,7 +35,7 @@ public:
         : store_(store),
           owners_(owners),
           clock_(clock),
-          attempt_start_max_(options.attempt_start_ms_max),
+          attempt_start_max_(options.attempt_start_max),
           counters_(counters),
           streams_(streams),
           attempts_(attempts),

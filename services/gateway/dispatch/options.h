@@ -10,16 +10,17 @@ namespace flowstack::gateway {
 struct DispatcherOptions {
     std::string replica;
     RetryPolicy policy;
-    std::chrono::milliseconds poll_ms{10};  // while others may queue here, see eventlog::Owners
-    std::chrono::milliseconds attempt_start_ms_max{2'000};
-    std::chrono::milliseconds send_timeout_ms{10'000};
-    std::chrono::milliseconds held_retry_ms{1'000};  // a held row is looked at again
-    std::chrono::milliseconds window_margin_ms{300'000};
+    std::chrono::milliseconds poll_interval{
+        10};  // while others may queue here, see eventlog::Owners
+    std::chrono::milliseconds attempt_start_max{2'000};
+    std::chrono::milliseconds send_timeout{10'000};
+    std::chrono::milliseconds held_retry_after{1'000};  // a held row is looked at again
+    std::chrono::milliseconds window_margin{300'000};
     int in_flight_max = 64;          // calls of one channel
     int queued_in_memory_max = 256;  // rows of one channel and priority
     int breaker_failures = 5;
-    std::chrono::milliseconds breaker_open_ms{5'000};
-    std::chrono::milliseconds breaker_open_max_ms{60'000};
+    std::chrono::milliseconds breaker_open_for{5'000};
+    std::chrono::milliseconds breaker_open_for_max{60'000};
     int read_threads = 4;
 };
 

@@ -17,7 +17,7 @@ struct RestOptions {
     Secret admin_key;
     // Opens /admin and /api/admin by Basic authentication, as admin_key does; empty: only that.
     Secret admin_password{};
-    std::chrono::milliseconds timeout_ms{10'000};
+    std::chrono::milliseconds timeout{10'000};
     // The channel to a service by its name ("payment"); throws when it is not configured.
     std::function<std::shared_ptr<grpc::Channel>(const std::string& service)> channel;
 };

@@ -212,7 +212,7 @@ void RestCalls::call(const VisitPtr& visit, const pb::MethodDescriptor& method,
     const auto channel = options_.channel(name.substr(from, name.find('.', from) - from));
 
     auto flight = std::make_shared<Flight>();
-    rpc::set_timeout(flight->context, options_.timeout_ms);
+    rpc::set_timeout(flight->context, options_.timeout);
     flight->context.AddMetadata(std::string(rpc::kActorHeader), visit->caller.actor);
     const auto bytes = request.SerializeAsString();
     const grpc::Slice slice(bytes);

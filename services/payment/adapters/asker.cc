@@ -10,7 +10,7 @@ namespace flowstack::payment {
 namespace {
 
 using Steady = std::chrono::steady_clock;
-constexpr std::chrono::milliseconds kStoreRetryMs{200};
+constexpr std::chrono::milliseconds kStoreRetryAfter{200};
 constexpr int kAppendTries = 5;
 constexpr int kDecideTries = 20;
 // Rows that wait for a thread. More than one poll of all kinds brings is never needed.
@@ -110,7 +110,7 @@ bool Asker::announce(const eventlog::WorkRow& row, const Case& c,
             // Its fate is unknown: the same command again gives the first answer. We have not
             // called yet.
             if (attempt == kAppendTries || stopping_) throw;
-            std::this_thread::sleep_for(kStoreRetryMs);
+            std::this_thread::sleep_for(kStoreRetryAfter);
         }
     }
 }
@@ -124,7 +124,7 @@ void Asker::ask(const eventlog::WorkRow& row) {
     const auto now = parts_.clock.now();
     const BeginAsk begin{.replica = parts_.replica,
                          .now = now,
-                         .resolve_by = now + parts_.config.attempt_resolve_ms};
+                         .resolve_by = now + parts_.config.attempt_resolve_within};
     const auto planned = plan_of(c);
     if (const auto* cannot = std::get_if<CannotAsk>(&planned)) {
         log::warn("a payment cannot be asked for, it fails",
@@ -149,7 +149,7 @@ void Asker::ask(const eventlog::WorkRow& row) {
     calling_.with([&](auto& calling) { calling.insert(intent_id.text()); });
     const Finally finally{
         [&] { calling_.with([&](auto& calling) { calling.erase(intent_id.text()); }); }};
-    const auto not_after = Steady::now() + parts_.config.attempt_start_ms_max;
+    const auto not_after = Steady::now() + parts_.config.attempt_start_max;
     if (!announce(row, c, {begin})) return;
     const auto answer = call.provider->ask(call.account, call.plan, not_after);
     learn(
@@ -163,19 +163,19 @@ IntentCommand Asker::meaning_of(const AskAnswer& answer, Taken taken) const {
     return std::visit(
         Overloaded{[&](const Accepted& yes) -> IntentCommand {
                        return LearnAskAccepted{.ref = yes.ref,
-                                               .next_poll_at = now + config.poll_first_ms,
+                                               .next_poll_at = now + config.poll_first_after,
                                                .taken = taken,
-                                               .unclear_at = now + config.unclear_after_ms};
+                                               .unclear_at = now + config.unclear_after};
                    },
                    [&](const Refused& no) -> IntentCommand {
                        std::optional<Time> retry_at;
-                       if (no.wait) retry_at = now + std::max(*no.wait, config.push_retry_ms);
+                       if (no.wait) retry_at = now + std::max(*no.wait, config.push_retry_after);
                        return LearnAskRefused{
                            .error_code = no.code, .reason = no.reason, .retry_at = retry_at};
                    },
                    [&](const Unclear& unclear) -> IntentCommand {
                        return LearnAskLost{.reason = unclear.why,
-                                           .unclear_at = now + config.unclear_after_ms};
+                                           .unclear_at = now + config.unclear_after};
                    }},
         answer);
 }
@@ -190,7 +190,7 @@ void Asker::resolve_attempt(const eventlog::WorkRow& row) {
         row.ref, IntentId(row.key),
         [&](const Case&, Taken) -> IntentCommand {
             return LearnAskLost{.reason = "the process that asked left no outcome",
-                                .unclear_at = parts_.clock.now() + parts_.config.unclear_after_ms};
+                                .unclear_at = parts_.clock.now() + parts_.config.unclear_after};
         },
         "attempt");
 }
@@ -214,9 +214,9 @@ Asker::Query Asker::query(const std::string& tenant, const IntentId& intent_id, 
     if (!provider || !provider->capabilities().query) return Query::impossible;
     const auto account = parts_.accounts.open(tenant, provider->name());
     if (!account) return Query::impossible;
-    if (parts_.config.query_interval_ms.count() > 0 &&
+    if (parts_.config.query_interval.count() > 0 &&
         !parts_.leases.take(provider->name() + "-query/" + account->account,
-                            parts_.config.query_interval_ms))
+                            parts_.config.query_interval))
         return Query::later;
     const auto answer = provider->query(*account, story.ref);
     learn(
@@ -259,7 +259,7 @@ void Asker::expire(const eventlog::WorkRow& row) {
         return drop(row);
     // Whoever paid in the last minute should not be told that it was too late.
     if (pending(c.intent.state)) {
-        const bool patient = parts_.clock.now() < row.due_at + 2 * parts_.config.query_timeout_ms;
+        const bool patient = parts_.clock.now() < row.due_at + 2 * parts_.config.query_timeout;
         if (query(row.ref, IntentId(row.key), c) == Query::later && patient) return;
     }
     learn(
@@ -297,7 +297,7 @@ void Asker::learn(const std::string& tenant, const IntentId& intent_id,
             if (stopping_) throw;
             log::warn("evidence waits for the store",
                       {{"intent", intent_id.text()}, {"what", what}, {"error", error.what()}});
-            std::this_thread::sleep_for(kStoreRetryMs);
+            std::this_thread::sleep_for(kStoreRetryAfter);
         }
     }
     log::error("evidence could not be written", {{"intent", intent_id.text()}, {"what", what}});

@@ -24,7 +24,7 @@
 //            announcement an intent is asked again only after a definite refusal.
 //   attempt  an announced call without an outcome: its process died. Its outcome is unknown.
 //   unclear  the outcome has been unknown for too long: a person is needed.
-//   poll     a status query, at most one per `query_interval_ms` and account over all replicas.
+//   poll     a status query, at most one per `query_interval` and account over all replicas.
 //   expiry   one last query, then the intent expires.
 //
 // The outcome of a call is written without the owner's guard: evidence counts, whoever brings it.

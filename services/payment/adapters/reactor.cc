@@ -245,7 +245,7 @@ void Reactor::place(Checkout& c) {
                                  .totals = priced->totals,
                                  .conversation_id = ConversationId(request.conversation_id()),
                                  .order_number = number,
-                                 .due_at = c.at + config_.invoice_due_ms,
+                                 .due_at = c.at + config_.invoice_due_after,
                                  .language = request.language()}});
     if (!drafted.accepted()) throw Stop{refusal::kNotPriced, "its invoice does not add up"};
     eventlog::Part part{invoice_stream(c.tenant(), invoice_id), eventlog::kCreate, {}};
@@ -272,7 +272,7 @@ void Reactor::start_payment(Checkout& c) {
                                 .provider = c.provider->name(),
                                 .amount = placed.totals.total,
                                 .reference = c.provider->reference(placed.number),
-                                .expires_at = c.at + config_.intent_expiry_ms,
+                                .expires_at = c.at + config_.intent_expires_after,
                                 .ask_now = true,
                                 .reservation_id = ReservationId(c.request.reservation_id()),
                                 .order_number = placed.number,
@@ -338,7 +338,7 @@ void Reactor::weigh_callback(const eventlog::Recorded& event, eventlog::Turn& tu
         return LearnCallback{.ref = callback.ref,
                              .says = callback.says,
                              .order = standing_of(c),
-                             .next_poll_at = at + config_.poll_first_ms,
+                             .next_poll_at = at + config_.poll_first_after,
                              .taken = turn.refusal() ? taken_by(*turn.refusal()) : Taken::nothing};
     }();
     auto settled = settle(c, command, at);

@@ -30,7 +30,7 @@ using grpc::CallbackServerContext;
 using grpc::ServerUnaryReactor;
 
 constexpr std::size_t kReasonBytesMax = 500;
-constexpr std::chrono::milliseconds kLookAgainMs{25};
+constexpr std::chrono::milliseconds kLookAgainAfter{25};
 
 rpc::Failure not_allowed(const std::string& subject, const std::string& message) {
     return rpc::wrong_state(subject, message);
@@ -170,7 +170,7 @@ private:
             .provider = provider.name(),
             .amount = {},
             .reference = provider.reference(request.reference()),
-            .expires_at = now + doors_.config.intent_expiry_ms,
+            .expires_at = now + doors_.config.intent_expires_after,
             .ask_now = false,
             .reservation_id = {},
             .order_number = {},
@@ -283,14 +283,14 @@ private:
         });
         // The owner of the lane asks the provider; its answer is usually there within a second.
         const auto deadline = std::min<std::chrono::system_clock::time_point>(
-            std::chrono::system_clock::now() + doors_.config.push_wait_ms,
+            std::chrono::system_clock::now() + doors_.config.push_wait,
             call.deadline() - std::chrono::milliseconds(200));
         while (std::chrono::system_clock::now() < deadline && !call.cancelled()) {
             const auto intent =
                 doors_.books.intents.load(intent_stream(name.tenant, IntentId(name.id))).state;
             const auto* waiting = std::get_if<Waiting>(&intent);
             if (!std::holds_alternative<Asking>(intent) && !(waiting && waiting->ask_wanted)) break;
-            std::this_thread::sleep_for(kLookAgainMs);
+            std::this_thread::sleep_for(kLookAgainAfter);
         }
         show(doors_, name.tenant, IntentId(name.id), response);
     }

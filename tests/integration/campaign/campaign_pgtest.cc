@@ -225,8 +225,8 @@ protected:
                                        {"conversation", conversation_log},
                                        {"campaign", eventlog::own_source(store)}},
                                       {.consumer = "campaign",
-                                       .head_compare_ms = milliseconds{0},
-                                       .idle_cursor_ms = milliseconds{0}}};
+                                       .head_compare_every = milliseconds{0},
+                                       .idle_cursor_after = milliseconds{0}}};
     ManualClock clock{kNow};
     FakeSends sends;
     Freezer freezer{store, clock,

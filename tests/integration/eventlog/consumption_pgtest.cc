@@ -51,8 +51,8 @@ protected:
               source(std::make_shared<Away>(own_source(test.source))),
               consumption(store, {{"source", source}},
                           {.consumer = "sums",
-                           .head_compare_ms = std::chrono::milliseconds(0),
-                           .idle_cursor_ms = std::chrono::milliseconds(0)}) {
+                           .head_compare_every = std::chrono::milliseconds(0),
+                           .idle_cursor_after = std::chrono::milliseconds(0)}) {
             consumption.react([this](const Recorded& event, Turn& turn) { react(event, turn); });
             consumption.project([](const Recorded& event, Turn& turn) {
                 const auto seen = turn.get("t1", "count", event.meta.routing.key);

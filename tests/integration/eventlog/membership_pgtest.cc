@@ -47,7 +47,7 @@ protected:
     struct Replica {
         Replica(Store& store, const std::string& name, milliseconds lease)
             : owners(store, name),
-              membership(store, owners, {.replica = name, .lease_ms = lease}) {}
+              membership(store, owners, {.replica = name, .lease_time = lease}) {}
         // What the beating and the consuming thread do.
         void step() {
             membership.beat();
@@ -235,7 +235,7 @@ TEST_F(Replicas, LanesWithoutALivingOwnerAreNamedWithTheTimeTheyHaveBeenSo) {
     const auto report = one->membership.report();
     EXPECT_THAT(report.living, ElementsAre("0"));
     EXPECT_THAT(report.without_owner, ElementsAre(2, 3, 5));
-    EXPECT_GE(report.without_owner_ms, milliseconds(20));
+    EXPECT_GE(report.without_owner_for, milliseconds(20));
     settle({one.get()});
     EXPECT_THAT(one->membership.report().without_owner, IsEmpty());
 }

@@ -183,8 +183,8 @@ protected:
         : one(store, owners,
               {.brokers = brokers(),
                .topic = topic,
-               .poll_ms = poll,
-               .gather_ms = std::chrono::seconds(4)}) {
+               .poll_interval = poll,
+               .gather = std::chrono::seconds(4)}) {
         owners.assigned({0, 1, 2, 3});
         store.on_commit([this](const Commit& commit) {
             for (const auto& [lane, head] : commit.heads) one.wake(lane, head, hurried);
@@ -251,7 +251,7 @@ TEST_F(RelayingInTime, WhatTheRelayWasNotToldOfIsFoundByReadingTheHeads) {
 TEST_F(RelayingInTime, ALaneThatIsTakenIsPublishedSoon) {
     Owners more(store, "b");
     Relay two(store, more,
-              {.brokers = brokers(), .topic = topic, .poll_ms = std::chrono::hours(1)});
+              {.brokers = brokers(), .topic = topic, .poll_interval = std::chrono::hours(1)});
     two.start();
     std::this_thread::sleep_for(std::chrono::milliseconds(100));
     more.assigned({3});

@@ -172,8 +172,8 @@ protected:
     Consumption consumption_{sums_,
                              {{"source", own_source(source_)}},
                              {.consumer = "sums",
-                              .head_compare_ms = std::chrono::milliseconds(0),
-                              .idle_cursor_ms = std::chrono::milliseconds(0)}};
+                              .head_compare_every = std::chrono::milliseconds(0),
+                              .idle_cursor_after = std::chrono::milliseconds(0)}};
     std::vector<std::string> reacted_;
     std::vector<std::string> folded_;  // what the handler found before each event
     std::string refused_ = "no payload is refused";

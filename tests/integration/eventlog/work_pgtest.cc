@@ -66,7 +66,7 @@ protected:
     Store store{{.service = "test", .database_url = database.admin_url(), .lanes = kLanes},
                 [](const StreamName&, int, const NewEvent&, Derived&) {}};
     Owners owners{store, "replica-1"};
-    WorkRunner runner{store, owners, {.poll_ms = 5ms, .retry_delay_ms = 0ms, .threads = 1}};
+    WorkRunner runner{store, owners, {.poll_interval = 5ms, .retry_delay = 0ms, .threads = 1}};
     std::mutex mutex;
     std::condition_variable changed;
     std::vector<std::string> handed_out;

@@ -50,7 +50,7 @@ class FollowUp : public ::testing::Test {
 protected:
     // WhatsApp's window is closed after a day: a reminder that is said comes earlier.
     explicit FollowUp(milliseconds reminder_after = hours{20})
-        : config{.reminder_after_ms = reminder_after} {
+        : config{.reminder_after = reminder_after} {
         consumption.react([this](const Recorded& e, eventlog::Turn& t) { reactor.react(e, t); });
         consumption.project(project);
         consumption.assign({0, 1, 2, 3});
@@ -201,8 +201,8 @@ protected:
                                        {"payment", payment},
                                        {"followup", eventlog::own_source(store)}},
                                       {.consumer = "followup",
-                                       .head_compare_ms = milliseconds{0},
-                                       .idle_cursor_ms = milliseconds{0}}};
+                                       .head_compare_every = milliseconds{0},
+                                       .idle_cursor_after = milliseconds{0}}};
     ManualClock clock{kNoon};
     metrics::Registry metrics;
     testing::FakeTenants tenants;

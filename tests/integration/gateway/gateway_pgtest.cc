@@ -281,10 +281,10 @@ protected:
     }
     void start_dispatcher(DispatcherOptions options = {}) {
         options.replica = "r1";
-        options.poll_ms = 2ms;
-        options.attempt_start_ms_max = 500ms;
-        if (options.send_timeout_ms == 10'000ms) options.send_timeout_ms = 2'000ms;
-        options.held_retry_ms = 20ms;
+        options.poll_interval = 2ms;
+        options.attempt_start_max = 500ms;
+        if (options.send_timeout == 10'000ms) options.send_timeout = 2'000ms;
+        options.held_retry_after = 20ms;
         options.policy.backoff_base = 5ms;
         dispatcher = std::make_unique<Dispatcher>(store, owners, directory, contacts, keys,
                                                   providers, clock, metrics, options);
@@ -378,7 +378,7 @@ protected:
     eventlog::Consumption consumption{
         store,
         {{"conversation", conversation}, {"gateway", eventlog::own_source(store)}},
-        {.consumer = "gateway", .head_compare_ms = 0ms, .idle_cursor_ms = 0ms}};
+        {.consumer = "gateway", .head_compare_every = 0ms, .idle_cursor_after = 0ms}};
     WebhookDoor door{providers, store, directory, contacts, keys, ids, clock, metrics, {}};
     std::unique_ptr<Dispatcher> dispatcher;
 };
@@ -884,7 +884,7 @@ TEST_F(Gateway, RepliesOfOneChatLeaveInOrderWithTheNextOwnerToo) {
 TEST_F(Gateway, ALostAnswerIsUnknownUntilAStatusTells) {
     EXPECT_EQ(post(text_message("wamid.1", "Hi")), 200);
     DispatcherOptions options;
-    options.send_timeout_ms = 100ms;
+    options.send_timeout = 100ms;
     start_dispatcher(options);
     provider.script(0, "");
     const auto id = reply(only_customer(), "Hello");
@@ -1426,7 +1426,7 @@ TEST_F(Gateway, TheBreakerIsToldByTheReplicaThatSendsAndByNoOther) {
     post(text_message("wamid.1", "Hi"));
     DispatcherOptions options;
     options.breaker_failures = 1;
-    options.breaker_open_ms = 60'000ms;
+    options.breaker_open_for = 60'000ms;
     start_dispatcher(options);
     until([&] { return dispatcher->look("duka", kChannel).has_value(); }, "the lane is open");
     const auto well = dispatcher->look("duka", kChannel);

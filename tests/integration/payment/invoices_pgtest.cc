@@ -24,8 +24,8 @@ struct Replica {
           consumption(store,
                       {{"conversation", conversation}, {"payment", eventlog::own_source(store)}},
                       {.consumer = "payment",
-                       .head_compare_ms = std::chrono::milliseconds(0),
-                       .idle_cursor_ms = std::chrono::milliseconds(0)}) {
+                       .head_compare_every = std::chrono::milliseconds(0),
+                       .idle_cursor_after = std::chrono::milliseconds(0)}) {
         consumption.react([this](const auto& event, auto& turn) { reactor.react(event, turn); });
         consumption.project(project);
     }

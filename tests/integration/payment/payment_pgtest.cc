@@ -87,7 +87,7 @@ TEST(Purchase, IsOrderedInvoicedPushedPaidAndBooked) {
 
 TEST(Purchase, OfAnInvoiceThatNobodyPaysInTimeIsOverdueAndPaidAllTheSame) {
     auto config = quick_config();
-    config.invoice_due_ms = std::chrono::milliseconds(300);
+    config.invoice_due_after = std::chrono::milliseconds(300);
     Shop shop(config);
     const auto order_id = shop.place("amina");
     ASSERT_TRUE(
@@ -165,7 +165,7 @@ TEST(Purchase, RoundsAShillingTotalWithALineOfItsOwn) {
 
 TEST(Callback, LostIsReplacedByQueries) {
     auto config = quick_config();
-    config.poll_first_ms = 50ms;
+    config.poll_first_after = 50ms;
     Shop shop(config);
     shop.fault("stkpush", {{"callback", {{"lose", true}}}});
     const auto order_id = shop.check_out("amina");
@@ -188,7 +188,7 @@ TEST(Callback, LostIsReplacedByQueries) {
 
 TEST(Callback, OfAFailureLostIsReplacedByQueries) {
     auto config = quick_config();
-    config.poll_first_ms = 50ms;
+    config.poll_first_after = 50ms;
     Shop shop(config);
     shop.payer({{"behaviour", "cancel"}});
     shop.fault("stkpush", {{"callback", {{"lose", true}}}});
@@ -243,7 +243,7 @@ TEST(Push, WhoseAnswerIsLostIsNotMadeAgainAndTheCallbackBinds) {
 
 TEST(Push, WhoseAnswerAndCallbackAreLostStaysUnknownPastItsExpiry) {
     auto config = quick_config();
-    config.intent_expiry_ms = kExpiry;
+    config.intent_expires_after = kExpiry;
     Shop shop(config);
     shop.fault("stkpush", {{"cut", "after"}, {"callback", {{"lose", true}}}});
     const auto order_id = shop.check_out("amina");
@@ -262,8 +262,8 @@ TEST(Push, WhoseAnswerAndCallbackAreLostStaysUnknownPastItsExpiry) {
 
 TEST(Push, OfAProcessThatDiedIsUnknown) {
     auto config = quick_config();
-    config.attempt_resolve_ms = 300ms;
-    config.push_timeout_ms = 300ms;
+    config.attempt_resolve_within = 300ms;
+    config.push_timeout = 300ms;
     Shop shop(config);
     shop.runner->stop();
     const auto order_id = shop.check_out("amina");
@@ -276,7 +276,7 @@ TEST(Push, OfAProcessThatDiedIsUnknown) {
                             now, "dead-ask");
     ASSERT_TRUE(shop.store.append(*announced.command).accepted());
     shop.runner = std::make_unique<eventlog::WorkRunner>(
-        shop.store, shop.owners, eventlog::WorkOptions{.poll_ms = 5ms, .retry_delay_ms = 20ms});
+        shop.store, shop.owners, eventlog::WorkOptions{.poll_interval = 5ms, .retry_delay = 20ms});
     shop.runner->handle(work::kAsk,
                         [&](const auto& row, auto done) { shop.asker->on_ask(row, done); });
     shop.runner->handle(work::kAttempt,
@@ -347,7 +347,7 @@ std::string lost_payment(Shop& shop) {
 
 PaymentConfig impatient_config() {
     auto config = quick_config();
-    config.unclear_after_ms = 200ms;
+    config.unclear_after = 200ms;
     return config;
 }
 
@@ -514,7 +514,7 @@ TEST(Payment, FailsAndIsRetriedForTheSameOrderAndInvoice) {
 
 TEST(Payment, ExpiresAndALateSuccessIsStillPaid) {
     auto config = quick_config();
-    config.intent_expiry_ms = kExpiry;
+    config.intent_expires_after = kExpiry;
     Shop shop(config);
     shop.payer({{"behaviour", "manual"}});
     const auto order_id = shop.check_out("amina");
@@ -537,7 +537,7 @@ TEST(Payment, ExpiresAndALateSuccessIsStillPaid) {
 
 TEST(Payment, OfAnOrderThatWasPaidMeanwhileGoesToSuspense) {
     auto config = quick_config();
-    config.intent_expiry_ms = kExpiry;
+    config.intent_expires_after = kExpiry;
     Shop shop(config);
     shop.payer({{"behaviour", "manual"}});
     const auto order_id = shop.check_out("amina");
@@ -567,9 +567,9 @@ TEST(Payment, OfAnOrderThatWasPaidMeanwhileGoesToSuspense) {
 
 TEST(Payment, ThatExpiredUnansweredAndLostItsCallbackIsStillFound) {
     auto config = quick_config();
-    config.intent_expiry_ms = kExpiry;
-    config.late_poll_ms = 100ms;
-    config.late_polls_for_ms = 10min;
+    config.intent_expires_after = kExpiry;
+    config.late_poll_interval = 100ms;
+    config.late_polls_for = 10min;
     Shop shop(config);
     shop.payer({{"behaviour", "pay"}, {"delay_ms", 0}, {"balance", 100'000'000}});
     shop.fault("stkpush", {{"callback", {{"lose", true}}}});
@@ -591,9 +591,9 @@ TEST(Payment, ThatExpiredUnansweredAndLostItsCallbackIsStillFound) {
 
 TEST(Payment, ThatExpiredIsAskedAboutNoLongerThanItIsSaid) {
     auto config = quick_config();
-    config.intent_expiry_ms = 200ms;
-    config.late_poll_ms = 20ms;
-    config.late_polls_for_ms = 200ms;
+    config.intent_expires_after = 200ms;
+    config.late_poll_interval = 20ms;
+    config.late_polls_for = 200ms;
     Shop shop(config);
     shop.payer({{"behaviour", "manual"}});
     const auto order_id = shop.check_out("amina");

@@ -27,21 +27,21 @@ PaymentConfig quick_config() {
     c.http_address = "127.0.0.1";
     c.callback_bytes_max = 65'536;
     c.master_key = Secret(kMasterKey);
-    c.push_timeout_ms = 5s;
-    c.query_timeout_ms = 5s;
-    c.attempt_start_ms_max = 2s;
-    c.attempt_resolve_ms = 10s;
-    c.push_retry_ms = 10ms;
-    c.unclear_after_ms = 10min;
-    c.poll_first_ms = 30s;
-    c.poll_plan_ms = {20ms};
-    c.late_poll_ms = 15min;
-    c.late_polls_for_ms = 0ms;
-    c.query_interval_ms = 0ms;
-    c.intent_expiry_ms = 30min;
-    c.invoice_due_ms = 24h;
-    c.token_margin_ms = 1s;
-    c.push_wait_ms = 1s;
+    c.push_timeout = 5s;
+    c.query_timeout = 5s;
+    c.attempt_start_max = 2s;
+    c.attempt_resolve_within = 10s;
+    c.push_retry_after = 10ms;
+    c.unclear_after = 10min;
+    c.poll_first_after = 30s;
+    c.poll_plan = {20ms};
+    c.late_poll_interval = 15min;
+    c.late_polls_for = 0ms;
+    c.query_interval = 0ms;
+    c.intent_expires_after = 30min;
+    c.invoice_due_after = 24h;
+    c.token_margin = 1s;
+    c.push_wait = 1s;
     c.provider_calls_max = 4;
     return c;
 }
@@ -50,8 +50,9 @@ Shop::Shop(PaymentConfig given)
     : config(std::move(given)),
       store({.service = "payment", .database_url = database.service_url(), .lanes = kLanes},
             derive),
-      consumption(store, {{"conversation", conversation}, {"payment", eventlog::own_source(store)}},
-                  {.consumer = "payment", .head_compare_ms = kNoWait, .idle_cursor_ms = kNoWait}),
+      consumption(
+          store, {{"conversation", conversation}, {"payment", eventlog::own_source(store)}},
+          {.consumer = "payment", .head_compare_every = kNoWait, .idle_cursor_after = kNoWait}),
       callback_tokens(config.master_key) {
     stand_in_door.start();
     config.daraja_base_url = "http://127.0.0.1:" + std::to_string(stand_in_door.port());
@@ -62,10 +63,10 @@ Shop::Shop(PaymentConfig given)
     daraja =
         std::make_unique<mpesa::Mpesa>(client, *leases, config.master_key, clock,
                                        mpesa::MpesaOptions{.base_url = config.daraja_base_url,
-                                                           .push_timeout = config.push_timeout_ms,
-                                                           .query_timeout = config.query_timeout_ms,
-                                                           .retry_wait = config.push_retry_ms,
-                                                           .token_margin = config.token_margin_ms});
+                                                           .push_timeout = config.push_timeout,
+                                                           .query_timeout = config.query_timeout,
+                                                           .retry_wait = config.push_retry_after,
+                                                           .token_margin = config.token_margin});
     providers = std::make_unique<Providers>(std::vector<Provider*>{daraja.get(), &voucher});
     reactor = std::make_unique<Reactor>(books, tenants, *accounts, *providers, config, metrics);
     door = std::make_unique<Door>(store, callback_tokens, *providers, clock, metrics);
@@ -83,7 +84,7 @@ Shop::Shop(PaymentConfig given)
                                                  .config = config,
                                                  .replica = "r1"});
     runner = std::make_unique<eventlog::WorkRunner>(
-        store, owners, eventlog::WorkOptions{.poll_ms = 5ms, .retry_delay_ms = 20ms});
+        store, owners, eventlog::WorkOptions{.poll_interval = 5ms, .retry_delay = 20ms});
     runner->handle(work::kAsk, [this](const auto& row, auto done) { asker->on_ask(row, done); });
     runner->handle(work::kAttempt,
                    [this](const auto& row, auto done) { asker->on_attempt(row, done); });

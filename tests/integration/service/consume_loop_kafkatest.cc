@@ -25,7 +25,7 @@ using std::chrono::milliseconds;
 using std::chrono::seconds;
 
 constexpr int kLanes = 4;
-constexpr milliseconds kGatherMs{6'000};
+constexpr milliseconds kGather{6'000};
 constexpr seconds kPatience{30};
 
 std::string brokers() {
@@ -116,7 +116,7 @@ protected:
          {"prompt" + id, eventlog::own_source(prompt.store)},
          {"slow" + id, eventlog::own_source(slow.store)}},
         // Nothing here is to be found by comparing heads.
-        {.consumer = "reader" + id, .head_compare_ms = seconds(3'600)}};
+        {.consumer = "reader" + id, .head_compare_every = seconds(3'600)}};
     ConsumeLoop loop{
         {.service = "reader" + id,
          .sources = {"prompt" + id, "slow" + id},
@@ -124,7 +124,7 @@ protected:
          .lanes = kLanes,
          .brokers = brokers(),
          .gathering = {"slow" + id},
-         .gather_ms = kGatherMs},
+         .gather = kGather},
         membership,
         reader.owners,
         consumption,
@@ -149,7 +149,7 @@ TEST_F(Reading, WhatSomebodyWaitsForIsNotHeldBackByWhatGathers) {
         ASSERT_TRUE(await(prompt, 2 + round) && await(reader, 2 + round));
         // Held back, it would come at any moment of the gathering: in half of it, four times in a
         // row, once in sixteen tests.
-        EXPECT_LT(Steady::now() - written, kGatherMs / 2) << "round " << round;
+        EXPECT_LT(Steady::now() - written, kGather / 2) << "round " << round;
     }
     EXPECT_TRUE(await(slow, 1 + kRounds)) << "what gathers arrives as well";
 }

@@ -170,8 +170,8 @@ TEST_F(EventLogService, SaysWhoOwnsEachLaneAndHowFarItsConsumerIs) {
     membership.take({lane_});
     eventlog::Consumption consumption(store_, {{"test", eventlog::own_source(store_)}},
                                       {.consumer = "test",
-                                       .head_compare_ms = std::chrono::milliseconds(0),
-                                       .idle_cursor_ms = std::chrono::milliseconds(0)});
+                                       .head_compare_every = std::chrono::milliseconds(0),
+                                       .idle_cursor_after = std::chrono::milliseconds(0)});
     consumption.assign({0, 1});
     for (int i = 0; i < 3; ++i) consumption.apply({});
     grpc::ClientContext context;
@@ -232,8 +232,8 @@ TEST_F(SealedLog, EveryReaderGetsSealedPayloadsAndAConsumerOpensThem) {
     std::vector<std::string> seen;
     eventlog::Consumption consumption(store_, {{"test", source}},
                                       {.consumer = "test",
-                                       .head_compare_ms = std::chrono::milliseconds(0),
-                                       .idle_cursor_ms = std::chrono::milliseconds(0)});
+                                       .head_compare_every = std::chrono::milliseconds(0),
+                                       .idle_cursor_after = std::chrono::milliseconds(0)});
     consumption.react([&](const eventlog::Recorded& applied, eventlog::Turn&) {
         seen.push_back(applied.payload);
     });
@@ -264,8 +264,8 @@ protected:
     Parked()
         : consumption_(store_, {{"test", eventlog::own_source(store_)}},
                        {.consumer = "test",
-                        .head_compare_ms = std::chrono::milliseconds(0),
-                        .idle_cursor_ms = std::chrono::milliseconds(0)}),
+                        .head_compare_every = std::chrono::milliseconds(0),
+                        .idle_cursor_after = std::chrono::milliseconds(0)}),
           owner_({.internal_key = Secret("key")}),
           owner_service_(make_event_log_service(
               owner_, store_,

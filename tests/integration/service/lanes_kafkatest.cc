@@ -23,7 +23,7 @@ using Steady = std::chrono::steady_clock;
 using std::chrono::milliseconds;
 
 constexpr int kLanes = 4;
-constexpr milliseconds kBoundMs{10'000};  // every lane has a living owner within this time
+constexpr milliseconds kBoundMax{10'000};  // every lane has a living owner within this time
 
 std::string brokers() {
     const char* text = std::getenv("TEST_KAFKA_BROKERS");
@@ -47,7 +47,7 @@ public:
                  [](const eventlog::StreamName&, int, const eventlog::NewEvent&,
                     eventlog::Derived&) {}),
           owners_(store_, name),
-          membership_(store_, owners_, {.replica = name, .lease_ms = milliseconds(2'000)}),
+          membership_(store_, owners_, {.replica = name, .lease_time = milliseconds(2'000)}),
           relay_(store_, owners_, {.brokers = brokers(), .topic = topic_of(service)}),
           consumption_(store_, {{service, eventlog::own_source(store_)}}, {.consumer = service}),
           consume_({.service = service,
@@ -100,7 +100,7 @@ protected:
         return owned == std::vector<int>{0, 1, 2, 3};
     }
     static bool eventually(const std::function<bool()>& holds) {
-        const auto until = Steady::now() + kBoundMs;
+        const auto until = Steady::now() + kBoundMax;
         while (!holds()) {
             if (Steady::now() > until) return false;
             std::this_thread::sleep_for(milliseconds(10));
@@ -169,9 +169,9 @@ TEST(LanesCheck, NamesTheLanesThatNobodyWorksOn) {
     eventlog::Membership::Report report;
     EXPECT_EQ(lanes_check(report).state, observability::State::ok);
     report.without_owner = {0, 1, 2, 7};
-    report.without_owner_ms = milliseconds(500);  // they only move
+    report.without_owner_for = milliseconds(500);  // they only move
     EXPECT_EQ(lanes_check(report).state, observability::State::ok);
-    report.without_owner_ms = milliseconds(4'200);
+    report.without_owner_for = milliseconds(4'200);
     const auto check = lanes_check(report);
     EXPECT_EQ(check.state, observability::State::degraded);
     EXPECT_EQ(check.detail.substr(0, 42), "lanes 0-2,7 have no living owner, the firs");

@@ -36,8 +36,8 @@ http::ClientRequest with_token(http::ClientRequest request, const Secret& token)
 std::vector<FieldError> CloudApi::faults_of(const ConnectChannel& channel) const {
     std::vector<FieldError> faults;
     const auto visible = [](char c) { return c > ' ' && c < 127; };
-    if (channel.external_id.empty() || channel.external_id.size() > 64 ||
-        !std::ranges::all_of(channel.external_id, visible))
+    if (const auto& id = channel.external_id.text();
+        id.empty() || id.size() > 64 || !std::ranges::all_of(id, visible))
         faults.push_back({"external_id", "must be Meta's phone_number_id"});
     // The webhooks of an app that is not configured look forged, so its channel would stay silent.
     if (!channel.app_id.empty() &&

@@ -11,8 +11,8 @@ namespace flowstack::payment::mpesa {
 namespace {
 
 using Steady = std::chrono::steady_clock;
-constexpr std::chrono::milliseconds kLookAgainMs{50};
-constexpr std::chrono::milliseconds kLeastLifetimeMs{1000};
+constexpr std::chrono::milliseconds kLookAgainAfter{50};
+constexpr std::chrono::milliseconds kLeastLifetime{1000};
 
 // A row per short code and keys, so that new keys do not use the token of the old ones.
 std::string row_of(const Account& account) {
@@ -55,7 +55,7 @@ Tokens::Answer Tokens::get(const Account& account, std::int64_t dead_version) {
             return answer;
         }
         if (Steady::now() > deadline) return Away{"another replica is fetching the token"};
-        std::this_thread::sleep_for(kLookAgainMs);
+        std::this_thread::sleep_for(kLookAgainAfter);
     }
 }
 
@@ -77,7 +77,7 @@ Tokens::Answer Tokens::fetch(const Account& account, const std::string& name) {
     auto token = read_token(status, result.response.body);
     if (!token) return Away{"no token in the answer, HTTP " + std::to_string(status)};
     const auto lifetime =
-        std::max<std::chrono::milliseconds>(token->lifetime - options_.margin, kLeastLifetimeMs);
+        std::max<std::chrono::milliseconds>(token->lifetime - options_.margin, kLeastLifetime);
     const auto version =
         leases_.write(name, crypto::seal(key_, token->value.reveal(), name), lifetime);
     return Held{std::move(token->value), version};
