@@ -12,6 +12,7 @@ namespace flowstack::messaging {
 namespace {
 
 constexpr std::chrono::milliseconds kOffsetsEvery{1'000};
+constexpr std::chrono::milliseconds kAssignAgainAfter{1'000};
 
 using Config = std::vector<std::pair<std::string, std::string>>;
 
@@ -160,7 +161,21 @@ struct LaneConsumer::State {
     std::map<Where, std::int64_t> applied;  // next offsets that Kafka has not been told of yet
     std::chrono::steady_clock::time_point told{};
     std::function<void()> arrived;
+    // When all is to be assigned anew, after an error.
+    std::optional<std::chrono::steady_clock::time_point> assign_at;
+
+    void assign();
 };
+
+void LaneConsumer::State::assign() {
+    assign_at.reset();
+    auto* list = rd_kafka_topic_partition_list_new(static_cast<int>(next.size()));
+    for (const auto& [where, offset] : next)
+        rd_kafka_topic_partition_list_add(list, where.first.c_str(), where.second)->offset = offset;
+    const auto error = rd_kafka_assign(client->handle, next.empty() ? nullptr : list);
+    rd_kafka_topic_partition_list_destroy(list);
+    if (error != RD_KAFKA_RESP_ERR_NO_ERROR) throw BusUnavailable(rd_kafka_err2str(error));
+}
 
 LaneConsumer::LaneConsumer(Options options) : state_(std::make_unique<State>()) {
     state_->options = std::move(options);
@@ -208,19 +223,16 @@ void LaneConsumer::assign(const std::vector<int>& partitions) {
             const auto known = state_->next.find(where);
             next[where] = known == state_->next.end() ? RD_KAFKA_OFFSET_STORED : known->second;
         }
-    auto* list = rd_kafka_topic_partition_list_new(static_cast<int>(next.size()));
-    for (const auto& [where, offset] : next)
-        rd_kafka_topic_partition_list_add(list, where.first.c_str(), where.second)->offset = offset;
-    const auto error = rd_kafka_assign(state_->client->handle, next.empty() ? nullptr : list);
-    rd_kafka_topic_partition_list_destroy(list);
-    if (error != RD_KAFKA_RESP_ERR_NO_ERROR) throw BusUnavailable(rd_kafka_err2str(error));
     // Another replica notes the offsets of what is no longer read here.
     std::erase_if(state_->applied, [&](const auto& entry) { return !next.contains(entry.first); });
     state_->next = std::move(next);
+    state_->assign();
 }
 
 std::vector<Record> LaneConsumer::poll(std::size_t max, std::chrono::milliseconds wait) {
     std::vector<Record> records;
+    if (state_->assign_at && std::chrono::steady_clock::now() >= *state_->assign_at)
+        state_->assign();
     auto timeout = static_cast<int>(wait.count());
     while (records.size() < max) {
         rd_kafka_message_t* message = rd_kafka_consumer_poll(state_->client->handle, timeout);
@@ -231,6 +243,11 @@ std::vector<Record> LaneConsumer::poll(std::size_t max, std::chrono::millisecond
             state_->next[{record.topic, record.partition}] = record.offset + 1;
             state_->brokers_up = 1;
             timeout = 0;  // take what has arrived, wait for nothing more
+        } else if (!state_->assign_at) {
+            // On a fresh bus the broker may not know yet that it coordinates the group. librdkafka
+            // 2.0 then gives up on the partitions whose noted offsets it asked for, until they are
+            // assigned again.
+            state_->assign_at = std::chrono::steady_clock::now() + kAssignAgainAfter;
         }
         rd_kafka_message_destroy(message);
     }
