@@ -189,7 +189,7 @@ struct Relay::State {
         lane.saved = published;
         lane.acknowledged.clear();
         lane.begun = true;
-        lane.due = Steady::now();
+        lane.due = lane.waits() ? Steady::now() : Steady::time_point::max();
     }
 
     // Whether the lanes of this replica have changed.
