@@ -189,7 +189,7 @@ struct Relay::State {
         lane.saved = published;
         lane.acknowledged.clear();
         lane.begun = true;
-        lane.due = lane.waits() ? Steady::now() : Steady::time_point::max();
+        lane.due = Steady::now();
     }
 
     // Whether the lanes of this replica have changed.
@@ -216,7 +216,11 @@ struct Relay::State {
     // Events committed while an acknowledgement is under way are sent together when it arrives, or
     // when they fill a page: the bus and each consumer pay for every request.
     bool publish(int number, Lane& lane, bool quiet) {
-        if (!lane.waits() || in_flight() >= options.in_flight_max) return false;
+        if (!lane.waits()) {
+            lane.due = Steady::time_point::max();  // of what comes next, wake() tells
+            return false;
+        }
+        if (in_flight() >= options.in_flight_max) return false;
         const bool page_full = lane.head - lane.sent >= options.page_events;
         if (!page_full && (!quiet || Steady::now() < lane.due)) return false;
         static const std::string sql =

@@ -1,5 +1,6 @@
 #include <gtest/gtest.h>
 #include <librdkafka/rdkafka.h>
+#include <librdkafka/rdkafka_mock.h>
 #include <unistd.h>
 
 #include <atomic>
@@ -351,6 +352,51 @@ TEST_F(Reading, NobodyIsKeptFromReadingByAnotherOfTheSameName) {
     second.assign({0, 1});
     EXPECT_EQ(read(first, 40).size(), 40U);
     EXPECT_EQ(read(second, 40).size(), 40U);
+}
+
+// A bus of its own that can be told to fail: librdkafka's mock cluster, in this process.
+class FailingBus {
+public:
+    FailingBus() {
+        char error[512];
+        handle_ = rd_kafka_new(RD_KAFKA_PRODUCER, rd_kafka_conf_new(), error, sizeof error);
+        cluster_ = rd_kafka_mock_cluster_new(handle_, 1);
+        rd_kafka_mock_topic_create(cluster_, "events", 1, 1);
+    }
+    ~FailingBus() {
+        rd_kafka_mock_cluster_destroy(cluster_);
+        rd_kafka_destroy(handle_);
+    }
+    FailingBus(const FailingBus&) = delete;
+    std::string address() const { return rd_kafka_mock_cluster_bootstraps(cluster_); }
+    // As a broker does that was asked before it knew that it coordinates the group.
+    void refuse_to_say_what_was_noted() {
+        constexpr std::int16_t kOffsetFetch = 9;
+        rd_kafka_mock_push_request_errors(cluster_, kOffsetFetch, 1,
+                                          RD_KAFKA_RESP_ERR_NOT_COORDINATOR);
+    }
+
+private:
+    rd_kafka_t* handle_ = nullptr;
+    rd_kafka_mock_cluster_t* cluster_ = nullptr;
+};
+
+TEST(LaneConsumer, ReadsAlthoughTheBrokerDidNotKnowYetThatItCoordinatesTheGroup) {
+    FailingBus bus;
+    messaging::Producer producer(bus.address());
+    ASSERT_TRUE(producer.produce("events", 0, "key", "value", {}, 1));
+    const auto until = Steady::now() + kPatience;
+    while (producer.poll(std::chrono::milliseconds(100)).empty()) ASSERT_LT(Steady::now(), until);
+
+    bus.refuse_to_say_what_was_noted();
+    messaging::LaneConsumer consumer(
+        {.brokers = bus.address(), .group = "group", .topics = {"events"}});
+    consumer.assign({0});
+    std::vector<messaging::Record> records;
+    while (records.empty() && Steady::now() < until)
+        records = consumer.poll(10, std::chrono::milliseconds(100));
+    ASSERT_EQ(records.size(), 1U);
+    EXPECT_EQ(records[0].value, "value");
 }
 
 }  // namespace
