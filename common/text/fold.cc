@@ -175,8 +175,8 @@ std::string cleaned(std::string_view text, bool keep_lines) {
         seen = seen || !is_dropped(c);
         if (!result.isEmpty()) {
             if (breaks > 0)
-                result.append(icu::UnicodeString(std::min(breaks, 2), UChar32{'\n'},
-                                                 std::min(breaks, 2)));
+                result.append(
+                    icu::UnicodeString(std::min(breaks, 2), UChar32{'\n'}, std::min(breaks, 2)));
             else if (blank)
                 result.append(UChar32{' '});
         }

@@ -75,8 +75,7 @@ std::size_t columns(std::string_view text) {
 
 std::string in_columns(std::string_view text, std::size_t columns_wanted) {
     const auto width = columns(text);
-    if (width <= columns_wanted)
-        return std::string(text).append(columns_wanted - width, ' ');
+    if (width <= columns_wanted) return std::string(text).append(columns_wanted - width, ' ');
     if (columns_wanted == 0) return {};
     std::string result;
     std::size_t used = 0;

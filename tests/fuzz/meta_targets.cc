@@ -23,17 +23,17 @@ FLOWSTACK_FUZZ_TARGET(meta_webhook) {
         FLOWSTACK_EXPECT(element.provider_time >= Time{});
         // Events are protobuf: text that is not UTF-8 could be written and never read again.
         for (const auto* text :
-             {&element.path, &element.channel_external_id,
-              &element.provider_message_id, &element.bsuid, &element.profile_name,
-              &element.provider_type, &element.subject_provider_message_id, &element.group_id,
-              &element.text, &element.tap_id, &element.context_provider_message_id, &element.value,
+             {&element.path, &element.channel_external_id, &element.provider_message_id,
+              &element.bsuid, &element.profile_name, &element.provider_type,
+              &element.subject_provider_message_id, &element.group_id, &element.text,
+              &element.tap_id, &element.context_provider_message_id, &element.value,
               &element.callback_data, &element.error.code, &element.error.title,
               &element.error.details})
             FLOWSTACK_EXPECT(http::valid_utf8(*text));
         FLOWSTACK_EXPECT(http::valid_utf8(element.json));
         // What names streams and claims: PostgreSQL's texts hold no zero byte.
-        for (const auto* name : {&element.channel_external_id,
-                                 &element.provider_message_id, &element.bsuid})
+        for (const auto* name :
+             {&element.channel_external_id, &element.provider_message_id, &element.bsuid})
             FLOWSTACK_EXPECT(name->find('\0') == std::string::npos);
     }
 }

@@ -71,8 +71,8 @@ inline std::string decorated(std::string_view plain) {
 
 // Words of ASCII letters, digits, dashes and apostrophes with single blanks between them.
 inline rc::Gen<std::string> words() {
-    const auto sign = rc::gen::elementOf(
-        std::string("abcdefghijklmnopqrstuvwxyz0123456789-'     "));
+    const auto sign =
+        rc::gen::elementOf(std::string("abcdefghijklmnopqrstuvwxyz0123456789-'     "));
     return rc::gen::map(rc::gen::container<std::string>(sign), [](const std::string& signs) {
         std::string result;
         for (const char c : signs)

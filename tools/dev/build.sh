@@ -1,4 +1,6 @@
 # shellcheck shell=bash
+# RUN_DIR is changed in a subshell on purpose: what is compiled behind the tests logs elsewhere.
+# shellcheck disable=SC2030,SC2031
 # Compiling and testing: the one everyday build.
 
 BUILD_DIR=$ROOT/build/everyday
@@ -80,7 +82,7 @@ BUILD_BEHIND='' # the process that compiles the rest while end-to-end suites run
 # programs is compiled behind them, at the lowest priority.
 # The last line is `N passed, N failed`, counted in test cases, not in executables.
 run_tests() {
-    local label='' build=yes whole=no ctest_args=() results status=0 counted=() sanitized=no began
+    local label='' build=yes whole=no ctest_args=() results status=0 counted=() began
     while (($# > 0)); do
         case $1 in
             --label) [[ -n ${2:-} ]] || usage_error "test --label wants a label"
@@ -126,7 +128,6 @@ run_tests() {
         ((began += SECONDS - waited)) # compiling is no time of the suites
         run_ctest unit "$(nproc)" -L '^unit$' || status=1
         if [[ -f $ROOT/build/asan-ubsan/CTestTestfile.cmake ]]; then
-            sanitized=yes
             run_sanitized_common "$results/sanitized" || status=1
             counted+=("$results/sanitized")
         else
@@ -202,6 +203,7 @@ start_test_servers() {
     PGPASSWORD=$POSTGRES_PASSWORD
     # This cluster is thrown away: tests leave their hundreds of databases in it, and nobody vacuums them.
     TEST_DATABASE_DISPOSABLE=yes
+    # shellcheck disable=SC2015
     run_sql postgres "alter system set autovacuum_naptime = '1h'" &&
         run_sql postgres 'select pg_reload_conf()' >/dev/null ||
         fail postgres "cannot set autovacuum_naptime" "$RUN_DIR/log/postgres.log"

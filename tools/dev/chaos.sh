@@ -50,6 +50,7 @@ run_chaos() {
     wipe_chaos
     make_chaos_disk
     chaos_settings >"$RUN_DIR/settings.in"
+    # shellcheck disable=SC2034 # stack_up reads it
     SUPERVISE=no
     stack_up --no-build --no-seed --replicas "$replicas" --env "$RUN_DIR/settings.in"
     "$BIN_DIR/flowstack-chaos" run --script "$ROOT/flowstack" --run-dir "$RUN_DIR" \

@@ -18,7 +18,8 @@ struct Tenant {
     std::map<std::string, std::string> ids;
 };
 
-// `$victim.order`, `$attacker`, `$victim` become ids, `$tomorrow` this time of tomorrow. Throws std::out_of_range for an unknown kind.
+// `$victim.order`, `$attacker`, `$victim` become ids, `$tomorrow` this time of tomorrow. Throws
+// std::out_of_range for an unknown kind.
 std::string fill(std::string text, const Tenant& attacker, const Tenant& victim);
 
 // Something of the tenant that an answer shows although the question did not name it; empty if

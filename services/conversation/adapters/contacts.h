@@ -9,7 +9,8 @@ namespace grpc {
 class Channel;
 }
 
-// Gateway's contacts. Gateway mints customer ids, and only gateway knows when a service window closes.
+// Gateway's contacts. Gateway mints customer ids, and only gateway knows when a service window
+// closes.
 namespace flowstack::conversation {
 
 struct KnownContact {

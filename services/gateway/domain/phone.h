@@ -9,12 +9,14 @@ namespace flowstack::gateway {
 // "254712345678" or "+254712345678" → "+254712345678"; empty for anything else.
 std::string phone_from_digits(std::string_view text);
 
-// Some countries have two spellings of one mobile number, and providers, address books and shops mix
-// them. All spellings of a number give the same text here; every other text comes back as it is.
+// Some countries have two spellings of one mobile number, and providers, address books and shops
+// mix them. All spellings of a number give the same text here; every other text comes back as it
+// is.
 //
-//   Mexico     +52 1 55 1234 5678   →  +52 55 1234 5678      the 1 of mobile phones, gone since 2019
-//   Brazil     +55 11 8765 4321     →  +55 11 9 8765 4321    the ninth digit of mobile phones
-//   Argentina  +54 11 2345 6789     →  +54 9 11 2345 6789    the 9 of mobile phones dialled from abroad
+//   Mexico     +52 1 55 1234 5678   →  +52 55 1234 5678      the 1 of mobile phones, gone since
+//   2019 Brazil     +55 11 8765 4321     →  +55 11 9 8765 4321    the ninth digit of mobile phones
+//   Argentina  +54 11 2345 6789     →  +54 9 11 2345 6789    the 9 of mobile phones dialled from
+//   abroad
 //
 // It names a person; what is written to is the spelling that the provider gave.
 std::string one_spelling(std::string_view phone);

@@ -30,8 +30,8 @@ TEST(Settings, SayWhichPacksLanguagesAndProvidersThereAre) {
     EXPECT_EQ(as_delivered.packs, std::vector<std::string>{"ECOMMERCE"});
     EXPECT_EQ(as_delivered.languages, (std::vector<std::string>{"en", "sw"}));
     EXPECT_EQ(as_delivered.payment_providers, (std::vector<PaymentProvider>{{"mpesa", {"KES"}}}));
-    const auto other = installation_of({"PACKS=ECOMMERCE,BOOKING",
-                                        "PAYMENT_PROVIDERS=mpesa:KES, cards:KES/USD, cash"});
+    const auto other = installation_of(
+        {"PACKS=ECOMMERCE,BOOKING", "PAYMENT_PROVIDERS=mpesa:KES, cards:KES/USD, cash"});
     EXPECT_EQ(other.packs, (std::vector<std::string>{"ECOMMERCE", "BOOKING"}));
     EXPECT_EQ(other.payment_providers,
               (std::vector<PaymentProvider>{

@@ -82,7 +82,8 @@ TEST(MpesaPush, NormalisesKenyanMobileNumbers) {
         EXPECT_FALSE(msisdn(text)) << text;
 }
 
-// Field trials P09, P21 and P34: what keyboards and copied contacts add, and numbers that look Kenyan.
+// Field trials P09, P21 and P34: what keyboards and copied contacts add, and numbers that look
+// Kenyan.
 TEST(MpesaPush, UnderstandsNumbersAsPeopleTypeAndCopyThem) {
     for (const auto* text :
          {"\u202a0712 000 111\u202c", "0712\u00a0000\u00a0111", "0712\u2011000\u2011111",
@@ -501,11 +502,10 @@ TEST(CallbackToken, ComesBackAsItWasMade) {
 
 TEST(CallbackToken, IsRefusedWhenAnythingOfItIsChanged) {
     const CallbackTokens tokens(Secret("k"));
-    const auto token =
-        tokens.make({.tenant = "demo",
-                     .lane = 3,
-                     .intent = *Uuid::parse("018f5a2c-7b3e-7c41-9a55-0123456789ab"),
-                     .provider = "mpesa"});
+    const auto token = tokens.make({.tenant = "demo",
+                                    .lane = 3,
+                                    .intent = *Uuid::parse("018f5a2c-7b3e-7c41-9a55-0123456789ab"),
+                                    .provider = "mpesa"});
     for (std::size_t i = 0; i < token.size(); ++i) {
         auto changed = token;
         changed[i] = changed[i] == '0' ? '1' : '0';

@@ -15,7 +15,9 @@ TEST(Utf8, IsWellFormedOrNot) {
 }
 
 TEST(Utf8, IsRepairedWithReplacementCharacters) {
-    EXPECT_EQ(repaired("a\xff" "b"), "a\ufffdb");
+    EXPECT_EQ(repaired("a\xff"
+                       "b"),
+              "a\ufffdb");
     EXPECT_EQ(repaired("cut \xf0\x9f\x91"), "cut \ufffd");
     EXPECT_EQ(repaired("\xed\xa0\x80!"), "\ufffd\ufffd\ufffd!");
     EXPECT_EQ(repaired("Karibu 👋"), "Karibu 👋");

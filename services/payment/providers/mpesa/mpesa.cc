@@ -103,9 +103,7 @@ std::optional<std::string> Mpesa::usable_phone(std::string_view phone) const {
     return "+" + *digits;
 }
 
-std::string Mpesa::usable_phones() const {
-    return "a Kenyan mobile number, e.g. +254712345678";
-}
+std::string Mpesa::usable_phones() const { return "a Kenyan mobile number, e.g. +254712345678"; }
 
 std::optional<std::string> Mpesa::read_receipt(std::string_view text) const {
     return receipt_of(text);
@@ -169,18 +167,17 @@ AskAnswer Mpesa::ask(const payment::Account& account, const Plan& plan,
                                       .description = plan.description},
                                      not_after);
     return std::visit(
-        Overloaded{[](const Accepted& yes) -> AskAnswer {
-                       return payment::Accepted{ref_of(yes.checkout_id, yes.merchant_request_id)};
-                   },
-                   [&](const Refused& no) -> AskAnswer {
-                       return payment::Refused{no.code, no.message, no.reason, no.wait};
-                   },
-                   [&](const TokenRefused& no) -> AskAnswer {
-                       return payment::Refused{no.code, "", failure::kBusy, retry_wait_};
-                   },
-                   [](const Unclear& unclear) -> AskAnswer {
-                       return payment::Unclear{unclear.why};
-                   }},
+        Overloaded{
+            [](const Accepted& yes) -> AskAnswer {
+                return payment::Accepted{ref_of(yes.checkout_id, yes.merchant_request_id)};
+            },
+            [&](const Refused& no) -> AskAnswer {
+                return payment::Refused{no.code, no.message, no.reason, no.wait};
+            },
+            [&](const TokenRefused& no) -> AskAnswer {
+                return payment::Refused{no.code, "", failure::kBusy, retry_wait_};
+            },
+            [](const Unclear& unclear) -> AskAnswer { return payment::Unclear{unclear.why}; }},
         answer);
 }
 

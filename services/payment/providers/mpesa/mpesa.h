@@ -14,7 +14,7 @@ struct MpesaOptions {
     std::string base_url;
     std::chrono::milliseconds push_timeout{20'000};
     std::chrono::milliseconds query_timeout{10'000};
-    std::chrono::milliseconds retry_wait{2'000};    // after a push that was not sent
+    std::chrono::milliseconds retry_wait{2'000};     // after a push that was not sent
     std::chrono::milliseconds token_margin{60'000};  // tokens are renewed so long before their end
 };
 

@@ -12,8 +12,8 @@
 
 // Daraja's wire formats: what is sent, and what answers mean. Pure; daraja.h does the calls.
 //
-// Sources: Safaricom's Daraja 3.0 pages (Authorization, MpesaExpressSimulate, MpesaExpressQuery) and
-// what integrators have observed. Where the two differ, both are accepted.
+// Sources: Safaricom's Daraja 3.0 pages (Authorization, MpesaExpressSimulate, MpesaExpressQuery)
+// and what integrators have observed. Where the two differ, both are accepted.
 namespace flowstack::payment::mpesa {
 
 // A tenant's pay bill or till.
@@ -60,13 +60,13 @@ std::string nairobi_timestamp(Time at);
 std::string password(std::string_view short_code, const Secret& passkey,
                      std::string_view timestamp);
 
-// 07…, 01…, +254…, 254…, 00254…, +254 (0)7… → "2547XXXXXXXX" or "2541XXXXXXXX". Blanks, dashes, dots,
-// brackets and what keyboards and copied contacts add are ignored. Nothing for any other number:
-// only Kenyan mobile numbers can be asked.
+// 07…, 01…, +254…, 254…, 00254…, +254 (0)7… → "2547XXXXXXXX" or "2541XXXXXXXX". Blanks, dashes,
+// dots, brackets and what keyboards and copied contacts add are ignored. Nothing for any other
+// number: only Kenyan mobile numbers can be asked.
 std::optional<std::string> msisdn(std::string_view phone);
 
-// A receipt as a person types it: " nlj7rt61sv " → "NLJ7RT61SV". Nothing unless it has 6 to 32 letters
-// and digits.
+// A receipt as a person types it: " nlj7rt61sv " → "NLJ7RT61SV". Nothing unless it has 6 to 32
+// letters and digits.
 std::optional<std::string> receipt_of(std::string_view text);
 
 // A word that Daraja does not allow in a callback URL, or nothing. Case does not matter.
