@@ -1,5 +1,8 @@
 #include <gtest/gtest.h>
 
+#include <chrono>
+#include <vector>
+
 #include "common/eventlog/store.h"
 #include "tests/support/test_database.h"
 
@@ -80,9 +83,14 @@ TEST_F(NegativeControl, OrderByTransactionIdReordersAStream) {
     first.run("begin; select pg_current_xact_id()");
     second.run("insert into naive (version) values (1)");
     first.run("insert into naive (version) values (2); commit");
-    EXPECT_EQ(read("select version from naive where xid < pg_snapshot_xmin(pg_current_snapshot()) "
-                   "order by xid, seq"),
-              (std::vector<std::int64_t>{2, 1}));
+    // Transactions of the server's other databases hold the horizon back as well.
+    std::vector<std::int64_t> seen;
+    const auto until = std::chrono::steady_clock::now() + std::chrono::seconds(30);
+    while (seen.size() < 2 && std::chrono::steady_clock::now() < until)
+        seen = read(
+            "select version from naive where xid < pg_snapshot_xmin(pg_current_snapshot()) "
+            "order by xid, seq");
+    EXPECT_EQ(seen, (std::vector<std::int64_t>{2, 1}));
 }
 
 TEST_F(NegativeControl, I2_UnderTheSameScheduleOurPositionsFollowTheVersions) {

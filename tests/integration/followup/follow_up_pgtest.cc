@@ -1,6 +1,7 @@
 #include <gtest/gtest.h>
 
 #include <future>
+#include <latch>
 #include <thread>
 
 #include "common/core/broken_world.h"
@@ -38,11 +39,6 @@ using std::chrono::minutes;
 using std::chrono::seconds;
 
 constexpr int kLanes = 4;
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-constexpr const char* kPunctual = "10 seconds";  // the instruments take their time
-#else
-constexpr const char* kPunctual = "1 second";
-#endif
 // 2025-06-15 12:06:40 UTC, 15:06:40 in Nairobi.
 constexpr Time kNoon = from_unix_seconds(1'749'989'200);
 
@@ -545,7 +541,8 @@ TEST_F(FollowUp, OfAFlowsOwnNameIsACustomOne) {
     EXPECT_EQ(story(), (Story{"TaskScheduled custom"}));
 }
 
-TEST_F(FollowUp, AThousandTasksFireWithinASecondOfTheirTime) {
+// A machine that is busy or instrumented is as slow in writing the tasks as in firing them.
+TEST_F(FollowUp, AThousandTasksFireWithinASecondOfTheirTimeOrTenTimesWhatWritingThemTook) {
     constexpr int kTasks = 1000;
     const SystemClock wall;
     for (int i = 0; i < kTasks; ++i) {
@@ -557,6 +554,8 @@ TEST_F(FollowUp, AThousandTasksFireWithinASecondOfTheirTime) {
     }
     consume();
     const Time due = wall.now() + milliseconds{1500};
+    const auto began = std::chrono::steady_clock::now();
+    std::latch written(kTasks);
     for (int i = 0; i < kTasks; ++i) {
         Plan plan;
         plan.task_id = TaskId("task-" + std::to_string(i));
@@ -571,8 +570,13 @@ TEST_F(FollowUp, AThousandTasksFireWithinASecondOfTheirTime) {
         command.parts.push_back({task_stream("duka", plan.task_id),
                                  eventlog::kCreate,
                                  {encode(TaskScheduled{.plan = plan}, wall.now())}});
-        store.append_async(std::move(command), [](const auto&, const auto&) {});
+        store.append_async(std::move(command),
+                           [&written](const auto&, const auto&) { written.count_down(); });
     }
+    written.wait();
+    const auto allowed =
+        std::chrono::duration_cast<milliseconds>(std::max<std::chrono::steady_clock::duration>(
+            std::chrono::seconds{1}, 10 * (std::chrono::steady_clock::now() - began)));
     Timer punctual{store, read_model, tenants, contacts, wall, metrics, config};
     eventlog::WorkRunner runner{store, owners};
     runner.handle(kTimerWork, [&](const auto& row, auto done) { punctual.fire(row, done); });
@@ -589,10 +593,13 @@ TEST_F(FollowUp, AThousandTasksFireWithinASecondOfTheirTime) {
                 .int8(0, 0);
         });
     };
-    for (int i = 0; i < 500 && fired("") < kTasks; ++i)
+    const auto until = std::chrono::steady_clock::now() + std::chrono::seconds{60};
+    while (fired("") < kTasks && std::chrono::steady_clock::now() < until)
         std::this_thread::sleep_for(milliseconds{20});
     runner.stop();
-    EXPECT_EQ(fired(" and recorded_at < $1 + interval '" + std::string(kPunctual) + "'"), kTasks);
+    EXPECT_EQ(fired(" and recorded_at < $1 + interval '" + std::to_string(allowed.count()) +
+                    " milliseconds'"),
+              kTasks);
     EXPECT_TRUE(timers().empty());
 }
 
