@@ -164,14 +164,20 @@ struct LaneConsumer::State {
     // When all is to be assigned anew, after an error.
     std::optional<std::chrono::steady_clock::time_point> assign_at;
 
+    // The caller destroys it.
+    static rd_kafka_topic_partition_list_t* list_of(const std::map<Where, std::int64_t>& offsets) {
+        auto* list = rd_kafka_topic_partition_list_new(static_cast<int>(offsets.size()));
+        for (const auto& [where, offset] : offsets)
+            rd_kafka_topic_partition_list_add(list, where.first.c_str(), where.second)->offset =
+                offset;
+        return list;
+    }
     void assign();
 };
 
 void LaneConsumer::State::assign() {
     assign_at.reset();
-    auto* list = rd_kafka_topic_partition_list_new(static_cast<int>(next.size()));
-    for (const auto& [where, offset] : next)
-        rd_kafka_topic_partition_list_add(list, where.first.c_str(), where.second)->offset = offset;
+    auto* list = list_of(next);
     const auto error = rd_kafka_assign(client->handle, next.empty() ? nullptr : list);
     rd_kafka_topic_partition_list_destroy(list);
     if (error != RD_KAFKA_RESP_ERR_NO_ERROR) throw BusUnavailable(rd_kafka_err2str(error));
@@ -272,9 +278,7 @@ void LaneConsumer::commit_async(const std::vector<Place>& applied) {
     if (state_->applied.empty() || now - state_->told < kOffsetsEvery) return;
     state_->told = now;
     const auto next = std::exchange(state_->applied, {});
-    auto* list = rd_kafka_topic_partition_list_new(static_cast<int>(next.size()));
-    for (const auto& [where, offset] : next)
-        rd_kafka_topic_partition_list_add(list, where.first.c_str(), where.second)->offset = offset;
+    auto* list = State::list_of(next);
     rd_kafka_commit(state_->client->handle, list, 1);
     rd_kafka_topic_partition_list_destroy(list);
 }

@@ -148,6 +148,13 @@ struct Dispatcher::State final : AttemptListener {
         return *channel;
     }
 
+    // Takes over what the channel's settings say now.
+    void refresh(SendingChannel& channel) {
+        if (const auto entry =
+                directory.channel(channel.entry->tenant, channel.entry->channel.channel_id))
+            channel_of(entry);
+    }
+
     // The channel of an attempt, which has been made before; its settings may be older.
     SendingChannel& channel_of(const Attempt& attempt) {
         return *channels.at(attempt.tenant + "/" + attempt.channel->channel.channel_id);
@@ -185,10 +192,7 @@ struct Dispatcher::State final : AttemptListener {
             next_search = Steady::now() + options.poll_interval;
         }
         for (auto* channel : active) {
-            const auto entry =
-                directory.channel(channel->entry->tenant, channel->entry->channel.channel_id);
-            if (!entry) continue;
-            channel_of(entry);  // what its settings say now
+            refresh(*channel);
             for (int priority = 0; priority < kPriorities; ++priority)
                 due.emplace(channel, priority);
         }
@@ -242,9 +246,7 @@ struct Dispatcher::State final : AttemptListener {
             queue.forget_waiting();
             return;
         }
-        if (const auto entry =
-                directory.channel(channel.entry->tenant, channel.entry->channel.channel_id))
-            channel_of(entry);
+        refresh(channel);
         queue.set_suspended(stands_still(channel));
         for (auto& row : queue.begin(instant(Steady::now()))) {
             auto attempt = std::make_shared<Attempt>();
