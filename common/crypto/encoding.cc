@@ -4,6 +4,8 @@
 #include <array>
 #include <cstdint>
 
+#include "common/core/hex.h"
+
 namespace flowstack::crypto {
 namespace {
 
@@ -62,13 +64,6 @@ std::optional<std::string> decode64(std::string_view text,
     // The bits left over must be zero, else two texts would mean the same bytes.
     if ((group & ((1u << bits) - 1)) != 0) return std::nullopt;
     return bytes;
-}
-
-int hex_value(char c) {
-    if (c >= '0' && c <= '9') return c - '0';
-    if (c >= 'a' && c <= 'f') return c - 'a' + 10;
-    if (c >= 'A' && c <= 'F') return c - 'A' + 10;
-    return -1;
 }
 
 }  // namespace

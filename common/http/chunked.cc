@@ -2,17 +2,12 @@
 
 #include <algorithm>
 
+#include "common/core/hex.h"
+
 namespace flowstack::http {
 namespace {
 
 constexpr int kSizeDigitsMax = 16;
-
-int hex_value(char c) {
-    if (c >= '0' && c <= '9') return c - '0';
-    if (c >= 'a' && c <= 'f') return c - 'a' + 10;
-    if (c >= 'A' && c <= 'F') return c - 'A' + 10;
-    return -1;
-}
 
 bool control(char c) { return (static_cast<unsigned char>(c) < 0x20 && c != '\t') || c == 0x7f; }
 

@@ -30,9 +30,9 @@ public:
             const auto& actor = caller != nullptr ? caller->actor : actor_;
             if (!actor.empty() && !metadata->contains(header)) metadata->insert({header, actor});
             if (!timeout_.empty()) metadata->insert({"grpc-timeout", timeout_});
-            if (const auto& current = trace::current(); current.valid())
+            if (const auto& traced = trace::current(); traced.valid())
                 metadata->insert(
-                    {std::string(trace::kHeader), trace::child_of(current).traceparent()});
+                    {std::string(trace::kHeader), trace::child_of(traced).traceparent()});
         }
         methods->Proceed();
     }

@@ -13,7 +13,7 @@ using Steady = std::chrono::steady_clock;
 using std::chrono::milliseconds;
 
 constexpr milliseconds kBusTimeout{3000};
-constexpr milliseconds kRetryDelay{500};
+constexpr milliseconds kConsumeRetryDelay{500};
 constexpr milliseconds kTopicsCheckEvery{3000};
 constexpr std::size_t kPollRecordsMax = 500;
 // Of what nobody waits for the broker sends so much at once, or what there is after gather.
@@ -93,10 +93,10 @@ void ConsumeLoop::run() {
             log::warn("the bus is away; events are fetched from their services meanwhile",
                       {{"error", error.what()}});
             consumption_.apply({});
-            loop_.sleep(kRetryDelay);
+            loop_.sleep(kConsumeRetryDelay);
         } catch (const std::exception& error) {
             log::error("consuming failed and is tried again", {{"error", error.what()}});
-            loop_.sleep(kRetryDelay);
+            loop_.sleep(kConsumeRetryDelay);
         }
     }
     for (auto& reader : readers_) reader.consumer.reset();

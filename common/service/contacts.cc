@@ -10,8 +10,7 @@
 namespace flowstack::service {
 namespace {
 
-namespace v1 = gateway::v1;
-constexpr std::chrono::milliseconds kCallTimeout{3000};
+constexpr std::chrono::milliseconds kContactsTimeout{3000};
 
 // Whether gateway answered. It finds nobody for a text that is no id or no phone number.
 bool answered(const grpc::Status& status) {
@@ -29,28 +28,28 @@ bool answered(const grpc::Status& status) {
 GatewayContacts::GatewayContacts(std::shared_ptr<grpc::Channel> gateway)
     : gateway_(std::move(gateway)) {}
 
-std::optional<v1::Contact> GatewayContacts::find(const std::string& tenant,
-                                                 const std::string& customer_id) {
+std::optional<gateway::v1::Contact> GatewayContacts::find(const std::string& tenant,
+                                                          const std::string& customer_id) {
     grpc::ClientContext context;
-    rpc::set_timeout(context, kCallTimeout);
-    v1::GetContactRequest request;
+    rpc::set_timeout(context, kContactsTimeout);
+    gateway::v1::GetContactRequest request;
     request.set_name(rpc::resource_name(tenant, "contacts", customer_id));
-    v1::Contact contact;
-    const auto stub = v1::ContactService::NewStub(gateway_);
+    gateway::v1::Contact contact;
+    const auto stub = gateway::v1::ContactService::NewStub(gateway_);
     if (!answered(stub->GetContact(&context, request, &contact))) return {};
     return contact;
 }
 
-std::optional<v1::Contact> GatewayContacts::with_phone(const std::string& tenant,
-                                                       const std::string& phone) {
+std::optional<gateway::v1::Contact> GatewayContacts::with_phone(const std::string& tenant,
+                                                                const std::string& phone) {
     grpc::ClientContext context;
-    rpc::set_timeout(context, kCallTimeout);
-    v1::ListContactsRequest request;
+    rpc::set_timeout(context, kContactsTimeout);
+    gateway::v1::ListContactsRequest request;
     request.set_parent(rpc::tenant_name(tenant));
     request.set_phone(phone);
     request.set_page_size(1);
-    v1::ListContactsResponse found;
-    const auto stub = v1::ContactService::NewStub(gateway_);
+    gateway::v1::ListContactsResponse found;
+    const auto stub = gateway::v1::ContactService::NewStub(gateway_);
     if (!answered(stub->ListContacts(&context, request, &found)) || found.contacts_size() == 0)
         return {};
     return found.contacts(0);

@@ -16,7 +16,6 @@
 namespace flowstack::service {
 namespace {
 
-namespace v1 = common::v1;
 using eventlog::Recorded;
 
 // Readers compare and verify what is stored.
@@ -29,7 +28,7 @@ constexpr int kSubscribePageEventsMax = 200;
 constexpr int kParkedPageMax = 500;
 
 // An envelope with its payload of any size. (The bus leaves large payloads out.)
-void write(const Recorded& event, v1::RecordedEvent& proto) {
+void write(const Recorded& event, common::v1::RecordedEvent& proto) {
     if (!proto.ParseFromString(eventlog::to_bus(event)))
         throw std::logic_error("event log: own envelope");
     if (proto.payload_omitted()) {
@@ -38,13 +37,14 @@ void write(const Recorded& event, v1::RecordedEvent& proto) {
     }
 }
 
-class EventLogService final : public v1::EventLog::CallbackService {
+class EventLogService final : public common::v1::EventLog::CallbackService {
 public:
     EventLogService(rpc::Server& door, eventlog::Store& store, ThisReplica replica)
         : door_(door), store_(store), replica_(std::move(replica)) {}
 
-    grpc::ServerUnaryReactor* Heads(grpc::CallbackServerContext* context, const v1::HeadsRequest*,
-                                    v1::HeadsResponse* response) override {
+    grpc::ServerUnaryReactor* Heads(grpc::CallbackServerContext* context,
+                                    const common::v1::HeadsRequest*,
+                                    common::v1::HeadsResponse* response) override {
         return door_.unary(context, [this, response](rpc::Call&) {
             response->set_service(store_.options().service);
             int lane = 0;
@@ -58,8 +58,8 @@ public:
     }
 
     grpc::ServerUnaryReactor* Read(grpc::CallbackServerContext* context,
-                                   const v1::ReadRequest* request,
-                                   v1::ReadResponse* response) override {
+                                   const common::v1::ReadRequest* request,
+                                   common::v1::ReadResponse* response) override {
         return door_.unary(context, [this, request, response](rpc::Call&) {
             check_lane(request->lane());
             if (request->from_position() < 1)
@@ -86,15 +86,16 @@ public:
         });
     }
 
-    grpc::ServerWriteReactor<v1::RecordedEvent>* Subscribe(
-        grpc::CallbackServerContext* context, const v1::SubscribeRequest* request) override {
+    grpc::ServerWriteReactor<common::v1::RecordedEvent>* Subscribe(
+        grpc::CallbackServerContext* context,
+        const common::v1::SubscribeRequest* request) override {
         // Copied, because gRPC may free the request before the stream ends.
-        return rpc::stream<v1::RecordedEvent>(
+        return rpc::stream<common::v1::RecordedEvent>(
             door_, context,
             [this, lane = request->lane(), position = request->from_position()](auto& out) mutable {
                 check_lane(lane);
                 if (position < 1) throw rpc::invalid_field("from_position", "must be 1 or more");
-                v1::RecordedEvent item;
+                common::v1::RecordedEvent item;
                 while (out.open()) {
                     const auto events =
                         store_.read_lane(lane, position, 0, kSubscribePageEventsMax, kAsStored);
@@ -110,8 +111,8 @@ public:
     }
 
     grpc::ServerUnaryReactor* ReadStream(grpc::CallbackServerContext* context,
-                                         const v1::ReadStreamRequest* request,
-                                         v1::ReadResponse* response) override {
+                                         const common::v1::ReadStreamRequest* request,
+                                         common::v1::ReadResponse* response) override {
         return door_.unary(context, [this, request, response](rpc::Call&) {
             const auto events =
                 store_.read_stream({request->tenant(), request->category(), request->key()},
@@ -121,8 +122,8 @@ public:
     }
 
     grpc::ServerUnaryReactor* Verify(grpc::CallbackServerContext* context,
-                                     const v1::VerifyRequest* request,
-                                     v1::VerifyResponse* response) override {
+                                     const common::v1::VerifyRequest* request,
+                                     common::v1::VerifyResponse* response) override {
         return door_.unary(context, [this, request, response](rpc::Call& call) {
             check_lane(request->lane());
             eventlog::LaneCheck what{.lane = request->lane(),
@@ -147,8 +148,8 @@ public:
     }
 
     grpc::ServerUnaryReactor* VerifyDerived(grpc::CallbackServerContext* context,
-                                            const v1::VerifyDerivedRequest*,
-                                            v1::VerifyDerivedResponse* response) override {
+                                            const common::v1::VerifyDerivedRequest*,
+                                            common::v1::VerifyDerivedResponse* response) override {
         return door_.unary(context, [this, response](rpc::Call& call) {
             postgres::Session session(verifying());
             const auto report = eventlog::check_derived(
@@ -164,8 +165,8 @@ public:
     }
 
     grpc::ServerUnaryReactor* LaneStatus(grpc::CallbackServerContext* context,
-                                         const v1::LaneStatusRequest*,
-                                         v1::LaneStatusResponse* response) override {
+                                         const common::v1::LaneStatusRequest*,
+                                         common::v1::LaneStatusResponse* response) override {
         return door_.unary(context, [this, response](rpc::Call&) {
             response->set_service(store_.options().service);
             response->set_replica(replica_.id);
@@ -211,8 +212,8 @@ public:
     }
 
     grpc::ServerUnaryReactor* ListParked(grpc::CallbackServerContext* context,
-                                         const v1::ListParkedRequest* request,
-                                         v1::ListParkedResponse* response) override {
+                                         const common::v1::ListParkedRequest* request,
+                                         common::v1::ListParkedResponse* response) override {
         return door_.unary(context, [this, request, response](rpc::Call&) {
             if (request->page_size() < 0)
                 throw rpc::invalid_field("page_size", "must not be negative");
@@ -242,7 +243,7 @@ public:
                 event.set_routing_key(rows.text(row, 3));
                 event.set_reason(rows.text(row, 4));
                 event.set_parked_at_us(unix_micros(rows.time(row, 5)));
-                v1::RecordedEvent envelope;
+                common::v1::RecordedEvent envelope;
                 const auto bytes = rows.bytes(row, 6);
                 if (envelope.ParseFromArray(bytes.data(), static_cast<int>(bytes.size())))
                     event.set_type(envelope.type());
@@ -251,8 +252,8 @@ public:
     }
 
     grpc::ServerUnaryReactor* ReleaseParked(grpc::CallbackServerContext* context,
-                                            const v1::ReleaseParkedRequest* request,
-                                            v1::ReleaseParkedResponse* response) override {
+                                            const common::v1::ReleaseParkedRequest* request,
+                                            common::v1::ReleaseParkedResponse* response) override {
         return door_.unary(context, [this, request, response](rpc::Call&) {
             if (request->source().empty()) throw rpc::invalid_field("source", "must be a service");
             if (request->routing_key().empty())
@@ -302,7 +303,7 @@ private:
         return failure;
     }
 
-    static void tell(const eventlog::Problem& problem, v1::IntegrityProblem& proto) {
+    static void tell(const eventlog::Problem& problem, common::v1::IntegrityProblem& proto) {
         proto.set_kind(problem.kind);
         proto.set_lane(problem.lane);
         proto.set_position(problem.position);
@@ -328,12 +329,12 @@ private:
 class RemoteSource final : public eventlog::Source {
 public:
     explicit RemoteSource(std::shared_ptr<grpc::Channel> channel)
-        : stub_(v1::EventLog::NewStub(channel)) {}
+        : stub_(common::v1::EventLog::NewStub(channel)) {}
 
     std::vector<std::int64_t> heads() override {
         grpc::ClientContext context;
         rpc::set_timeout(context, kReadTimeout);
-        v1::HeadsResponse response;
+        common::v1::HeadsResponse response;
         check(stub_->Heads(&context, {}, &response));
         std::vector<std::int64_t> heads;
         for (const auto& head : response.heads()) heads.push_back(head.position());
@@ -343,12 +344,12 @@ public:
     std::vector<Recorded> read(int lane, std::int64_t from, std::int64_t to, int limit) override {
         grpc::ClientContext context;
         rpc::set_timeout(context, kReadTimeout);
-        v1::ReadRequest request;
+        common::v1::ReadRequest request;
         request.set_lane(lane);
         request.set_from_position(from);
         request.set_to_position(to);
         request.set_page_size(limit);
-        v1::ReadResponse response;
+        common::v1::ReadResponse response;
         check(stub_->Read(&context, request, &response));
         std::vector<Recorded> events;
         for (const auto& event : response.events())
@@ -360,7 +361,7 @@ private:
     static void check(const grpc::Status& status) {
         if (!status.ok()) throw eventlog::TryLater("event log: " + status.error_message());
     }
-    std::unique_ptr<v1::EventLog::Stub> stub_;
+    std::unique_ptr<common::v1::EventLog::Stub> stub_;
 };
 
 }  // namespace

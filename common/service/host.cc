@@ -25,7 +25,7 @@ namespace {
 using Steady = std::chrono::steady_clock;
 using std::chrono::milliseconds;
 
-constexpr milliseconds kRetryDelay{500};
+constexpr milliseconds kHostRetryDelay{500};
 constexpr milliseconds kNeighbourPingEvery{6000};  // servers allow one ping in 5 s
 // A service waits at most so long for its first lanes before it says that it is ready.
 constexpr milliseconds kFirstLanesWait{10'000};
@@ -226,7 +226,7 @@ struct Host::State {
             watch.set_store(false, why);
             if (why != said) log::warn("waiting for the store", {{"why", why}});
             said = why;
-            std::this_thread::sleep_for(kRetryDelay);
+            std::this_thread::sleep_for(kHostRetryDelay);
         }
         throw std::runtime_error("stopped while waiting for the store");
     }

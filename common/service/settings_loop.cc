@@ -6,7 +6,7 @@
 
 namespace flowstack::service {
 namespace {
-constexpr std::chrono::milliseconds kRetryDelay{500};
+constexpr std::chrono::milliseconds kSettingsRetryDelay{500};
 constexpr std::chrono::milliseconds kAlonePollInterval{1000};
 }  // namespace
 
@@ -18,7 +18,7 @@ void SettingsLoop::start() {
                 read();
             } catch (const std::exception& error) {
                 log::warn("settings changes cannot be read", {{"error", error.what()}});
-                loop.sleep(kRetryDelay);
+                loop.sleep(kSettingsRetryDelay);
             }
             loop.sleep(owners_.alone() ? std::max(kAlonePollInterval, poll_interval_)
                                        : poll_interval_);

@@ -12,7 +12,6 @@ namespace {
 
 using eventlog::is;
 using eventlog::parsed;
-namespace v1 = common::v1;
 
 void take_settings(TenantView& view, const gateway::v1::TenantSettings& settings) {
     view.set_time_zone(settings.time_zone());
@@ -21,10 +20,10 @@ void take_settings(TenantView& view, const gateway::v1::TenantSettings& settings
 }
 
 // gateway's word for a status (flowstack.gateway.v1.Tenant.status).
-v1::TenantStatus parse_status(const std::string& text) {
-    if (text == "CLOSED") return v1::TENANT_STATUS_CLOSED;
-    if (text == "SUSPENDED") return v1::TENANT_STATUS_SUSPENDED;
-    return v1::TENANT_STATUS_ACTIVE;
+common::v1::TenantStatus parse_status(const std::string& text) {
+    if (text == "CLOSED") return common::v1::TENANT_STATUS_CLOSED;
+    if (text == "SUSPENDED") return common::v1::TENANT_STATUS_SUSPENDED;
+    return common::v1::TENANT_STATUS_ACTIVE;
 }
 
 }  // namespace
@@ -34,16 +33,16 @@ void project_tenant(const eventlog::Recorded& event, eventlog::Turn& turn) {
     const auto& tenant = event.stream.tenant;
     auto view = document<TenantView>(turn, tenant, kTenantDocument, tenant);
     if (is<gateway::v1::TenantRegistered>(event)) {
-        view.set_status(v1::TENANT_STATUS_ACTIVE);
+        view.set_status(common::v1::TENANT_STATUS_ACTIVE);
         take_settings(view, parsed<gateway::v1::TenantRegistered>(event).settings());
     } else if (is<gateway::v1::TenantSettingsChanged>(event)) {
         take_settings(view, parsed<gateway::v1::TenantSettingsChanged>(event).settings());
     } else if (is<gateway::v1::TenantSuspended>(event)) {
-        view.set_status(v1::TENANT_STATUS_SUSPENDED);
+        view.set_status(common::v1::TENANT_STATUS_SUSPENDED);
     } else if (is<gateway::v1::TenantResumed>(event)) {
-        view.set_status(v1::TENANT_STATUS_ACTIVE);
+        view.set_status(common::v1::TENANT_STATUS_ACTIVE);
     } else if (is<gateway::v1::TenantClosed>(event)) {
-        view.set_status(v1::TENANT_STATUS_CLOSED);
+        view.set_status(common::v1::TENANT_STATUS_CLOSED);
     } else {
         return;
     }
@@ -68,7 +67,7 @@ TenantView tenant_view(eventlog::ReadModel& read_model, Tenants& tenants,
 void check_not_closed(eventlog::ReadModel& read_model, Tenants& tenants,
                       const std::string& tenant) {
     try {
-        if (tenant_view(read_model, tenants, tenant).status() == v1::TENANT_STATUS_CLOSED)
+        if (tenant_view(read_model, tenants, tenant).status() == common::v1::TENANT_STATUS_CLOSED)
             throw rpc::tenant_not_active(rpc::tenant_name(tenant), "the tenant is closed");
     } catch (const NoSuchTenant&) {
         throw rpc::not_found(rpc::tenant_name(tenant));

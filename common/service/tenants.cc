@@ -10,7 +10,7 @@
 namespace flowstack::service {
 namespace {
 
-constexpr std::chrono::milliseconds kCallTimeout{3000};
+constexpr std::chrono::milliseconds kTenantsTimeout{3000};
 constexpr std::size_t kTenantsKept = 10'000;
 
 }  // namespace
@@ -28,7 +28,7 @@ std::shared_ptr<const gateway::v1::Tenant> GatewayTenants::at_least(const std::s
     if (known && known->settings_version() >= version) return known;
 
     grpc::ClientContext context;
-    rpc::set_timeout(context, kCallTimeout);
+    rpc::set_timeout(context, kTenantsTimeout);
     gateway::v1::GetTenantRequest request;
     request.set_name(rpc::tenant_name(tenant));
     auto answer = std::make_shared<gateway::v1::Tenant>();

@@ -7,14 +7,10 @@
 #include <algorithm>
 
 #include "common/text/icu.h"
+#include "common/text/utf8.h"
 
 namespace flowstack::text {
 namespace {
-
-bool is_ascii(std::string_view text) {
-    return std::all_of(text.begin(), text.end(),
-                       [](char c) { return static_cast<unsigned char>(c) < 0x80; });
-}
 
 bool is_ascii_space(char c) { return c == ' ' || (c >= '\t' && c <= '\r'); }
 bool is_ascii_control(char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7f; }
@@ -33,11 +29,6 @@ std::string fold_ascii(std::string_view text) {
         }
     }
     return result;
-}
-
-icu::UnicodeString from_utf8(std::string_view text) {
-    return icu::UnicodeString::fromUTF8(
-        icu::StringPiece(text.data(), static_cast<std::int32_t>(text.size())));
 }
 
 std::string to_utf8(const icu::UnicodeString& text) {

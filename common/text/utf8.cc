@@ -15,11 +15,6 @@ namespace {
 constexpr std::string_view kReplacement = "\xef\xbf\xbd";  // U+FFFD
 constexpr std::string_view kEllipsis = "…";
 
-bool is_ascii(std::string_view text) {
-    return std::all_of(text.begin(), text.end(),
-                       [](char c) { return static_cast<unsigned char>(c) < 0x80; });
-}
-
 struct Next {
     std::size_t bytes;  // at least 1
     bool well_formed;
@@ -71,6 +66,11 @@ std::size_t sequence_length(std::string_view bytes) {
     if (bytes.empty()) return 0;
     const auto front = next(bytes);
     return front.well_formed ? front.bytes : 0;
+}
+
+bool is_ascii(std::string_view bytes) {
+    return std::all_of(bytes.begin(), bytes.end(),
+                       [](char c) { return static_cast<unsigned char>(c) < 0x80; });
 }
 
 bool is_valid_utf8(std::string_view bytes) {

@@ -14,6 +14,7 @@ namespace flowstack::text {
 std::size_t sequence_length(std::string_view bytes);
 
 bool is_valid_utf8(std::string_view bytes);
+bool is_ascii(std::string_view bytes);
 
 // Each ill-formed part becomes U+FFFD; the rest stays as it is.
 std::string repaired(std::string_view bytes);

@@ -11,11 +11,6 @@
 namespace flowstack::text {
 namespace {
 
-icu::UnicodeString from_utf8(std::string_view text) {
-    return icu::UnicodeString::fromUTF8(
-        icu::StringPiece(text.data(), static_cast<std::int32_t>(text.size())));
-}
-
 bool takes_no_column(UChar32 c) {
     const auto type = u_charType(c);
     const bool jamo_of_a_syllable = c >= 0x1160 && c <= 0x11FF;

@@ -1,26 +1,16 @@
 // The control API: registering numbers, short codes and payers, the knobs, and the record.
 // README.md documents every path.
 #include <algorithm>
-#include <charconv>
 #include <initializer_list>
 #include <memory>
 #include <string_view>
 
+#include "services/sandbox/control_values.h"
 #include "services/sandbox/sandbox.h"
 #include "services/sandbox/signing.h"
 
 namespace flowstack::sandbox {
 namespace {
-
-Reply wrong(int status, const std::string& why) {
-    return {status, compact(json::object{{"error", why}})};
-}
-
-std::int64_t whole(const std::string& text, std::int64_t otherwise) {
-    std::int64_t value = 0;
-    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-    return error == std::errc{} && end == text.data() + text.size() ? value : otherwise;
-}
 
 // Applies members of a control document to a struct, and remembers the first that does not fit.
 class Setter {

@@ -1,9 +1,9 @@
 // The customers' side: what people say, tap and answer, as webhooks; the chats and prompts that a
 // phone shows.
 #include <algorithm>
-#include <charconv>
 #include <memory>
 
+#include "services/sandbox/control_values.h"
 #include "services/sandbox/sandbox.h"
 #include "services/sandbox/signing.h"
 #include "services/sandbox/webhooks.h"
@@ -13,16 +13,6 @@ namespace {
 
 constexpr int kCopiesMax = 1'000;
 constexpr std::size_t kUpdatesMax = 1'000;  // as Meta batches
-
-Reply wrong(int status, const std::string& why) {
-    return {status, compact(json::object{{"error", why}})};
-}
-
-std::int64_t whole(const std::string& text, std::int64_t otherwise) {
-    std::int64_t value = 0;
-    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-    return error == std::errc{} && end == text.data() + text.size() ? value : otherwise;
-}
 
 bool same_words(std::string_view a, std::string_view b) {
     return std::equal(a.begin(), a.end(), b.begin(), b.end(), [](char x, char y) {

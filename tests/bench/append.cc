@@ -31,15 +31,15 @@ constexpr std::size_t kRefBytes = 16;
 constexpr const char* kTenant = "bench";
 constexpr const char* kType = "flowstack.bench.v1.Appended";
 
-struct Outcome {
+struct AppendOutcome {
     std::int64_t acknowledged = 0;
     double seconds = 0;
     double rate() const { return static_cast<double>(acknowledged) / seconds; }
 };
 
 // Runs `one(client, n)` in a thread a client until the time is over.
-Outcome closed_loop(int clients, double seconds,
-                    const std::function<void(int, std::int64_t)>& one) {
+AppendOutcome closed_loop(int clients, double seconds,
+                          const std::function<void(int, std::int64_t)>& one) {
     std::atomic<bool> go{false}, stop{false};
     std::vector<std::int64_t> done(static_cast<std::size_t>(clients), 0);
     std::exception_ptr failure;
@@ -65,7 +65,7 @@ Outcome closed_loop(int clients, double seconds,
     stop = true;
     for (auto& thread : threads) thread.join();
     if (failure) std::rethrow_exception(failure);
-    Outcome outcome;
+    AppendOutcome outcome;
     for (const auto n : done) outcome.acknowledged += n;
     outcome.seconds = static_cast<double>(now_us() - began) / 1e6;
     return outcome;
@@ -81,7 +81,7 @@ std::string stream_key(int client, std::int64_t n) {
     return std::to_string(client) + "-" + std::to_string(n % kStreams);
 }
 
-Outcome ours(const Database& database, int clients, double seconds) {
+AppendOutcome ours(const Database& database, int clients, double seconds) {
     eventlog::Store store(
         {.service = "bench",
          .database_url = database.service_url(),
@@ -247,7 +247,7 @@ private:
     std::vector<std::unique_ptr<Writer>> writers_;
 };
 
-Outcome probe(const Database& database, int clients, double seconds) {
+AppendOutcome probe(const Database& database, int clients, double seconds) {
     Probe bare(database.admin_url());
     std::vector<std::vector<Uuid>> streams(static_cast<std::size_t>(clients));
     for (int client = 0; client < clients; ++client)
@@ -261,7 +261,7 @@ Outcome probe(const Database& database, int clients, double seconds) {
     });
 }
 
-Outcome message_db(const Database& database, int clients, double seconds) {
+AppendOutcome message_db(const Database& database, int clients, double seconds) {
     std::vector<std::unique_ptr<postgres::Session>> sessions;
     for (int i = 0; i < clients; ++i) {
         sessions.push_back(std::make_unique<postgres::Session>(
@@ -281,7 +281,8 @@ Outcome message_db(const Database& database, int clients, double seconds) {
     });
 }
 
-Outcome emmett(const Context& context, const Database& database, int clients, double seconds) {
+AppendOutcome emmett(const Context& context, const Database& database, int clients,
+                     double seconds) {
     const auto answer = run_node(context, "emmett.mjs",
                                  {database.admin_url(), std::to_string(clients),
                                   std::to_string(seconds), std::to_string(kPayloadBytes)});

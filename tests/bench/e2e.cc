@@ -25,7 +25,7 @@ namespace {
 // The JVM is a young one in each turn: until its compiler has had its share it takes most of a
 // core. V8 compiles too.
 constexpr int kWarmPerSecond = 100;
-constexpr double kWarmSeconds = 15;
+constexpr double kGreetingWarmSeconds = 15;
 constexpr double kWarmEachSeconds = 5;
 // A whole stack that waits for work takes up to a quarter of one core, so the machine is not
 // "92 % idle" with it.
@@ -87,7 +87,7 @@ public:
             sleep_s(1);
         }
         if (context.options.warm)
-            greet_all({GreetingLoad::Kind::pace, kWarmPerSecond, kWarmSeconds});
+            greet_all({GreetingLoad::Kind::pace, kWarmPerSecond, kGreetingWarmSeconds});
     }
 
     // Everything that one round measures of a side.

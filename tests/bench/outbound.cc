@@ -24,7 +24,7 @@ constexpr int kChats = 1'000;
 constexpr int kQuickChats = 100;
 constexpr int kLatencyMs = 50;
 constexpr int kQueueThreads = 8;
-constexpr std::chrono::seconds kSilence{30};
+constexpr std::chrono::seconds kOutboundSilence{30};
 
 void queue_all(const GatewayUnderLoad& gateway, int messages, int chats, int round) {
     std::vector<std::thread> threads;
@@ -98,7 +98,7 @@ std::vector<Entry> bench_outbound(Context& context) {
         std::map<std::string, int> last_of_chat;
         std::set<std::string> intents;
         auto at = from;
-        auto until = std::chrono::steady_clock::now() + kSilence;
+        auto until = std::chrono::steady_clock::now() + kOutboundSilence;
         while (accepted < messages && std::chrono::steady_clock::now() < until) {
             std::this_thread::sleep_for(std::chrono::milliseconds(200));
             const auto before = accepted;
@@ -117,7 +117,7 @@ std::vector<Entry> bench_outbound(Context& context) {
                     if (n <= last) ++disordered;
                     last = n;
                 });
-            if (accepted > before) until = std::chrono::steady_clock::now() + kSilence;
+            if (accepted > before) until = std::chrono::steady_clock::now() + kOutboundSilence;
         }
         entry.samples.push_back(static_cast<double>(accepted) * 1e6 /
                                 static_cast<double>(std::max<std::int64_t>(1, last_us - first_us)));

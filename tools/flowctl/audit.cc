@@ -17,8 +17,6 @@
 namespace flowstack::flowctl {
 namespace {
 
-namespace v1 = common::v1;
-
 // A service reads the whole lane while we wait.
 constexpr std::chrono::milliseconds kVerifyTimeout{15 * 60 * 1000};
 constexpr std::size_t kDigestShown = 16;
@@ -81,8 +79,9 @@ private:
             verify_lane(service, lane);
         }
         say(service + ": claims, work and settings");
-        const auto derived = context_.api().call<v1::VerifyDerivedResponse>(
-            service, "common:EventLog/VerifyDerived", v1::VerifyDerivedRequest(), kVerifyTimeout);
+        const auto derived = context_.api().call<common::v1::VerifyDerivedResponse>(
+            service, "common:EventLog/VerifyDerived", common::v1::VerifyDerivedRequest(),
+            kVerifyTimeout);
         const auto found = take(service, derived.problems(), derived.more_problems());
         sheet_.add({service, "derived", std::to_string(derived.events()), "", "",
                     found == 0 ? "ok" : count_of(found),
@@ -92,9 +91,9 @@ private:
     }
 
     void verify_lane(const std::string& service, int lane) {
-        v1::VerifyRequest request;
+        common::v1::VerifyRequest request;
         request.set_lane(lane);
-        const auto theirs = context_.api().call<v1::VerifyResponse>(
+        const auto theirs = context_.api().call<common::v1::VerifyResponse>(
             service, "common:EventLog/Verify", request, kVerifyTimeout);
         auto found = take(service, theirs.problems(), theirs.more_problems());
 
@@ -103,7 +102,7 @@ private:
         const auto& marks = before_.of(service, lane);
         std::int64_t last_good = 0;
         bool changed = false;
-        read(service, lane, theirs.to_position(), [&](const v1::RecordedEvent& event) {
+        read(service, lane, theirs.to_position(), [&](const common::v1::RecordedEvent& event) {
             ours.add(event);
             if (ours.events() % arguments_.mark_every == 0)
                 now_.note(service, lane, event.position(), ours.hex());
@@ -140,13 +139,13 @@ private:
 
     template <class Each>
     void read(const std::string& service, int lane, std::int64_t to, Each each) {
-        v1::ReadRequest request;
+        common::v1::ReadRequest request;
         request.set_lane(lane);
         request.set_to_position(to);
         for (std::int64_t next = to > 0 ? 1 : 0; next != 0;) {
             request.set_from_position(next);
-            const auto page =
-                context_.api().call<v1::ReadResponse>(service, "common:EventLog/Read", request);
+            const auto page = context_.api().call<common::v1::ReadResponse>(
+                service, "common:EventLog/Read", request);
             for (const auto& event : page.events()) each(event);
             next = page.next_position();
         }

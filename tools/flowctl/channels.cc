@@ -12,18 +12,17 @@
 namespace flowstack::flowctl {
 namespace {
 
-namespace v1 = gateway::v1;
 constexpr int kPage = 200;
 
 std::string when(const google::protobuf::Timestamp& time) { return utc_seconds(time.seconds()); }
 
-std::vector<v1::Channel> channels_of(Context& context, const std::string& tenant) {
-    std::vector<v1::Channel> found;
-    v1::ListChannelsRequest request;
+std::vector<gateway::v1::Channel> channels_of(Context& context, const std::string& tenant) {
+    std::vector<gateway::v1::Channel> found;
+    gateway::v1::ListChannelsRequest request;
     request.set_parent(rpc::tenant_name(tenant));
     request.set_page_size(kPage);
     do {
-        const auto page = context.api().call<v1::ListChannelsResponse>(
+        const auto page = context.api().call<gateway::v1::ListChannelsResponse>(
             "gateway", "ChannelService/ListChannels", request);
         found.insert(found.end(), page.channels().begin(), page.channels().end());
         request.set_page_token(page.next_page_token());
@@ -50,9 +49,10 @@ int list_channels(Context& context, const std::string& tenant) {
 }
 
 int get_channel(Context& context, const std::string& name) {
-    v1::GetChannelRequest request;
+    gateway::v1::GetChannelRequest request;
     request.set_name(name);
-    const auto c = context.api().call<v1::Channel>("gateway", "ChannelService/GetChannel", request);
+    const auto c =
+        context.api().call<gateway::v1::Channel>("gateway", "ChannelService/GetChannel", request);
     const auto& limits = c.limits();
     print_facts({{"name", c.name()},
                  {"kind", c.kind()},
@@ -72,16 +72,16 @@ int get_channel(Context& context, const std::string& name) {
 }
 
 // Only the replica that sends knows the breaker, so that replica is asked once it is known.
-v1::ChannelDispatch dispatch_of(Context& context, const std::string& name) {
-    v1::GetChannelDispatchRequest request;
+gateway::v1::ChannelDispatch dispatch_of(Context& context, const std::string& name) {
+    gateway::v1::GetChannelDispatchRequest request;
     request.set_name(name);
-    auto dispatch = context.api().call<v1::ChannelDispatch>(
+    auto dispatch = context.api().call<gateway::v1::ChannelDispatch>(
         "gateway", "ChannelService/GetChannelDispatch", request);
     if (dispatch.has_breaker() || dispatch.owner().empty() ||
         dispatch.owner() == dispatch.replica())
         return dispatch;
-    return context.api().call_at<v1::ChannelDispatch>("gateway", dispatch.owner(),
-                                                      "ChannelService/GetChannelDispatch", request);
+    return context.api().call_at<gateway::v1::ChannelDispatch>(
+        "gateway", dispatch.owner(), "ChannelService/GetChannelDispatch", request);
 }
 
 int show_breakers(Context& context, const std::vector<std::string>& typed,

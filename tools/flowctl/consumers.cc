@@ -12,7 +12,6 @@
 namespace flowstack::flowctl {
 namespace {
 
-namespace v1 = common::v1;
 constexpr int kParkedPage = 500;
 // The service decides anew for every event of the key.
 constexpr std::chrono::milliseconds kReleaseTimeout{60'000};
@@ -93,18 +92,18 @@ struct ParkedArguments {
     bool all = false;
     bool dry_run = false;
 
-    bool wants(const v1::ParkedEvent& event) const {
+    bool wants(const common::v1::ParkedEvent& event) const {
         return (key.empty() || event.routing_key() == key) &&
                (source.empty() || event.source() == source);
     }
 };
 
-std::vector<v1::ParkedEvent> parked_of(Context& context, const std::string& service) {
-    std::vector<v1::ParkedEvent> found;
-    v1::ListParkedRequest request;
+std::vector<common::v1::ParkedEvent> parked_of(Context& context, const std::string& service) {
+    std::vector<common::v1::ParkedEvent> found;
+    common::v1::ListParkedRequest request;
     request.set_page_size(kParkedPage);
     while (true) {
-        const auto page = context.api().call<v1::ListParkedResponse>(
+        const auto page = context.api().call<common::v1::ListParkedResponse>(
             service, "common:EventLog/ListParked", request);
         found.insert(found.end(), page.events().begin(), page.events().end());
         if (page.events_size() < kParkedPage) return found;
@@ -146,19 +145,19 @@ struct Stuck {
     std::int64_t events = 0;
 };
 
-v1::ReleaseParkedResponse release_one(Context& context, const std::string& consumer,
-                                      const Stuck& stuck) {
-    v1::ReleaseParkedRequest request;
+common::v1::ReleaseParkedResponse release_one(Context& context, const std::string& consumer,
+                                              const Stuck& stuck) {
+    common::v1::ReleaseParkedRequest request;
     request.set_source(stuck.source);
     request.set_lane(stuck.lane);
     request.set_routing_key(stuck.key);
     // Only the lane's owner can do it: it is asked right away, and once more if the owner changed.
-    const auto lanes = context.api().call<v1::LaneStatusResponse>(
-        consumer, "common:EventLog/LaneStatus", v1::LaneStatusRequest());
+    const auto lanes = context.api().call<common::v1::LaneStatusResponse>(
+        consumer, "common:EventLog/LaneStatus", common::v1::LaneStatusRequest());
     auto owner = stuck.lane < lanes.lanes_size() ? lanes.lanes(stuck.lane).owner() : "";
     for (int tries = 0;; ++tries) {
         try {
-            return context.api().call_at<v1::ReleaseParkedResponse>(
+            return context.api().call_at<common::v1::ReleaseParkedResponse>(
                 consumer, owner, "common:EventLog/ReleaseParked", request, kReleaseTimeout);
         } catch (const rpc::Failure& failure) {
             const auto named = failure.metadata.find("owner");

@@ -27,7 +27,7 @@ constexpr int kCausesMax = 100;
 
 volatile std::sig_atomic_t interrupted = 0;
 
-struct ListArguments {
+struct EventArguments {
     std::vector<std::string> services;
     std::string tenant;
     std::string type;
@@ -38,14 +38,14 @@ struct ListArguments {
     bool first = false;
 };
 
-bool wanted(const ListArguments& a, const RecordedEvent& event) {
+bool wanted(const EventArguments& a, const RecordedEvent& event) {
     return (a.tenant.empty() || event.tenant() == a.tenant) &&
            (a.type.empty() || event.type() == a.type ||
             stack::short_type(event.type()) == a.type) &&
            (a.category.empty() || event.category() == a.category);
 }
 
-std::vector<std::string> services_of(const ListArguments& a) {
+std::vector<std::string> services_of(const EventArguments& a) {
     for (const auto& service : a.services)
         if (std::find(stack::kServices.begin(), stack::kServices.end(), service) ==
             stack::kServices.end())
@@ -76,7 +76,7 @@ void sort_by_time(std::vector<RecordedEvent>& events) {
     });
 }
 
-int list_events(Context& context, const ListArguments& a) {
+int list_events(Context& context, const EventArguments& a) {
     std::vector<RecordedEvent> events;
     for (const auto& service : services_of(a)) {
         const auto lanes = static_cast<int>(stack::heads_of(context.api(), service).size());
@@ -128,7 +128,7 @@ void print_tailed(Context& context, const RecordedEvent& event) {
     std::cout << std::flush;
 }
 
-int tail_events(Context& context, const ListArguments& a) {
+int tail_events(Context& context, const EventArguments& a) {
     std::signal(SIGINT, [](int) { interrupted = 1; });
     std::signal(SIGTERM, [](int) { interrupted = 1; });
     const auto services = services_of(a);
@@ -319,7 +319,7 @@ void add_event_commands(CLI::App& app, Context& context) {
     events->require_subcommand(1);
     events->fallthrough();
 
-    const auto add_filters = [](CLI::App& command, ListArguments& a) {
+    const auto add_filters = [](CLI::App& command, EventArguments& a) {
         command.add_option("-s,--service", a.services, "only of this service")
             ->option_text("SERVICE ...");
         command.add_option("-t,--tenant", a.tenant, "only of this tenant")
@@ -334,7 +334,7 @@ void add_event_commands(CLI::App& app, Context& context) {
             ->option_text("N");
     };
     {
-        const auto a = std::make_shared<ListArguments>();
+        const auto a = std::make_shared<EventArguments>();
         auto* list = events->add_subcommand("list", "what was recorded, by time");
         add_filters(*list, *a);
         list->add_option("--from", a->from, "from this position of each lane")
@@ -348,7 +348,7 @@ void add_event_commands(CLI::App& app, Context& context) {
             [&context, a] { context.run = [&context, a] { return list_events(context, *a); }; });
     }
     {
-        const auto a = std::make_shared<ListArguments>();
+        const auto a = std::make_shared<EventArguments>();
         a->limit = 0;
         auto* tail = events->add_subcommand("tail", "what is recorded from now on, as it happens");
         add_filters(*tail, *a);

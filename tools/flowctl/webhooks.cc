@@ -15,8 +15,6 @@
 namespace flowstack::flowctl {
 namespace {
 
-namespace v1 = gateway::v1;
-
 struct Range {
     std::vector<std::string> names;
     std::optional<int> lane;
@@ -61,12 +59,12 @@ int list_webhooks(Context& context, const Range& range) {
                  {"READ AS"},
                  {"BYTES", true},
                  {"EVENT", false, true}});
-    v1::ListWebhooksRequest request;
+    gateway::v1::ListWebhooksRequest request;
     put_range(request, range);
     do {
         const int left = range.limit - static_cast<int>(sheet.size());
         request.set_page_size(std::min(left, 500));
-        const auto page = context.api().call<v1::ListWebhooksResponse>(
+        const auto page = context.api().call<gateway::v1::ListWebhooksResponse>(
             "gateway", "WebhookService/ListWebhooks", request);
         for (const auto& w : page.webhooks())
             sheet.add({w.name().substr(std::string("webhooks/").size()),
@@ -80,17 +78,18 @@ int list_webhooks(Context& context, const Range& range) {
 }
 
 // "ELEMENT_STATE_STORED" → "stored".
-std::string word_of(v1::ElementState state) {
-    auto word = v1::ElementState_Name(state).substr(std::string("ELEMENT_STATE_").size());
+std::string word_of(gateway::v1::ElementState state) {
+    auto word = gateway::v1::ElementState_Name(state).substr(std::string("ELEMENT_STATE_").size());
     for (char& c : word)
         if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
     return word;
 }
 
 int get_webhook(Context& context, const std::string& typed) {
-    v1::GetWebhookRequest request;
+    gateway::v1::GetWebhookRequest request;
     request.set_name(webhook_name(typed));
-    const auto w = context.api().call<v1::Webhook>("gateway", "WebhookService/GetWebhook", request);
+    const auto w =
+        context.api().call<gateway::v1::Webhook>("gateway", "WebhookService/GetWebhook", request);
     std::vector<Fact> facts{
         {"name", w.name()},         {"received", utc_seconds(w.receive_time().seconds())},
         {"provider", w.provider()}, {"app", w.app_id()},
@@ -111,7 +110,7 @@ int get_webhook(Context& context, const std::string& typed) {
 int reread_webhooks(Context& context, const Range& range) {
     if (range.names.empty() && !range.lane && range.since.empty() && range.parse.empty())
         throw UsageError("say which: names of webhooks, or --since, --lane or --parse");
-    v1::RereadWebhooksRequest request;
+    gateway::v1::RereadWebhooksRequest request;
     for (const auto& name : range.names) request.add_names(webhook_name(name));
     if (range.names.empty()) put_range(request, range);
     request.set_validate_only(range.dry_run);
@@ -125,7 +124,7 @@ int reread_webhooks(Context& context, const Range& range) {
                  {"WHY", false, true}});
     int webhooks = 0, elements = 0, appended = 0, missing = 0, unreadable = 0, failed = 0;
     do {
-        const auto page = context.api().call<v1::RereadWebhooksResponse>(
+        const auto page = context.api().call<gateway::v1::RereadWebhooksResponse>(
             "gateway", "WebhookService/RereadWebhooks", request);
         webhooks += page.webhooks_read();
         elements += page.elements_read();

@@ -30,8 +30,6 @@ namespace json = boost::json;
 namespace pb = google::protobuf;
 using Steady = std::chrono::steady_clock;
 
-constexpr std::chrono::seconds kPatience{30};
-constexpr std::chrono::milliseconds kPoll{150};
 // An error of the provider that cannot be mended by trying again.
 constexpr int kPermanentError = 100;
 

@@ -16,8 +16,6 @@ using namespace stack;
 using Steady = std::chrono::steady_clock;
 
 constexpr std::chrono::milliseconds kQuiet{1500};
-constexpr std::chrono::seconds kPatience{30};
-constexpr std::chrono::milliseconds kPoll{150};
 
 std::string foreign_word(const std::string& bytes, const Tenant& own,
                          const std::vector<Tenant>& all) {

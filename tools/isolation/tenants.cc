@@ -16,8 +16,6 @@ namespace json = boost::json;
 using namespace stack;
 using Steady = std::chrono::steady_clock;
 
-constexpr std::chrono::seconds kPatience{30};
-constexpr std::chrono::milliseconds kPoll{100};
 constexpr const char* kWords[kTenants] = {"amber", "cobalt", "violet"};
 
 json::value parsed(const HttpAnswer& answer, const std::string& what) {

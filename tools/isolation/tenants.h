@@ -1,5 +1,6 @@
 #pragma once
 
+#include <chrono>
 #include <vector>
 
 #include "tools/isolation/values.h"
@@ -10,6 +11,10 @@ namespace flowstack::isolation {
 
 inline constexpr int kTenants = 3;
 inline constexpr int kMessagesEach = 10;
+
+// How long something that must happen is waited for, and how often it is looked for.
+inline constexpr std::chrono::seconds kPatience{30};
+inline constexpr std::chrono::milliseconds kPoll{100};
 
 // The door of /v1 and of the aliases, with a key.
 struct Door {

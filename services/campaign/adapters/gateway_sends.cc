@@ -10,7 +10,7 @@ namespace flowstack::campaign {
 namespace {
 
 namespace gateway = flowstack::gateway::v1;
-constexpr std::chrono::milliseconds kCallTimeout{5000};
+constexpr std::chrono::milliseconds kSendsTimeout{5000};
 
 class GatewaySends final : public Sends {
 public:
@@ -34,7 +34,7 @@ public:
             out.mutable_content()->mutable_text()->set_body(item.text);
         }
         grpc::ClientContext context;
-        rpc::set_timeout(context, kCallTimeout);
+        rpc::set_timeout(context, kSendsTimeout);
         gateway::SendMessagesResponse answer;
         check(stub_->SendMessages(&context, request, &answer), "SendMessages");
         std::vector<Refused> refused;
@@ -56,7 +56,7 @@ public:
         request.mutable_origin()->set_id(campaign_id);
         request.set_reason(reason);
         grpc::ClientContext context;
-        rpc::set_timeout(context, kCallTimeout);
+        rpc::set_timeout(context, kSendsTimeout);
         gateway::CancelMessagesResponse answer;
         check(stub_->CancelMessages(&context, request, &answer), "CancelMessages");
         return answer.cancelled();

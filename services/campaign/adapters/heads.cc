@@ -8,7 +8,7 @@
 
 namespace flowstack::campaign {
 namespace {
-constexpr std::chrono::milliseconds kCallTimeout{3000};
+constexpr std::chrono::milliseconds kHeadsTimeout{3000};
 }
 
 Freezer::Heads make_heads(
@@ -16,7 +16,7 @@ Freezer::Heads make_heads(
     return [channel = std::move(channel)](const std::string& source) {
         const auto stub = common::v1::EventLog::NewStub(channel(source));
         grpc::ClientContext context;
-        rpc::set_timeout(context, kCallTimeout);
+        rpc::set_timeout(context, kHeadsTimeout);
         common::v1::HeadsResponse answer;
         const auto status = stub->Heads(&context, common::v1::HeadsRequest(), &answer);
         if (!status.ok()) throw Unavailable("heads of " + source + ": " + status.error_message());

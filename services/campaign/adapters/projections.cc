@@ -13,6 +13,7 @@
 #include "flowstack/conversation/v1/customer_events.pb.h"
 #include "flowstack/gateway/v1/contact_events.pb.h"
 #include "flowstack/gateway/v1/message_events.pb.h"
+#include "services/campaign/adapters/origin.h"
 #include "services/campaign/adapters/streams.h"
 
 namespace flowstack::campaign {
@@ -26,10 +27,6 @@ using rpc::set_time;
 using service::document;
 namespace conversation = flowstack::conversation::v1;
 namespace gateway = flowstack::gateway::v1;
-
-bool of_campaign(const gateway::MessageOrigin& origin) {
-    return origin.kind() == gateway::MESSAGE_ORIGIN_KIND_CAMPAIGN;
-}
 
 template <class Change>
 void change_contact(const std::string& customer_id, const Recorded& event, Turn& turn,

@@ -7,6 +7,7 @@
 #include "flowstack/campaign/v1/views.pb.h"
 #include "flowstack/gateway/v1/inbound_events.pb.h"
 #include "flowstack/gateway/v1/message_events.pb.h"
+#include "services/campaign/adapters/origin.h"
 #include "services/campaign/adapters/projections.h"
 #include "services/campaign/adapters/streams.h"
 
@@ -18,10 +19,6 @@ using eventlog::parsed;
 using eventlog::Recorded;
 using eventlog::Turn;
 namespace gateway = flowstack::gateway::v1;
-
-bool of_campaign(const gateway::MessageOrigin& origin) {
-    return origin.kind() == gateway::MESSAGE_ORIGIN_KIND_CAMPAIGN;
-}
 
 // As a recipient's reason.
 std::string word_of(gateway::SuppressionReason reason) {

@@ -17,6 +17,11 @@ void refuse(const std::vector<Problem>& problems, const std::string& prefix) {
     throw rpc::invalid_fields(std::move(violations));
 }
 
+rpc::Failure version_mismatch() {
+    return {grpc::StatusCode::ABORTED, common::v1::ERROR_REASON_VERSION_MISMATCH,
+            "The resource has changed since that etag: read it again."};
+}
+
 TenantFacts tenant_facts(const Doors& doors, const std::string& tenant, std::int64_t version) {
     try {
         return doors.tenants.at_least(tenant, version);

@@ -65,6 +65,9 @@ using rpc::parse_name;
 using rpc::parse_parent;
 using rpc::ResourceName;
 
+// For a call that names an etag which is not the resource's any more.
+rpc::Failure version_mismatch();
+
 // Problems of the domain as violations below `prefix` ("template.").
 [[noreturn]] void refuse(const std::vector<Problem>& problems, const std::string& prefix);
 

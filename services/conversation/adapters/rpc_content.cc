@@ -31,11 +31,6 @@ bool good_key(const std::string& key) {
            });
 }
 
-rpc::Failure version_mismatch() {
-    return {grpc::StatusCode::ABORTED, common::v1::ERROR_REASON_VERSION_MISMATCH,
-            "The resource has changed since that etag: read it again."};
-}
-
 template <class Map>
 std::vector<std::string> keys_of(const Map& map) {
     std::vector<std::string> keys;

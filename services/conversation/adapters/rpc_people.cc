@@ -20,11 +20,6 @@ using grpc::ServerUnaryReactor;
 constexpr int kHistoryPageDefault = 200;
 constexpr int kHistoryPageMax = 1000;
 
-rpc::Failure version_mismatch() {
-    return {grpc::StatusCode::ABORTED, common::v1::ERROR_REASON_VERSION_MISMATCH,
-            "The resource has changed since that etag: read it again."};
-}
-
 // Reads a resource from its stream and not from the read model, so that callers see their own
 // writes.
 template <class Resource>

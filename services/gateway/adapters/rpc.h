@@ -74,6 +74,8 @@ service::OneEffect one_effect(const Doors& doors, const rpc::Call& call, const s
 
 // Of events that are appended without one_effect.
 std::string actor_of(const rpc::Call& call);
+// The reason that a caller gives; throws rpc::Failure when it is too long.
+const std::string& checked_reason(const std::string& reason);
 rpc::Failure refused_fields(const std::vector<FieldError>& faults, const std::string& prefix);
 
 }  // namespace flowstack::gateway

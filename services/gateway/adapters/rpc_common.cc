@@ -6,8 +6,19 @@
 #include "services/gateway/adapters/rpc.h"
 
 namespace flowstack::gateway {
+namespace {
+
+constexpr std::size_t kReasonMax = 500;
+
+}  // namespace
 
 std::string actor_of(const rpc::Call&) { return rpc::caller().actor; }
+
+const std::string& checked_reason(const std::string& reason) {
+    if (reason.size() > kReasonMax)
+        throw rpc::invalid_field("reason", "must have at most 500 characters");
+    return reason;
+}
 
 rpc::Failure refused_fields(const std::vector<FieldError>& faults, const std::string& prefix) {
     std::vector<rpc::FieldViolation> fields;

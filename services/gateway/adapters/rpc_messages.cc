@@ -29,7 +29,6 @@ using grpc::ServerUnaryReactor;
 
 constexpr int kBatchMax = 500;
 constexpr int kCancelPage = 500;
-constexpr std::size_t kReasonMax = 500;
 constexpr std::size_t kBsuidMax = 128;
 
 void check_tenant(const Doors& doors, const std::string& tenant) {
@@ -72,12 +71,6 @@ Purpose checked_purpose(const std::string& text) {
     if (text.empty()) return Purpose::service;
     if (const auto purpose = purpose_of(text)) return *purpose;
     throw rpc::invalid_field("purpose", "must be marketing, utility or service");
-}
-
-const std::string& checked_reason(const std::string& reason) {
-    if (reason.size() > kReasonMax)
-        throw rpc::invalid_field("reason", "must have at most 500 characters");
-    return reason;
 }
 
 // Waits for many appends at once; what is asked together is committed together.

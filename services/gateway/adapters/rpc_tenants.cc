@@ -22,7 +22,6 @@ using eventlog::Command;
 using grpc::CallbackServerContext;
 using grpc::ServerUnaryReactor;
 
-constexpr std::size_t kReasonMax = 500;
 constexpr std::size_t kTokenMax = 4096;
 constexpr std::size_t kKeyBytes = 32;
 
@@ -49,12 +48,6 @@ eventlog::Folded<Channel> fold_channel(const Doors& doors, const ResourceName& n
 void show_channel(const Doors& doors, const ResourceName& name, v1::Channel& out) {
     const auto folded = fold_channel(doors, name);
     out = channel_resource(name.tenant, std::get<KnownChannel>(folded.state), folded.version);
-}
-
-const std::string& checked_reason(const std::string& reason) {
-    if (reason.size() > kReasonMax)
-        throw rpc::invalid_field("reason", "must have at most 500 characters");
-    return reason;
 }
 
 SealedCredentials sealed(const Doors& doors, const std::string& tenant, const ChannelId& channel_id,

@@ -11,8 +11,8 @@ namespace {
 
 using Steady = std::chrono::steady_clock;
 
-constexpr std::chrono::milliseconds kStoreAwayRetryAfter{1'000};
-constexpr int kDecisionsMax = 5;
+constexpr std::chrono::milliseconds kLaneStoreAwayRetryAfter{1'000};
+constexpr int kLaneDecisionsMax = 5;
 
 }  // namespace
 
@@ -63,7 +63,7 @@ void LaneRecovery::recover(int lane, const eventlog::OwnerGuard& guard) {
             loop_.post([this, lane] {
                 auto& known = lanes_[lane];
                 known.epoch = 0;
-                known.again_at = Steady::now() + kStoreAwayRetryAfter;
+                known.again_at = Steady::now() + kLaneStoreAwayRetryAfter;
             });
             return;
         }
@@ -76,7 +76,7 @@ void LaneRecovery::recover(int lane, const eventlog::OwnerGuard& guard) {
     });
     if (taken) return;
     lanes_[lane].epoch = 0;
-    lanes_[lane].again_at = Steady::now() + kStoreAwayRetryAfter;
+    lanes_[lane].again_at = Steady::now() + kLaneStoreAwayRetryAfter;
 }
 
 std::vector<LaneRecovery::Retry> LaneRecovery::retries_of(int lane) {
@@ -113,7 +113,7 @@ void LaneRecovery::declare_lost(int lane, const eventlog::OwnerGuard& guard) {
 
 void LaneRecovery::declare_lost(const MessageId& message_id, const WorkRef& ref,
                                 const eventlog::OwnerGuard& guard) {
-    for (int tries = 0; tries < kDecisionsMax; ++tries) {
+    for (int tries = 0; tries < kLaneDecisionsMax; ++tries) {
         const auto folded = streams_.folds().load(message_stream(ref.tenant, message_id));
         const auto decision =
             decide(folded.state, DeclareLost{.attempt = ref.attempt,

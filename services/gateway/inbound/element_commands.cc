@@ -33,7 +33,7 @@ v1::ConsentChange consent_change_of(const std::vector<ContactEvent>& events) {
 }
 
 // The element's own time, but never one that is still to come.
-Time time_of(const WebhookFrame& frame, const WebhookElement& element) {
+Time element_time(const WebhookFrame& frame, const WebhookElement& element) {
     return element.provider_time == Time{} ? frame.received_at
                                            : std::min(element.provider_time, frame.received_at);
 }
@@ -157,7 +157,7 @@ Command message_command(const WebhookFrame& frame, const Destination& to,
     command.parts.push_back(
         {inbound_stream(to.tenant, ProviderMessageId(element.provider_message_id)),
          eventlog::kCreate,
-         {event_of(received, time_of(frame, element))}});
+         {event_of(received, element_time(frame, element))}});
     if (plan.part) command.parts.push_back(*plan.part);
     return command;
 }
@@ -182,7 +182,7 @@ Command group_message_command(const WebhookFrame& frame, const Destination& to,
     command.parts.push_back(
         {inbound_stream(to.tenant, ProviderMessageId(element.provider_message_id)),
          eventlog::kCreate,
-         {event_of(received, time_of(frame, element))}});
+         {event_of(received, element_time(frame, element))}});
     return command;
 }
 

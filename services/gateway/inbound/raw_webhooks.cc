@@ -10,7 +10,7 @@ namespace {
 using Kind = WebhookElement::Kind;
 using eventlog::Command;
 
-constexpr int kTriesMax = 3;
+constexpr int kReadAgainTriesMax = 3;
 constexpr int kReadAtOnce = 500;
 // A page ends after so many events of the log, webhooks or not, so that one call stays short.
 constexpr int kEventsPerPageMax = 20'000;
@@ -178,7 +178,7 @@ ElementState RawWebhooks::append_command(Command command) {
 
 ElementState RawWebhooks::append_for_customer(const WebhookFrame& frame, const Destination& to,
                                               const WebhookElement& element) {
-    for (int attempt = 0; attempt < kTriesMax; ++attempt) {
+    for (int attempt = 0; attempt < kReadAgainTriesMax; ++attempt) {
         const auto plan =
             contacts_.plan(to.tenant, to.channel_id, identities_of(element), element.profile_name,
                            refusal_of(element), changed_identities_of(element));

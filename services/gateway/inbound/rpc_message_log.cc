@@ -19,8 +19,8 @@ namespace {
 using grpc::CallbackServerContext;
 using grpc::ServerUnaryReactor;
 
-constexpr int kPageDefault = 50;
-constexpr int kPageMax = 500;
+constexpr int kMessagePageDefault = 50;
+constexpr int kMessagePageMax = 500;
 // A page token is the received and the sent messages' own tokens; a list that is at its end says
 // so.
 constexpr char kBetween = '~';
@@ -87,9 +87,9 @@ public:
 
 private:
     void list(const v1::ListMessageLogRequest& request, v1::ListMessageLogResponse& response) {
-        if (request.page_size() < 0 || request.page_size() > kPageMax)
+        if (request.page_size() < 0 || request.page_size() > kMessagePageMax)
             throw rpc::invalid_field("page_size", "must be 0 to 500");
-        const int size = request.page_size() == 0 ? kPageDefault : request.page_size();
+        const int size = request.page_size() == 0 ? kMessagePageDefault : request.page_size();
         Side received{.kind = kReceivedDocument, .token = ""};
         Side sent{.kind = "message", .token = ""};
         received.at_end = request.direction() == v1::MESSAGE_DIRECTION_OUTBOUND;

@@ -18,7 +18,7 @@ namespace chat = conversation::v1;
 namespace pay = payment::v1;
 using http::Response;
 
-constexpr int kPageDefault = 50;
+constexpr int kAliasPageDefault = 50;
 // The ledger's account of what customers owe for orders. Its credits are what orders were paid:
 // second payments, money for cancelled orders and payments without an order are in suspense.
 constexpr std::string_view kReceivable = "receivable";
@@ -38,7 +38,7 @@ std::string item(const Visit& visit, const char* collection) {
 template <class Request>
 void take_page(const Visit& visit, Request& request) {
     request.set_parent("tenants/" + visit.tenant);
-    request.set_page_size(page_size_of(visit.request, kPageDefault));
+    request.set_page_size(page_size_of(visit.request, kAliasPageDefault));
     request.set_page_token(visit.request.query_param("pageToken").value_or(""));
 }
 

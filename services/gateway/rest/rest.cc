@@ -128,11 +128,6 @@ void set_member(pb::Message& message, const std::string& path, const std::string
     message.MergeFrom(*one);
 }
 
-std::unique_ptr<pb::Message> new_message(const pb::Descriptor* descriptor) {
-    return std::unique_ptr<pb::Message>(
-        pb::MessageFactory::generated_factory()->GetPrototype(descriptor)->New());
-}
-
 int success_status(const pb::MethodDescriptor& method) {
     const auto status = method.options().GetExtension(common::v1::rest).success_status();
     return status == 0 ? 200 : status;

@@ -65,11 +65,6 @@ bool leads(const std::string& beginning, const std::string& path) {
     return next == '.' || next == '[';
 }
 
-std::unique_ptr<pb::Message> new_message(const pb::Descriptor* descriptor) {
-    return std::unique_ptr<pb::Message>(
-        pb::MessageFactory::generated_factory()->GetPrototype(descriptor)->New());
-}
-
 // A call under way: all of it lives until the answer is there.
 struct Flight {
     grpc::ClientContext context;
@@ -93,6 +88,11 @@ struct Flight {
 };
 
 }  // namespace
+
+std::unique_ptr<pb::Message> new_message(const pb::Descriptor* descriptor) {
+    return std::unique_ptr<pb::Message>(
+        pb::MessageFactory::generated_factory()->GetPrototype(descriptor)->New());
+}
 
 void Visit::answer(http::Response response) const {
     response.headers.set("X-Request-Id", request_id);

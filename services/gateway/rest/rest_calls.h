@@ -47,6 +47,10 @@ struct Visit {
 };
 using VisitPtr = std::shared_ptr<Visit>;
 
+// An empty message of this type.
+std::unique_ptr<google::protobuf::Message> new_message(
+    const google::protobuf::Descriptor* descriptor);
+
 class RestCalls {
 public:
     RestCalls(const Keys& keys, RestOptions options);

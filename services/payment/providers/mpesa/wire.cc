@@ -21,7 +21,7 @@ constexpr std::size_t kDescriptionKept = 200;
 bool is_digit(char c) { return c >= '0' && c <= '9'; }
 bool is_letter(char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z'); }
 
-std::string json(std::string_view text) { return http::json_string(text); }
+std::string quoted(std::string_view text) { return http::json_string(text); }
 
 // Half of a character would be stored and could not be read again.
 std::string cut(std::string_view text) {
@@ -221,15 +221,15 @@ std::optional<std::int64_t> shillings(Money amount) {
 
 std::string push_body(const Account& account, const Push& push, Time now) {
     const auto timestamp = nairobi_timestamp(now);
-    return "{\"BusinessShortCode\":" + json(account.short_code) +
-           ",\"Password\":" + json(password(account.short_code, account.passkey, timestamp)) +
-           ",\"Timestamp\":" + json(timestamp) +
-           ",\"TransactionType\":" + json(account.transaction_type) +
-           ",\"Amount\":" + std::to_string(push.shillings) + ",\"PartyA\":" + json(push.msisdn) +
-           ",\"PartyB\":" + json(account.party_b) + ",\"PhoneNumber\":" + json(push.msisdn) +
-           ",\"CallBackURL\":" + json(push.callback_url) +
-           ",\"AccountReference\":" + json(push.account_reference) +
-           ",\"TransactionDesc\":" + json(push.description) + "}";
+    return "{\"BusinessShortCode\":" + quoted(account.short_code) +
+           ",\"Password\":" + quoted(password(account.short_code, account.passkey, timestamp)) +
+           ",\"Timestamp\":" + quoted(timestamp) +
+           ",\"TransactionType\":" + quoted(account.transaction_type) +
+           ",\"Amount\":" + std::to_string(push.shillings) + ",\"PartyA\":" + quoted(push.msisdn) +
+           ",\"PartyB\":" + quoted(account.party_b) + ",\"PhoneNumber\":" + quoted(push.msisdn) +
+           ",\"CallBackURL\":" + quoted(push.callback_url) +
+           ",\"AccountReference\":" + quoted(push.account_reference) +
+           ",\"TransactionDesc\":" + quoted(push.description) + "}";
 }
 
 PushAnswer read_push_answer(int status, std::string_view body) {
@@ -330,9 +330,9 @@ std::variant<Callback, Malformed> read_callback(std::string_view body) {
 
 std::string query_body(const Account& account, std::string_view checkout_id, Time now) {
     const auto timestamp = nairobi_timestamp(now);
-    return "{\"BusinessShortCode\":" + json(account.short_code) +
-           ",\"Password\":" + json(password(account.short_code, account.passkey, timestamp)) +
-           ",\"Timestamp\":" + json(timestamp) + ",\"CheckoutRequestID\":" + json(checkout_id) +
+    return "{\"BusinessShortCode\":" + quoted(account.short_code) +
+           ",\"Password\":" + quoted(password(account.short_code, account.passkey, timestamp)) +
+           ",\"Timestamp\":" + quoted(timestamp) + ",\"CheckoutRequestID\":" + quoted(checkout_id) +
            "}";
 }
 

@@ -158,9 +158,9 @@ std::string with_spaced_times(std::string_view text) {
     return result;
 }
 
-using Words = std::vector<std::string>;
+using WordList = std::vector<std::string>;
 
-Words without_fillers(Words words) {
+WordList without_fillers(WordList words) {
     while (!words.empty() && is_filler(words.front())) words.erase(words.begin());
     // An article stands before a name: "Vitamin A" ends with none.
     const auto is_article = [](std::string_view w) { return w == "a" || w == "an" || w == "i"; };
@@ -174,11 +174,11 @@ bool is_exact(const ProductMatch& match) {
 
 // Takes the number before or behind the name: name x 100 · 100 x name · name x100 · 100x name ·
 // 100 name · name 100. Nothing if there is none.
-std::optional<std::int64_t> take_number(Words& words) {
+std::optional<std::int64_t> take_number(WordList& words) {
     const auto n = words.size();
     const auto take = [&](std::int64_t value, std::size_t from, std::size_t to) {
-        words = Words(words.begin() + static_cast<std::ptrdiff_t>(from),
-                      words.begin() + static_cast<std::ptrdiff_t>(to));
+        words = WordList(words.begin() + static_cast<std::ptrdiff_t>(from),
+                         words.begin() + static_cast<std::ptrdiff_t>(to));
         return value;
     };
     if (n >= 3 && is_times(words[n - 2]) && number_of(words[n - 1]))
@@ -195,12 +195,13 @@ std::optional<std::int64_t> take_number(Words& words) {
 
 // The same for numbers that are words. They may belong to a name ("Seven Up"), so the rest must be
 // a product.
-std::optional<std::int64_t> take_spelled_number(Words& words, const std::vector<Product>& catalog) {
+std::optional<std::int64_t> take_spelled_number(WordList& words,
+                                                const std::vector<Product>& catalog) {
     if (words.size() < 2) return {};
     const auto first = spelled_number_of(words.front());
     const auto last = spelled_number_of(words.back());
     const auto rest =
-        first ? Words(words.begin() + 1, words.end()) : Words(words.begin(), words.end() - 1);
+        first ? WordList(words.begin() + 1, words.end()) : WordList(words.begin(), words.end() - 1);
     if ((!first && !last) || is_exact(match_product(join(words, 0, words.size()), catalog)) ||
         !match_product(join(without_fillers(rest), 0, without_fillers(rest).size()), catalog))
         return {};
@@ -210,7 +211,7 @@ std::optional<std::int64_t> take_spelled_number(Words& words, const std::vector<
 
 // "dozen", "half dozen" and "half a dozen" before or behind the name: by how much the number is
 // multiplied. The name of a product may begin with it too ("Dozen Eggs").
-std::optional<std::int64_t> take_dozen(Words& words, const std::vector<Product>& catalog) {
+std::optional<std::int64_t> take_dozen(WordList& words, const std::vector<Product>& catalog) {
     if (is_exact(match_product(join(words, 0, words.size()), catalog))) return {};
     const bool half = words.size() >= 2 && words.front() == "half";
     std::size_t at = half ? 1 : 0;
@@ -257,7 +258,7 @@ Item read_item(std::string_view part, const std::vector<Product>& catalog) {
 
 // The words say a number or a size that the product does not have: "coffee 500g" is not "Coffee".
 bool says_another_size(const std::string& words, const Product& product) {
-    Words known = words_of(stem(product.name));
+    WordList known = words_of(stem(product.name));
     for (const auto& alias : product.aliases)
         for (auto& word : words_of(stem(alias))) known.push_back(std::move(word));
     const auto is_known = [&](const std::string& word) {
@@ -333,9 +334,9 @@ std::vector<Piece> split(std::string_view text) {
 
 // Cuts before each number ("2 coffee 3 soap"), or behind each one ("coffee 2 soap 3"). A cut that
 // would leave a number alone is not made: it belongs to the name before it ("2 cement 50 3 soap").
-std::vector<std::string> cut_at_numbers(const Words& words, bool before) {
-    std::vector<Words> parts(1);
-    const auto is_lone = [](const Words& part) {
+std::vector<std::string> cut_at_numbers(const WordList& words, bool before) {
+    std::vector<WordList> parts(1);
+    const auto is_lone = [](const WordList& part) {
         return part.size() == 1 && is_whole_number(part.front());
     };
     const auto cut = [&] {
@@ -430,7 +431,7 @@ ProductMatch match_product(std::string_view words, const std::vector<Product>& c
 }
 
 ProductMatch product_named_in(std::string_view words, const std::vector<Product>& catalog) {
-    Words name;
+    WordList name;
     for (auto& word : words_of(with_spaced_times(words)))
         if (!is_amount(word) && !is_whole_number(word) && !is_times(word) && !is_dozen(word))
             name.push_back(std::move(word));
