@@ -11,6 +11,10 @@ set(FLOWSTACK_WARNINGS -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wno-sign-
 # The compiler of the everyday build is the judge.
 if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
     list(APPEND FLOWSTACK_WARNINGS -Werror)
+    if(FLOWSTACK_UNITS)
+        # g++ takes the anonymous namespaces of a file that a unit includes for those of a header.
+        list(APPEND FLOWSTACK_WARNINGS -Wno-subobject-linkage)
+    endif()
 endif()
 
 # Sanitized tests are several times slower.
@@ -40,6 +44,13 @@ function(flowstack_target kind name)
         message(FATAL_ERROR "flowstack_target(${name}): unknown arguments ${ARG_UNPARSED_ARGUMENTS}")
     endif()
 
+    # The files of a domain are light, and each has its own Answer and Events. Those of a test have
+    # helpers of the same names.
+    set(sources ${ARG_SOURCES})
+    if(NOT kind STREQUAL "test" AND NOT name MATCHES "_domain$")
+        flowstack_units(sources ${name} 8 ${ARG_SOURCES})
+    endif()
+
     if(kind STREQUAL "library")
         set(target flowstack_${name})
         if(name MATCHES "_domain$")
@@ -49,16 +60,16 @@ function(flowstack_target kind name)
                 endif()
             endforeach()
         endif()
-        add_library(${target} STATIC ${ARG_SOURCES})
+        add_library(${target} STATIC ${sources})
         add_library(flowstack::${name} ALIAS ${target})
         target_link_libraries(${target} PUBLIC ${ARG_DEPS})
     elseif(kind STREQUAL "program")
         set(target ${name})
-        add_executable(${target} ${ARG_SOURCES})
+        add_executable(${target} ${sources})
         target_link_libraries(${target} PRIVATE ${ARG_DEPS})
     elseif(kind STREQUAL "test")
         set(target ${name})
-        add_executable(${target} ${ARG_SOURCES})
+        add_executable(${target} ${sources})
         target_link_libraries(${target} PRIVATE ${ARG_DEPS} gtest gmock gtest_main)
         if(NOT ARG_TIMEOUT)
             set(ARG_TIMEOUT 300)
