@@ -44,6 +44,8 @@ using IntentId = Id<struct IntentKind>;
 using InvoiceId = Id<struct InvoiceKind>;
 using MessageId = Id<struct MessageKind>;
 using OrderId = Id<struct OrderKind>;
+using ProductId = Id<struct ProductKind>;
+using PromotionId = Id<struct PromotionKind>;
 using ReservationId = Id<struct ReservationKind>;
 using TaskId = Id<struct TaskKind>;
 

@@ -20,7 +20,7 @@ namespace {
 
 Product product(const char* id, const char* name, std::vector<std::string> aliases) {
     Product made;
-    made.id = id;
+    made.id = ProductId(id);
     made.name = name;
     made.aliases = std::move(aliases);
     made.price = {25'000, Currency::kes};

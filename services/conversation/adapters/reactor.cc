@@ -288,16 +288,16 @@ static_assert(kCountedLinesMax + 1 <= eventlog::kPartsMax);
 
 void Reactor::stock(
     const Recorded& event, LogTurn& turn, const ReservationId& reservation_id,
-    const std::vector<std::string>& products,
-    const std::function<StockDecision(const Reservation&, const std::map<std::string, Product>&)>&
+    const std::vector<ProductId>& products,
+    const std::function<StockDecision(const Reservation&, const std::map<ProductId, Product>&)>&
         judge) {
     const auto& tenant = event.stream.tenant;
     const auto name = stream(tenant, category::kReservation, reservation_id);
     const auto reservation = books_.reservations.load(name, turn);
     auto ids = products;
     for (const auto& line : reservation.state.lines) ids.push_back(line.product_id);
-    std::map<std::string, Product> known;
-    std::map<std::string, std::int64_t> versions;
+    std::map<ProductId, Product> known;
+    std::map<ProductId, std::int64_t> versions;
     for (const auto& id : ids) {
         if (known.contains(id)) continue;
         const auto folded = books_.products.load(stream(tenant, category::kProduct, id), turn);
@@ -327,10 +327,10 @@ void Reactor::on_stock_requested(const Recorded& event, LogTurn& turn) {
                          .conversation_id = ConversationId(m.conversation_id()),
                          .customer_id = CustomerId(m.customer_id()),
                          .lines = {}};
-    std::vector<std::string> ids;
+    std::vector<ProductId> ids;
     for (const auto& line : m.lines()) {
-        reserve.lines.push_back({.product_id = line.product_id(), .quantity = line.quantity()});
-        ids.push_back(line.product_id());
+        ids.emplace_back(line.product_id());
+        reserve.lines.push_back({.product_id = ids.back(), .quantity = line.quantity()});
     }
     stock(event, turn, reserve.reservation_id, ids,
           [&](const auto& reservation, const auto& products) {
@@ -355,14 +355,14 @@ void Reactor::on_stock_answer(const Recorded& event, LogTurn& turn) {
                        CustomerId(m.customer_id()),
                        StockAnswered{.reservation_id = ReservationId(m.reservation_id()),
                                      .reserved = true,
-                                     .product_id = "",
+                                     .product_id = {},
                                      .available = 0});
     }
     const auto m = parsed<v1::StockRefused>(event);
     advance(event, turn, ConversationId(m.conversation_id()), CustomerId(m.customer_id()),
             StockAnswered{.reservation_id = ReservationId(m.reservation_id()),
                           .reserved = false,
-                          .product_id = m.product_id(),
+                          .product_id = ProductId(m.product_id()),
                           .available = m.available()});
 }
 

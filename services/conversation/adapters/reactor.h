@@ -60,9 +60,9 @@ private:
     void advance(const Recorded& event, LogTurn& turn, const ConversationId& conversation_id,
                  const CustomerId& customer_id, const Input& input);
     void stock(const Recorded& event, LogTurn& turn, const ReservationId& reservation_id,
-               const std::vector<std::string>& products,
+               const std::vector<ProductId>& products,
                const std::function<StockDecision(const Reservation&,
-                                                 const std::map<std::string, Product>&)>& decide);
+                                                 const std::map<ProductId, Product>&)>& decide);
 
     Books& books_;
     Tenants& tenants_;

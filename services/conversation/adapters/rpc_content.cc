@@ -513,7 +513,7 @@ public:
         return doors_.rpc.unary(context, [=, this](rpc::Call&) {
             const auto name = parse_name(request->name(), "products");
             const auto where = stream(name.tenant, category::kProduct, name.id);
-            StockSet stock{.product_id = name.id, .on_hand = {}};
+            StockSet stock{.product_id = ProductId(name.id), .on_hand = {}};
             if (request->has_on_hand()) stock.on_hand = request->on_hand();
             change_once(doors_, "set_stock", name.tenant, request->request_id(), *request,
                         [&]() -> std::optional<eventlog::Command> {
@@ -534,7 +534,8 @@ public:
         return doors_.rpc.unary(context, [=, this](rpc::Call&) {
             const auto tenant = parse_parent(request->parent());
             const auto& in = request->promotion();
-            const auto id = id_of("promotion", tenant, in.promotion_id(), request->request_id());
+            const PromotionId id(
+                id_of("promotion", tenant, in.promotion_id(), request->request_id()));
             const PromotionSaved saved{.promotion_id = id,
                                        .text = {in.text().begin(), in.text().end()},
                                        .active = !in.has_active() || in.active()};
@@ -589,7 +590,7 @@ private:
     void save(const v1::SaveProductRequest& request, v1::Product& response) {
         const auto tenant = parse_parent(request.parent());
         const auto& in = request.product();
-        const auto id = id_of("product", tenant, in.product_id(), request.request_id());
+        const ProductId id(id_of("product", tenant, in.product_id(), request.request_id()));
         const auto where = stream(tenant, category::kProduct, id);
         const auto currency = parse_currency(in.price().currency_code());
         if (!currency)

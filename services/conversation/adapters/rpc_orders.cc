@@ -59,7 +59,7 @@ void place_order(const Doors& doors, const v1::PlaceOrderRequest& request,
                  v1::PlacedOrder& response) {
     const auto tenant = parse_parent(request.parent());
     const OrderAsked asked{.phone = request.phone(),
-                           .product_id = request.product_id(),
+                           .product_id = ProductId(request.product_id()),
                            .quantity = request.quantity(),
                            .delivery_address = request.delivery_address(),
                            .customer_name = request.customer_name()};

@@ -8,7 +8,10 @@
 namespace flowstack::conversation {
 namespace {
 
-using Products = std::map<std::string, Product>;
+using Products = std::map<ProductId, Product>;
+
+const ProductId kA("a");
+const ProductId kB("b");
 
 ReserveStock want(const std::string& id, std::vector<ReservedLine> lines) {
     return {.reservation_id = ReservationId(id),
@@ -28,42 +31,42 @@ Reservation after(Reservation r, const StockDecision& decision) {
 }
 
 TEST(Stock, TwoChatsCannotTakeTheLastItem) {
-    Products products{{"a", product_of("a", "A", 100, {}, 1)}};
-    const auto first = decide(Reservation{}, products, want("r1", {{"a", 1}}));
+    Products products{{kA, product_of("a", "A", 100, {}, 1)}};
+    const auto first = decide(Reservation{}, products, want("r1", {{kA, 1}}));
     ASSERT_TRUE(std::holds_alternative<StockReserved>(first.reservation.at(0)));
     apply(products, first);
-    const auto second = decide(Reservation{}, products, want("r2", {{"a", 1}}));
+    const auto second = decide(Reservation{}, products, want("r2", {{kA, 1}}));
     EXPECT_EQ(second.reservation.at(0),
               (ReservationEvent{StockRefused{.reservation_id = ReservationId("r2"),
                                              .conversation_id = ConversationId("conv"),
                                              .customer_id = CustomerId("cust"),
-                                             .product_id = "a",
+                                             .product_id = kA,
                                              .available = 0}}));
     EXPECT_TRUE(second.products.empty());
 }
 
 TEST(Stock, IsReservedWholeOrNotAtAll) {
-    Products products{{"a", product_of("a", "A", 100, {}, 5)},
-                      {"b", product_of("b", "B", 100, {}, 1)}};
-    const auto decision = decide(Reservation{}, products, want("r", {{"a", 2}, {"b", 2}}));
+    Products products{{kA, product_of("a", "A", 100, {}, 5)},
+                      {kB, product_of("b", "B", 100, {}, 1)}};
+    const auto decision = decide(Reservation{}, products, want("r", {{kA, 2}, {kB, 2}}));
     EXPECT_EQ(decision.reservation.at(0),
               (ReservationEvent{StockRefused{.reservation_id = ReservationId("r"),
                                              .conversation_id = ConversationId("conv"),
                                              .customer_id = CustomerId("cust"),
-                                             .product_id = "b",
+                                             .product_id = kB,
                                              .available = 1}}));
     EXPECT_TRUE(decision.products.empty());
 }
 
 TEST(Stock, LinesOfOneProductAreCountedTogether) {
-    Products products{{"a", product_of("a", "A", 100, {}, 3)}};
+    Products products{{kA, product_of("a", "A", 100, {}, 3)}};
     EXPECT_TRUE(std::holds_alternative<StockRefused>(
-        decide(Reservation{}, products, want("r", {{"a", 2}, {"a", 2}})).reservation.at(0)));
+        decide(Reservation{}, products, want("r", {{kA, 2}, {kA, 2}})).reservation.at(0)));
 }
 
 TEST(Stock, UnlimitedIsNotCounted) {
-    Products products{{"a", product_of("a", "A", 100)}};
-    const auto decision = decide(Reservation{}, products, want("r", {{"a", 999}}));
+    Products products{{kA, product_of("a", "A", 100)}};
+    const auto decision = decide(Reservation{}, products, want("r", {{kA, 999}}));
     EXPECT_TRUE(std::holds_alternative<StockReserved>(decision.reservation.at(0)));
     EXPECT_TRUE(decision.products.empty());
 }
@@ -72,22 +75,22 @@ TEST(Stock, WhatIsGoneOrNotActiveIsRefused) {
     auto inactive = product_of("a", "A", 100);
     inactive.active = false;
     EXPECT_TRUE(std::holds_alternative<StockRefused>(
-        decide(Reservation{}, Products{{"a", inactive}}, want("r", {{"a", 1}})).reservation.at(0)));
+        decide(Reservation{}, Products{{kA, inactive}}, want("r", {{kA, 1}})).reservation.at(0)));
     EXPECT_TRUE(std::holds_alternative<StockRefused>(
-        decide(Reservation{}, Products{}, want("r", {{"a", 1}})).reservation.at(0)));
+        decide(Reservation{}, Products{}, want("r", {{kA, 1}})).reservation.at(0)));
 }
 
 TEST(Stock, IsAnsweredOnceForAReservation) {
-    Products products{{"a", product_of("a", "A", 100, {}, 3)}};
-    const auto first = decide(Reservation{}, products, want("r", {{"a", 1}}));
-    EXPECT_EQ(decide(after({}, first), products, want("r", {{"a", 1}})), StockDecision{});
+    Products products{{kA, product_of("a", "A", 100, {}, 3)}};
+    const auto first = decide(Reservation{}, products, want("r", {{kA, 1}}));
+    EXPECT_EQ(decide(after({}, first), products, want("r", {{kA, 1}})), StockDecision{});
 }
 
 TEST(Stock, ComesBackWhenThePaymentFailsAndGoesWhenItIsSold) {
-    Products products{{"a", product_of("a", "A", 100, {}, 3)}};
-    const auto held = decide(Reservation{}, products, want("r", {{"a", 2}}));
+    Products products{{kA, product_of("a", "A", 100, {}, 3)}};
+    const auto held = decide(Reservation{}, products, want("r", {{kA, 2}}));
     apply(products, held);
-    EXPECT_EQ(products["a"].available(), 1);
+    EXPECT_EQ(products[kA].available(), 1);
     auto reservation = after({}, held);
 
     auto released = products;
@@ -96,8 +99,8 @@ TEST(Stock, ComesBackWhenThePaymentFailsAndGoesWhenItIsSold) {
                                              .sold = false,
                                              .reason = ReservationEnd::payment_failed});
     apply(released, freed);
-    EXPECT_EQ(released["a"].available(), 3);
-    EXPECT_EQ(released["a"].on_hand, 3);
+    EXPECT_EQ(released[kA].available(), 3);
+    EXPECT_EQ(released[kA].on_hand, 3);
     EXPECT_EQ(decide(after(reservation, freed), released,
                      EndReservation{.reservation_id = ReservationId("r"),
                                     .sold = false,
@@ -109,14 +112,14 @@ TEST(Stock, ComesBackWhenThePaymentFailsAndGoesWhenItIsSold) {
         EndReservation{
             .reservation_id = ReservationId("r"), .sold = true, .reason = ReservationEnd::paid});
     apply(products, sold);
-    EXPECT_EQ(products["a"].available(), 1);
-    EXPECT_EQ(products["a"].on_hand, 1);
-    EXPECT_EQ(products["a"].reserved(), 0);
+    EXPECT_EQ(products[kA].available(), 1);
+    EXPECT_EQ(products[kA].on_hand, 1);
+    EXPECT_EQ(products[kA].reserved(), 0);
 }
 
 TEST(Stock, ALateSaleTakesWhatWasGivenBackEvenBelowZero) {
-    Products products{{"a", product_of("a", "A", 100, {}, 1)}};
-    const auto held = decide(Reservation{}, products, want("r", {{"a", 1}}));
+    Products products{{kA, product_of("a", "A", 100, {}, 1)}};
+    const auto held = decide(Reservation{}, products, want("r", {{kA, 1}}));
     apply(products, held);
     auto reservation = after({}, held);
     const auto freed = decide(reservation, products,
@@ -125,18 +128,18 @@ TEST(Stock, ALateSaleTakesWhatWasGivenBackEvenBelowZero) {
                                              .reason = ReservationEnd::payment_expired});
     apply(products, freed);
     reservation = after(reservation, freed);
-    products["a"] = evolve(products["a"], StockSet{.product_id = "a", .on_hand = 0});
+    products[kA] = evolve(products[kA], StockSet{.product_id = kA, .on_hand = 0});
     const auto late = decide(
         reservation, products,
         EndReservation{
             .reservation_id = ReservationId("r"), .sold = true, .reason = ReservationEnd::paid});
     apply(products, late);
-    EXPECT_EQ(products["a"].on_hand, -1);
+    EXPECT_EQ(products[kA].on_hand, -1);
     EXPECT_EQ(after(reservation, late).stage, ReservationStage::sold);
 }
 
 TEST(Stock, ImpossibleHistoryIsRefused) {
-    EXPECT_THROW(evolve(Product{}, StockSet{.product_id = "a", .on_hand = 1}), CorruptStream);
+    EXPECT_THROW(evolve(Product{}, StockSet{.product_id = kA, .on_hand = 1}), CorruptStream);
     EXPECT_THROW(evolve(product_of("a", "A", 1, {}, 1),
                         StockFreed{.reservation_id = ReservationId("r"), .quantity = 1}),
                  CorruptStream);
@@ -146,7 +149,7 @@ TEST(Stock, ImpossibleHistoryIsRefused) {
 }
 
 TEST(Product, IsCheckedFieldByField) {
-    EXPECT_TRUE(check(ProductSaved{.product_id = "a",
+    EXPECT_TRUE(check(ProductSaved{.product_id = kA,
                                    .name = "A",
                                    .aliases = {},
                                    .price = kes(100),
@@ -154,7 +157,7 @@ TEST(Product, IsCheckedFieldByField) {
                                    .image_url = "",
                                    .active = true})
                     .empty());
-    EXPECT_EQ(check(ProductSaved{.product_id = "a",
+    EXPECT_EQ(check(ProductSaved{.product_id = kA,
                                  .name = "",
                                  .aliases = {},
                                  .price = kes(100),
@@ -164,7 +167,7 @@ TEST(Product, IsCheckedFieldByField) {
                   .at(0)
                   .field,
               "display_name");
-    EXPECT_EQ(check(ProductSaved{.product_id = "a",
+    EXPECT_EQ(check(ProductSaved{.product_id = kA,
                                  .name = "A",
                                  .aliases = {},
                                  .price = kes(0),
@@ -174,7 +177,7 @@ TEST(Product, IsCheckedFieldByField) {
                   .at(0)
                   .field,
               "price");
-    EXPECT_EQ(check(ProductSaved{.product_id = "a",
+    EXPECT_EQ(check(ProductSaved{.product_id = kA,
                                  .name = "A",
                                  .aliases = {""},
                                  .price = kes(1),
@@ -184,7 +187,7 @@ TEST(Product, IsCheckedFieldByField) {
                   .at(0)
                   .field,
               "aliases[0]");
-    EXPECT_EQ(check(ProductSaved{.product_id = "a",
+    EXPECT_EQ(check(ProductSaved{.product_id = kA,
                                  .name = "A",
                                  .aliases = {},
                                  .price = kes(1),
@@ -194,19 +197,21 @@ TEST(Product, IsCheckedFieldByField) {
                   .at(0)
                   .field,
               "image_url");
-    EXPECT_EQ(check(StockSet{.product_id = "a", .on_hand = -1}).at(0).field, "on_hand");
-    EXPECT_EQ(check(PromotionSaved{.promotion_id = "p", .text = {}, .active = true}).at(0).field,
+    EXPECT_EQ(check(StockSet{.product_id = kA, .on_hand = -1}).at(0).field, "on_hand");
+    EXPECT_EQ(check(PromotionSaved{.promotion_id = PromotionId("p"), .text = {}, .active = true})
+                  .at(0)
+                  .field,
               "text");
 }
 
 TEST(Totals, AreTaxedOnceAndRoundedToWholeShillings) {
-    const std::vector<CartLine> lines{{"a", "A", 3, kes(3'333)}, {"b", "B", 1, kes(1)}};
+    const std::vector<CartLine> lines{{kA, "A", 3, kes(3'333)}, {kB, "B", 1, kes(1)}};
     const auto t = totals_of(lines, 1600, Currency::kes);
     EXPECT_EQ(t.subtotal, kes(10'000));
     EXPECT_EQ(t.tax, kes(1'600));
     EXPECT_EQ(t.total, kes(11'600));
-    EXPECT_EQ(totals_of({{"a", "A", 1, kes(49)}}, 0, Currency::kes).total, kes(100));
-    EXPECT_EQ(totals_of({{"a", "A", 1, {149, Currency::usd}}}, 0, Currency::usd).total,
+    EXPECT_EQ(totals_of({{kA, "A", 1, kes(49)}}, 0, Currency::kes).total, kes(100));
+    EXPECT_EQ(totals_of({{kA, "A", 1, {149, Currency::usd}}}, 0, Currency::usd).total,
               (Money{149, Currency::usd}));
 }
 

@@ -21,7 +21,7 @@ inline Product product_of(std::string id, std::string name, std::int64_t cents,
                           std::vector<std::string> aliases = {},
                           std::optional<std::int64_t> on_hand = {}) {
     Product p;
-    p.id = std::move(id);
+    p.id = ProductId(std::move(id));
     p.name = std::move(name);
     p.aliases = std::move(aliases);
     p.price = kes(cents);
@@ -49,7 +49,7 @@ public:
         products = {product_of("coffee", "Coffee", 25'000, {"kahawa"}),
                     product_of("soap", "Bar Soap", 12'050, {"soap", "sabuni"}),
                     product_of("cement", "Cement", 75'000, {}, 10)};
-        promotions = {{"p1",
+        promotions = {{PromotionId("p1"),
                        {{"en", "Buy 2 coffees, get a mug"}, {"sw", "Nunua kahawa 2, pata kikombe"}},
                        true}};
     }
@@ -182,7 +182,7 @@ public:
     std::vector<std::string> stock_is_there() {
         return hears(StockAnswered{.reservation_id = last<StockRequested>().reservation_id,
                                    .reserved = true,
-                                   .product_id = "",
+                                   .product_id = {},
                                    .available = 0});
     }
     std::vector<std::string> payment_starts() {

@@ -24,8 +24,10 @@ void round_trip(const Event& event) {
 }
 
 TEST(Codec, EveryFactOfAConversationComesBackAsItWas) {
-    const std::vector<CartLine> cart{
-        {.product_id = "p", .product_name = "Coffee", .quantity = 2, .unit_price = kes(100)}};
+    const std::vector<CartLine> cart{{.product_id = ProductId("p"),
+                                      .product_name = "Coffee",
+                                      .quantity = 2,
+                                      .unit_price = kes(100)}};
     round_trip(Opened{.conversation_id = ConversationId("c"),
                       .customer_id = CustomerId("cu"),
                       .channel_id = ChannelId("ch"),
@@ -196,7 +198,7 @@ TEST(Codec, StoredFactsFoldLikeTheDomains) {
     auto shelf = product_of("p", "Coffee", 100, {}, 5);
     const StoredProduct stored{shelf, kNow};
     same_fold<ProductCodec>(shelf,
-                            ProductEvent{ProductSaved{.product_id = "p",
+                            ProductEvent{ProductSaved{.product_id = ProductId("p"),
                                                       .name = "Fine Coffee",
                                                       .aliases = {"a"},
                                                       .price = kes(5),
@@ -204,9 +206,11 @@ TEST(Codec, StoredFactsFoldLikeTheDomains) {
                                                       .image_url = "i",
                                                       .active = false}},
                             stored);
-    same_fold<ProductCodec>(shelf, ProductEvent{StockSet{.product_id = "p", .on_hand = 0}}, stored);
     same_fold<ProductCodec>(
-        shelf, ProductEvent{StockSet{.product_id = "p", .on_hand = std::nullopt}}, stored);
+        shelf, ProductEvent{StockSet{.product_id = ProductId("p"), .on_hand = 0}}, stored);
+    same_fold<ProductCodec>(
+        shelf, ProductEvent{StockSet{.product_id = ProductId("p"), .on_hand = std::nullopt}},
+        stored);
     same_fold<ProductCodec>(
         shelf, ProductEvent{StockHeld{.reservation_id = ReservationId("r"), .quantity = 2}},
         stored);
@@ -355,8 +359,10 @@ TEST(DialogueTurn, KeepsAllWordsOfItsStepsInItsPersonalPart) {
 Event any_fact(std::mt19937& random, const Conversation& now) {
     const auto below = [&](int n) { return static_cast<int>(random() % static_cast<unsigned>(n)); };
     const auto name = [&](const char* what) { return what + std::to_string(below(3)); };
-    const std::vector<CartLine> lines{
-        {.product_id = name("p"), .product_name = "Coffee", .quantity = 2, .unit_price = kes(100)}};
+    const std::vector<CartLine> lines{{.product_id = ProductId(name("p")),
+                                       .product_name = "Coffee",
+                                       .quantity = 2,
+                                       .unit_price = kes(100)}};
     switch (below(18)) {
         case 0:
             return Spoke{.inbound_id = name("wamid"),

@@ -192,7 +192,7 @@ const CustomerId kOld("old");
 const ConversationId kNew("new");
 
 CartLine line(const std::string& product, std::int64_t quantity) {
-    return {product, product, quantity, {10'000, Currency::kes}};
+    return {ProductId(product), product, quantity, {10'000, Currency::kes}};
 }
 
 // The younger customer's dialogue: asked for an address, with two things in the cart.

@@ -256,7 +256,7 @@ TEST(Journey, ALateSuccessChangesNoStateButSendsTheReceiptAndCannotBePaidTwice) 
     EXPECT_EQ(chat.count<StockRequested>(), stock);
     EXPECT_THAT(chat.hears(StockAnswered{.reservation_id = taken.reservation_id,
                                          .reserved = true,
-                                         .product_id = "",
+                                         .product_id = {},
                                          .available = 0}),
                 IsEmpty());
     EXPECT_EQ(
@@ -275,7 +275,7 @@ TEST(Journey, AfterALateSuccessAnotherOrderCanBeMadeInTheSameDialogue) {
     chat.payment_pays(50'000);
     chat.hears(StockAnswered{.reservation_id = chat.last<StockRequested>().reservation_id,
                              .reserved = true,
-                             .product_id = "",
+                             .product_id = {},
                              .available = 0});
     // The same things once more are a new order.
     chat.says("menu");
@@ -299,7 +299,7 @@ TEST(Journey, WhatSoldOutBeforeALateSuccessGoesToAPersonAndIsTold) {
     EXPECT_THAT(
         chat.hears(StockAnswered{.reservation_id = chat.last<StockRequested>().reservation_id,
                                  .reserved = false,
-                                 .product_id = "coffee",
+                                 .product_id = ProductId("coffee"),
                                  .available = 0}),
         ElementsAre(::testing::AllOf(HasSubstr("Coffee sold out"), HasSubstr("money is safe"))));
     EXPECT_EQ(chat.state(), "ESCALATED");
@@ -482,7 +482,7 @@ TEST(Journey, WhatSoldOutMeanwhileIsToldAndTheListComesAgain) {
     EXPECT_THAT(
         chat.hears(StockAnswered{.reservation_id = chat.last<StockRequested>().reservation_id,
                                  .reserved = false,
-                                 .product_id = "coffee",
+                                 .product_id = ProductId("coffee"),
                                  .available = 1}),
         ElementsAre(HasSubstr("only 1 left"), HasSubstr("Choose a product")));
     EXPECT_TRUE(chat.now_in().shop.cart.empty());
@@ -495,7 +495,7 @@ TEST(Journey, StockThatNobodyWaitsForAnyMoreIsGivenBack) {
     chat.person(Escalate{"help"});
     chat.hears(StockAnswered{.reservation_id = ReservationId(reservation),
                              .reserved = true,
-                             .product_id = "",
+                             .product_id = {},
                              .available = 0});
     EXPECT_EQ(chat.count<CheckoutRequested>(), 0);
     EXPECT_EQ(chat.last<ReservationEndRequested>(),
@@ -959,7 +959,7 @@ TEST(JourneyProperty, NoOrderOfThingsBreaksTheRules) {
                     if (!c.shop.asked_reservation_id.empty())
                         chat.hears(StockAnswered{.reservation_id = c.shop.asked_reservation_id,
                                                  .reserved = upto(4) != 0,
-                                                 .product_id = "coffee",
+                                                 .product_id = ProductId("coffee"),
                                                  .available = 0});
                     break;
                 case 1:

@@ -397,7 +397,7 @@ TEST(Unclear, ALateSuccessPaysAsAfterExpiry) {
     EXPECT_EQ(taken.paid_order_id, chat.order);
     EXPECT_THAT(chat.hears(StockAnswered{.reservation_id = taken.reservation_id,
                                          .reserved = true,
-                                         .product_id = "",
+                                         .product_id = {},
                                          .available = 0}),
                 IsEmpty());
     EXPECT_TRUE(chat.last<ReservationEndRequested>().sold);

@@ -103,7 +103,7 @@ TEST(Placing, GoodsThatAreGoneAreToldAndTheOrderGoesOnWaiting) {
     const auto told =
         chat.hears(StockAnswered{.reservation_id = chat.last<StockRequested>().reservation_id,
                                  .reserved = false,
-                                 .product_id = "coffee",
+                                 .product_id = ProductId("coffee"),
                                  .available = 1});
     EXPECT_THAT(told[0], HasSubstr("Coffee just sold out: only 1 left"));
     EXPECT_FALSE(chat.now_in().paying());
@@ -299,7 +299,7 @@ TEST(Placing, TheOldestOfTooManyIsForgottenAndAPersonHelps) {
 TEST(Placing, FieldsAreNamedAndTheRestOfTheShelfIsSaid) {
     TenantFacts tenant;
     auto cement = product_of("cement", "Cement", 75'000, {}, 10);
-    const OrderAsked good{"0712345678", "cement", 10, "", ""};
+    const OrderAsked good{"0712345678", ProductId("cement"), 10, "", ""};
     EXPECT_THAT(check(good, cement, tenant), IsEmpty());
     const auto fields = [&](const OrderAsked& asked, const Product& product) {
         std::vector<std::string> names;

@@ -98,17 +98,17 @@ Reservation evolve(Reservation reservation, const ReservationEvent& event) {
 
 namespace {
 
-const Product* find(const std::map<std::string, Product>& products, const std::string& id) {
+const Product* find(const std::map<ProductId, Product>& products, const ProductId& id) {
     const auto found = products.find(id);
     return found == products.end() || !found->second.exists() ? nullptr : &found->second;
 }
 
 }  // namespace
 
-StockDecision decide(const Reservation& reservation, const std::map<std::string, Product>& products,
+StockDecision decide(const Reservation& reservation, const std::map<ProductId, Product>& products,
                      const ReserveStock& command) {
     if (reservation.stage != ReservationStage::absent) return {};
-    std::map<std::string, std::int64_t> wanted;
+    std::map<ProductId, std::int64_t> wanted;
     for (const auto& line : command.lines) wanted[line.product_id] += line.quantity;
 
     StockDecision decision;
@@ -138,7 +138,7 @@ StockDecision decide(const Reservation& reservation, const std::map<std::string,
     return decision;
 }
 
-StockDecision decide(const Reservation& reservation, const std::map<std::string, Product>& products,
+StockDecision decide(const Reservation& reservation, const std::map<ProductId, Product>& products,
                      const EndReservation& command) {
     const bool was_held = reservation.stage == ReservationStage::held;
     const bool late_sale = command.sold && reservation.stage == ReservationStage::released;

@@ -25,7 +25,7 @@ namespace flowstack::conversation {
 // --- Product
 
 struct ProductSaved {
-    std::string product_id;
+    ProductId product_id;
     std::string name;
     std::vector<std::string> aliases;
     Money price;
@@ -35,7 +35,7 @@ struct ProductSaved {
     bool operator==(const ProductSaved&) const = default;
 };
 struct StockSet {
-    std::string product_id;
+    ProductId product_id;
     std::optional<std::int64_t> on_hand;  // nothing: unlimited
     bool operator==(const StockSet&) const = default;
 };
@@ -57,7 +57,7 @@ struct StockTaken {
 using ProductEvent = std::variant<ProductSaved, StockSet, StockHeld, StockFreed, StockTaken>;
 
 struct Product {
-    std::string id;  // empty: there is none
+    ProductId id;  // empty: there is none
     std::string name;
     std::vector<std::string> aliases;
     Money price;
@@ -93,7 +93,7 @@ std::vector<Problem> check(const StockSet& stock);
 // --- Reservation
 
 struct ReservedLine {
-    std::string product_id;
+    ProductId product_id;
     std::int64_t quantity = 0;
     bool operator==(const ReservedLine&) const = default;
 };
@@ -120,7 +120,7 @@ struct StockRefused {
     ReservationId reservation_id;
     ConversationId conversation_id;
     CustomerId customer_id;
-    std::string product_id;
+    ProductId product_id;
     std::int64_t available = 0;
     bool operator==(const StockRefused&) const = default;
 };
@@ -159,23 +159,23 @@ struct EndReservation {
 // What goes to the reservation's stream and to which products' streams, in one append.
 struct StockDecision {
     std::vector<ReservationEvent> reservation;
-    std::map<std::string, std::vector<ProductEvent>> products;
+    std::map<ProductId, std::vector<ProductEvent>> products;
     bool operator==(const StockDecision&) const = default;
 };
 
 // All lines or none. A product that is gone or not active has nothing available. `products` holds
 // at least those of the lines. A reservation that was answered before changes nothing.
-StockDecision decide(const Reservation& reservation, const std::map<std::string, Product>& products,
+StockDecision decide(const Reservation& reservation, const std::map<ProductId, Product>& products,
                      const ReserveStock& command);
 // Sold or given back, once. Money that comes after the stock was given back takes it from the shelf
 // all the same: the sale is a fact, and a shelf below zero is shown to a person.
-StockDecision decide(const Reservation& reservation, const std::map<std::string, Product>& products,
+StockDecision decide(const Reservation& reservation, const std::map<ProductId, Product>& products,
                      const EndReservation& command);
 
 // --- Promotion
 
 struct PromotionSaved {
-    std::string promotion_id;
+    PromotionId promotion_id;
     std::map<std::string, std::string> text;  // by language
     bool active = true;
     bool operator==(const PromotionSaved&) const = default;
@@ -187,7 +187,7 @@ std::vector<Problem> check(const PromotionSaved& promotion);
 // --- What an order costs
 
 struct CartLine {
-    std::string product_id;
+    ProductId product_id;
     std::string product_name;
     std::int64_t quantity = 0;
     Money unit_price;

@@ -142,7 +142,7 @@ void Checkout::on(const OrderMade& input) {
 // --- The answer to a request for stock
 
 void Checkout::capture_product_name(const std::vector<CartLine>& lines,
-                                    const std::string& product_id) {
+                                    const ProductId& product_id) {
     for (const auto& line : lines)
         if (line.product_id == product_id) scene_.flow.capture("product_name", line.product_name);
 }

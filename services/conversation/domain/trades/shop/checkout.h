@@ -63,7 +63,7 @@ public:
 
 private:
     void refuse(const std::string& reason);
-    void capture_product_name(const std::vector<CartLine>& lines, const std::string& product_id);
+    void capture_product_name(const std::vector<CartLine>& lines, const ProductId& product_id);
     // The reservation is for an order whose money has come.
     void end_reservation_of_paid(const StockAnswered& input);
     void stock_is_refused(const StockAnswered& input, const std::vector<CartLine>& lines);

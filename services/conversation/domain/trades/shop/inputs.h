@@ -15,7 +15,7 @@ namespace flowstack::conversation {
 struct StockAnswered {
     ReservationId reservation_id;
     bool reserved = false;
-    std::string product_id;
+    ProductId product_id;
     std::int64_t available = 0;
 };
 // Payment made an order, of a checkout in the chat or one that the shop's own site placed.

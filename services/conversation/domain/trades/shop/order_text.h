@@ -46,7 +46,7 @@ std::vector<const Product*> suggestions(std::string_view words,
                                         const std::vector<Product>& catalog);
 
 struct OrderedLine {
-    std::string product_id;
+    ProductId product_id;
     std::int64_t quantity = 0;
     bool operator==(const OrderedLine&) const = default;
 };

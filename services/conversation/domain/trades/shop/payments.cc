@@ -211,7 +211,7 @@ void Payments::on(const ReceiptCame& input) {
 void Payments::on(const InvoiceSent& input) {
     std::vector<CartLine> lines;
     for (const auto& line : input.lines)
-        lines.push_back({.product_id = "",
+        lines.push_back({.product_id = {},
                          .product_name = line.product_name,
                          .quantity = line.quantity,
                          .unit_price = line.unit_price});

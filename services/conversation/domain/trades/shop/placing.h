@@ -19,7 +19,7 @@ namespace flowstack::conversation {
 // As the caller wrote it.
 struct OrderAsked {
     std::string phone;
-    std::string product_id;
+    ProductId product_id;
     std::int64_t quantity = 0;
     std::string delivery_address;
     std::string customer_name;
