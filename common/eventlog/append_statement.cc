@@ -20,6 +20,9 @@ std::string call_with(std::size_t arguments) {
     return sql + ")";
 }
 
+// Between the kinds of one deletion of work rows; append() takes them apart.
+constexpr char kKindsApart = '\n';
+
 // Columns of append()'s answer that stand for the whole batch.
 constexpr int kBaseVersions = 6, kLaneBases = 11, kLaneTimes = 12;
 
@@ -197,7 +200,7 @@ AppendCall append_call(std::span<const Command> commands, const StoreOptions& op
     metas.reserve(commands.size() * 2);
     std::vector<std::string_view> e_meta;
     std::vector<Int> d_cmd, d_lane, w_cmd, w_lane, w_priority, x_cmd;
-    std::vector<std::string> d_kind, d_key, w_kind, w_key, x_tenant, x_kind, x_key;
+    std::vector<std::string> d_kinds, d_key, w_kind, w_key, x_tenant, x_kind, x_key;
     std::vector<Time> w_due;
     std::vector<std::string_view> w_ref;
 
@@ -256,9 +259,18 @@ AppendCall append_call(std::span<const Command> commands, const StoreOptions& op
         if_all_ok.events = in_cmd;
         call.if_all_ok.push_back(std::move(if_all_ok));
         for (const auto& del : derived[c].work_del) {
+            if (del.kind.find(kKindsApart) != std::string::npos)
+                throw CommandRefused("command " + command.id + ": a kind of work with a line feed");
+            // One statement takes all kinds of work with one key away.
+            const bool same_key = !d_cmd.empty() && d_cmd.back() == cmd &&
+                                  d_lane.back() == del.lane && d_key.back() == del.key;
+            if (same_key) {
+                d_kinds.back() += kKindsApart + del.kind;
+                continue;
+            }
             d_cmd.push_back(cmd);
             d_lane.push_back(del.lane);
-            d_kind.push_back(del.kind);
+            d_kinds.push_back(del.kind);
             d_key.push_back(del.key);
         }
         for (const auto& put : derived[c].work_put) {
@@ -296,7 +308,7 @@ AppendCall append_call(std::span<const Command> commands, const StoreOptions& op
         .add_array(e_occurred)
         .add_bytes_array(e_meta)
         .add_bytes_array(e_payload);
-    params.add_array(d_cmd).add_array(d_lane).add_array(d_kind).add_array(d_key);
+    params.add_array(d_cmd).add_array(d_lane).add_array(d_kinds).add_array(d_key);
     params.add_array(w_cmd).add_array(w_lane).add_array(w_kind).add_array(w_key).add_array(w_due);
     params.add_array(w_priority).add_bytes_array(w_ref);
     params.add_array(x_cmd).add_array(x_tenant).add_array(x_kind).add_array(x_key);

@@ -36,6 +36,12 @@ struct Store::Batcher {
         Answer answer;
         Clock::time_point deadline;
         std::size_t bytes;
+        bool may_join;
+    };
+    // What a batch asks for, and where each of its commands is.
+    struct Joined {
+        std::vector<Command> commands;
+        std::vector<std::size_t> at;
     };
 
     Batcher(Store& owner, int number)
@@ -65,16 +71,17 @@ struct Store::Batcher {
             if (stopping || queue.size() + asked.size() > store.options_.queue_commands_max)
                 refused = std::move(asked);
             else
-                for (auto& [command, answer] : asked) {
+                for (auto& [command, answer, may_join] : asked) {
                     const auto bytes = bytes_of(command);
                     queue.push_back({std::move(command), std::move(answer),
-                                     Clock::now() + store.options_.append_deadline, bytes});
+                                     Clock::now() + store.options_.append_deadline, bytes,
+                                     may_join});
                 }
         }
         wake.notify_one();
-        for (auto& [command, answer] : refused)
-            answer({}, std::make_exception_ptr(
-                           Overloaded(closing ? "the store is closing" : "append queue is full")));
+        for (auto& one : refused)
+            one.answer({}, std::make_exception_ptr(Overloaded(closing ? "the store is closing"
+                                                                      : "append queue is full")));
     }
 
     void run() {
@@ -97,12 +104,41 @@ struct Store::Batcher {
         }
     }
 
+    // Made anew for every part of a batch that is halved, so that what may be joined can be refused
+    // alone.
+    Joined join(std::span<const Waiting> batch) const {
+        Joined joined;
+        joined.commands.reserve(batch.size());
+        joined.at.reserve(batch.size());
+        // The command that others may still be added to.
+        std::size_t open = 0, open_commands = 0, open_bytes = 0;
+        for (const auto& waiting : batch) {
+            const auto& options = store.options_;
+            const bool may = waiting.may_join && options.join;
+            if (may && open_commands > 0 && open_commands < options.joined_commands_max &&
+                open_bytes + waiting.bytes <= options.joined_bytes_max &&
+                options.join(joined.commands[open], waiting.command)) {
+                ++open_commands;
+                open_bytes += waiting.bytes;
+                joined.at.push_back(open);
+                continue;
+            }
+            joined.at.push_back(joined.commands.size());
+            if (may) {
+                open = joined.commands.size();
+                open_commands = 1;
+                open_bytes = waiting.bytes;
+            }
+            joined.commands.push_back(waiting.command);
+        }
+        return joined;
+    }
+
     void commit(std::span<Waiting> batch) {
-        std::vector<Command> commands;
-        for (auto& waiting : batch) commands.push_back(waiting.command);
+        const auto joined = join(batch);
         AppendCall call;
         try {
-            call = append_call(commands, store.options_, store.derive_, false);
+            call = append_call(joined.commands, store.options_, store.derive_, false);
         } catch (const std::exception&) {
             // One of the commands cannot be encoded: find it by halving.
             if (batch.size() == 1) return batch[0].answer({}, std::current_exception());
@@ -110,11 +146,11 @@ struct Store::Batcher {
         }
         for (int deadlocks = 0;;) {
             try {
-                auto verdicts =
+                const auto verdicts =
                     verdicts_from(call, session.query(call.statement.sql, call.statement.params));
                 store.committed(verdicts, call.work_due);
                 for (std::size_t i = 0; i < batch.size(); ++i)
-                    batch[i].answer(std::move(verdicts[i]), nullptr);
+                    batch[i].answer(verdicts[joined.at[i]], nullptr);
                 return;
             } catch (const postgres::StoreUnavailable&) {
                 // The commit may have counted. The same batch is answered "already done" then.

@@ -32,6 +32,12 @@ struct StoreOptions {
     std::chrono::milliseconds append_deadline{10'000};
     std::string build_id = "dev";
     const Vault* vault = &clear_vault();  // outlives the store
+    // Makes one command of two that may be joined and came into one batch: adds to `into` what
+    // `more` writes. False: these two cannot be one.
+    std::function<bool(Command& into, const Command& more)> join{};
+    // So many commands, of so many bytes together, become one at most.
+    std::size_t joined_commands_max = 256;
+    std::size_t joined_bytes_max = 512 << 10;
 };
 inline constexpr int kAppendConnectionsMax = 4;
 
@@ -68,6 +74,9 @@ public:
     struct Asked {
         Command command;
         Answer answer;
+        // It may share one command with others of its batch (StoreOptions::join). All of them get
+        // that command's verdict. One that is refused alone refuses none of the others.
+        bool may_join = false;
     };
     void append_async(std::vector<Asked> asked);
 

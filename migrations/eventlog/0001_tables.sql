@@ -57,7 +57,8 @@ create table claims_1 partition of claims for values with (modulus 4, remainder 
 create table claims_2 partition of claims for values with (modulus 4, remainder 2);
 create table claims_3 partition of claims for values with (modulus 4, remainder 3);
 
--- What the owner of a lane has to do, and when. Derived from events, so it can be made again.
+-- What the owner of a lane has to do, and when. Derived from events, so it can be made again. An event takes all
+-- kinds of work with its key away at once: one look into the primary key, which nearly always finds none.
 create table work (
     lane     int not null,
     kind     text not null,
@@ -66,8 +67,8 @@ create table work (
     priority int not null,
     ref      bytea not null
 );
-create index work_due on work (lane, kind, due_at);
-alter table work add primary key (lane, kind, key);
+create index work_due on work (lane, kind, due_at, key);
+alter table work add primary key (lane, key, kind);
 
 -- Who works on which lane is decided from these two tables alone: the living replicas share the lanes out
 -- (common/eventlog/membership.h).

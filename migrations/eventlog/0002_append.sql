@@ -41,7 +41,8 @@
 --   e_  an event                                 e_cmd into c_; e_lane into l_; e_stream into s_; e_in_lane,
 --                                                e_in_stream its place among the events of the batch for its lane and its
 --                                                stream
---   d_  a work row to delete (del)               d_cmd into c_; then its key
+--   d_  work rows to delete (del)                d_cmd into c_; d_lane, d_key; d_kinds all kinds that go, a line each:
+--                                                most of them are not there, and a statement costs more than a kind
 --   w_  a work row to write                      w_cmd into c_; then its columns
 --   x_  a settings change                        x_cmd into c_; then its columns
 --
@@ -71,7 +72,7 @@ create function append(
     q_cmd int[], q_key int[], q_value bytea[], q_holder uuid[], q_hash bytea[], q_command boolean[],
     e_cmd int[], e_lane int[], e_stream int[], e_in_lane int[], e_in_stream int[], e_id uuid[], e_tenant text[], e_category text[],
     e_key text[], e_type text[], e_occurred timestamptz[], e_meta bytea[], e_payload bytea[],
-    d_cmd int[], d_lane int[], d_kind text[], d_key text[],
+    d_cmd int[], d_lane int[], d_kinds text[], d_key text[],
     w_cmd int[], w_lane int[], w_kind text[], w_key text[], w_due timestamptz[], w_priority int[], w_ref bytea[],
     x_cmd int[], x_tenant text[], x_kind text[], x_key text[]
 ) returns setof append_answer language plpgsql volatile security definer
@@ -315,7 +316,9 @@ begin
         for i in 1 .. n_del + n_put loop
             if di <= n_del and (wi > n_put or d_cmd[di] <= w_cmd[wi]) then
                 if c_verdict is null or c_verdict[d_cmd[di]] = ok then
-                    delete from public.work w where w.lane = d_lane[di] and w.kind = d_kind[di] and w.key = d_key[di];
+                    -- The kind is compared with that of a row that was found: an index on it must not be chosen.
+                    delete from public.work w
+                     where w.lane = d_lane[di] and w.key = d_key[di] and string_to_array(d_kinds[di], E'\n') @> array[w.kind];
                 end if;
                 di := di + 1;
             else

@@ -398,15 +398,17 @@ private:
         const OriginId origin_id(request.origin().id());
         const auto origin_kind = origin_kind_of(request.origin().kind());
         int cancelled = 0;
+        Time after_due{};
         std::string after;
         while (true) {
             const auto rows = doors_.store.pool().with([&](postgres::Session& session) {
                 return session.query(
-                    "select key, ref from work where lane = $1 and kind = $2 and key > $3 order "
-                    "by key limit $4",
+                    "select key, ref, due_at from work where lane = $1 and kind = $2 and "
+                    "(due_at, key) > ($3, $4) order by due_at, key limit $5",
                     postgres::Params()
                         .add(channel.lane)
                         .add(dispatch_kind(channel.channel.channel_id, priority))
+                        .add(after_due)
                         .add(after)
                         .add(kCancelPage));
             });
@@ -414,6 +416,7 @@ private:
             std::size_t asked = 0;
             for (int row = 0; row < rows.rows(); ++row) {
                 after = rows.text(row, 0);
+                after_due = rows.time(row, 2);
                 const auto ref = read_ref(rows.text(row, 1));
                 if (!ref || (!ref->origin_id.empty() && ref->origin_id != origin_id)) continue;
                 const auto stream = message_stream(tenant, MessageId(after));

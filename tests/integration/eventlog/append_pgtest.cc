@@ -2,7 +2,9 @@
 
 #include <atomic>
 #include <random>
+#include <set>
 #include <thread>
+#include <tuple>
 
 #include "common/core/clock.h"
 #include "common/eventlog/store.h"
@@ -28,6 +30,11 @@ void derive(const StreamName& stream, int lane, const NewEvent& event, Derived& 
     if (event.type == "test.v1.Timed")
         out.work_put.push_back({lane, "timer", stream.key, event.occurred_at, 1, "ref"});
     if (event.type == "test.v1.Untimed") out.work_del.push_back({lane, "timer", stream.key});
+    if (event.type == "test.v1.Asked")
+        out.work_put.push_back({lane, "answer", stream.key, event.occurred_at, 0, "ref"});
+    if (event.type == "test.v1.Settled")
+        for (const auto* kind : {"timer", "answer", "never there"})
+            out.work_del.push_back({lane, kind, stream.key});
     if (event.type == "test.v1.Set") out.settings.push_back({stream.tenant, "tenant", stream.key});
 }
 
@@ -370,6 +377,12 @@ public:
         }
         positions[lane] += verdict.event_count;
         if (names) holders[name] = first.stream.key;
+        // What goes goes before what comes, and a command's events are one change of the work.
+        Derived derived;
+        for (const auto& part : c.parts)
+            for (const auto& event : part.events) derive(part.stream, lane, event, derived);
+        for (const auto& del : derived.work_del) work.erase({del.lane, del.kind, del.key});
+        for (const auto& put : derived.work_put) work.insert({put.lane, put.kind, put.key});
         if (c.dedupe == Dedupe::claim) {
             auto again = verdict;
             again.outcome = Outcome::already_done;
@@ -382,6 +395,7 @@ public:
     std::map<std::string, std::string> holders;
     std::map<int, std::int64_t> positions;
     std::map<std::string, std::pair<Verdict, std::string>> done;
+    std::set<std::tuple<int, std::string, std::string>> work;
 };
 
 // A batch in which all goes well is not judged at all: the answers must not show it.
@@ -391,6 +405,7 @@ TEST_F(Append, AnyMixOfCommandsInAnyBatchIsAnsweredAsIfTheyCameOneByOne) {
     Model model;
     postgres::Session session({.url = database->service_url()});
     int judged = 0, not_judged = 0, number = 0;
+    std::size_t work_seen = 0;
     for (int b = 0; b < 400; ++b) {
         // Some batches are small and harmless, as most are in a shop.
         const bool harmless = b % 3 == 0;
@@ -411,7 +426,10 @@ TEST_F(Append, AnyMixOfCommandsInAnyBatchIsAnsweredAsIfTheyCameOneByOne) {
             const auto key = stream();
             auto c = command("c" + std::to_string(++number), key, expected(key), {});
             c.meta.routing.key = "customer-" + std::to_string(customer);
-            for (int e = 0; e <= up_to(3); ++e) c.parts[0].events.push_back(event("e"));
+            const std::string types[] = {"test.v1.Happened", "test.v1.Timed", "test.v1.Untimed",
+                                         "test.v1.Asked", "test.v1.Settled"};
+            for (int e = 0; e <= up_to(3); ++e)
+                c.parts[0].events.push_back(event("e", types[up_to(5)]));
             if (!harmless && up_to(3) == 0)
                 c.parts[0].events[0] = event("name-" + std::to_string(up_to(20)), "test.v1.Named");
             planned[key] += static_cast<std::int64_t>(c.parts[0].events.size());
@@ -450,9 +468,16 @@ TEST_F(Append, AnyMixOfCommandsInAnyBatchIsAnsweredAsIfTheyCameOneByOne) {
             EXPECT_EQ(got.part, want.part);
             EXPECT_EQ(got.actual, want.actual);
         }
+        const auto rows = session.query("select lane, kind, key from work");
+        decltype(model.work) work;
+        for (int row = 0; row < rows.rows(); ++row)
+            work.insert({rows.int4(row, 0), rows.text(row, 1), rows.text(row, 2)});
+        ASSERT_EQ(work, model.work) << "batch " << b;
+        work_seen += work.size();
     }
     EXPECT_GT(judged, 50);
     EXPECT_GT(not_judged, 50);
+    EXPECT_GT(work_seen, 400u);
 
     // What was written as if all went well has been put right.
     const auto heads = session.query(
@@ -571,6 +596,133 @@ TEST_F(Append, WorkThatALaterCommandOfTheBatchTakesAwayIsGone) {
     store->pool().with([&](postgres::Session& s) { return s.transaction(statements); });
     EXPECT_EQ(count("select count(*) from work where key = 'a'"), 0);
     EXPECT_EQ(count("select count(*) from work where key = 'b'"), 1);
+}
+
+TEST_F(Append, AllWorkThatAnEventEndsGoesAtOnceAndNothingElse) {
+    for (const auto* key : {"a", "b"})
+        ASSERT_TRUE(
+            store
+                ->append(command(key, key, kCreate,
+                                 {event("1", "test.v1.Timed"), event("2", "test.v1.Asked")}))
+                .accepted());
+    postgres::Session admin({.url = database->admin_url()});
+    admin.query("insert into work select lane, 'audit', 'a', due_at, 0, '' from work limit 1");
+    ASSERT_TRUE(store->append(command("c1", "a", 2, {event("3", "test.v1.Settled")})).accepted());
+    EXPECT_EQ(count("select count(*) from work where key = 'a'"), 1);
+    EXPECT_EQ(count("select count(*) from work where key = 'a' and kind = 'audit'"), 1);
+    EXPECT_EQ(count("select count(*) from work where key = 'b'"), 2);
+}
+
+// A shop has a long queue in the lane, and nearly no event finds work that it ends: looking for it
+// must not read the queue.
+TEST_F(Append, WorkThatIsNotThereIsNotLookedForAmongTheRestOfItsLane) {
+    const auto lane = std::to_string(store->lane_of({RoutingKind::customer, "customer-1"}, "t1"));
+    postgres::Session admin({.url = database->admin_url()});
+    admin.query("insert into work select " + lane +
+                ", 'timer', 'queued-' || n, now(), 0, '' from generate_series(1, 20000) n");
+    postgres::Session session({.url = database->service_url()});
+    const auto rows_read = [&] {
+        session.query("select pg_stat_force_next_flush()");
+        return session
+            .query(
+                "select seq_tup_read + idx_tup_fetch from pg_stat_user_tables where relname = "
+                "'work'")
+            .int8(0, 0);
+    };
+    const auto before = rows_read();
+    for (int i = 0; i < 10; ++i) {
+        const std::vector batch{
+            command("c" + std::to_string(i), "a", kAny, {event("1", "test.v1.Settled")})};
+        const auto call = append_call(batch, store->options(), derive, false);
+        session.query(call.statement.sql, call.statement.params);
+    }
+    EXPECT_LT(rows_read() - before, 100);
+}
+
+// ---- Commands that share one
+
+// Adds what the second one writes to the payload of the first.
+bool join_payloads(Command& into, const Command& more) {
+    if (into.meta.actor != more.meta.actor) return false;
+    into.parts[0].events[0].payload += more.parts[0].events[0].payload;
+    return true;
+}
+
+class JoinedAppend : public Append {
+protected:
+    // All in one batch, and what each is answered: the position, or 0 when it was refused.
+    std::vector<std::int64_t> append(StoreOptions options, std::vector<Command> commands,
+                                     const DeriveFn& with = derive) {
+        options.service = "test";
+        options.database_url = database->service_url();
+        options.lanes = 4;
+        options.join = join_payloads;
+        Store joining(options, with);
+        std::vector<std::int64_t> answers(commands.size(), -1);
+        std::vector<Store::Asked> asked;
+        for (std::size_t i = 0; i < commands.size(); ++i)
+            asked.push_back({std::move(commands[i]),
+                             [&answers, i](const Verdict& verdict, std::exception_ptr error) {
+                                 answers[i] = error ? 0 : verdict.first_position;
+                             },
+                             true});
+        joining.append_async(std::move(asked));
+        joining.drain();
+        return answers;
+    }
+    std::vector<std::string> payloads() {
+        std::vector<std::string> found;
+        for (const auto& event : store->read_lane(lane, 1, 0, 100)) found.push_back(event.payload);
+        return found;
+    }
+    static Command raw(const std::string& payload) {
+        return command("raw-" + payload, "raw", kAny, {event(payload)});
+    }
+
+    int lane = 0;
+
+    void SetUp() override {
+        Append::SetUp();
+        lane = store->lane_of({RoutingKind::customer, "customer-1"}, "t1");
+    }
+};
+
+TEST_F(JoinedAppend, CommandsOfOneBatchAreOneEventAndEachIsAnswered) {
+    auto other = raw("d");
+    other.meta.actor = "somebody else";
+    EXPECT_EQ(append({}, {raw("a"), raw("b"), raw("c"), other}),
+              (std::vector<std::int64_t>{1, 1, 1, 2}));
+    EXPECT_EQ(payloads(), (std::vector<std::string>{"abc", "d"}));
+    EXPECT_EQ(count("select count(*) from events where command_id = 'raw-a'"), 1);
+}
+
+TEST_F(JoinedAppend, NoMoreCommandsAndBytesThanAllowedBecomeOne) {
+    StoreOptions pairs;
+    pairs.joined_commands_max = 2;
+    append(pairs, {raw("a"), raw("b"), raw("c"), raw("d"), raw("e")});
+    EXPECT_EQ(payloads(), (std::vector<std::string>{"ab", "cd", "e"}));
+    const std::string large(3'000, 'x');
+    StoreOptions small;
+    small.joined_bytes_max = 4'000;
+    append(small, {raw("f"), raw(large), raw("g")});
+    auto found = payloads();
+    ASSERT_EQ(found.size(), 6u);
+    EXPECT_EQ(found[3], "f");
+    EXPECT_EQ(found[4], large);
+    EXPECT_EQ(found[5], "g");
+}
+
+TEST_F(JoinedAppend, OneThatIsRefusedRefusesNoneOfTheOthers) {
+    const auto answers = append({}, {raw("a"), raw("b"), raw("!"), raw("c"), raw("d")},
+                                [](const StreamName&, int, const NewEvent& event, Derived&) {
+                                    if (event.payload.find('!') != std::string::npos)
+                                        throw std::invalid_argument("cannot be read");
+                                });
+    EXPECT_EQ(answers[2], 0);
+    for (const auto i : {0u, 1u, 3u, 4u}) EXPECT_GT(answers[i], 0) << i;
+    std::string all;
+    for (const auto& payload : payloads()) all += payload;
+    EXPECT_EQ(all, "abcd");
 }
 
 TEST_F(Append, SideRowsFollowFromEvents) {
