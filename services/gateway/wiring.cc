@@ -33,6 +33,7 @@
 #include "services/gateway/inbound/rpc_message_log.h"
 #include "services/gateway/inbound/rpc_webhooks.h"
 #include "services/gateway/inbound/webhook_door.h"
+#include "services/gateway/inbound/webhook_event.h"
 #include "services/gateway/rest/rest.h"
 
 namespace flowstack::gateway {
@@ -47,12 +48,13 @@ int run(int argc, char** argv, const MakeProviders& make_providers) {
     options.gathering = {"gateway", "campaign", "payment"};
     // The next to act on these is this process itself, by their work rows. Other services read them
     // for lists and counts. A customer's message is not among them: conversation answers it.
-    options.unhurried = {v1::WebhookReceived::descriptor()->full_name(),
+    options.unhurried = {v1::WebhooksReceived::descriptor()->full_name(),
                          v1::MessageQueued::descriptor()->full_name(),
                          v1::SendAttempted::descriptor()->full_name(),
                          v1::SendAccepted::descriptor()->full_name(),
                          v1::StatusReported::descriptor()->full_name(),
                          v1::StatusParked::descriptor()->full_name()};
+    options.store.join = join_raw_webhooks;
     const auto config = gateway_config(reader);
     auto master_key = crypto::MasterKey::from_hex(config.master_key);
     if (!master_key && !config.master_key.empty())

@@ -218,12 +218,12 @@ TEST_F(Replicas, LanesSpreadAndACustomerBuysThroughAllOfThem) {
     for (const auto& event : events_of(stack.api(), "payment", shop.tenant))
         if (short_type(event.type()) == "IntentPaid") payment = event.key();
     EXPECT_TRUE(holds(why(shop, "payments/" + payment),
-                      {"WebhookReceived", "MessageReceived", "IntentCreated", "IntentPaid"}));
+                      {"WebhooksReceived", "MessageReceived", "IntentCreated", "IntentPaid"}));
     const auto receipt = message_of(shop, gateway::v1::MESSAGE_ORIGIN_KIND_REPLY);
     EXPECT_TRUE(eventually([&] {
         return holds(why(shop, "messages/" + receipt),
                      {"CallbackReceived", "IntentPaid", "ReplyRequested", "MessageQueued",
-                      "SendAttempted", "StatusReported", "WebhookReceived"});
+                      "SendAttempted", "StatusReported", "WebhooksReceived"});
     })) << receipt;
 }
 
@@ -536,7 +536,7 @@ TEST_F(Replicas, AReplicaThatStoodStillDoesNothingTwice) {
               {"SendAsked", "MessageQueued", "SendAttempted", "StatusReported"}));
     EXPECT_TRUE(
         holds(why(shop, "messages/" + message_of(shop, gateway::v1::MESSAGE_ORIGIN_KIND_FOLLOW_UP)),
-              {"WebhookReceived", "MessageReceived", "TaskScheduled", "TaskFired", "MessageQueued",
+              {"WebhooksReceived", "MessageReceived", "TaskScheduled", "TaskFired", "MessageQueued",
                "SendAttempted"}));
 }
 

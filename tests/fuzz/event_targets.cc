@@ -60,7 +60,7 @@ const std::map<unsigned, std::string>& types() {
         const std::vector<const pb::FileDescriptor*> files{
             gateway::v1::TenantRegistered::descriptor()->file(),
             gateway::v1::ChannelConnected::descriptor()->file(),
-            gateway::v1::WebhookReceived::descriptor()->file(),
+            gateway::v1::WebhooksReceived::descriptor()->file(),
             gateway::v1::ConsentChanged::descriptor()->file(),
             gateway::v1::MessageReceived::descriptor()->file(),
             gateway::v1::MessageQueued::descriptor()->file(),

@@ -5,6 +5,7 @@
 #include "common/core/ids.h"
 #include "flowstack/campaign/v1/campaign_events.pb.h"
 #include "flowstack/gateway/v1/message_events.pb.h"
+#include "flowstack/gateway/v1/webhook_events.pb.h"
 #include "tools/flowctl/context.h"
 #include "tools/flowctl/payload.h"
 #include "tools/stack/logs.h"
@@ -46,7 +47,7 @@ std::optional<RecordedEvent> webhook_of(stack::Api& api, const RecordedEvent& ev
             if (!candidate ||
                 candidate->recorded_at_us() > event.recorded_at_us() + kWebhookAroundUs)
                 break;
-            if (candidate->event_id() == id) return candidate;
+            if (auto found = with_webhook_alone(*candidate, id)) return found;
         }
     }
     return std::nullopt;
@@ -89,6 +90,22 @@ std::optional<RecordedEvent> cause_of(stack::Api& api, const RecordedEvent& even
     if (auto webhook = webhook_of(api, event)) return webhook;
     if (auto ask = asked_by_campaign(api, event)) return ask;
     return step_of_campaign(api, event);
+}
+
+std::optional<RecordedEvent> with_webhook_alone(const RecordedEvent& event, const std::string& id) {
+    gateway::v1::WebhooksReceived received;
+    if (event.type() != received.GetDescriptor()->full_name() ||
+        !received.ParseFromString(event.payload()))
+        return std::nullopt;
+    for (auto& webhook : *received.mutable_webhooks()) {
+        if (webhook.webhook_id() != id) continue;
+        gateway::v1::WebhooksReceived alone;
+        *alone.add_webhooks() = std::move(webhook);
+        auto found = event;
+        found.set_payload(alone.SerializeAsString());
+        return found;
+    }
+    return std::nullopt;
 }
 
 const RecordedEvent* ask_for(const std::vector<RecordedEvent>& shard, const std::string& customer,

@@ -18,6 +18,10 @@ using common::v1::RecordedEvent;
 // came from outside. Throws NotFound when a named cause is not there.
 std::optional<RecordedEvent> cause_of(stack::Api& api, const RecordedEvent& event);
 
+// This event with the one of its webhooks that has this id (16 bytes), and without the others that
+// came together with it. Nothing: it does not hold that webhook.
+std::optional<RecordedEvent> with_webhook_alone(const RecordedEvent& event,
+                                                const std::string& webhook_id);
 // The last request for this customer in a shard's events that was recorded not after `until_us`.
 const RecordedEvent* ask_for(const std::vector<RecordedEvent>& shard, const std::string& customer,
                              std::int64_t until_us);

@@ -45,7 +45,7 @@ const std::array kEventFiles{
     gateway::v1::MessageReceived::descriptor(),
     gateway::v1::MessageQueued::descriptor(),
     gateway::v1::TenantRegistered::descriptor(),
-    gateway::v1::WebhookReceived::descriptor(),
+    gateway::v1::WebhooksReceived::descriptor(),
     payment::v1::IntentCreated::descriptor(),
     payment::v1::InvoiceDrafted::descriptor(),
     payment::v1::OrderPlaced::descriptor(),
@@ -243,7 +243,7 @@ std::string summary(const common::v1::RecordedEvent& event) {
 std::string webhook_id(const common::v1::RecordedEvent& event) {
     const auto message = decoded(event);
     if (!message) return "";
-    const auto* field = message->GetDescriptor()->FindFieldByName("webhook_event_id");
+    const auto* field = message->GetDescriptor()->FindFieldByName("webhook_id");
     if (!field || field->type() != pb::FieldDescriptor::TYPE_BYTES) return "";
     return message->GetReflection()->GetString(*message, field);
 }

@@ -21,7 +21,7 @@ std::vector<std::string> steps(const common::v1::RecordedEvent& event);
 // A few words about an event: its state, amount, text … Empty when there is nothing to say.
 std::string summary(const common::v1::RecordedEvent& event);
 
-// The event id of the webhook that brought a message. Empty for all other events.
+// The id of the webhook that brought a message. Empty for all other events.
 std::string webhook_id(const common::v1::RecordedEvent& event);
 
 // "payment/2/17"

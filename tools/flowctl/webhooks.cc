@@ -36,7 +36,7 @@ std::int64_t seconds_of(const std::string& option, const std::string& text) {
     throw UsageError(option + ": '" + text + "' is no time; say 2026-11-25T09:00:00Z (UTC)");
 }
 
-// "3-1041" or "webhooks/3-1041".
+// "3-1041-0" or "webhooks/3-1041-0".
 std::string webhook_name(const std::string& typed) {
     return typed.starts_with("webhooks/") ? typed : "webhooks/" + typed;
 }
@@ -58,7 +58,7 @@ int list_webhooks(Context& context, const Range& range) {
                  {"APP"},
                  {"READ AS"},
                  {"BYTES", true},
-                 {"EVENT", false, true}});
+                 {"ID", false, true}});
     gateway::v1::ListWebhooksRequest request;
     put_range(request, range);
     do {
@@ -69,7 +69,7 @@ int list_webhooks(Context& context, const Range& range) {
         for (const auto& w : page.webhooks())
             sheet.add({w.name().substr(std::string("webhooks/").size()),
                        utc_seconds(w.receive_time().seconds()), w.provider(), w.app_id(), w.parse(),
-                       std::to_string(w.body_bytes()), w.event_id()},
+                       std::to_string(w.body_bytes()), w.webhook_id()},
                       json_of(w));
         request.set_page_token(page.next_page_token());
     } while (!request.page_token().empty() && static_cast<int>(sheet.size()) < range.limit);
@@ -94,7 +94,7 @@ int get_webhook(Context& context, const std::string& typed) {
         {"name", w.name()},         {"received", utc_seconds(w.receive_time().seconds())},
         {"provider", w.provider()}, {"app", w.app_id()},
         {"path", w.path()},         {"read as", w.parse()},
-        {"event", w.event_id()}};
+        {"id", w.webhook_id()}};
     for (const auto& e : w.elements())
         facts.push_back({"element " + e.path(),
                          word_of(e.state()) + " · " + e.kind() + " " + e.provider_type() +
@@ -178,7 +178,8 @@ void add_webhook_commands(CLI::App& app, Context& context) {
     {
         const auto name = std::make_shared<std::string>();
         auto* get = group->add_subcommand("get", "one, with its body and what is read in it");
-        get->add_option("webhook", *name, "webhooks/<lane>-<position>, or <lane>-<position>")
+        get->add_option("webhook", *name,
+                        "webhooks/<lane>-<position>-<index>, or without webhooks/")
             ->required();
         run(get, name, get_webhook);
     }
@@ -186,7 +187,7 @@ void add_webhook_commands(CLI::App& app, Context& context) {
         const auto range = std::make_shared<Range>();
         auto* reread =
             group->add_subcommand("reread", "read again, and append the facts that are missing");
-        reread->add_option("webhook", range->names, "webhooks/<lane>-<position>, …");
+        reread->add_option("webhook", range->names, "webhooks/<lane>-<position>-<index>, …");
         add_range(*reread, *range);
         reread->add_flag("--dry-run", range->dry_run, "say what is missing, append nothing");
         run(reread, range, reread_webhooks);

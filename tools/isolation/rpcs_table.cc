@@ -79,7 +79,7 @@ const std::vector<Attack>& attacks() {
          R"({"parent":"tenants/$attacker","customerId":"$victim.customer"})"},
         // gateway: raw webhooks hold every tenant's messages
         {"gateway.v1.WebhookService/ListWebhooks", platform, "{}"},
-        {"gateway.v1.WebhookService/GetWebhook", not_found, R"({"name":"webhooks/0-999999999"})"},
+        {"gateway.v1.WebhookService/GetWebhook", not_found, R"({"name":"webhooks/0-999999999-0"})"},
         {"gateway.v1.WebhookService/RereadWebhooks", platform, R"({"validateOnly":true})"},
         // conversation: catalog
         {"conversation.v1.CatalogService/SaveProduct", nothing,

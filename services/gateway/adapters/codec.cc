@@ -359,7 +359,7 @@ const std::vector<std::string>& event_types() {
         add(v1::ChannelConnected(), v1::CredentialsRotated(), v1::ChannelPaused(),
             v1::ChannelResumed(), v1::ChannelLimitsChanged(), v1::ElementQuarantined(),
             v1::SignatureRejected());
-        add(v1::WebhookReceived(), v1::MessageReceived(), v1::GroupMessageReceived(),
+        add(v1::WebhooksReceived(), v1::MessageReceived(), v1::GroupMessageReceived(),
             v1::StatusParked());
         add(v1::ContactSeen(), v1::IdentityAdded(), v1::ConsentChanged(), v1::ContactsLinked(),
             v1::ContactMerged());

@@ -4,6 +4,7 @@
 #include <set>
 
 #include "common/observability/log.h"
+#include "services/gateway/inbound/webhook_event.h"
 
 namespace flowstack::gateway {
 namespace {
@@ -187,13 +188,17 @@ void Delivery::find_strangers() {
                     self->parts_.directory.find_external_id(self->channel_kind_, id);
             } catch (const std::exception& error) {
                 log::warn("a channel could not be looked up", {{"error", error.what()}});
-                self->parts_.counters.refused.add();
-                return self->done(false);
+                return self->refuse();
             }
             self->route();
         });
-    if (taken) return;
+    if (!taken) refuse();
+}
+
+void Delivery::refuse() {
     parts_.counters.refused.add();
+    raw_asked_ = true;
+    done(false);
     done(false);
 }
 
@@ -239,7 +244,7 @@ void Delivery::route() {
     for (auto& command : alone) append_alone(std::move(command));
     for (auto& chain : in_order) chain->run();
     gathering_ = false;
-    store_raw();
+    if (!gathered_.empty()) append(std::move(gathered_));
     done(true);
 }
 
@@ -265,32 +270,36 @@ void Delivery::quarantine(const WebhookElement& element, QuarantineReason reason
     append_alone(quarantine_command(frame_, element, reason));
 }
 
-void Delivery::store_raw() {
-    // Any lane will do: that of the first element, so that both are one commit, else by the id.
-    auto gathered = std::move(gathered_);
-    const int lane = gathered.empty() ? frame_.webhook_id.bytes[15] % parts_.store.options().lanes
-                                      : parts_.store.lane_of(gathered.front().command.meta.routing,
-                                                             gathered.front().command.tenant);
-    expect();
-    gathered.insert(gathered.begin(),
-                    {raw_webhook_command(frame_, request_, parsed_.shape, lane),
-                     [self = shared_from_this()](const Verdict&, std::exception_ptr error) {
-                         if (error) self->parts_.counters.refused.add();
-                         self->done(!error);
-                     }});
-    parts_.store.append_async(std::move(gathered));
+void Delivery::ask(Command command, eventlog::Store::Answer answer) {
+    const bool gathers = std::this_thread::get_id() == router_ && gathering_;
+    std::vector<eventlog::Store::Asked> alone;
+    (gathers ? gathered_ : alone).push_back({std::move(command), std::move(answer)});
+    if (!gathers) append(std::move(alone));
 }
 
-void Delivery::ask(Command command, eventlog::Store::Answer answer) {
-    if (std::this_thread::get_id() == router_ && gathering_)
-        gathered_.push_back({std::move(command), std::move(answer)});
-    else
-        parts_.store.append_async(std::move(command), std::move(answer));
+void Delivery::append(std::vector<eventlog::Store::Asked> asked) {
+    if (!raw_asked_.exchange(true)) {
+        // Any lane will do: that of the first element, so that both are one commit, else by the id.
+        const int lane = asked.empty() ? frame_.webhook_id.bytes[15] % parts_.store.options().lanes
+                                       : parts_.store.lane_of(asked.front().command.meta.routing,
+                                                              asked.front().command.tenant);
+        asked.insert(asked.begin(),
+                     {raw_webhook_command(frame_, request_, parsed_.shape, lane),
+                      [self = shared_from_this()](const Verdict&, std::exception_ptr error) {
+                          if (error) self->parts_.counters.refused.add();
+                          self->done(!error);
+                      },
+                      true});
+    }
+    parts_.store.append_async(std::move(asked));
 }
 
 void Delivery::done(bool stored) {
     if (!stored) failed_ = true;
-    if (--pending_ == 0) finished_(!failed_);
+    const int left = --pending_;
+    if (left == 0) return finished_(!failed_);
+    // Only the raw webhook is left, and no element took it along.
+    if (left == 1 && !raw_asked_) append({});
 }
 
 }  // namespace flowstack::gateway

@@ -47,7 +47,7 @@ struct InboundParts {
 // one customer keep their order: each is a step of the customer's chain. A known customer's message
 // costs no read and holds up nothing; whoever has to be looked up is looked up on a thread of the
 // pool, and those behind them wait. What is asked for while the elements are handed out goes to the
-// log in one commit.
+// log in one commit. The raw bytes go with the first command of them all.
 class Delivery : public std::enable_shared_from_this<Delivery> {
 public:
     using Finished = std::function<void(bool stored)>;
@@ -73,9 +73,12 @@ private:
     void route();
     void append_alone(eventlog::Command command);
     void quarantine(const WebhookElement& element, QuarantineReason reason);
-    void store_raw();
+    // Nothing can be stored now.
+    void refuse();
 
     void ask(eventlog::Command command, eventlog::Store::Answer answer);
+    // To the log, and the raw webhook with them if it has not gone yet.
+    void append(std::vector<eventlog::Store::Asked> asked);
     // Every element, and the raw webhook, is expected once and done once.
     void expect() { ++pending_; }
     void done(bool stored);
@@ -87,8 +90,9 @@ private:
     WebhookFrame frame_;
     Finished finished_;
 
-    std::atomic<int> pending_{1};  // begin() holds one
+    std::atomic<int> pending_{2};  // begin() holds one, the raw webhook one
     std::atomic<bool> failed_{false};
+    std::atomic<bool> raw_asked_{false};
     std::thread::id router_;
     bool gathering_ = true;  // the router's thread only
     std::vector<eventlog::Store::Asked> gathered_;

@@ -5,7 +5,6 @@
 #include "common/crypto/encoding.h"
 #include "common/crypto/hash.h"
 #include "flowstack/gateway/v1/channel_events.pb.h"
-#include "flowstack/gateway/v1/webhook_events.pb.h"
 #include "services/gateway/inbound/inbound_codec.h"
 
 namespace flowstack::gateway {
@@ -60,7 +59,7 @@ ConsentSource how_it_was_said(const WebhookElement& element) {
 
 template <class Proto>
 void put_place(Proto& proto, const WebhookFrame& frame, const WebhookElement& element) {
-    proto.set_webhook_event_id(std::string(frame.webhook_id.raw()));
+    proto.set_webhook_id(std::string(frame.webhook_id.raw()));
     proto.set_element_path(element.path);
     proto.set_repaired(element.repaired);
 }
@@ -232,7 +231,7 @@ Command status_command(const WebhookFrame& frame, const Destination& to,
     parked.set_provider_time_us(unix_micros(element.provider_time));
     parked.set_callback_data(element.callback_data);
     if (element.error != SendError{}) to_proto(element.error, *parked.mutable_error());
-    parked.set_webhook_event_id(std::string(frame.webhook_id.raw()));
+    parked.set_webhook_id(std::string(frame.webhook_id.raw()));
     auto command =
         command_of(frame, to.tenant, "parked/" + name,
                    {eventlog::RoutingKind::named, element.provider_message_id}, Dedupe::claim);
@@ -249,7 +248,7 @@ Command quarantine_command(const WebhookFrame& frame, const WebhookElement& elem
     event.set_reason(to_proto(reason));
     event.set_app_id(frame.app_id);
     event.set_external_id(element.channel_external_id);
-    event.set_webhook_event_id(std::string(frame.webhook_id.raw()));
+    event.set_webhook_id(std::string(frame.webhook_id.raw()));
     event.mutable_personal()->set_element_json(std::string(element.json));
     const auto digest = crypto::sha256(element.json);
     auto command = command_of(
@@ -260,39 +259,6 @@ Command quarantine_command(const WebhookFrame& frame, const WebhookElement& elem
     command.parts.push_back({{std::string(kPlatform), "quarantine", element.channel_external_id},
                              eventlog::kAny,
                              {event_of(event, frame.received_at)}});
-    return command;
-}
-
-Command raw_webhook_command(const WebhookFrame& frame, const http::Request& request,
-                            ParsedWebhook::Shape shape, int lane) {
-    v1::WebhookReceived raw;
-    raw.set_provider(frame.provider);
-    raw.set_path(request.path);
-    for (const auto& header : request.headers) {
-        // A caller's credentials are no part of what a provider said.
-        if (http::equal_ignoring_case(header.name, "Authorization") ||
-            http::equal_ignoring_case(header.name, "Cookie"))
-            continue;
-        auto* line = raw.add_headers();
-        line->set_name(header.name);
-        line->set_value(header.value);
-    }
-    raw.set_body(request.body);
-    raw.set_app_id(frame.app_id);
-    raw.set_parse(to_proto(shape));
-
-    // One stream a lane and hour.
-    const auto hour = unix_seconds(frame.received_at) / 3600;
-    auto command = command_of(frame, std::string(kPlatform), frame.webhook_id.text(),
-                              {eventlog::RoutingKind::lane, std::to_string(lane)}, Dedupe::none);
-    command.meta.correlation_id.clear();
-    auto event = event_of(raw, frame.received_at);
-    event.is_private = true;
-    event.id = frame.webhook_id;
-    command.parts.push_back(
-        {{std::string(kPlatform), "webhook", std::to_string(lane) + "-" + std::to_string(hour)},
-         eventlog::kAny,
-         {std::move(event)}});
     return command;
 }
 

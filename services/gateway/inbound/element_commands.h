@@ -7,7 +7,6 @@
 #include "common/core/time.h"
 #include "common/core/uuid.h"
 #include "common/eventlog/types.h"
-#include "common/http/message.h"
 #include "services/gateway/adapters/contacts.h"
 #include "services/gateway/adapters/derive.h"
 #include "services/gateway/providers/webhook.h"
@@ -73,7 +72,5 @@ eventlog::Command status_command(const WebhookFrame& frame, const Destination& t
 // Of an element that no tenant may have.
 eventlog::Command quarantine_command(const WebhookFrame& frame, const WebhookElement& element,
                                      QuarantineReason reason);
-eventlog::Command raw_webhook_command(const WebhookFrame& frame, const http::Request& request,
-                                      ParsedWebhook::Shape shape, int lane);
 
 }  // namespace flowstack::gateway

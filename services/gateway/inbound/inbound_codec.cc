@@ -51,7 +51,7 @@ v1::WebhookParse to_proto(ParsedWebhook::Shape shape) {
     return eventlog::wire_scalar<v1::WebhookParse>(shape);
 }
 
-ParsedWebhook::Shape shape_of(const v1::WebhookReceived& raw) {
+ParsedWebhook::Shape shape_of(const v1::RawWebhook& raw) {
     ParsedWebhook::Shape shape{};
     eventlog::read(raw.parse(), shape);
     return shape;

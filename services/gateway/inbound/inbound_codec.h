@@ -15,7 +15,7 @@ v1::QuarantineReason to_proto(QuarantineReason reason);
 v1::WebhookParse to_proto(ParsedWebhook::Shape shape);
 // How a stored webhook could be read when it came; throws std::invalid_argument for a value that
 // this build does not know.
-ParsedWebhook::Shape shape_of(const v1::WebhookReceived& raw);
+ParsedWebhook::Shape shape_of(const v1::RawWebhook& raw);
 void to_proto(const Location& location, v1::Location& proto);
 
 }  // namespace flowstack::gateway

@@ -1,5 +1,8 @@
 #include "services/gateway/inbound/raw_webhooks.h"
 
+#include <utility>
+
+#include "common/core/corrupt_stream.h"
 #include "common/eventlog/payload.h"
 #include "common/observability/log.h"
 #include "services/gateway/inbound/inbound_codec.h"
@@ -14,6 +17,9 @@ constexpr int kReadAgainTriesMax = 3;
 constexpr int kReadAtOnce = 500;
 // A page ends after so many events of the log, webhooks or not, so that one call stays short.
 constexpr int kEventsPerPageMax = 20'000;
+// A webhook is recorded a little after it came, when its commit got through, and by the clock of
+// the database, which may differ from the door's.
+constexpr std::chrono::minutes kRecordedWithin{1};
 
 // What the preference's or message's own consent may still do: a person who had refused meanwhile
 // is not written to again because an old word of theirs was found.
@@ -21,6 +27,18 @@ std::optional<ChangeConsent> refusal_of(const WebhookElement& element) {
     auto consent = consent_of(element);
     if (consent && consent->granted) return std::nullopt;
     return consent;
+}
+
+RawWebhook raw_webhook(const WebhookPlace& place, v1::RawWebhook raw) {
+    const auto id = Uuid::from_bytes(raw.webhook_id());
+    if (!id) throw CorruptStream("a raw webhook without an id");
+    return {.place = place, .id = *id, .raw = std::move(raw)};
+}
+
+bool webhook_is_wanted(const WebhookQuery& query, const v1::RawWebhook& raw) {
+    const auto received_at = from_unix_micros(raw.received_at_us());
+    return received_at >= query.from && received_at < query.until &&
+           (!query.parse || raw.parse() == to_proto(*query.parse));
 }
 
 }  // namespace
@@ -43,45 +61,58 @@ std::int64_t RawWebhooks::first_since(int lane, Time time, std::int64_t head) {
 WebhookPage RawWebhooks::list(const WebhookQuery& query) {
     WebhookPage page;
     const auto heads = store_.heads();
-    const int first = query.lane ? *query.lane : query.at_lane;
+    const int first = query.lane ? *query.lane : query.at.lane;
     const int last = query.lane ? *query.lane : static_cast<int>(heads.size()) - 1;
+    const auto recorded_until =
+        query.until == Time::max() ? query.until : query.until + kRecordedWithin;
     int events_read = 0;
     for (int lane = first; lane <= last; ++lane) {
         const auto head = heads[static_cast<std::size_t>(lane)];
-        auto position = lane == query.at_lane ? query.at_position : 0;
-        if (position == 0)
-            position = query.from == Time{} ? 1 : first_since(lane, query.from, head);
-        while (position <= head) {
-            const auto events = store_.read_lane(lane, position, head, kReadAtOnce);
+        WebhookPlace at{.lane = lane};
+        if (lane == query.at.lane) at = query.at;
+        if (at.position == 0)
+            at.position =
+                query.from == Time{} ? 1 : first_since(lane, query.from - kRecordedWithin, head);
+        while (at.position <= head) {
+            const auto events = store_.read_lane(lane, at.position, head, kReadAtOnce);
             if (events.empty()) break;
             for (const auto& event : events) {
-                if (event.recorded_at >= query.until) {
-                    position = head + 1;
+                if (event.recorded_at >= recorded_until) {
+                    at.position = head + 1;
                     break;
                 }
-                position = event.position + 1;
+                const int from = std::exchange(at.index, 0);
+                at.position = event.position + 1;
                 ++events_read;
-                if (!eventlog::is<v1::WebhookReceived>(event)) continue;
-                auto raw = eventlog::parsed<v1::WebhookReceived>(event);
-                if (query.parse && raw.parse() != to_proto(*query.parse)) continue;
-                page.webhooks.push_back({event, std::move(raw)});
-                if (static_cast<int>(page.webhooks.size()) < query.page_size) continue;
-                page.next = {lane, position};
-                return page;
+                if (!eventlog::is<v1::WebhooksReceived>(event)) continue;
+                auto received = eventlog::parsed<v1::WebhooksReceived>(event);
+                for (int index = from; index < received.webhooks_size(); ++index) {
+                    auto& raw = *received.mutable_webhooks(index);
+                    if (!webhook_is_wanted(query, raw)) continue;
+                    const WebhookPlace place{lane, event.position, index};
+                    page.webhooks.push_back(raw_webhook(place, std::move(raw)));
+                    if (static_cast<int>(page.webhooks.size()) < query.page_size) continue;
+                    const bool more = index + 1 < received.webhooks_size();
+                    page.next = more ? WebhookPlace{lane, event.position, index + 1} : at;
+                    return page;
+                }
             }
-            if (events_read < kEventsPerPageMax || position > head) continue;
-            page.next = {lane, position};
+            if (events_read < kEventsPerPageMax || at.position > head) continue;
+            page.next = at;
             return page;
         }
     }
     return page;
 }
 
-std::optional<RawWebhook> RawWebhooks::get(int lane, std::int64_t position) {
-    if (lane < 0 || lane >= store_.options().lanes || position < 1) return std::nullopt;
-    const auto events = store_.read_lane(lane, position, position, 1);
-    if (events.empty() || !eventlog::is<v1::WebhookReceived>(events.front())) return std::nullopt;
-    return RawWebhook{events.front(), eventlog::parsed<v1::WebhookReceived>(events.front())};
+std::optional<RawWebhook> RawWebhooks::get(const WebhookPlace& place) {
+    if (place.lane < 0 || place.lane >= store_.options().lanes || place.position < 1)
+        return std::nullopt;
+    const auto events = store_.read_lane(place.lane, place.position, place.position, 1);
+    if (events.empty() || !eventlog::is<v1::WebhooksReceived>(events.front())) return std::nullopt;
+    auto received = eventlog::parsed<v1::WebhooksReceived>(events.front());
+    if (place.index < 0 || place.index >= received.webhooks_size()) return std::nullopt;
+    return raw_webhook(place, std::move(*received.mutable_webhooks(place.index)));
 }
 
 std::vector<ReadElement> RawWebhooks::read(const RawWebhook& webhook, bool append,
@@ -100,8 +131,8 @@ std::vector<ReadElement> RawWebhooks::read(const RawWebhook& webhook, bool appen
     const WebhookFrame frame{.provider = webhook.raw.provider(),
                              .actor = actor,
                              .app_id = webhook.raw.app_id(),
-                             .webhook_id = webhook.event.event_id,
-                             .received_at = webhook.event.occurred_at,
+                             .webhook_id = webhook.id,
+                             .received_at = from_unix_micros(webhook.raw.received_at_us()),
                              .traceparent = ""};
     std::vector<ReadElement> elements;
     for (const auto& element : parsed.elements)

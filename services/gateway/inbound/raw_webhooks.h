@@ -16,9 +16,17 @@
 // was mended.
 namespace flowstack::gateway {
 
+// Where a webhook is in the log: its event, and which of the event's webhooks it is, from 0.
+struct WebhookPlace {
+    int lane = 0;
+    std::int64_t position = 0;
+    int index = 0;
+    friend bool operator==(const WebhookPlace&, const WebhookPlace&) = default;
+};
 struct RawWebhook {
-    eventlog::Recorded event;
-    v1::WebhookReceived raw;
+    WebhookPlace place;
+    Uuid id{};
+    v1::RawWebhook raw;
 };
 
 // What is read in a webhook, and whether the log has it.
@@ -37,18 +45,17 @@ struct ReadElement {
 
 struct WebhookQuery {
     std::optional<int> lane;
-    Time from{};  // received at this time or later
+    Time from{};  // came to the door at this time or later
     Time until = Time::max();
     std::optional<ParsedWebhook::Shape> parse;  // only those that were read so when they came
     int page_size = 50;
-    // Where the page begins: the one before said so.
-    int at_lane = 0;
-    std::int64_t at_position = 0;  // 0: the beginning of the lane
+    // Where the page begins: the one before said so. Position 0: the beginning of the lane.
+    WebhookPlace at{};
 };
 struct WebhookPage {
     std::vector<RawWebhook> webhooks;
     // Nothing: the log was read to its end.
-    std::optional<std::pair<int, std::int64_t>> next;
+    std::optional<WebhookPlace> next;
 };
 
 // Thread-safe. All of it blocks on the store, and throws when it is away.
@@ -64,7 +71,7 @@ public:
           providers_(providers) {}
 
     WebhookPage list(const WebhookQuery& query);
-    std::optional<RawWebhook> get(int lane, std::int64_t position);
+    std::optional<RawWebhook> get(const WebhookPlace& place);
 
     // Reads it as its provider reads it now. `append`: what is missing is appended, as the act of
     // `actor`; otherwise nothing changes.

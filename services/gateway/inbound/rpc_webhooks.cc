@@ -21,29 +21,35 @@ constexpr int kPageDefault = 50;
 constexpr int kPageMax = 500;
 constexpr int kNamesMax = 500;
 
-// Two numbers with a `-` between them: a webhook's name and a page's token.
-std::optional<std::pair<int, std::int64_t>> two_numbers(std::string_view text) {
-    std::pair<int, std::int64_t> numbers;
-    const auto* end = text.data() + text.size();
-    const auto first = std::from_chars(text.data(), end, numbers.first);
-    if (first.ec != std::errc{} || first.ptr == end || *first.ptr != '-') return std::nullopt;
-    const auto second = std::from_chars(first.ptr + 1, end, numbers.second);
-    if (second.ec != std::errc{} || second.ptr != end) return std::nullopt;
-    return numbers;
+// A webhook's name and a page's token: "3-1041-0", lane, position and index.
+std::string text_of(const WebhookPlace& place) {
+    return std::to_string(place.lane) + "-" + std::to_string(place.position) + "-" +
+           std::to_string(place.index);
 }
-
-std::string name_of(const RawWebhook& webhook) {
-    return "webhooks/" + std::to_string(webhook.event.lane) + "-" +
-           std::to_string(webhook.event.position);
+std::optional<WebhookPlace> place_in(std::string_view text) {
+    WebhookPlace place;
+    const auto* at = text.data();
+    const auto* end = text.data() + text.size();
+    const auto take = [&](auto& number, char after) {
+        const auto read = std::from_chars(at, end, number);
+        if (read.ec != std::errc{} || number < 0) return false;
+        at = read.ptr;
+        if (after == '\0') return at == end;
+        return at != end && *at++ == after;
+    };
+    if (!take(place.lane, '-') || !take(place.position, '-') || !take(place.index, '\0'))
+        return std::nullopt;
+    return place;
 }
 
 v1::Webhook resource_of(const RawWebhook& webhook) {
     v1::Webhook resource;
-    resource.set_name(name_of(webhook));
-    resource.set_event_id(webhook.event.event_id.text());
-    resource.set_lane(webhook.event.lane);
-    resource.set_position(webhook.event.position);
-    set_time(*resource.mutable_receive_time(), webhook.event.recorded_at);
+    resource.set_name("webhooks/" + text_of(webhook.place));
+    resource.set_webhook_id(webhook.id.text());
+    resource.set_lane(webhook.place.lane);
+    resource.set_position(webhook.place.position);
+    resource.set_index(webhook.place.index);
+    set_time(*resource.mutable_receive_time(), from_unix_micros(webhook.raw.received_at_us()));
     resource.set_provider(webhook.raw.provider());
     resource.set_path(webhook.raw.path());
     resource.set_app_id(webhook.raw.app_id());
@@ -148,9 +154,9 @@ private:
     RawWebhook named(const std::string& name) {
         constexpr std::string_view kPrefix = "webhooks/";
         if (!name.starts_with(kPrefix) || name.size() == kPrefix.size())
-            throw rpc::invalid_field("name", "must be webhooks/{lane}-{position}");
-        const auto place = two_numbers(std::string_view(name).substr(kPrefix.size()));
-        auto webhook = place ? webhooks_.get(place->first, place->second) : std::nullopt;
+            throw rpc::invalid_field("name", "must be webhooks/{lane}-{position}-{index}");
+        const auto place = place_in(std::string_view(name).substr(kPrefix.size()));
+        auto webhook = place ? webhooks_.get(*place) : std::nullopt;
         if (!webhook) throw rpc::not_found(name);
         return std::move(*webhook);
     }
@@ -163,7 +169,7 @@ private:
             if (request.lane() < 0 || request.lane() >= lanes)
                 throw rpc::invalid_field("lane", "must be 0 to " + std::to_string(lanes - 1));
             query.lane = request.lane();
-            query.at_lane = request.lane();
+            query.at.lane = request.lane();
         }
         if (request.page_size() < 0 || request.page_size() > kPageMax)
             throw rpc::invalid_field("page_size", "must be 0 to 500");
@@ -174,18 +180,16 @@ private:
             throw rpc::invalid_field("start_time", "must be before end_time");
         if (!request.parse().empty()) query.parse = shape_in(request.parse());
         if (request.page_token().empty()) return query;
-        const auto place = two_numbers(request.page_token());
-        if (!place || place->first < 0 || place->first >= lanes || place->second < 1 ||
-            (query.lane && *query.lane != place->first))
+        const auto place = place_in(request.page_token());
+        if (!place || place->lane >= lanes || place->position < 1 ||
+            (query.lane && *query.lane != place->lane))
             throw service::bad_page_token();
-        query.at_lane = place->first;
-        query.at_position = place->second;
+        query.at = *place;
         return query;
     }
 
     static std::string token_of(const WebhookPage& page) {
-        if (!page.next) return "";
-        return std::to_string(page.next->first) + "-" + std::to_string(page.next->second);
+        return page.next ? text_of(*page.next) : "";
     }
 
     void reread(rpc::Call& call, const v1::RereadWebhooksRequest& request,

@@ -35,7 +35,8 @@ public:
             lists.push_back(*request);
             // Two pages, of which the first is not full.
             auto& webhook = *answer->add_webhooks();
-            webhook.set_name(request->page_token().empty() ? "webhooks/3-1041" : "webhooks/4-7");
+            webhook.set_name(request->page_token().empty() ? "webhooks/3-1041-0"
+                                                           : "webhooks/4-7-2");
             webhook.mutable_receive_time()->set_seconds(1'700'000'000);
             webhook.set_provider("meta");
             webhook.set_parse("malformed_json");
@@ -46,7 +47,7 @@ public:
                                          const gateway::v1::GetWebhookRequest* request,
                                          gateway::v1::Webhook* answer) override {
         return door_.unary(context, [request, answer](rpc::Call&) {
-            if (request->name() != "webhooks/3-1041") throw rpc::not_found(request->name());
+            if (request->name() != "webhooks/3-1041-0") throw rpc::not_found(request->name());
             answer->set_name(request->name());
             answer->set_body("{\"entry\":[]}");
             auto& element = *answer->add_elements();
@@ -68,7 +69,7 @@ public:
             answer->set_missing(1);
             answer->set_failed(failed);
             auto& webhook = *answer->add_webhooks();
-            webhook.set_name("webhooks/3-1041");
+            webhook.set_name("webhooks/3-1041-0");
             auto& element = *webhook.add_elements();
             element.set_path("0.0.1");
             element.set_state(gateway::v1::ELEMENT_STATE_APPENDED);
@@ -172,7 +173,7 @@ TEST_F(CommandLine, WebhooksAreListedPageByPageWithinTheRangeThatWasAskedFor) {
     EXPECT_EQ(first.parse(), "malformed_json");
     EXPECT_EQ(first.page_size(), 50);
     EXPECT_EQ(webhooks_.lists.back().page_token(), "second");
-    EXPECT_THAT(out_, AllOf(HasSubstr("3-1041"), HasSubstr("4-7"), HasSubstr("malformed_json"),
+    EXPECT_THAT(out_, AllOf(HasSubstr("3-1041-0"), HasSubstr("4-7-2"), HasSubstr("malformed_json"),
                             HasSubstr("2023-11-14 22:13:20")));
 }
 
@@ -180,11 +181,11 @@ TEST_F(CommandLine, AListOfWebhooksEndsAtItsLimit) {
     EXPECT_EQ(run({"webhooks", "list", "--limit", "1"}), kOk);
     EXPECT_EQ(webhooks_.lists.size(), 1U);
     EXPECT_FALSE(webhooks_.lists.front().has_lane());
-    EXPECT_THAT(out_, Not(HasSubstr("4-7")));
+    EXPECT_THAT(out_, Not(HasSubstr("4-7-2")));
 }
 
 TEST_F(CommandLine, AWebhookIsShownWithItsBodyAndWhatIsReadInIt) {
-    EXPECT_EQ(run({"webhooks", "get", "3-1041"}), kOk);
+    EXPECT_EQ(run({"webhooks", "get", "3-1041-0"}), kOk);
     EXPECT_THAT(
         out_, AllOf(HasSubstr("missing"), HasSubstr("tenants/demo"), HasSubstr("{\"entry\":[]}")));
     EXPECT_EQ(run({"webhooks", "get", "3-1042"}), kNotFound);
@@ -192,9 +193,10 @@ TEST_F(CommandLine, AWebhookIsShownWithItsBodyAndWhatIsReadInIt) {
 }
 
 TEST_F(CommandLine, WebhooksAreReadAgainByNameOrByRangeAndNeverAllByAccident) {
-    EXPECT_EQ(run({"webhooks", "reread", "3-1041", "webhooks/4-7"}), kOk);
+    EXPECT_EQ(run({"webhooks", "reread", "3-1041-0", "webhooks/4-7-2"}), kOk);
     ASSERT_EQ(webhooks_.rereads.size(), 1U);
-    EXPECT_THAT(webhooks_.rereads.back().names(), ElementsAre("webhooks/3-1041", "webhooks/4-7"));
+    EXPECT_THAT(webhooks_.rereads.back().names(),
+                ElementsAre("webhooks/3-1041-0", "webhooks/4-7-2"));
     EXPECT_FALSE(webhooks_.rereads.back().validate_only());
     EXPECT_THAT(err_, HasSubstr("1 appended"));
 
@@ -212,7 +214,7 @@ TEST_F(CommandLine, WebhooksAreReadAgainByNameOrByRangeAndNeverAllByAccident) {
 
 TEST_F(CommandLine, ARereadThatCouldNotAppendEverythingIsPartlyDone) {
     webhooks_.failed = 1;
-    EXPECT_EQ(run({"webhooks", "reread", "3-1041"}), kPartial);
+    EXPECT_EQ(run({"webhooks", "reread", "3-1041-0"}), kPartial);
     EXPECT_THAT(err_, HasSubstr("1 failed"));
 }
 

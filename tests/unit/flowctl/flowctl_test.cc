@@ -13,6 +13,7 @@
 #include "flowstack/campaign/v1/campaign_events.pb.h"
 #include "flowstack/common/v1/error_reason.pb.h"
 #include "flowstack/conversation/v1/conversation_events.pb.h"
+#include "flowstack/gateway/v1/webhook_events.pb.h"
 #include "flowstack/payment/v1/intent_events.pb.h"
 #include "tools/flowctl/auditor.h"
 #include "tools/flowctl/causes.h"
@@ -365,6 +366,30 @@ TEST(Why, ACampaignsMessageIsThereBecauseOfTheLastAskForItsCustomer) {
     EXPECT_EQ(ask_for(shard, "b", 15), nullptr);
     EXPECT_EQ(last_until(shard, 25)->recorded_at_us(), 20);
     EXPECT_EQ(last_until(shard, 5), nullptr);
+}
+
+TEST(Causes, AMessageIsBecauseOfItsOwnWebhookAndNotOfThoseThatCameWithIt) {
+    gateway::v1::WebhooksReceived received;
+    for (const auto* name : {"first", "second"}) {
+        auto& webhook = *received.add_webhooks();
+        webhook.set_webhook_id(name);
+        webhook.set_body(std::string("body of the ") + name);
+    }
+    RecordedEvent event;
+    event.set_type(received.GetDescriptor()->full_name());
+    event.set_payload(received.SerializeAsString());
+    event.set_position(7);
+
+    const auto found = with_webhook_alone(event, "second");
+    ASSERT_TRUE(found);
+    EXPECT_EQ(found->position(), 7);
+    gateway::v1::WebhooksReceived alone;
+    ASSERT_TRUE(alone.ParseFromString(found->payload()));
+    ASSERT_EQ(alone.webhooks_size(), 1);
+    EXPECT_EQ(alone.webhooks(0).body(), "body of the second");
+    EXPECT_FALSE(with_webhook_alone(event, "third"));
+    event.set_type("flowstack.gateway.v1.MessageReceived");
+    EXPECT_FALSE(with_webhook_alone(event, "second"));
 }
 
 }  // namespace
