@@ -1,14 +1,17 @@
 #include "common/eventlog/consumption.h"
 
 #include <algorithm>
+#include <atomic>
 #include <mutex>
 #include <thread>
 
 #include "common/eventlog/consumption/batch.h"
 #include "common/eventlog/consumption/cursors.h"
 #include "common/eventlog/consumption/documents.h"
+#include "common/eventlog/consumption/early_hints.h"
 #include "common/eventlog/consumption/parking.h"
 #include "common/eventlog/consumption/refill.h"
+#include "common/eventlog/envelope.h"
 #include "common/observability/log.h"
 
 namespace flowstack::eventlog {
@@ -62,6 +65,8 @@ struct Consumption::State {
         batches.on_applied = [this] { publish_progress(); };
     }
 
+    void take(std::vector<BusRecord> records);
+
     void publish_progress() {
         std::vector<Progress> now;
         for (const auto& [where, cursor] : cursors.all())
@@ -77,6 +82,8 @@ struct Consumption::State {
     consuming::Cursors cursors;
     consuming::Batches batches;
     consuming::Refill refill;
+    consuming::EarlyHints early;
+    std::atomic<std::int64_t> hints_applied{0}, hints_late{0}, hints_dropped{0};
     mutable std::mutex progress_mutex;
     std::vector<Progress> progress;
 };
@@ -99,8 +106,69 @@ void Consumption::assign(const std::vector<int>& lanes) {
 void Consumption::unassign(const std::vector<int>& lanes) {
     state_->batches.put_away();
     for (const auto& [name, source] : state_->sources)
-        for (const int lane : lanes) state_->cursors.drop({name, lane});
+        for (const int lane : lanes) {
+            state_->cursors.drop({name, lane});
+            state_->early.forget({name, lane});
+        }
     state_->publish_progress();
+}
+
+void Consumption::State::take(std::vector<BusRecord> records) {
+    std::vector<Item> ready;
+    std::map<Where, std::int64_t> expected;
+    const auto flush = [&] {
+        batches.apply(ready);
+        ready.clear();
+        expected.clear();
+    };
+    for (auto& record : records) {
+        const Where where{record.source, record.lane};
+        const auto* cursor = cursors.find(where);
+        if (!cursor) continue;
+        const auto known = expected.find(where);
+        auto next = known != expected.end() ? known->second : cursor->applied + 1;
+        const bool hint = record.hint;
+        // Most records of the bus were applied as hints: they are not decoded.
+        const auto at = position_of(record.value);
+        if (at != 0 && at < next) {
+            if (hint) ++hints_late;
+            continue;
+        }
+        if (hint && at > next) {
+            if (!early.hold(where, at, std::move(record))) ++hints_dropped;
+            continue;
+        }
+        auto item = item_of(std::move(record));
+        const bool too_large = item.event.payload_omitted && !item.event.is_private;
+        if (hint && (!item.undecodable.empty() || too_large || item.event.position != next)) {
+            ++hints_dropped;
+            continue;
+        }
+        if (item.event.position == 0) {
+            // Without an envelope nobody knows its position. It leaves a gap, which is refilled
+            // from the source.
+            log::error("a record on the bus cannot be read",
+                       {{"source", where.first}, {"lane", where.second}});
+            continue;
+        }
+        if (item.event.position < next) continue;
+        if (item.event.position > next) {
+            flush();
+            refill.fetch(where, item.event.position - 1);
+            cursor = cursors.find(where);
+            if (!cursor || cursor->applied + 1 != item.event.position) continue;
+            next = item.event.position;
+        }
+        if (too_large) {  // for the bus: its own log has it
+            flush();
+            refill.fetch(where, item.event.position);
+            continue;
+        }
+        expected[where] = next + 1;
+        ready.push_back(std::move(item));
+        if (hint) ++hints_applied;
+    }
+    flush();
 }
 
 void Consumption::apply(std::vector<BusRecord> records) {
@@ -111,50 +179,21 @@ void Consumption::apply(std::vector<BusRecord> records) {
         log::warn("consumption waits: the store is away", {{"error", error.what()}});
         return;  // these events are fetched from their sources later
     }
-    std::vector<Item> ready;
-    std::map<Where, std::int64_t> expected;
-    const auto flush = [&] {
-        state.batches.apply(ready);
-        ready.clear();
-        expected.clear();
-    };
-    for (auto& record : records) {
-        const Where where{record.source, record.lane};
-        const auto* cursor = state.cursors.find(where);
-        if (!cursor) continue;
-        auto item = item_of(std::move(record));
-        if (item.event.position == 0) {
-            // Without an envelope nobody knows its position. It leaves a gap, which is refilled
-            // from the source.
-            log::error("a record on the bus cannot be read",
-                       {{"source", where.first}, {"lane", where.second}});
-            continue;
-        }
-        auto next = expected.contains(where) ? expected[where] : cursor->applied + 1;
-        if (item.event.position < next) continue;
-        if (item.event.position > next) {
-            flush();
-            state.refill.fetch(where, item.event.position - 1);
-            cursor = state.cursors.find(where);
-            if (!cursor || cursor->applied + 1 != item.event.position) continue;
-            next = item.event.position;
-        }
-        if (item.event.payload_omitted && !item.event.is_private) {
-            // Too large for the bus: its own log has it.
-            flush();
-            state.refill.fetch(where, item.event.position);
-            continue;
-        }
-        expected[where] = next + 1;
-        ready.push_back(std::move(item));
-    }
-    flush();
+    state.take(std::move(records));
+    // Hints that came too early may be the next ones now.
+    for (auto next = state.early.next(state.cursors); !next.empty() && !state.batches.stopping;
+         next = state.early.next(state.cursors))
+        state.take(std::move(next));
     try {
         state.batches.save();
         state.refill.compare_heads(state.options.head_compare_every);
     } catch (const Unavailable& error) {
         log::warn("consumption waits: the store is away", {{"error", error.what()}});
     }
+}
+
+Consumption::Hints Consumption::hints() const {
+    return {state_->hints_applied, state_->hints_late, state_->hints_dropped};
 }
 
 std::chrono::steady_clock::time_point Consumption::due() const {

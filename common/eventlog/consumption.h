@@ -37,6 +37,9 @@ struct BusRecord {
     int lane = 0;
     std::string key;  // tenant/routing key
     std::string value;
+    // It did not come by the bus: the source's relay told it at once, and the bus brings it later
+    // (followers.h). It is applied when it is the next one of its lane and never causes a refill.
+    bool hint = false;
 };
 
 class Consumption {
@@ -61,6 +64,14 @@ public:
     // heads and refills when it is time. Call again and again from one thread, with an empty batch
     // too.
     void apply(std::vector<BusRecord> records);
+
+    // What became of the hints of the lanes that are assigned. From any thread.
+    struct Hints {
+        std::int64_t applied = 0;
+        std::int64_t late = 0;     // had been applied already
+        std::int64_t dropped = 0;  // no room, or not as it must be: the bus brings it
+    };
+    Hints hints() const;
 
     // When `apply` has something to do even if the bus brings nothing: documents or cursors to
     // write, heads to compare. In the past when it could not do it.

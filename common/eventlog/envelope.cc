@@ -1,6 +1,7 @@
 #include "common/eventlog/envelope.h"
 
 #include <cstring>
+#include <optional>
 #include <stdexcept>
 
 #include "common/eventlog/store.h"
@@ -32,6 +33,18 @@ void put_bytes(std::string& out, std::uint32_t field, std::string_view bytes) {
 }
 void put_text(std::string& out, std::uint32_t field, std::string_view text) {
     if (!text.empty()) put_bytes(out, field, text);
+}
+
+// Takes a varint off the front.
+std::optional<std::uint64_t> take_varint(std::string_view& bytes) {
+    std::uint64_t value = 0;
+    for (int shift = 0; shift < 64 && !bytes.empty(); shift += 7) {
+        const auto byte = static_cast<unsigned char>(bytes.front());
+        bytes.remove_prefix(1);
+        value |= static_cast<std::uint64_t>(byte & 0x7f) << shift;
+        if ((byte & 0x80) == 0) return value;
+    }
+    return std::nullopt;
 }
 
 void read(const common::v1::EventMeta& proto, Recorded& event) {
@@ -126,6 +139,19 @@ std::string to_bus(const Recorded& event) {
     if (!omitted) put_text(out, 15, event.payload);
     if (omitted) put_number(out, 16, 1);
     return out;
+}
+
+std::int64_t position_of(std::string_view bytes) {
+    constexpr std::uint64_t kService = 1 << 3 | 2, kPosition = 4 << 3;
+    while (const auto tag = take_varint(bytes)) {
+        const auto value = take_varint(bytes);
+        if (!value || *tag > kPosition) return 0;
+        if (*tag == kPosition) return static_cast<std::int64_t>(*value);
+        if (*tag != kService) continue;  // lane and epoch are numbers too
+        if (*value > bytes.size()) return 0;
+        bytes.remove_prefix(*value);
+    }
+    return 0;
 }
 
 Recorded from_bus(std::string_view bytes) {

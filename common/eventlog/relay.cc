@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <atomic>
 #include <condition_variable>
-#include <deque>
 #include <map>
 #include <mutex>
 #include <set>
@@ -23,8 +22,8 @@ constexpr std::chrono::milliseconds kPublishedSaveEvery{500};
 // While this replica owns every lane it hears of nearly every commit by wake(). Reading the heads
 // finds the others, and what a lost call would have told.
 constexpr std::chrono::milliseconds kAloneHeadsEvery{1000};
-// An acknowledgement comes sooner.
-constexpr std::chrono::milliseconds kAcknowledgedWithin{20};
+// So much that was read waits for the bus to gather, and no more.
+constexpr std::size_t kKeptBytesMax = 4 << 20;
 // Records of the topic are compared with the table together: those of so long, or so many.
 constexpr std::chrono::milliseconds kVerifyGatherFor{200};
 constexpr std::size_t kVerifyGather = 1'000;
@@ -37,16 +36,32 @@ struct Relay::State {
     struct Lane {
         bool begun = false;
         std::int64_t head = 0;                // known to be committed
+        std::int64_t read = 0;                // read from the table; followers have heard of it
         std::int64_t sent = 0;                // handed to the producer
         std::int64_t published = 0;           // contiguous and acknowledged
         std::int64_t saved = 0;               // in the database
         std::set<std::int64_t> acknowledged;  // above published
-        // When what is committed and not sent is to be sent at the latest.
+        PublishedPage kept;                   // what was read and is not sent
+        std::size_t kept_bytes = 0;
+        // When what is committed and not read is to be read, and whether somebody waits for it.
         Steady::time_point due = Steady::time_point::max();
+        bool hurried = false;
+        // When what is kept is to be sent.
+        Steady::time_point send_by = Steady::time_point::max();
 
-        bool waits() const { return begun && sent < head; }
+        std::int64_t unread() const { return begun ? std::max<std::int64_t>(head - read, 0) : 0; }
         std::int64_t in_flight() const {
             return sent - published - static_cast<std::int64_t>(acknowledged.size());
+        }
+        void begin_after(std::int64_t position) {
+            read = sent = published = position;
+            acknowledged.clear();
+            forget_kept();
+        }
+        void forget_kept() {
+            kept.clear();
+            kept_bytes = 0;
+            send_by = Steady::time_point::max();
         }
     };
 
@@ -54,6 +69,7 @@ struct Relay::State {
     struct Woken {
         std::int64_t head = 0;
         Steady::time_point due = Steady::time_point::max();
+        bool hurried = false;
     };
 
     // A record of the service's own topic, as it arrived.
@@ -101,18 +117,16 @@ struct Relay::State {
                 }
                 bool more = false;
                 if (!lanes.empty()) {
-                    if (!producer)
-                        producer = std::make_unique<messaging::Producer>(options.brokers);
-                    const bool quiet = in_flight() == 0;
-                    for (auto& [number, lane] : lanes) more |= publish(number, lane, quiet);
-                    acknowledge(more || in_flight() == 0 ? std::chrono::milliseconds(0)
-                                                         : kAcknowledgedWithin);
+                    if (!producer) make_producer();
+                    acknowledge(std::chrono::milliseconds(0));
+                    const auto moment = this_moment();
+                    more = read_due(moment);
+                    send_due(moment);
                     if (failed) restart();
                     save(false);
                 }
-                if (more || in_flight() > 0) continue;
                 publish_status();
-                wait_until(std::min(next_poll, next_due()));
+                if (!more) wait_until(std::min(next_poll, next_due()));
             } catch (const std::exception& error) {
                 log::warn("relay paused: the store or the bus is away", {{"error", error.what()}});
                 std::unique_lock lock(mutex);
@@ -122,6 +136,8 @@ struct Relay::State {
         }
         try {
             const auto until = Steady::now() + kBusTimeout;
+            if (producer)
+                for (auto& [number, lane] : lanes) send(number, lane);
             while (producer && in_flight() > 0 && Steady::now() < until)
                 acknowledge(std::chrono::milliseconds(10));
             save(true);
@@ -130,17 +146,60 @@ struct Relay::State {
         }
     }
 
-    // Or until wake() or look_at_lanes() says that it is time.
+    void make_producer() {
+        producer = std::make_unique<messaging::Producer>(options.brokers);
+        producer->on_acknowledgement([this] {
+            const std::lock_guard lock(mutex);
+            answered = true;
+            woken.notify_one();
+        });
+    }
+
+    // Or until wake(), look_at_lanes() or the bus says that it is time.
     void wait_until(Steady::time_point until) {
         std::unique_lock lock(mutex);
-        while (!stopping && !lanes_changed && Steady::now() < std::min(until, wake_at))
+        while (!stopping && !lanes_changed && !answered && Steady::now() < std::min(until, wake_at))
             woken.wait_until(lock, std::min(until, wake_at));
     }
 
+    // What a pass over the lanes depends on, looked at once.
+    struct Moment {
+        Steady::time_point now = Steady::now();
+        bool followed = false;  // by another process
+        bool quiet = false;     // nothing is on its way to the bus
+        // It is time to send what followers have heard of: of all lanes, with what is not yet read.
+        bool all_due = false;
+    };
+    Moment this_moment() const {
+        Moment moment{.followed = followed_by.any(), .quiet = in_flight() == 0};
+        if (moment.followed && moment.quiet)
+            for (const auto& [number, lane] : lanes)
+                moment.all_due |= lane.begun && moment.now >= bus_due(lane);
+        return moment;
+    }
+    // While somebody follows: when the lane has something for the bus.
+    static Steady::time_point bus_due(const Lane& lane) {
+        auto due = lane.kept.empty() ? Steady::time_point::max() : lane.send_by;
+        if (lane.unread() > 0 && !lane.hurried) due = std::min(due, lane.due);
+        return due;
+    }
+
+    bool has_room() const { return unacknowledged() < options.in_flight_max; }
+    bool is_page(std::int64_t events) const { return events >= options.page_events; }
+
+    // When the next pass has something to do, should nothing happen before.
     Steady::time_point next_due() const {
+        const Moment moment{.followed = followed_by.any(), .quiet = in_flight() == 0};
+        const bool room = has_room();
         auto due = Steady::time_point::max();
-        for (const auto& [number, lane] : lanes)
-            if (lane.waits()) due = std::min(due, lane.due);
+        for (const auto& [number, lane] : lanes) {
+            const bool waits = room && lane.unread() > 0;
+            if (waits && moment.followed && lane.hurried) due = std::min(due, lane.due);
+            if (!moment.quiet) continue;  // an acknowledgement wakes
+            if (waits) due = std::min(due, lane.due);
+            if (!lane.kept.empty())
+                due = std::min(due, moment.followed ? lane.send_by : moment.now);
+        }
         return due;
     }
 
@@ -149,6 +208,12 @@ struct Relay::State {
     std::int64_t in_flight() const {
         std::int64_t sum = 0;
         for (const auto& [number, lane] : lanes) sum += lane.in_flight();
+        return sum;
+    }
+    // Those, and what was read and is not handed over.
+    std::int64_t unacknowledged() const {
+        std::int64_t sum = 0;
+        for (const auto& [number, lane] : lanes) sum += lane.in_flight() + lane.read - lane.sent;
         return sum;
     }
 
@@ -172,6 +237,7 @@ struct Relay::State {
             if (head > lane.head) {
                 lane.head = head;
                 lane.due = Steady::now();
+                lane.hurried = true;
             }
             if (!lane.begun) begin(result.int4(row, 0), lane, result.int8(row, 2));
         }
@@ -185,11 +251,11 @@ struct Relay::State {
         if (const auto record =
                 messaging::last_record(options.brokers, options.topic, number, kBusTimeout))
             last = from_bus(record->value).position;
-        lane.sent = lane.published = std::max(last, published);
+        lane.begin_after(std::max(last, published));
         lane.saved = published;
-        lane.acknowledged.clear();
         lane.begun = true;
         lane.due = Steady::now();
+        lane.hurried = true;
     }
 
     // Whether the lanes of this replica have changed.
@@ -201,60 +267,144 @@ struct Relay::State {
             woke.swap(wakes);
             wake_at = Steady::time_point::max();
             changed = std::exchange(lanes_changed, false);
+            answered = false;
         }
         for (const auto& [number, told] : woke)
             if (const auto found = lanes.find(number); found != lanes.end()) {
                 auto& lane = found->second;
                 lane.head = std::max(lane.head, told.head);
-                if (lane.sent < lane.head) lane.due = std::min(lane.due, told.due);
+                if (lane.read >= lane.head) continue;
+                lane.due = std::min(lane.due, told.due);
+                lane.hurried |= told.hurried;
             }
         return changed;
     }
 
-    // True when there is more to publish than one page.
+    // Whether the lane's new records are to be read now.
     //
-    // Events committed while an acknowledgement is under way are sent together when it arrives, or
-    // when they fill a page: the bus and each consumer pay for every request.
-    bool publish(int number, Lane& lane, bool quiet) {
-        if (!lane.waits()) {
-            lane.due = Steady::time_point::max();  // of what comes next, wake() tells
-            return false;
+    // A follower hears of what somebody waits for at once. Without one, events committed while an
+    // acknowledgement is under way are read and sent together when it arrives, or when they fill a
+    // page: the bus and each consumer pay for every request.
+    bool to_be_read(const Lane& lane, const Moment& moment) const {
+        if (is_page(lane.unread())) return true;
+        if (moment.followed) return moment.all_due || (lane.hurried && moment.now >= lane.due);
+        return moment.quiet && moment.now >= lane.due;
+    }
+
+    // Reads what is due of all lanes by one question, and tells the followers. True when there is
+    // more to read at once.
+    bool read_due(const Moment& moment) {
+        std::vector<std::int32_t> ids;
+        std::vector<std::int64_t> after;
+        std::int64_t events = 0;
+        bool more = false;
+        for (auto& [number, lane] : lanes) {
+            if (lane.unread() == 0) {
+                lane.due = Steady::time_point::max();  // of what comes next, wake() tells
+                lane.hurried = false;
+                continue;
+            }
+            if (!to_be_read(lane, moment)) continue;
+            if (is_page(events)) {
+                more = true;
+                continue;
+            }
+            ids.push_back(number);
+            after.push_back(lane.read);
+            events += lane.unread();
         }
-        if (in_flight() >= options.in_flight_max) return false;
-        const bool page_full = lane.head - lane.sent >= options.page_events;
-        if (!page_full && (!quiet || Steady::now() < lane.due)) return false;
+        if (ids.empty() || !has_room()) return false;
+        const auto page = read(ids, after);
+        for (const auto number : ids) {
+            auto& lane = lanes.at(number);
+            const auto gather = moment.followed ? options.hinted_gather : Steady::duration(0);
+            if (!lane.kept.empty()) lane.send_by = std::min(lane.send_by, moment.now + gather);
+            more |= is_page(lane.unread());
+            if (lane.unread() == 0) {
+                lane.due = Steady::time_point::max();
+                lane.hurried = false;
+            }
+        }
+        followed_by.hear(page);
+        return more;
+    }
+
+    // At most a page of each lane. It is kept until it is sent.
+    PublishedPage read(const std::vector<std::int32_t>& ids,
+                       const std::vector<std::int64_t>& after) {
         static const std::string sql =
-            std::string("select ") + kEventColumns +
-            " from events where lane = $1 and position > $2 order by position limit $3";
-        const auto page = session.query(sql, postgres::Params().add(number).add(lane.sent).add(
-                                                 static_cast<std::int64_t>(options.page_events)));
-        for (int row = 0; row < page.rows(); ++row) {
-            const auto event = recorded_from(page, row, store.options().service);
+            std::string(
+                "select event.* from unnest($1::int[], $2::bigint[]) due(in_lane, after), "
+                "lateral (select ") +
+            kEventColumns +
+            " from events where lane = in_lane and position > after order by position limit $3) "
+            "event";
+        const auto rows =
+            session.query(sql, postgres::Params()
+                                   .add_array(std::span<const std::int32_t>(ids))
+                                   .add_array(std::span<const std::int64_t>(after))
+                                   .add(static_cast<std::int64_t>(options.page_events)));
+        ++read_count;
+        PublishedPage page;
+        for (int row = 0; row < rows.rows(); ++row) {
+            const auto event = recorded_from(rows, row, store.options().service);
+            auto& lane = lanes.at(event.lane);
             // Positions are gapless and become visible in order, so a hole means that a promise of
             // the log is broken.
-            if (event.position != lane.sent + 1)
-                throw std::logic_error("relay: lane " + std::to_string(number) +
-                                       " has a gap after " + std::to_string(lane.sent));
-            const auto key = event.stream.tenant + "/" + event.meta.routing.key;
-            const auto value = to_bus(event);
+            if (event.position != lane.read + 1)
+                throw std::logic_error("relay: lane " + std::to_string(event.lane) +
+                                       " has a gap after " + std::to_string(lane.read));
+            page.push_back(std::make_shared<const Published>(
+                Published{.lane = event.lane,
+                          .position = event.position,
+                          .key = event.stream.tenant + "/" + event.meta.routing.key,
+                          .value = to_bus(event),
+                          .type = event.type,
+                          .event_id = event.event_id.text(),
+                          .tenant = event.stream.tenant,
+                          .traceparent = event.meta.traceparent}));
+            lane.read = event.position;
+            lane.head = std::max(lane.head, lane.read);
+            lane.kept.push_back(page.back());
+            lane.kept_bytes += page.back()->bytes();
+        }
+        return page;
+    }
+
+    // Hands to the producer what has gathered long enough, or is too much to keep.
+    void send_due(const Moment& moment) {
+        std::size_t bytes = 0;
+        for (const auto& [number, lane] : lanes) bytes += lane.kept_bytes;
+        for (auto& [number, lane] : lanes) {
+            if (lane.kept.empty()) continue;
+            const bool much =
+                bytes >= kKeptBytesMax || is_page(static_cast<std::int64_t>(lane.kept.size()));
+            const bool due = !moment.followed || moment.all_due || moment.now >= lane.send_by;
+            if (much || (moment.quiet && due)) send(number, lane);
+            if (failed || stopping) return;
+        }
+    }
+
+    void send(int number, Lane& lane) {
+        for (const auto& record : lane.kept) {
             // Headers let tools see the basics without decoding. They hold no personal data.
-            const auto event_id = event.event_id.text();
-            const auto position = std::to_string(event.position);
-            const messaging::RecordHeader headers[] = {{"type", event.type},
-                                                       {"event_id", event_id},
-                                                       {"tenant", event.stream.tenant},
+            const auto position = std::to_string(record->position);
+            const messaging::RecordHeader headers[] = {{"type", record->type},
+                                                       {"event_id", record->event_id},
+                                                       {"tenant", record->tenant},
                                                        {"position", position},
-                                                       {"traceparent", event.meta.traceparent}};
-            while (!producer->produce(options.topic, number, key, value, headers, event.position)) {
-                if (failed || producer->fatal() || stopping) break;
+                                                       {"traceparent", record->traceparent}};
+            while (!producer->produce(options.topic, number, record->key, record->value, headers,
+                                      record->position)) {
+                // What is left is read again: by the next owner, or when the producer is replaced.
+                if (failed || producer->fatal() || stopping) return;
                 acknowledge(std::chrono::milliseconds(10));
             }
-            if (failed || producer->fatal() || stopping) break;
-            lane.sent = event.position;
+            lane.sent = record->position;
+            ++record_count;
         }
-        if (lane.sent < lane.head) return true;
-        lane.due = Steady::time_point::max();
-        return false;
+        if (!lane.kept.empty()) ++batch_count;
+        lane.forget_kept();
     }
 
     void acknowledge(std::chrono::milliseconds wait) {
@@ -288,8 +438,7 @@ struct Relay::State {
         failed = false;
         for (auto& [number, lane] : lanes) {
             lane.begun = false;
-            lane.sent = lane.published;
-            lane.acknowledged.clear();
+            lane.begin_after(lane.published);
         }
         next_poll = Steady::now();
     }
@@ -397,7 +546,7 @@ struct Relay::State {
     Owners& owners;
     RelayOptions options;
     postgres::Session session;
-    std::unique_ptr<messaging::Producer> producer;
+    Followers followed_by;
     std::map<int, Lane> lanes;
     bool failed = false;
     Steady::time_point saved_at{};
@@ -408,8 +557,10 @@ struct Relay::State {
     std::map<int, Woken> wakes;
     Steady::time_point wake_at = Steady::time_point::max();  // the earliest of them
     bool lanes_changed = false;
+    bool answered = false;  // the bus, to the producer
     mutable std::mutex status_mutex;
     std::vector<Status> status;
+    std::atomic<std::int64_t> read_count{0}, batch_count{0}, record_count{0};
 
     postgres::Session verify_session;
     std::mutex verify_mutex;
@@ -421,6 +572,7 @@ struct Relay::State {
     std::map<int, std::pair<int, std::int64_t>> verified;  // lane → its stretch, the last position
     std::atomic<std::int64_t> mismatches{0};
 
+    std::unique_ptr<messaging::Producer> producer;  // calls back into the members above
     std::vector<std::thread> threads;
 };
 
@@ -453,6 +605,7 @@ void Relay::wake(int lane, std::int64_t head, bool hurried) {
     auto& known = state_->wakes[lane];
     known.head = std::max(known.head, head);
     known.due = std::min(known.due, due);
+    known.hurried |= hurried;
     if (due >= state_->wake_at) return;
     state_->wake_at = due;
     state_->woken.notify_one();
@@ -476,5 +629,11 @@ std::vector<Relay::Status> Relay::status() const {
 }
 
 std::int64_t Relay::mismatches() const { return state_->mismatches; }
+
+Followers& Relay::followers() { return state_->followed_by; }
+
+Relay::Counts Relay::counts() const {
+    return {state_->read_count, state_->batch_count, state_->record_count};
+}
 
 }  // namespace flowstack::eventlog

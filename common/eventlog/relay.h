@@ -4,6 +4,7 @@
 #include <memory>
 #include <string>
 
+#include "common/eventlog/followers.h"
 #include "common/eventlog/owners.h"
 #include "common/eventlog/store.h"
 
@@ -16,6 +17,9 @@ class Producer;
 //
 // `published` advances only over the contiguous acknowledged prefix. On start the last record of
 // the partition says where to go on; the relay never goes back, consumers fetch what the bus lost.
+//
+// What it reads, its followers hear at once. While another process follows, nobody waits for the
+// bus any more: records gather for a moment and are produced together.
 namespace flowstack::eventlog {
 
 struct RelayOptions {
@@ -25,6 +29,8 @@ struct RelayOptions {
     // Events that nobody waits for are published with the next one that somebody waits for, or
     // after this time.
     std::chrono::milliseconds gather{100};
+    // While another process follows, records gather for so long before they are produced.
+    std::chrono::milliseconds hinted_gather{100};
     int page_events = 1000;
     int in_flight_max = 10'000;
 };
@@ -49,6 +55,17 @@ public:
     };
     std::vector<Status> status() const;
     std::int64_t mismatches() const;
+
+    // Who hears of new records at once.
+    Followers& followers();
+
+    // Since the start.
+    struct Counts {
+        std::int64_t reads = 0;    // questions to the table of events
+        std::int64_t batches = 0;  // records of one lane that were produced together
+        std::int64_t records = 0;  // produced
+    };
+    Counts counts() const;
 
 private:
     struct State;

@@ -73,6 +73,7 @@ Record record_of(const rd_kafka_message_t* message) {
 struct Producer::State {
     std::vector<Acknowledged> acknowledged;
     std::atomic<bool> fatal{false};
+    std::function<void()> served;
     // Destroyed before the members above: its end still calls back into them.
     std::unique_ptr<Client> client;
     std::map<std::string, rd_kafka_topic_t*, std::less<>> topics;
@@ -118,6 +119,11 @@ Producer::Producer(const std::string& brokers) : state_(std::make_unique<State>(
 }
 
 Producer::~Producer() {
+    // The listener may be gone soon. The library calls it under the queue's lock only, so it does
+    // not run any more when this returns.
+    auto* queue = rd_kafka_queue_get_main(state_->client->handle);
+    rd_kafka_queue_cb_event_enable(queue, nullptr, nullptr);
+    rd_kafka_queue_destroy(queue);
     // The lane's owner publishes unacknowledged records again, so this does not wait for them.
     rd_kafka_purge(state_->client->handle, RD_KAFKA_PURGE_F_QUEUE | RD_KAFKA_PURGE_F_INFLIGHT);
 }
@@ -145,6 +151,15 @@ bool Producer::produce(const std::string& topic, int partition, const std::strin
 std::vector<Producer::Acknowledged> Producer::poll(std::chrono::milliseconds wait) {
     rd_kafka_poll(state_->client->handle, static_cast<int>(wait.count()));
     return std::exchange(state_->acknowledged, {});
+}
+
+void Producer::on_acknowledgement(std::function<void()> listener) {
+    state_->served = std::move(listener);
+    auto* queue = rd_kafka_queue_get_main(state_->client->handle);
+    rd_kafka_queue_cb_event_enable(
+        queue, [](rd_kafka_t*, void* opaque) { static_cast<State*>(opaque)->served(); },
+        state_.get());
+    rd_kafka_queue_destroy(queue);
 }
 
 bool Producer::fatal() const { return state_->fatal; }

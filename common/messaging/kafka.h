@@ -42,6 +42,10 @@ public:
     };
     // Serves callbacks for at most `wait`. Returns what was acknowledged since the last call.
     std::vector<Acknowledged> poll(std::chrono::milliseconds wait);
+    // Called, on a thread of the library, when `poll` has something to serve after it had served
+    // everything: for a thread that waits for several things at once. Not called any more when the
+    // producer is destroyed. Keep it short, and do not poll in it.
+    void on_acknowledgement(std::function<void()> listener);
     // True after a fatal error: this producer will never work again. The caller drops it and begins
     // anew from the partition's end.
     bool fatal() const;

@@ -44,14 +44,15 @@ struct Away final : Source {
 class Consuming : public ::testing::Test {
 protected:
     struct Replica {
-        Replica(Consuming& test)
+        Replica(Consuming& test,
+                std::chrono::milliseconds head_compare_every = std::chrono::milliseconds(0))
             : store({.service = "sums", .database_url = test.target_db.service_url(), .lanes = 4},
                     derive),
               totals(store),
               source(std::make_shared<Away>(own_source(test.source))),
               consumption(store, {{"source", source}},
                           {.consumer = "sums",
-                           .head_compare_every = std::chrono::milliseconds(0),
+                           .head_compare_every = head_compare_every,
                            .idle_cursor_after = std::chrono::milliseconds(0)}) {
             consumption.react([this](const Recorded& event, Turn& turn) { react(event, turn); });
             consumption.project([](const Recorded& event, Turn& turn) {
@@ -158,6 +159,103 @@ TEST_F(Consuming, I12_TheLastEventIsFoundWhenTheBusLostIt) {
     // place.
     for (int i = 0; i < 3; ++i) replica.consumption.apply({});
     EXPECT_EQ(total(replica, "c1"), 3);
+}
+
+// What the source's relay would tell at once.
+std::vector<BusRecord> hints_of(std::vector<BusRecord> records) {
+    for (auto& record : records) record.hint = true;
+    return records;
+}
+
+TEST_F(Consuming, I13_WhatCameAsAHintIsNotAppliedAgainWhenTheBusBringsIt) {
+    Replica replica(*this);
+    for (int i = 0; i < 20; ++i) happen("c" + std::to_string(i % 5), "x");
+    const auto hints = hints_of(bus());
+    replica.source->times = 1'000;  // nothing comes from the source
+    replica.consumption.apply(hints);
+    EXPECT_EQ(count("select count(*) from events"), 20);
+    replica.consumption.apply(hints);
+    replica.consumption.apply(bus());
+    EXPECT_EQ(count("select count(*) from events"), 20);
+    EXPECT_EQ(replica.consumption.hints().applied, 20);
+    EXPECT_EQ(replica.consumption.hints().late, 20);
+    EXPECT_EQ(replica.consumption.hints().dropped, 0);
+}
+
+// What hints bring is not to be found by comparing heads.
+constexpr std::chrono::hours kNoComparison{1};
+
+TEST_F(Consuming, AHintBeforeItsTurnWaitsForTheBusAndFetchesNothing) {
+    Replica replica(*this, kNoComparison);
+    for (int i = 0; i < 5; ++i) happen("c1", "x");
+    const auto records = bus();
+    auto hints = hints_of(records);
+    hints.erase(hints.begin(), hints.begin() + 2);  // the first two were lost
+    replica.source->times = 1'000;
+    replica.consumption.apply(hints);
+    EXPECT_EQ(total(replica, "c1"), 0);
+    EXPECT_EQ(replica.source->times, 1'000) << "a hint must not cause a question";
+    replica.consumption.apply({records[0]});
+    EXPECT_EQ(total(replica, "c1"), 1);
+    replica.consumption.apply({records[1]});
+    EXPECT_EQ(total(replica, "c1"), 5) << "the hints that waited come next";
+    EXPECT_EQ(replica.consumption.hints().applied, 3);
+    replica.consumption.apply(bus());
+    EXPECT_EQ(count("select count(*) from events"), 5);
+}
+
+TEST_F(Consuming, AHintThatIsNotAsItMustBeIsLeftToTheBus) {
+    Replica replica(*this, kNoComparison);
+    for (int i = 0; i < 2; ++i) happen("c1", "x");
+    const auto records = bus();
+    auto hints = hints_of({records[0], records[0], records[0], records[0]});
+    hints[0].key = "t2/c1";
+    hints[1].value = "\x20\x01 and nothing that decodes";
+    auto event = from_bus(records[0].value);
+    event.service = "another";
+    hints[2].value = to_bus(event);
+    event = from_bus(records[0].value);
+    event.payload_omitted = true;
+    hints[3].value = to_bus(event);
+    replica.consumption.apply(hints);
+    EXPECT_EQ(total(replica, "c1"), 0);
+    EXPECT_EQ(count("select count(*) from parked"), 0);
+    EXPECT_EQ(replica.consumption.hints().dropped, 4);
+    replica.consumption.apply(records);
+    EXPECT_EQ(total(replica, "c1"), 2);
+}
+
+TEST_F(Consuming, HintsThatWaitAreForgottenWithTheirLane) {
+    Replica replica(*this, kNoComparison), successor(*this, kNoComparison);
+    for (int i = 0; i < 3; ++i) happen("c1", "x");
+    const auto records = bus();
+    replica.consumption.apply(hints_of({records[2]}));
+    replica.consumption.unassign({records[0].lane});
+    replica.consumption.apply(hints_of(records));  // of a lane that is not consumed here
+    EXPECT_EQ(total(replica, "c1"), 0);
+    successor.consumption.apply({records[0], records[1]});
+    replica.consumption.assign({records[0].lane});
+    replica.source->times = 1'000;
+    replica.consumption.apply({});
+    EXPECT_EQ(total(replica, "c1"), 2);
+    replica.consumption.apply(hints_of({records[2]}));
+    EXPECT_EQ(total(replica, "c1"), 3);
+}
+
+TEST_F(Consuming, HintsThatWaitAreNotMoreThanTheLimit) {
+    Replica replica(*this, kNoComparison);
+    constexpr int kMoreThanMayWait = 2'100;
+    happen("c1", "x");
+    const auto record = bus().at(0);
+    auto event = from_bus(record.value);
+    std::vector<BusRecord> hints;
+    for (int i = 0; i < kMoreThanMayWait; ++i) {
+        event.position = 3 + i;
+        hints.push_back({"source", record.lane, record.key, to_bus(event), true});
+    }
+    replica.consumption.apply(hints);
+    EXPECT_EQ(replica.consumption.hints().dropped, 100);
+    EXPECT_EQ(total(replica, "c1"), 0);
 }
 
 TEST_F(Consuming, I15_AZombieCannotCommit) {

@@ -6,6 +6,8 @@
 #include <atomic>
 #include <cstdlib>
 #include <functional>
+#include <map>
+#include <mutex>
 #include <thread>
 
 #include "common/eventlog/relay.h"
@@ -180,12 +182,14 @@ TEST_F(Relaying, TheVerifierSaysWhenTheTopicDiffersFromTheTable) {
 // Events of which the committing process says whether somebody waits for them.
 class RelayingInTime : public Relaying {
 protected:
-    explicit RelayingInTime(std::chrono::milliseconds poll = std::chrono::milliseconds(10))
+    explicit RelayingInTime(std::chrono::milliseconds poll = std::chrono::milliseconds(10),
+                            std::chrono::milliseconds hinted_gather = {})
         : one(store, owners,
               {.brokers = brokers(),
                .topic = topic,
                .poll_interval = poll,
-               .gather = std::chrono::seconds(4)}) {
+               .gather = std::chrono::seconds(4),
+               .hinted_gather = hinted_gather}) {
         owners.assigned({0, 1, 2, 3});
         store.on_commit([this](const Commit& commit) {
             for (const auto& [lane, head] : commit.heads) one.wake(lane, head, hurried);
@@ -257,6 +261,74 @@ TEST_F(RelayingInTime, ALaneThatIsTakenIsPublishedSoon) {
     std::this_thread::sleep_for(std::chrono::milliseconds(100));
     more.assigned({3});
     EXPECT_TRUE(eventually([&] { return two.status().size() == 1; }));
+}
+
+// Another process that follows.
+struct Hearing final : Follower {
+    void hear(const PublishedPage& page) override {
+        const std::lock_guard lock(mutex);
+        ++pages;
+        for (const auto& record : page) heard[record->lane].push_back(*record);
+    }
+    void end() override {}
+    std::size_t count(int lane) {
+        const std::lock_guard lock(mutex);
+        return heard[lane].size();
+    }
+    std::mutex mutex;
+    int pages = 0;
+    std::map<int, std::vector<Published>> heard;
+};
+
+class RelayingToAFollower : public RelayingInTime {
+protected:
+    static constexpr std::chrono::milliseconds kHintedGather{4'000};
+
+    RelayingToAFollower() : RelayingInTime(std::chrono::hours(1), kHintedGather) {
+        hurried = true;
+        one.followers().add(follower);
+    }
+    std::shared_ptr<Hearing> follower = std::make_shared<Hearing>();
+};
+
+TEST_F(RelayingToAFollower, ItHearsAtOnceWhatTheBusGetsLaterAndTheTableIsReadOnce) {
+    const auto reads = one.counts().reads;
+    const auto began = Steady::now();
+    happen(0, 10);
+    ASSERT_TRUE(eventually([&] { return follower->count(0) == 5 && follower->count(1) == 5; }));
+    const auto on_the_bus = published(0) + published(1);
+    if (Steady::now() - began < kHintedGather) {
+        EXPECT_EQ(on_the_bus, 0);
+    }
+    ASSERT_TRUE(eventually([&] { return published(0) == 5 && published(1) == 5; }));
+    EXPECT_EQ(one.counts().reads - reads, follower->pages) << "the bus is not read for again";
+    EXPECT_EQ(one.counts().batches, 2) << "one for each lane";
+    expect_partition_is_lane(0);
+    expect_partition_is_lane(1);
+    const auto table = store.read_lane(0, 1, 0, 100, Store::Personal::as_stored);
+    for (std::size_t i = 0; i < table.size(); ++i) {
+        EXPECT_EQ(follower->heard[0][i].value, to_bus(table[i]));
+        EXPECT_EQ(follower->heard[0][i].key, "t1/0");
+        EXPECT_EQ(follower->heard[0][i].position, table[i].position);
+    }
+}
+
+TEST_F(RelayingToAFollower, WhatGathersGoesToTheBusWhenTheFollowerLeaves) {
+    happen(0, 2);
+    ASSERT_TRUE(eventually([&] { return follower->count(0) == 1 && follower->count(1) == 1; }));
+    one.followers().remove(follower.get());
+    const auto left = Steady::now();
+    happen(2, 3);  // in lane 0
+    ASSERT_TRUE(eventually([&] { return published(0) == 2 && published(1) == 1; }));
+    EXPECT_LT(Steady::now() - left, kHintedGather / 2);
+}
+
+TEST_F(RelayingToAFollower, WhatGathersIsNotLostWhenTheRelayStops) {
+    happen(0, 10);
+    ASSERT_TRUE(eventually([&] { return follower->count(0) == 5 && follower->count(1) == 5; }));
+    one.stop();
+    expect_partition_is_lane(0);
+    expect_partition_is_lane(1);
 }
 
 const flowstack::testing::TestVault kTestVault;
@@ -357,11 +429,11 @@ TEST_F(Reading, NobodyIsKeptFromReadingByAnotherOfTheSameName) {
 // A bus of its own that can be told to fail: librdkafka's mock cluster, in this process.
 class FailingBus {
 public:
-    FailingBus() {
+    explicit FailingBus(const std::string& topic = "events", int partitions = 1) {
         char error[512];
         handle_ = rd_kafka_new(RD_KAFKA_PRODUCER, rd_kafka_conf_new(), error, sizeof error);
         cluster_ = rd_kafka_mock_cluster_new(handle_, 1);
-        rd_kafka_mock_topic_create(cluster_, "events", 1, 1);
+        rd_kafka_mock_topic_create(cluster_, topic.c_str(), partitions, 1);
     }
     ~FailingBus() {
         rd_kafka_mock_cluster_destroy(cluster_);
@@ -369,6 +441,8 @@ public:
     }
     FailingBus(const FailingBus&) = delete;
     std::string address() const { return rd_kafka_mock_cluster_bootstraps(cluster_); }
+    void go_away() { rd_kafka_mock_broker_set_down(cluster_, 1); }
+    void come_back() { rd_kafka_mock_broker_set_up(cluster_, 1); }
     // As a broker does that was asked before it knew that it coordinates the group.
     void refuse_to_say_what_was_noted() {
         constexpr std::int16_t kOffsetFetch = 9;
@@ -380,6 +454,33 @@ private:
     rd_kafka_t* handle_ = nullptr;
     rd_kafka_mock_cluster_t* cluster_ = nullptr;
 };
+
+TEST_F(Relaying, AFollowerHearsAlsoWhileTheBusIsAway) {
+    FailingBus bus(topic, 4);
+    Owners owners(store, "a");
+    owners.assigned({0, 1, 2, 3});
+    Relay one(store, owners, {.brokers = bus.address(), .topic = topic});
+    store.on_commit([&](const Commit& commit) {
+        for (const auto& [lane, head] : commit.heads) one.wake(lane, head);
+    });
+    const auto follower = std::make_shared<Hearing>();
+    one.followers().add(follower);
+    one.start();
+    happen(0, 4);
+    ASSERT_TRUE(wait_published(one, 4));
+    bus.go_away();
+    happen(4, 104);
+    const auto until = Steady::now() + kPatience;
+    while (follower->count(0) + follower->count(1) < 104 && Steady::now() < until)
+        std::this_thread::sleep_for(std::chrono::milliseconds(10));
+    EXPECT_EQ(follower->count(0) + follower->count(1), 104U);
+    std::int64_t on_the_bus = 0;
+    for (const auto& lane : one.status()) on_the_bus += lane.published;
+    EXPECT_EQ(on_the_bus, 4);
+    bus.come_back();
+    EXPECT_TRUE(wait_published(one, 104));
+    one.stop();
+}
 
 TEST(LaneConsumer, ReadsAlthoughTheBrokerDidNotKnowYetThatItCoordinatesTheGroup) {
     FailingBus bus;
