@@ -22,6 +22,8 @@ constexpr int kGatherBytes = 64 << 10;
 constexpr milliseconds kLookEvery{500};
 // How soon it tries again what is due and could not be done.
 constexpr milliseconds kDueRetry{20};
+// Hints that wait until the thread is free.
+constexpr eventlog::QueueLimits kHintsMax{10'000, 16 << 20};
 constexpr std::string_view kTopicPrefix = "flowstack.";
 constexpr std::string_view kTopicSuffix = ".events";
 
@@ -52,7 +54,8 @@ ConsumeLoop::ConsumeLoop(Options options, eventlog::Membership& membership,
       owners_(owners),
       consumption_(consumption),
       listener_(std::move(listener)),
-      errands_([this] { loop_.wake(); }) {
+      errands_([this] { loop_.wake(); }),
+      hints_(kHintsMax) {
     Reader prompt, gathering{.topics = {}, .gathers = true};
     auto sources = options_.sources;
     sources.insert(sources.begin(), options_.service);
@@ -87,7 +90,8 @@ void ConsumeLoop::run() {
         errands_.do_all();
         try {
             move_lanes();
-            if (!read_bus()) wait_for_something();
+            const bool heard = take_hints();
+            if (!read_bus() && !heard) wait_for_something();
         } catch (const messaging::BusUnavailable& error) {
             set_bus(false, error.what());
             log::warn("the bus is away; events are fetched from their services meanwhile",
@@ -132,6 +136,28 @@ void ConsumeLoop::follow_owners() {
         consumption_.assign(fresh);
         consumed_ = owned;
     }
+}
+
+void ConsumeLoop::hear(std::vector<eventlog::BusRecord> hints) {
+    {
+        const std::lock_guard lock(hints_mutex_);
+        for (auto& hint : hints) {
+            const auto bytes = hint.value.size();
+            if (!hints_.push(std::move(hint), bytes)) ++hints_lost_;
+        }
+    }
+    loop_.wake();
+}
+
+bool ConsumeLoop::take_hints() {
+    std::vector<eventlog::BusRecord> hints;
+    {
+        const std::lock_guard lock(hints_mutex_);
+        hints = hints_.take_all();
+    }
+    if (hints.empty()) return false;
+    consumption_.apply(std::move(hints));
+    return true;
 }
 
 void ConsumeLoop::wait_for_something() {

@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "common/eventlog/bounded_queue.h"
 #include "common/eventlog/consumption.h"
 #include "common/eventlog/membership.h"
 #include "common/eventlog/owners.h"
@@ -31,6 +32,8 @@ std::string topic_of(const std::string& service);
 // for which the broker lets records gather: a record that is fetched alone costs Kafka, this
 // process and the store as much as a hundred that come together. The thread sleeps until something
 // has arrived or is due; it does not poll.
+//
+// Hints are put beside what Kafka brings, in the order in which they come.
 //
 // Kafka may come late and go away. Lanes do not depend on it, and what it does not bring is fetched
 // from the sources.
@@ -62,6 +65,11 @@ public:
     void start();
     void stop();
 
+    // Hints: applied as soon as the thread is free. From any thread; what there is no room for is
+    // left to the bus.
+    void hear(std::vector<eventlog::BusRecord> hints);
+    std::int64_t hints_lost() const { return hints_lost_; }
+
     // True once this replica has taken the lanes of its share for the first time.
     bool settled() const { return settled_; }
     struct Bus {
@@ -84,7 +92,8 @@ private:
         std::vector<int> lanes{};
         std::chrono::steady_clock::time_point topics_checked{};
     };
-    // Both return whether records came.
+    // All three return whether records came.
+    bool take_hints();
     bool read_bus();
     bool read(Reader& reader);
     void open(Reader& reader);
@@ -101,6 +110,9 @@ private:
     std::atomic<bool> settled_{false};
     mutable std::mutex mutex_;
     Bus bus_;
+    std::mutex hints_mutex_;
+    eventlog::BoundedQueue<eventlog::BusRecord> hints_;
+    std::atomic<std::int64_t> hints_lost_{0};
 
     // The members below belong to the consuming thread.
     std::vector<int> consumed_;    // lanes that Consumption works on

@@ -3,7 +3,10 @@
 #include <grpcpp/channel.h>
 
 #include <algorithm>
+#include <mutex>
+#include <utility>
 
+#include "common/eventlog/bounded_queue.h"
 #include "common/eventlog/integrity.h"
 #include "common/eventlog/turn.h"
 #include "common/postgres/session.h"
@@ -36,6 +39,128 @@ void write(const Recorded& event, common::v1::RecordedEvent& proto) {
         proto.set_payload_omitted(false);
     }
 }
+
+// What waits for a follower that is slow, and what goes into one message.
+constexpr eventlog::QueueLimits kFollowQueueMax{10'000, 8 << 20};
+constexpr eventlog::QueueLimits kFollowMessageMax{500, 1 << 20};
+
+// One caller of Follow. It has no thread: the relay's begins a write, and gRPC's go on while
+// something waits.
+class FollowStream final : public grpc::ServerWriteReactor<common::v1::FollowResponse>,
+                           public eventlog::Follower {
+public:
+    static grpc::ServerWriteReactor<common::v1::FollowResponse>* begin(
+        grpc::CallbackServerContext& context, const std::string& service,
+        eventlog::Followers& followers) {
+        const std::shared_ptr<FollowStream> stream(new FollowStream(followers));
+        stream->self_ = stream;
+        auto* reactor = stream.get();
+        if (!followers.add(stream)) {
+            stream->finish(rpc::to_status(rpc::overloaded(std::chrono::milliseconds(1000))));
+            return reactor;
+        }
+        // What is published meanwhile waits until the headers are sent.
+        context.AddInitialMetadata(kFollowedHeader, service);
+        reactor->StartSendInitialMetadata();
+        return reactor;
+    }
+
+    void hear(const eventlog::PublishedPage& page) override {
+        {
+            const std::lock_guard lock(mutex_);
+            if (over_) return;
+            std::int64_t lost = 0;
+            for (const auto& record : page)
+                if (!waiting_.push(record, record->bytes())) ++lost;
+            if (lost > 0) followers_.lost(lost);
+            if (!next_message()) return;
+        }
+        StartWrite(&message_);
+    }
+
+    void end() override {
+        end(rpc::to_status(rpc::unavailable("this server is going down; ask again",
+                                            std::chrono::milliseconds{0})));
+    }
+
+private:
+    explicit FollowStream(eventlog::Followers& followers)
+        : followers_(followers), waiting_(kFollowQueueMax) {}
+
+    void OnSendInitialMetadataDone(bool ok) override { OnWriteDone(ok); }
+    void OnWriteDone(bool ok) override {
+        {
+            const std::lock_guard lock(mutex_);
+            writing_ = false;
+            if (!ok) over_ = true;
+        }
+        go_on();
+    }
+    void OnCancel() override { end(grpc::Status::CANCELLED); }
+    void OnDone() override {  // gRPC does not know the stream any more
+        followers_.remove(this);
+        self_.reset();  // *this may be gone
+    }
+
+    // Makes a message of what waits. False when there is nothing, or one is being written.
+    bool next_message() {
+        if (writing_ || over_ || waiting_.empty()) return false;
+        message_.Clear();
+        for (const auto& record : waiting_.take(kFollowMessageMax)) {
+            auto& out = *message_.add_records();
+            out.set_lane(record->lane);
+            out.set_key(record->key);
+            out.set_event(record->value);
+        }
+        writing_ = true;
+        return true;
+    }
+
+    void go_on() {
+        bool more = false;
+        grpc::Status status;
+        {
+            const std::lock_guard lock(mutex_);
+            if (over_) status = why_over_;
+            more = next_message();
+            if (!more && !over_) return;
+        }
+        if (more)
+            StartWrite(&message_);
+        else
+            finish(std::move(status));
+    }
+
+    void end(grpc::Status why) {
+        {
+            const std::lock_guard lock(mutex_);
+            over_ = true;
+            why_over_ = why;
+            if (writing_) return;  // OnWriteDone goes on
+        }
+        finish(std::move(why));
+    }
+
+    // Once only; no write may be under way.
+    void finish(grpc::Status status) {
+        {
+            const std::lock_guard lock(mutex_);
+            if (std::exchange(finished_, true)) return;
+            over_ = true;
+        }
+        Finish(std::move(status));
+    }
+
+    eventlog::Followers& followers_;
+    std::shared_ptr<FollowStream> self_;  // until OnDone
+    std::mutex mutex_;
+    eventlog::BoundedQueue<std::shared_ptr<const eventlog::Published>> waiting_;
+    common::v1::FollowResponse message_;
+    bool writing_ = true;  // the headers
+    bool over_ = false;
+    bool finished_ = false;
+    grpc::Status why_over_ = grpc::Status::CANCELLED;
+};
 
 class EventLogService final : public common::v1::EventLog::CallbackService {
 public:
@@ -108,6 +233,15 @@ public:
                     if (events.empty()) out.wait(kSubscribePollInterval);
                 }
             });
+    }
+
+    grpc::ServerWriteReactor<common::v1::FollowResponse>* Follow(
+        grpc::CallbackServerContext* context, const common::v1::FollowRequest*) override {
+        if (auto refused = door_.admit(*context); !refused.ok()) return refuse(std::move(refused));
+        if (!replica_.followers)
+            return refuse(rpc::to_status(
+                rpc::wrong_state("replicas/" + replica_.id, "Hints are switched off here.")));
+        return FollowStream::begin(*context, store_.options().service, *replica_.followers);
     }
 
     grpc::ServerUnaryReactor* ReadStream(grpc::CallbackServerContext* context,
@@ -289,6 +423,15 @@ public:
     }
 
 private:
+    static grpc::ServerWriteReactor<common::v1::FollowResponse>* refuse(grpc::Status status) {
+        class Refusal final : public grpc::ServerWriteReactor<common::v1::FollowResponse> {
+            void OnDone() override { delete this; }
+        };
+        auto* refusal = new Refusal;
+        refusal->Finish(std::move(status));
+        return refusal;
+    }
+
     rpc::Failure elsewhere(int lane) {
         const auto row = store_.pool().with([&](postgres::Session& session) {
             return session.query("select replica from lane_owner where lane = $1",

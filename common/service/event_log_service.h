@@ -5,6 +5,7 @@
 #include <string>
 
 #include "common/eventlog/consumption.h"
+#include "common/eventlog/followers.h"
 #include "common/eventlog/source.h"
 #include "common/eventlog/store.h"
 
@@ -26,7 +27,13 @@ struct ThisReplica {
     std::function<eventlog::Consumption::Released(const std::string& source, int lane,
                                                   const std::string& routing_key)>
         release{};
+    // Whom its relay tells of new records at once. None: nobody can follow. Outlives the door.
+    eventlog::Followers* followers = nullptr;
 };
+
+// Metadata with which a server answers EventLog.Follow as soon as it tells the caller everything:
+// the name of the service.
+inline constexpr const char* kFollowedHeader = "x-flowstack-followed";
 
 // Serves the log of `store`. `door` and `store` must outlive it.
 std::unique_ptr<grpc::Service> make_event_log_service(rpc::Server& door, eventlog::Store& store,

@@ -15,6 +15,7 @@
 #include "common/service/commit_notes.h"
 #include "common/service/consume_loop.h"
 #include "common/service/event_log_service.h"
+#include "common/service/hint_reader.h"
 #include "common/service/lane_watch.h"
 #include "common/service/settings_loop.h"
 #include "flowstack/common/v1/event_log.grpc.pb.h"
@@ -94,6 +95,13 @@ HostOptions host_options(config::Reader& reader, const std::string& name,
     options.relay_gather = reader.duration_ms(
         "RELAY_GATHER_MS", 100,
         "how long events that nobody waits for may gather before they are published", 0);
+    options.event_hints = reader.boolean(
+        "EVENT_HINTS", true,
+        "tell services that wait of new events by gRPC at once, and hear from them; the bus brings "
+        "the same events later");
+    options.relay_hinted_gather = reader.duration_ms(
+        "RELAY_HINTED_GATHER_MS", 100,
+        "how long events may gather for the bus while a service hears of them at once", 0);
     options.work_poll_interval =
         reader.duration_ms("WORK_POLL_MS", 10, "how often due work is looked for", 1);
     options.head_compare_every = reader.duration_ms(
@@ -140,7 +148,8 @@ struct Host::State {
                 {.brokers = options.brokers,
                  .topic = topic_of(options.name),
                  .poll_interval = options.relay_poll_interval,
-                 .gather = options.relay_gather}),
+                 .gather = options.relay_gather,
+                 .hinted_gather = options.relay_hinted_gather}),
           door({.address = options.grpc_address,
                 .port = options.grpc_port,
                 .reflection = options.reflection,
@@ -152,12 +161,14 @@ struct Host::State {
         event_log = make_event_log_service(
             door, store,
             {.id = options.replica_id,
-             .release = [this](const std::string& source, int lane, const std::string& key) {
-                 return consume->errands().run<eventlog::Consumption::Released>([&] {
-                     if (!owners.guard(lane)) throw std::out_of_range("another replica's lane");
-                     return consumption->release(source, lane, key);
-                 });
-             }});
+             .release =
+                 [this](const std::string& source, int lane, const std::string& key) {
+                     return consume->errands().run<eventlog::Consumption::Released>([&] {
+                         if (!owners.guard(lane)) throw std::out_of_range("another replica's lane");
+                         return consumption->release(source, lane, key);
+                     });
+                 },
+             .followers = options.event_hints ? &relay.followers() : nullptr});
         store.on_commit([this](const eventlog::Commit& commit) {
             const auto notes = CommitNotes::take();
             for (const auto& [lane, head] : commit.heads)
@@ -189,6 +200,7 @@ struct Host::State {
             membership, owners, *consumption,
             ConsumeLoop::Listener{
                 [this](int lane, const std::string& value) { relay.verify(lane, value); }});
+        if (options.event_hints) take_hints();
         health.add("postgres", [this] { return watch.store_check(); });
         health.add("kafka", [this] {
             const auto bus = consume->bus();
@@ -196,6 +208,25 @@ struct Host::State {
                 bus.ready ? observability::State::ok : observability::State::degraded, bus.detail};
         });
         health.add("lanes", [this] { return lanes_check(membership.report()); });
+    }
+
+    // Of the sources that somebody waits for. What is in no hurry is left to the bus.
+    void take_hints() {
+        if (!options.gathering.contains(options.name))
+            relay.followers().at_home([this](const eventlog::PublishedPage& page) {
+                std::vector<eventlog::BusRecord> heard;
+                for (const auto& record : page)
+                    heard.push_back({options.name, record->lane, record->key, record->value, true});
+                consume->hear(std::move(heard));
+            });
+        HintReader::Options wanted{
+            .reader = options.name, .sources = {}, .internal_key = options.internal_key};
+        for (const auto& source : options.sources)
+            if (!options.gathering.contains(source))
+                wanted.sources.push_back({source, options.peers.at(source)});
+        hints = std::make_unique<HintReader>(
+            std::move(wanted),
+            [this](std::vector<eventlog::BusRecord> heard) { consume->hear(std::move(heard)); });
     }
 
     std::shared_ptr<grpc::Channel> channel(const std::string& service) {
@@ -212,6 +243,41 @@ struct Host::State {
                                                     .keepalive_timeout = kNeighbourPingEvery / 2});
         }
         return known;
+    }
+
+    void count(const std::string& name, const std::string& help, std::int64_t total,
+               const metrics::Labels& labels = {}) {
+        const auto counter = registry.counter(name, help, labels);
+        counter.add(static_cast<double>(total) - counter.value());
+    }
+
+    void count_hints() {
+        const auto relayed = relay.counts();
+        count("flowstack_relay_reads_total", "questions of the relay to the table of events",
+              relayed.reads);
+        count("flowstack_relay_records_total", "records handed to the bus", relayed.records);
+        count("flowstack_relay_batches_total",
+              "records of one lane handed to the bus together; each is a request", relayed.batches);
+        const auto told = relay.followers().counts();
+        registry.gauge("flowstack_hint_followers", "processes that hear of new events at once")
+            .set(static_cast<double>(told.followers));
+        count("flowstack_hints_sent_total", "records told to followers, once for each", told.sent);
+        const std::string dropped = "flowstack_hints_dropped_total";
+        const std::string why_dropped = "hints that were lost on their way; the bus has the record";
+        count(dropped, why_dropped, told.lost, {{"where", "slow_follower"}});
+        count(dropped, why_dropped, consume->hints_lost(), {{"where", "full_queue"}});
+        const auto heard = consumption->hints();
+        count(dropped, why_dropped, heard.dropped, {{"where", "not_applicable"}});
+        count("flowstack_hints_applied_total", "events applied before the bus brought them",
+              heard.applied);
+        count("flowstack_hints_late_total", "hints of events that had been applied already",
+              heard.late);
+        for (const auto& source : options.sources)
+            if (hints && !options.gathering.contains(source))
+                registry
+                    .gauge("flowstack_hint_streams", "replicas of a source that are followed",
+                           {{"source", source}})
+                    .set(hints->streams(source));
     }
 
     // Waits for the store, which everything else needs, and logs why it waits.
@@ -278,6 +344,7 @@ struct Host::State {
     eventlog::Relay relay;
     std::unique_ptr<eventlog::Consumption> consumption;
     std::unique_ptr<ConsumeLoop> consume;
+    std::unique_ptr<HintReader> hints;  // none when they are switched off
     rpc::Server door;
     std::unique_ptr<grpc::Service> event_log;
     observability::AdminServer admin;
@@ -331,6 +398,7 @@ int Host::run() {
     if (s.options.rebuild) return s.rebuild();
     s.door.add(*s.event_log, common::v1::EventLog::service_full_name());
     s.registry.before_scrape([&s] {
+        s.count_hints();
         for (const auto& lane : s.relay.status()) {
             const metrics::Labels labels{{"lane", std::to_string(lane.lane)}};
             s.registry
@@ -381,13 +449,22 @@ int Host::run() {
     s.life.add(
         "relay", [&s] { s.relay.start(); }, [&s](milliseconds) { s.relay.stop(); });
     s.life.add(
-        "grpc", [&s] { s.door.start(); }, [&s](milliseconds left) { s.door.drain(left); });
+        "grpc", [&s] { s.door.start(); },
+        [&s](milliseconds left) {
+            s.relay.followers().close();
+            s.door.drain(left);
+        });
     for (auto& part : s.parts) s.life.add(part.name, part.start, part.stop);
     s.life.add(
         "work", [&s] { s.runner.start(); }, [&s](milliseconds) { s.runner.stop(); });
     s.life.add(
-        "consumption", [&s] { s.consume->start(); },
+        "consumption",
+        [&s] {
+            s.consume->start();
+            if (s.hints) s.hints->start();
+        },
         [&s](milliseconds) {
+            if (s.hints) s.hints->stop();
             s.consumption->stop();
             s.consume->stop();
         });

@@ -221,6 +221,7 @@ const std::vector<Attack>& attacks() {
         {"common.v1.EventLog/Read", nothing,
          R"({"lane":3,"fromPosition":"1","tenant":"$attacker"})"},
         {"common.v1.EventLog/Subscribe", platform, R"({"lane":0,"fromPosition":"1"})"},
+        {"common.v1.EventLog/Follow", platform, R"({"reader":"stranger"})"},
         {"common.v1.EventLog/ReadStream", nothing,
          R"({"tenant":"$attacker","category":"order","key":"$victim.order"})"},
         {"common.v1.EventLog/ReadStream", nothing,

@@ -10,8 +10,12 @@
 
 #include "common/eventlog/relay.h"
 #include "common/messaging/kafka.h"
+#include "common/rpc/server.h"
 #include "common/service/consume_loop.h"
+#include "common/service/event_log_service.h"
+#include "common/service/hint_reader.h"
 #include "common/service/lane_watch.h"
+#include "flowstack/common/v1/event_log.grpc.pb.h"
 #include "tests/support/test_database.h"
 
 // One process that reads three logs by real Kafka: its own and one that somebody waits for at once,
@@ -46,12 +50,14 @@ bool eventually(const std::function<bool()>& holds) {
 // A service that writes: its log and its relay.
 class Writer {
 public:
-    explicit Writer(const std::string& service)
+    explicit Writer(const std::string& service, milliseconds hinted_gather = {})
         : store({.service = service, .database_url = database.service_url(), .lanes = kLanes},
                 [](const eventlog::StreamName&, int, const eventlog::NewEvent&,
                    eventlog::Derived&) {}),
           owners(store, "0"),
-          relay(store, owners, {.brokers = brokers(), .topic = topic_of(service)}) {
+          relay(
+              store, owners,
+              {.brokers = brokers(), .topic = topic_of(service), .hinted_gather = hinted_gather}) {
         messaging::ensure_topics(brokers(), {topic_of(service)}, kLanes, seconds(10));
         store.on_commit([this](const eventlog::Commit& commit) {
             for (const auto& [lane, head] : commit.heads) relay.wake(lane, head);
@@ -108,7 +114,7 @@ protected:
 
     const std::string id =
         std::to_string(getpid()) + "x" + std::to_string(Steady::now().time_since_epoch().count());
-    Writer reader{"reader" + id}, prompt{"prompt" + id}, slow{"slow" + id};
+    Writer reader{"reader" + id}, prompt{"prompt" + id, kGather}, slow{"slow" + id};
     eventlog::Membership membership{reader.store, reader.owners, {.replica = "0"}};
     eventlog::Consumption consumption{
         reader.store,
@@ -152,6 +158,86 @@ TEST_F(Reading, WhatSomebodyWaitsForIsNotHeldBackByWhatGathers) {
         EXPECT_LT(Steady::now() - written, kGather / 2) << "round " << round;
     }
     EXPECT_TRUE(await(slow, 1 + kRounds)) << "what gathers arrives as well";
+}
+
+// The log of `prompt` is also followed, by the stream of production.
+class Hinted : public Reading {
+protected:
+    Hinted() { open(); }
+    ~Hinted() override {
+        hints->stop();
+        close();
+    }
+    void open() {
+        door = std::make_unique<rpc::Server>(
+            rpc::ServerOptions{.port = port, .internal_key = Secret("key")});
+        service = make_event_log_service(*door, prompt.store,
+                                         {.id = "0", .followers = &prompt.relay.followers()});
+        door->add(*service, common::v1::EventLog::service_full_name());
+        door->start();
+        port = door->port();
+        if (hints) return;
+        hints = std::make_unique<HintReader>(
+            HintReader::Options{.reader = "reader",
+                                .sources = {{"prompt" + id, "127.0.0.1:" + std::to_string(port)}},
+                                .internal_key = Secret("key")},
+            [this](std::vector<eventlog::BusRecord> heard) { loop.hear(std::move(heard)); });
+        hints->start();
+        EXPECT_TRUE(eventually([&] { return prompt.relay.followers().any(); }));
+    }
+    // As when the process is killed: nobody is told.
+    void close() {
+        door.reset();
+        service.reset();
+    }
+    std::int64_t on_the_bus() const {
+        std::int64_t sum = 0;
+        for (const auto& lane : prompt.relay.status()) sum += lane.published;
+        return sum;
+    }
+
+    std::uint16_t port = 0;
+    std::unique_ptr<rpc::Server> door;
+    std::unique_ptr<grpc::Service> service;
+    std::unique_ptr<HintReader> hints;
+};
+
+TEST_F(Hinted, WhatSomebodyWaitsForIsAppliedBeforeTheBusHasItAndOnceOnly) {
+    ASSERT_TRUE(eventually([&] { return prompt.relay.status().size() == kLanes; }));
+    const auto written = Steady::now();
+    for (int i = 0; i < 10; ++i) prompt.happen();
+    ASSERT_TRUE(await(prompt, 10));
+    const auto published = on_the_bus();
+    if (Steady::now() - written < kGather) {
+        EXPECT_EQ(published, 0);
+    }
+    EXPECT_EQ(consumption.hints().applied, 10);
+    ASSERT_TRUE(eventually([&] { return on_the_bus() == 10; }));
+    // The bus brings them again, and what comes after them last.
+    reader.happen();
+    ASSERT_TRUE(await(reader, 1));
+    EXPECT_EQ(count(prompt), 10);
+}
+
+TEST_F(Hinted, WhenTheStreamIsLostTheBusBringsEverythingAtOnce) {
+    prompt.happen();
+    ASSERT_TRUE(await(prompt, 1));
+    close();
+    ASSERT_TRUE(eventually([&] { return !prompt.relay.followers().any(); }));
+    ASSERT_TRUE(eventually([&] { return on_the_bus() == 1; }));
+    const auto written = Steady::now();
+    for (int i = 0; i < 10; ++i) prompt.happen();
+    ASSERT_TRUE(await(prompt, 11));
+    EXPECT_LT(Steady::now() - written, kGather / 2);
+    EXPECT_EQ(consumption.hints().applied, 1);
+
+    open();  // the replica is back
+    ASSERT_TRUE(eventually([&] { return prompt.relay.followers().any(); }));
+    prompt.happen();
+    ASSERT_TRUE(await(prompt, 12));
+    EXPECT_EQ(consumption.hints().applied, 2);
+    ASSERT_TRUE(eventually([&] { return on_the_bus() == 12; }));
+    EXPECT_EQ(count(prompt), 12);
 }
 
 // (topic, partition) → the offset that Kafka has for the group, where it has one.

@@ -1,6 +1,10 @@
 #include <grpcpp/grpcpp.h>
 #include <gtest/gtest.h>
 
+#include <functional>
+#include <mutex>
+#include <thread>
+
 #include "common/core/corrupt_stream.h"
 #include "common/eventlog/consumption.h"
 #include "common/eventlog/membership.h"
@@ -10,6 +14,7 @@
 #include "common/rpc/error.h"
 #include "common/rpc/server.h"
 #include "common/service/event_log_service.h"
+#include "common/service/hint_reader.h"
 #include "flowstack/common/v1/error_reason.pb.h"
 #include "flowstack/common/v1/event_log.grpc.pb.h"
 #include "tests/support/test_database.h"
@@ -196,6 +201,206 @@ TEST_F(EventLogService, SaysWhoOwnsEachLaneAndHowFarItsConsumerIs) {
     grpc::ClientContext afterwards;
     ASSERT_TRUE(stub_->LaneStatus(&afterwards, {}, &status).ok());
     EXPECT_EQ(status.lanes(lane_).owner(), "");
+}
+
+bool eventually(const std::function<bool()>& holds) {
+    const auto until = std::chrono::steady_clock::now() + std::chrono::seconds(30);
+    while (!holds()) {
+        if (std::chrono::steady_clock::now() > until) return false;
+        std::this_thread::sleep_for(std::chrono::milliseconds(5));
+    }
+    return true;
+}
+
+// A replica that tells of what it publishes; the test is its relay.
+class Followed : public EventLogService {
+protected:
+    Followed()
+        : replica_({.internal_key = Secret("key")}),
+          replica_service_(
+              make_event_log_service(replica_, store_, {.id = "r1", .followers = &followers_})) {
+        replica_.add(*replica_service_, v1::EventLog::service_full_name());
+        replica_.start();
+        address_ = "127.0.0.1:" + std::to_string(replica_.port());
+    }
+    ~Followed() override { followers_.close(); }
+
+    std::unique_ptr<v1::EventLog::Stub> stub_with(const std::string& key) const {
+        return v1::EventLog::NewStub(
+            rpc::make_channel(address_, {.internal_key = Secret(key), .attempts_max = 1}));
+    }
+    std::unique_ptr<grpc::ClientReader<v1::FollowResponse>> follow(grpc::ClientContext& context,
+                                                                   v1::EventLog::Stub& stub) {
+        rpc::set_timeout(context, std::chrono::seconds(60));
+        return stub.Follow(&context, {});
+    }
+    static eventlog::PublishedPage page(int first, int count, std::size_t bytes = 10) {
+        eventlog::PublishedPage records;
+        for (int i = first; i < first + count; ++i)
+            records.push_back(std::make_shared<const eventlog::Published>(
+                eventlog::Published{.lane = i % kLanes,
+                                    .position = i,
+                                    .key = "t1/" + std::to_string(i),
+                                    .value = std::to_string(i) + std::string(bytes, '.')}));
+        return records;
+    }
+
+    eventlog::Followers followers_;
+    rpc::Server replica_;
+    std::unique_ptr<grpc::Service> replica_service_;
+    std::string address_;
+};
+
+TEST_F(Followed, TellsEverythingThatIsPublishedFromThenOnByteForByte) {
+    followers_.hear(page(0, 5));  // before anybody follows
+    const auto stub = stub_with("key");
+    grpc::ClientContext context;
+    const auto reader = follow(context, *stub);
+    reader->WaitForInitialMetadata();
+    EXPECT_EQ(context.GetServerInitialMetadata().count(kFollowedHeader), 1U);
+    for (int i = 0; i < 100; i += 10) followers_.hear(page(i, 10));
+    int next = 0;
+    v1::FollowResponse response;
+    while (next < 100 && reader->Read(&response))
+        for (const auto& record : response.records()) {
+            EXPECT_EQ(record.lane(), next % kLanes);
+            EXPECT_EQ(record.key(), "t1/" + std::to_string(next));
+            EXPECT_EQ(record.event(), std::to_string(next) + "..........");
+            ++next;
+        }
+    EXPECT_EQ(next, 100);
+    EXPECT_EQ(followers_.counts().lost, 0);
+    context.TryCancel();
+    EXPECT_EQ(reader->Finish().error_code(), grpc::StatusCode::CANCELLED);
+    EXPECT_TRUE(eventually([&] { return !followers_.any(); })) << "one that hangs up is forgotten";
+}
+
+TEST_F(Followed, ACallerThatDoesNotReadLosesHintsAndHoldsNobodyUp) {
+    const auto stub = stub_with("key");
+    grpc::ClientContext context;
+    const auto reader = follow(context, *stub);
+    reader->WaitForInitialMetadata();
+    const auto began = std::chrono::steady_clock::now();
+    for (int i = 0; i < 500; ++i) followers_.hear(page(i, 1, 100'000));  // 50 MB
+    EXPECT_LT(std::chrono::steady_clock::now() - began, std::chrono::seconds(10));
+    EXPECT_GT(followers_.counts().lost, 0);
+    EXPECT_LT(followers_.counts().lost, 500);
+    // What it hears when it reads again is in order, and goes on with what is new.
+    constexpr int kNew = 1'000'000;
+    int last = -1, next = kNew;
+    v1::FollowResponse response;
+    while (last < kNew && reader->Read(&response))
+        for (const auto& record : response.records()) {
+            const auto number = std::stoi(record.key().substr(3));
+            EXPECT_GT(number, last);
+            last = number;
+            followers_.hear(page(next++, 1));
+        }
+    EXPECT_GE(last, kNew);
+    context.TryCancel();
+    reader->Finish();
+}
+
+TEST_F(Followed, ACallerIsSentElsewhereWhenTheServiceEnds) {
+    const auto stub = stub_with("key");
+    grpc::ClientContext context;
+    const auto reader = follow(context, *stub);
+    reader->WaitForInitialMetadata();
+    followers_.close();
+    v1::FollowResponse response;
+    EXPECT_FALSE(reader->Read(&response));
+    EXPECT_EQ(reader->Finish().error_code(), grpc::StatusCode::UNAVAILABLE);
+    replica_.drain(std::chrono::seconds(30));  // has nothing to wait for
+    EXPECT_FALSE(followers_.any());
+}
+
+TEST_F(Followed, NobodyFollowsWithoutTheKeyOrWhereHintsAreSwitchedOff) {
+    const auto stranger = stub_with("another");
+    grpc::ClientContext context;
+    v1::FollowResponse response;
+    auto reader = follow(context, *stranger);
+    EXPECT_FALSE(reader->Read(&response));
+    EXPECT_EQ(reader->Finish().error_code(), grpc::StatusCode::UNAUTHENTICATED);
+    EXPECT_FALSE(followers_.any());
+    grpc::ClientContext another;
+    reader = follow(another, *stub_);  // of a replica without followers
+    EXPECT_FALSE(reader->Read(&response));
+    EXPECT_EQ(reader->Finish().error_code(), grpc::StatusCode::FAILED_PRECONDITION);
+}
+
+// The reader's end, to the same replica.
+class HintsRead : public Followed {
+protected:
+    HintsRead() { reader_.start(); }
+    ~HintsRead() override { reader_.stop(); }
+    std::size_t count() {
+        const std::lock_guard lock(mutex_);
+        return heard_.size();
+    }
+    std::mutex mutex_;
+    std::vector<eventlog::BusRecord> heard_;
+    HintReader reader_{
+        {.reader = "reader", .sources = {{"test", address_}}, .internal_key = Secret("key")},
+        [this](std::vector<eventlog::BusRecord> records) {
+            const std::lock_guard lock(mutex_);
+            for (auto& record : records) heard_.push_back(std::move(record));
+        }};
+};
+
+TEST_F(HintsRead, ArriveMarkedAsHintsOfTheirSource) {
+    ASSERT_TRUE(eventually([&] { return reader_.streams("test") == 1; }));
+    followers_.hear(page(0, 4));
+    ASSERT_TRUE(eventually([&] { return count() == 4; }));
+    for (std::size_t i = 0; i < 4; ++i) {
+        EXPECT_TRUE(heard_[i].hint);
+        EXPECT_EQ(heard_[i].source, "test");
+        EXPECT_EQ(heard_[i].lane, static_cast<int>(i) % kLanes);
+        EXPECT_EQ(heard_[i].key, "t1/" + std::to_string(i));
+        EXPECT_EQ(heard_[i].value, std::to_string(i) + "..........");
+    }
+}
+
+TEST_F(HintsRead, GoOnWhenTheReplicaIsBack) {
+    ASSERT_TRUE(eventually([&] { return reader_.streams("test") == 1; }));
+    const auto port = replica_.port();
+    followers_.close();
+    replica_.drain(std::chrono::seconds(1));
+    ASSERT_TRUE(eventually([&] { return reader_.streams("test") == 0; }));
+    eventlog::Followers followers;
+    rpc::Server again({.port = port, .internal_key = Secret("key")});
+    const auto service =
+        make_event_log_service(again, store_, {.id = "r1", .followers = &followers});
+    again.add(*service, v1::EventLog::service_full_name());
+    again.start();
+    ASSERT_TRUE(eventually([&] { return reader_.streams("test") == 1; }));
+    followers.hear(page(0, 1));
+    EXPECT_TRUE(eventually([&] { return count() == 1; }));
+    followers.close();
+}
+
+TEST_F(HintsRead, StopEndsAStreamThatIsQuietAndOneThatCannotConnect) {
+    HintReader nowhere({.reader = "reader", .sources = {{"test", "127.0.0.1:1"}}},
+                       [](std::vector<eventlog::BusRecord>) {});
+    nowhere.start();
+    ASSERT_TRUE(eventually([&] { return reader_.streams("test") == 1; }));
+    const auto began = std::chrono::steady_clock::now();
+    nowhere.stop();
+    reader_.stop();
+    EXPECT_LT(std::chrono::steady_clock::now() - began, std::chrono::seconds(5));
+    EXPECT_EQ(nowhere.streams("test"), 0);
+}
+
+TEST(EachAddress, IsEveryReplicaThatAnAddressStandsFor) {
+    using Addresses = std::vector<std::string>;
+    EXPECT_EQ(each_address("127.0.0.1:80"), Addresses{"ipv4:127.0.0.1:80"});
+    EXPECT_EQ(each_address("dns:///127.0.0.1:80"), Addresses{"ipv4:127.0.0.1:80"});
+    EXPECT_EQ(each_address("[::1]:80"), Addresses{"ipv6:[::1]:80"});
+    EXPECT_EQ(each_address("ipv4:1.2.3.4:5,1.2.3.4:6"),
+              (Addresses{"ipv4:1.2.3.4:5", "ipv4:1.2.3.4:6"}));
+    EXPECT_EQ(each_address("unix:/run/a"), Addresses{"unix:/run/a"});
+    EXPECT_EQ(each_address("localhost:80"), each_address("127.0.0.1:80"))
+        << "a replica with an address of each family is followed once";
+    EXPECT_EQ(each_address("no.such.name.invalid:80"), Addresses{});
 }
 
 const testing::TestVault kTestVault;

@@ -42,7 +42,7 @@ unsigned seed() {
 class Process {
 public:
     Process(const std::string& service, const std::string& url, const std::string& name,
-            std::atomic<int>& applied)
+            std::atomic<int>& applied, bool hints)
         : store_({.service = service, .database_url = url, .lanes = kLanes},
                  [](const eventlog::StreamName&, int, const eventlog::NewEvent&,
                     eventlog::Derived&) {}),
@@ -58,6 +58,13 @@ public:
                    membership_, owners_, consumption_, {[](int, const std::string&) {}}),
           watch_(store_, membership_) {
         consumption_.react([&applied](const eventlog::Recorded&, eventlog::Turn&) { ++applied; });
+        if (hints)
+            relay_.followers().at_home([this, service](const eventlog::PublishedPage& page) {
+                std::vector<eventlog::BusRecord> heard;
+                for (const auto& record : page)
+                    heard.push_back({service, record->lane, record->key, record->value, true});
+                consume_.hear(std::move(heard));
+            });
         watch_.start();
         relay_.start();
         consume_.start();
@@ -83,11 +90,16 @@ private:
     LaneWatch watch_;
 };
 
-class Lanes : public ::testing::TestWithParam<int> {
+struct Case {
+    int replicas = 3;
+    bool hints = true;  // the relay hands what it reads to the consumption of its process at once
+};
+
+class Lanes : public ::testing::TestWithParam<Case> {
 protected:
-    std::unique_ptr<Process> start(int number) {
+    std::unique_ptr<Process> start(int number, bool hints = true) {
         return std::make_unique<Process>(service, database.service_url(), std::to_string(number),
-                                         applied);
+                                         applied, hints);
     }
     // What the processes themselves think: every lane is one's, none is two's.
     static bool all_owned(const std::vector<std::unique_ptr<Process>>& processes) {
@@ -131,7 +143,7 @@ protected:
 TEST_P(Lanes, EachHasAnOwnerSoonHoweverQuicklyAProcessIsKilledAndStarted) {
     std::minstd_rand random(seed());
     std::vector<std::unique_ptr<Process>> processes;
-    for (int i = 0; i < GetParam(); ++i) processes.push_back(start(i));
+    for (int i = 0; i < GetParam().replicas; ++i) processes.push_back(start(i, GetParam().hints));
     ASSERT_TRUE(eventually([&] { return all_owned(processes); }));
     milliseconds longest{0};
     for (int round = 0; round < 8; ++round) {
@@ -139,7 +151,7 @@ TEST_P(Lanes, EachHasAnOwnerSoonHoweverQuicklyAProcessIsKilledAndStarted) {
         // Killed and started up to three times, at gaps that end anywhere in a start.
         for (auto n = random() % 3 + 1; n > 0; --n) {
             processes[victim].reset();
-            processes[victim] = start(static_cast<int>(victim));
+            processes[victim] = start(static_cast<int>(victim), GetParam().hints);
             if (n > 1) std::this_thread::sleep_for(milliseconds(random() % 300));
         }
         const auto started = Steady::now();
@@ -155,7 +167,8 @@ TEST_P(Lanes, EachHasAnOwnerSoonHoweverQuicklyAProcessIsKilledAndStarted) {
     std::cout << "longest without an owner: " << longest.count() << " ms\n";
 }
 
-INSTANTIATE_TEST_SUITE_P(WithReplicas, Lanes, ::testing::Values(1, 3));
+INSTANTIATE_TEST_SUITE_P(WithReplicas, Lanes,
+                         ::testing::Values(Case{1, false}, Case{3, false}, Case{3, true}));
 
 TEST_F(Lanes, OfAProcessThatDiesForGoodGoToTheOthers) {
     std::vector<std::unique_ptr<Process>> processes;
