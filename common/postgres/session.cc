@@ -377,21 +377,18 @@ Result Session::query(const std::string& sql, const Params& params) {
 std::vector<Result> Session::transaction(std::span<const Statement> statements) {
     connect();
     PGconn* c = conn(connection_);
-    std::vector<Statement> all{{"begin", {}}};
-    all.insert(all.end(), statements.begin(), statements.end());
-    all.push_back({"commit", {}});
-    std::vector<Bound> bounds(all.size(), Bound{Params{}});
+    std::vector<Bound> bounds;
     std::vector<std::string> names;
-    for (std::size_t i = 0; i < all.size(); ++i) {
-        bounds[i] = Bound(all[i].params);
-        names.push_back(prepared(all[i].sql, bounds[i]));
+    for (const auto& [sql, params] : statements) {
+        bounds.emplace_back(params);
+        names.push_back(prepared(sql, bounds.back()));
     }
     if (!PQenterPipelineMode(c)) fail("cannot enter pipeline mode");
-    for (std::size_t i = 0; i < all.size(); ++i) {
+    for (std::size_t i = 0; i < statements.size(); ++i) {
         const auto& b = bounds[i];
         const int sent =
             names[i].empty()
-                ? PQsendQueryParams(c, all[i].sql.c_str(), b.count(), b.types.data(),
+                ? PQsendQueryParams(c, statements[i].sql.c_str(), b.count(), b.types.data(),
                                     b.values.data(), b.lengths.data(), b.formats.data(), 1)
                 : PQsendQueryPrepared(c, names[i].c_str(), b.count(), b.values.data(),
                                       b.lengths.data(), b.formats.data(), 1);
@@ -401,11 +398,13 @@ std::vector<Result> Session::transaction(std::span<const Statement> statements) 
 
     std::vector<Result> results;
     std::exception_ptr refused;
-    for (std::size_t i = 0; i < all.size(); ++i) {
+    // An answer for each statement, then that of the commit: the sync, or a refusal and the sync.
+    while (true) {
         PGresult* raw = PQgetResult(c);
         if (!raw) fail("connection lost in a transaction");
         Result result(raw);
         if (PQstatus(c) != CONNECTION_OK) fail("connection lost in a transaction");
+        if (PQresultStatus(raw) == PGRES_PIPELINE_SYNC) break;
         if (is_error(raw) && !refused) {
             try {
                 throw_sql_error(raw);
@@ -413,19 +412,12 @@ std::vector<Result> Session::transaction(std::span<const Statement> statements) 
                 refused = std::current_exception();
             }
         }
-        if (i > 0 && i + 1 < all.size()) results.push_back(std::move(result));
+        results.push_back(std::move(result));
         while (PGresult* rest = PQgetResult(c)) PQclear(rest);
     }
-    PGresult* sync = PQgetResult(c);
-    const bool synced = sync && PQresultStatus(sync) == PGRES_PIPELINE_SYNC;
-    if (sync) PQclear(sync);
-    if (!synced) fail("connection lost in a transaction");
     PQexitPipelineMode(c);
-    if (refused) {
-        // An aborted pipeline skips its commit, so the transaction is still open.
-        run("rollback");
-        std::rethrow_exception(refused);
-    }
+    if (refused) std::rethrow_exception(refused);
+    if (results.size() != statements.size()) fail("answers are missing in a transaction");
     return results;
 }
 

@@ -137,8 +137,10 @@ public:
     void run(const std::string& sql);
     Result query(const std::string& sql, const Params& params = {});
 
-    // All statements in one round trip, as one transaction (BEGIN and COMMIT are added). Either all
-    // of them count or SqlError is thrown for the first that was refused and nothing does.
+    // All statements in one round trip, as one transaction: the server begins it with the first
+    // statement of a pipeline and commits it at the pipeline's end, so no BEGIN and no COMMIT has
+    // to be parsed and run. Either all of them count or SqlError is thrown for the first that was
+    // refused and nothing does.
     struct Statement {
         std::string sql;
         Params params;

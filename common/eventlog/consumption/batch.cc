@@ -166,7 +166,9 @@ void Batches::write(const Attempt& attempt, std::vector<postgres::Session::State
         if (statements.empty()) return;
         // A crash that loses these documents loses their cursors as well, and they are made again:
         // nobody has to wait for the disk.
-        statements.insert(statements.begin(), {"set local synchronous_commit = off", {}});
+        // (SET LOCAL would warn that there was no BEGIN.)
+        statements.insert(statements.begin(),
+                          {"select set_config('synchronous_commit', 'off', true)", {}});
         session_.transaction(statements);
     } else {
         auto call = append_call(attempt.pending.commands, store_.options(), store_.derive(), true);

@@ -760,5 +760,18 @@ TEST_F(Append, I3_AnAppendGoesThroughWhenItsBackendIsKilledAndCountsOnce) {
     EXPECT_EQ(count("select count(*) from events"), 200);
 }
 
+// The server refuses such a transaction at its end only, where the answer of the commit stands.
+TEST_F(Append, ATransactionThatIsRefusedAtItsCommitThrowsAndChangesNothing) {
+    postgres::Session session({.url = database->admin_url()});
+    session.run("create table late (a int unique deferrable initially deferred)");
+    const std::vector<postgres::Session::Statement> twice{{"insert into late values (1)", {}},
+                                                          {"insert into late values (1)", {}}};
+    EXPECT_THROW(session.transaction(twice), postgres::SqlError);
+    EXPECT_EQ(session.query("select count(*) from late").int8(0, 0), 0);
+    const std::vector<postgres::Session::Statement> once{{"insert into late values (1)", {}}};
+    session.transaction(once);
+    EXPECT_EQ(session.query("select count(*) from late").int8(0, 0), 1);
+}
+
 }  // namespace
 }  // namespace flowstack::eventlog
