@@ -8,17 +8,11 @@
 #include "common/crypto/encoding.h"
 #include "common/eventlog/codes.h"
 #include "common/eventlog/envelope.h"
+#include "common/eventlog/loop_statements.h"
 #include "common/eventlog/store.h"
 
 namespace flowstack::eventlog {
 namespace {
-
-// select * from append($1,$2,…)
-std::string call_with(std::size_t arguments) {
-    std::string sql = "select * from append(";
-    for (std::size_t i = 1; i <= arguments; ++i) sql += (i == 1 ? "$" : ",$") + std::to_string(i);
-    return sql + ")";
-}
 
 // Between the kinds of one deletion of work rows; append() takes them apart.
 constexpr char kKindsApart = '\n';
@@ -312,8 +306,9 @@ AppendCall append_call(std::span<const Command> commands, const StoreOptions& op
     params.add_array(w_cmd).add_array(w_lane).add_array(w_kind).add_array(w_key).add_array(w_due);
     params.add_array(w_priority).add_bytes_array(w_ref);
     params.add_array(x_cmd).add_array(x_tenant).add_array(x_kind).add_array(x_key);
-    static const std::string sql = call_with(params.size());
-    call.statement.sql = sql;
+    if (params.size() != kAppendArguments)
+        throw std::logic_error("append: it has " + std::to_string(params.size()) + " arguments");
+    call.statement.sql = loops::kAppend.sql;
     const auto first_due = std::min_element(w_due.begin(), w_due.end());
     if (first_due != w_due.end()) call.work_due = *first_due;
     return call;

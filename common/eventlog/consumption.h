@@ -21,7 +21,7 @@ namespace flowstack::eventlog {
 struct ConsumptionOptions {
     std::string consumer;  // name of this service
     int batch_events_max = 200;
-    std::chrono::milliseconds head_compare_every{2000};
+    std::chrono::milliseconds head_compare_every{3000};
     std::chrono::milliseconds retry_delay{100};
     // When a run of events leads to no command, their cursors are saved after this long at the
     // latest.

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "common/core/number_ranges.h"
+#include "common/eventlog/loop_statements.h"
 #include "common/observability/log.h"
 
 namespace flowstack::eventlog {
@@ -36,15 +37,12 @@ Membership::Membership(Store& store, Owners& owners, MembershipOptions options)
 void Membership::beat() {
     if (incarnation_ == 0) join();
     const auto results = session_.transaction(std::vector<postgres::Session::Statement>{
-        {R"sql(update replicas
-                  set alive_until = clock_timestamp() + $3 * interval '1 millisecond'
-                where name = $1 and incarnation = $2)sql",
-         postgres::Params()
-             .add(options_.replica)
-             .add(incarnation_)
-             .add(static_cast<std::int64_t>(options_.lease_time.count()))},
-        {"select name, incarnation, alive_until > clock_timestamp() from replicas", {}},
-        {"select lane, owner_epoch, replica, incarnation from lane_owner order by lane", {}}});
+        {loops::kRenewLease.sql, postgres::Params()
+                                     .add(options_.replica)
+                                     .add(incarnation_)
+                                     .add(static_cast<std::int64_t>(options_.lease_time.count()))},
+        {loops::kReplicas.sql, {}},
+        {loops::kLanesNow.sql, {}}});
     const bool replaced = results[0].affected() == 0;
     if (replaced) owners_.revoked(owners_.lanes());
     {
@@ -76,7 +74,25 @@ void Membership::beat() {
         const std::lock_guard lock(mutex_);
         if (again.rows() != 0) incarnation_ = again.int8(0, 0);
     }
+    tell(results[2]);
     beaten_();
+}
+
+void Membership::tell(const postgres::Result& lanes) const {
+    Seen seen;
+    for (int lane = 0; lane < lanes.rows(); ++lane) seen.heads.push_back(lanes.int8(lane, 4));
+    if (lanes.rows() > 0) seen.settings_seq = lanes.int8(0, 5);
+    seen_(seen);
+}
+
+milliseconds Membership::beat_again_after() const {
+    const std::lock_guard lock(mutex_);
+    const auto living = std::count_if(replicas_.begin(), replicas_.end(),
+                                      [](const auto& entry) { return entry.second.alive; });
+    // Another one that starts waits half a second longer for its share then.
+    return living == 1 && owners_.alone()
+               ? std::clamp(options_.lease_time / 4, kBeatEvery, kBeatAloneEvery)
+               : kBeatEvery;
 }
 
 void Membership::join() {
@@ -219,14 +235,7 @@ Membership::Report Membership::report() const {
 }
 
 std::optional<LaneOwner> living_owner(postgres::Session& session, int lane) {
-    const auto rows = session.query(
-        R"sql(
-        select o.replica, o.owner_epoch, o.taken_at
-          from lane_owner o
-          join replicas r on r.name = o.replica and r.incarnation = o.incarnation
-                         and r.alive_until > clock_timestamp()
-         where o.lane = $1)sql",
-        postgres::Params().add(lane));
+    const auto rows = session.query(loops::kLivingOwner.sql, postgres::Params().add(lane));
     if (rows.rows() == 0) return std::nullopt;
     return LaneOwner{
         .replica = rows.text(0, 0), .owner_epoch = rows.int8(0, 1), .since = rows.time(0, 2)};

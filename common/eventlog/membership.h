@@ -15,7 +15,8 @@
 
 // Decides which replica of a service works on which lane, from PostgreSQL alone.
 //
-// Each process renews a lease in the table `replicas` about twice a second. The lanes are shared
+// Each process renews a lease in the table `replicas` about twice a second, once a second while it
+// is alone. The lanes are shared
 // out among the replicas whose lease has not run out. A replica takes a lane of its share when no
 // living replica holds it, and gives back a lane that does not belong to its share any more.
 // Everything is decided anew at each beat from what the tables say then, so a beat that was missed,
@@ -24,8 +25,9 @@
 // (docs/adr/0006-owners.md).
 namespace flowstack::eventlog {
 
-// How often `beat` is to be called.
+// How often `beat` is to be called: see Membership::beat_again_after.
 inline constexpr std::chrono::milliseconds kBeatEvery{500};
+inline constexpr std::chrono::milliseconds kBeatAloneEvery{1000};
 
 struct MembershipOptions {
     std::string replica;  // its name; at most one process of a service may have it
@@ -42,11 +44,22 @@ class Membership {
 public:
     Membership(Store& store, Owners& owners, MembershipOptions options);
 
-    // Renews the lease and reads the tables. One thread calls it, about every kBeatEvery. Throws
-    // when the store is away.
+    // Renews the lease and reads the tables. One thread calls it, again and again. Throws when the
+    // store is away.
     void beat();
+    // When to beat again: twice a second, once a second while there is no other replica that lives
+    // and this one owns every lane.
+    std::chrono::milliseconds beat_again_after() const;
     // Called after each beat, on its thread: `due` has a new answer. Set it before the first beat.
     void on_beat(std::function<void()> listener) { beaten_ = std::move(listener); }
+
+    // What else a beat reads, so that nobody else has to ask the store for it.
+    struct Seen {
+        std::vector<std::int64_t> heads;  // of every lane, by number
+        std::int64_t settings_seq = 0;    // of the last settings change
+    };
+    // Called at each beat, on its thread, before the listener of on_beat.
+    void on_seen(std::function<void(const Seen&)> listener) { seen_ = std::move(listener); }
 
     // What this replica has to change, once for each beat; nothing between two beats. The consuming
     // thread asks. It ends the consumption of a lane before it gives the lane back.
@@ -86,6 +99,7 @@ private:
     using Steady = std::chrono::steady_clock;
 
     void join();
+    void tell(const postgres::Result& lanes) const;
     void read(const postgres::Result& replicas, const postgres::Result& lanes);
     bool held_by_the_living(const LaneRow& row) const;
     bool may_be_taken(const LaneRow& row) const;
@@ -95,6 +109,7 @@ private:
     MembershipOptions options_;
     postgres::Session session_;  // of the beating thread
     std::function<void()> beaten_ = [] {};
+    std::function<void(const Seen&)> seen_ = [](const Seen&) {};
 
     mutable std::mutex mutex_;
     std::int64_t incarnation_ = 0;  // 0: has not joined yet

@@ -9,6 +9,7 @@
 #include <thread>
 #include <utility>
 
+#include "common/eventlog/loop_statements.h"
 #include "common/messaging/kafka.h"
 #include "common/observability/log.h"
 
@@ -20,8 +21,10 @@ constexpr std::chrono::milliseconds kBusTimeout{3000};
 constexpr std::chrono::milliseconds kBusRetryAfter{500};
 constexpr std::chrono::milliseconds kPublishedSaveEvery{500};
 // While this replica owns every lane it hears of nearly every commit by wake(). Reading the heads
-// finds the others, and what a lost call would have told.
+// finds the others, and what a lost call would have told. It is not needed while seen() tells of
+// the heads as often.
 constexpr std::chrono::milliseconds kAloneHeadsEvery{1000};
+constexpr std::chrono::milliseconds kAloneHeadsEveryWhileTold{30'000};
 // So much that was read waits for the bus to gather, and no more.
 constexpr std::size_t kKeptBytesMax = 4 << 20;
 // Records of the topic are compared with the table together: those of so long, or so many.
@@ -98,6 +101,9 @@ struct Relay::State {
         owners.on_loss([this](int) { look_at_lanes(); });
     }
 
+    // A lane has this head, and is to be published by then. The caller holds the lock.
+    void tell(int lane, std::int64_t head, Steady::time_point due, bool hurried);
+
     // The lanes of this replica have changed.
     void look_at_lanes() {
         const std::lock_guard lock(mutex);
@@ -111,9 +117,7 @@ struct Relay::State {
                 const bool changed = take_woken();
                 if (changed || Steady::now() >= next_poll) {
                     poll_heads();
-                    next_poll = Steady::now() +
-                                (owners.alone() ? std::max(kAloneHeadsEvery, options.poll_interval)
-                                                : options.poll_interval);
+                    next_poll = Steady::now() + poll_heads_every();
                 }
                 bool more = false;
                 if (!lanes.empty()) {
@@ -153,6 +157,14 @@ struct Relay::State {
             answered = true;
             woken.notify_one();
         });
+    }
+
+    std::chrono::milliseconds poll_heads_every() {
+        if (!owners.alone()) return options.poll_interval;
+        const std::lock_guard lock(mutex);
+        const bool hears = Steady::now() - seen_at < 2 * kAloneHeadsEvery;
+        return std::max(hears ? kAloneHeadsEveryWhileTold : kAloneHeadsEvery,
+                        options.poll_interval);
     }
 
     // Or until wake(), look_at_lanes() or the bus says that it is time.
@@ -225,10 +237,9 @@ struct Relay::State {
         });
         if (owned.empty()) return;
         const std::vector<std::int32_t> ids(owned.begin(), owned.end());
-        const auto result = session.query(
-            R"sql(select l.lane, l.position, r.published
-                    from lanes l join lane_relay r using (lane) where l.lane = any($1))sql",
-            postgres::Params().add_array(std::span<const std::int32_t>(ids)));
+        const auto result =
+            session.query(loops::kRelayHeads.sql,
+                          postgres::Params().add_array(std::span<const std::int32_t>(ids)));
         for (int row = 0; row < result.rows(); ++row) {
             auto& lane = lanes[result.int4(row, 0)];
             const auto head = result.int8(row, 1);
@@ -332,18 +343,11 @@ struct Relay::State {
     // At most a page of each lane. It is kept until it is sent.
     PublishedPage read(const std::vector<std::int32_t>& ids,
                        const std::vector<std::int64_t>& after) {
-        static const std::string sql =
-            std::string(
-                "select event.* from unnest($1::int[], $2::bigint[]) due(in_lane, after), "
-                "lateral (select ") +
-            kEventColumns +
-            " from events where lane = in_lane and position > after order by position limit $3) "
-            "event";
-        const auto rows =
-            session.query(sql, postgres::Params()
-                                   .add_array(std::span<const std::int32_t>(ids))
-                                   .add_array(std::span<const std::int64_t>(after))
-                                   .add(static_cast<std::int64_t>(options.page_events)));
+        const auto rows = session.query(loops::kRelayPage.sql,
+                                        postgres::Params()
+                                            .add_array(std::span<const std::int32_t>(ids))
+                                            .add_array(std::span<const std::int64_t>(after))
+                                            .add(static_cast<std::int64_t>(options.page_events)));
         ++read_count;
         PublishedPage page;
         for (int row = 0; row < rows.rows(); ++row) {
@@ -455,11 +459,8 @@ struct Relay::State {
                 lane.saved = lane.published;
             }
         if (ids.empty()) return;
-        session.query(
-            R"sql(update lane_relay r set published = greatest(r.published, v.position)
-                    from unnest($1::int[], $2::bigint[]) v(lane, position)
-                   where r.lane = v.lane)sql",
-            postgres::Params().add_array(ids).add_array(positions));
+        session.query(loops::kRelaySave.sql,
+                      postgres::Params().add_array(ids).add_array(positions));
     }
 
     void publish_status() {
@@ -524,11 +525,8 @@ struct Relay::State {
 
     template <class At>
     void verify_stretch(int lane, At at, At end, std::int64_t last) {
-        static const std::string sql =
-            std::string("select ") + kEventColumns +
-            " from events where lane = $1 and position between $2 and $3 order by position";
-        const auto rows =
-            verify_session.query(sql, postgres::Params().add(lane).add(at->first).add(last));
+        const auto rows = verify_session.query(
+            loops::kVerifyStretch.sql, postgres::Params().add(lane).add(at->first).add(last));
         for (int row = 0; at != end; ++at) {
             const bool there = row < rows.rows() && rows.int8(row, 1) == at->first;
             if (!there || to_bus(recorded_from(rows, row, store.options().service)) != at->second)
@@ -555,6 +553,8 @@ struct Relay::State {
     std::mutex mutex;
     std::condition_variable woken;
     std::map<int, Woken> wakes;
+    std::map<int, std::int64_t> told_heads;  // lane → the highest head that wake() was told of
+    Steady::time_point seen_at{};            // when seen() was last called
     Steady::time_point wake_at = Steady::time_point::max();  // the earliest of them
     bool lanes_changed = false;
     bool answered = false;  // the bus, to the producer
@@ -602,13 +602,27 @@ void Relay::stop() {
 void Relay::wake(int lane, std::int64_t head, bool hurried) {
     const auto due = hurried ? Steady::now() : Steady::now() + state_->options.gather;
     const std::lock_guard lock(state_->mutex);
-    auto& known = state_->wakes[lane];
+    state_->tell(lane, head, due, hurried);
+}
+
+void Relay::seen(std::span<const std::int64_t> heads) {
+    const std::lock_guard lock(state_->mutex);
+    state_->seen_at = Steady::now();
+    for (std::size_t lane = 0; lane < heads.size(); ++lane)
+        if (const int number = static_cast<int>(lane); heads[lane] > state_->told_heads[number])
+            state_->tell(number, heads[lane], Steady::now(), true);
+}
+
+void Relay::State::tell(int lane, std::int64_t head, Steady::time_point due, bool hurried) {
+    auto& told_head = told_heads[lane];
+    told_head = std::max(told_head, head);
+    auto& known = wakes[lane];
     known.head = std::max(known.head, head);
     known.due = std::min(known.due, due);
     known.hurried |= hurried;
-    if (due >= state_->wake_at) return;
-    state_->wake_at = due;
-    state_->woken.notify_one();
+    if (due >= wake_at) return;
+    wake_at = due;
+    woken.notify_one();
 }
 
 void Relay::verify(int lane, std::string value) {

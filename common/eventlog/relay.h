@@ -43,6 +43,10 @@ public:
     void stop();
     // A commit of this process wrote to the lane. `hurried`: somebody waits for one of its events.
     void wake(int lane, std::int64_t head, bool hurried = true);
+    // The heads of all lanes, as somebody has just read them from the table. Publishes what no call
+    // of wake() told of. While this is called about once a second, the relay does not read them
+    // itself as long as this replica owns every lane.
+    void seen(std::span<const std::int64_t> heads);
 
     // Compares a record of the service's own topic with the table. Cheap: it queues; a thread of
     // its own compares what has come within a moment by one question to the table.

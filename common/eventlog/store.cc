@@ -7,6 +7,7 @@
 #include <thread>
 
 #include "common/eventlog/codes.h"
+#include "common/eventlog/loop_statements.h"
 
 namespace flowstack::eventlog {
 namespace {
@@ -262,11 +263,9 @@ Recorded Store::event_from(const postgres::Result& result, int row, Personal per
 
 std::vector<Recorded> Store::read_stream(const StreamName& stream, std::int64_t from_version,
                                          Personal personal) {
-    static const std::string sql =
-        std::string("select ") + kEventColumns +
-        R"sql( from events where stream = $1 and version >= $2 order by version)sql";
     const auto result = pool_->with([&](postgres::Session& session) {
-        return session.query(sql, postgres::Params().add(stream_id(stream)).add(from_version));
+        return session.query(loops::kStream.sql,
+                             postgres::Params().add(stream_id(stream)).add(from_version));
     });
     std::vector<Recorded> events;
     for (int row = 0; row < result.rows(); ++row)
@@ -275,12 +274,6 @@ std::vector<Recorded> Store::read_stream(const StreamName& stream, std::int64_t 
 }
 
 std::vector<std::vector<Recorded>> Store::read_streams(std::span<const StreamTail> tails) {
-    static const std::string sql = std::string("select ") + kEventColumns +
-                                   R"sql(, s.n
-              from unnest($1::uuid[], $2::bigint[]) with ordinality s(id, from_version, n)
-             cross join lateral (select * from events
-                                  where stream = s.id and version >= s.from_version) e
-             order by s.n, e.version)sql";
     constexpr int kNumberColumn = 14;
     std::vector<Uuid> ids;
     std::vector<std::int64_t> from;
@@ -289,7 +282,8 @@ std::vector<std::vector<Recorded>> Store::read_streams(std::span<const StreamTai
         from.push_back(tail.from_version);
     }
     const auto result = pool_->with([&](postgres::Session& session) {
-        return session.query(sql, postgres::Params().add_array(ids).add_array(from));
+        return session.query(loops::kStreams.sql,
+                             postgres::Params().add_array(ids).add_array(from));
     });
     std::vector<std::vector<Recorded>> events(tails.size());
     for (int row = 0; row < result.rows(); ++row)
@@ -300,17 +294,13 @@ std::vector<std::vector<Recorded>> Store::read_streams(std::span<const StreamTai
 
 std::vector<Recorded> Store::read_lane(int lane, std::int64_t from, std::int64_t to, int limit,
                                        Personal personal) {
-    static const std::string sql =
-        std::string("select ") + kEventColumns +
-        R"sql( from events where lane = $1 and position >= $2 and position <= $3
-             order by position limit $4)sql";
     constexpr auto kHead = std::numeric_limits<std::int64_t>::max();
     const auto result = pool_->with([&](postgres::Session& session) {
-        return session.query(sql, postgres::Params()
-                                      .add(lane)
-                                      .add(from)
-                                      .add(to == 0 ? kHead : to)
-                                      .add(static_cast<std::int64_t>(limit)));
+        return session.query(loops::kLanePage.sql, postgres::Params()
+                                                       .add(lane)
+                                                       .add(from)
+                                                       .add(to == 0 ? kHead : to)
+                                                       .add(static_cast<std::int64_t>(limit)));
     });
     std::vector<Recorded> events;
     std::size_t bytes = 0;
@@ -322,9 +312,8 @@ std::vector<Recorded> Store::read_lane(int lane, std::int64_t from, std::int64_t
 }
 
 std::vector<std::int64_t> Store::heads() {
-    const auto result = pool_->with([&](postgres::Session& session) {
-        return session.query("select position from lanes order by lane");
-    });
+    const auto result =
+        pool_->with([&](postgres::Session& session) { return session.query(loops::kHeads.sql); });
     std::vector<std::int64_t> heads;
     for (int row = 0; row < result.rows(); ++row) heads.push_back(result.int8(row, 0));
     return heads;
@@ -333,8 +322,7 @@ std::vector<std::int64_t> Store::heads() {
 std::optional<Store::ClaimRow> Store::claim(std::string_view scope, std::string_view kind,
                                             std::string_view key) {
     const auto result = pool_->with([&](postgres::Session& session) {
-        return session.query("select value, holder from claims where id = $1",
-                             postgres::Params().add(claim_id(scope, kind, key)));
+        return session.query(loops::kClaim.sql, postgres::Params().add(claim_id(scope, kind, key)));
     });
     if (result.rows() == 0) return std::nullopt;
     return ClaimRow{result.text(0, 0), result.uuid(0, 1)};

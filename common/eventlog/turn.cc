@@ -1,5 +1,7 @@
 #include "common/eventlog/turn.h"
 
+#include "common/eventlog/loop_statements.h"
+
 namespace flowstack::eventlog {
 
 const Document* DocumentCache::find(const DocumentKey& key, int lane) const {
@@ -82,10 +84,8 @@ std::optional<Document> Turn::get(const std::string& tenant, const std::string& 
     if (const auto read = pending_.documents_read.find(key); read != pending_.documents_read.end())
         return read->second;
     const auto result = store_.pool().with([&](postgres::Session& session) {
-        return session.query(
-            R"sql(select parent, state, sort_at, body from read_model
-                   where tenant = $1 and kind = $2 and id = $3)sql",
-            postgres::Params().add(tenant).add(kind).add(id));
+        return session.query(loops::kDocument.sql,
+                             postgres::Params().add(tenant).add(kind).add(id));
     });
     auto& document = pending_.documents_read[key];
     if (result.rows() != 0)

@@ -7,6 +7,7 @@
 #include <tuple>
 
 #include "common/core/thread_pool.h"
+#include "common/eventlog/loop_statements.h"
 #include "common/observability/log.h"
 
 namespace flowstack::eventlog {
@@ -14,7 +15,13 @@ namespace {
 
 using Steady = std::chrono::steady_clock;
 using RowKey = std::tuple<int, std::string, std::string>;
+constexpr int kMicrosecondsLeft = 5;  // the column
 constexpr std::chrono::milliseconds kStoreRetryAfter{200};
+// A replica that owns every lane is told of nearly every row, and a poll tells it when the next one
+// is due. It looks at least so often for rows that nobody told it of.
+constexpr std::chrono::milliseconds kAlonePollEvery{1000};
+// The database's clock decides what is due: being a little late finds what being early would miss.
+constexpr std::chrono::milliseconds kClocksDiffer{1};
 // The least time between two polls, so that rows that come close together are fetched together.
 constexpr std::chrono::milliseconds kPollGap{2};
 
@@ -49,7 +56,7 @@ struct WorkRunner::State {
             }
             next_poll = Steady::now() + owners.poll_every(options.poll_interval);
             try {
-                poll();
+                next_poll = std::max(next_poll, poll());
             } catch (const std::exception& error) {
                 log::warn("due work could not be read", {{"error", error.what()}});
                 std::unique_lock lock(mutex);
@@ -60,53 +67,63 @@ struct WorkRunner::State {
         }
     }
 
-    void poll() {
+    // Hands out what is due. Returns when to look again if nobody wakes the runner: not before the
+    // usual time, and later only where nothing is missed by that.
+    Steady::time_point poll() {
         const auto lanes = owners.lanes();
-        if (lanes.empty()) return;
+        if (lanes.empty()) return Steady::now();
+        const bool alone = owners.alone();
         const std::vector<std::int32_t> lane_ids(lanes.begin(), lanes.end());
         // One query for all kinds. A kind gets as many rows as it has room for, plus as many as may
         // be in flight or at rest, since those are returned as well.
         std::vector<std::string> names;
         std::vector<std::int64_t> limits;
         std::map<std::string, int> room;
+        std::map<std::string, std::int64_t> more;  // of a kind, rows that the answer has room for
+        bool all_taken = true;
         {
             const std::lock_guard lock(mutex);
             for (const auto& [name, kind] : kinds) {
                 room[name] = kind.in_flight_max - kind.in_flight;
-                if (room[name] <= 0) continue;
+                if (room[name] <= 0) {
+                    all_taken = false;
+                    continue;
+                }
                 names.push_back(name);
                 limits.push_back(room[name] + kind.in_flight +
                                  static_cast<std::int64_t>(resting.size()));
+                more[name] = limits.back();
             }
         }
-        if (names.empty()) return;
+        if (names.empty()) return Steady::now();
         // A row that is finished while the query runs may still be in its answer. It rests then
         // until after this moment, however long the answer takes, and is not handed out again.
         const auto asked = Steady::now();
-        // Each lane's rows are read in the order of due_at from its index, so rows that are due
-        // later are not read, however many there are. (The index serves a time that is fixed for
-        // the statement; clock_timestamp() would be evaluated for each row.)
-        const auto result = session.query(
-            R"sql(
-            select w.lane, k.kind, w.key, w.due_at, w.ref
-              from unnest($1::text[], $2::bigint[]) k(kind, n)
-             cross join lateral (
-                   select w.* from unnest($3::int[]) l(lane)
-                    cross join lateral (
-                          select lane, key, due_at, ref from work
-                           where lane = l.lane and kind = k.kind and due_at <= statement_timestamp()
-                           order by due_at limit k.n) w
-                    order by w.due_at limit k.n) w)sql",
-            postgres::Params().add_array(names).add_array(limits).add_array(
-                std::span<const std::int32_t>(lane_ids)));
+        const auto result = session.query(loops::kWorkDue.sql,
+                                          postgres::Params()
+                                              .add_array(names)
+                                              .add_array(limits)
+                                              .add_array(std::span<const std::int32_t>(lane_ids))
+                                              .add(alone));
+        auto again = asked + kAlonePollEvery;
         for (int row = 0; row < result.rows(); ++row) {
+            if (const auto left = result.int8(row, kMicrosecondsLeft); left > 0) {
+                const auto wait = std::min<std::chrono::microseconds>(
+                    std::chrono::microseconds(left), kAlonePollEvery);
+                again = std::min(again, asked + wait + kClocksDiffer);
+                continue;
+            }
+            if (--more[result.text(row, 1)] == 0) all_taken = false;  // there may be others
             WorkRow work{.lane = result.int4(row, 0),
                          .kind = result.text(row, 1),
                          .key = result.text(row, 2),
                          .due_at = result.time(row, 3),
                          .ref = result.text(row, 4),
                          .guard = {}};
-            if (room[work.kind] <= 0) continue;
+            if (room[work.kind] <= 0) {
+                all_taken = false;
+                continue;
+            }
             const auto guard = owners.guard(work.lane);
             if (!guard) continue;
             work.guard = *guard;
@@ -129,6 +146,9 @@ struct WorkRunner::State {
         const auto now = Steady::now();
         const std::lock_guard lock(mutex);
         std::erase_if(resting, [&](const auto& rest) { return rest.second <= now; });
+        if (!alone || !all_taken || !in_flight.empty()) return now;
+        for (const auto& [key, until] : resting) again = std::min(again, until);
+        return again;
     }
 
     void run(const WorkRow& row, Kind& kind) {
@@ -200,11 +220,8 @@ void WorkRunner::stop() {
 }
 
 void WorkRunner::wake(Time due_at) {
-    // The database's clock decides what is due: being a little late finds what being early would
-    // miss.
-    constexpr std::chrono::milliseconds kClocksDiffer{1};
     const auto now = std::chrono::time_point_cast<Micros>(std::chrono::system_clock::now());
-    if (due_at - now > std::chrono::seconds(1)) return;  // a poll finds it in time
+    if (due_at - now > kAlonePollEvery) return;  // a poll sees it and when it is due
     const auto at = due_at <= now ? Steady::now() : Steady::now() + (due_at - now) + kClocksDiffer;
     const std::lock_guard lock(state_->mutex);
     if (at >= state_->wake_at) return;

@@ -26,7 +26,10 @@ struct WorkRow {
 };
 
 struct WorkOptions {
-    std::chrono::milliseconds poll_interval{10};  // while others may write to our lanes, see Owners
+    // How often to look while others may write to our lanes. While this replica has every lane, ten
+    // times as long if more is due than may be in flight; else until the next row is due, a second
+    // at most.
+    std::chrono::milliseconds poll_interval{10};
     std::chrono::milliseconds retry_delay{1000};
     int in_flight_max = 256;  // of one kind
     int threads = 2;          // threads that run the handlers

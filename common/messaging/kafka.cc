@@ -300,7 +300,8 @@ void LaneConsumer::commit_async(const std::vector<Place>& applied) {
 
 bool LaneConsumer::connected() const { return state_->brokers_up != 0; }
 
-bool LaneConsumer::topics_missing(std::chrono::milliseconds timeout) const {
+bool LaneConsumer::topics_missing(const std::vector<std::string>& topics,
+                                  std::chrono::milliseconds timeout) const {
     const rd_kafka_metadata_t* metadata = nullptr;
     if (rd_kafka_metadata(state_->client->handle, 1, nullptr, &metadata,
                           static_cast<int>(timeout.count())) != RD_KAFKA_RESP_ERR_NO_ERROR)
@@ -308,11 +309,11 @@ bool LaneConsumer::topics_missing(std::chrono::milliseconds timeout) const {
     state_->brokers_up = 1;
     std::size_t there = 0;
     for (int i = 0; i < metadata->topic_cnt; ++i)
-        for (const auto& topic : state_->options.topics)
+        for (const auto& topic : topics)
             if (topic == metadata->topics[i].topic && metadata->topics[i].partition_cnt > 0)
                 ++there;
     rd_kafka_metadata_destroy(metadata);
-    return there < state_->options.topics.size();
+    return there < topics.size();
 }
 
 // ---------------------------------------------------------------------------- single questions

@@ -100,9 +100,10 @@ public:
     void commit_async(const std::vector<Place>& applied);
     // False from when all brokers were down until one is heard again.
     bool connected() const;
-    // True when a topic does not exist any more: the bus was wiped. False as well when no broker
-    // answers in time.
-    bool topics_missing(std::chrono::milliseconds timeout) const;
+    // True when one of these topics does not exist any more: the bus was wiped. False as well when
+    // no broker answers in time.
+    bool topics_missing(const std::vector<std::string>& topics,
+                        std::chrono::milliseconds timeout) const;
 
 private:
     struct State;

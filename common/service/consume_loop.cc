@@ -19,7 +19,7 @@ constexpr std::size_t kPollRecordsMax = 500;
 // Of what nobody waits for the broker sends so much at once, or what there is after gather.
 constexpr int kGatherBytes = 64 << 10;
 // The thread looks at least so often, should a call that wakes it be lost.
-constexpr milliseconds kLookEvery{500};
+constexpr milliseconds kLookEvery{1000};
 // How soon it tries again what is due and could not be done.
 constexpr milliseconds kDueRetry{20};
 // Hints that wait until the thread is free.
@@ -173,12 +173,14 @@ bool ConsumeLoop::read_bus() {
         topics_made_ = true;
         set_bus(true, "");
     }
-    bool came = false, up = true, there = true;
+    bool came = false, up = true;
     for (auto& reader : readers_) {
         came |= read(reader);
         up = up && reader.consumer->connected();
-        there = there && topics_are_there(reader);
     }
+    // One answer names all topics. It stands behind a fetch that waits, and that of the first
+    // reader ends when something comes that somebody waits for.
+    const bool there = topics_are_there(readers_.front());
     set_bus(up, up ? "" : "no broker answers; what is stored is sent on when one does");
     if (!came) consumption_.apply({});
     if (!there) {
@@ -232,7 +234,7 @@ bool ConsumeLoop::read(Reader& reader) {
 bool ConsumeLoop::topics_are_there(Reader& reader) {
     if (Steady::now() - reader.topics_checked < kTopicsCheckEvery) return true;
     reader.topics_checked = Steady::now();
-    return !reader.consumer->topics_missing(kBusTimeout);
+    return !reader.consumer->topics_missing(options_.topics, kBusTimeout);
 }
 
 }  // namespace flowstack::service

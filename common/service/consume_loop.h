@@ -51,7 +51,7 @@ public:
         // Those of `sources` and `service` whose events nobody waits for. They gather at the broker
         // for at most gather.
         std::set<std::string> gathering{};
-        std::chrono::milliseconds gather{100};
+        std::chrono::milliseconds gather{500};
     };
     struct Listener {
         // A record of the service's own topic, for the relay to compare.

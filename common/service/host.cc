@@ -65,7 +65,7 @@ HostOptions host_options(config::Reader& reader, const std::string& name,
         "KAFKA_FETCH_WAIT_MS", 500,
         "how long a broker holds an empty fetch; it answers at once when something comes", 1);
     options.gather = reader.duration_ms(
-        "KAFKA_GATHER_MS", 100, "how long a broker lets events gather that no reply waits for", 1);
+        "KAFKA_GATHER_MS", 500, "how long a broker lets events gather that no reply waits for", 1);
     options.replica_id =
         reader.text("REPLICA_ID", "0", "name of this replica among those of its service");
     options.internal_key = reader.required_secret(
@@ -103,9 +103,15 @@ HostOptions host_options(config::Reader& reader, const std::string& name,
         "RELAY_HINTED_GATHER_MS", 100,
         "how long events may gather for the bus while a service hears of them at once", 0);
     options.work_poll_interval =
-        reader.duration_ms("WORK_POLL_MS", 10, "how often due work is looked for", 1);
+        reader.duration_ms("WORK_POLL_MS", 10,
+                           "how often due work is looked for; while this replica has every lane, "
+                           "when it is due, and once a second",
+                           1);
     options.head_compare_every = reader.duration_ms(
-        "HEAD_COMPARE_MS", 2000, "how often cursors are compared with their sources' heads", 10);
+        "HEAD_COMPARE_MS", 3000,
+        "how often cursors are compared with their sources' heads; after a third of it when one "
+        "was behind",
+        10);
     options.read_model_delay = reader.duration_ms(
         "READ_MODEL_DELAY_MS", 20,
         "how long changed documents may wait to be written together; lists lag by as much");
@@ -140,7 +146,7 @@ struct Host::State {
           owners(store, options.replica_id),
           membership(store, owners,
                      {.replica = options.replica_id, .lease_time = options.lease_time}),
-          watch(store, membership),
+          watch(membership),
           settings(store, owners, options.settings_poll_interval),
           read_model(store, options.internal_key.reveal()),
           runner(store, owners, {.poll_interval = options.work_poll_interval}),
@@ -177,6 +183,10 @@ struct Host::State {
             if (!commit.work_due) return;
             runner.wake(*commit.work_due);
             for (const auto& listener : work_listeners) listener(*commit.work_due);
+        });
+        membership.on_seen([this](const eventlog::Membership::Seen& seen) {
+            relay.seen(seen.heads);
+            settings.seen(seen.settings_seq);
         });
         std::map<std::string, std::shared_ptr<eventlog::Source>> sources{
             {options.name, eventlog::own_source(store)}};

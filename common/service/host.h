@@ -63,7 +63,7 @@ struct HostOptions {
     // of another type, or after RELAY_GATHER_MS.
     std::set<std::string> unhurried;
     std::chrono::milliseconds fetch_wait{500};
-    std::chrono::milliseconds gather{100};
+    std::chrono::milliseconds gather{500};
     std::string replica_id;
     Secret internal_key;
     std::string grpc_address = "127.0.0.1";
@@ -80,7 +80,7 @@ struct HostOptions {
     bool event_hints = true;
     std::chrono::milliseconds relay_hinted_gather{100};
     std::chrono::milliseconds work_poll_interval{10};
-    std::chrono::milliseconds head_compare_every{2000};
+    std::chrono::milliseconds head_compare_every{3000};
     std::chrono::milliseconds read_model_delay{20};
     std::chrono::milliseconds settings_poll_interval{100};
     std::chrono::milliseconds lease_time{6'000};

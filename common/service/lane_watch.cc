@@ -4,12 +4,6 @@
 #include "common/observability/log.h"
 
 namespace flowstack::service {
-namespace {
-
-constexpr std::chrono::milliseconds kStoreCheckEvery{1000};
-
-}  // namespace
-
 observability::Check lanes_check(const eventlog::Membership::Report& report) {
     using observability::State;
     if (report.replaced)
@@ -25,7 +19,6 @@ observability::Check lanes_check(const eventlog::Membership::Report& report) {
 
 void LaneWatch::start() {
     beating_.start([this](Loop& loop) { beat(loop); });
-    checking_.start([this](Loop& loop) { check_store(loop); });
 }
 
 void LaneWatch::beat(Loop& loop) {
@@ -33,24 +26,15 @@ void LaneWatch::beat(Loop& loop) {
     while (!loop.stopping()) {
         try {
             membership_.beat();
+            set_store(true, "");
             tell_of_lanes();
             beats = true;
         } catch (const std::exception& error) {
+            set_store(false, error.what());
             if (beats) log::warn("the lease on lanes cannot be renewed", {{"error", error.what()}});
             beats = false;
         }
-        loop.sleep(eventlog::kBeatEvery);
-    }
-}
-
-// A loop of its own: when every connection for reading is in use this waits, and the lease must not
-// wait.
-void LaneWatch::check_store(Loop& loop) {
-    while (!loop.stopping()) {
-        std::string why;
-        const bool ready = store_.ready(why);
-        set_store(ready, why);
-        loop.sleep(kStoreCheckEvery);
+        loop.sleep(membership_.beat_again_after());
     }
 }
 

@@ -5,7 +5,6 @@
 #include <string>
 
 #include "common/eventlog/membership.h"
-#include "common/eventlog/store.h"
 #include "common/observability/health.h"
 #include "common/service/loop.h"
 
@@ -18,34 +17,28 @@ inline constexpr std::chrono::milliseconds kWithoutOwnerFor{3'000};
 // for longer than kWithoutOwnerFor.
 observability::Check lanes_check(const eventlog::Membership::Report& report);
 
-// Two threads of a process: one beats (common/eventlog/membership.h) and says when lanes are
-// without an owner, the other looks whether the store answers.
+// The thread of a process that beats (common/eventlog/membership.h), on a connection of its own: so
+// it also knows whether the store answers. It says when lanes are without an owner.
 class LaneWatch {
 public:
-    LaneWatch(eventlog::Store& store, eventlog::Membership& membership)
-        : store_(store), membership_(membership) {}
+    explicit LaneWatch(eventlog::Membership& membership) : membership_(membership) {}
 
     void start();
-    void stop() {
-        beating_.stop();
-        checking_.stop();
-    }
+    void stop() { beating_.stop(); }
 
     void set_store(bool ready, const std::string& detail);
     observability::Check store_check() const;
 
 private:
     void beat(Loop& loop);
-    void check_store(Loop& loop);
     void tell_of_lanes();
 
-    eventlog::Store& store_;
     eventlog::Membership& membership_;
     bool told_ = false;  // that lanes are without an owner
     mutable std::mutex mutex_;
     bool store_ready_ = false;
     std::string store_detail_ = "not looked at yet";
-    Loop beating_, checking_;
+    Loop beating_;
 };
 
 }  // namespace flowstack::service

@@ -2,12 +2,15 @@
 
 #include <algorithm>
 
+#include "common/eventlog/loop_statements.h"
 #include "common/observability/log.h"
 
 namespace flowstack::service {
 namespace {
 constexpr std::chrono::milliseconds kSettingsRetryDelay{500};
+// Not needed while seen() tells as often.
 constexpr std::chrono::milliseconds kAlonePollInterval{1000};
+constexpr std::chrono::milliseconds kAlonePollIntervalWhileTold{30'000};
 }  // namespace
 
 void SettingsLoop::start() {
@@ -20,17 +23,25 @@ void SettingsLoop::start() {
                 log::warn("settings changes cannot be read", {{"error", error.what()}});
                 loop.sleep(kSettingsRetryDelay);
             }
-            loop.sleep(owners_.alone() ? std::max(kAlonePollInterval, poll_interval_)
-                                       : poll_interval_);
+            loop.sleep(pause());
         }
     });
 }
 
+void SettingsLoop::seen(std::int64_t seq) {
+    seen_at_ = std::chrono::steady_clock::now();
+    if (seq > seq_) loop_.wake();
+}
+
+std::chrono::milliseconds SettingsLoop::pause() const {
+    if (!owners_.alone()) return poll_interval_;
+    const bool told = std::chrono::steady_clock::now() - seen_at_.load() < 2 * kAlonePollInterval;
+    return std::max(told ? kAlonePollIntervalWhileTold : kAlonePollInterval, poll_interval_);
+}
+
 void SettingsLoop::read() {
     const auto result = store_.pool().with([&](postgres::Session& session) {
-        return session.query(
-            "select seq, tenant, kind, key from settings_changes where seq > $1 order by seq",
-            postgres::Params().add(seq_));
+        return session.query(eventlog::loops::kSettingsChanges.sql, postgres::Params().add(seq_));
     });
     for (int row = 0; row < result.rows(); ++row) {
         for (const auto& listener : listeners_)

@@ -1,6 +1,7 @@
 #include <gtest/gtest.h>
 #include <libpq-fe.h>
 
+#include <algorithm>
 #include <boost/json.hpp>
 #include <chrono>
 #include <map>
@@ -166,11 +167,14 @@ protected:
         }
         gateway::v1::ListMessagesRequest dead;
         dead.set_parent("tenants/" + message.tenant);
-        const auto list = stack.api().call<gateway::v1::ListMessagesResponse>(
-            "gateway", "MessageService/ListDeadLetters", dead);
-        bool listed = false;
-        for (const auto& each : list.messages())
-            listed = listed || each.message_id() == message.message;
+        // Lists lag behind the log.
+        const bool listed = eventually([&] {
+            const auto list = stack.api().call<gateway::v1::ListMessagesResponse>(
+                "gateway", "MessageService/ListDeadLetters", dead);
+            return std::ranges::any_of(list.messages(), [&](const auto& each) {
+                return each.message_id() == message.message;
+            });
+        });
         EXPECT_TRUE(listed) << "neither sent nor listed: " << shown.ShortDebugString();
         EXPECT_EQ(shown.state(), "UNKNOWN");
     }

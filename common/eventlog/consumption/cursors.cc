@@ -2,18 +2,18 @@
 
 #include <algorithm>
 
+#include "common/eventlog/loop_statements.h"
+
 namespace flowstack::eventlog::consuming {
 
 using Steady = std::chrono::steady_clock;
 
 void Cursors::load(const Where& where) {
     const auto row = session_.query(
-        "select position from cursors where consumer = $1 and source = $2 and lane = $3",
-        postgres::Params().add(consumer_).add(where.first).add(where.second));
-    const auto parked = session_.query(
-        R"sql(select routing_key, count(*) from parked
-               where consumer = $1 and source = $2 and lane = $3 group by 1)sql",
-        postgres::Params().add(consumer_).add(where.first).add(where.second));
+        loops::kCursor.sql, postgres::Params().add(consumer_).add(where.first).add(where.second));
+    const auto parked =
+        session_.query(loops::kParkedKeys.sql,
+                       postgres::Params().add(consumer_).add(where.first).add(where.second));
     Cursor cursor;
     cursor.applied = cursor.persisted = row.rows() ? row.int8(0, 0) : 0;
     for (int i = 0; i < parked.rows(); ++i) {
@@ -62,16 +62,12 @@ std::optional<postgres::Session::Statement> Cursors::move(
         to.push_back(target);
     }
     if (to.empty()) return std::nullopt;
-    return postgres::Session::Statement{
-        R"sql(select move_cursor($1, c.source, c.lane, c.before, c.after)
-                from unnest($2::text[], $3::int[], $4::bigint[], $5::bigint[])
-                     c(source, lane, before, after))sql",
-        postgres::Params()
-            .add(consumer_)
-            .add_array(sources)
-            .add_array(lanes)
-            .add_array(from)
-            .add_array(to)};
+    return postgres::Session::Statement{loops::kMoveCursors.sql, postgres::Params()
+                                                                     .add(consumer_)
+                                                                     .add_array(sources)
+                                                                     .add_array(lanes)
+                                                                     .add_array(from)
+                                                                     .add_array(to)};
 }
 
 void Cursors::moved(const std::map<Where, std::int64_t>& moved) {

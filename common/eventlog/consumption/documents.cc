@@ -1,5 +1,7 @@
 #include "common/eventlog/consumption/documents.h"
 
+#include "common/eventlog/loop_statements.h"
+
 namespace flowstack::eventlog::consuming {
 
 void document_statements(const Documents& documents,
@@ -27,29 +29,19 @@ void document_statements(const Documents& documents,
         body.push_back(document.body);
     }
     if (!id.empty())
-        statements.push_back({R"sql(
-             insert into read_model (tenant, kind, id, parent, state, sort_at, lane, position, body)
-             select * from unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[],
-                                  $6::timestamptz[], $7::int[], $8::bigint[], $9::bytea[])
-             on conflict (tenant, kind, id) do update
-                set parent = excluded.parent, state = excluded.state, sort_at = excluded.sort_at,
-                    lane = excluded.lane, position = excluded.position, body = excluded.body)sql",
-                              postgres::Params()
-                                  .add_array(tenant)
-                                  .add_array(kind)
-                                  .add_array(id)
-                                  .add_array(parent)
-                                  .add_array(state)
-                                  .add_array(sort_at)
-                                  .add_array(lane)
-                                  .add_array(position)
-                                  .add_bytes_array(body)});
+        statements.push_back({loops::kWriteDocuments.sql, postgres::Params()
+                                                              .add_array(tenant)
+                                                              .add_array(kind)
+                                                              .add_array(id)
+                                                              .add_array(parent)
+                                                              .add_array(state)
+                                                              .add_array(sort_at)
+                                                              .add_array(lane)
+                                                              .add_array(position)
+                                                              .add_bytes_array(body)});
     if (!gone_id.empty())
         statements.push_back(
-            {R"sql(
-             delete from read_model r
-              using unnest($1::text[], $2::text[], $3::text[]) d(tenant, kind, id)
-              where r.tenant = d.tenant and r.kind = d.kind and r.id = d.id)sql",
+            {loops::kDropDocuments.sql,
              postgres::Params().add_array(gone_tenant).add_array(gone_kind).add_array(gone_id)});
 }
 

@@ -12,6 +12,7 @@
 #include "services/followup/adapters/derive.h"
 #include "services/followup/adapters/projections.h"
 #include "services/followup/adapters/streams.h"
+#include "services/followup/loop_statements.h"
 
 namespace flowstack::followup {
 namespace {
@@ -65,10 +66,8 @@ std::vector<TaskId> open_tasks(const std::string& tenant, const CustomerId& cust
     ++beyond.back();  // '/' + 1: the first text that does not begin with the prefix
     const int lane = turn.store().lane_of(customer_routing(customer_id), tenant);
     const auto result = turn.store().pool().with([&](postgres::Session& session) {
-        return session.query(
-            "select key from work where lane = $1 and kind = $2 and key collate \"C\" >= $3 and "
-            "key collate \"C\" < $4",
-            postgres::Params().add(lane).add(kTimerWork).add(prefix).add(beyond));
+        return session.query(kOpenTimers.sql,
+                             postgres::Params().add(lane).add(kTimerWork).add(prefix).add(beyond));
     });
     std::set<std::string> keys;
     for (int row = 0; row < result.rows(); ++row) keys.insert(result.text(row, 0));

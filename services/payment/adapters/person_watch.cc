@@ -1,7 +1,7 @@
 #include "services/payment/adapters/person_watch.h"
 
 #include "common/observability/log.h"
-#include "services/payment/adapters/projections.h"
+#include "services/payment/loop_statements.h"
 
 namespace flowstack::payment {
 namespace {
@@ -43,17 +43,8 @@ void PersonWatch::stop() {
 void PersonWatch::look() {
     const auto now = clock_.now();
     const auto result = store_.pool().with([&](postgres::Session& session) {
-        return session.query(
-            R"sql(
-                select count(*) filter (where sort_at > $2),
-                       count(*) filter (where sort_at <= $2 and sort_at > $3),
-                       count(*) filter (where sort_at <= $3)
-                from read_model where kind = $1
-            )sql",
-            postgres::Params()
-                .add(document::kPaymentForPerson)
-                .add(Time(now - 1h))
-                .add(Time(now - 24h)));
+        return session.query(kPaymentsForPerson.sql,
+                             postgres::Params().add(Time(now - 1h)).add(Time(now - 24h)));
     });
     under_an_hour_.set(static_cast<double>(result.int8(0, 0)));
     under_a_day_.set(static_cast<double>(result.int8(0, 1)));

@@ -214,6 +214,33 @@ TEST_F(Replicas, AChangeThatWasHandedOutAndNeverMadeIsDueAgainAtTheNextBeat) {
     EXPECT_EQ(one->lanes(), kAll);
 }
 
+TEST_F(Replicas, OneThatIsAloneBeatsHalfAsOften) {
+    const auto first = start("0");
+    EXPECT_EQ(first->membership.beat_again_after(), kBeatEvery);
+    first->step();
+    EXPECT_EQ(first->membership.beat_again_after(), kBeatAloneEvery);
+    const auto second = start("1");
+    settle({first.get(), second.get()});
+    EXPECT_EQ(first->membership.beat_again_after(), kBeatEvery);
+    // A short lease leaves no time for it.
+    const auto hasty = start("0", milliseconds(1'000));
+    second->membership.leave();
+    hasty->step();
+    EXPECT_EQ(hasty->membership.beat_again_after(), kBeatEvery);
+}
+
+TEST_F(Replicas, ABeatTellsOfHeadsAndOfTheLastSettingsChange) {
+    postgres::Session admin({.url = database.admin_url()});
+    admin.run("update lanes set position = lane * 10");
+    admin.run("insert into settings_changes select n, '', '', '' from generate_series(1, 7) n");
+    const auto one = start("0");
+    Membership::Seen seen;
+    one->membership.on_seen([&](const Membership::Seen& now) { seen = now; });
+    one->membership.beat();
+    EXPECT_THAT(seen.heads, ElementsAre(0, 10, 20, 30, 40, 50, 60, 70));
+    EXPECT_EQ(seen.settings_seq, 7);
+}
+
 TEST_F(Replicas, ALaneIsNotTakenTwiceFromOneLook) {
     const auto first = start("0");
     first->membership.beat();

@@ -205,6 +205,17 @@ protected:
         }
         return true;
     }
+    void another_process_writes_to(int lane) const {
+        Store other({.service = "relaytest", .database_url = database.service_url(), .lanes = 4},
+                    [](const StreamName&, int, const NewEvent&, Derived&) {});
+        const auto number = std::to_string(lane);
+        Command c;
+        c.id = "untold";
+        c.tenant = "t1";
+        c.meta.routing = {RoutingKind::lane, number};
+        c.parts.push_back({{"t1", "thing", number}, kAny, {{"test.v1.Happened", "x", kNow}}});
+        ASSERT_TRUE(other.append(std::move(c)).accepted());
+    }
     std::int64_t published(int lane) const {
         for (const auto& known : one.status())
             if (known.lane == lane) return known.published;
@@ -242,14 +253,14 @@ TEST_F(RelayingAsTold, WhatNobodyWaitsForIsPublishedWithTheNextThatSomebodyWaits
 
 // The call of wake() is lost, or the events are another process's.
 TEST_F(RelayingInTime, WhatTheRelayWasNotToldOfIsFoundByReadingTheHeads) {
-    Store other({.service = "relaytest", .database_url = database.service_url(), .lanes = 4},
-                [](const StreamName&, int, const NewEvent&, Derived&) {});
-    Command c;
-    c.id = "untold";
-    c.tenant = "t1";
-    c.meta.routing = {RoutingKind::lane, "2"};
-    c.parts.push_back({{"t1", "thing", "2"}, kAny, {{"test.v1.Happened", "payload", kNow}}});
-    ASSERT_TRUE(other.append(std::move(c)).accepted());
+    another_process_writes_to(2);
+    EXPECT_TRUE(eventually([&] { return published(2) == 1; }));
+}
+
+TEST_F(RelayingAsTold, WhatSomebodyElseSawInTheTableIsPublishedThoughNoCommitToldOfIt) {
+    another_process_writes_to(2);
+    const std::vector<std::int64_t> heads{0, 0, 1, 0};
+    one.seen(heads);
     EXPECT_TRUE(eventually([&] { return published(2) == 1; }));
 }
 

@@ -83,6 +83,50 @@ TEST_F(Work, WhatIsDueIsHandedOutInTheOrderOfItsTimeWhateverItsLane) {
     EXPECT_EQ(handed(12).size(), 12u) << "what is not due was handed out";
 }
 
+// A replica that has every lane is told of its own rows only within the last second, so it looks
+// when the next one is due, and not each moment.
+TEST_F(Work, WhatIsDueLaterIsHandedOutWhenItIsDueAndNotLookedForInBetween) {
+    admin.query("insert into work values (1, 'timer', 'first', clock_timestamp(), 0, '')");
+    start();
+    ASSERT_EQ(handed(1).size(), 1u);
+    // Spaced so that looks a whole second apart are late for each of them.
+    admin.query(
+        "insert into work select 1, 'timer', 'next-' || n, clock_timestamp() + n * interval "
+        "'1400 milliseconds', 0, '' from generate_series(1, 4) n");
+    const auto began = std::chrono::steady_clock::now();
+    auto least = std::chrono::steady_clock::duration::max();
+    for (int n = 1; n <= 4; ++n) {
+        ASSERT_EQ(handed(1 + static_cast<std::size_t>(n)).size(), 1u + static_cast<std::size_t>(n));
+        least = std::min(least, std::chrono::steady_clock::now() - began - n * 1400ms);
+    }
+    EXPECT_LT(least, 150ms);
+    // Written by nobody whom it hears of.
+    admin.query("insert into work values (2, 'timer', 'untold', clock_timestamp(), 0, '')");
+    EXPECT_EQ(handed(6).size(), 6u);
+}
+
+TEST_F(Work, ABacklogOfAKindOfWhichOneMayBeInFlightIsNotWorkedOffBySeconds) {
+    runner.handle(
+        "single",
+        [this](const WorkRow& row, WorkRunner::Done done) {
+            take_away(row);
+            {
+                const std::lock_guard lock(mutex);
+                handed_out.push_back(row.key);
+            }
+            changed.notify_all();
+            done();
+        },
+        1);
+    admin.query(
+        "insert into work select 1, 'single', n::text, clock_timestamp(), 0, '' "
+        "from generate_series(1, 20) n");
+    const auto began = std::chrono::steady_clock::now();
+    start();
+    EXPECT_EQ(handed(20).size(), 20u);
+    EXPECT_LT(std::chrono::steady_clock::now() - began, 15s);
+}
+
 TEST_F(Work, ABacklogOfManyTimesWhatMayBeInFlightIsWorkedOff) {
     put("due", 3'000, "-1 hour");
     start();

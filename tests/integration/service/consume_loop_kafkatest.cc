@@ -135,7 +135,7 @@ protected:
         reader.owners,
         consumption,
         {[](int, const std::string&) {}}};
-    LaneWatch watch{reader.store, membership};
+    LaneWatch watch{membership};
     std::mutex mutex;
     std::map<std::string, int> applied;
 };

@@ -56,7 +56,7 @@ public:
                     .lanes = kLanes,
                     .brokers = brokers()},
                    membership_, owners_, consumption_, {[](int, const std::string&) {}}),
-          watch_(store_, membership_) {
+          watch_(membership_) {
         consumption_.react([&applied](const eventlog::Recorded&, eventlog::Turn&) { ++applied; });
         if (hints)
             relay_.followers().at_home([this, service](const eventlog::PublishedPage& page) {

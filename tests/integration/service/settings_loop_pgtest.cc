@@ -70,6 +70,12 @@ TEST_F(Settings, AChangeOfThisProcessIsHandedOverWithoutAPoll) {
     EXPECT_TRUE(hears(1));
 }
 
+TEST_F(Settings, AChangeThatSomebodyElseSawInTheTableIsHandedOverWithoutAPoll) {
+    ASSERT_TRUE(store.append(command_of("test.v1.Setting", 0)).accepted());
+    settings.seen(1);
+    EXPECT_TRUE(hears(1));
+}
+
 class PolledSettings : public Settings {
 protected:
     PolledSettings() : Settings(milliseconds(10)) {}
