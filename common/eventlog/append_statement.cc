@@ -1,5 +1,6 @@
 #include <algorithm>
 #include <deque>
+#include <iterator>
 #include <map>
 #include <set>
 #include <stdexcept>
@@ -47,6 +48,41 @@ struct Request {
     std::string hash;
     bool is_command;
 };
+
+// Adds what follows from the next event of a command. append() deletes the rows of a command before
+// it puts any, so a row that an earlier event puts and this one deletes is not put at all. The
+// deletion stays, since an older row of that name may be there.
+void derive_next(const DeriveFn& derive, const StreamName& stream, int lane, const NewEvent& event,
+                 Derived& derived) {
+    Derived next;
+    derive(stream, lane, event, next);
+    std::erase_if(derived.work_put, [&](const WorkPut& put) {
+        return std::ranges::any_of(next.work_del, [&](const WorkDel& del) {
+            return put.lane == del.lane && put.kind == del.kind && put.key == del.key;
+        });
+    });
+    const auto move_to = [](auto& all, auto& more) {
+        all.insert(all.end(), std::make_move_iterator(more.begin()),
+                   std::make_move_iterator(more.end()));
+    };
+    move_to(derived.claims, next.claims);
+    move_to(derived.work_put, next.work_put);
+    move_to(derived.work_del, next.work_del);
+    move_to(derived.settings, next.settings);
+}
+
+std::vector<WorkNews> news_of(std::span<const Derived> derived) {
+    std::map<std::pair<int, std::string_view>, Time> earliest;
+    for (const auto& of_command : derived)
+        for (const auto& put : of_command.work_put) {
+            const auto [at, fresh] = earliest.try_emplace({put.lane, put.kind}, put.due_at);
+            if (!fresh) at->second = std::min(at->second, put.due_at);
+        }
+    std::vector<WorkNews> news;
+    for (const auto& [where, due_at] : earliest)
+        news.push_back({where.first, std::string(where.second), due_at});
+    return news;
+}
 
 // What a stream must be for all commands of the batch to be ok, and what it gets then.
 constexpr Long kContradiction = -2;
@@ -114,7 +150,8 @@ AppendCall append_call(std::span<const Command> commands, const StoreOptions& op
                 throw std::invalid_argument("one stream in two lanes of one batch");
             stream.lane = lane;
             stream.then(part.expected, size_of(part.events));
-            for (const auto& event : part.events) derive(part.stream, lane, event, derived[c]);
+            for (const auto& event : part.events)
+                derive_next(derive, part.stream, lane, event, derived[c]);
         }
         for (auto& claim : derived[c].claims) ask(std::move(claim), "", false);
     }
@@ -309,8 +346,7 @@ AppendCall append_call(std::span<const Command> commands, const StoreOptions& op
     if (params.size() != kAppendArguments)
         throw std::logic_error("append: it has " + std::to_string(params.size()) + " arguments");
     call.statement.sql = loops::kAppend.sql;
-    const auto first_due = std::min_element(w_due.begin(), w_due.end());
-    if (first_due != w_due.end()) call.work_due = *first_due;
+    call.work = news_of(derived);
     return call;
 }
 

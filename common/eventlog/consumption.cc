@@ -95,6 +95,9 @@ Consumption::~Consumption() = default;
 
 void Consumption::react(Handler handler) { state_->batches.react = std::move(handler); }
 void Consumption::project(Handler handler) { state_->batches.project = std::move(handler); }
+void Consumption::prepare(Preparation preparation) {
+    state_->batches.prepare = std::move(preparation);
+}
 
 void Consumption::assign(const std::vector<int>& lanes) {
     state_->batches.put_away();

@@ -4,6 +4,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -55,6 +56,11 @@ public:
     // Projects: only puts documents, and only from the event and the document. Must give the same
     // when replayed.
     void project(Handler handler);
+
+    // Reads together what the handlers will need for a batch. Called before they are, with the
+    // batch's events as they are stored.
+    using Preparation = std::function<void(std::span<const Recorded* const> events)>;
+    void prepare(Preparation preparation);
 
     // Starts to work on these lanes of every source: reads their cursors and parked keys.
     void assign(const std::vector<int>& lanes);

@@ -3,9 +3,11 @@
 #include <algorithm>
 #include <list>
 #include <mutex>
+#include <optional>
 #include <span>
 #include <string>
 #include <unordered_map>
+#include <utility>
 #include <vector>
 
 #include "common/eventlog/store.h"
@@ -63,15 +65,17 @@ public:
 
     // Several states, by one query.
     std::vector<Folded<State>> load_all(std::span<const StreamName> streams) {
-        std::vector<Folded<State>> folded;
         std::vector<Store::StreamTail> tails;
-        for (const auto& stream : streams) {
-            folded.push_back(cached(stream_id(stream)));
-            tails.push_back({stream, folded.back().version + 1});
-        }
-        const auto read = store_.read_streams(tails);
-        for (std::size_t i = 0; i < read.size(); ++i)
-            follow(stream_id(streams[i]), folded[i], read[i]);
+        auto folded = heads(streams, tails);
+        follow_all(streams, folded, store_.read_streams(tails));
+        return folded;
+    }
+
+    // The state as this process has last read it, without asking the store: others may have written
+    // since. For those whose append expects its version. Nothing when it is not remembered.
+    std::optional<Folded<State>> remembered(const StreamName& stream) {
+        auto folded = cached(stream_id(stream));
+        if (folded.version == 0) return std::nullopt;
         return folded;
     }
 
@@ -97,10 +101,31 @@ public:
     }
 
 private:
+    template <class First, class Second>
+    friend auto load_both(Store&, Folds<First>&, std::span<const StreamName>, Folds<Second>&,
+                          std::span<const StreamName>);
+
     Folded<State> load(const StreamName& stream, const Uuid& id) {
         Folded<State> folded = cached(id);
         follow(id, folded, store_.read_stream(stream, folded.version + 1));
         return folded;
+    }
+
+    // What the cache knows of these streams, and which tails are missing.
+    std::vector<Folded<State>> heads(std::span<const StreamName> streams,
+                                     std::vector<Store::StreamTail>& tails) {
+        std::vector<Folded<State>> folded;
+        for (const auto& stream : streams) {
+            folded.push_back(cached(stream_id(stream)));
+            tails.push_back({stream, folded.back().version + 1});
+        }
+        return folded;
+    }
+
+    void follow_all(std::span<const StreamName> streams, std::vector<Folded<State>>& folded,
+                    std::span<const std::vector<Recorded>> tails) {
+        for (std::size_t i = 0; i < streams.size(); ++i)
+            follow(stream_id(streams[i]), folded[i], tails[i]);
     }
 
     void follow(const Uuid& id, Folded<State>& folded, const std::vector<Recorded>& tail) {
@@ -151,5 +176,19 @@ private:
     std::list<Entry> recent_;
     std::unordered_map<Uuid, typename std::list<Entry>::iterator> index_;
 };
+
+// Several states of two kinds of stream, by one query: a pair of vectors.
+template <class First, class Second>
+auto load_both(Store& store, Folds<First>& first, std::span<const StreamName> first_streams,
+               Folds<Second>& second, std::span<const StreamName> second_streams) {
+    std::vector<Store::StreamTail> tails;
+    auto a = first.heads(first_streams, tails);
+    auto b = second.heads(second_streams, tails);
+    const auto read = store.read_streams(tails);
+    const std::span all(read);
+    first.follow_all(first_streams, a, all.first(first_streams.size()));
+    second.follow_all(second_streams, b, all.subspan(first_streams.size()));
+    return std::pair(std::move(a), std::move(b));
+}
 
 }  // namespace flowstack::eventlog

@@ -149,7 +149,7 @@ struct Store::Batcher {
             try {
                 const auto verdicts =
                     verdicts_from(call, session.query(call.statement.sql, call.statement.params));
-                store.committed(verdicts, call.work_due);
+                store.committed(verdicts, call.work);
                 for (std::size_t i = 0; i < batch.size(); ++i)
                     batch[i].answer(verdicts[joined.at[i]], nullptr);
                 return;
@@ -332,7 +332,7 @@ void Store::on_commit(std::function<void(const Commit&)> listener) {
     listeners_.push_back(std::move(listener));
 }
 
-void Store::committed(const std::vector<Verdict>& verdicts, std::optional<Time> work_due) {
+void Store::committed(const std::vector<Verdict>& verdicts, std::span<const WorkNews> work) {
     std::map<int, std::int64_t> heads;
     for (const auto& verdict : verdicts) {
         if (verdict.outcome != Outcome::ok || verdict.event_count == 0) continue;
@@ -340,7 +340,7 @@ void Store::committed(const std::vector<Verdict>& verdicts, std::optional<Time> 
         head = std::max(head, verdict.first_position + verdict.event_count - 1);
     }
     if (heads.empty()) return;
-    const Commit commit{{heads.begin(), heads.end()}, work_due};
+    const Commit commit{{heads.begin(), heads.end()}, work};
     for (const auto& listener : listeners_) listener(commit);
 }
 

@@ -54,10 +54,17 @@ struct ClockAhead : std::runtime_error {
     using std::runtime_error::runtime_error;
 };
 
+// Work rows of one kind that were put in one lane.
+struct WorkNews {
+    int lane = 0;
+    std::string kind;
+    Time due_at{};  // the earliest
+};
+
 // What a commit changed.
 struct Commit {
     std::vector<std::pair<int, std::int64_t>> heads;  // lane → its new head
-    std::optional<Time> work_due;                     // the earliest of the work rows put
+    std::span<const WorkNews> work;
 };
 
 class Store {
@@ -113,7 +120,7 @@ public:
     // keep it short.
     void on_commit(std::function<void(const Commit&)> listener);
     // Called by code that runs append_call in a transaction of its own.
-    void committed(const std::vector<Verdict>& verdicts, std::optional<Time> work_due);
+    void committed(const std::vector<Verdict>& verdicts, std::span<const WorkNews> work);
 
     int lane_of(const Routing& routing, std::string_view tenant) const {
         return eventlog::lane_of(routing, tenant, options_.lanes);
@@ -144,7 +151,7 @@ inline constexpr std::size_t kPageBytesMax = 3 << 20;
 // The one call of append(), for the batcher and for consumers' transactions.
 struct AppendCall {
     postgres::Session::Statement statement;
-    std::optional<Time> work_due;  // the earliest of the work rows that it puts
+    std::vector<WorkNews> work;  // the rows that it puts
 
     // What a command's answer is when all commands of the call are ok, but for the lanes' positions
     // and the streams' versions before the call: these are all that append() returns then.

@@ -1,5 +1,7 @@
 #include "common/eventlog/turn.h"
 
+#include <utility>
+
 #include "common/eventlog/loop_statements.h"
 
 namespace flowstack::eventlog {
@@ -30,6 +32,15 @@ void DocumentCache::clear() {
     saved_.clear();
 }
 
+void Fates::settle() {
+    for (const auto& [command, listener] : std::exchange(listeners_, {})) listener(assumed_, {});
+}
+
+void Fates::written(std::span<const Verdict> verdicts) {
+    for (const auto& [command, listener] : std::exchange(listeners_, {}))
+        listener(Fate::written, verdicts[command]);
+}
+
 void Pending::add(const Command& command) {
     commands.push_back(command);
     for (const auto& part : command.parts) {
@@ -44,7 +55,7 @@ std::span<const NewEvent> Pending::events(const StreamName& stream) const {
     return found->second;
 }
 
-void Turn::append(Command command, std::string_view handler) {
+void Turn::append(Command command, std::string_view handler, FateListener listener) {
     if (appended_) throw std::logic_error("a second command in one turn, on " + event_.type);
     appended_ = true;
     if (command.id.empty()) command.id = derived_id(handler, 0).text();
@@ -60,6 +71,7 @@ void Turn::append(Command command, std::string_view handler) {
     for (auto& part : command.parts)
         for (auto& event : part.events)
             if (!event.id) event.id = derive_id(event_.event_id, command.id, ++n);
+    if (listener) pending_.fates.add(pending_.commands.size(), std::move(listener));
     pending_.add(command);
 }
 

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <functional>
 #include <map>
 #include <memory>
 #include <optional>
@@ -59,6 +60,35 @@ private:
     Documents saved_;
 };
 
+// What became of the command of a turn: it is in the log, it never will be, or the store did not
+// say.
+enum class Fate { written, not_written, unknown };
+// Hears it once, on the consumer's thread, and must not throw. `verdict` is that of a written one.
+using FateListener = std::function<void(Fate fate, const Verdict& verdict)>;
+
+// Those who wait for the fates of a batch's commands. Whoever was told nothing when the batch ends
+// hears what was assumed last: at first that nothing is written.
+class Fates {
+public:
+    Fates() = default;
+    Fates(const Fates&) = delete;
+    Fates& operator=(const Fates&) = delete;
+    ~Fates() { settle(); }
+
+    void add(std::size_t command, FateListener listener) {
+        listeners_.emplace_back(command, std::move(listener));
+    }
+    void assume(Fate fate) { assumed_ = fate; }
+    // The commands are in the log, with these verdicts.
+    void written(std::span<const Verdict> verdicts);
+    // Tells those who were not told yet.
+    void settle();
+
+private:
+    Fate assumed_ = Fate::not_written;
+    std::vector<std::pair<std::size_t, FateListener>> listeners_;
+};
+
 // What a batch of consumed events has decided so far: later events of the batch see it before it is
 // committed.
 class Pending {
@@ -70,6 +100,7 @@ public:
     std::span<const NewEvent> events(const StreamName& stream) const;
 
     std::vector<Command> commands;
+    Fates fates;
     Documents documents;
     const DocumentCache* cache;
     // What the batch has read from the store: it is not asked twice for the same.
@@ -89,8 +120,8 @@ public:
 
     // The one command that this event leads to. Empty id: made from the event and `handler`. Empty
     // meta: correlation, causation, traceparent and settings version are the event's. At most one a
-    // turn.
-    void append(Command command, std::string_view handler = "react");
+    // turn. `listener` hears what becomes of it; the event may be handled again then.
+    void append(Command command, std::string_view handler = "react", FateListener listener = {});
 
     // Set when the command of an earlier try of this same event was refused by a claim
     // (claim_taken): the handler decides what to do instead. A wrong version never shows here, the

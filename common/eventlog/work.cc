@@ -219,7 +219,8 @@ void WorkRunner::stop() {
     if (state_->pool) state_->pool->stop(ThreadPool::Waiting::dropped);
 }
 
-void WorkRunner::wake(Time due_at) {
+void WorkRunner::wake(const std::string& kind, Time due_at) {
+    if (!state_->kinds.contains(kind)) return;
     const auto now = std::chrono::time_point_cast<Micros>(std::chrono::system_clock::now());
     if (due_at - now > kAlonePollEvery) return;  // a poll sees it and when it is due
     const auto at = due_at <= now ? Steady::now() : Steady::now() + (due_at - now) + kClocksDiffer;

@@ -49,9 +49,9 @@ public:
     void handle(const std::string& kind, Handler handler, int in_flight_max = 0);
     void start();
     void stop();
-    // Says that something is due at that time of the wall clock, so that it does not wait for the
-    // next poll.
-    void wake(Time due_at);
+    // Says that a row of this kind is due at that time of the wall clock, so that it does not wait
+    // for the next poll. Nothing happens when the kind has no handler here.
+    void wake(const std::string& kind, Time due_at);
 
 private:
     struct State;

@@ -180,9 +180,10 @@ struct Host::State {
             for (const auto& [lane, head] : commit.heads)
                 relay.wake(lane, head, notes.hurried_lanes.contains(lane));
             if (notes.settings) settings.wake();
-            if (!commit.work_due) return;
-            runner.wake(*commit.work_due);
-            for (const auto& listener : work_listeners) listener(*commit.work_due);
+            for (const auto& news : commit.work) {
+                runner.wake(news.kind, news.due_at);
+                for (const auto& listener : work_listeners) listener(news);
+            }
         });
         membership.on_seen([this](const eventlog::Membership::Seen& seen) {
             relay.seen(seen.heads);
@@ -360,7 +361,7 @@ struct Host::State {
     observability::AdminServer admin;
     std::map<std::string, std::shared_ptr<grpc::Channel>> channels;
     std::vector<Part> parts;
-    std::vector<std::function<void(Time)>> work_listeners;
+    std::vector<std::function<void(const eventlog::WorkNews&)>> work_listeners;
 };
 
 Host::Host(HostOptions options, eventlog::DeriveFn derive)
@@ -380,10 +381,13 @@ void Host::react(eventlog::Consumption::Handler handler) {
 void Host::project(eventlog::Consumption::Handler handler) {
     state_->consumption->project(std::move(handler));
 }
+void Host::prepare(eventlog::Consumption::Preparation preparation) {
+    state_->consumption->prepare(std::move(preparation));
+}
 void Host::work(const std::string& kind, eventlog::WorkRunner::Handler handler, int in_flight_max) {
     state_->runner.handle(kind, std::move(handler), in_flight_max);
 }
-void Host::on_work(std::function<void(Time)> listener) {
+void Host::on_work(std::function<void(const eventlog::WorkNews&)> listener) {
     state_->work_listeners.push_back(std::move(listener));
 }
 void Host::on_settings_change(std::function<void(const eventlog::SettingsChange&)> listener) {

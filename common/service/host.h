@@ -108,11 +108,12 @@ public:
 
     void react(eventlog::Consumption::Handler handler);
     void project(eventlog::Consumption::Handler handler);
+    void prepare(eventlog::Consumption::Preparation preparation);
     void work(const std::string& kind, eventlog::WorkRunner::Handler handler,
               int in_flight_max = 0);
     // The listener hears when this process has put a work row, and when it is due: for a dispatcher
     // that finds its rows itself. Called on the thread that committed: keep it short.
-    void on_work(std::function<void(Time due_at)> listener);
+    void on_work(std::function<void(const eventlog::WorkNews&)> listener);
     // Called for every settings change, from the first one on, in order, on one thread; before
     // `run` serves, all changes so far have been handed over.
     void on_settings_change(std::function<void(const eventlog::SettingsChange&)> listener);

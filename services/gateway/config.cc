@@ -120,7 +120,10 @@ GatewayConfig gateway_config(config::Reader& reader) {
         reader.duration_ms("WINDOW_MARGIN_MS", 300'000,
                            "how much before its 24 hours the service window is taken to be closed");
     c.dispatch_poll_interval = reader.duration_ms(
-        "DISPATCH_POLL_MS", 10, "how often the queues are searched for messages that are due", 1);
+        "DISPATCH_POLL_MS", 10,
+        "how often the queues are searched for messages that other replicas have queued; while "
+        "this one has every lane, once a second",
+        1);
     c.attempt_start_max = reader.duration_ms(
         "ATTEMPT_START_MS_MAX", 2'000,
         "a send that has not started within this time of its attempt being recorded is never made; "

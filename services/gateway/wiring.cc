@@ -75,6 +75,7 @@ int run(int argc, char** argv, const MakeProviders& make_providers) {
     Contacts contacts(store, keys, ids, clock);
     Reactor reactor(store, directory, contacts, config.retry);
     host.react([&](const auto& event, auto& turn) { reactor.react(event, turn); });
+    host.prepare([&](auto events) { reactor.prepare(events); });
     host.project(project);
 
     http::Client client(
@@ -96,7 +97,12 @@ int run(int argc, char** argv, const MakeProviders& make_providers) {
                            .breaker_failures = config.breaker_failures,
                            .breaker_open_for = config.breaker_open_for,
                            .breaker_open_for_max = config.breaker_open_for_max});
-    host.on_work([&](Time due_at) { dispatcher.wake(due_at); });
+    host.on_work([&](const eventlog::WorkNews& news) { dispatcher.wake(news); });
+    const auto ask_departure = [&](const auto& tenant, const auto& message, const auto& contact,
+                                   OtherWriters others) {
+        return dispatcher.ask(tenant, message, contact, others);
+    };
+    reactor.ask_departures_of(ask_departure);
     host.work(std::string(kEvidenceKind),
               [&](const auto& row, auto done) { dispatcher.evidence_over(row, done); });
 
@@ -104,7 +110,10 @@ int run(int argc, char** argv, const MakeProviders& make_providers) {
                      {.lookup_threads = config.lookup_threads,
                       .lookups_queued_max = config.lookups_queued_max,
                       .customers_cached_max = config.customers_cached_max});
-    host.on_settings_change([&](const auto& change) { directory.apply(change); });
+    host.on_settings_change([&](const auto& change) {
+        directory.apply(change);
+        dispatcher.settings_changed();
+    });
 
     std::mutex channels_mutex;
     const auto neighbour = [&](const std::string& service) {
@@ -127,7 +136,8 @@ int run(int argc, char** argv, const MakeProviders& make_providers) {
         installation,
         [&](const auto& tenant, const auto& flow_key) {
             return has_published_flow(neighbour("conversation"), tenant, flow_key);
-        }};
+        },
+        ask_departure};
     auto services = make_tenant_services(doors);
     for (auto& named : make_message_services(doors)) services.push_back(std::move(named));
     RawWebhooks raw_webhooks(store, directory, contacts, keys, providers);

@@ -59,6 +59,7 @@ void Batches::apply(std::span<const Item* const> given) {
             items = cursors_.next_of(given);
             if (items.empty()) return;
             const bool alone = items.size() == 1;
+            if (prepare) prepare_for(items);
             for (const auto* item : items) {
                 const auto where = item->where();
                 attempt.moved[where] = item->event.position;
@@ -94,30 +95,38 @@ void Batches::apply(std::span<const Item* const> given) {
                     std::this_thread::sleep_for(options_.retry_delay);
                     break;
                 case Fault::refused:
-                    if (items.size() > 1) return halve(items);
+                    if (items.size() > 1) return halve(attempt, items);
                     ++failures;
                     reason = error.what();
                     if (const auto verdict = refusal_from(error).second; handler_is_told(verdict))
                         refusal = verdict;
                     break;
                 case Fault::its_own:
-                    if (items.size() > 1) return halve(items);
+                    if (items.size() > 1) return halve(attempt, items);
                     ++failures;
                     reason = error.what();
                     break;
             }
         } catch (const std::exception& error) {
             // A handler failed. An event that fails alone is tried a few times and then parked.
-            if (items.size() > 1) return halve(items);
+            if (items.size() > 1) return halve(attempt, items);
             reason = error.what();
             failures = is_final(error) ? options_.attempts_before_parking : failures + 1;
         }
     }
 }
 
-void Batches::halve(std::span<const Item* const> items) {
+void Batches::halve(Attempt& attempt, std::span<const Item* const> items) {
+    attempt.pending.fates.settle();
     apply(items.first(items.size() / 2));
     apply(items.subspan(items.size() / 2));
+}
+
+void Batches::prepare_for(std::span<const Item* const> items) {
+    std::vector<const Recorded*> events;
+    for (const auto* item : items)
+        if (item->undecodable.empty()) events.push_back(&item->event);
+    prepare(events);
 }
 
 void Batches::decide(const Item& item, Attempt& attempt, const std::optional<Verdict>& refusal) {
@@ -128,7 +137,7 @@ void Batches::decide(const Item& item, Attempt& attempt, const std::optional<Ver
     if (project) project(event, turn);
 }
 
-void Batches::commit(const Attempt& attempt) {
+void Batches::commit(Attempt& attempt) {
     if (attempt.pending.commands.empty() && attempt.parks.empty()) {
         // Nobody waits for these documents and cursors: they are written with what comes next, or
         // by save().
@@ -157,7 +166,7 @@ void Batches::commit(const Attempt& attempt) {
 
 // One transaction for all that is not written yet: every cursor that moved, the documents, what
 // `attempt` decided. The append comes last, since it takes the locks of the lanes.
-void Batches::write(const Attempt& attempt, std::vector<postgres::Session::Statement> statements) {
+void Batches::write(Attempt& attempt, std::vector<postgres::Session::Statement> statements) {
     if (auto move = cursors_.move(attempt.moved)) statements.push_back(std::move(*move));
     auto changed = documents_.unsaved();
     for (const auto& [key, document] : attempt.pending.documents) changed[key] = document;
@@ -173,8 +182,18 @@ void Batches::write(const Attempt& attempt, std::vector<postgres::Session::State
     } else {
         auto call = append_call(attempt.pending.commands, store_.options(), store_.derive(), true);
         statements.push_back(std::move(call.statement));
-        const auto results = session_.transaction(statements);
-        store_.committed(verdicts_from(call, results.back()), call.work_due);
+        auto& fates = attempt.pending.fates;
+        fates.assume(Fate::unknown);  // when the answer is lost
+        std::vector<postgres::Result> results;
+        try {
+            results = session_.transaction(statements);
+        } catch (const postgres::SqlError& error) {
+            if (fault_of(error) != Fault::server_is_out) fates.assume(Fate::not_written);
+            throw;
+        }
+        const auto verdicts = verdicts_from(call, results.back());
+        fates.written(verdicts);
+        store_.committed(verdicts, call.work);
     }
     documents_.saved(attempt.pending.documents);
     cursors_.moved(attempt.moved);
@@ -206,7 +225,8 @@ Steady::time_point Batches::due() const {
 
 void Batches::save_now() {
     try {
-        write(Attempt(), {});
+        Attempt nothing;
+        write(nothing, {});
     } catch (const postgres::SqlError& error) {
         if (error.sqlstate != kCursorMoved) throw;
         log::warn("another replica moved a cursor", {{"error", error.what()}});

@@ -27,6 +27,7 @@ public:
 
     Consumption::Handler react;
     Consumption::Handler project;
+    Consumption::Preparation prepare;
     std::atomic<bool> stopping{false};
 
     // Applies the items that come next in their lanes; a refused batch is halved. Returns when all
@@ -55,10 +56,11 @@ private:
 
     static Fault fault_of(const postgres::SqlError& error);
     void apply(std::span<const Item* const> given);
-    void halve(std::span<const Item* const> items);
+    void halve(Attempt& attempt, std::span<const Item* const> items);
+    void prepare_for(std::span<const Item* const> items);
     void decide(const Item& item, Attempt& attempt, const std::optional<Verdict>& refusal);
-    void commit(const Attempt& attempt);
-    void write(const Attempt& attempt, std::vector<postgres::Session::Statement> statements);
+    void commit(Attempt& attempt);
+    void write(Attempt& attempt, std::vector<postgres::Session::Statement> statements);
     void save_now();
 
     Store& store_;

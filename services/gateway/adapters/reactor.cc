@@ -20,6 +20,8 @@ using eventlog::parsed;
 using eventlog::Recorded;
 using eventlog::Turn;
 
+constexpr std::size_t kDoubtedMax = 10'000;
+
 // A number in [0, 1) that is the same whenever this event is handled.
 double fraction_of(const Recorded& event) {
     std::uint32_t bits = 0;
@@ -113,13 +115,68 @@ void Reactor::queue_reply(const Recorded& event, Turn& turn) {
             queue.channel_id = channels.front()->channel.channel_id;
 
     const auto stream = message_stream(tenant, queue.message_id);
-    const auto message = messages_.load(stream, turn);
+    const auto message = message_of_reply(stream, turn);
     const auto decision = decide(message.state, queue);
     if (!decision.accepted()) return;
     // The source's recorded time is strictly increasing in its lane, and all of one chat is in one
     // lane: the queue keeps the order in which conversation spoke.
-    turn.append(command_on(tenant, by_customer(queue.customer_id), stream, message.expected(),
-                           decision.events(), event.recorded_at));
+    auto command = command_on(tenant, by_customer(queue.customer_id), stream, message.expected(),
+                              decision.events(), event.recorded_at);
+    DeparturePtr departure;
+    if (ask_departure_) {
+        const auto its_contact = contact_stream(tenant, queue.customer_id);
+        auto contact = contacts_.folds().remembered(its_contact);
+        if (!contact) contact = contacts_.folds().load(its_contact);
+        departure = ask_departure_(tenant, queue, *contact, OtherWriters::none);
+    }
+    if (departure) departure->join(command);
+    const auto& meta = event.meta;
+    turn.append(
+        std::move(command), "react",
+        [this, departure, key = stream.key,
+         correlation = meta.correlation_id.empty() ? event.event_id.text() : meta.correlation_id](
+            eventlog::Fate fate, const eventlog::Verdict& verdict) {
+            if (fate == eventlog::Fate::written)
+                read_first_.erase(key);
+            else
+                doubt(key);
+            if (!departure) return;
+            switch (fate) {
+                case eventlog::Fate::written:
+                    return departure->written(
+                        {store_.options().service, verdict.lane, verdict.first_position},
+                        correlation);
+                case eventlog::Fate::not_written:
+                    return departure->not_written();
+                case eventlog::Fate::unknown:
+                    return departure->unknown();
+            }
+        });
+}
+
+// A reply that was just asked for is a new message, so its stream is not read: the append expects
+// that it is new. After an append that did not count it is read.
+eventlog::Folded<Message> Reactor::message_of_reply(const eventlog::StreamName& stream,
+                                                    Turn& turn) {
+    if (!read_first_.contains(stream.key) && turn.pending().events(stream).empty()) return {};
+    return messages_.load(stream, turn);
+}
+
+void Reactor::doubt(const std::string& message_id) {
+    if (read_first_.size() >= kDoubtedMax) read_first_.clear();
+    read_first_.insert(message_id);
+}
+
+void Reactor::prepare(std::span<const Recorded* const> events) {
+    if (!ask_departure_) return;
+    std::set<eventlog::StreamName> customers;
+    for (const auto* event : events)
+        if (is<conversation::v1::ReplyRequested>(*event) &&
+            event->meta.routing.kind == eventlog::RoutingKind::customer)
+            customers.insert(
+                contact_stream(event->stream.tenant, CustomerId(event->meta.routing.key)));
+    if (!customers.empty())
+        contacts_.folds().load_all(std::vector(customers.begin(), customers.end()));
 }
 
 void Reactor::judge_status(const Recorded& event, Turn& turn) {

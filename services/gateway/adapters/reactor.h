@@ -1,15 +1,17 @@
 #pragma once
 
-#include <functional>
+#include <set>
+#include <span>
 
 #include "common/eventlog/turn.h"
 #include "services/gateway/adapters/contacts.h"
 #include "services/gateway/adapters/directory.h"
+#include "services/gateway/dispatch/departure.h"
 #include "services/gateway/domain/message.h"
 
 // What gateway decides on events that it hears, conversation's and its own.
 //
-//   conversation.ReplyRequested       the message is queued
+//   conversation.ReplyRequested       the message is queued, and leaves at once if it may
 //   gateway.StatusReported(failed)    retried by its error's class, or a dead letter
 //   gateway.ContactMerged             the survivor learns whom it took over
 //   gateway.StatusParked, SendAccepted  a status that came before its message is moved to it
@@ -26,9 +28,17 @@ public:
           policy_(policy) {}
 
     void react(const eventlog::Recorded& event, eventlog::Turn& turn);
+    // Reads the contacts of a batch's replies together, so that what is judged is what an append a
+    // moment later still finds.
+    void prepare(std::span<const eventlog::Recorded* const> events);
+    // Whom to ask whether a message may leave at once; without, all are queued only.
+    void ask_departures_of(AskDeparture ask) { ask_departure_ = std::move(ask); }
 
 private:
     void queue_reply(const eventlog::Recorded& event, eventlog::Turn& turn);
+    eventlog::Folded<Message> message_of_reply(const eventlog::StreamName& stream,
+                                               eventlog::Turn& turn);
+    void doubt(const std::string& message_id);
     void judge_status(const eventlog::Recorded& event, eventlog::Turn& turn);
     void link_contacts(const eventlog::Recorded& event, eventlog::Turn& turn);
     void move_parked(const eventlog::Recorded& event, eventlog::Turn& turn);
@@ -43,6 +53,8 @@ private:
     Contacts& contacts_;
     eventlog::Folds<MessageCodec> messages_;
     RetryPolicy policy_;
+    AskDeparture ask_departure_;
+    std::set<std::string> read_first_;  // messages that could not be written as new ones
 };
 
 // The policy with what the tenant chose for messages whose fate is unknown.

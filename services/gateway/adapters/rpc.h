@@ -54,6 +54,8 @@ struct Doors {
     Installation installation{};
     // Whether the tenant has published a flow of this key; throws rpc::Failure.
     std::function<bool(const std::string& tenant, const std::string& flow_key)> has_flow{};
+    // Whether a message that is about to be queued may leave at once; empty: never.
+    AskDeparture ask_departure{};
 };
 
 struct NamedService {

@@ -3,8 +3,10 @@
 
 #include <algorithm>
 #include <condition_variable>
+#include <functional>
 #include <mutex>
 #include <set>
+#include <utility>
 
 #include "common/core/broken_world.h"
 #include "common/rpc/resource_name.h"
@@ -13,6 +15,7 @@
 #include "flowstack/common/v1/error_reason.pb.h"
 #include "flowstack/common/v1/message_content.pb.h"
 #include "flowstack/gateway/v1/contact_service.grpc.pb.h"
+#include "flowstack/gateway/v1/message_events.pb.h"
 #include "flowstack/gateway/v1/message_service.grpc.pb.h"
 #include "services/gateway/adapters/content.h"
 #include "services/gateway/adapters/derive.h"
@@ -255,9 +258,13 @@ private:
         queue.content = content.SerializeAsString();
         if (request.has_send_time()) queue.not_before = time_of(request.send_time());
 
-        const auto events = effect.run([&]() -> std::optional<Command> {
+        DeparturePtr departure;
+        bool tried = false;
+        const auto make = [&]() -> std::optional<Command> {
+            departure.reset();  // of a try that was refused
             Command command;
             std::optional<eventlog::Part> contact;
+            std::optional<eventlog::Folded<Contact>> known;
             if (by_customer_id) {
                 const auto found =
                     doors_.contacts.follow(tenant, CustomerId(request.customer_id()));
@@ -266,6 +273,7 @@ private:
                     throw rpc::invalid_field("customer_id", "must be a customer of this tenant");
                 queue.customer_id = found.customer_id;
                 queue.to = address_of(*open);
+                known = found.contact;
             } else {
                 auto plan = doors_.contacts.plan(tenant, queue.channel_id, {identity}, "");
                 queue.customer_id = plan.customer.customer_id;
@@ -276,14 +284,60 @@ private:
             command.meta.routing = by_customer(queue.customer_id);
             command.parts.push_back({message_stream(tenant, queue.message_id), eventlog::kCreate,
                                      encode_all(decision.events(), doors_.clock.now())});
-            if (contact) command.parts.push_back(std::move(*contact));
+            if (contact) {
+                command.parts.push_back(std::move(*contact));
+            } else if (doors_.ask_departure && !std::exchange(tried, true)) {
+                if (!known)
+                    known = doors_.contacts.folds().load(contact_stream(tenant, queue.customer_id));
+                departure = doors_.ask_departure(tenant, queue, *known, OtherWriters::replicas);
+                if (departure) departure->join(command);
+            }
             return command;
-        });
+        };
+        const auto events = write_once(effect, make, departure);
         // A repeat shows the resource as the first append made it.
         for (const auto& event : events)
             if (event.stream.category == "message")
                 move_along(response, tenant, decode_message(event.type, event.payload),
                            event.recorded_at, event.version);
+    }
+
+    // Tells the departure of the last try what became of it.
+    static std::vector<eventlog::Recorded> write_once(
+        service::OneEffect& effect, const std::function<std::optional<Command>()>& make,
+        const DeparturePtr& departure) {
+        std::vector<eventlog::Recorded> events;
+        try {
+            events = effect.run(make);
+        } catch (const rpc::Failure&) {
+            throw;  // nothing was written
+        } catch (const eventlog::Overloaded&) {
+            throw;
+        } catch (const eventlog::CommandRefused&) {
+            throw;
+        } catch (const eventlog::ClockAhead&) {
+            throw;
+        } catch (...) {
+            if (departure) departure->unknown();
+            throw;
+        }
+        if (!departure) return events;
+        // A repeat of the request may have been faster: then its events are others.
+        const auto wrote = [&](const eventlog::Recorded& event) {
+            return event.type == v1::SendAttempted::descriptor()->full_name() &&
+                   event.occurred_at == departure->attempted_at();
+        };
+        const bool ours =
+            departure->at_once() ? std::ranges::any_of(events, wrote) : !effect.replayed();
+        if (!ours || events.empty()) {
+            departure->not_written();
+            return events;
+        }
+        const auto& queued = events.front();
+        departure->written(queued.where(), queued.meta.correlation_id.empty()
+                                               ? queued.event_id.text()
+                                               : queued.meta.correlation_id);
+        return events;
     }
 
     void send_batch(rpc::Call& call, const v1::SendMessagesRequest& request,

@@ -1,6 +1,7 @@
 #include "services/gateway/dispatch/attempt.h"
 
 #include <thread>
+#include <utility>
 
 #include "common/observability/log.h"
 #include "services/gateway/adapters/codec.h"
@@ -93,7 +94,7 @@ void Attempts::begin(const AttemptPtr& attempt) {
     } else {
         command.id = "end/" + attempt->message_id + "/" + std::to_string(attempt->version);
     }
-    append(command,
+    append(std::move(command),
            [self = shared_from_this(), attempt, events = decision.events()](
                const eventlog::Verdict& verdict) { self->was_written(attempt, events, verdict); });
 }
@@ -113,6 +114,21 @@ void Attempts::was_written(const AttemptPtr& attempt, const std::vector<MessageE
     if (std::holds_alternative<SendAttempted>(events.front())) return listener_.announced(attempt);
     counters_.suppressed.add();
     finish(attempt, std::nullopt);
+}
+
+void Attempts::being_written(const Attempt& attempt) {
+    const std::lock_guard lock(mutex_);
+    calling_.insert(attempt.message_id);
+}
+
+void Attempts::not_written(const Attempt& attempt) {
+    const std::lock_guard lock(mutex_);
+    calling_.erase(attempt.message_id);
+}
+
+void Attempts::adopt(const AttemptPtr& attempt) {
+    ++open_;
+    listener_.announced(attempt);
 }
 
 // ---------------------------------------------------------------- the call
@@ -185,8 +201,8 @@ void Attempts::write_outcome(const AttemptPtr& attempt, const Outcome& outcome) 
     command.id = "outcome/" + attempt->message_id + "/" +
                  std::to_string(attempt->message.attempts) + "/" + run_id_ + "/" +
                  std::to_string(attempt->version);
-    append(command, [self = shared_from_this(), attempt, outcome,
-                     events = decision.events()](const eventlog::Verdict& verdict) {
+    append(std::move(command), [self = shared_from_this(), attempt, outcome,
+                                events = decision.events()](const eventlog::Verdict& verdict) {
         // A status was faster than the answer.
         if (verdict.outcome == eventlog::Outcome::wrong_version)
             return self->fold_again(attempt, outcome);
@@ -286,32 +302,44 @@ void Attempts::close(const AttemptPtr& attempt) {
     calling_.erase(attempt->message_id);
 }
 
-void Attempts::append(const eventlog::Command& command, Then then) {
-    store_.append_async(command,
-                        [self = shared_from_this(), command, then = std::move(then)](
+void Attempts::append(eventlog::Command command, Then then) {
+    // The answer comes on the store's thread, with the command, in case it must be asked again.
+    auto asked = std::make_shared<const eventlog::Command>(command);
+    gathered_.push_back({std::move(command),
+                         [self = shared_from_this(), asked, then = std::move(then)](
+                             const eventlog::Verdict& verdict, const std::exception_ptr& error) {
+                             self->was_answered(*asked, then, verdict, error);
+                         }});
+}
+
+void Attempts::flush() {
+    if (!gathered_.empty()) store_.append_async(std::exchange(gathered_, {}));
+}
+
+// On the store's thread.
+void Attempts::was_answered(const eventlog::Command& command, const Then& then,
                             const eventlog::Verdict& verdict, const std::exception_ptr& error) {
-                            if (!error) {
-                                self->loop_->post([then, verdict] { then(verdict); });
-                                return;
-                            }
-                            try {
-                                std::rethrow_exception(error);
-                            } catch (const eventlog::CommandRefused& refused) {
-                                log::error("a command of the dispatcher was refused",
-                                           {{"command", command.id}, {"error", refused.what()}});
-                                eventlog::Verdict none;
-                                none.outcome = eventlog::Outcome::not_owner;
-                                self->loop_->post([then, none] { then(none); });
-                                return;
-                            } catch (const std::exception& away) {
-                                log::warn("append repeated: the store did not answer",
-                                          {{"command", command.id}, {"error", away.what()}});
-                            }
-                            self->read("an append", [self, command, then] {
-                                std::this_thread::sleep_for(kStoreRetryAfter);
-                                self->append(command, then);
-                            });
-                        });
+    if (!error) {
+        loop_->post([then, verdict] { then(verdict); });
+        return;
+    }
+    try {
+        std::rethrow_exception(error);
+    } catch (const eventlog::CommandRefused& refused) {
+        log::error("a command of the dispatcher was refused",
+                   {{"command", command.id}, {"error", refused.what()}});
+        eventlog::Verdict none;
+        none.outcome = eventlog::Outcome::not_owner;
+        loop_->post([then, none] { then(none); });
+        return;
+    } catch (const std::exception& away) {
+        log::warn("append repeated: the store did not answer",
+                  {{"command", command.id}, {"error", away.what()}});
+    }
+    read("an append", [self = shared_from_this(), command, then] {
+        std::this_thread::sleep_for(kStoreRetryAfter);
+        self->loop_->post([self, command, then] { self->append(command, then); });
+    });
 }
 
 }  // namespace flowstack::gateway

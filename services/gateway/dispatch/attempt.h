@@ -2,6 +2,7 @@
 
 #include <chrono>
 #include <cstdint>
+#include <exception>
 #include <functional>
 #include <map>
 #include <memory>
@@ -98,6 +99,15 @@ public:
     void begin(const AttemptPtr& attempt);
     // Calls the provider and writes its answer.
     void call(const AttemptPtr& attempt);
+    // An attempt that is written together with its message. On any thread; adopt() or
+    // not_written() must follow.
+    void being_written(const Attempt& attempt);
+    void not_written(const Attempt& attempt);
+    // It is in the log.
+    void adopt(const AttemptPtr& attempt);
+    // Hands the store what has gathered since the last time, together: those of different chats
+    // then share a commit.
+    void flush();
     // Attempts that are being written, are written, or wait for their outcome.
     int open() const { return open_; }
     // Whether a call of this message is under way in this process. On any thread.
@@ -118,8 +128,11 @@ private:
     void give_back(const AttemptPtr& attempt, bool still_queued);
     void finish(const AttemptPtr& attempt, std::optional<Time> retry_at);
     void close(const AttemptPtr& attempt);
-    // Until the store has answered: after a lost connection the same command is asked again.
-    void append(const eventlog::Command& command, Then then);
+    // With the next flush(), and until the store has answered: after a lost connection the same
+    // command is asked again.
+    void append(eventlog::Command command, Then then);
+    void was_answered(const eventlog::Command& command, const Then& then,
+                      const eventlog::Verdict& verdict, const std::exception_ptr& error);
 
     eventlog::Store& store_;
     eventlog::Owners& owners_;
@@ -137,6 +150,7 @@ private:
     std::mt19937_64 random_;
     std::string run_id_;  // of this process; part of the ids of its commands
     int open_ = 0;
+    std::vector<eventlog::Store::Asked> gathered_;
     std::map<std::string, std::int64_t> credentials_warned_;  // tenant/channel, its version
     mutable std::mutex mutex_;
     std::set<MessageId> calling_;

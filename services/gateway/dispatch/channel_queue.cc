@@ -25,8 +25,6 @@ Duration rounded_up(Duration wait) {
     return std::chrono::ceil<std::chrono::milliseconds>(bounded) + std::chrono::milliseconds(1);
 }
 
-std::size_t at(int priority) { return static_cast<std::size_t>(priority); }
-
 }  // namespace
 
 ChannelQueue::ChannelQueue(QueueOptions options, const ChannelLimits& limits)
@@ -48,11 +46,11 @@ void ChannelQueue::set_limits(const ChannelLimits& limits) {
 // ---------------------------------------------------------------- rows
 
 int ChannelQueue::room(int priority) const {
-    const int room = options_.rows_max - static_cast<int>(rows_[at(priority)].size());
+    const int room = options_.rows_max - static_cast<int>(rows_[index(priority)].size());
     return room < (options_.rows_max + 1) / 2 ? 0 : room;
 }
 
-const std::set<MessageId>& ChannelQueue::rows(int priority) const { return rows_[at(priority)]; }
+const std::set<MessageId>& ChannelQueue::rows(int priority) const { return rows_[index(priority)]; }
 
 std::size_t ChannelQueue::rows() const {
     std::size_t count = 0;
@@ -61,7 +59,7 @@ std::size_t ChannelQueue::rows() const {
 }
 
 void ChannelQueue::add(Row row) {
-    if (!rows_[at(row.priority)].insert(row.message_id).second) return;
+    if (!rows_[index(row.priority)].insert(row.message_id).second) return;
     auto& its_chat = chat(row.customer_id, row.priority);
     const bool awaited = its_chat.awaited == row.message_id;
     if (awaited) {
@@ -85,19 +83,23 @@ void ChannelQueue::await(const CustomerId& customer_id, int priority, const Mess
 void ChannelQueue::forget_waiting() {
     for (auto& chats : chats_) {
         for (auto& [customer, its_chat] : chats) {
-            for (const auto& row : its_chat.waiting) rows_[at(row.priority)].erase(row.message_id);
+            for (const auto& row : its_chat.waiting)
+                rows_[index(row.priority)].erase(row.message_id);
             its_chat.waiting.clear();
         }
-        std::erase_if(chats, [](const auto& entry) { return !entry.second.busy; });
+        std::erase_if(chats, [](const auto& entry) {
+            return !entry.second.busy && entry.second.entering == 0;
+        });
     }
     for (const auto& [message_id, until] : resting_)
         for (auto& rows : rows_) rows.erase(message_id);
     resting_.clear();
     begin_again_ = Instant::max();
+    for (auto& table : tables_) ++table.put;
 }
 
 ChannelQueue::Chat& ChannelQueue::chat(const CustomerId& customer_id, int priority) {
-    return chats_[at(priority)][customer_id];
+    return chats_[index(priority)][customer_id];
 }
 
 // A row that has rested may be fetched from the table again.
@@ -108,7 +110,8 @@ void ChannelQueue::release_rested(Instant now) {
             ++rest;
             continue;
         }
-        for (auto& rows : rows_) rows.erase(rest->first);
+        for (int priority = 0; priority < kPriorities; ++priority)
+            if (rows_[index(priority)].erase(rest->first) > 0) ++tables_[index(priority)].put;
         rest = resting_.erase(rest);
     }
 }
@@ -127,7 +130,7 @@ std::vector<ChannelQueue::Row> ChannelQueue::begin(Instant now) {
             auto& its_chat = current->second;
             if (its_chat.busy) continue;
             if (its_chat.waiting.empty()) {
-                if (its_chat.blocked_until <= now) chats.erase(current);
+                if (its_chat.blocked_until <= now && its_chat.entering == 0) chats.erase(current);
                 continue;
             }
             if (its_chat.blocked_until > now) {
@@ -176,6 +179,107 @@ Gcra& ChannelQueue::pair(const CustomerId& customer_id, Instant now) {
     const GcraLimit limit{1.0 / std::max(1, limits_.pair_interval_seconds),
                           std::max(1, limits_.pair_burst)};
     return pairs_.try_emplace(customer_id, limit).first->second;
+}
+
+// ---------------------------------------------------------------- the table
+
+void ChannelQueue::row_put(int priority, Instant due_at, Instant now) {
+    auto& table = tables_[index(priority)];
+    if (due_at <= now)
+        ++table.put;
+    else
+        table.next_due = std::min(table.next_due, due_at);
+}
+
+bool ChannelQueue::must_read(int priority, Instant now) const {
+    const auto& table = tables_[index(priority)];
+    return table.put != table.read || !table.all || table.next_due <= now;
+}
+
+void ChannelQueue::was_read(int priority, std::uint64_t begun, Instant asked_at, bool all,
+                            Instant next_due) {
+    auto& table = tables_[index(priority)];
+    // A row that was put meanwhile, to be due later, may be missing in the answer.
+    const bool nothing_new = table.next_due <= asked_at || table.next_due >= next_due;
+    table.read = begun;
+    table.all = all;
+    table.read_at = asked_at;
+    if (nothing_new) table.next_due = next_due;
+}
+
+// ---------------------------------------------------------------- what is being queued
+
+std::optional<ChannelQueue::Way> ChannelQueue::enter(const Row& row, bool may_leave,
+                                                     Instant known_since, Instant searched_at,
+                                                     Instant now) {
+    if (entering_.contains(row.message_id)) return std::nullopt;
+    auto& entering = entering_[row.message_id];
+    entering = {row.customer_id, row.priority, Way::queue};
+    if (may_leave && !suspended_ && !refused_.contains(row.message_id) &&
+        in_flight() < options_.in_flight_max &&
+        !others_go_first(row, known_since, searched_at, now)) {
+        if (const auto may = permission(row.customer_id, now); may.ticket) {
+            entering.way = Way::at_once;
+            chat(row.customer_id, row.priority).busy = true;
+            rows_[index(row.priority)].insert(row.message_id);
+            in_flight_[row.message_id] = {row.customer_id, row.priority, may.ticket};
+            return Way::at_once;
+        }
+    }
+    ++chat(row.customer_id, row.priority).entering;
+    return Way::queue;
+}
+
+bool ChannelQueue::others_go_first(const Row& row, Instant known_since, Instant searched_at,
+                                   Instant now) const {
+    if (rows_[index(row.priority)].contains(row.message_id)) return true;
+    const auto& chats = chats_[index(row.priority)];
+    if (const auto own = chats.find(row.customer_id); own != chats.end())
+        if (const auto& c = own->second;
+            c.busy || c.entering > 0 || !c.waiting.empty() || c.blocked_until > now)
+            return true;
+    for (int priority = 0; priority <= row.priority; ++priority) {
+        const auto& table = tables_[index(priority)];
+        if (must_read(priority, now) || std::max(table.read_at, searched_at) <= known_since)
+            return true;
+        for (const auto& [customer, c] : chats_[index(priority)])
+            if (!c.busy && !c.waiting.empty() && c.blocked_until <= now) return true;
+    }
+    return false;
+}
+
+bool ChannelQueue::entered(const MessageId& message_id, bool written, Instant now) {
+    const auto found = entering_.extract(message_id);
+    if (!found) return false;
+    const auto& [customer_id, priority, way] = found.mapped();
+    if (written) {
+        refused_.erase(message_id);
+    } else {
+        if (refused_.size() >= options_.refused_max) refused_.clear();
+        refused_.insert(message_id);
+    }
+    if (way == Way::queue) {
+        --chat(customer_id, priority).entering;
+        if (written) row_put(priority, now, now);
+    } else {
+        if (written) {
+            announce(message_id);
+            return true;
+        }
+        land(message_id);
+        rows_[index(priority)].erase(message_id);
+    }
+    forget_if_empty(customer_id, priority, now);
+    return false;
+}
+
+void ChannelQueue::forget_if_empty(const CustomerId& customer_id, int priority, Instant now) {
+    auto& chats = chats_[index(priority)];
+    const auto found = chats.find(customer_id);
+    if (found == chats.end()) return;
+    const auto& c = found->second;
+    if (!c.busy && c.entering == 0 && c.waiting.empty() && c.blocked_until <= now)
+        chats.erase(found);
 }
 
 // ---------------------------------------------------------------- what is called
@@ -245,7 +349,7 @@ void ChannelQueue::finish(const MessageId& message_id, std::optional<Duration> r
                           Instant now) {
     const auto landed = land(message_id);
     if (!landed) return;
-    rows_[at(landed->priority)].erase(message_id);
+    rows_[index(landed->priority)].erase(message_id);
     if (retry_in && *retry_in < kChatWaitMax)
         await(landed->customer_id, landed->priority, message_id, *retry_in, now);
 }

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <deque>
 #include <map>
 #include <optional>
@@ -23,6 +24,9 @@
 //                    rests └──────────────────────────────┴─▶ finish(): it is gone, or comes back
 //                    later
 //
+// A message that is being queued may pass the table: enter() says whether it may leave at once, and
+// puts it in flight if so. That needs to know that the table holds nothing which must go first.
+//
 // A chat is one customer at one priority. Its messages leave one at a time, in the order in which
 // their rows were added; a message that is tried again goes before the others of its chat, which
 // wait for it. Chats leave in parallel; a higher priority goes first.
@@ -33,6 +37,8 @@ struct QueueOptions {
     int rows_max = 256;      // rows of one priority in memory
     // Customers whose limit is remembered. Above that, those who have rested are forgotten.
     std::size_t pairs_max = 50'000;
+    // Messages that could not be written with their attempt, so that they are queued next time.
+    std::size_t refused_max = 10'000;
     resilience::BreakerPolicy breaker{};
 };
 
@@ -80,6 +86,37 @@ public:
     // Another replica sends for this channel now: everything that has not begun is forgotten.
     void forget_waiting();
 
+    // ---- What is known of the table.
+
+    // A row of this priority was put there, due at that moment.
+    void row_put(int priority, Instant due_at, Instant now);
+    // Whether rows that are due may be there which are not in memory.
+    bool must_read(int priority, Instant now) const;
+    // What a read of a priority's rows begins with, and ends with: when it was asked, whether it
+    // got all rows that were due then, and when the next one is due.
+    std::uint64_t begin_read(int priority) const { return tables_[index(priority)].put; }
+    void was_read(int priority, std::uint64_t begun, Instant asked_at, bool all, Instant next_due);
+
+    // ---- Messages that are being queued.
+
+    enum class Way {
+        at_once,  // in flight: it is written together with its attempt
+        queue,    // it is written as queued, and its row is added when it was read
+    };
+    // Whoever queues a message says so, and says with entered() what became of it. Until then no
+    // later message of its chat leaves at once. Nothing: somebody else is queueing this very
+    // message and tells what becomes of it.
+    //
+    // `may_leave` is what the rules say about the message. What the table holds must be known from
+    // a moment after `known_since`: from the last read, or from `searched_at`, when the whole lane
+    // was searched and row_put() told of all that was found.
+    std::optional<Way> enter(const Row& row, bool may_leave, Instant known_since,
+                             Instant searched_at, Instant now);
+    // Written: a message that leaves at once is announced; true then. Not written: it gives its
+    // place back, and takes the way through the table when it enters again. Nothing happens when
+    // it has been told before.
+    bool entered(const MessageId& message_id, bool written, Instant now);
+
     // ---- What begins and what is called.
 
     // The messages that begin now; each is in flight until give_back() or finish().
@@ -116,9 +153,23 @@ public:
 private:
     struct Chat {
         bool busy = false;
+        int entering = 0;         // messages that are being queued
         MessageId awaited;        // the message that goes before the others of this chat
         Instant blocked_until{};  // how long the others wait for it
         std::deque<Row> waiting;
+    };
+    struct Entering {
+        CustomerId customer_id;
+        int priority = 0;
+        Way way = Way::queue;
+    };
+    // The rows of one priority, as far as they are not in memory.
+    struct Table {
+        std::uint64_t put = 0;   // how often we heard of one that is due
+        std::uint64_t read = 0;  // what `put` was when they were last read
+        bool all = true;         // whether that brought all of them
+        Instant read_at{};
+        Instant next_due = Instant::max();
     };
     struct InFlight {
         CustomerId customer_id;
@@ -133,7 +184,12 @@ private:
         bool whole_number = false;
     };
 
+    static std::size_t index(int priority) { return static_cast<std::size_t>(priority); }
     Chat& chat(const CustomerId& customer_id, int priority);
+    void forget_if_empty(const CustomerId& customer_id, int priority, Instant now);
+    // Whether a message of this priority would have to wait for another one.
+    bool others_go_first(const Row& row, Instant known_since, Instant searched_at,
+                         Instant now) const;
     void release_rested(Instant now);
     Permission permission(const CustomerId& customer_id, Instant now);
     resilience::Gcra& pair(const CustomerId& customer_id, Instant now);
@@ -148,8 +204,11 @@ private:
     std::map<MessageId, Instant> resting_;
     std::map<MessageId, InFlight> in_flight_;
     std::multimap<int, MessageId> announced_;  // by priority, each in the order of announce()
-    resilience::Gcra number_;                  // what may begin
-    resilience::Gcra wire_;                    // what may be called
+    std::map<MessageId, Entering> entering_;
+    std::set<MessageId> refused_;
+    Table tables_[kPriorities];
+    resilience::Gcra number_;  // what may begin
+    resilience::Gcra wire_;    // what may be called
     std::map<CustomerId, resilience::Gcra> pairs_;
     std::size_t pairs_checked_at_;
     resilience::CircuitBreaker breaker_;

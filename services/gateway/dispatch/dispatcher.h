@@ -13,6 +13,7 @@
 #include "common/resilience/circuit_breaker.h"
 #include "services/gateway/adapters/contacts.h"
 #include "services/gateway/adapters/directory.h"
+#include "services/gateway/dispatch/departure.h"
 #include "services/gateway/dispatch/options.h"
 #include "services/gateway/providers/provider.h"
 
@@ -24,7 +25,10 @@
 //   ChannelQueue   which of them may begin now, and which announced attempt may be called
 //   FactsReader    the message, the contact and what came in, read for several attempts together
 //   Attempts       decide → append SendAttempted → call → append the outcome
-//   Dispatcher     the one thread that joins them
+//   Dispatcher     the one thread that joins them, and the answers to those who queue a message
+//
+// It sleeps until a row is due, a commit of this process has put one, a lane or an answer comes, or
+// another replica may have put one.
 namespace flowstack::gateway {
 
 class Dispatcher {
@@ -35,10 +39,18 @@ public:
     ~Dispatcher();
 
     void start();
-    // No new attempts; those under way get their outcome within `grace`.
+    // No new attempts, and nothing leaves at once; those under way get their outcome within
+    // `grace`.
     void stop(std::chrono::milliseconds grace);
-    // Something was queued, to leave at that time or at once.
-    void wake(Time due_at);
+    // A commit of this process has put rows of a kind.
+    void wake(const eventlog::WorkNews& news);
+    // A channel or a tenant has changed: what was held may leave now.
+    void settings_changed();
+
+    // A message is about to be queued, as `message` says; `contact` is its customer's, as far as
+    // this process knows. The dispatcher must outlive the answer. On any thread.
+    DeparturePtr ask(const std::string& tenant, const QueueMessage& message,
+                     const eventlog::Folded<Contact>& contact, OtherWriters others);
 
     struct ChannelView {
         resilience::CircuitBreaker::State breaker = resilience::CircuitBreaker::State::closed;

@@ -11,8 +11,8 @@ void FactsReader::read(const std::vector<AttemptPtr>& attempts) {
         messages.push_back(message_stream(attempt->tenant, attempt->message_id));
         customers.push_back(contact_stream(attempt->tenant, attempt->customer_id));
     }
-    const auto folded = streams_.folds().load_all(messages);
-    const auto contacts = contacts_.folds().load_all(customers);
+    const auto [folded, contacts] =
+        eventlog::load_both(store_, streams_.folds(), messages, contacts_.folds(), customers);
     std::vector<InboundQuestion> questions;
     for (std::size_t i = 0; i < attempts.size(); ++i) {
         attempts[i]->message = folded[i].state;

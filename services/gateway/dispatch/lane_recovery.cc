@@ -43,10 +43,10 @@ bool LaneRecovery::is_open(int lane) const {
     return found != lanes_.end() && found->second.open;
 }
 
-std::vector<std::int32_t> LaneRecovery::open_lanes() const {
-    std::vector<std::int32_t> open;
+std::map<int, std::int64_t> LaneRecovery::open_lanes() const {
+    std::map<int, std::int64_t> open;
     for (const auto& [lane, known] : lanes_)
-        if (known.open) open.push_back(lane);
+        if (known.open) open[lane] = known.epoch;
     return open;
 }
 

@@ -46,7 +46,8 @@ public:
     // Looks which lanes are ours now. Returns the moment at which it must be asked again.
     std::chrono::steady_clock::time_point look(std::chrono::steady_clock::time_point now);
     bool is_open(int lane) const;
-    std::vector<std::int32_t> open_lanes() const;
+    // The lanes that are open, and the epoch under which each was taken over.
+    std::map<int, std::int64_t> open_lanes() const;
 
 private:
     struct Lane {

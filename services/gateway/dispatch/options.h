@@ -16,8 +16,8 @@ struct DispatcherOptions {
     std::chrono::milliseconds send_timeout{10'000};
     std::chrono::milliseconds held_retry_after{1'000};  // a held row is looked at again
     std::chrono::milliseconds window_margin{300'000};
-    int in_flight_max = 64;          // calls of one channel
-    int queued_in_memory_max = 256;  // rows of one channel and priority
+    int in_flight_max = 64;            // calls of one channel
+    int queued_in_memory_max = 1'024;  // rows of one channel and priority
     int breaker_failures = 5;
     std::chrono::milliseconds breaker_open_for{5'000};
     std::chrono::milliseconds breaker_open_for_max{60'000};

@@ -26,15 +26,8 @@ struct Rows {
     void put(const char* kind, std::int64_t due_at_us) const {
         if (due_at_us != 0) put(kind, from_unix_micros(due_at_us));
     }
-    // An append deletes rows before it puts rows. So a row that an earlier event of the same
-    // command put must be taken back here, or it would stay.
     void remove(std::initializer_list<const char*> kinds) const {
-        for (const auto* kind : kinds) {
-            std::erase_if(out.work_put, [&](const eventlog::WorkPut& put) {
-                return put.lane == lane && put.kind == kind && put.key == stream.key;
-            });
-            out.work_del.push_back({lane, kind, stream.key});
-        }
+        for (const auto* kind : kinds) out.work_del.push_back({lane, kind, stream.key});
     }
     void take_of_tenant(const char* kind, const std::string& key) const {
         if (!key.empty()) out.claims.push_back({stream.tenant, kind, key, stream.key, stream});

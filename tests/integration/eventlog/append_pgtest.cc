@@ -377,12 +377,14 @@ public:
         }
         positions[lane] += verdict.event_count;
         if (names) holders[name] = first.stream.key;
-        // What goes goes before what comes, and a command's events are one change of the work.
-        Derived derived;
+        // As if the events came one by one, and of each what goes before what comes.
         for (const auto& part : c.parts)
-            for (const auto& event : part.events) derive(part.stream, lane, event, derived);
-        for (const auto& del : derived.work_del) work.erase({del.lane, del.kind, del.key});
-        for (const auto& put : derived.work_put) work.insert({put.lane, put.kind, put.key});
+            for (const auto& event : part.events) {
+                Derived derived;
+                derive(part.stream, lane, event, derived);
+                for (const auto& del : derived.work_del) work.erase({del.lane, del.kind, del.key});
+                for (const auto& put : derived.work_put) work.insert({put.lane, put.kind, put.key});
+            }
         if (c.dedupe == Dedupe::claim) {
             auto again = verdict;
             again.outcome = Outcome::already_done;
@@ -596,6 +598,25 @@ TEST_F(Append, WorkThatALaterCommandOfTheBatchTakesAwayIsGone) {
     store->pool().with([&](postgres::Session& s) { return s.transaction(statements); });
     EXPECT_EQ(count("select count(*) from work where key = 'a'"), 0);
     EXPECT_EQ(count("select count(*) from work where key = 'b'"), 1);
+}
+
+TEST_F(Append, WorkThatALaterEventOfTheCommandTakesAwayIsNotPut) {
+    ASSERT_TRUE(
+        store->append(command("c0", "old", kCreate, {event("1", "test.v1.Timed")})).accepted());
+    std::vector<WorkNews> news;
+    store->on_commit([&](const Commit& commit) {
+        news.insert(news.end(), commit.work.begin(), commit.work.end());
+    });
+    const auto put = event("1", "test.v1.Timed"), taken = event("2", "test.v1.Untimed");
+    ASSERT_TRUE(store->append(command("c1", "a", kCreate, {put, taken})).accepted());
+    EXPECT_TRUE(news.empty());
+    ASSERT_TRUE(store->append(command("c2", "old", 1, {put, taken})).accepted());
+    EXPECT_EQ(count("select count(*) from work"), 0);
+    ASSERT_TRUE(store->append(command("c3", "b", kCreate, {put, taken, put})).accepted());
+    EXPECT_EQ(count("select count(*) from work"), 1);
+    ASSERT_EQ(news.size(), 1U);
+    EXPECT_EQ(news[0].kind, "timer");
+    EXPECT_EQ(news[0].due_at, kNow);
 }
 
 TEST_F(Append, AllWorkThatAnEventEndsGoesAtOnceAndNothingElse) {

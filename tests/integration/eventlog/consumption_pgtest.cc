@@ -1,6 +1,12 @@
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <functional>
+#include <map>
+#include <span>
 #include <thread>
+#include <utility>
+#include <vector>
 
 #include "common/core/corrupt_stream.h"
 #include "common/eventlog/consumption.h"
@@ -82,7 +88,11 @@ protected:
                         .payload = event.payload.substr(5),
                         .occurred_at = kNow};
             command.parts.push_back({stream, total.expected(), {next}});
-            turn.append(std::move(command));
+            turn.append(std::move(command), "react",
+                        [this, payload = event.payload](Fate fate, const Verdict& verdict) {
+                            fates[payload].push_back(fate);
+                            if (fate == Fate::written) positions[payload] = verdict.first_position;
+                        });
             if (after_decide) after_decide();
         }
 
@@ -92,6 +102,8 @@ protected:
         Consumption consumption;
         int times_away = 3;
         std::function<void()> after_decide;
+        std::map<std::string, std::vector<Fate>> fates;  // by the payload of the event
+        std::map<std::string, std::int64_t> positions;
     };
 
     // Appends one event of `customer` to the source's log.
@@ -432,6 +444,69 @@ TEST_F(Consuming, AForeignWriterOnlyMakesItDecideAgain) {
     };
     replica.consumption.apply(bus());
     EXPECT_EQ(total(replica, "c1"), 101);
+}
+
+TEST_F(Consuming, WhoeverAppendsHearsOnceForEachTryWhatBecameOfTheCommand) {
+    Replica replica(*this);
+    for (int i = 0; i < 4; ++i) happen("c1", "e" + std::to_string(i));
+    happen("c1", "poison");
+    // Somebody else writes first, once: that try and those of the halves are told.
+    replica.after_decide = [&, once = false]() mutable {
+        if (std::exchange(once, true)) return;
+        Command foreign;
+        foreign.id = "foreign";
+        foreign.tenant = "t1";
+        foreign.meta.routing = {RoutingKind::customer, "c1"};
+        foreign.parts.push_back(
+            {{"t1", "total", "c1"}, kCreate, {{"test.v1.Counted", "100", kNow}}});
+        ASSERT_TRUE(replica.store.append(foreign).accepted());
+    };
+    replica.consumption.apply(bus());
+    EXPECT_EQ(total(replica, "c1"), 104);
+    ASSERT_EQ(replica.fates.size(), 4U);
+    const int lane = lane_of({RoutingKind::customer, "c1"}, "t1", 4);
+    for (const auto& [payload, fates] : replica.fates) {
+        EXPECT_EQ(std::ranges::count(fates, Fate::written), 1) << payload;
+        EXPECT_EQ(fates.back(), Fate::written) << payload;
+        EXPECT_EQ(std::ranges::count(fates, Fate::unknown), 0) << payload;
+        EXPECT_GT(fates.size(), 1U) << payload;
+        const auto position = replica.positions.at(payload);
+        EXPECT_EQ(replica.store.read_lane(lane, position, position, 1).at(0).type,
+                  "test.v1.Counted");
+    }
+}
+
+TEST_F(Consuming, AFateIsUnknownWhenTheAnswerToTheCommitIsLost) {
+    Replica replica(*this);
+    happen("c1", "x");
+    // The transaction waits for its lane when its server process is ended.
+    postgres::Session admin({.url = target_db.admin_url()});
+    admin.run("begin; select 1 from lanes for update");
+    std::thread killer([&] {
+        postgres::Session other({.url = target_db.admin_url()});
+        const char* const kEnd =
+            "select count(pg_terminate_backend(pid)) from pg_stat_activity where application_name "
+            "= 'sums-consume' and wait_event_type = 'Lock'";
+        while (other.query(kEnd).int8(0, 0) == 0) std::this_thread::yield();
+        admin.run("commit");
+    });
+    replica.consumption.apply(bus());
+    killer.join();
+    EXPECT_EQ(replica.fates.at("x"), (std::vector<Fate>{Fate::unknown, Fate::written}));
+    EXPECT_EQ(total(replica, "c1"), 1);
+}
+
+TEST_F(Consuming, ABatchIsPreparedBeforeItsEventsAreHandled) {
+    Replica replica(*this);
+    for (int i = 0; i < 3; ++i) happen("c1", "e" + std::to_string(i));
+    std::vector<std::size_t> prepared;
+    replica.consumption.prepare([&](std::span<const Recorded* const> events) {
+        EXPECT_TRUE(replica.fates.empty());
+        prepared.push_back(events.size());
+    });
+    replica.consumption.apply(bus());
+    EXPECT_EQ(prepared, std::vector<std::size_t>{3});
+    EXPECT_EQ(replica.fates.size(), 3U);
 }
 
 TEST_F(Consuming, ARecordOfAnotherTenantThanItsKeyIsNotApplied) {

@@ -165,6 +165,33 @@ TEST_F(Work, WhatIsNotDueIsNotRead) {
     EXPECT_LT(rows_read(), kBooked);
 }
 
+TEST_F(Work, OnlyRowsThatItHandlesWakeARunner) {
+    WorkRunner rare(store, owners, {.poll_interval = 1h, .threads = 1});
+    rare.handle("timer", [this](const WorkRow& row, const WorkRunner::Done& done) {
+        take_away(row);
+        {
+            const std::lock_guard lock(mutex);
+            handed_out.push_back(row.key);
+        }
+        changed.notify_all();
+        done();
+    });
+    owners.assigned({0, 1, 2, 3});
+    rare.start();
+    std::this_thread::sleep_for(200ms);  // its first poll finds nothing
+    put("due", 1, "-1 second");
+    const auto now = std::chrono::time_point_cast<Micros>(std::chrono::system_clock::now());
+    rare.wake("another", now);
+    std::this_thread::sleep_for(200ms);
+    {
+        const std::lock_guard lock(mutex);
+        EXPECT_TRUE(handed_out.empty());
+    }
+    rare.wake("timer", now);
+    EXPECT_EQ(handed(1).size(), 1u);
+    rare.stop();
+}
+
 TEST_F(Work, ARowThatStaysIsHandedOutAgain) {
     runner.handle("stubborn", [this](const WorkRow& row, WorkRunner::Done done) {
         std::size_t times = 0;

@@ -1,7 +1,9 @@
 #include <gtest/gtest.h>
 
+#include <atomic>
 #include <chrono>
 #include <deque>
+#include <functional>
 #include <future>
 #include <map>
 #include <mutex>
@@ -26,6 +28,8 @@
 #include "flowstack/gateway/v1/channel_service.grpc.pb.h"
 #include "flowstack/gateway/v1/contact_service.pb.h"
 #include "flowstack/gateway/v1/inbound_events.pb.h"
+#include "flowstack/gateway/v1/message_events.pb.h"
+#include "flowstack/gateway/v1/message_service.grpc.pb.h"
 #include "flowstack/gateway/v1/message_service.pb.h"
 #include "flowstack/gateway/v1/tenant_service.grpc.pb.h"
 #include "flowstack/gateway/v1/webhook_service.grpc.pb.h"
@@ -114,15 +118,21 @@ private:
 class Gateway : public ::testing::Test {
 protected:
     Gateway() {
+        store.on_commit([this](const eventlog::Commit& commit) {
+            if (auto* running = woken.load())
+                for (const auto& news : commit.work) running->wake(news);
+        });
+        consumption.prepare([this](auto batch) {
+            reactor.prepare(batch);
+            if (after_preparing) after_preparing();
+        });
         consumption.react([this](const Recorded& e, eventlog::Turn& t) { reactor.react(e, t); });
         consumption.project(project);
         consumption.assign({0, 1, 2, 3});
         owners.assigned({0, 1, 2, 3});
         connect("duka", "ch1", "P1", "app1");
     }
-    ~Gateway() override {
-        if (dispatcher) dispatcher->stop(1s);
-    }
+    ~Gateway() override { end_dispatcher(1s); }
 
     void connect(const std::string& tenant, const std::string& channel,
                  const std::string& external_id, const std::string& app,
@@ -299,7 +309,71 @@ protected:
         options.policy.backoff_base = 5ms;
         dispatcher = std::make_unique<Dispatcher>(store, owners, directory, contacts, keys,
                                                   providers, clock, metrics, options);
+        reactor.ask_departures_of([this](const auto& tenant, const auto& message,
+                                         const auto& contact, OtherWriters others) {
+            return dispatcher->ask(tenant, message, contact, others);
+        });
+        woken = dispatcher.get();
         dispatcher->start();
+    }
+    void end_dispatcher(milliseconds grace) {
+        if (!dispatcher) return;
+        dispatcher->stop(grace);
+        reactor.ask_departures_of({});
+        woken = nullptr;
+        dispatcher.reset();
+    }
+    // Until messages may leave at once: the lane is open and its queues were searched.
+    void until_open() {
+        QueueMessage probe;
+        probe.channel_id = kChannel;
+        probe.customer_id = CustomerId(events("ContactSeen").front().stream.key);
+        probe.to = "+255712345678";
+        const auto known = contacts.folds().load(contact_stream("duka", probe.customer_id));
+        until(
+            [&] {
+                probe.message_id = MessageId(ids.next().text());
+                const auto departure = dispatcher->ask("duka", probe, known, OtherWriters::none);
+                return departure && departure->at_once();
+            },
+            "messages may leave at once");
+    }
+    // A reply as it is queued, and the answer whether it may leave at once.
+    struct Queueing {
+        QueueMessage message;
+        DeparturePtr departure;
+        eventlog::Command command;
+    };
+    Queueing queueing(const CustomerId& customer) {
+        Queueing q;
+        q.message.message_id = MessageId(ids.next().text());
+        q.message.channel_id = kChannel;
+        q.message.customer_id = customer;
+        q.message.priority = kPriorityReply;
+        q.message.to = "+255712345678";
+        common::v1::MessageContent content;
+        content.mutable_text()->set_body("Hello");
+        q.message.content = content.SerializeAsString();
+        q.command.id = ids.next().text();
+        q.command.tenant = "duka";
+        q.command.meta.routing = by_customer(customer);
+        q.command.parts.push_back(
+            {message_stream("duka", q.message.message_id), eventlog::kCreate,
+             encode_all(std::vector<MessageEvent>{MessageQueued{.message = q.message}},
+                        clock.now())});
+        q.departure = dispatcher->ask("duka", q.message,
+                                      contacts.folds().load(contact_stream("duka", customer)),
+                                      OtherWriters::none);
+        if (q.departure) q.departure->join(q.command);
+        return q;
+    }
+    int rows_of(const std::string& kind) {
+        return store.pool().with([&](postgres::Session& s) {
+            return s
+                .query("select count(*)::int from work where starts_with(kind, $1)",
+                       postgres::Params().add(kind))
+                .int4(0, 0);
+        });
     }
     // A campaign's message.
     void queue_marketing(const CustomerId& customer) {
@@ -393,7 +467,9 @@ protected:
         {{"conversation", conversation}, {"gateway", eventlog::own_source(store)}},
         {.consumer = "gateway", .head_compare_every = 0ms, .idle_cursor_after = 0ms}};
     WebhookDoor door{providers, store, directory, contacts, keys, ids, clock, metrics, {}};
+    std::function<void()> after_preparing;  // between reading and writing a batch
     std::unique_ptr<Dispatcher> dispatcher;
+    std::atomic<Dispatcher*> woken{nullptr};
 };
 
 TEST_F(Gateway, AWebhookIsStoredRawAndByElementBeforeItsAnswer) {
@@ -1028,7 +1104,11 @@ TEST_F(Gateway, AReplyLeavesAndItsStatusesClimb) {
     const auto queued = events("MessageQueued").front(),
                attempted = events("SendAttempted").front(),
                accepted = events("SendAccepted").front();
-    EXPECT_EQ(attempted.meta.causation, queued.where());
+    // Queued alone, or together with its attempt.
+    if (attempted.command_id == queued.command_id)
+        EXPECT_EQ(attempted.meta.causation, queued.meta.causation);
+    else
+        EXPECT_EQ(attempted.meta.causation, queued.where());
     EXPECT_EQ(accepted.meta.causation, attempted.where());
     EXPECT_EQ(attempted.meta.correlation_id, queued.meta.correlation_id);
     EXPECT_EQ(accepted.meta.correlation_id, queued.meta.correlation_id);
@@ -1381,11 +1461,13 @@ class ChannelsRpc : public Gateway {
 protected:
     ChannelsRpc() {
         for (auto& service : services) rpc_door.add(*service.service, service.full_name);
+        for (auto& service : message_services) rpc_door.add(*service.service, service.full_name);
         rpc_door.start();
         const auto channel =
             rpc::make_channel("127.0.0.1:" + std::to_string(rpc_door.port()), {.attempts_max = 1});
         tenants = v1::TenantService::NewStub(channel);
         channels = v1::ChannelService::NewStub(channel);
+        messages = v1::MessageService::NewStub(channel);
     }
     ~ChannelsRpc() override { rpc_door.drain(0ms); }
 
@@ -1428,22 +1510,28 @@ protected:
     }
 
     rpc::Server rpc_door{{.deadline_required = true}};
-    std::vector<NamedService> services =
-        make_tenant_services(Doors{.rpc = rpc_door,
-                                   .store = store,
-                                   .read_model = read_model,
-                                   .directory = directory,
-                                   .contacts = contacts,
-                                   .key_wrapper = master,
-                                   .clock = clock,
-                                   .ids = ids,
-                                   .providers = providers,
-                                   .installation = {.packs = {"ECOMMERCE"},
-                                                    .languages = {"en"},
-                                                    .payment_providers = {{"mpesa", {"KES"}}},
-                                                    .time_zones = {{"Africa/Nairobi", {"KE"}}}}});
+    Doors doors{.rpc = rpc_door,
+                .store = store,
+                .read_model = read_model,
+                .directory = directory,
+                .contacts = contacts,
+                .key_wrapper = master,
+                .clock = clock,
+                .ids = ids,
+                .providers = providers,
+                .installation = {.packs = {"ECOMMERCE"},
+                                 .languages = {"en"},
+                                 .payment_providers = {{"mpesa", {"KES"}}},
+                                 .time_zones = {{"Africa/Nairobi", {"KE"}}}},
+                .ask_departure = [this](const auto& tenant, const auto& message,
+                                        const auto& contact, OtherWriters others) {
+                    return dispatcher ? dispatcher->ask(tenant, message, contact, others) : nullptr;
+                }};
+    std::vector<NamedService> services = make_tenant_services(doors);
+    std::vector<NamedService> message_services = make_message_services(doors);
     std::unique_ptr<v1::TenantService::Stub> tenants;
     std::unique_ptr<v1::ChannelService::Stub> channels;
+    std::unique_ptr<v1::MessageService::Stub> messages;
     std::optional<rpc::Failure> failure;
 };
 
@@ -1474,6 +1562,46 @@ TEST_F(ChannelsRpc, AreKnownToTheDispatcherAsTheyAreWhenTheCallerReadsTheAnswer)
     update.mutable_limits()->set_per_second(20);
     ASSERT_TRUE(called(&v1::ChannelService::Stub::UpdateLimits, update));
     EXPECT_EQ(known()->channel.limits.per_second, 20);
+}
+
+// Free text needs to know when the customer wrote last, which the log is asked for; a template does
+// not.
+TEST_F(ChannelsRpc, SendATemplateAtOnceAndOnceHoweverOftenItIsAskedFor) {
+    EXPECT_EQ(post(text_message("wamid.1", "Hi")), 200);
+    start_dispatcher();
+    until_open();
+    v1::SendMessageRequest request;
+    request.set_parent("tenants/duka");
+    request.set_to("+255712345678");
+    request.set_request_id("r-1");
+    auto& content = *request.mutable_content()->mutable_template_();
+    content.set_name("greeting");
+    content.set_language_code("en");
+    const auto send = [&] {
+        v1::Message message;
+        grpc::ClientContext context;
+        rpc::set_timeout(context, 20s);
+        failure = rpc::failure_of(messages->SendMessage(&context, request, &message));
+        EXPECT_FALSE(failure) << failure->message;
+        return message;
+    };
+    const auto first = send();
+    const auto queued = events("MessageQueued"), attempted = events("SendAttempted");
+    ASSERT_EQ(queued.size(), 1U);
+    ASSERT_EQ(attempted.size(), 1U);
+    EXPECT_EQ(attempted[0].command_id, queued[0].command_id);
+    EXPECT_EQ(send().name(), first.name());
+    until_events("SendAccepted", 1);
+    EXPECT_EQ(send().name(), first.name());
+    EXPECT_EQ(events("SendAttempted").size(), 1U);
+    EXPECT_EQ(provider.calls().size(), 1U);
+    until([&] { return dispatcher->look("duka", kChannel)->in_flight == 0; }, "nothing in flight");
+
+    request.set_request_id("r-2");
+    request.mutable_content()->mutable_text()->set_body("free text");
+    send();
+    until_events("SendAccepted", 2);
+    EXPECT_NE(events("MessageQueued").back().command_id, events("SendAttempted").back().command_id);
 }
 
 TEST_F(ChannelsRpc, HaveTheLimitsOfTheirProviderWhereNobodySaysAny) {
@@ -1764,6 +1892,317 @@ TEST_F(Gateway, ASuspendedTenantsQueueIsHeldAndGoesOn) {
            encode(TenantEvent(TenantResumed{.reason = "paid"}), clock.now()));
     EXPECT_TRUE(provider.calls().empty());
     until_events("SendAccepted", 1);
+}
+
+// ---- Messages that leave at once
+
+TEST_F(Gateway, AReplyThatMayLeaveAtOnceIsQueuedAndAttemptedInOneAppend) {
+    EXPECT_EQ(post(text_message("wamid.1", "Hi")), 200);
+    start_dispatcher();
+    until_open();
+    const auto id = reply(only_customer(), "Hello");
+    consume();
+    const auto queued = events("MessageQueued"), attempted = events("SendAttempted");
+    ASSERT_EQ(queued.size(), 1U);
+    ASSERT_EQ(attempted.size(), 1U);
+    EXPECT_EQ(attempted[0].command_id, queued[0].command_id);
+    EXPECT_EQ(attempted[0].position, queued[0].position + 1);
+    EXPECT_EQ(attempted[0].version, 2);
+    EXPECT_EQ(rows_of(std::string(kDispatchPrefix)), 0);
+    until_events("SendAccepted", 1);
+    const auto accepted = events("SendAccepted").front();
+    EXPECT_EQ(accepted.meta.causation, attempted[0].where());
+    EXPECT_EQ(accepted.meta.correlation_id, queued[0].meta.correlation_id);
+    EXPECT_FALSE(accepted.meta.correlation_id.empty());
+    until([&] { return message(id).state() == "SENDING"; }, "SENDING");
+    EXPECT_EQ(rows_of(std::string(kAttemptKind)), 0);
+    EXPECT_EQ(provider.calls().size(), 1U);
+    until([&] { return dispatcher->look("duka", kChannel)->in_flight == 0; }, "nothing in flight");
+}
+
+TEST_F(Gateway, OfTwoRepliesToOneChatInOneBatchTheSecondWaits) {
+    EXPECT_EQ(post(text_message("wamid.1", "Hi")), 200);
+    EXPECT_EQ(post(text_message("wamid.2", "Hi", R"("from":"255712345679")")), 200);
+    const auto customers = events("ContactSeen");
+    ASSERT_EQ(customers.size(), 2U);
+    start_dispatcher();
+    until_open();
+    for (const auto* text : {"one", "two", "three"})
+        for (const auto& customer : customers) reply(CustomerId(customer.stream.key), text);
+    consume();
+    EXPECT_EQ(events("MessageQueued").size(), 6U);
+    std::map<std::string, std::string> first_of_chat;  // customer → its first message's command
+    for (const auto& queued : events("MessageQueued"))
+        first_of_chat.try_emplace(queued.meta.routing.key, queued.command_id);
+    until_events("SendAccepted", 6);
+    int together = 0;
+    for (const auto& attempted : events("SendAttempted")) {
+        if (attempted.version != 2) continue;
+        const auto queued = store.read_stream(attempted.stream).front();
+        if (attempted.command_id != queued.command_id) continue;
+        ++together;
+        EXPECT_EQ(attempted.command_id, first_of_chat.at(attempted.meta.routing.key));
+    }
+    EXPECT_GE(together, 1);
+    std::map<std::string, std::vector<std::string>> chats;
+    for (const auto& call : provider.calls())
+        chats[member(call.body, "to")].push_back(member(call.body, "body"));
+    EXPECT_EQ(chats.size(), 2U);
+    for (const auto& [to, bodies] : chats)
+        EXPECT_EQ(bodies, (std::vector<std::string>{"one", "two", "three"})) << to;
+}
+
+// STOP is committed between the look at the contact and the append.
+TEST_F(Gateway, NothingLeavesAtOnceAfterStopsCommit) {
+    EXPECT_EQ(post(text_message("wamid.1", "Hi")), 200);
+    const auto customer = only_customer();
+    start_dispatcher();
+    until_open();
+    bool stopped = false;
+    after_preparing = [&] {
+        if (std::exchange(stopped, true)) return;
+        EXPECT_EQ(post(text_message("wamid.2", "STOP")), 200);
+    };
+    conversation::v1::ReplyRequested m;
+    m.set_message_id(ids.next().text());
+    m.set_customer_id(customer);
+    m.set_channel_id("ch1");
+    m.set_purpose(conversation::v1::REPLY_PURPOSE_UTILITY);
+    m.set_window_evidence_us(unix_micros(clock.now()));
+    m.mutable_personal()->mutable_content()->mutable_text()->set_body("Your order");
+    conversation->happened({"duka", "conversation", "conv1"}, by_customer(customer), m,
+                           clock.now());
+    until_events("MessageSuppressed", 1);
+    EXPECT_EQ(events("ConsentChanged").size(), 2U);
+    EXPECT_EQ(events("MessageQueued").size(), 1U);
+    EXPECT_TRUE(events("SendAttempted").empty());
+    EXPECT_TRUE(provider.calls().empty());
+}
+
+TEST_F(Gateway, NothingLeavesAtOnceWhileTheChannelIsPaused) {
+    EXPECT_EQ(post(text_message("wamid.1", "Hi")), 200);
+    start_dispatcher();
+    until_open();
+    append("duka", by_channel(kChannel), channel_stream("duka", kChannel), 1,
+           encode(ChannelEvent(ChannelPaused{.reason = "stocktaking"}), clock.now()));
+    read_settings();
+    reply(only_customer(), "Hello");
+    until_events("MessageQueued", 1);
+    std::this_thread::sleep_for(100ms);
+    EXPECT_TRUE(events("SendAttempted").empty());
+    append("duka", by_channel(kChannel), channel_stream("duka", kChannel), 2,
+           encode(ChannelEvent(ChannelResumed{.reason = "counted"}), clock.now()));
+    read_settings();
+    dispatcher->settings_changed();
+    until_events("SendAccepted", 1);
+    EXPECT_EQ(provider.calls().size(), 1U);
+}
+
+TEST_F(Gateway, AReplicaThatHasLostTheLaneWithoutKnowingItAttemptsNothing) {
+    EXPECT_EQ(post(text_message("wamid.1", "Hi")), 200);
+    const auto customer = only_customer();
+    start_dispatcher();
+    until_open();
+    eventlog::Owners other(store, "r2");
+    other.assigned({0, 1, 2, 3});
+    reply(customer, "Hello");
+    until_events("MessageQueued", 1);
+    std::this_thread::sleep_for(100ms);
+    EXPECT_TRUE(events("SendAttempted").empty());
+    EXPECT_TRUE(provider.calls().empty());
+    // It becomes the owner again: what waits is sent, once.
+    owners.assigned({0, 1, 2, 3});
+    until_events("SendAccepted", 1);
+    EXPECT_EQ(provider.calls().size(), 1U);
+}
+
+TEST_F(Gateway, ABatchThatFailsAndIsAppliedAgainSendsEachReplyOnce) {
+    EXPECT_EQ(post(text_message("wamid.1", "Hi")), 200);
+    EXPECT_EQ(post(text_message("wamid.2", "Hi", R"("from":"255712345679")")), 200);
+    const auto customers = events("ContactSeen");
+    ASSERT_EQ(customers.size(), 2U);
+    start_dispatcher();
+    until_open();
+    consume();
+    // The last event of the batch fails a few times, after the replies have asked for their way.
+    int failures = 3;
+    consumption.project([&](const Recorded& event, eventlog::Turn& turn) {
+        if (event.service == "conversation" && event.position == 1 && failures-- > 0)
+            throw std::runtime_error("not yet");
+        project(event, turn);
+    });
+    for (int i = 0; i < 6; ++i)
+        reply(CustomerId(customers[static_cast<std::size_t>(i % 2)].stream.key),
+              "reply " + std::to_string(i / 2));
+    until_events("SendAccepted", 6);
+    EXPECT_LT(failures, 3);
+    std::map<std::string, std::vector<std::string>> chats;
+    for (const auto& call : provider.calls())
+        chats[member(call.body, "to")].push_back(member(call.body, "body"));
+    for (const auto& [to, bodies] : chats)
+        EXPECT_EQ(bodies, (std::vector<std::string>{"reply 0", "reply 1", "reply 2"})) << to;
+    until([&] { return dispatcher->look("duka", kChannel)->in_flight == 0; }, "nothing in flight");
+}
+
+TEST_F(Gateway, AnAttemptWhoseCommitsAnswerWasLostIsFoundInTheLogAndCalledOnce) {
+    EXPECT_EQ(post(text_message("wamid.1", "Hi")), 200);
+    start_dispatcher({.send_timeout = 1'000ms});
+    until_open();
+    auto q = queueing(only_customer());
+    ASSERT_TRUE(q.departure && q.departure->at_once());
+    ASSERT_TRUE(store.append(q.command).accepted());
+    q.departure->unknown();
+    q.departure.reset();
+    until_events("SendAccepted", 1);
+    EXPECT_EQ(provider.calls().size(), 1U);
+    EXPECT_EQ(events("SendAttempted").size(), 1U);
+}
+
+TEST_F(Gateway, AnAttemptWhoseCommitWasLostLeavesTheWayToTheNextTry) {
+    EXPECT_EQ(post(text_message("wamid.1", "Hi")), 200);
+    start_dispatcher();
+    until_open();
+    auto lost = queueing(only_customer());
+    ASSERT_TRUE(lost.departure && lost.departure->at_once());
+    lost.departure->unknown();
+    lost.departure.reset();
+    // The next try queues the same message, without its attempt.
+    auto command = lost.command;
+    command.id = ids.next().text();
+    command.owner_guard.reset();
+    command.parts.resize(1);
+    command.parts[0].events.resize(1);
+    ASSERT_TRUE(store.append(command).accepted());
+    until_events("SendAccepted", 1);
+    EXPECT_EQ(provider.calls().size(), 1U);
+    until([&] { return dispatcher->look("duka", kChannel)->in_flight == 0; }, "nothing in flight");
+    // Nobody waits behind it.
+    auto next = queueing(only_customer());
+    EXPECT_TRUE(next.departure && next.departure->at_once());
+}
+
+// The process stood still between the append and the call: the next owner may have judged the call
+// by then.
+TEST_F(Gateway, AnAttemptThatIsFoundTooLateIsNotCalledButTriedAgain) {
+    EXPECT_EQ(post(text_message("wamid.1", "Hi")), 200);
+    start_dispatcher();
+    until_open();
+    auto q = queueing(only_customer());
+    ASSERT_TRUE(q.departure && q.departure->at_once());
+    ASSERT_TRUE(store.append(q.command).accepted());
+    std::this_thread::sleep_for(600ms);  // longer than attempt_start_max
+    const auto queued = events("MessageQueued").front();
+    q.departure->written(queued.where(), queued.meta.correlation_id);
+    until_events("SendAccepted", 1);
+    ASSERT_EQ(events("SendFailed").size(), 1U);
+    v1::SendFailed failed;
+    ASSERT_TRUE(failed.ParseFromString(events("SendFailed").front().payload));
+    EXPECT_TRUE(failed.reason().starts_with("not sent")) << failed.reason();
+    EXPECT_EQ(events("SendAttempted").size(), 2U);
+    EXPECT_EQ(provider.calls().size(), 1U);
+}
+
+TEST_F(Gateway, AnAttemptThatASenderLeftOpenWithItsMessageBecomesUnknown) {
+    EXPECT_EQ(post(text_message("wamid.1", "Hi")), 200);
+    start_dispatcher();
+    until_open();
+    auto q = queueing(only_customer());
+    ASSERT_TRUE(q.departure && q.departure->at_once());
+    ASSERT_TRUE(store.append(q.command).accepted());
+    end_dispatcher(0ms);  // nobody told it
+    q.departure.reset();
+    EXPECT_TRUE(provider.calls().empty());
+    owners.assigned({0, 1, 2, 3});
+    start_dispatcher();
+    until_events("SendUnknown", 1);
+    EXPECT_TRUE(provider.calls().empty());
+}
+
+TEST_F(Gateway, NothingLeavesAtOnceWhileTheDispatcherStopsOrTheOwnerIsNew) {
+    EXPECT_EQ(post(text_message("wamid.1", "Hi")), 200);
+    start_dispatcher();
+    {
+        const auto early = queueing(only_customer());
+        EXPECT_FALSE(early.departure && early.departure->at_once())
+            << "an old owner may still call";
+    }
+    until_open();
+    {
+        const auto q = queueing(only_customer());
+        EXPECT_TRUE(q.departure && q.departure->at_once());
+    }
+    {
+        // Nobody told what became of that one, so its place is free.
+        const auto q = queueing(only_customer());
+        EXPECT_TRUE(q.departure && q.departure->at_once());
+    }
+    dispatcher->stop(1s);
+    EXPECT_FALSE(queueing(only_customer()).departure);
+}
+
+// What another replica has queued is known to the table alone.
+TEST_F(Gateway, WhatAnyReplicaMayQueueLeavesAtOnceOnlyWhileThisOneIsAlone) {
+    EXPECT_EQ(post(text_message("wamid.1", "Hi")), 200);
+    const auto customer = only_customer();
+    start_dispatcher();
+    until_open();
+    QueueMessage message;
+    message.message_id = MessageId(ids.next().text());
+    message.channel_id = kChannel;
+    message.customer_id = customer;
+    message.to = "+255712345678";
+    const auto contact = contacts.folds().load(contact_stream("duka", customer));
+    const auto leaves = [&](OtherWriters others) {
+        const auto departure = dispatcher->ask("duka", message, contact, others);
+        message.message_id = MessageId(ids.next().text());
+        return departure && departure->at_once();
+    };
+    EXPECT_TRUE(leaves(OtherWriters::replicas));
+    const int channel_lane = store.lane_of(by_channel(kChannel), "duka");
+    const int customer_lane = store.lane_of(by_customer(customer), "duka");
+    for (int lane = 0; lane < kLanes; ++lane)
+        if (lane != channel_lane && lane != customer_lane) owners.revoked({lane});
+    EXPECT_FALSE(leaves(OtherWriters::replicas));
+    EXPECT_TRUE(leaves(OtherWriters::none));
+    if (customer_lane == channel_lane) return;
+    owners.revoked({customer_lane});
+    EXPECT_FALSE(leaves(OtherWriters::none));
+}
+
+// Looking once a second would send one of them three quarters of a second too late.
+TEST_F(Gateway, TheDispatcherSleepsUntilARowIsDue) {
+    EXPECT_EQ(post(text_message("wamid.1", "Hi")), 200);
+    const auto customer = only_customer();
+    start_dispatcher();
+    until_open();
+    consume();
+    constexpr int kRows = 4;
+    const auto start = clock.now();
+    for (int n = 1; n <= kRows; ++n) {
+        QueueMessage later;
+        later.message_id = MessageId(ids.next().text());
+        later.channel_id = kChannel;
+        later.customer_id = customer;
+        later.to = "+255712345678";
+        later.not_before = start + n * 250ms;
+        common::v1::MessageContent content;
+        content.mutable_text()->set_body("later");
+        later.content = content.SerializeAsString();
+        append("duka", by_customer(customer), message_stream("duka", later.message_id), 0,
+               encode(MessageEvent(MessageQueued{.message = later}), clock.now()));
+    }
+    std::vector<Time> called;
+    const auto end = std::chrono::steady_clock::now() + kPatience;
+    while (called.size() < std::size_t{kRows} && std::chrono::steady_clock::now() < end) {
+        if (provider.calls().size() > called.size()) called.push_back(clock.now());
+        std::this_thread::sleep_for(2ms);
+    }
+    ASSERT_EQ(called.size(), std::size_t{kRows});
+    for (int n = 1; n <= kRows; ++n) {
+        const auto late = called[static_cast<std::size_t>(n - 1)] - (start + n * 250ms);
+        EXPECT_GE(late, 0ms) << n;
+        EXPECT_LT(late, 600ms) << n;
+    }
 }
 
 TEST(Queue, IsLeftByWhateverEndsAMessageInItAtEveryPriority) {

@@ -3,6 +3,8 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <deque>
+#include <optional>
 
 namespace flowstack::gateway {
 namespace {
@@ -57,8 +59,30 @@ struct TheQueue {
         finish(id);
     }
 
+    // A message that is being queued, while the table is known.
+    std::optional<ChannelQueue::Way> enter(const std::string& id, const std::string& customer,
+                                           int priority = kPriorityReply, bool may_leave = true) {
+        return queue.enter({.message_id = MessageId(id),
+                            .customer_id = CustomerId(customer),
+                            .priority = priority},
+                           may_leave, owned_since, searched_at, now);
+    }
+    bool leaves_at_once(const std::string& id, const std::string& customer,
+                        int priority = kPriorityReply) {
+        return enter(id, customer, priority) == ChannelQueue::Way::at_once;
+    }
+    void written(const std::string& id) { queue.entered(MessageId(id), true, now); }
+    void not_written(const std::string& id) { queue.entered(MessageId(id), false, now); }
+    // The table is read, and holds no row that is due and not in memory.
+    void read_table(int priority = kPriorityReply,
+                    ChannelQueue::Instant next_due = ChannelQueue::Instant::max()) {
+        queue.was_read(priority, queue.begin_read(priority), now, true, next_due);
+    }
+
     ChannelQueue queue;
     ChannelQueue::Instant now{1h};
+    ChannelQueue::Instant owned_since{30min};
+    ChannelQueue::Instant searched_at{40min};
 };
 
 QueueOptions in_flight(int max) {
@@ -472,6 +496,229 @@ TEST(ChannelQueue, AProbeThatNeverReachedTheProviderLetsAnotherOneGo) {
     q.finish("c");
     q.add("d", "d");
     EXPECT_EQ(q.begin(), Ids{"d"});
+}
+
+// ---------------------------------------------------------------- what leaves at once
+
+TEST(ChannelQueue, AMessageLeavesAtOnceWhenNothingGoesBeforeIt) {
+    TheQueue q;
+    EXPECT_TRUE(q.leaves_at_once("1", "amina"));
+    EXPECT_EQ(q.queue.in_flight(), 1);
+    EXPECT_EQ(q.call(), Ids{}) << "nothing is called before it is written";
+    q.written("1");
+    EXPECT_EQ(q.call(), Ids{"1"});
+    q.finish("1");
+    q.begin();
+    EXPECT_TRUE(q.queue.idle());
+    EXPECT_TRUE(q.leaves_at_once("2", "amina"));
+}
+
+TEST(ChannelQueue, OnlyWhatTheRulesAllowLeavesAtOnce) {
+    TheQueue q;
+    EXPECT_EQ(q.enter("1", "amina", kPriorityReply, false), ChannelQueue::Way::queue);
+    q.queue.set_suspended(true);
+    EXPECT_FALSE(q.leaves_at_once("2", "baraka"));
+    EXPECT_EQ(q.queue.in_flight(), 0);
+}
+
+TEST(ChannelQueue, NothingLeavesAtOnceBeforeTheTableIsKnownFromOurOwnTime) {
+    TheQueue q;
+    q.searched_at = {};
+    EXPECT_FALSE(q.leaves_at_once("1", "amina"));
+    q.searched_at = q.owned_since;
+    EXPECT_FALSE(q.leaves_at_once("2", "baraka"));
+    q.read_table();
+    EXPECT_TRUE(q.leaves_at_once("3", "chausiku"));
+    q.owned_since = q.now;  // the lane went away and came back
+    EXPECT_FALSE(q.leaves_at_once("4", "daudi"));
+}
+
+TEST(ChannelQueue, NothingLeavesAtOnceWhileARowMayLieInTheTableUnread) {
+    TheQueue q;
+    q.queue.row_put(kPriorityReply, q.now, q.now);
+    EXPECT_TRUE(q.queue.must_read(kPriorityReply, q.now));
+    EXPECT_FALSE(q.leaves_at_once("1", "amina"));
+    // One that is put while the table is read may be missing in the answer.
+    const auto begun = q.queue.begin_read(kPriorityReply);
+    q.queue.row_put(kPriorityReply, q.now, q.now);
+    q.queue.was_read(kPriorityReply, begun, q.now, true, ChannelQueue::Instant::max());
+    EXPECT_FALSE(q.leaves_at_once("2", "baraka"));
+    // More are due than fit into memory.
+    q.queue.was_read(kPriorityReply, q.queue.begin_read(kPriorityReply), q.now, false,
+                     ChannelQueue::Instant::max());
+    EXPECT_TRUE(q.queue.must_read(kPriorityReply, q.now));
+    EXPECT_FALSE(q.leaves_at_once("3", "chausiku"));
+    q.read_table();
+    EXPECT_FALSE(q.queue.must_read(kPriorityReply, q.now));
+    EXPECT_TRUE(q.leaves_at_once("4", "daudi"));
+}
+
+TEST(ChannelQueue, ARowThatComesDueIsReadBeforeAnotherMessageLeavesAtOnce) {
+    TheQueue q;
+    q.queue.row_put(kPriorityReply, q.now + 2s, q.now);
+    EXPECT_TRUE(q.leaves_at_once("1", "amina"));
+    q.now += 2s;
+    EXPECT_TRUE(q.queue.must_read(kPriorityReply, q.now));
+    EXPECT_FALSE(q.leaves_at_once("2", "baraka"));
+    q.read_table(kPriorityReply, q.now + 1s);
+    EXPECT_TRUE(q.leaves_at_once("3", "chausiku"));
+    q.now += 1s;
+    EXPECT_FALSE(q.leaves_at_once("4", "daudi"));
+}
+
+TEST(ChannelQueue, ARowThatHasRestedIsReadAgainFirst) {
+    TheQueue q;
+    q.add("held", "amina");
+    q.begin();
+    q.give_back("held", 1s, true);
+    EXPECT_TRUE(q.leaves_at_once("1", "baraka"));
+    q.now += 1s;
+    q.begin();
+    EXPECT_TRUE(q.queue.must_read(kPriorityReply, q.now));
+    EXPECT_FALSE(q.leaves_at_once("2", "chausiku"));
+}
+
+TEST(ChannelQueue, AMessageWaitsBehindEveryOtherOfItsChat) {
+    TheQueue q;
+    EXPECT_TRUE(q.leaves_at_once("first", "amina"));
+    EXPECT_FALSE(q.leaves_at_once("second", "amina")) << "two of one batch";
+    q.written("first");
+    q.written("second");
+    EXPECT_FALSE(q.leaves_at_once("third", "amina")) << "the second one lies in the table";
+    q.written("third");
+    q.add("second", "amina");
+    q.add("third", "amina");
+    q.read_table();
+    q.call();
+    q.retry("first", 2s);
+    EXPECT_FALSE(q.leaves_at_once("fourth", "amina")) << "the first one is tried again";
+    EXPECT_TRUE(q.leaves_at_once("other", "baraka"));
+}
+
+// The first one is only queued and not written yet, so that nothing of it lies in the table.
+TEST(ChannelQueue, AMessageDoesNotOvertakeOneOfItsChatThatIsBeingQueued) {
+    TheQueue q;
+    EXPECT_EQ(q.enter("first", "amina", kPriorityReply, false), ChannelQueue::Way::queue);
+    q.begin();
+    EXPECT_FALSE(q.leaves_at_once("second", "amina"));
+    EXPECT_TRUE(q.leaves_at_once("other", "baraka"));
+    q.not_written("first");
+    q.not_written("second");
+    EXPECT_TRUE(q.leaves_at_once("third", "amina"));
+}
+
+TEST(ChannelQueue, AMessageOvertakesNobodyWhoCouldBeginBeforeIt) {
+    TheQueue q;
+    q.add("waits", "amina", kPriorityFollowUp);
+    EXPECT_FALSE(q.leaves_at_once("follow-up", "baraka", kPriorityFollowUp));
+    EXPECT_FALSE(q.leaves_at_once("campaign", "chausiku", kPriorityCampaign));
+    EXPECT_TRUE(q.leaves_at_once("reply", "daudi", kPriorityReply));
+    // Whoever waits for its own chat holds up no other one.
+    q.add("waits too", "amina", kPriorityFollowUp);
+    EXPECT_EQ(q.begin(), Ids{"waits"});
+    EXPECT_TRUE(q.leaves_at_once("follow-up 2", "eshe", kPriorityFollowUp));
+}
+
+TEST(ChannelQueue, WhatLeavesAtOnceCountsTowardsEveryLimit) {
+    TheQueue busy(kNoLimits, in_flight(2));
+    EXPECT_TRUE(busy.leaves_at_once("1", "a"));
+    busy.add("2", "b");
+    EXPECT_EQ(busy.begin(), Ids{"2"});
+    EXPECT_FALSE(busy.leaves_at_once("3", "c")) << "two are in flight";
+
+    ChannelLimits pairs = kNoLimits;
+    pairs.pair_interval_seconds = 6;
+    pairs.pair_burst = 1;
+    TheQueue pair(pairs);
+    EXPECT_TRUE(pair.leaves_at_once("1", "a"));
+    pair.written("1");
+    pair.finish("1");
+    EXPECT_FALSE(pair.leaves_at_once("2", "a"));
+    EXPECT_TRUE(pair.leaves_at_once("3", "b"));
+
+    QueueOptions options;
+    options.breaker = {.failures_to_open = 1, .open_for = 1s, .open_for_max = 1s};
+    TheQueue ill(kNoLimits, options);
+    EXPECT_TRUE(ill.leaves_at_once("1", "a"));
+    ill.written("1");
+    ill.call();
+    ill.answer("1", true);
+    EXPECT_FALSE(ill.leaves_at_once("2", "b")) << "the breaker is open";
+    ill.now += 1s;
+    EXPECT_TRUE(ill.leaves_at_once("3", "c")) << "one probe";
+    EXPECT_FALSE(ill.leaves_at_once("4", "d"));
+    ill.not_written("3");
+    EXPECT_TRUE(ill.leaves_at_once("5", "e")) << "the probe was not made";
+}
+
+TEST(ChannelQueue, ANumberKeepsItsLimitInEverySlidingSecondWhicheverWayMessagesTake) {
+    constexpr int kPerSecond = 20;
+    TheQueue q({.per_second = kPerSecond,
+                .inbound_headroom_per_second = 0,
+                .pair_interval_seconds = 1,
+                .pair_burst = 1'000'000},
+               in_flight(1'000'000));
+    std::deque<ChannelQueue::Instant> called;
+    std::size_t fullest = 0, sent = 0;
+    int at_once = 0;
+    for (int step = 0; step < 5'000; ++step, q.now += 1ms) {
+        const auto id = std::to_string(step);
+        if (step % 200 == 0) q.add("row " + id, "row " + id);
+        for (const auto& begun : q.begin()) q.announce(begun);
+        if (step % 3 == 1 && q.leaves_at_once(id, "c" + id)) {
+            // Every seventh append is refused; its slot is not used again before its time.
+            step % 7 == 0 ? q.not_written(id) : q.written(id);
+            ++at_once;
+        }
+        for (const auto& one : q.call()) {
+            called.push_back(q.now);
+            q.finish(one);
+            ++sent;
+        }
+        while (!called.empty() && called.front() <= q.now - 1s) called.pop_front();
+        fullest = std::max(fullest, called.size());
+    }
+    EXPECT_LE(fullest, static_cast<std::size_t>(kPerSecond));
+    EXPECT_GT(sent, 4U * kPerSecond * 3 / 4);
+    EXPECT_GT(at_once, 10);
+}
+
+TEST(ChannelQueue, AMessageThatWasNotWrittenGivesItsPlaceBackAndIsQueuedTheNextTime) {
+    TheQueue q(kNoLimits, in_flight(1));
+    EXPECT_TRUE(q.leaves_at_once("1", "amina"));
+    q.not_written("1");
+    EXPECT_EQ(q.queue.in_flight(), 0);
+    EXPECT_TRUE(q.queue.rows(kPriorityReply).empty());
+    EXPECT_TRUE(q.queue.idle());
+    EXPECT_FALSE(q.leaves_at_once("1", "amina"));
+    q.written("1");
+    q.add("1", "amina");
+    EXPECT_EQ(q.begin(), Ids{"1"});
+    q.finish("1");
+    // Told twice is told once.
+    q.not_written("1");
+    EXPECT_EQ(q.queue.in_flight(), 0);
+}
+
+TEST(ChannelQueue, OneOfTwoWhoQueueTheSameMessageTellsWhatBecomesOfIt) {
+    TheQueue q;
+    EXPECT_TRUE(q.leaves_at_once("1", "amina"));
+    EXPECT_EQ(q.enter("1", "amina"), std::nullopt);
+    q.written("1");
+    EXPECT_EQ(q.call(), Ids{"1"});
+}
+
+TEST(ChannelQueue, WhatIsBeingWrittenStaysWhenTheLaneIsLost) {
+    TheQueue q;
+    EXPECT_TRUE(q.leaves_at_once("1", "amina"));
+    EXPECT_EQ(q.enter("2", "baraka", kPriorityReply, false), ChannelQueue::Way::queue);
+    q.queue.forget_waiting();
+    q.written("2");
+    q.written("1");
+    EXPECT_EQ(q.call(), Ids{"1"});
+    q.finish("1");
+    q.begin();
+    EXPECT_TRUE(q.queue.idle());
 }
 
 // ---------------------------------------------------------------- standing still
