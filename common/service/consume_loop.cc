@@ -230,11 +230,16 @@ bool ConsumeLoop::read(Reader& reader) {
     return true;
 }
 
-// A bus that was wiped has no topics any more. Nothing is read then and no error is reported.
-bool ConsumeLoop::topics_are_there(Reader& reader) {
-    if (Steady::now() - reader.topics_checked < kTopicsCheckEvery) return true;
-    reader.topics_checked = Steady::now();
-    return !reader.consumer->topics_missing(options_.topics, kBusTimeout);
+// A bus that was wiped has no topics any more. Nothing is read then and no error is reported. So it
+// is asked when one of the consumers has read nothing for a while, whatever the others read.
+bool ConsumeLoop::topics_are_there(Reader& asked) {
+    const auto now = Steady::now();
+    const bool quiet = std::any_of(readers_.begin(), readers_.end(), [&](const Reader& reader) {
+        return now - reader.topics_checked >= kTopicsCheckEvery;
+    });
+    if (!quiet) return true;
+    for (auto& reader : readers_) reader.topics_checked = now;
+    return !asked.consumer->topics_missing(options_.topics, kBusTimeout);
 }
 
 }  // namespace flowstack::service
