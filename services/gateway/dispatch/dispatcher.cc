@@ -718,18 +718,11 @@ DeparturePtr Dispatcher::State::ask(const std::string& tenant, const QueueMessag
     if (known != nullptr && message.preconditions.nothing_inbound_since == Time{}) {
         auto& to = attempt->message.message.to;
         if (to.empty()) to = address_of(*known);
-        const auto tenant_entry = directory.tenant(tenant);
-        const DispatchFacts known_facts{
-            .marketing = known->marketing,
-            .utility = known->utility,
-            .tenant_suspended =
-                tenant_entry && tenant_entry->tenant.status == TenantStatus::suspended,
-            .tenant_closed = tenant_entry && tenant_entry->tenant.status == TenantStatus::closed,
-            .channel_paused = entry->paused,
-            .window_margin = options.window_margin};
-        const auto decision = decide(
-            attempt->message,
-            BeginAttempt{.facts = known_facts, .replica = options.replica, .now = clock.now()});
+        const auto decision =
+            decide(attempt->message,
+                   BeginAttempt{.facts = facts.known_facts(tenant, message.channel_id, known),
+                                .replica = options.replica,
+                                .now = clock.now()});
         if (decision.accepted() && !to.empty())
             if (const auto* event = std::get_if<SendAttempted>(&decision.events().front()))
                 attempted = *event;

@@ -26,7 +26,6 @@ void FactsReader::read(const std::vector<AttemptPtr>& attempts) {
 void FactsReader::read_facts(Attempt& attempt, const eventlog::Folded<Contact>& contact,
                              std::vector<InboundQuestion>& questions) {
     attempt.contact_version = contact.version;
-    attempt.facts = {};
     // The guard stays on the contact that the message was queued for. If that one was merged into
     // another, the survivor's consent counts.
     auto customer_id = attempt.customer_id;
@@ -37,24 +36,32 @@ void FactsReader::read_facts(Attempt& attempt, const eventlog::Folded<Contact>& 
         state = std::move(found.contact.state);
     }
     auto& message = attempt.message.message;
-    if (const auto* open = std::get_if<OpenContact>(&state)) {
-        attempt.facts.marketing = open->marketing;
-        attempt.facts.utility = open->utility;
-        if (message.to.empty()) message.to = address_of(*open);
-    }
+    const auto* open = std::get_if<OpenContact>(&state);
+    if (open != nullptr && message.to.empty()) message.to = address_of(*open);
+    attempt.facts = known_facts(attempt.tenant, attempt.channel->channel.channel_id, open);
     const auto& conditions = message.preconditions;
     const bool asks_for_inbound =
         conditions.nothing_inbound_since != Time{} ||
         (conditions.needs_open_window &&
          clock_.now() >= window_end(conditions.window_evidence, window_margin_));
     if (asks_for_inbound) questions.push_back({.attempt = &attempt, .customer_id = customer_id});
-    const auto tenant = directory_.tenant(attempt.tenant);
-    attempt.facts.tenant_suspended = tenant && tenant->tenant.status == TenantStatus::suspended;
-    attempt.facts.tenant_closed = tenant && tenant->tenant.status == TenantStatus::closed;
-    // As it is now: the attempt may have waited since its channel was looked up.
-    const auto channel = directory_.channel(attempt.tenant, attempt.channel->channel.channel_id);
-    attempt.facts.channel_paused = channel && channel->paused;
-    attempt.facts.window_margin = window_margin_;
+}
+
+DispatchFacts FactsReader::known_facts(const std::string& tenant, const ChannelId& channel_id,
+                                       const OpenContact* contact) const {
+    DispatchFacts facts;
+    if (contact != nullptr) {
+        facts.marketing = contact->marketing;
+        facts.utility = contact->utility;
+    }
+    const auto its_tenant = directory_.tenant(tenant);
+    facts.tenant_suspended = its_tenant && its_tenant->tenant.status == TenantStatus::suspended;
+    facts.tenant_closed = its_tenant && its_tenant->tenant.status == TenantStatus::closed;
+    // As it is now: an attempt may have waited since its channel was looked up.
+    const auto channel = directory_.channel(tenant, channel_id);
+    facts.channel_paused = channel && channel->paused;
+    facts.window_margin = window_margin_;
+    return facts;
 }
 
 // When a customer wrote last, as the read model knows it, and whether it knows what was committed

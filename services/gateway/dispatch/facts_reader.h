@@ -26,6 +26,11 @@ public:
     // the store is away.
     void read(const std::vector<AttemptPtr>& attempts);
 
+    // What is known without asking the store: all but when the customer wrote last. Null: there is
+    // no such contact. On any thread.
+    DispatchFacts known_facts(const std::string& tenant, const ChannelId& channel_id,
+                              const OpenContact* contact) const;
+
 private:
     struct InboundQuestion {
         Attempt* attempt = nullptr;
