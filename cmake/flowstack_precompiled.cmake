@@ -1,9 +1,8 @@
-# Six sets of precompiled headers, each compiled once and shared by every target of its kind. They
+# Four sets of precompiled headers, each compiled once and shared by every target of its kind. They
 # hold headers of the standard library, Protobuf, gRPC and GoogleTest only, which no change of ours
 # touches. They save about a third of the time that a build takes.
 #
 #   std          libraries that do not link Protobuf       wire         libraries that do
-#   std_tool     those of tools/                           wire_tool    those of tools/
 #   std_test     tests of the first                        wire_test    tests of the others
 #
 # A set is valid only for targets that are compiled with the same options.
@@ -63,7 +62,6 @@ endfunction()
 if(FLOWSTACK_PRECOMPILED AND NOT FLOWSTACK_SANITIZERS)
     foreach(headers IN ITEMS std wire)
         flowstack_precompiled_set(${headers} product ${headers}.h)
-        flowstack_precompiled_set(${headers}_tool tool ${headers}.h)
         flowstack_precompiled_set(${headers}_test test ${headers}_test.h)
     endforeach()
 endif()

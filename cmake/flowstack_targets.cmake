@@ -20,21 +20,15 @@ endif()
 # Sanitized tests are several times slower.
 set(FLOWSTACK_TEST_TIMEOUT_FACTOR 1 CACHE STRING "multiplies the time that every test has")
 
-# A test and a tool run for seconds; the libraries that they link are optimised as everywhere. Tests
-# took half of a build's time with the product's options.
+# A test runs for seconds; the libraries that it links are optimised as everywhere. Tests took half of
+# a build's time with the product's options.
 set(FLOWSTACK_TEST_OPTIMIZATION "-O0" CACHE STRING "compiler option of tests, after the build's own")
-set(FLOWSTACK_TOOL_OPTIMIZATION "-O1" CACHE STRING "compiler option of tools/, after the build's own")
 
-# What a target of this kind in this folder is optimised as: product, tool or test.
+# What a target of this kind is optimised as: product or test.
 function(flowstack_optimization_of kind result)
     set(${result} product PARENT_SCOPE)
-    if(FLOWSTACK_SANITIZERS)
-        return()
-    endif()
-    if(kind STREQUAL "test")
+    if(kind STREQUAL "test" AND NOT FLOWSTACK_SANITIZERS)
         set(${result} test PARENT_SCOPE)
-    elseif(CMAKE_CURRENT_SOURCE_DIR MATCHES "^${CMAKE_SOURCE_DIR}/tools/")
-        set(${result} tool PARENT_SCOPE)
     endif()
 endfunction()
 

@@ -12,6 +12,8 @@ E2E_NODE_RUNTIME=20.20.2
 # Debezium as of this version of its pom; the first download is 100 MB.
 PEERS_FETCH_SECONDS=900
 
+# Measures the release build; FLOWSTACK_BUILD names another one.
+#
 # bench [name…] [-o json] [--rounds N] [--seconds S] [--quick] [--check] [--events N] [--no-peers] [--no-build]
 run_bench() {
     local build=yes peers=yes args=() names='' status=0 settings
@@ -28,6 +30,7 @@ run_bench() {
     done
     # Figures go to stdout; everything else goes to stderr.
     exec 3>&1 1>&2
+    use_build "${FLOWSTACK_BUILD:-release}"
     [[ $build == no ]] || build_all "${STACK_PROGRAMS[@]}" "${BENCH_PROGRAMS[@]}"
     require_programs "${BENCH_PROGRAMS[@]}"
     names=" ${names:-$BENCH_NAMES} "

@@ -1,14 +1,20 @@
 # shellcheck shell=bash
 # RUN_DIR is changed in a subshell on purpose: what is compiled behind the tests logs elsewhere.
 # shellcheck disable=SC2030,SC2031
-# Compiling and testing: the one everyday build.
+# Compiling and testing.
 
-BUILD_DIR=$ROOT/build/everyday
-CMAKE_PRESET=everyday
+# shellcheck disable=SC2034  # BIN_DIR is what the other parts start
+# use_build <preset>: which build is made, and whose programs run.
+use_build() {
+    CMAKE_PRESET=$1
+    BUILD_DIR=$ROOT/build/$1
+    BIN_DIR=${FLOWSTACK_BIN_DIR:-$BUILD_DIR/bin}
+}
+use_build "${FLOWSTACK_BUILD:-everyday}"
 CTEST_WRAPPER=() # what ctest is run by, if anything
 # ccache keeps nothing that uses precompiled headers unless it is told that this is wanted.
 export CCACHE_SLOPPINESS=${CCACHE_SLOPPINESS:-pch_defines,time_macros,include_file_mtime,include_file_ctime}
-BUILD_STEP_MS=5000 # what a step of ninja takes one core on average, for the estimate that is shown
+BUILD_STEP_MS=3000 # what a step of ninja takes one core on average, for the estimate that is shown
 
 build_all() {
     local log=$RUN_DIR/log/build.log began=$SECONDS status jobs steps
