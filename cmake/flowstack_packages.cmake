@@ -9,15 +9,15 @@ find_package(spdlog REQUIRED)
 find_package(ICU REQUIRED COMPONENTS uc)
 find_package(Boost 1.81 REQUIRED COMPONENTS json)
 
-pkg_check_modules(GRPC REQUIRED IMPORTED_TARGET grpc++)
+# Not by pkg-config, which takes a second for each of the dozen questions that CMake asks it about gRPC.
+find_package(gRPC REQUIRED CONFIG) # brings re2::re2
+# RE2's -pthread defines _REENTRANT, which the precompiled headers were not compiled with; glibc needs
+# neither.
+set_property(TARGET re2::re2 PROPERTY INTERFACE_COMPILE_OPTIONS "")
 pkg_check_modules(LIBPQ REQUIRED IMPORTED_TARGET libpq)
 pkg_check_modules(LIBPQXX REQUIRED IMPORTED_TARGET libpqxx)
 pkg_check_modules(RDKAFKA REQUIRED IMPORTED_TARGET rdkafka)
 pkg_check_modules(CURL REQUIRED IMPORTED_TARGET libcurl)
-pkg_check_modules(RE2 REQUIRED IMPORTED_TARGET re2)
-# Its -pthread defines _REENTRANT, which the precompiled headers were not compiled with; glibc needs
-# neither.
-set_property(TARGET PkgConfig::RE2 PROPERTY INTERFACE_COMPILE_OPTIONS "")
 pkg_check_modules(SIMDJSON REQUIRED IMPORTED_TARGET simdjson)
 find_package(prometheus-cpp REQUIRED COMPONENTS core)
 find_package(rapidcheck REQUIRED CONFIG)
