@@ -16,6 +16,10 @@ constexpr milliseconds kBusTimeout{3000};
 constexpr milliseconds kConsumeRetryDelay{500};
 constexpr milliseconds kTopicsCheckEvery{3000};
 constexpr std::size_t kPollRecordsMax = 500;
+// How often it is looked at which sources gather, and how long all hints of a source have come
+// before it does.
+constexpr milliseconds kDivideEvery{200};
+constexpr milliseconds kHeardFor{2000};
 // Of what nobody waits for the broker sends so much at once, or what there is after gather.
 constexpr int kGatherBytes = 64 << 10;
 // The thread looks at least so often, should a call that wakes it be lost.
@@ -55,25 +59,24 @@ ConsumeLoop::ConsumeLoop(Options options, eventlog::Membership& membership,
       consumption_(consumption),
       listener_(std::move(listener)),
       errands_([this] { loop_.wake(); }),
-      hints_(kHintsMax) {
-    Reader prompt, gathering{.topics = {}, .gathers = true};
-    auto sources = options_.sources;
-    sources.insert(sources.begin(), options_.service);
-    for (const auto& source : sources)
-        (options_.gathering.contains(source) ? gathering : prompt)
-            .topics.push_back(topic_of(source));
-    for (auto* reader : {&prompt, &gathering})
-        if (!reader->topics.empty()) readers_.push_back(std::move(*reader));
+      hints_(kHintsMax),
+      topics_(options_.topics, [this] { loop_.wake(); }) {
+    readers_.push_back({.gathers = false});
+    readers_.push_back({.gathers = true});
     membership_.on_beat([this] { loop_.wake(); });
 }
 
-ConsumeLoop::~ConsumeLoop() = default;
+ConsumeLoop::~ConsumeLoop() { stop(); }
 
 void ConsumeLoop::start() {
+    topics_.start();
     loop_.start([this](Loop&) { run(); });
 }
 
-void ConsumeLoop::stop() { loop_.stop(); }
+void ConsumeLoop::stop() {
+    loop_.stop();
+    topics_.stop();
+}
 
 ConsumeLoop::Bus ConsumeLoop::bus() const {
     const std::lock_guard lock(mutex_);
@@ -173,27 +176,56 @@ bool ConsumeLoop::read_bus() {
         topics_made_ = true;
         set_bus(true, "");
     }
-    bool came = false, up = true;
-    for (auto& reader : readers_) {
-        came |= read(reader);
-        up = up && reader.consumer->connected();
-    }
-    // One answer names all topics. It stands behind a fetch that waits, and that of the first
-    // reader ends when something comes that somebody waits for.
-    const bool there = topics_are_there(readers_.front());
-    set_bus(up, up ? "" : "no broker answers; what is stored is sent on when one does");
-    if (!came) consumption_.apply({});
-    if (!there) {
+    if (topics_.gone()) {
         log::warn("the bus has lost its topics; they are made anew");
         topics_made_ = false;
         // Their offsets belong to the topics that are gone.
         for (auto& reader : readers_) reader.consumer.reset();
+        return true;
     }
-    return came || !there;
+    divide_sources();
+    bool came = false, up = true;
+    for (auto& reader : readers_) {
+        if (reader.topics.empty()) continue;
+        came |= read(reader);
+        up = up && reader.consumer->connected();
+    }
+    ask_for_topics();
+    set_bus(up, up ? "" : "no broker answers; what is stored is sent on when one does");
+    if (!came) consumption_.apply({});
+    return came;
+}
+
+// A consumer reads the same topics for as long as it lives, so one whose topics change is replaced.
+// The new one begins at the offsets that were noted last, and what it repeats is passed over.
+void ConsumeLoop::divide_sources() {
+    const auto now = Steady::now();
+    if (now - divided_at_ < kDivideEvery) return;
+    divided_at_ = now;
+    std::vector<std::string> at_once, together;
+    auto sources = options_.sources;
+    sources.insert(sources.begin(), options_.service);
+    for (const auto& source : sources)
+        (gathers(source) ? together : at_once).push_back(topic_of(source));
+    for (auto& reader : readers_) {
+        auto& topics = reader.gathers ? together : at_once;
+        if (topics == reader.topics) continue;
+        reader.topics = std::move(topics);
+        reader.consumer.reset();
+    }
+}
+
+bool ConsumeLoop::gathers(const std::string& source) {
+    if (options_.gathering.contains(source)) return true;
+    if (!options_.heard || !options_.heard(source)) {
+        heard_since_.erase(source);
+        return false;
+    }
+    return divided_at_ - heard_since_.try_emplace(source, divided_at_).first->second >= kHeardFor;
 }
 
 void ConsumeLoop::open(Reader& reader) {
-    reader.consumer = std::make_unique<messaging::LaneConsumer>(messaging::LaneConsumer::Options{
+    reader.consumer = std::make_shared<messaging::LaneConsumer>(messaging::LaneConsumer::Options{
         .brokers = options_.brokers,
         .group = "flowstack." + options_.service,
         .topics = reader.topics,
@@ -231,15 +263,17 @@ bool ConsumeLoop::read(Reader& reader) {
 }
 
 // A bus that was wiped has no topics any more. Nothing is read then and no error is reported. So it
-// is asked when one of the consumers has read nothing for a while, whatever the others read.
-bool ConsumeLoop::topics_are_there(Reader& asked) {
+// is asked when one of the consumers has read nothing for a while, whatever the others read. One
+// answer names all topics.
+void ConsumeLoop::ask_for_topics() {
     const auto now = Steady::now();
-    const bool quiet = std::any_of(readers_.begin(), readers_.end(), [&](const Reader& reader) {
-        return now - reader.topics_checked >= kTopicsCheckEvery;
-    });
-    if (!quiet) return true;
+    const auto is_quiet = [&](const Reader& reader) {
+        return reader.consumer && now - reader.topics_checked >= kTopicsCheckEvery;
+    };
+    const auto quiet = std::ranges::find_if(readers_, is_quiet);
+    if (quiet == readers_.end()) return;
     for (auto& reader : readers_) reader.topics_checked = now;
-    return !asked.consumer->topics_missing(options_.topics, kBusTimeout);
+    topics_.ask(quiet->consumer);
 }
 
 }  // namespace flowstack::service

@@ -3,6 +3,7 @@
 #include <atomic>
 #include <chrono>
 #include <functional>
+#include <map>
 #include <memory>
 #include <mutex>
 #include <set>
@@ -15,6 +16,7 @@
 #include "common/eventlog/owners.h"
 #include "common/service/errands.h"
 #include "common/service/loop.h"
+#include "common/service/topic_watch.h"
 
 namespace flowstack::messaging {
 class LaneConsumer;
@@ -33,7 +35,9 @@ std::string topic_of(const std::string& service);
 // process and the store as much as a hundred that come together. The thread sleeps until something
 // has arrived or is due; it does not poll.
 //
-// Hints are put beside what Kafka brings, in the order in which they come.
+// Hints are put beside what Kafka brings, in the order in which they come. While all hints of a
+// source come, Kafka only repeats what is known, so that source gathers too. When they stop coming
+// it is read at once again.
 //
 // Kafka may come late and go away. Lanes do not depend on it, and what it does not bring is fetched
 // from the sources.
@@ -52,6 +56,8 @@ public:
         // for at most gather.
         std::set<std::string> gathering{};
         std::chrono::milliseconds gather{500};
+        // Whether hear() is told of all new events of this source now. None: of no source.
+        std::function<bool(const std::string& source)> heard{};
     };
     struct Listener {
         // A record of the service's own topic, for the relay to compare.
@@ -84,11 +90,11 @@ private:
     void run();
     void move_lanes();
     void follow_owners();
-    // One consumer and what it reads.
+    // One consumer and what it reads; no consumer while that is nothing.
     struct Reader {
-        std::vector<std::string> topics;
         bool gathers = false;
-        std::unique_ptr<messaging::LaneConsumer> consumer{};
+        std::vector<std::string> topics{};
+        std::shared_ptr<messaging::LaneConsumer> consumer{};
         std::vector<int> lanes{};
         std::chrono::steady_clock::time_point topics_checked{};
     };
@@ -97,7 +103,9 @@ private:
     bool read_bus();
     bool read(Reader& reader);
     void open(Reader& reader);
-    bool topics_are_there(Reader& reader);
+    void divide_sources();
+    bool gathers(const std::string& source);
+    void ask_for_topics();
     void wait_for_something();
     void set_bus(bool ready, const std::string& detail);
 
@@ -117,7 +125,11 @@ private:
     // The members below belong to the consuming thread.
     std::vector<int> consumed_;    // lanes that Consumption works on
     std::vector<Reader> readers_;  // what somebody waits for comes first
+    std::chrono::steady_clock::time_point divided_at_{};
+    // Since when all hints of a source have come.
+    std::map<std::string, std::chrono::steady_clock::time_point> heard_since_;
     bool topics_made_ = false;
+    TopicWatch topics_;
     Loop loop_;  // last: its end waits for the thread that uses the others
 };
 

@@ -283,4 +283,12 @@ int HintReader::streams(const std::string& service) const {
         known->second, [](const auto& stream) { return stream.second->open; }));
 }
 
+bool HintReader::complete(const std::string& service) const {
+    const std::lock_guard lock(state_->mutex);
+    const auto known = state_->streams.find(service);
+    return known != state_->streams.end() && !known->second.empty() &&
+           std::ranges::all_of(known->second,
+                               [](const auto& stream) { return stream.second->open; });
+}
+
 }  // namespace flowstack::service

@@ -38,6 +38,8 @@ public:
 
     // Streams that are open now.
     int streams(const std::string& service) const;
+    // Whether there is one to each replica of the service that is known.
+    bool complete(const std::string& service) const;
 
 private:
     struct State;

@@ -65,7 +65,10 @@ HostOptions host_options(config::Reader& reader, const std::string& name,
         "KAFKA_FETCH_WAIT_MS", 500,
         "how long a broker holds an empty fetch; it answers at once when something comes", 1);
     options.gather = reader.duration_ms(
-        "KAFKA_GATHER_MS", 500, "how long a broker lets events gather that no reply waits for", 1);
+        "KAFKA_GATHER_MS", 500,
+        "how long a broker lets events gather that no reply waits for, or that were heard of at "
+        "once",
+        1);
     options.replica_id =
         reader.text("REPLICA_ID", "0", "name of this replica among those of its service");
     options.internal_key = reader.required_secret(
@@ -207,7 +210,12 @@ struct Host::State {
                                  .brokers = options.brokers,
                                  .fetch_wait = options.fetch_wait,
                                  .gathering = options.gathering,
-                                 .gather = options.gather},
+                                 .gather = options.gather,
+                                 .heard =
+                                     [this](const std::string& source) {
+                                         if (!hints) return false;
+                                         return source == options.name || hints->complete(source);
+                                     }},
             membership, owners, *consumption,
             ConsumeLoop::Listener{
                 [this](int lane, const std::string& value) { relay.verify(lane, value); }});

@@ -130,14 +130,26 @@ protected:
          .lanes = kLanes,
          .brokers = brokers(),
          .gathering = {"slow" + id},
-         .gather = kGather},
+         .gather = kGather,
+         .heard =
+             [this](const std::string& source) {
+                 const std::lock_guard lock(mutex);
+                 return all_heard && all_heard(source);
+             }},
         membership,
         reader.owners,
         consumption,
         {[](int, const std::string&) {}}};
     LaneWatch watch{membership};
+    // Whether all of a source is heard of by hints.
+    void set_heard(std::function<bool(const std::string& source)> now) {
+        const std::lock_guard lock(mutex);
+        all_heard = std::move(now);
+    }
+
     std::mutex mutex;
     std::map<std::string, int> applied;
+    std::function<bool(const std::string&)> all_heard;
 };
 
 TEST_F(Reading, WhatSomebodyWaitsForIsNotHeldBackByWhatGathers) {
@@ -160,11 +172,32 @@ TEST_F(Reading, WhatSomebodyWaitsForIsNotHeldBackByWhatGathers) {
     EXPECT_TRUE(await(slow, 1 + kRounds)) << "what gathers arrives as well";
 }
 
+TEST_F(Reading, ASourceGathersWhileAllOfItIsHeardOfAndIsReadAtOnceAgainWhenItIsNot) {
+    set_heard([this](const std::string& source) { return source == "prompt" + id; });
+    prompt.happen();
+    ASSERT_TRUE(await(prompt, 1));
+    std::this_thread::sleep_for(seconds(3));  // longer than it must be heard before it gathers
+    prompt.happen();
+    ASSERT_TRUE(await(prompt, 2));
+    // The fetch that brought it has ended just now; the next one is held for its whole time.
+    auto written = Steady::now();
+    prompt.happen();
+    ASSERT_TRUE(await(prompt, 3));
+    EXPECT_GT(Steady::now() - written, kGather / 2);
+
+    set_heard({});
+    written = Steady::now();
+    prompt.happen();
+    ASSERT_TRUE(await(prompt, 4));
+    EXPECT_LT(Steady::now() - written, kGather / 2);
+}
+
 // The log of `prompt` is also followed, by the stream of production.
 class Hinted : public Reading {
 protected:
     Hinted() { open(); }
     ~Hinted() override {
+        set_heard({});
         hints->stop();
         close();
     }
@@ -183,6 +216,7 @@ protected:
                                 .internal_key = Secret("key")},
             [this](std::vector<eventlog::BusRecord> heard) { loop.hear(std::move(heard)); });
         hints->start();
+        set_heard([this](const std::string& source) { return hints->complete(source); });
         EXPECT_TRUE(eventually([&] { return prompt.relay.followers().any(); }));
     }
     // As when the process is killed: nobody is told.
