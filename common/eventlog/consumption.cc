@@ -217,6 +217,11 @@ void Consumption::rebuild() {
                 throw std::runtime_error("rebuild: " + where.first + " has no events after " +
                                          std::to_string(at));
             Pending pending;
+            if (state.batches.prepare) {
+                std::vector<const Recorded*> events;
+                for (const auto& event : page) events.push_back(&event);
+                state.batches.prepare(events, pending);
+            }
             for (const auto& stored : page) {
                 std::optional<Recorded> opened;
                 const auto& event = in_clear(state.store.vault(), stored, opened);

@@ -57,9 +57,10 @@ public:
     // when replayed.
     void project(Handler handler);
 
-    // Reads together what the handlers will need for a batch. Called before they are, with the
-    // batch's events as they are stored.
-    using Preparation = std::function<void(std::span<const Recorded* const> events)>;
+    // Reads together what the handlers will need for a batch (read_ahead). Called before they are,
+    // with the batch's events as they are stored.
+    using Preparation =
+        std::function<void(std::span<const Recorded* const> events, Pending& pending)>;
     void prepare(Preparation preparation);
 
     // Starts to work on these lanes of every source: reads their cursors and parked keys.

@@ -139,6 +139,11 @@ const LoopStatement kParkedKeys{.name = "parked keys of a lane",
 const LoopStatement kDocument{.name = "a document",
                               .sql = R"sql(select parent, state, sort_at, body from read_model
                    where tenant = $1 and kind = $2 and id = $3)sql"};
+const LoopStatement kDocuments{.name = "several documents", .sql = R"sql(
+            select r.parent, r.state, r.sort_at, r.body, r.tenant, r.kind, r.id
+              from unnest($1::text[], $2::text[], $3::text[]) d(tenant, kind, id)
+             cross join lateral (select * from read_model
+                                  where tenant = d.tenant and kind = d.kind and id = d.id) r)sql"};
 const LoopStatement kWriteDocuments{.name = "documents are written",
                                     .sql = R"sql(
              insert into read_model (tenant, kind, id, parent, state, sort_at, lane, position, body)
@@ -161,11 +166,11 @@ const LoopStatement kAppend{
 
 std::vector<const LoopStatement*> loop_statements() {
     using namespace loops;
-    return {&kRenewLease,    &kReplicas,  &kLanesNow,      &kLivingOwner, &kRelayHeads,
-            &kRelayPage,     &kRelaySave, &kVerifyStretch, &kWorkDue,     &kSettingsChanges,
-            &kHeads,         &kLanePage,  &kStream,        &kStreams,     &kClaim,
-            &kMoveCursors,   &kCursor,    &kParkedKeys,    &kDocument,    &kWriteDocuments,
-            &kDropDocuments, &kAppend};
+    return {&kRenewLease,     &kReplicas,      &kLanesNow,      &kLivingOwner, &kRelayHeads,
+            &kRelayPage,      &kRelaySave,     &kVerifyStretch, &kWorkDue,     &kSettingsChanges,
+            &kHeads,          &kLanePage,      &kStream,        &kStreams,     &kClaim,
+            &kMoveCursors,    &kCursor,        &kParkedKeys,    &kDocument,    &kDocuments,
+            &kWriteDocuments, &kDropDocuments, &kAppend};
 }
 
 }  // namespace flowstack::eventlog

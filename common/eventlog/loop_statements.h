@@ -57,6 +57,7 @@ extern const LoopStatement kMoveCursors;
 extern const LoopStatement kCursor;
 extern const LoopStatement kParkedKeys;
 extern const LoopStatement kDocument;
+extern const LoopStatement kDocuments;
 extern const LoopStatement kWriteDocuments;
 extern const LoopStatement kDropDocuments;
 

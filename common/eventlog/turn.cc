@@ -1,10 +1,29 @@
 #include "common/eventlog/turn.h"
 
+#include <set>
 #include <utility>
 
 #include "common/eventlog/loop_statements.h"
 
 namespace flowstack::eventlog {
+namespace {
+
+DocumentKey key_of(const Document& document) {
+    return {document.tenant, document.kind, document.id};
+}
+
+// From a row of kDocument or kDocuments.
+Document document_of(const DocumentKey& key, const postgres::Result& row, int at) {
+    return {.tenant = std::get<0>(key),
+            .kind = std::get<1>(key),
+            .id = std::get<2>(key),
+            .parent = row.text(at, 0),
+            .state = row.text(at, 1),
+            .sort_at = row.time(at, 2),
+            .body = row.text(at, 3)};
+}
+
+}  // namespace
 
 const Document* DocumentCache::find(const DocumentKey& key, int lane) const {
     if (const auto found = unsaved_.find(key); found != unsaved_.end()) return &found->second;
@@ -79,17 +98,38 @@ Uuid Turn::derived_id(std::string_view handler, int n) const {
     return derive_id(event_.event_id, handler, n);
 }
 
-// Looks in memory only. A deleted document is found as well.
-const Document* Turn::known(const DocumentKey& key) const {
-    if (const auto found = pending_.documents.find(key); found != pending_.documents.end())
-        return &found->second;
-    return pending_.cache == nullptr ? nullptr : pending_.cache->find(key, event_.lane);
+const Document* Pending::known(const DocumentKey& key, int lane) const {
+    if (const auto found = documents.find(key); found != documents.end()) return &found->second;
+    return cache == nullptr ? nullptr : cache->find(key, lane);
+}
+
+void read_ahead(Store& store, Pending& pending, std::span<const WantedDocument> wanted) {
+    std::set<DocumentKey> missing;
+    for (const auto& [key, lane] : wanted)
+        if (!pending.known(key, lane) && !pending.documents_read.contains(key)) missing.insert(key);
+    if (missing.empty()) return;
+    std::vector<std::string> tenants, kinds, ids;
+    for (const auto& key : missing) {
+        tenants.push_back(std::get<0>(key));
+        kinds.push_back(std::get<1>(key));
+        ids.push_back(std::get<2>(key));
+        pending.documents_read[key] = std::nullopt;
+    }
+    const auto result = store.pool().with([&](postgres::Session& session) {
+        return session.query(loops::kDocuments.sql,
+                             postgres::Params().add_array(tenants).add_array(kinds).add_array(ids));
+    });
+    for (int row = 0; row < result.rows(); ++row) {
+        auto document = document_of({result.text(row, 4), result.text(row, 5), result.text(row, 6)},
+                                    result, row);
+        pending.documents_read[key_of(document)] = std::move(document);
+    }
 }
 
 std::optional<Document> Turn::get(const std::string& tenant, const std::string& kind,
                                   const std::string& id) {
     const DocumentKey key{tenant, kind, id};
-    if (const auto* document = known(key)) {
+    if (const auto* document = pending_.known(key, event_.lane)) {
         if (document->deleted) return std::nullopt;
         return *document;
     }
@@ -100,16 +140,14 @@ std::optional<Document> Turn::get(const std::string& tenant, const std::string& 
                              postgres::Params().add(tenant).add(kind).add(id));
     });
     auto& document = pending_.documents_read[key];
-    if (result.rows() != 0)
-        document = Document{
-            tenant,           kind, id, result.text(0, 0), result.text(0, 1), result.time(0, 2),
-            result.text(0, 3)};
+    if (result.rows() != 0) document = document_of(key, result, 0);
     return document;
 }
 
 std::optional<Document> Turn::own(const std::string& kind) {
     const auto& stream = event_.stream;
-    if (event_.version == 1 && known({stream.tenant, kind, stream.key}) == nullptr)
+    if (event_.version == 1 &&
+        pending_.known({stream.tenant, kind, stream.key}, event_.lane) == nullptr)
         return std::nullopt;
     return get(stream.tenant, kind, stream.key);
 }
@@ -117,7 +155,7 @@ std::optional<Document> Turn::own(const std::string& kind) {
 void Turn::put(Document document) {
     document.lane = event_.lane;
     document.position = event_.position;
-    auto key = std::tuple{document.tenant, document.kind, document.id};
+    auto key = key_of(document);
     pending_.documents[std::move(key)] = std::move(document);
 }
 

@@ -98,6 +98,8 @@ public:
     void add(const Command& command);
     // Events that the batch adds to a stream, in order.
     std::span<const NewEvent> events(const StreamName& stream) const;
+    // What memory knows of a document for an event of this lane; a deleted one is found as well.
+    const Document* known(const DocumentKey& key, int lane) const;
 
     std::vector<Command> commands;
     Fates fates;
@@ -110,6 +112,15 @@ public:
 private:
     std::map<StreamName, std::vector<NewEvent>> events_;
 };
+
+// A document that the handler of an event of this lane will ask for.
+struct WantedDocument {
+    DocumentKey key;
+    int lane = 0;
+};
+// Reads those that are not in memory by one query, so that the turns of this batch need not ask the
+// store one by one.
+void read_ahead(Store& store, Pending& pending, std::span<const WantedDocument> wanted);
 
 class Turn {
 public:
@@ -144,8 +155,6 @@ public:
     Pending& pending() { return pending_; }
 
 private:
-    const Document* known(const DocumentKey& key) const;
-
     Store& store_;
     Pending& pending_;
     const Recorded& event_;

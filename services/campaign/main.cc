@@ -41,6 +41,8 @@ int run(int argc, char** argv) {
 
     campaign::Reactor reactor(host.store(), settings);
     host.react([&](const auto& event, auto& turn) { reactor.react(event, turn); });
+    host.prepare(
+        [&](auto events, auto& pending) { campaign::prepare(host.store(), events, pending); });
     host.project(campaign::project);
 
     const auto heads = campaign::make_heads([&](const auto& name) { return host.channel(name); });

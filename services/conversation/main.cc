@@ -46,6 +46,7 @@ int run(int argc, char** argv) {
     host.health().add("flows", [&] { return alarms.check(); });
     conversation::Reactor reactor(books, tenants, content, alarms, config.limit);
     host.react([&](const auto& event, auto& turn) { reactor.react(event, turn); });
+    host.prepare([&](auto events, auto& pending) { reactor.prepare(events, pending); });
     host.project(conversation::project);
 
     const SystemClock clock;

@@ -39,6 +39,7 @@ int run(int argc, char** argv) {
 
     followup::Reactor reactor(host.store(), settings);
     host.react([&](const auto& event, auto& turn) { reactor.react(event, turn); });
+    host.prepare([&](auto events, auto& pending) { reactor.prepare(events, pending); });
     host.project(followup::project);
 
     service::GatewayTenants tenants(host.channel("gateway"));

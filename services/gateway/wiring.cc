@@ -75,7 +75,7 @@ int run(int argc, char** argv, const MakeProviders& make_providers) {
     Contacts contacts(store, keys, ids, clock);
     Reactor reactor(store, directory, contacts, config.retry);
     host.react([&](const auto& event, auto& turn) { reactor.react(event, turn); });
-    host.prepare([&](auto events) { reactor.prepare(events); });
+    host.prepare([&](auto events, auto& pending) { reactor.prepare(events, pending); });
     host.project(project);
 
     http::Client client(

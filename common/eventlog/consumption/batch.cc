@@ -59,7 +59,7 @@ void Batches::apply(std::span<const Item* const> given) {
             items = cursors_.next_of(given);
             if (items.empty()) return;
             const bool alone = items.size() == 1;
-            if (prepare) prepare_for(items);
+            prepare_for(items, attempt);
             for (const auto* item : items) {
                 const auto where = item->where();
                 attempt.moved[where] = item->event.position;
@@ -122,11 +122,12 @@ void Batches::halve(Attempt& attempt, std::span<const Item* const> items) {
     apply(items.subspan(items.size() / 2));
 }
 
-void Batches::prepare_for(std::span<const Item* const> items) {
+void Batches::prepare_for(std::span<const Item* const> items, Attempt& attempt) {
+    if (!prepare) return;
     std::vector<const Recorded*> events;
     for (const auto* item : items)
         if (item->undecodable.empty()) events.push_back(&item->event);
-    prepare(events);
+    prepare(events, attempt.pending);
 }
 
 void Batches::decide(const Item& item, Attempt& attempt, const std::optional<Verdict>& refusal) {
@@ -251,6 +252,8 @@ std::string Batches::release(const Item& item) {
     for (int tries = 0; tries < options_.attempts_before_parking; ++tries) {
         try {
             Attempt attempt(&documents_);
+            const auto* only = &item;
+            prepare_for({&only, 1}, attempt);
             decide(item, attempt, refusal);
             write(attempt, {unpark(options_.consumer, item.where(), item.event.position)});
             return "";

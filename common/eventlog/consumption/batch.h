@@ -57,7 +57,7 @@ private:
     static Fault fault_of(const postgres::SqlError& error);
     void apply(std::span<const Item* const> given);
     void halve(Attempt& attempt, std::span<const Item* const> items);
-    void prepare_for(std::span<const Item* const> items);
+    void prepare_for(std::span<const Item* const> items, Attempt& attempt);
     void decide(const Item& item, Attempt& attempt, const std::optional<Verdict>& refusal);
     void commit(Attempt& attempt);
     void write(Attempt& attempt, std::vector<postgres::Session::Statement> statements);

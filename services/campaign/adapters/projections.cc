@@ -12,6 +12,7 @@
 #include "flowstack/campaign/v1/views.pb.h"
 #include "flowstack/conversation/v1/customer_events.pb.h"
 #include "flowstack/gateway/v1/contact_events.pb.h"
+#include "flowstack/gateway/v1/inbound_events.pb.h"
 #include "flowstack/gateway/v1/message_events.pb.h"
 #include "services/campaign/adapters/origin.h"
 #include "services/campaign/adapters/streams.h"
@@ -178,6 +179,10 @@ class RecipientRows {
 public:
     RecipientRows(const Recorded& event, Turn& turn) : event_(event), turn_(turn) {}
 
+    static std::string id(const CampaignId& campaign_id, const CustomerId& customer_id) {
+        return campaign_id + "/" + customer_id;
+    }
+
     void operator()(const MembersFrozen& e) {
         for (const auto& member : e.members) {
             v1::Recipient view;
@@ -204,12 +209,12 @@ private:
 
     v1::Recipient load(const CampaignId& campaign_id, const CustomerId& customer_id) {
         return document<v1::Recipient>(turn_, tenant(), kRecipientDocument,
-                                       campaign_id + "/" + customer_id);
+                                       id(campaign_id, customer_id));
     }
     void put(v1::Recipient& view, const CampaignId& campaign_id, Disposition disposition) {
         view.set_disposition(std::string(text_of(disposition)));
         set_time(*view.mutable_update_time(), event_.occurred_at);
-        turn_.put({tenant(), kRecipientDocument, campaign_id + "/" + view.customer_id(),
+        turn_.put({tenant(), kRecipientDocument, id(campaign_id, CustomerId(view.customer_id())),
                    campaign_id, view.disposition(), event_.occurred_at, view.SerializeAsString()});
     }
     void move(const auto& e, Disposition from, Disposition to) {
@@ -227,7 +232,55 @@ void project_shard(const Recorded& event, Turn& turn) {
     std::visit(RecipientRows(event, turn), decode_shard(event.type, event.payload));
 }
 
+// The recipients whose rows an event of a shard changes. MembersFrozen makes new ones.
+std::vector<std::string> recipients_of(const Recorded& event) {
+    std::vector<std::string> ids;
+    const auto many = [&](const auto& e) {
+        for (const auto& customer_id : e.customer_ids)
+            ids.push_back(RecipientRows::id(e.campaign_id, customer_id));
+    };
+    std::visit(Overloaded{
+                   [](const MembersFrozen&) {},
+                   [&](const SendAsked& e) { many(e); },
+                   [&](const SendWithdrawn& e) { many(e); },
+                   [&](const DispositionChanged& e) {
+                       ids.push_back(RecipientRows::id(e.campaign_id, e.customer_id));
+                   },
+                   [](const ShardClosed&) {},
+               },
+               decode_shard(event.type, event.payload));
+    return ids;
+}
+
+bool is_about_a_contact(const Recorded& event) {
+    return is<gateway::ContactSeen>(event) || is<gateway::IdentityAdded>(event) ||
+           is<gateway::ConsentChanged>(event) || is<gateway::MessageReceived>(event);
+}
+
+bool is_about_a_customer(const Recorded& event) {
+    return is<conversation::CustomerSeen>(event) || is<conversation::CustomerChanged>(event) ||
+           is<conversation::CustomerTagged>(event);
+}
+
 }  // namespace
+
+void prepare(eventlog::Store& store, std::span<const Recorded* const> events,
+             eventlog::Pending& pending) {
+    std::vector<eventlog::WantedDocument> documents;
+    for (const auto* event : events) {
+        const auto want = [&](const char* kind, const std::string& id) {
+            documents.push_back({{event->stream.tenant, kind, id}, event->lane});
+        };
+        const auto& routing = event->meta.routing;
+        if (event->service == "campaign" && event->stream.category == kShardCategory) {
+            for (const auto& id : recipients_of(*event)) want(kRecipientDocument, id);
+        } else if (routing.kind == eventlog::RoutingKind::customer) {
+            if (is_about_a_contact(*event)) want(kContactDocument, routing.key);
+            if (is_about_a_customer(*event)) want(kCustomerDocument, routing.key);
+        }
+    }
+    eventlog::read_ahead(store, pending, documents);
+}
 
 void fill(v1::Campaign& out, const std::string& tenant, const CampaignState& state,
           std::int64_t version) {

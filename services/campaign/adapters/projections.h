@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <span>
 #include <string>
 
 #include "common/eventlog/turn.h"
@@ -34,6 +35,9 @@ inline constexpr int kRecentSendsMax = 5;
 void fill(v1::Campaign& out, const std::string& tenant, const CampaignState& state,
           std::int64_t version);
 
+// Reads together the documents that the events of a batch change or ask for.
+void prepare(eventlog::Store& store, std::span<const eventlog::Recorded* const> events,
+             eventlog::Pending& pending);
 void project(const eventlog::Recorded& event, eventlog::Turn& turn);
 
 }  // namespace flowstack::campaign

@@ -1,6 +1,7 @@
 #include "services/conversation/adapters/reactor.h"
 
 #include <map>
+#include <set>
 
 #include "common/eventlog/payload.h"
 #include "common/observability/log.h"
@@ -191,6 +192,22 @@ void Reactor::on_message(const Recorded& event, LogTurn& log_turn) {
         command.parts.push_back({customer_stream, customer.expected(),
                                  encode(turn.customer_events, event.recorded_at)});
     log_turn.append(std::move(command), "on_message");
+}
+
+void Reactor::prepare(std::span<const Recorded* const> events, eventlog::Pending& pending) {
+    std::set<eventlog::StreamName> writing;
+    for (const auto* event : events)
+        if (eventlog::is<gateway::v1::MessageReceived>(*event) &&
+            event->meta.routing.kind == eventlog::RoutingKind::customer)
+            writing.insert(
+                stream(event->stream.tenant, category::kCustomer, event->meta.routing.key));
+    const std::vector customers(writing.begin(), writing.end());
+    const auto known = books_.customers.read_ahead(customers, pending);
+    std::vector<eventlog::StreamName> conversations;
+    for (std::size_t i = 0; i < known.size(); ++i)
+        if (const auto& latest = known[i].state.conversation_id; !latest.empty())
+            conversations.push_back(stream(customers[i].tenant, category::kConversation, latest));
+    books_.conversations.read_ahead(conversations, pending);
 }
 
 void Reactor::on_contacts_linked(const Recorded& event, LogTurn& turn) {

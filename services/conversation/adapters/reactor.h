@@ -1,6 +1,7 @@
 #pragma once
 
 #include <memory>
+#include <span>
 #include <string>
 
 #include "common/eventlog/turn.h"
@@ -19,6 +20,8 @@ public:
     Reactor(Books& books, Tenants& tenants, ContentCache& content, Alarms& alarms, RateLimit limit)
         : books_(books), tenants_(tenants), content_(content), alarms_(alarms), limit_(limit) {}
 
+    // Reads together the customers who wrote and their conversations.
+    void prepare(std::span<const eventlog::Recorded* const> events, eventlog::Pending& pending);
     void react(const eventlog::Recorded& event, eventlog::Turn& turn);
 
 private:

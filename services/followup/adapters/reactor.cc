@@ -1,12 +1,12 @@
 #include "services/followup/adapters/reactor.h"
 
-#include <set>
 #include <utility>
 
 #include "common/eventlog/payload.h"
 #include "common/observability/log.h"
 #include "flowstack/conversation/v1/conversation_events.pb.h"
 #include "flowstack/followup/v1/views.pb.h"
+#include "flowstack/gateway/v1/contact_events.pb.h"
 #include "flowstack/gateway/v1/inbound_events.pb.h"
 #include "flowstack/payment/v1/intent_events.pb.h"
 #include "services/followup/adapters/derive.h"
@@ -49,6 +49,11 @@ std::optional<Fact> end_of_dialogue(const Recorded& event) {
     return std::nullopt;
 }
 
+// The gentle follow-up to a question of the bot.
+TaskId gentle_task(const Recorded& question) {
+    return TaskId(eventlog::derive_id(question.event_id, "gentle", 0).text());
+}
+
 // A command on a customer's lane, with room for as many parts as one may have.
 eventlog::Command command_for(const std::string& tenant, const CustomerId& customer_id) {
     eventlog::Command command;
@@ -59,22 +64,57 @@ eventlog::Command command_for(const std::string& tenant, const CustomerId& custo
 
 }  // namespace
 
-std::vector<TaskId> open_tasks(const std::string& tenant, const CustomerId& customer_id,
-                               Turn& turn) {
-    const auto prefix = TimerKey::prefix(tenant, customer_id);
-    auto beyond = prefix;
-    ++beyond.back();  // '/' + 1: the first text that does not begin with the prefix
-    const int lane = turn.store().lane_of(customer_routing(customer_id), tenant);
-    const auto result = turn.store().pool().with([&](postgres::Session& session) {
-        return session.query(kOpenTimers.sql,
-                             postgres::Params().add(lane).add(kTimerWork).add(prefix).add(beyond));
-    });
-    std::set<std::string> keys;
-    for (int row = 0; row < result.rows(); ++row) keys.insert(result.text(row, 0));
+void Reactor::prepare(std::span<const Recorded* const> events, eventlog::Pending& pending) {
+    std::set<Customer> customers;
+    std::vector<eventlog::WantedDocument> documents;
+    std::vector<eventlog::StreamName> tasks;
+    for (const auto* event : events) {
+        if (event->meta.routing.kind != eventlog::RoutingKind::customer) continue;
+        const auto& tenant = event->stream.tenant;
+        const CustomerId customer(event->meta.routing.key);
+        const bool asks = is<conversation::ReplyRequested>(*event);
+        const bool writes = is<gateway::MessageReceived>(*event);
+        if (asks || writes || is<gateway::ContactSeen>(*event))
+            documents.push_back({{tenant, kCustomerDocument, customer.text()}, event->lane});
+        if (asks || writes || is<payment::IntentPaid>(*event)) customers.insert({tenant, customer});
+        if (asks) tasks.push_back(task_stream(tenant, gentle_task(*event).text()));
+    }
+    eventlog::read_ahead(store_, pending, documents);
+    folds_.read_ahead(tasks, pending);
+    timers_.clear();
+    read_timers(customers);
+}
 
+void Reactor::read_timers(const std::set<Customer>& customers) {
+    if (customers.empty()) return;
+    std::vector<std::int32_t> lanes;
+    std::vector<std::string> first, beyond;
+    std::vector<std::set<std::string>*> keys;
+    for (const auto& customer : customers) {
+        lanes.push_back(store_.lane_of(customer_routing(customer.customer_id), customer.tenant));
+        first.push_back(TimerKey::prefix(customer.tenant, customer.customer_id));
+        beyond.push_back(first.back());
+        ++beyond.back().back();  // '/' + 1: the first text that does not begin with the prefix
+        keys.push_back(&timers_[customer]);
+    }
+    const auto result = store_.pool().with([&](postgres::Session& session) {
+        return session.query(
+            kOpenTimers.sql,
+            postgres::Params().add(kTimerWork).add_array(lanes).add_array(first).add_array(beyond));
+    });
+    for (int row = 0; row < result.rows(); ++row)
+        keys[static_cast<std::size_t>(result.int8(row, 0) - 1)]->insert(result.text(row, 1));
+}
+
+// The ids of a customer's tasks whose timers are set, as this batch of events sees it.
+std::vector<TaskId> Reactor::open_tasks(const Customer& customer, Turn& turn) {
+    if (!timers_.contains(customer)) read_timers({customer});
+    auto keys = timers_[customer];
+    const auto prefix = TimerKey::prefix(customer.tenant, customer.customer_id);
+    const int lane = store_.lane_of(customer_routing(customer.customer_id), customer.tenant);
     // What the batch has decided before this event is not in the table yet.
     for (const auto& command : turn.pending().commands) {
-        if (command.tenant != tenant) continue;
+        if (command.tenant != customer.tenant) continue;
         for (const auto& part : command.parts)
             for (const auto& event : part.events) {
                 eventlog::Derived derived;
@@ -99,7 +139,7 @@ struct Reactor::Open {
 std::vector<Reactor::Open> Reactor::ended_by(const Fact& fact, const std::string& tenant,
                                              const CustomerId& customer_id, Turn& turn) {
     std::vector<Open> ended;
-    for (const auto& task_id : open_tasks(tenant, customer_id, turn)) {
+    for (const auto& task_id : open_tasks({tenant, customer_id}, turn)) {
         auto folded = folds_.load(task_stream(tenant, task_id), turn);
         const auto* scheduled = std::get_if<Scheduled>(&folded.state.task);
         if (!scheduled) continue;
@@ -185,7 +225,7 @@ void Reactor::react(const Recorded& event, Turn& turn) {
             !m.agent().empty() || !m.task_id().empty())
             return;
         Plan plan;
-        plan.task_id = TaskId(turn.derived_id("gentle", 0).text());
+        plan.task_id = gentle_task(event);
         plan.kind = Kind::gentle;
         plan.customer_id = CustomerId(m.customer_id());
         plan.conversation_id = ConversationId(m.conversation_id());

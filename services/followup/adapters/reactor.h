@@ -1,5 +1,8 @@
 #pragma once
 
+#include <map>
+#include <set>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -20,12 +23,22 @@ namespace flowstack::followup {
 
 class Reactor {
 public:
-    Reactor(eventlog::Store& store, const Config& config) : folds_(store), config_(config) {}
+    Reactor(eventlog::Store& store, const Config& config)
+        : store_(store), folds_(store), config_(config) {}
 
+    // Reads together what react() needs for the events of a batch. Must come before it.
+    void prepare(std::span<const eventlog::Recorded* const> events, eventlog::Pending& pending);
     // At most one command for an event.
     void react(const eventlog::Recorded& event, eventlog::Turn& turn);
 
 private:
+    struct Customer {
+        std::string tenant;
+        CustomerId customer_id;
+        friend auto operator<=>(const Customer&, const Customer&) = default;
+    };
+    void read_timers(const std::set<Customer>& customers);
+    std::vector<TaskId> open_tasks(const Customer& customer, eventlog::Turn& turn);
     struct Open;
     std::vector<Open> ended_by(const Fact& fact, const std::string& tenant,
                                const CustomerId& customer_id, eventlog::Turn& turn);
@@ -35,12 +48,11 @@ private:
     // The end of an open task as a part of a command; nothing when it ended meanwhile.
     std::optional<eventlog::Part> cancelled(const Open& open, eventlog::Turn& turn) const;
 
+    eventlog::Store& store_;
     eventlog::Folds<TaskCodec> folds_;
     Config config_;
+    // Keys of the timers that were set when the batch began, of the customers that it is about.
+    std::map<Customer, std::set<std::string>> timers_;
 };
-
-// The ids of a customer's tasks whose timers are set, as this batch of events sees it.
-std::vector<TaskId> open_tasks(const std::string& tenant, const CustomerId& customer_id,
-                               eventlog::Turn& turn);
 
 }  // namespace flowstack::followup

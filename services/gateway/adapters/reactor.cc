@@ -56,6 +56,12 @@ int priority_of(OriginKind kind) {
     return kind == OriginKind::follow_up ? kPriorityFollowUp : kPriorityReply;
 }
 
+// Where statuses of an accepted message lie that came before it.
+eventlog::StreamName delivery_of(const Recorded& accepted) {
+    const auto m = parsed<v1::SendAccepted>(accepted);
+    return delivery_stream(accepted.stream.tenant, ProviderMessageId(m.provider_message_id()));
+}
+
 }  // namespace
 
 RetryPolicy policy_of(RetryPolicy policy, const TenantEntry* tenant) {
@@ -167,16 +173,25 @@ void Reactor::doubt(const std::string& message_id) {
     read_first_.insert(message_id);
 }
 
-void Reactor::prepare(std::span<const Recorded* const> events) {
-    if (!ask_departure_) return;
+void Reactor::prepare(std::span<const Recorded* const> events, eventlog::Pending&) {
     std::set<eventlog::StreamName> customers;
-    for (const auto* event : events)
-        if (is<conversation::v1::ReplyRequested>(*event) &&
-            event->meta.routing.kind == eventlog::RoutingKind::customer)
-            customers.insert(
-                contact_stream(event->stream.tenant, CustomerId(event->meta.routing.key)));
+    std::vector<eventlog::Store::StreamTail> deliveries;
+    for (const auto* event : events) {
+        const auto& tenant = event->stream.tenant;
+        if (is<conversation::v1::ReplyRequested>(*event)) {
+            if (ask_departure_ && event->meta.routing.kind == eventlog::RoutingKind::customer)
+                customers.insert(contact_stream(tenant, CustomerId(event->meta.routing.key)));
+        } else if (is<v1::SendAccepted>(*event)) {
+            deliveries.push_back({delivery_of(*event), 1});
+        }
+    }
     if (!customers.empty())
         contacts_.folds().load_all(std::vector(customers.begin(), customers.end()));
+    came_before_.clear();
+    if (deliveries.empty()) return;
+    auto parked = store_.read_streams(deliveries);
+    for (std::size_t i = 0; i < deliveries.size(); ++i)
+        came_before_[deliveries[i].stream] = std::move(parked[i]);
 }
 
 void Reactor::judge_status(const Recorded& event, Turn& turn) {
@@ -249,14 +264,13 @@ void Reactor::move_parked(const Recorded& event, Turn& turn) {
 
 void Reactor::move_after_acceptance(const Recorded& event, Turn& turn) {
     if (turn.refusal()) return;
-    const auto accepted = parsed<v1::SendAccepted>(event);
-    const auto& tenant = event.stream.tenant;
     std::vector<v1::StatusParked> statuses;
-    for (const auto& stored : store_.read_stream(
-             delivery_stream(tenant, ProviderMessageId(accepted.provider_message_id()))))
-        // Later ones find the claim by themselves.
+    // Those that come after the acceptance find the claim by themselves.
+    for (const auto& stored : came_before_[delivery_of(event)])
         statuses.push_back(parsed<v1::StatusParked>(stored));
     if (statuses.empty()) return;
+    const auto accepted = parsed<v1::SendAccepted>(event);
+    const auto& tenant = event.stream.tenant;
     const auto message = messages_.load(event.stream, turn);
     turn.append(moved(tenant,
                       {.message_id = MessageId(event.stream.key),

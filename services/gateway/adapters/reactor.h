@@ -1,7 +1,9 @@
 #pragma once
 
+#include <map>
 #include <set>
 #include <span>
+#include <vector>
 
 #include "common/eventlog/turn.h"
 #include "services/gateway/adapters/contacts.h"
@@ -28,9 +30,9 @@ public:
           policy_(policy) {}
 
     void react(const eventlog::Recorded& event, eventlog::Turn& turn);
-    // Reads the contacts of a batch's replies together, so that what is judged is what an append a
-    // moment later still finds.
-    void prepare(std::span<const eventlog::Recorded* const> events);
+    // Reads together what the events of a batch need: the contacts of replies, so that what is
+    // judged is what an append a moment later still finds, and what came before its message.
+    void prepare(std::span<const eventlog::Recorded* const> events, eventlog::Pending& pending);
     // Whom to ask whether a message may leave at once; without, all are queued only.
     void ask_departures_of(AskDeparture ask) { ask_departure_ = std::move(ask); }
 
@@ -54,6 +56,8 @@ private:
     eventlog::Folds<MessageCodec> messages_;
     RetryPolicy policy_;
     AskDeparture ask_departure_;
+    // Of the batch's accepted messages: what was parked before their provider's ids were known.
+    std::map<eventlog::StreamName, std::vector<eventlog::Recorded>> came_before_;
     std::set<std::string> read_first_;  // messages that could not be written as new ones
 };
 

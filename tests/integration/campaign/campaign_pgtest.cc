@@ -70,6 +70,7 @@ struct FakeSends final : Sends {
 class Campaigning : public ::testing::Test {
 protected:
     Campaigning() {
+        consumption.prepare([this](auto batch, auto& pending) { prepare(store, batch, pending); });
         consumption.react([this](const Recorded& e, eventlog::Turn& t) { reactor.react(e, t); });
         consumption.project(project);
         consumption.assign({0, 1, 2, 3});

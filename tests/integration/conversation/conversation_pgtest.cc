@@ -486,6 +486,8 @@ struct Replica {
                        .head_compare_every = seconds{1},
                        .idle_cursor_after = milliseconds{50}}) {
         consumption.react([this](const auto& event, auto& turn) { reactor.react(event, turn); });
+        consumption.prepare(
+            [this](auto events, auto& pending) { reactor.prepare(events, pending); });
         consumption.project(project);
     }
     std::map<std::string, std::shared_ptr<eventlog::Source>> with_own(

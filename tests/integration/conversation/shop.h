@@ -69,6 +69,8 @@ protected:
         duka.pack = "ECOMMERCE";
         tenants.facts["duka"] = duka;
         consumption.react([this](const auto& event, auto& turn) { reactor.react(event, turn); });
+        consumption.prepare(
+            [this](auto events, auto& pending) { reactor.prepare(events, pending); });
         consumption.project(project);
         consumption.assign({0, 1, 2, 3});
         services = make_people_services(doors);

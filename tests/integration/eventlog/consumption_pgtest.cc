@@ -500,13 +500,60 @@ TEST_F(Consuming, ABatchIsPreparedBeforeItsEventsAreHandled) {
     Replica replica(*this);
     for (int i = 0; i < 3; ++i) happen("c1", "e" + std::to_string(i));
     std::vector<std::size_t> prepared;
-    replica.consumption.prepare([&](std::span<const Recorded* const> events) {
+    replica.consumption.prepare([&](std::span<const Recorded* const> events, Pending&) {
         EXPECT_TRUE(replica.fates.empty());
         prepared.push_back(events.size());
     });
     replica.consumption.apply(bus());
     EXPECT_EQ(prepared, std::vector<std::size_t>{3});
     EXPECT_EQ(replica.fates.size(), 3U);
+}
+
+// Reads the documents and streams of a batch ahead, and then puts them out of the handlers' reach,
+// so that a handler that asked the store would find nothing.
+TEST_F(Consuming, WhatABatchReadAheadIsNotAskedForAgain) {
+    happen("c1", "x");
+    happen("c2", "x");
+    Replica(*this).consumption.apply(bus());
+
+    Replica replica(*this);  // its memory is empty
+    happen("c1", "y");
+    happen("c2", "y");
+    happen("c3", "y");
+    postgres::Session admin({.url = target_db.admin_url()});
+    replica.consumption.prepare([&](std::span<const Recorded* const> events, Pending& pending) {
+        std::vector<WantedDocument> documents;
+        std::vector<StreamName> streams;
+        for (const auto* event : events) {
+            const auto& customer = event->meta.routing.key;
+            documents.push_back({{"t1", "count", customer}, event->lane});
+            streams.push_back({"t1", "total", customer});
+        }
+        read_ahead(replica.store, pending, documents);
+        replica.totals.read_ahead(streams, pending);
+        admin.run(
+            "alter table read_model rename to hidden; alter table events rename to hidden_log");
+    });
+    int decided = 0;
+    replica.consumption.react([&](const Recorded& event, Turn& turn) {
+        replica.react(event, turn);
+        if (++decided == 3)
+            admin.run(
+                "alter table hidden rename to read_model; alter table hidden_log rename to events");
+    });
+    replica.consumption.project([&](const Recorded& event, Turn& turn) {
+        const auto& customer = event.meta.routing.key;
+        const auto seen = turn.get("t1", "count", customer);
+        EXPECT_EQ(seen.has_value(), customer != "c3");
+        if (seen) {
+            EXPECT_EQ(seen->body, "1");
+        }
+    });
+    replica.consumption.apply(bus());
+    EXPECT_EQ(decided, 3);
+    EXPECT_EQ(total(replica, "c1"), 2);
+    EXPECT_EQ(total(replica, "c2"), 2);
+    EXPECT_EQ(total(replica, "c3"), 1);
 }
 
 TEST_F(Consuming, ARecordOfAnotherTenantThanItsKeyIsNotApplied) {

@@ -82,6 +82,8 @@ std::vector<Asked> questions() {
         to{8, 8};
     const std::vector<std::string> kinds{"timer", "other"}, sources{"source", "source"},
         tenants{"t1", "t1"}, document_kinds{"contact", "contact"}, ids{"c5", "new"}, none{"", ""};
+    const std::vector<std::int32_t> timer_lanes{7, 7};
+    const std::vector<std::string> first_keys{"t1/c9/", "t1/c7/"}, beyond_keys{"t1/c90", "t1/c70"};
     const std::vector<std::int64_t> limits{256, 256}, versions{1, 3};
     const std::vector<Uuid> streams{uuid_of(1000), uuid_of(2000)};
     const std::vector<std::string_view> bodies{"a", "b"};
@@ -115,6 +117,7 @@ std::vector<Asked> questions() {
         {&kParkedKeys, Params().add("test").add("source").add(3)},
         {&kDocument, Params().add("t1").add("contact").add("c5")},
         {&kDocument, Params().add("t1").add("contact").add("unknown")},
+        {&kDocuments, Params().add_array(tenants).add_array(document_kinds).add_array(ids)},
         {&kWriteDocuments, Params()
                                .add_array(tenants)
                                .add_array(document_kinds)
@@ -127,7 +130,8 @@ std::vector<Asked> questions() {
                                .add_bytes_array(bodies)},
         {&kDropDocuments, Params().add_array(tenants).add_array(document_kinds).add_array(ids)},
         {&kAppend, append.statement.params, 3},
-        {&followup::kOpenTimers, Params().add(7).add("timer").add("t1/c9/").add("t1/c90")},
+        {&followup::kOpenTimers,
+         Params().add("timer").add_array(timer_lanes).add_array(first_keys).add_array(beyond_keys)},
     };
 }
 

@@ -47,6 +47,7 @@ protected:
     // WhatsApp's window is closed after a day: a reminder that is said comes earlier.
     explicit FollowUp(milliseconds reminder_after = hours{20})
         : config{.reminder_after = reminder_after} {
+        consumption.prepare([this](auto batch, auto& pending) { reactor.prepare(batch, pending); });
         consumption.react([this](const Recorded& e, eventlog::Turn& t) { reactor.react(e, t); });
         consumption.project(project);
         consumption.assign({0, 1, 2, 3});

@@ -122,8 +122,8 @@ protected:
             if (auto* running = woken.load())
                 for (const auto& news : commit.work) running->wake(news);
         });
-        consumption.prepare([this](auto batch) {
-            reactor.prepare(batch);
+        consumption.prepare([this](auto batch, auto& pending) {
+            reactor.prepare(batch, pending);
             if (after_preparing) after_preparing();
         });
         consumption.react([this](const Recorded& e, eventlog::Turn& t) { reactor.react(e, t); });
