@@ -13,6 +13,8 @@ using Steady = std::chrono::steady_clock;
 
 constexpr std::chrono::milliseconds kLaneStoreAwayRetryAfter{1'000};
 constexpr int kLaneDecisionsMax = 5;
+// Of a lane that nobody has owned before.
+constexpr std::int64_t kFirstEpoch = 1;
 
 }  // namespace
 
@@ -27,7 +29,7 @@ Steady::time_point LaneRecovery::look(Steady::time_point now) {
         auto& known = lanes_[lane];
         if (known.epoch == guard->owner_epoch || known.again_at > now) continue;
         known.open = false;
-        if (now - *since < attempt_start_max_) {
+        if (guard->owner_epoch > kFirstEpoch && now - *since < attempt_start_max_) {
             again = std::min(again, *since + attempt_start_max_);
             continue;
         }

@@ -13,7 +13,7 @@
 
 // Takes over the lanes that this replica comes to own. For attempt_start_max an old owner may
 // still begin a call; then every attempt that it left without an outcome becomes UNKNOWN, and then
-// the lane is open: its queues are read.
+// the lane is open: its queues are read. A lane that nobody has owned before is open at once.
 namespace flowstack::gateway {
 
 class LaneRecovery {

@@ -303,7 +303,7 @@ protected:
     void start_dispatcher(DispatcherOptions options = {}) {
         options.replica = "r1";
         options.poll_interval = 2ms;
-        options.attempt_start_max = 500ms;
+        if (options.attempt_start_max == 2'000ms) options.attempt_start_max = 500ms;
         if (options.send_timeout == 10'000ms) options.send_timeout = 2'000ms;
         options.held_retry_after = 20ms;
         options.policy.backoff_base = 5ms;
@@ -2079,6 +2079,23 @@ TEST_F(Gateway, AnAttemptWhoseCommitWasLostLeavesTheWayToTheNextTry) {
     // Nobody waits behind it.
     auto next = queueing(only_customer());
     EXPECT_TRUE(next.departure && next.departure->at_once());
+}
+
+TEST_F(Gateway, ALaneThatNobodyHasOwnedBeforeIsOpenAtOnce) {
+    EXPECT_EQ(post(text_message("wamid.1", "Hi")), 200);
+    start_dispatcher({.attempt_start_max = 1h});
+    until_open();
+}
+
+TEST_F(Gateway, ALaneThatAnotherReplicaHasOwnedIsOpenWhenNoCallOfItsCanBeginAnyMore) {
+    EXPECT_EQ(post(text_message("wamid.1", "Hi")), 200);
+    owners.assigned({0, 1, 2, 3});  // by the epoch an owner after the first
+    start_dispatcher({.attempt_start_max = 1h});
+    std::this_thread::sleep_for(300ms);
+    EXPECT_FALSE(dispatcher->look("duka", kChannel));
+    end_dispatcher(1s);
+    start_dispatcher();
+    until_open();
 }
 
 // The process stood still between the append and the call: the next owner may have judged the call
