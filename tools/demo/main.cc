@@ -133,9 +133,13 @@ payment::v1::Order order_of(Api& api, const std::string& tenant, const std::stri
 
 void print_money_line(const std::string& label, const std::string& amount) {
     // Names and addresses are typed by people, so columns are counted as a terminal shows them.
-    const auto width = text::columns(label);
-    std::cout << "  " << label << std::string(width < 34 ? 34 - width : 1, ' ') << std::right
-              << std::setw(18) << amount << "\n";
+    std::cout << "  " << label;
+    if (!amount.empty()) {
+        const auto width = text::columns(label);
+        std::cout << std::string(width < 34 ? 34 - width : 1, ' ') << std::right << std::setw(18)
+                  << amount;
+    }
+    std::cout << "\n";
 }
 
 void print_trail(const std::vector<RecordedEvent>& events) {
