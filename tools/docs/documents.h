@@ -13,4 +13,8 @@ using Documents = std::map<std::string, std::string>;
 // std::runtime_error for an event that no stream category is known of: see kCategories.
 void add_events(const std::filesystem::path& root, Documents& out);
 
+// docs/api/openapi.json: OpenAPI 3.1 of gateway's REST door. Throws std::runtime_error when a field
+// or parameter says nowhere what it is, and when an example is not what its method takes.
+void add_openapi(const std::filesystem::path& root, Documents& out);
+
 }  // namespace flowstack::docs

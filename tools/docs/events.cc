@@ -1,15 +1,10 @@
 #include <google/protobuf/descriptor.h>
-#include <google/protobuf/descriptor.pb.h>
-#include <unistd.h>
 
-#include <algorithm>
-#include <cstdlib>
-#include <fstream>
 #include <set>
-#include <sstream>
 #include <stdexcept>
 #include <vector>
 
+#include "tools/docs/descriptors.h"
 #include "tools/docs/documents.h"
 
 namespace flowstack::docs {
@@ -66,41 +61,6 @@ constexpr Rule kCategories[] = {
     {"campaign/campaign", "AudienceFrozen", "campaign"},
     {"campaign/campaign", "", "audience_shard"},
 };
-
-// Everything below proto/, with its comments, as protoc reads it.
-pb::FileDescriptorSet parsed(const std::filesystem::path& root) {
-    const auto file = std::filesystem::temp_directory_path() /
-                      ("flowstack-docs-" + std::to_string(getpid()) + ".binpb");
-    const auto proto = (root / "proto").string();
-    const auto command = "cd '" + proto +
-                         "' && " FLOWSTACK_PROTOC
-                         " --include_imports --include_source_info "
-                         "--descriptor_set_out='" +
-                         file.string() + "' flowstack/*/v1/*_events.proto";
-    if (std::system(command.c_str()) != 0)
-        throw std::runtime_error("protoc could not read " + proto);
-    pb::FileDescriptorSet set;
-    std::ifstream bytes(file, std::ios::binary);
-    const bool whole = set.ParseFromIstream(&bytes);
-    std::filesystem::remove(file);
-    if (!whole) throw std::runtime_error("protoc wrote nothing that can be read");
-    return set;
-}
-
-// The comment above something, as one paragraph.
-template <class Descriptor>
-std::string comment_of(const Descriptor& descriptor) {
-    pb::SourceLocation location;
-    if (!descriptor.GetSourceLocation(&location)) return "";
-    std::istringstream lines(location.leading_comments);
-    std::string text;
-    for (std::string line; std::getline(lines, line);) {
-        const auto begin = line.find_first_not_of(' ');
-        if (begin == std::string::npos) continue;
-        text += (text.empty() ? "" : " ") + line.substr(begin);
-    }
-    return text;
-}
 
 std::string cell(const std::string& text) {
     std::string out;
@@ -167,11 +127,7 @@ std::string category_of(const std::string& file, const std::string& event) {
 }  // namespace
 
 void add_events(const std::filesystem::path& root, Documents& out) {
-    pb::DescriptorPool pool;
-    // Imports come first.
-    const auto files_read = parsed(root);
-    for (const auto& file : files_read.file())
-        if (!pool.BuildFile(file)) throw std::runtime_error(file.name() + " is no good");
+    const Protos protos(root, "flowstack/*/v1/*_events.proto");
     std::string text =
         "# Events\n\n"
         "Every fact that FlowStack records, by service. This file is made from the comments in\n"
@@ -199,7 +155,7 @@ void add_events(const std::filesystem::path& root, Documents& out) {
             if (name.ends_with("_events.proto")) names.insert(name);
         }
         for (const auto& name : names) {
-            const auto* file = pool.FindFileByName("flowstack/" + service + "/v1/" + name);
+            const auto* file = protos.pool().FindFileByName("flowstack/" + service + "/v1/" + name);
             if (!file) throw std::runtime_error(name + " was not read");
             files.push_back(file);
             for (int i = 0; i < file->message_type_count(); ++i)

@@ -41,6 +41,7 @@ int main(int argc, char** argv) try {
     const std::filesystem::path root = argv[2];
     flowstack::docs::Documents documents;
     flowstack::docs::add_events(root, documents);
+    flowstack::docs::add_openapi(root, documents);
     int wrong = 0;
     for (const auto& [path, text] : documents) {
         if (verb == "write") {

@@ -42,6 +42,7 @@ constexpr AliasAttack kAliases[] = {
     {"POST /webhooks/mpesa", Opens::to_all},
     {"GET /health", Opens::to_all},
     {"GET /whatsapp/health", Opens::to_all},
+    {"GET /openapi.json", Opens::to_all},
     {"GET /admin", Opens::to_all},
     {"POST /tenants/register", Opens::to_platform, Expect::platform, "",
      R"({"name":"probe","phoneNumberId":"$victim.number","accessToken":"mock_probe"})"},

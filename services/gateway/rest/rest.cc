@@ -27,6 +27,7 @@
 #include "flowstack/payment/v1/provider_account_service.pb.h"
 #include "google/api/annotations.pb.h"
 #include "services/gateway/rest/aliases.h"
+#include "services/gateway/rest/openapi_document.h"
 #include "services/gateway/rest/rest_calls.h"
 
 namespace flowstack::gateway {
@@ -240,6 +241,13 @@ void Rest::add_routes(http::Router& router) {
         }
     }
     impl->aliases.add_routes(router);
+    router.add("GET", "/openapi.json", [impl](Request request, Responder responder) {
+        const auto visit = impl->calls.visit(std::move(request), std::move(responder));
+        visit->guarded([&] {
+            RestCalls::refuse_secrets(visit->request);
+            visit->answer(Response::json(200, std::string(openapi_document())));
+        });
+    });
 }
 
 }  // namespace flowstack::gateway

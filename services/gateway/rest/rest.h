@@ -8,7 +8,8 @@
 
 // REST for every service, made of the google.api.http annotations of their gRPC methods: the JSON
 // is the protobuf JSON of the same messages. Besides them it serves the short paths of older
-// systems (aliases.h, docs/coming_from.md).
+// systems (aliases.h, docs/coming_from.md), and at /openapi.json the description of all of it
+// (docs/api/openapi.json, made by flowstack-docs from the same annotations).
 //
 // Access: `Authorization: Bearer <ADMIN_KEY>` opens everything. A tenant's API key opens its own
 // tenant; other tenants are NOT_FOUND. A method that is for operators only, and the HTTP status of
@@ -23,8 +24,8 @@ public:
     Rest(const Keys& keys, RestOptions options);
     ~Rest();
 
-    // Adds a route for every annotated method and for the aliases. The router's handlers use this
-    // object: it must outlive the server.
+    // Adds a route for every annotated method, for the aliases and for /openapi.json. The router's
+    // handlers use this object: it must outlive the server.
     void add_routes(http::Router& router);
 
 private:
