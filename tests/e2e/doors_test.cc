@@ -133,6 +133,7 @@ TEST_F(Door, EveryRestRouteNamesTheFieldThatIsWrongAndKeepsNothing) {
         {"messages", R"({"to":"+254712345678"})", 422, "content"},
         {"messages", R"({"content":{"text":{"body":"hello"}}})", 422, "to"},
         {"messages", R"({"to":"+254712345678","content":{"text":{"body":""}}})", 422, "body"},
+        {"messages:cancel", R"({"origin":{"id":"nobody"}})", 422, "origin"},
         {"payments", R"({"customer_id":"c"})", 422, "amount.minor_units"},
         {"payments", R"({"customer_id":"c","amount":{"minor_units":"100","currency_code":"XXX"}})",
          422, "amount.currency_code"},

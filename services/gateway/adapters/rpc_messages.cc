@@ -438,8 +438,8 @@ private:
                 v1::CancelMessagesResponse& response) {
         const auto tenant = rpc::parse_parent(request.parent());
         check_tenant(doors_, tenant);
-        const OriginId origin_id(request.origin().id());
-        if (origin_id.empty()) throw rpc::invalid_field("origin.id", "must not be empty");
+        if (!origin_kind_of(request.origin().kind()) || request.origin().id().empty())
+            throw rpc::invalid_field("origin", "must have a kind and an id");
         int cancelled = 0;
         for (const auto& channel : doors_.directory.channels_of(tenant))
             for (int priority = 0; priority < kPriorities; ++priority)

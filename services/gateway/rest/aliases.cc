@@ -220,6 +220,8 @@ void Aliases::add_routes(http::Router& router) const {
                         if (alias.scope == AliasScope::tenant_in_path ||
                             alias.scope == AliasScope::tenant_of_key)
                             visit->tenant = tenant_of(calls, *visit, alias.scope);
+                        if (alias.scope != AliasScope::anybody)
+                            RestCalls::refuse_unreadable(visit->request);
                         alias.serve(calls, visit);
                     });
                 });

@@ -118,9 +118,15 @@ void set_member(pb::Message& message, const std::string& path, const std::string
         set_member(*reflection->MutableMessage(&message, field), path.substr(dot + 1), value);
         return;
     }
+    if (field->enum_type() != nullptr && field->enum_type()->FindValueByName(value) == nullptr)
+        throw rpc::invalid_field(path, "must be a value of " + field->enum_type()->name());
     // The value as JSON says it; protobuf's own parser judges it.
     std::string json = http::json_string(value);
-    if (field->cpp_type() == pb::FieldDescriptor::CPPTYPE_BOOL) json = value;
+    if (field->cpp_type() == pb::FieldDescriptor::CPPTYPE_BOOL) {
+        if (value != "true" && value != "false")
+            throw rpc::invalid_field(path, "must be true or false");
+        json = value;
+    }
     if (field->is_repeated()) json = "[" + json + "]";
     std::unique_ptr<pb::Message> one(message.New());
     const auto text = "{" + http::json_string(field->json_name()) + ":" + json + "}";
@@ -146,6 +152,7 @@ struct Rest::Impl {
             visit->caller = calls.caller_of(visit->request);
             const auto resource = resource_in(path, visit->request.params);
             RestCalls::admit(visit->caller, *method, resource);
+            RestCalls::refuse_unreadable(visit->request);
             const auto message = new_message(method->input_type());
             read_body(*message, rule, visit->request);
             if (rule.body() != "*") read_query(*message, visit->request);

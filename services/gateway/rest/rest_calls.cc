@@ -10,6 +10,7 @@
 #include "common/crypto/hash.h"
 #include "common/rpc/caller.h"
 #include "common/rpc/channel.h"
+#include "common/rpc/request_id.h"
 #include "common/rpc/server.h"
 #include "flowstack/common/v1/error_reason.pb.h"
 #include "flowstack/common/v1/method.pb.h"
@@ -127,6 +128,10 @@ void Visit::guarded(const std::function<void()>& body) const {
 
 RestCalls::RestCalls(const Keys& keys, RestOptions options)
     : keys_(keys), options_(std::move(options)) {}
+
+void RestCalls::refuse_unreadable(const http::Request& request) {
+    if (!http::valid_utf8(request.body)) throw malformed("it is not UTF-8.");
+}
 
 void RestCalls::refuse_secrets(const http::Request& request) {
     for (const auto* secret : kSecrets)
@@ -286,6 +291,7 @@ bool set_string(pb::Message& message, const char* name, const std::string& value
 void take_headers(pb::Message& message, const http::Request& request) {
     const auto key = std::string(request.headers.get("Idempotency-Key"));
     if (!key.empty()) {
+        rpc::check_request_id(key);
         const auto in_body = string_in(message, "request_id");
         if (!in_body.empty() && in_body != key)
             throw rpc::Failure(grpc::StatusCode::INVALID_ARGUMENT,

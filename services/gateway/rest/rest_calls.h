@@ -55,6 +55,8 @@ class RestCalls {
 public:
     RestCalls(const Keys& keys, RestOptions options);
 
+    // Throws MALFORMED when the body is no text: no message can carry it to a service.
+    static void refuse_unreadable(const http::Request& request);
     // Throws UNAUTHENTICATED when the address carries a secret.
     static void refuse_secrets(const http::Request& request);
     // Who asks: by a bearer key, or by Basic authentication where a browser's dialog is at home

@@ -143,10 +143,12 @@ protected:
     ~RestDoor() override { server.drain(std::chrono::seconds(1)); }
 
     http::Response ask(const std::string& method, const std::string& path,
-                       const std::string& authorization, const std::string& body = "") {
+                       const std::string& authorization, const std::string& body = "",
+                       const std::string& query = "") {
         http::Request request;
         request.method = method;
         request.path = path;
+        request.query = query;
         request.body = body;
         request.remote_address = address;
         if (!authorization.empty()) request.headers.set("Authorization", authorization);
@@ -337,6 +339,60 @@ TEST_F(RestDoor, ARefusalNamesTheFieldAsJsonWritesIt) {
     EXPECT_EQ(refused.status, 422);
     EXPECT_EQ(json::parse(refused.body).at("violations").at(0).at("field").as_string(),
               "settings.timeZone");
+}
+
+// A query is no JSON: what stands in it is one value of its member and nothing more.
+TEST_F(RestDoor, AQueryParameterIsOneValueOfItsKind) {
+    const auto refused = [&](const std::string& query) {
+        const auto answer = ask("GET", "/v1/tenants/duka/orders", bearer(kTenantKey), "", query);
+        EXPECT_EQ(answer.status, 422) << query << ": " << answer.body;
+        return std::string(json::parse(answer.body).at("violations").at(0).at("field").as_string());
+    };
+    EXPECT_EQ(refused("countAll=null"), "countAll");
+    EXPECT_EQ(refused("countAll=1"), "countAll");
+    EXPECT_EQ(refused("countAll=true,%22pageSize%22:7"), "countAll");
+    EXPECT_EQ(refused("paymentState=0"), "paymentState");
+    EXPECT_EQ(refused("paymentState=PAID"), "paymentState");
+    EXPECT_EQ(refused("pageSize=many"), "pageSize");
+    EXPECT_EQ(refused("nothing=1"), "nothing");
+    // Taken: nobody serves orders here.
+    EXPECT_EQ(ask("GET", "/v1/tenants/duka/orders", bearer(kTenantKey), "",
+                  "countAll=true&paymentState=ORDER_PAYMENT_STATE_PAID&pageSize=7")
+                  .status,
+              500);
+}
+
+// What is no text cannot be carried to a service: the caller's mistake, and not a fault of ours.
+TEST_F(RestDoor, ABodyThatIsNoTextIsMalformed) {
+    for (const auto* path : {"/tenants/duka/flows", "/v1/tenants/duka/flows",
+                             "/v1/tenants/duka/orders", "/tenants/duka/send", "/api/orders"}) {
+        const auto answer = ask("POST", path, bearer(kTenantKey), "{\"flowKey\":\"\xff\xfe\"}");
+        EXPECT_EQ(answer.status, 400) << path << ": " << answer.body;
+        EXPECT_EQ(reason_of(answer), "MALFORMED") << path;
+    }
+}
+
+// Also where a method would not look at the key, as when it only checks what it is given.
+TEST_F(RestDoor, AnIdempotencyKeyOfAnyMethodHasALimit) {
+    const auto ask_with_key = [&](const std::string& key) {
+        http::Request request;
+        request.method = "POST";
+        request.path = "/v1/tenants/duka/flows";
+        request.body = R"({"validateOnly":true})";
+        request.headers.set("Authorization", bearer(kTenantKey));
+        request.headers.set("Idempotency-Key", key);
+        std::promise<http::Response> answered;
+        auto answer = answered.get_future();
+        handler(std::move(request), http::Responder([&](const http::Response& response) {
+                    answered.set_value(response);
+                }));
+        return answer.get();
+    };
+    const auto refused = ask_with_key(std::string(201, 'k'));
+    EXPECT_EQ(refused.status, 422) << refused.body;
+    EXPECT_EQ(json::parse(refused.body).at("violations").at(0).at("field").as_string(),
+              "requestId");
+    EXPECT_EQ(ask_with_key(std::string(200, 'k')).status, 500);  // taken; nobody serves flows here
 }
 
 }  // namespace
