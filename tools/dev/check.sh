@@ -27,7 +27,7 @@ run_check() {
     install_buf
     # Generated headers for clang-tidy, and the programs that documents are compared with.
     build_all
-    for part in format shell buf tidy docs; do
+    for part in format shell buf openapi tidy docs; do
         if "check_$part" "$scope"; then
             say check "$part: clean"
         else

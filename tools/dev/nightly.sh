@@ -3,7 +3,7 @@
 # What takes longer than a push should wait: sanitizers over everything, fuzzing, chaos, and the guard of
 # what a greeting costs.
 
-NIGHTLY_PARTS=(asan tsan fuzz chaos bench)
+NIGHTLY_PARTS=(asan tsan fuzz chaos api bench)
 
 # common/'s unit tests, which `test` also runs under AddressSanitizer and UBSan.
 COMMON_TESTS=(config_test core_test crypto_test http_test lifecycle_test observability_test
@@ -167,6 +167,15 @@ nightly_chaos() {
     nightly_words chaos "seed $seed, $CHAOS_MINUTES minutes"
     "$ROOT/flowstack" chaos --minutes "$CHAOS_MINUTES" --seed "$seed" \
         --run-dir "$NIGHTLY_DIR/chaos" </dev/null 2>&1 | tee "$NIGHTLY_DIR/chaos.log" || status=1
+    return "$status"
+}
+
+# Every path of docs/api/openapi.json, with values that fit it and values that do not.
+nightly_api() {
+    local log=$NIGHTLY_DIR/api.log status=0 words
+    "$ROOT/flowstack" api-test --examples 100 --run-dir "$NIGHTLY_DIR/api" </dev/null 2>&1 | tee "$log" || status=1
+    words=$(grep -aE '^=+ .* in [0-9.]+s =+$' "$log" | tail -1 | tr -d '=' | sed 's/^ *//; s/ *$//') || words=''
+    nightly_words api "${words:-schemathesis came to no end}"
     return "$status"
 }
 

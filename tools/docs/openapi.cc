@@ -419,9 +419,12 @@ json::object unannotated_operation(const json::object& described) {
     if (const auto* more = described.if_contains("parameters"))
         for (const auto& each : more->as_array()) parameters.emplace_back(each);
     if (!parameters.empty()) operation["parameters"] = std::move(parameters);
-    if (const auto* body = described.if_contains("body"))
+    if (const auto* body = described.if_contains("body")) {
+        const auto* required = body->as_object().if_contains("required");
         operation["requestBody"] =
-            json::object{{"required", true}, {"content", media_of(body->as_object())}};
+            json::object{{"required", required == nullptr || required->as_bool()},
+                         {"content", media_of(body->as_object())}};
+    }
     json::object responses;
     if (const auto* answers = described.if_contains("answers"))
         for (const auto& [status, value] : answers->as_object()) {

@@ -1,0 +1,111 @@
+# shellcheck shell=bash
+# docs/api/openapi.json: whether it is a good document, and whether the running door keeps it.
+
+REDOCLY_VERSION=1.34.21 # the last that Debian 12's Node.js 18 runs
+REDOCLY_HOME=$ROOT/.cache/redocly-$REDOCLY_VERSION
+API_REQUIREMENTS=$ROOT/tools/dev/api-requirements.txt
+API_TOOLS=$ROOT/.cache/api-tools-$(sha256sum "$API_REQUIREMENTS" | cut -c 1-12)
+OPENAPI=$ROOT/docs/api/openapi.json
+
+install_redocly() {
+    local log=$RUN_DIR/log/redocly.log
+    [[ ! -x $REDOCLY_HOME/node_modules/.bin/redocly ]] || return 0
+    say check "installing redocly $REDOCLY_VERSION"
+    mkdir -p "$REDOCLY_HOME" "$RUN_DIR/log"
+    npm install --prefix "$REDOCLY_HOME" --no-save --no-audit --no-fund "@redocly/cli@$REDOCLY_VERSION" \
+        </dev/null >"$log" 2>&1 || fail check "npm could not install redocly" "$log"
+}
+
+# The validator and schemathesis. What is there was installed to its end: the folder is moved there last.
+install_api_tools() {
+    local log=$RUN_DIR/log/api-tools.log
+    [[ ! -x $API_TOOLS/bin/schemathesis ]] || return 0
+    install_packages "$ROOT/tools/dev/packages.txt" "$ROOT/tools/dev/packages-api.txt"
+    say api "installing what $(basename "$API_REQUIREMENTS") lists"
+    mkdir -p "$RUN_DIR/log"
+    rm -rf "$API_TOOLS"
+    { python3 -m venv "$API_TOOLS.new" && "$API_TOOLS.new/bin/pip" install --quiet -r "$API_REQUIREMENTS"; } \
+        </dev/null >"$log" 2>&1 || fail api "pip could not install" "$log"
+    # Scripts of a venv name the folder that they were installed in.
+    sed -i "s#$API_TOOLS.new#$API_TOOLS#g" "$API_TOOLS.new"/bin/*
+    mv "$API_TOOLS.new" "$API_TOOLS"
+}
+
+# Valid OpenAPI 3.1, and redocly's rules (docs/api/redocly.yaml), examples included.
+check_openapi() {
+    local bad=0 log=$RUN_DIR/log/openapi.log
+    install_redocly
+    install_api_tools
+    "$API_TOOLS/bin/openapi-spec-validator" --schema 3.1 "$OPENAPI" </dev/null >"$log" 2>&1 || bad=1
+    REDOCLY_TELEMETRY=off REDOCLY_SUPPRESS_UPDATE_NOTICE=true "$REDOCLY_HOME/node_modules/.bin/redocly" lint \
+        --config "$ROOT/docs/api/redocly.yaml" --max-problems 50 "$OPENAPI" </dev/null >>"$log" 2>&1 || bad=1
+    # A warning is a finding too.
+    ! grep -q '^You have [0-9]* warning' "$log" || bad=1
+    ((bad == 0)) || cat "$log"
+    return "$bad"
+}
+
+# api-test [--no-build] [--examples N] [--seed N] [schemathesis arguments]
+#
+# A stack with the demo shop and one purchase; then schemathesis asks every operation of the document
+# that the gateway serves, with values that fit it and values that do not, and holds the answers
+# against it. The last line is its summary.
+run_api_test() {
+    local build=yes examples=20 seed='' status=0 arguments=()
+    while (($# > 0)); do
+        case $1 in
+            --no-build) build=no ;;
+            --examples)
+                [[ ${2:-} =~ ^[1-9][0-9]*$ ]] || usage_error "--examples wants a number"
+                examples=$2
+                shift
+                ;;
+            --seed)
+                [[ ${2:-} =~ ^[0-9]+$ ]] || usage_error "--seed wants a number"
+                seed=$2
+                shift
+                ;;
+            *) arguments+=("$1") ;;
+        esac
+        shift
+    done
+    [[ -n $seed ]] || seed=$(od -An -N3 -tu4 /dev/urandom | tr -d ' ')
+    [[ $build == no ]] || build_all "${STACK_PROGRAMS[@]}" flowstack-demo
+    require_programs flowstack-demo
+    install_api_tools
+    if process_gone gateway-0; then
+        trap end_demo EXIT
+        trap 'exit 130' INT
+        trap 'exit 143' TERM HUP
+    else
+        say api "uses the stack that runs already in $RUN_DIR, and leaves it running"
+    fi
+    stack_up --no-build
+    instance_environment gateway-0
+    say api "one purchase, so that there is something to ask for"
+    env "${INSTANCE_ENV[@]}" "$BIN_DIR/flowstack-demo" </dev/null >"$RUN_DIR/log/api-demo.log" 2>&1 ||
+        fail api "the purchase failed" "$RUN_DIR/log/api-demo.log"
+    say api "schemathesis, seed $seed, $examples examples for each operation"
+    load_api_access
+    # It leaves notes of its own where it runs.
+    mkdir -p "$RUN_DIR/api-test"
+    (
+        cd "$RUN_DIR/api-test"
+        set -a
+        # shellcheck disable=SC1091
+        . "$RUN_DIR/env"
+        set +a
+        PYTHONPATH=$ROOT/tests/contract PYTHONDONTWRITEBYTECODE=1 "$API_TOOLS/bin/schemathesis" \
+            --config-file "$ROOT/tests/contract/schemathesis.toml" run "$FLOWSTACK_API/openapi.json" \
+            --seed "$seed" --max-examples "$examples" --no-color \
+            --generation-database none "${arguments[@]}"
+    ) </dev/null 2>&1 | tee "$RUN_DIR/log/api-test.log" || status=1
+    exit "$status"
+}
+
+# Where the gateway is, and the operators' key, for programs that are no part of FlowStack.
+load_api_access() {
+    FLOWSTACK_API=http://127.0.0.1:$GATEWAY_HTTP_PORT
+    FLOWSTACK_API_KEY=$(sed -n 's/^ADMIN_KEY=//p' "$RUN_DIR/env")
+    export FLOWSTACK_API FLOWSTACK_API_KEY
+}
