@@ -299,6 +299,44 @@ struct Host::State {
                     .set(hints->streams(source));
     }
 
+    struct Backlog {
+        metrics::Gauge gauge;
+        bool of_our_lane = false;
+    };
+    std::map<std::pair<std::string, metrics::Labels>, Backlog> backlogs;  // of the scrape's thread
+
+    // Where the own log's lanes are, and the consumer in those of its sources. A lane that went to
+    // another replica shows nothing unpublished or parked here any more.
+    void show_log() {
+        const auto backlog = [&](const std::string& name, const char* help,
+                                 const metrics::Labels& labels, std::int64_t value) {
+            const auto gauge = registry.gauge(name, help, labels);
+            gauge.set(static_cast<double>(value));
+            backlogs.insert_or_assign({name, labels}, Backlog{gauge, true});
+        };
+        for (auto& [number, known] : backlogs) known.of_our_lane = false;
+        for (const auto& lane : relay.status()) {
+            const auto number = std::to_string(lane.lane);
+            backlog("flowstack_relay_unpublished_events", "committed and not yet on the bus",
+                    {{"lane", number}}, lane.head - lane.published);
+            registry
+                .gauge("flowstack_log_head_position",
+                       "last position of the service's own log, as its owner knows it",
+                       {{"source", options.name}, {"lane", number}})
+                .set(static_cast<double>(lane.head));
+        }
+        for (const auto& progress : consumption->progress()) {
+            const metrics::Labels labels{{"source", progress.source},
+                                         {"lane", std::to_string(progress.lane)}};
+            registry.gauge("flowstack_consumer_position", "last applied position", labels)
+                .set(static_cast<double>(progress.applied));
+            backlog("flowstack_consumer_parked_events", "events that wait for a person", labels,
+                    progress.parked);
+        }
+        for (const auto& [number, known] : backlogs)
+            if (!known.of_our_lane) known.gauge.set(0);
+    }
+
     // Waits for the store, which everything else needs, and logs why it waits.
     void wait_for_store() {
         std::string said;
@@ -421,26 +459,11 @@ int Host::run() {
     s.door.add(*s.event_log, common::v1::EventLog::service_full_name());
     s.registry.before_scrape([&s] {
         s.count_hints();
-        for (const auto& lane : s.relay.status()) {
-            const metrics::Labels labels{{"lane", std::to_string(lane.lane)}};
-            s.registry
-                .gauge("flowstack_relay_unpublished_events", "committed and not yet on the bus",
-                       labels)
-                .set(static_cast<double>(lane.head - lane.published));
-        }
+        s.show_log();
         s.registry
             .gauge("flowstack_relay_mismatches",
                    "records of the own topic that differ from the table")
             .set(static_cast<double>(s.relay.mismatches()));
-        for (const auto& progress : s.consumption->progress()) {
-            const metrics::Labels labels{{"source", progress.source},
-                                         {"lane", std::to_string(progress.lane)}};
-            s.registry.gauge("flowstack_consumer_position", "last applied position", labels)
-                .set(static_cast<double>(progress.applied));
-            s.registry
-                .gauge("flowstack_consumer_parked_events", "events that wait for a person", labels)
-                .set(static_cast<double>(progress.parked));
-        }
         s.registry.gauge("flowstack_lanes_owned", "lanes that this replica owns")
             .set(static_cast<double>(s.owners.lanes().size()));
         const auto report = s.membership.report();

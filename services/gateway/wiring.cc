@@ -20,8 +20,10 @@
 #include "flowstack/gateway/v1/message_events.pb.h"
 #include "flowstack/gateway/v1/webhook_events.pb.h"
 #include "services/gateway/adapters/contacts.h"
+#include "services/gateway/adapters/dead_letters.h"
 #include "services/gateway/adapters/derive.h"
 #include "services/gateway/adapters/directory.h"
+#include "services/gateway/adapters/door_metrics.h"
 #include "services/gateway/adapters/own_flows.h"
 #include "services/gateway/adapters/projections.h"
 #include "services/gateway/adapters/reactor.h"
@@ -74,7 +76,11 @@ int run(int argc, char** argv, const MakeProviders& make_providers) {
     directory.on_tenant([&](const auto& tenant) { settings_check(tenant); });
     Contacts contacts(store, keys, ids, clock);
     Reactor reactor(store, directory, contacts, config.retry);
-    host.react([&](const auto& event, auto& turn) { reactor.react(event, turn); });
+    const DeadLetters dead_letters(host.metrics());
+    host.react([&](const auto& event, auto& turn) {
+        dead_letters.count(event);
+        reactor.react(event, turn);
+    });
     host.prepare([&](auto events, auto& pending) { reactor.prepare(events, pending); });
     host.project(project);
 
@@ -175,7 +181,7 @@ int run(int argc, char** argv, const MakeProviders& make_providers) {
                                     return door.serves(path) ? config.webhook_bytes_max
                                                              : config.body_bytes_max;
                                 }},
-                           router.handler());
+                           counted(router.handler(), host.metrics()));
     // Stopped last of the three, before the store: what the others have begun is still written.
     host.also(
         "webhooks", [] {}, [&](auto) { door.stop(); });

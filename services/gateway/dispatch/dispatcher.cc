@@ -104,6 +104,10 @@ struct Dispatcher::State final : AttemptListener {
           options(std::move(opts)),
           rows_gauge(metrics.gauge("flowstack_gateway_dispatch_rows",
                                    "queue rows that the dispatcher holds")),
+          oldest_gauge(metrics.gauge("flowstack_gateway_dispatch_oldest_seconds",
+                                     "how long the first message that may leave has been due")),
+          breakers_gauge(metrics.gauge("flowstack_gateway_breakers_open",
+                                       "channels with messages whose provider fails")),
           readers(std::make_shared<ThreadPool>(ThreadPoolOptions{.name = "dispatch-read",
                                                                  .threads = options.read_threads,
                                                                  .waiting_max = kReadsQueuedMax})),
@@ -207,6 +211,7 @@ struct Dispatcher::State final : AttemptListener {
         });
         for (const auto& [lane, epoch] : now_open)
             if (open.try_emplace(lane, OpenLane{epoch, {}}).second) next_search = {};
+        if (open.empty()) oldest_gauge.set(0);
     }
 
     // The chat's next messages wait for this one, which comes from the table again by then.
@@ -310,10 +315,13 @@ struct Dispatcher::State final : AttemptListener {
         }
         const std::lock_guard lock(mutex);
         auto next = asked_at + (owners.alone() ? kLookAloneEvery : options.poll_interval);
+        Duration oldest{};
         for (const auto& queue : found) {
             const auto entry = directory.channel(queue.tenant, queue.channel_id);
             if (!entry || entry->lane != queue.lane) continue;
             auto& channel = channel_of(entry);
+            if (queue.due && !stands_still(*entry))
+                oldest = std::max<Duration>(oldest, clock.now() - queue.due_at);
             const auto now = instant(Steady::now());
             const auto due_at = queue.due ? now : std::max(now, instant_of(queue.due_at));
             channel.queue.row_put(queue.priority, due_at, now);
@@ -322,6 +330,7 @@ struct Dispatcher::State final : AttemptListener {
             else
                 next = std::min(next, steady(due_at));
         }
+        oldest_gauge.set(std::chrono::duration<double>(oldest).count());
         for (const int lane : asked)
             if (const auto lane_open = open.find(lane); lane_open != open.end())
                 lane_open->second.searched_at = asked_at;
@@ -386,11 +395,15 @@ struct Dispatcher::State final : AttemptListener {
         if (!unresolved.empty()) look_at(unresolved.begin()->first);
         std::vector<AttemptPtr> called;
         std::size_t rows = 0;
+        int breakers_open = 0;
         {
             const std::lock_guard lock(mutex);
+            const auto now = instant(Steady::now());
             for (auto at = active.begin(); at != active.end();) {
                 auto& channel = **at;
                 rows += channel.queue.rows();
+                if (channel.queue.breaker().state(now) != resilience::CircuitBreaker::State::closed)
+                    ++breakers_open;
                 take_announced(channel, called);
                 begin(channel);
                 if (const auto again = channel.queue.look_again(); again != Instant::max())
@@ -399,6 +412,7 @@ struct Dispatcher::State final : AttemptListener {
             }
         }
         rows_gauge.set(static_cast<double>(rows));
+        breakers_gauge.set(breakers_open);
         for (const auto& attempt : called) attempts->call(attempt);
     }
 
@@ -570,6 +584,8 @@ struct Dispatcher::State final : AttemptListener {
     const Clock& clock;
     const DispatcherOptions options;
     metrics::Gauge rows_gauge;
+    metrics::Gauge oldest_gauge;
+    metrics::Gauge breakers_gauge;
 
     std::shared_ptr<Loop> loop = std::make_shared<Loop>();
     std::shared_ptr<ThreadPool> readers;
