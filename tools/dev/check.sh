@@ -27,7 +27,7 @@ run_check() {
     install_buf
     # Generated headers for clang-tidy, and the programs that documents are compared with.
     build_all
-    for part in format shell buf openapi tidy docs; do
+    for part in format shell buf openapi alerts tidy docs; do
         if "check_$part" "$scope"; then
             say check "$part: clean"
         else
@@ -115,6 +115,29 @@ check_tidy() {
     (cd "$ROOT" && printf '%s\n' "${files[@]}" |
         xargs -P "$(nproc)" -n 1 sh -c 'clang-tidy-16 -p "$0" --quiet --extra-arg=-Wno-unknown-warning-option "$1" || exit 1' \
             "$alone" 2> >(grep -vE 'warnings? (generated|treated)|^Suppressed|^Use -header-filter' >&2))
+}
+
+# promtool alone, out of Debian's package: installed whole it would start a server.
+PROMTOOL=$ROOT/.cache/promtool/usr/bin/promtool
+
+install_promtool() {
+    local log=$RUN_DIR/log/promtool.log
+    [[ ! -x $PROMTOOL ]] || return 0
+    say check "fetching promtool"
+    mkdir -p "$ROOT/.cache/promtool" "$RUN_DIR/log"
+    (cd "$ROOT/.cache/promtool" && apt-get -q download prometheus && dpkg -x prometheus_*.deb .) \
+        </dev/null >"$log" 2>&1 || fail check "the package prometheus could not be fetched" "$log"
+}
+
+# What makes each alert fire, and what does not.
+check_alerts() {
+    local log=$RUN_DIR/log/alerts.log
+    install_promtool
+    if ! "$PROMTOOL" check rules "$ROOT/deploy/observability/alerts.yaml" </dev/null >"$log" 2>&1 ||
+        ! "$PROMTOOL" test rules "$ROOT/tests/observability/alerts_test.yaml" </dev/null >>"$log" 2>&1; then
+        cat "$log"
+        return 1
+    fi
 }
 
 # Documents that must equal the code: the tests with the label `docs`.
