@@ -3,7 +3,7 @@
 # What takes longer than a push should wait: sanitizers over everything, fuzzing, chaos, and the guard of
 # what a greeting costs.
 
-NIGHTLY_PARTS=(asan tsan fuzz chaos api bench)
+NIGHTLY_PARTS=(asan tsan fuzz chaos api examples bench)
 
 # common/'s unit tests, which `test` also runs under AddressSanitizer and UBSan.
 COMMON_TESTS=(config_test core_test crypto_test http_test lifecycle_test observability_test
@@ -176,6 +176,13 @@ nightly_api() {
     "$ROOT/flowstack" api-test --examples 100 --run-dir "$NIGHTLY_DIR/api" </dev/null 2>&1 | tee "$log" || status=1
     words=$(grep -aE '^=+ .* in [0-9.]+s =+$' "$log" | tail -1 | tr -d '=' | sed 's/^ *//; s/ *$//') || words=''
     nightly_words api "${words:-schemathesis came to no end}"
+    return "$status"
+}
+
+nightly_examples() {
+    local log=$NIGHTLY_DIR/examples.log status=0
+    "$ROOT/flowstack" examples-test --run-dir "$NIGHTLY_DIR/examples" </dev/null 2>&1 | tee "$log" || status=1
+    nightly_words examples "$(grep -aE '^[0-9]+ passed, [0-9]+ failed$' "$log" | tail -1)"
     return "$status"
 }
 
