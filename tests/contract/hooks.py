@@ -96,7 +96,7 @@ def chosen(name, value):
 
 
 # protobuf JSON takes more than a schema should tell people to send: null for what is absent, a number
-# as text and the other way round, an enum by its number.
+# as text and the other way round, an enum by its number, a list in a list.
 def lenient(schema):
     if not isinstance(schema, dict):
         return schema
@@ -106,6 +106,8 @@ def lenient(schema):
     for name in ("items", "additionalProperties"):
         if name in schema:
             made[name] = lenient(schema[name])
+    if "items" in made:
+        made["items"] = {"anyOf": [made["items"], {"type": "array", "items": made["items"]}]}
     also = [{"type": "null"}]
     if schema.get("type") == "integer":
         also.append({"type": ["number", "string"]})

@@ -1,7 +1,7 @@
 # shellcheck shell=bash
 # docs/api/openapi.json: whether it is a good document, and whether the running door keeps it.
 
-REDOCLY_VERSION=1.34.21 # the last that Debian 12's Node.js 18 runs
+REDOCLY_VERSION=1.34.5 # a version that Debian 12's Node.js 18 runs
 REDOCLY_HOME=$ROOT/.cache/redocly-$REDOCLY_VERSION
 API_REQUIREMENTS=$ROOT/tools/dev/api-requirements.txt
 API_TOOLS=$ROOT/.cache/api-tools-$(sha256sum "$API_REQUIREMENTS" | cut -c 1-12)
@@ -47,7 +47,7 @@ check_openapi() {
 
 # api-test [--no-build] [--examples N] [--seed N] [schemathesis arguments]
 #
-# A stack with the demo shop and one purchase; then schemathesis asks every operation of the document
+# A stack of its own with the demo shop and one purchase; then schemathesis asks every operation of the document
 # that the gateway serves, with values that fit it and values that do not, and holds the answers
 # against it. The last line is its summary.
 run_api_test() {
@@ -73,13 +73,13 @@ run_api_test() {
     [[ $build == no ]] || build_all "${STACK_PROGRAMS[@]}" flowstack-demo
     require_programs flowstack-demo
     install_api_tools
-    if process_gone gateway-0; then
-        trap end_demo EXIT
-        trap 'exit 130' INT
-        trap 'exit 143' TERM HUP
-    else
-        say api "uses the stack that runs already in $RUN_DIR, and leaves it running"
-    fi
+    # It suspends tenants, closes conversations and changes flows: a stack of its own, and a new one.
+    RUN_DIR=$RUN_DIR/api
+    mkdir -p "$RUN_DIR/log"
+    stack_down --wipe >/dev/null
+    trap end_demo EXIT
+    trap 'exit 130' INT
+    trap 'exit 143' TERM HUP
     stack_up --no-build
     instance_environment gateway-0
     say api "one purchase, so that there is something to ask for"
@@ -88,9 +88,9 @@ run_api_test() {
     say api "schemathesis, seed $seed, $examples examples for each operation"
     load_api_access
     # It leaves notes of its own where it runs.
-    mkdir -p "$RUN_DIR/api-test"
+    mkdir -p "$RUN_DIR/schemathesis"
     (
-        cd "$RUN_DIR/api-test"
+        cd "$RUN_DIR/schemathesis"
         set -a
         # shellcheck disable=SC1091
         . "$RUN_DIR/env"
