@@ -174,7 +174,7 @@ nightly_chaos() {
 nightly_api() {
     local log=$NIGHTLY_DIR/api.log status=0 words
     "$ROOT/flowstack" api-test --examples 100 --run-dir "$NIGHTLY_DIR/api" </dev/null 2>&1 | tee "$log" || status=1
-    words=$(grep -aE '^=+ .* in [0-9.]+s =+$' "$log" | tail -1 | tr -d '=' | sed 's/^ *//; s/ *$//') || words=''
+    words=$(grep -aE '^ +[0-9]+ generated, ' "$log" | tail -1 | sed 's/^ *//') || words=''
     nightly_words api "${words:-schemathesis came to no end}"
     return "$status"
 }
