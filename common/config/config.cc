@@ -4,8 +4,11 @@
 #include <array>
 #include <charconv>
 #include <cstdlib>
+#include <fstream>
 #include <iostream>
 #include <limits>
+
+#include "common/core/version.h"
 
 namespace flowstack::config {
 namespace {
@@ -135,6 +138,8 @@ Reader::Reader(int argc, const char* const* argv, const char* const* env) {
         const std::string_view argument{argv[i]};
         if (argument == "--help" || argument == "-h") {
             help_ = true;
+        } else if (argument == "--version") {
+            version_ = true;
         } else if (argument == "--print-config") {
             print_config_ = true;
         } else if (argument == "--describe-config") {
@@ -170,13 +175,34 @@ std::optional<Reader::Given> Reader::take(Setting setting) {
         }
         if (!flag.value->empty()) return Given{*flag.value, flag.text};
     }
+    const auto file = from_file(setting.name);
     for (const auto& [name, value] : environment_) {
-        if (name == setting.name) return Given{value, setting.name};
+        if (name != setting.name) continue;
+        if (file) mistake(file->source + ": " + setting.name + " is set too; give one of them");
+        return Given{value, setting.name};
     }
-    if (setting.required) {
+    if (file && !file->value.empty()) return file;
+    if (setting.required && !file) {
         mistake(setting.name + " (" + flag_of(setting.name) + "): must be set; " + setting.help);
     }
     return std::nullopt;
+}
+
+std::optional<Reader::Given> Reader::from_file(const std::string& setting) {
+    const auto found = std::ranges::find(environment_, setting + "_FILE",
+                                         &decltype(environment_)::value_type::first);
+    if (found == environment_.end()) return std::nullopt;
+    Given given{"", found->first};
+    std::ifstream file(found->second);
+    if (!file) {
+        mistake(given.source + ": cannot read " + found->second);
+        return given;
+    }
+    std::getline(file, given.value);
+    if (given.value.ends_with('\r')) given.value.pop_back();
+    if (given.value.empty())
+        mistake(given.source + ": the first line of " + found->second + " is empty");
+    return given;
 }
 
 void Reader::refuse(const Given& given, bool show_value, std::string_view what_is_allowed) {
@@ -316,7 +342,9 @@ std::string Reader::help_text() const {
                        " [--name=value …]\n\n"
                        "Every setting is an environment variable or a flag; the flag wins "
                        "(--http-port=8080 is HTTP_PORT=8080).\n"
+                       "NAME_FILE=/path takes the first line of a file for NAME.\n"
                        "  --help             this text\n"
+                       "  --version          the release\n"
                        "  --print-config     what would be used, secrets masked\n"
                        "  --describe-config  the settings as a Markdown table\n\n";
     for (const auto& setting : settings_) {
@@ -342,6 +370,10 @@ std::string Reader::printed_config() const {
 void Reader::finish() const {
     if (help_) {
         std::cout << help_text() << std::flush;
+        std::exit(0);
+    }
+    if (version_) {
+        std::cout << program_ << ' ' << version() << '\n' << std::flush;
         std::exit(0);
     }
     if (describe_config_) {

@@ -15,9 +15,10 @@
 //   config::Reader settings(argc, argv, environ);
 //   const auto port = settings.port("HTTP_PORT", 8080, "REST and webhooks");
 //   const auto poll = settings.duration_ms("RELAY_POLL_MS", 10, "how often lane heads are read");
-//   settings.finish();  // --help, --print-config, and every mistake at once
+//   settings.finish();  // --help, --version, --print-config, and every mistake at once
 //
 // `--http-port=8080` is HTTP_PORT=8080 and wins over it. An empty variable counts as not set.
+// HTTP_PORT_FILE=/run/port is the first line of that file, for secrets that are mounted as files.
 // Unknown flags are mistakes; unknown variables are ignored. Getters never fail: after a mistake
 // they answer the default, and finish() reports them all. Not thread-safe.
 namespace flowstack::config {
@@ -64,7 +65,8 @@ public:
     // Reports a mistake that the caller found, such as one in a rule over several settings.
     void mistake(std::string text);
 
-    // Call it after the last getter. Prints and exits for --help and --describe-config (0), any
+    // Call it after the last getter. Prints and exits for --help, --version and --describe-config
+    // (0), any
     // mistake (2, all of them on stderr), --print-config (0); returns otherwise.
     void finish() const;
 
@@ -81,6 +83,8 @@ private:
         std::string source;  // how to name it in a mistake: "HTTP_PORT" or "--http-port"
     };
     std::optional<Given> take(Setting setting);
+    // What NAME_FILE leads to, if it is set. An unreadable or empty file is a mistake.
+    std::optional<Given> from_file(const std::string& name);
     void refuse(const Given& given, bool show_value, std::string_view what_is_allowed);
     void show(std::string value);
 
@@ -97,6 +101,7 @@ private:
     std::vector<std::string> shown_;  // the value of each setting, masked if need be
     std::vector<std::string> mistakes_;
     bool help_ = false;
+    bool version_ = false;
     bool print_config_ = false;
     bool describe_config_ = false;
 };

@@ -27,8 +27,9 @@ own_rows() { tail -n +3 "$WORK/$1" | { grep -Fxvf "$WORK/shared" || true; }; }
 # Settings
 
 Every program reads its settings once, when it starts: from the environment, or from flags, which win
-(`--http-port=8080` is `HTTP_PORT=8080`). All mistakes are reported at once, with exit code 2. `--help` prints the
-program's own table, `--print-config` what would be used, with secrets masked.
+(`--http-port=8080` is `HTTP_PORT=8080`). `NAME_FILE=/path` takes the first line of a file for `NAME`, for secrets that are mounted as
+files; setting both is a mistake. All mistakes are reported at once, with exit code 2. `--help` prints the program's own table,
+`--print-config` what would be used, with secrets masked, `--version` the release.
 
 This page is made from the programs (`tools/dev/configuration.sh build/everyday/bin --write`), and a test holds it
 equal to them.

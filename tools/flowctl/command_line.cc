@@ -4,12 +4,14 @@
 #include <algorithm>
 #include <map>
 
+#include "common/core/version.h"
 #include "tools/flowctl/context.h"
 
 namespace flowstack::flowctl {
 
 int run_command_line(std::vector<std::string> arguments) {
     CLI::App app{"FlowStack for operators and auditors", "flowctl"};
+    app.set_version_flag("--version", "flowctl " + std::string(version()));
     app.require_subcommand(1);
     app.fallthrough();
 

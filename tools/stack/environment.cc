@@ -36,8 +36,14 @@ Environment Environment::from_file(const std::string& path) {
 }
 
 std::string Environment::get(const std::string& name) const {
-    const auto found = values_.find(name);
-    return found == values_.end() ? "" : found->second;
+    if (const auto found = values_.find(name); found != values_.end()) return found->second;
+    const auto path = values_.find(name + "_FILE");
+    if (path == values_.end()) return "";
+    std::ifstream file(path->second);
+    std::string line;
+    if (!std::getline(file, line))
+        throw std::runtime_error(name + "_FILE: cannot read " + path->second);
+    return line;
 }
 
 std::string Environment::required(const std::string& name) const {

@@ -17,7 +17,8 @@ public:
     // A file of NAME=value lines, as the shell reads them (quotes by backslash).
     static Environment from_file(const std::string& path);
 
-    // Empty when it is not set.
+    // Empty when it is not set. NAME_FILE=/path stands for the first line of that file, as in the
+    // services; throws std::runtime_error when it cannot be read.
     std::string get(const std::string& name) const;
     // Throws std::runtime_error that names it.
     std::string required(const std::string& name) const;

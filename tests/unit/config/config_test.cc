@@ -2,6 +2,12 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include <algorithm>
+
+#include "common/core/version.h"
 
 namespace flowstack::config {
 namespace {
@@ -143,6 +149,51 @@ TEST(Config, FindsPasswordsInUrlsAndKeywordStrings) {
               "host=h password='***' dbname=d");
     EXPECT_EQ(without_passwords("http://127.0.0.1:8080/x"), "http://127.0.0.1:8080/x");
     EXPECT_EQ(without_passwords("127.0.0.1:9092"), "127.0.0.1:9092");
+}
+
+std::string file_with(const std::string& content) {
+    std::string path = ::testing::TempDir() + "flowstack_config_XXXXXX";
+    const int file = ::mkstemp(path.data());
+    EXPECT_EQ(::write(file, content.data(), content.size()), static_cast<ssize_t>(content.size()));
+    ::close(file);
+    return path;
+}
+
+TEST(Config, TakesTheFirstLineOfAFile) {
+    const auto path = file_with("hunter2\r\nanother line\n");
+    auto settings = read({}, {"MASTER_KEY_FILE=" + path});
+    EXPECT_EQ(settings.required_secret("MASTER_KEY", "").reveal(), "hunter2");
+    EXPECT_THAT(settings.mistakes(), IsEmpty());
+    EXPECT_EQ(settings.printed_config(), "MASTER_KEY=***\n");
+}
+
+TEST(Config, LetsAFlagWinOverAFile) {
+    auto settings = read({"--http-port=9090"}, {"HTTP_PORT_FILE=" + file_with("8080")});
+    EXPECT_EQ(settings.port("HTTP_PORT", 1, ""), 9090);
+    EXPECT_THAT(settings.mistakes(), IsEmpty());
+}
+
+TEST(Config, NamesAFileThatCannotBeReadOrSaysNothing) {
+    auto settings = read({}, {"MASTER_KEY_FILE=/nowhere/key", "ADMIN_KEY_FILE=" + file_with("\n")});
+    settings.required_secret("MASTER_KEY", "");
+    settings.secret("ADMIN_KEY", "", "");
+    const auto mistakes = settings.mistakes();
+    ASSERT_EQ(mistakes.size(), 2U);
+    EXPECT_THAT(mistakes[0], HasSubstr("MASTER_KEY_FILE: cannot read /nowhere/key"));
+    EXPECT_THAT(mistakes[1], HasSubstr("ADMIN_KEY_FILE: the first line of"));
+}
+
+TEST(Config, RefusesAValueAndAFileForOneSetting) {
+    auto settings = read({}, {"MASTER_KEY=a", "MASTER_KEY_FILE=" + file_with("b")});
+    settings.secret("MASTER_KEY", "", "");
+    ASSERT_EQ(settings.mistakes().size(), 1U);
+    EXPECT_THAT(settings.mistakes()[0], HasSubstr("MASTER_KEY is set too"));
+}
+
+TEST(Config, SaysItsVersion) {
+    const auto settings = read({"--version"});
+    EXPECT_EXIT(settings.finish(), ::testing::ExitedWithCode(0), "");
+    EXPECT_EQ(std::ranges::count(version(), '.'), 2) << version();
 }
 
 TEST(Config, DescribesItselfForTheDocuments) {
