@@ -5,6 +5,7 @@
 #include <thread>
 
 #include "common/config/config.h"
+#include "common/core/version.h"
 #include "common/eventlog/membership.h"
 #include "common/eventlog/relay.h"
 #include "common/lifecycle/lifecycle.h"
@@ -17,6 +18,7 @@
 #include "common/service/event_log_service.h"
 #include "common/service/hint_reader.h"
 #include "common/service/lane_watch.h"
+#include "common/service/schema.h"
 #include "common/service/settings_loop.h"
 #include "flowstack/common/v1/event_log.grpc.pb.h"
 
@@ -337,12 +339,26 @@ struct Host::State {
             if (!known.of_our_lane) known.gauge.set(0);
     }
 
+    // A release may start before its migrations have run.
+    bool migrated(const std::vector<std::string>& migrations, std::string& why) {
+        try {
+            const auto missing = missing_migration(store, migrations);
+            if (missing.empty()) return true;
+            why = "the migration " + missing + " is missing, run flowctl migrate of this release";
+        } catch (const std::exception& error) {
+            why =
+                std::string("the migrations cannot be read, run flowctl migrate: ") + error.what();
+        }
+        return false;
+    }
+
     // Waits for the store, which everything else needs, and logs why it waits.
     void wait_for_store() {
+        const auto migrations = migrations_for(options.name);
         std::string said;
         while (!life.stopping()) {
             std::string why;
-            if (store.ready(why)) {
+            if (store.ready(why) && migrated(migrations, why)) {
                 watch.set_store(true, "");
                 return;
             }
@@ -457,6 +473,10 @@ int Host::run() {
     auto& s = *state_;
     if (s.options.rebuild) return s.rebuild();
     s.door.add(*s.event_log, common::v1::EventLog::service_full_name());
+    s.registry
+        .gauge("flowstack_build_info", "always 1; its labels say what runs",
+               {{"version", std::string(version())}})
+        .set(1);
     s.registry.before_scrape([&s] {
         s.count_hints();
         s.show_log();

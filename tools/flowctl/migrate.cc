@@ -78,6 +78,8 @@ MigrateResult migrate(const std::string& database_url, const std::vector<Migrati
                      session.quote(migration.name) + ", " + session.quote(hash) + "); commit");
     }
     if (!dry_run) {
+        // A service looks whether the migrations that it was compiled with are there.
+        session.exec("grant select on schema_migrations to flowstack_service");
         result.lanes =
             session.exec1("select make_lanes(" + std::to_string(lanes) + ")")[0].as<int>();
         if (result.lanes != lanes)
