@@ -93,8 +93,9 @@ void LiveWorld::post(Outgoing what, std::function<void(PostResult)> done) {
     request.timeout_ms = kPostTimeoutMs;
     client_->call(std::move(request), [done = std::move(done)](http::ClientResult result) {
         const bool answered = result.outcome == http::ClientResult::Outcome::answered;
+        std::string retry_after(result.response.headers.get("Retry-After"));
         done({answered ? result.response.status : 0, std::move(result.response.body),
-              std::move(result.error)});
+              std::move(result.error), std::move(retry_after)});
     });
 }
 

@@ -412,9 +412,10 @@ void Sandbox::deliver(Delivery delivery, std::function<void(PostResult, Effects&
         out.headers.emplace_back("X-Hub-Signature-256", delivery.signature);
     }
     out.body = delivery.body;
+    const Time began = world_.now();
     post(fx, std::move(out),
-         [this, delivery = std::move(delivery), first = std::move(first)](PostResult result,
-                                                                          Effects& inner) mutable {
+         [this, began, delivery = std::move(delivery), first = std::move(first)](
+             PostResult result, Effects& inner) mutable {
              json::array wamids;
              for (const auto& wamid : delivery.wamids) wamids.emplace_back(wamid);
              note(inner, "webhook_sent",
@@ -425,6 +426,8 @@ void Sandbox::deliver(Delivery delivery, std::function<void(PostResult, Effects&
                    {"wamids", std::move(wamids)},
                    {"attempt", static_cast<std::int64_t>(delivery.attempt + 1)},
                    {"http_status", result.status},
+                   {"retry_after", result.retry_after},
+                   {"took_us", (world_.now() - began).count()},
                    {"error", result.error},
                    {"signature", delivery.signature},
                    {"body", delivery.body}});

@@ -58,6 +58,7 @@ struct PostResult {
     int status = 0;
     std::string body = {};
     std::string error;
+    std::string retry_after = {};  // the header of that name
 };
 
 // Time, timers, randomness and the network. Callbacks come on any thread, never from inside the

@@ -302,9 +302,12 @@ TEST_F(Graph, SignsStatusesAndSendsThemInOrder) {
 TEST_F(Graph, RepeatsAWebhookUntilItGets200) {
     world.posts.clear();
     int calls = 0;
-    world.peer = [&](const Outgoing&) { return PostResult{++calls < 4 ? 503 : 200, "", ""}; };
+    world.peer = [&](const Outgoing&) {
+        return ++calls < 4 ? PostResult{503, "", "", "1"} : PostResult{200, "", ""};
+    };
     const json::value answer = say(R"({"text":"again"})");
     EXPECT_EQ(int_or(answer, "http_status", 0), 503) << "the first answer";
+    EXPECT_EQ(text_or(last_recorded("webhook_sent"), "retry_after", ""), "1");
     world.advance(std::chrono::minutes{5});
     EXPECT_EQ(calls, 4);
     EXPECT_EQ(world.posts[0].body, world.posts[3].body);
