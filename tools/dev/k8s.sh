@@ -164,6 +164,8 @@ run_k8s_test() {
     find_cluster
     [[ $images == no ]] || load_images "$ROOT/build/images"
     K8S_KEEP=$keep
+    # shellcheck disable=SC2034 # of common.sh
+    POLL_SECONDS=1 # each look is a process that asks the API server
     trap 'end_k8s_test' EXIT
     trap 'exit 130' INT
     trap 'exit 143' TERM HUP
@@ -313,6 +315,7 @@ lose_pods() {
     ! evict payment-1 || finding "the budget of payment lets the second replica go with the first"
     here delete pod gateway-0 --wait=false >/dev/null
     here delete pod conversation-1 --grace-period=0 --force >/dev/null 2>&1
+    sleep 3 # until the controllers have seen it
     for service in payment gateway conversation; do
         here rollout status "statefulset/$service" --timeout=120s >>"$RUN_DIR/log/k8s-rollout.log" 2>&1 ||
             finding "$service does not come back after it lost a pod"
@@ -327,10 +330,10 @@ newer_schema() {
     for file in "$ROOT"/migrations/*/*.sql; do
         key=$(basename "$(dirname "$file")")__$(basename "$file")
         cp "$file" "$work/$key"
-        items+="{key: $key, path: ${key/__//}}, "
+        items+="$key=${key/__//} "
     done
     printf 'alter table read_model add column later text;\n' >"$work/gateway__9000_later.sql"
-    items+='{key: gateway__9000_later.sql, path: gateway/9000_later.sql}'
+    items+='gateway__9000_later.sql=gateway/9000_later.sql'
     here create configmap later-migrations --from-file="$work" >/dev/null
     here get job "migrate-$(project_version | tr . -)" -o json |
         python3 -c '
@@ -344,7 +347,7 @@ spec["containers"][0]["command"] += ["--migrations", "/later"]
 labels = {k: v for k, v in job["spec"]["template"]["metadata"]["labels"].items() if "batch" not in k and "controller" not in k and k != "job-name"}
 print(json.dumps({"apiVersion": "batch/v1", "kind": "Job", "metadata": {"name": "migrate-later"},
                   "spec": {"backoffLimit": 3, "template": {"metadata": {"labels": labels}, "spec": spec}}}))' \
-            "$(printf '%s' "$items" | sed -e 's/{key: \([^,]*\), path: \([^}]*\)}/\1=\2/g' -e 's/, / /g')" |
+            "$items" |
         here apply -f - >/dev/null
     await_job migrate-later 120
     here logs job/migrate-later --tail=-1 | grep -q '9000_later' || finding "the later migration was not applied"

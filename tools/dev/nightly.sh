@@ -1,9 +1,9 @@
 # shellcheck shell=bash
 # shellcheck disable=SC2034  # BUILD_DIR, CMAKE_PRESET and CTEST_WRAPPER are build.sh's
-# What takes longer than a push should wait: sanitizers over everything, fuzzing, chaos, and the guard of
-# what a greeting costs.
+# What takes longer than a push should wait: sanitizers over everything, fuzzing, chaos, the guard of
+# what a greeting costs, and Kubernetes.
 
-NIGHTLY_PARTS=(asan tsan fuzz chaos api examples bench)
+NIGHTLY_PARTS=(asan tsan fuzz chaos api examples bench k8s)
 
 # common/'s unit tests, which `test` also runs under AddressSanitizer and UBSan.
 COMMON_TESTS=(config_test core_test crypto_test http_test lifecycle_test observability_test
@@ -194,5 +194,17 @@ nightly_bench() {
         --run-dir "$NIGHTLY_DIR/bench" </dev/null 2>&1 | tee "$log" || status=1
     words=$(grep -aE '^guards (hold|BROKEN): ' "$log" | tail -1) || words='no guard was judged'
     nightly_words bench "$words"
+    return "$status"
+}
+
+# What can be said of deploy/k8s without a cluster; with one, the development overlay under disturbance.
+nightly_k8s() {
+    local log=$NIGHTLY_DIR/k8s.log status=0 words='no cluster: KUBECONFIG is not set'
+    run_k8s_check </dev/null 2>&1 | tee "$log" || status=1
+    if [[ -n ${KUBECONFIG:-}${FLOWSTACK_K8S_LAB:-} ]]; then
+        "$ROOT/flowstack" k8s-test --images --run-dir "$NIGHTLY_DIR/k8s" </dev/null 2>&1 | tee -a "$log" || status=1
+        words=$(grep -aE 'k8s .*(all is right|findings), ' "$log" | tail -1) || words='the test did not come to its end'
+    fi
+    nightly_words k8s "$words"
     return "$status"
 }
