@@ -41,6 +41,7 @@ using Steady = std::chrono::steady_clock;
 constexpr milliseconds kLookEvery{200};
 constexpr milliseconds kProgressEvery{10'000};
 constexpr milliseconds kCalmFor{2'000};
+constexpr milliseconds kOpenPatience{30'000};
 constexpr int kProbeTimeoutMs = 3'000;
 constexpr int kRecordPage = 1'000;
 
@@ -82,7 +83,7 @@ public:
                             {.run_dir = dir_,
                              .seed = static_cast<std::uint64_t>(options_.number("seed", 1)),
                              .customers = static_cast<int>(options_.number("customers", 4))});
-        customers.open();
+        open(customers);
         customers.start();
         say("customers shop");
         const auto limit = std::chrono::seconds(options_.number("seconds", 0));
@@ -108,6 +109,20 @@ private:
         const auto seconds =
             std::chrono::duration_cast<std::chrono::seconds>(Steady::now() - began_).count();
         std::cout << std::setw(5) << seconds << "s shoppers     " << words << std::endl;
+    }
+
+    // What lets a new pod through to the stack is there only a moment after the pod.
+    static void open(Customers& customers) {
+        const auto until = Steady::now() + kOpenPatience;
+        while (true) {
+            try {
+                customers.open();
+                return;
+            } catch (const std::exception&) {
+                if (Steady::now() > until) throw;
+                std::this_thread::sleep_for(kLookEvery);
+            }
+        }
     }
 
     void progress(const Customers& customers) const {
