@@ -77,6 +77,10 @@ run() {
     unshare "${namespace[@]}" bash -c 'mount --bind "$1" "$1" && mount -o remount,bind,ro "$1" && shift &&
         exec env -i PATH=/usr/bin:/usr/sbin chroot "$@"' _ "$tree" "${user[@]}" "$tree" "$@"
 }
+if ! run /usr/bin/flowctl --version >/dev/null 2>&1 && ! unshare --mount true 2>/dev/null; then
+    printf 'not tried: this machine lets nobody mount, so no program of the image was started\n'
+    exit "$failed"
+fi
 version=$(sed -n 's/^project(flowstack VERSION \([0-9.]*\).*/\1/p' "$ROOT/CMakeLists.txt")
 says() { [[ $(run "/usr/bin/$1" --version) == "$1 $version" ]]; }
 helps() { [[ $(run "/usr/bin/$1" --help) == *Usage:* ]]; }
