@@ -2,11 +2,13 @@
 #include <google/protobuf/util/json_util.h>
 
 #include <algorithm>
+#include <cctype>
 #include <fstream>
 #include <map>
 #include <regex>
 #include <stdexcept>
 
+#include "common/rpc/http_rule.h"
 #include "flowstack/common/v1/method.pb.h"
 #include "google/api/annotations.pb.h"
 #include "tools/docs/descriptors.h"
@@ -237,21 +239,17 @@ json::array path_parameters(const std::string& path) {
     return parameters;
 }
 
+std::string lower_case(std::string word) {
+    std::ranges::transform(word, word.begin(), [](unsigned char c) { return std::tolower(c); });
+    return word;
+}
+
 // "/v1/{name=tenants/*/messages/*}:retry": a variable is called as the collection before it.
 Route route_of(const google::api::HttpRule& rule) {
-    const auto [verb, annotated] =
-        rule.pattern_case() == google::api::HttpRule::kGet
-            ? std::pair<std::string, std::string>("get", rule.get())
-        : rule.pattern_case() == google::api::HttpRule::kPost
-            ? std::pair<std::string, std::string>("post", rule.post())
-        : rule.pattern_case() == google::api::HttpRule::kPut
-            ? std::pair<std::string, std::string>("put", rule.put())
-        : rule.pattern_case() == google::api::HttpRule::kPatch
-            ? std::pair<std::string, std::string>("patch", rule.patch())
-            : std::pair<std::string, std::string>("delete", rule.delete_());
+    const auto [verb, annotated] = rpc::verb_and_path(rule);
     if (!rule.body().empty() && rule.body() != "*")
         throw std::runtime_error(annotated + ": openapi.cc knows bodies of all members only");
-    Route route{.verb = verb, .path = {}, .field = {}};
+    Route route{.verb = lower_case(verb), .path = {}, .field = {}};
     const auto open = annotated.find('{');
     if (open == std::string::npos) {
         route.path = annotated;
@@ -582,8 +580,7 @@ void add_openapi(const std::filesystem::path& root, Documents& out) {
     for (const auto& [method, route] : served)
         add(route.path, route.verb, maker.operation_of(*method, route));
     for (const auto& each : unannotated.at("operations").as_array()) {
-        auto verb = std::string(each.at("method").as_string());
-        std::ranges::transform(verb, verb.begin(), [](unsigned char c) { return std::tolower(c); });
+        const auto verb = lower_case(std::string(each.at("method").as_string()));
         add(std::string(each.at("path").as_string()), verb,
             unannotated_operation(each.as_object()));
     }

@@ -6,6 +6,7 @@
 #include <map>
 
 #include "common/rpc/error.h"
+#include "common/rpc/http_rule.h"
 #include "flowstack/campaign/v1/campaign_service.pb.h"
 #include "flowstack/common/v1/method.pb.h"
 #include "flowstack/conversation/v1/catalog_service.pb.h"
@@ -229,16 +230,7 @@ void Rest::add_routes(http::Router& router) {
                 const auto* method = service->method(m);
                 if (!method->options().HasExtension(google::api::http)) continue;
                 const auto rule = method->options().GetExtension(google::api::http);
-                const auto [verb, path] =
-                    rule.pattern_case() == google::api::HttpRule::kGet
-                        ? std::pair<std::string, std::string>("GET", rule.get())
-                    : rule.pattern_case() == google::api::HttpRule::kPost
-                        ? std::pair<std::string, std::string>("POST", rule.post())
-                    : rule.pattern_case() == google::api::HttpRule::kPut
-                        ? std::pair<std::string, std::string>("PUT", rule.put())
-                    : rule.pattern_case() == google::api::HttpRule::kPatch
-                        ? std::pair<std::string, std::string>("PATCH", rule.patch())
-                        : std::pair<std::string, std::string>("DELETE", rule.delete_());
+                const auto [verb, path] = rpc::verb_and_path(rule);
                 const auto made = template_of(path);
                 router.add(verb, made.pattern,
                            [impl, method, rule, made](Request request, Responder responder) {
