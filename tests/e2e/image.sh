@@ -67,17 +67,17 @@ assert {r["relatedSpdxElement"] for r in d["relationships"]} <= ids' "$sbom"
 
 # A root that cannot be written, user 65532, and nothing of this machine's environment. Who is not root here has one
 # user in a namespace of his own, and the programs run as that one.
+namespace=(--mount) user=(--userspec=65532:65532)
+if ((EUID != 0)); then
+    namespace+=(--map-root-user)
+    user=()
+fi
 run() {
-    local namespace=(--mount) user=(--userspec=65532:65532)
-    if ((EUID != 0)); then
-        namespace+=(--map-root-user)
-        user=()
-    fi
     # shellcheck disable=SC2016
     unshare "${namespace[@]}" bash -c 'mount --bind "$1" "$1" && mount -o remount,bind,ro "$1" && shift &&
         exec env -i PATH=/usr/bin:/usr/sbin chroot "$@"' _ "$tree" "${user[@]}" "$tree" "$@"
 }
-if ! run /usr/bin/flowctl --version >/dev/null 2>&1 && ! unshare --mount true 2>/dev/null; then
+if ! unshare "${namespace[@]}" true 2>/dev/null; then
     printf 'not tried: this machine lets nobody mount, so no program of the image was started\n'
     exit "$failed"
 fi
