@@ -7,14 +7,7 @@ API_REQUIREMENTS=$ROOT/tools/dev/api-requirements.txt
 API_TOOLS=$ROOT/.cache/api-tools-$(sha256sum "$API_REQUIREMENTS" | cut -c 1-12)
 OPENAPI=$ROOT/docs/api/openapi.json
 
-install_redocly() {
-    local log=$RUN_DIR/log/redocly.log
-    [[ ! -x $REDOCLY_HOME/node_modules/.bin/redocly ]] || return 0
-    say check "installing redocly $REDOCLY_VERSION"
-    mkdir -p "$REDOCLY_HOME" "$RUN_DIR/log"
-    npm install --prefix "$REDOCLY_HOME" --no-save --no-audit --no-fund "@redocly/cli@$REDOCLY_VERSION" \
-        </dev/null >"$log" 2>&1 || fail check "npm could not install redocly" "$log"
-}
+install_redocly() { install_npm_tool redocly "$REDOCLY_HOME" "@redocly/cli@$REDOCLY_VERSION"; }
 
 # The validator and schemathesis. What is there was installed to its end: the folder is moved there last.
 install_api_tools() {

@@ -38,14 +38,7 @@ run_check() {
     return "$verdict"
 }
 
-install_buf() {
-    local log=$RUN_DIR/log/buf.log
-    [[ ! -x $BUF_HOME/node_modules/.bin/buf ]] || return 0
-    say check "installing buf $BUF_VERSION"
-    mkdir -p "$BUF_HOME" "$RUN_DIR/log"
-    npm install --prefix "$BUF_HOME" --no-save --no-audit --no-fund "@bufbuild/buf@$BUF_VERSION" \
-        </dev/null >"$log" 2>&1 || fail check "npm could not install buf" "$log"
-}
+install_buf() { install_npm_tool buf "$BUF_HOME" "@bufbuild/buf@$BUF_VERSION"; }
 
 # Our C++ files: what git knows or would take, without what is not written by us.
 cpp_files() {

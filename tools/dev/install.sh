@@ -22,6 +22,16 @@ install_check_packages() {
     install_packages "$ROOT/tools/dev/packages.txt" "$list"
 }
 
+# install_npm_tool <program> <folder> <package@version>: from npm, into a folder of its own.
+install_npm_tool() {
+    local log=$RUN_DIR/log/$1.log
+    [[ ! -x $2/node_modules/.bin/$1 ]] || return 0
+    say check "installing $1 ${3##*@}"
+    mkdir -p "$2" "$RUN_DIR/log"
+    npm install --prefix "$2" --no-save --no-audit --no-fund "$3" </dev/null >"$log" 2>&1 ||
+        fail check "npm could not install $1" "$log"
+}
+
 # install_packages <list file…>
 install_packages() {
     local missing log="$RUN_DIR/log/install.log" as_root=()
