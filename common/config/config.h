@@ -66,8 +66,7 @@ public:
     void mistake(std::string text);
 
     // Call it after the last getter. Prints and exits for --help, --version and --describe-config
-    // (0), any
-    // mistake (2, all of them on stderr), --print-config (0); returns otherwise.
+    // (0), any mistake (2, all of them on stderr), --print-config (0); returns otherwise.
     void finish() const;
 
     // What finish() would print, for tests and generated documents.
