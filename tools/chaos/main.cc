@@ -13,9 +13,11 @@
 #include <sstream>
 #include <thread>
 
+#include "tools/chaos/command_line.h"
 #include "tools/chaos/customers.h"
 #include "tools/chaos/killer.h"
 #include "tools/chaos/shared.h"
+#include "tools/chaos/tables.h"
 #include "tools/chaos/victims.h"
 #include "tools/stack/environment.h"
 
@@ -32,32 +34,6 @@ using std::chrono::milliseconds;
 using Steady = std::chrono::steady_clock;
 
 constexpr milliseconds kProgressEvery{10'000};
-
-struct Options {
-    std::string verb;
-    std::map<std::string, std::string> values;
-
-    std::string text(const std::string& name, const std::string& otherwise = "") const {
-        const auto found = values.find(name);
-        return found == values.end() ? otherwise : found->second;
-    }
-    std::int64_t number(const std::string& name, std::int64_t otherwise) const {
-        const auto found = values.find(name);
-        return found == values.end() ? otherwise : std::stoll(found->second);
-    }
-};
-
-Options parse(int argc, char** argv) {
-    Options options;
-    if (argc > 1) options.verb = argv[1];
-    for (int i = 2; i + 1 < argc; i += 2) {
-        const std::string name = argv[i];
-        if (!name.starts_with("--")) throw std::invalid_argument(name + " is no option");
-        options.values[name.substr(2)] = argv[i + 1];
-    }
-    if (argc % 2 != 0) throw std::invalid_argument(std::string(argv[argc - 1]) + " has no value");
-    return options;
-}
 
 KillerOptions killer_options(const Options& options) {
     return {.script = options.text("script"),
@@ -322,25 +298,12 @@ private:
 
     void print_table(const Rounds& all, const std::map<std::string, Tally>& journeys,
                      bool right) const {
-        const auto row = [](const std::string& name, const std::vector<std::int64_t>& numbers) {
-            std::cout << "  " << std::left << std::setw(50) << name << std::right;
-            for (const auto n : numbers) std::cout << std::setw(9) << n;
-            std::cout << "\n";
-        };
         std::cout << "\n  fault                                                rounds     void"
                      "    kills\n";
-        for (const auto& [kind, n] : all.kinds) row(kind, {n[0], n[1], n[2]});
-        row("all", {all.counted, all.empty, all.kills});
-        std::cout << "\n  journey                                               begun    ended"
-                     "    short\n";
-        for (const auto& [kind, n] : journeys) row(kind, {n.begun, n.ended, n.short_of_end});
-        std::cout << "\n  check                                             looked at findings\n";
-        for (const auto& check : checks_) {
-            const auto found = static_cast<std::int64_t>(check.at("findings").as_array().size()) +
-                               check.at("more").as_int64();
-            row(std::string(check.at("check").as_string()),
-                {check.at("looked_at").as_int64(), found});
-        }
+        for (const auto& [kind, n] : all.kinds) print_row(kind, {n[0], n[1], n[2]});
+        print_row("all", {all.counted, all.empty, all.kills});
+        print_journeys(journeys);
+        print_checks(checks_);
         if (const auto* unknown = facts_.if_contains("unknown"))
             std::cout << "\n  listed UNKNOWN: " << unknown->as_array().size() << "\n";
         for (const auto& check : checks_)
@@ -375,7 +338,7 @@ private:
 int main(int argc, char** argv) {
     using namespace flowstack::chaos;
     try {
-        const auto options = parse(argc, argv);
+        const auto options = parse_options(argc, argv);
         if (options.text("run-dir").empty() || options.text("script").empty())
             throw std::invalid_argument("--run-dir and --script are needed");
         if (options.verb == "killer") return run_killer(killer_options(options));

@@ -16,9 +16,11 @@
 #include <memory>
 #include <thread>
 
+#include "tools/chaos/command_line.h"
 #include "tools/chaos/customers.h"
 #include "tools/chaos/door_report.h"
 #include "tools/chaos/shared.h"
+#include "tools/chaos/tables.h"
 #include "tools/stack/environment.h"
 #include "tools/stack/sandbox.h"
 
@@ -45,33 +47,10 @@ constexpr milliseconds kOpenPatience{30'000};
 constexpr int kProbeTimeoutMs = 3'000;
 constexpr int kRecordPage = 1'000;
 
-struct Options {
-    std::map<std::string, std::string> values;
-    std::string text(const std::string& name) const {
-        const auto found = values.find(name);
-        if (found == values.end()) throw std::invalid_argument("--" + name + " is needed");
-        return found->second;
-    }
-    std::int64_t number(const std::string& name, std::int64_t otherwise) const {
-        const auto found = values.find(name);
-        return found == values.end() ? otherwise : std::stoll(found->second);
-    }
-};
-
-Options parse(const std::vector<std::string>& words) {
-    if (words.size() % 2 != 0) throw std::invalid_argument(words.back() + " has no value");
-    Options options;
-    for (std::size_t i = 0; i < words.size(); i += 2) {
-        if (!words[i].starts_with("--")) throw std::invalid_argument(words[i] + " is no option");
-        options.values[words[i].substr(2)] = words[i + 1];
-    }
-    return options;
-}
-
 class Shopping {
 public:
     explicit Shopping(const Options& options)
-        : options_(options), dir_(options.text("dir")), sandbox_(environment_) {
+        : options_(options), dir_(options.required("dir")), sandbox_(environment_) {
         fs::create_directories(dir_ + "/chaos");
         fs::remove(dir_ + "/shared");
         setenv("SANDBOX_RECORD", record_file().c_str(), 1);
@@ -215,24 +194,12 @@ private:
             std::cout << "  FINDING the checker failed: " << words << std::endl;
             return 1;
         }
-        const auto row = [](const std::string& name, const std::vector<std::int64_t>& numbers) {
-            std::cout << "  " << std::left << std::setw(50) << name << std::right;
-            for (const auto n : numbers) std::cout << std::setw(9) << n;
-            std::cout << "\n";
-        };
-        std::cout << "\n  journey                                               begun    ended"
-                     "    short\n";
-        for (const auto& [kind, n] : journeys) row(kind, {n.begun, n.ended, n.short_of_end});
-        std::cout << "\n  check                                             looked at findings\n";
-        for (const auto& check : answer.at("checks").as_array()) {
+        print_journeys(journeys);
+        print_checks(answer.at("checks").as_array());
+        for (const auto& check : answer.at("checks").as_array())
             for (const auto& finding : check.at("findings").as_array())
                 findings_.push_back("(" + std::string(check.at("check").as_string()) + ") " +
                                     std::string(finding.as_string()));
-            row(std::string(check.at("check").as_string()),
-                {check.at("looked_at").as_int64(),
-                 static_cast<std::int64_t>(check.at("findings").as_array().size()) +
-                     check.at("more").as_int64()});
-        }
         print_door();
         for (const auto& finding : findings_) std::cout << "\n  FINDING " << finding;
         std::cout << "\n  " << answer.at("events").to_number<std::int64_t>() << " events, "
@@ -292,13 +259,13 @@ int probe(const std::string& address) {
     return open ? 0 : 1;
 }
 
-int run(const std::vector<std::string>& words) {
-    if (words.size() == 2 && words[0] == "probe") return probe(words[1]);
-    if (words.empty() || (words[0] != "run" && words[0] != "stop"))
-        throw std::invalid_argument("run, stop or probe");
-    const auto options = parse({words.begin() + 1, words.end()});
-    if (words[0] == "run") return Shopping(options).run();
-    map_shared(options.text("dir") + "/shared").stop = 1;
+int run(int argc, char** argv) {
+    const std::string verb = argc > 1 ? argv[1] : "";
+    if (argc == 3 && verb == "probe") return probe(argv[2]);
+    if (verb != "run" && verb != "stop") throw std::invalid_argument("run, stop or probe");
+    const auto options = parse_options(argc, argv);
+    if (verb == "run") return Shopping(options).run();
+    map_shared(options.required("dir") + "/shared").stop = 1;
     return 0;
 }
 
@@ -307,7 +274,7 @@ int run(const std::vector<std::string>& words) {
 
 int main(int argc, char** argv) {
     try {
-        return flowstack::chaos::run({argv + 1, argv + argc});
+        return flowstack::chaos::run(argc, argv);
     } catch (const std::exception& error) {
         std::cerr << "flowstack-shoppers: " << error.what() << "\n";
         return 2;
