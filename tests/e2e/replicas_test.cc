@@ -567,14 +567,18 @@ TEST_F(Replicas, FlowctlSaysWhoDoesWhatAndOperatesIt) {
     EXPECT_EQ(text_at(breaker(), "replica"), replica);
     EXPECT_EQ(text_at(breaker().at("breaker"), "state"), "CLOSED");
     const auto fault = [&](int code, int times) {
-        stack.sandbox().post("/control/faults",
-                             json::object{{"provider", "meta"},
-                                          {"call", "messages"},
-                                          {"number", shop.phone_number_id},
-                                          {"times", times},
-                                          {"effect", {{"error", {{"code", code}}}}}});
+        const auto answer = stack.sandbox().post(
+            "/control/faults", json::object{{"provider", "meta"},
+                                            {"call", "messages"},
+                                            {"number", shop.phone_number_id},
+                                            {"times", times},
+                                            {"effect", {{"error", {{"code", code}}}}}});
+        return std::to_string(answer.at("id").to_number<int>());
     };
-    fault(131016, 5);
+    // Every call fails until the breaker has opened. Just five faults would not do: a retry may be
+    // under way beside the fifth call, and its good answer, if it comes first, starts the count
+    // anew.
+    const auto ill = fault(131016, 0);
     for (int i = 0; i < 5; ++i)
         Phone(stack.sandbox(), shop.phone_number_id, numbers(1, 6'000'000 + i).front(), "A")
             .say("Hi");
@@ -583,8 +587,9 @@ TEST_F(Replicas, FlowctlSaysWhoDoesWhatAndOperatesIt) {
         open = breaker().at("breaker");
         return text_at(open, "state") == "OPEN";
     }));
-    EXPECT_EQ(number_at(open, "failures"), 5);
+    EXPECT_GE(number_at(open, "failures"), 5);
     EXPECT_NE(text_at(open, "since"), "");
+    stack.sandbox().remove("/control/faults/" + ill);
     EXPECT_TRUE(eventually([&] { return text_at(breaker().at("breaker"), "state") == "CLOSED"; }));
     EXPECT_TRUE(eventually([&] { return accepted(shop).size() >= 5; }));
 
