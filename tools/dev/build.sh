@@ -20,6 +20,7 @@ build_all() {
     local log=$RUN_DIR/log/build.log began=$SECONDS status jobs steps
     install_packages "$ROOT/tools/dev/packages.txt"
     mkdir -p "$RUN_DIR/log"
+    begin_fetching_kafka
     if [[ ! -f $BUILD_DIR/build.ninja ]]; then
         say build "configuring (preset $CMAKE_PRESET)"
         (cd "$ROOT" && cmake --preset "$CMAKE_PRESET") </dev/null >"$log" 2>&1 ||

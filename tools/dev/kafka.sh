@@ -37,6 +37,13 @@ fetch_kafka() {
     exec 7>&-
 }
 
+# Fetches them while something else is done. Whoever needs them asks fetch_kafka, which waits for this
+# one, tries again where it did not succeed, and says why.
+begin_fetching_kafka() {
+    command -v mvn >/dev/null || return 0
+    (fetch_kafka || true) </dev/null >/dev/null 2>&1 9>&- &
+}
+
 # Calls the plugin by its full name: by its prefix, Maven hides why it could not reach a repository.
 fetch_jars() {
     timeout 600 mvn --batch-mode --strict-checksums --quiet -Dstyle.color=never \
