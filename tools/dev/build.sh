@@ -132,7 +132,7 @@ run_tests() {
         run_ctest e2e "$E2E_JOBS" -L '^(e2e|faults)$' || status=1
         local waited=$SECONDS
         await_build_behind
-        ((began += SECONDS - waited)) # compiling is no time of the suites
+        began=$((began + SECONDS - waited)) # compiling is no time of the suites
         run_ctest unit "$(nproc)" -L '^unit$' || status=1
         if [[ -f $ROOT/build/asan-ubsan/CTestTestfile.cmake ]]; then
             run_sanitized_common "$results/sanitized" || status=1
