@@ -559,6 +559,7 @@ TEST_F(Replicas, FlowctlSaysWhoDoesWhatAndOperatesIt) {
         EXPECT_NE(text_at(row, "since"), "");
     }
     EXPECT_GE(rows("consumers lag").size(), kServices.size());
+    for (const auto& row : rows("doctor")) EXPECT_NE(text_at(row, "state"), "FAULT") << row;
 
     // A channel's breaker, whichever replica is asked first.
     const auto [shop, channel, replica] = sender("operated", false);
@@ -625,6 +626,11 @@ TEST_F(Replicas, FlowctlSaysWhoDoesWhatAndOperatesIt) {
                         std::to_string(event.lane()) + ", " + std::to_string(event.position()) +
                         ", '" + key + "', 'cannot be read', '', now())\"";
     ASSERT_EQ(std::system(insert.c_str()), 0);
+    const auto diagnosis = rows("doctor", 3);
+    ASSERT_FALSE(diagnosis.empty());
+    EXPECT_EQ(text_at(diagnosis.front(), "state"), "FAULT");
+    EXPECT_EQ(text_at(diagnosis.front(), "what"),
+              "followup could not apply 1 event of gateway; the customers concerned wait");
     const auto parked = rows("consumers parked followup");
     ASSERT_EQ(parked.size(), 1u);
     EXPECT_EQ(text_at(parked.front(), "routingKey"), key);

@@ -27,6 +27,7 @@ int run_command_line(std::vector<std::string> arguments) {
         ->transform(CLI::CheckedTransformer(formats, CLI::ignore_case))
         ->option_text("FORMAT");
     add_status_commands(app, context);
+    add_doctor_command(app, context);
     add_consumer_commands(app, context);
     add_resource_commands(app, context);
     add_channel_commands(app, context);

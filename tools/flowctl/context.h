@@ -58,6 +58,9 @@ private:
     std::unique_ptr<stack::Api> api_;
 };
 
+// `given`, else MIGRATIONS_DIR, else migrations of FLOWSTACK_ROOT or of where we are.
+std::string migrations_folder(Context& context, const std::string& given);
+
 // Runs it and turns whatever it throws into words on stderr and an exit code.
 int guarded(const std::function<int()>& run);
 
@@ -67,6 +70,7 @@ void add_resource_commands(CLI::App& app, Context& context);
 void add_event_commands(CLI::App& app, Context& context);
 void add_audit_commands(CLI::App& app, Context& context);
 void add_status_commands(CLI::App& app, Context& context);
+void add_doctor_command(CLI::App& app, Context& context);
 void add_consumer_commands(CLI::App& app, Context& context);
 void add_channel_commands(CLI::App& app, Context& context);
 void add_webhook_commands(CLI::App& app, Context& context);

@@ -49,6 +49,14 @@ int run_seed(Context& context) {
 
 }  // namespace
 
+std::string migrations_folder(Context& context, const std::string& given) {
+    if (!given.empty()) return given;
+    const auto& environment = context.environment();
+    if (const auto folder = environment.get("MIGRATIONS_DIR"); !folder.empty()) return folder;
+    const auto root = environment.get("FLOWSTACK_ROOT");
+    return (root.empty() ? std::string(".") : root) + "/migrations";
+}
+
 void add_platform_commands(CLI::App& app, Context& context) {
     struct MigrateArguments {
         std::string folder;
@@ -66,16 +74,10 @@ void add_platform_commands(CLI::App& app, Context& context) {
     migrate_command->add_flag("--dry-run", arguments->dry_run, "say what would be applied");
     migrate_command->callback([&context, arguments] {
         context.run = [&context, arguments] {
-            const auto& environment = context.environment();
-            auto folder = arguments->folder;
-            if (folder.empty()) folder = environment.get("MIGRATIONS_DIR");
-            if (folder.empty()) {
-                const auto root = environment.get("FLOWSTACK_ROOT");
-                folder = (root.empty() ? std::string(".") : root) + "/migrations";
-            }
             int lanes = arguments->lanes;
-            if (lanes == 0) lanes = std::atoi(environment.get("LANES").c_str());
-            return run_migrate(context, folder, lanes == 0 ? 64 : lanes, arguments->dry_run);
+            if (lanes == 0) lanes = std::atoi(context.environment().get("LANES").c_str());
+            return run_migrate(context, migrations_folder(context, arguments->folder),
+                               lanes == 0 ? 64 : lanes, arguments->dry_run);
         };
     });
 

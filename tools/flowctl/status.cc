@@ -1,138 +1,25 @@
 #include <CLI/CLI.hpp>
 #include <algorithm>
-#include <boost/json.hpp>
 #include <iostream>
 #include <map>
-#include <sstream>
 
 #include "common/core/number_ranges.h"
 #include "tools/flowctl/lanes.h"
 #include "tools/flowctl/output.h"
-#include "tools/stack/sandbox.h"
+#include "tools/flowctl/replicas.h"
 
 // status: how the processes are, from their admin doors, and what they own, from their logs.
 namespace flowstack::flowctl {
 namespace {
 
-constexpr int kProbeTimeoutMs = 3000;
-constexpr int kReplicasMax = 9;
-
-struct Sample {
-    std::map<std::string, std::string> labels;
-    double value = 0;
-};
-using Samples = std::multimap<std::string, Sample>;
-
-// Prometheus' text form, as far as our own services write it: name{label="value",…} number.
-Samples parse_metrics(const std::string& text) {
-    Samples samples;
-    std::istringstream lines(text);
-    for (std::string line; std::getline(lines, line);) {
-        if (line.empty() || line[0] == '#') continue;
-        const auto space = line.rfind(' ');
-        if (space == std::string::npos) continue;
-        Sample sample;
-        try {
-            sample.value = std::stod(line.substr(space + 1));
-        } catch (const std::exception&) {
-            continue;
-        }
-        auto name = line.substr(0, space);
-        const auto brace = name.find('{');
-        if (brace != std::string::npos) {
-            std::string key, value;
-            bool quoted = false;
-            for (auto i = brace + 1; i < name.size(); ++i) {
-                const char c = name[i];
-                if (c == '"') {
-                    if (quoted) sample.labels[key] = value;
-                    if (quoted) key = value = "";
-                    quoted = !quoted;
-                } else if (quoted) {
-                    if (c == '\\' && i + 1 < name.size()) ++i;
-                    value += name[i];
-                } else if (c != ',' && c != '=' && c != '}') {
-                    key += c;
-                }
-            }
-            name.resize(brace);
-        }
-        samples.emplace(name, std::move(sample));
-    }
-    return samples;
-}
-
-double sum_of(const Samples& samples, const std::string& name) {
-    double sum = 0;
-    const auto [from, to] = samples.equal_range(name);
-    for (auto it = from; it != to; ++it) sum += it->second.value;
-    return sum;
-}
 std::string whole(double value) { return std::to_string(static_cast<std::int64_t>(value)); }
-
-struct Replica {
-    std::string service;
-    int number = 0;
-    std::string address;
-    int ready_status = 0;  // 0: no answer
-    boost::json::value readiness;
-    Samples samples;
-};
-
-std::vector<Replica> probe_all(Context& context) {
-    const auto& environment = context.environment();
-    std::vector<Replica> replicas;
-    stack::Http http;
-    for (const auto& service : stack::kServices)
-        for (int number = 0; number < kReplicasMax; ++number) {
-            const auto address =
-                environment.get(stack::upper(service) + "_" + std::to_string(number) + "_ADMIN");
-            if (address.empty()) continue;
-            Replica replica{service, number, address, 0, {}, {}};
-            const auto ready =
-                http.send("GET", "http://" + address + "/readyz", "", {}, kProbeTimeoutMs);
-            replica.ready_status = ready.status;
-            if (ready.status != 0) {
-                boost::system::error_code error;
-                replica.readiness = boost::json::parse(ready.body, error);
-                const auto metrics =
-                    http.send("GET", "http://" + address + "/metrics", "", {}, kProbeTimeoutMs);
-                if (metrics.status == 200) replica.samples = parse_metrics(metrics.body);
-            }
-            replicas.push_back(std::move(replica));
-        }
-    if (replicas.empty())
-        throw UsageError(
-            "which processes? <SERVICE>_<n>_ADMIN is not set; give --env-file <run directory>/env");
-    return replicas;
-}
 
 // "kafka: no broker answers", for every check that is not ok.
 std::string notes_of(const Replica& replica) {
-    const auto* object = replica.readiness.if_object();
-    const auto* checks = object ? object->if_contains("checks") : nullptr;
-    if (!checks || !checks->is_object()) return "";
     std::string notes;
-    for (const auto& check : checks->as_object()) {
-        const auto* state =
-            check.value().is_object() ? check.value().as_object().if_contains("state") : nullptr;
-        if (!state || !state->is_string() || state->as_string() == "ok") continue;
-        std::string detail;
-        if (const auto* text = check.value().as_object().if_contains("detail");
-            text && text->is_string())
-            detail = std::string(text->as_string());
-        notes += (notes.empty() ? "" : "; ") + std::string(check.key()) + ": " +
-                 (detail.empty() ? std::string(state->as_string()) : detail);
-    }
+    for (const auto& [check, state, detail] : complaints_of(replica))
+        notes += (notes.empty() ? "" : "; ") + check + ": " + (detail.empty() ? state : detail);
     return notes;
-}
-
-std::string state_of(const Replica& replica) {
-    if (replica.ready_status == 0) return "away";
-    if (replica.ready_status != 200) return "not ready";
-    const auto* object = replica.readiness.if_object();
-    const auto* degraded = object ? object->if_contains("degraded") : nullptr;
-    return degraded && degraded->is_bool() && degraded->as_bool() ? "degraded" : "ready";
 }
 
 // What a replica has to do, as the database knows it.
@@ -177,8 +64,7 @@ int show_status(Context& context) {
     for (const auto& replica : replicas) {
         const auto state = state_of(replica);
         well += state == "ready" || state == "degraded";
-        std::vector<std::string> cells{
-            replica.service + "-" + std::to_string(replica.number), state, "", "", "", "", ""};
+        std::vector<std::string> cells{replica.name(), state, "", "", "", "", ""};
         if (all.at(replica.service).answered) {
             const auto duties = duties_of(all, replica.service, std::to_string(replica.number));
             cells[2] = number_ranges(duties.lanes);
@@ -187,11 +73,10 @@ int show_status(Context& context) {
             cells[5] = std::to_string(duties.behind);
             cells[6] = std::to_string(duties.parked);
         }
-        cells.push_back(replica.ready_status == 0
-                            ? ""
-                            : whole(sum_of(replica.samples, "flowstack_relay_mismatches")));
+        cells.push_back(
+            !replica.answers() ? "" : whole(sum_of(replica.samples, "flowstack_relay_mismatches")));
         cells.push_back(replica.address);
-        cells.push_back(replica.ready_status == 0 ? "no answer" : notes_of(replica));
+        cells.push_back(!replica.answers() ? "no answer" : notes_of(replica));
         sheet.add(std::move(cells));
     }
     print(sheet, context.format, "services");

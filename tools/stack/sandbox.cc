@@ -19,7 +19,8 @@ HttpAnswer Http::send(const std::string& method, const std::string& url, const s
     for (const auto& [name, value] : headers) request.headers.set(name, value);
     const auto result = client_->call_and_wait(std::move(request));
     if (result.outcome != http::ClientResult::Outcome::answered) return {0, "", result.error};
-    return {result.response.status, result.response.body, ""};
+    return {result.response.status, result.response.body, "",
+            std::string(result.response.headers.get("Date"))};
 }
 
 Sandbox::Sandbox(const Environment& environment) : url_(environment.required("SANDBOX_URL")) {}

@@ -18,6 +18,7 @@ struct HttpAnswer {
     int status = 0;  // 0: no answer
     std::string body;
     std::string error;
+    std::string date{};  // its Date header
 };
 
 class Http {
