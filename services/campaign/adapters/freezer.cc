@@ -7,6 +7,7 @@
 #include "flowstack/campaign/v1/views.pb.h"
 #include "services/campaign/adapters/derive.h"
 #include "services/campaign/adapters/streams.h"
+#include "services/campaign/loop_statements.h"
 
 namespace flowstack::campaign {
 namespace {
@@ -47,7 +48,7 @@ bool Freezer::caught_up(const eventlog::WorkRow& row, const Draft& draft, std::i
         }
         const auto cursor = store_.pool().with([&](postgres::Session& session) {
             return session.query(
-                "select position from cursors where consumer = $1 and source = $2 and lane = $3",
+                eventlog::loops::kCursor.sql,
                 postgres::Params().add(store_.options().service).add(source).add(row.lane));
         });
         const auto read = cursor.rows() ? cursor.int8(0, 0) : 0;
@@ -67,15 +68,10 @@ std::vector<Member> Freezer::next_members(const std::string& tenant, int lane, c
     more = true;
     while (more && members.size() < config_.chunk_members_max) {
         const auto rows = store_.pool().with([&](postgres::Session& session) {
-            return session.query(
-                "select c.id, c.body, coalesce(k.body, ''::bytea) from read_model c "
-                "left join read_model k on k.tenant = c.tenant and k.kind = 'customer' and k.id = "
-                "c.id where c.tenant = $1 and c.kind = 'contact' and c.lane = $2 and "
-                "c.id collate \"C\" > $3 and (not $5::bool or c.id = any($6::text[])) "
-                "order by c.id collate \"C\" limit $4",
-                postgres::Params().add(tenant).add(lane).add(from).add(page).add(listed).add_array(
-                    listed ? std::span<const std::string>(values)
-                           : std::span<const std::string>()));
+            auto params = postgres::Params().add(tenant).add(lane).add(from).add(page);
+            if (!listed) return session.query(kContactsPage.sql, params);
+            return session.query(kListedContacts.sql,
+                                 params.add_array(std::span<const std::string>(values)));
         });
         more = rows.rows() == page;
         for (int row = 0; row < rows.rows(); ++row) {

@@ -5,6 +5,7 @@
 
 #include "common/eventlog/loop_statements.h"
 #include "common/eventlog/store.h"
+#include "services/campaign/loop_statements.h"
 #include "services/followup/loop_statements.h"
 #include "services/payment/loop_statements.h"
 #include "tests/support/rows_read.h"
@@ -193,6 +194,24 @@ TEST_F(LoopStatements, OfPaymentCountWhatNeedsAPersonWithoutReadingEveryDocument
     read(asked, of_payment);
     fill_with_a_million(with_its_index.admin_url(), {"read_model"});
     expect_reads_little(asked, of_payment);
+}
+
+// A list of a few ids read all contacts of the lane, which is most of a large tenant's.
+TEST_F(LoopStatements, OfCampaignReadAPageOfContactsAndNoMore) {
+    const TestDatabase with_its_index{kLanes, "campaign"};
+    postgres::Session of_campaign({.url = with_its_index.service_url()});
+    const auto of_lane_7 = [] {
+        return Params().add("t1").add(7).add("c5").add(std::int64_t{200});
+    };
+    const std::vector<std::string> listed{"c7", "c71", "c72", "unknown"};
+    const std::vector<Asked> all{
+        {&campaign::kContactsPage, of_lane_7()},
+        {&campaign::kListedContacts, of_lane_7().add_array(std::span<const std::string>(listed))}};
+    for (const auto& asked : all) read(asked, of_campaign);
+    fill_with_a_million(with_its_index.admin_url(), {"read_model"});
+    for (const auto& asked : all) expect_reads_little(asked, of_campaign);
+    EXPECT_EQ(read(all[0], of_campaign).answer, 200);
+    EXPECT_EQ(read(all[1], of_campaign).answer, 2) << "c7 and c71 live in lane 7";
 }
 
 // A defect of the past: append() took a work row away by lane, kind and key, and the primary key of
