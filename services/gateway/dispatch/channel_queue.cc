@@ -123,7 +123,8 @@ std::vector<ChannelQueue::Row> ChannelQueue::begin(Instant now) {
     release_rested(now);
     std::vector<Row> begun;
     if (suspended_) return begun;
-    for (auto& chats : chats_) {
+    for (int priority = 0; priority < kPriorities; ++priority) {
+        auto& chats = chats_[index(priority)];
         for (auto next = chats.begin(); next != chats.end();) {
             const auto current = next++;
             const auto& customer_id = current->first;
@@ -135,6 +136,10 @@ std::vector<ChannelQueue::Row> ChannelQueue::begin(Instant now) {
             }
             if (its_chat.blocked_until > now) {
                 begin_again_ = std::min(begin_again_, its_chat.blocked_until);
+                continue;
+            }
+            if (const auto until = behind_higher(customer_id, priority, now); until > now) {
+                begin_again_ = std::min(begin_again_, until);
                 continue;
             }
             if (in_flight() >= options_.in_flight_max) return begun;
@@ -230,6 +235,22 @@ std::optional<ChannelQueue::Way> ChannelQueue::enter(const Row& row, bool may_le
     return Way::queue;
 }
 
+ChannelQueue::Instant ChannelQueue::behind_higher(const CustomerId& customer_id, int priority,
+                                                  Instant now) const {
+    Instant until{};
+    for (int higher = 0; higher < priority; ++higher) {
+        const auto found = chats_[index(higher)].find(customer_id);
+        if (found == chats_[index(higher)].end()) continue;
+        const auto& c = found->second;
+        if (c.busy || c.entering > 0) return Instant::max();  // its end is an event of its own
+        if (c.blocked_until > now)
+            until = std::max(until, c.blocked_until);
+        else if (!c.waiting.empty())
+            return Instant::max();
+    }
+    return until;
+}
+
 bool ChannelQueue::others_go_first(const Row& row, Instant known_since, Instant searched_at,
                                    Instant now) const {
     if (rows_[index(row.priority)].contains(row.message_id)) return true;
@@ -238,6 +259,7 @@ bool ChannelQueue::others_go_first(const Row& row, Instant known_since, Instant 
         if (const auto& c = own->second;
             c.busy || c.entering > 0 || !c.waiting.empty() || c.blocked_until > now)
             return true;
+    if (behind_higher(row.customer_id, row.priority, now) > now) return true;
     for (int priority = 0; priority <= row.priority; ++priority) {
         const auto& table = tables_[index(priority)];
         if (must_read(priority, now) || std::max(table.read_at, searched_at) <= known_since)

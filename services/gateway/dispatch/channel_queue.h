@@ -29,7 +29,9 @@
 //
 // A chat is one customer at one priority. Its messages leave one at a time, in the order in which
 // their rows were added; a message that is tried again goes before the others of its chat, which
-// wait for it. Chats leave in parallel; a higher priority goes first.
+// wait for it. So do the customer's messages of a lower priority: a follow-up must not reach the
+// phone before the question that it is about. Chats of different customers leave in parallel; a
+// higher priority goes first.
 namespace flowstack::gateway {
 
 struct QueueOptions {
@@ -187,6 +189,9 @@ private:
     static std::size_t index(int priority) { return static_cast<std::size_t>(priority); }
     Chat& chat(const CustomerId& customer_id, int priority);
     void forget_if_empty(const CustomerId& customer_id, int priority, Instant now);
+    // Until when a message of this priority waits because the same customer has one of a higher
+    // priority that has not ended: zero if there is none, a far moment if it is under way.
+    Instant behind_higher(const CustomerId& customer_id, int priority, Instant now) const;
     // Whether a message of this priority would have to wait for another one.
     bool others_go_first(const Row& row, Instant known_since, Instant searched_at,
                          Instant now) const;

@@ -119,14 +119,60 @@ TEST(ChannelQueue, MessagesOfOneChatBeginInOrderAndOneAtATime) {
     EXPECT_EQ(q.begin(), Ids{"3"});
 }
 
+// A follow-up left while the question that it was about waited for its retry, so that the customer
+// was asked for an answer before the question came.
+TEST(ChannelQueue, AFollowUpWaitsUntilTheReplyOfItsCustomerHasEnded) {
+    TheQueue q;
+    q.add("question", "a");
+    q.add("are you there?", "a", kPriorityFollowUp);
+    q.add("offer", "a", kPriorityCampaign);
+    q.add("of another", "b", kPriorityFollowUp);
+    EXPECT_EQ(q.begin(), (Ids{"question", "of another"}));
+    q.retry("question", 4s);
+    EXPECT_EQ(q.begin(), Ids{});
+    EXPECT_EQ(q.queue.look_again(), q.now + 4s + kChatPatience);
+    q.now += 4s;
+    q.add_again("question", "a");
+    EXPECT_EQ(q.begin(), Ids{"question"});
+    q.finish("question");
+    EXPECT_EQ(q.begin(), Ids{"are you there?"});
+    q.finish("are you there?");
+    EXPECT_EQ(q.begin(), Ids{"offer"});
+}
+
+TEST(ChannelQueue, NothingOfACustomerLeavesAtOnceBesideAReplyThatIsUnderWay) {
+    TheQueue q;
+    for (int priority = 0; priority < kPriorities; ++priority) q.read_table(priority);
+    EXPECT_TRUE(q.leaves_at_once("question", "a"));
+    q.written("question");
+    EXPECT_TRUE(q.leaves_at_once("of another", "b", kPriorityFollowUp));
+    EXPECT_FALSE(q.leaves_at_once("are you there?", "a", kPriorityFollowUp));
+    q.written("are you there?");
+    q.retry("question", 4s);
+    for (int priority = 0; priority < kPriorities; ++priority) q.read_table(priority);
+    EXPECT_FALSE(q.leaves_at_once("offer", "a", kPriorityCampaign));
+}
+
+// Its retry never came back: it is waited for no longer than the others of its chat wait.
+TEST(ChannelQueue, AFollowUpDoesNotWaitForEverForAReplyThatIsGone) {
+    TheQueue q;
+    q.add("question", "a");
+    EXPECT_EQ(q.begin(), Ids{"question"});
+    q.retry("question", 4s);
+    q.add("are you there?", "a", kPriorityFollowUp);
+    q.now += 4s + kChatPatience - 1ms;
+    EXPECT_EQ(q.begin(), Ids{});
+    q.now += 1ms;
+    EXPECT_EQ(q.begin(), Ids{"are you there?"});
+}
+
 TEST(ChannelQueue, DifferentChatsBeginInParallel) {
     TheQueue q;
     q.add("a1", "amina");
     q.add("b1", "baraka");
     q.add("a2", "amina");
-    // A customer's messages of another priority are another chat.
-    q.add("a3", "amina", kPriorityCampaign);
-    EXPECT_EQ(q.begin(), (Ids{"a1", "b1", "a3"}));
+    q.add("c1", "chausiku", kPriorityCampaign);
+    EXPECT_EQ(q.begin(), (Ids{"a1", "b1", "c1"}));
     EXPECT_EQ(q.queue.in_flight(), 3);
 }
 
