@@ -54,7 +54,7 @@ check_format() {
 }
 
 check_shell() {
-    (cd "$ROOT" && shellcheck -x flowstack .ci/run tools/dev/*.sh examples/*.sh examples/*/*.sh tests/bench/peers/*.sh tests/bench/peers/*/*.sh)
+    (cd "$ROOT" && shellcheck -x flowstack .ci/run tools/dev/*.sh examples/*.sh examples/*/*.sh deploy/*/*.sh tests/deploy/*.sh tests/bench/peers/*.sh tests/bench/peers/*/*.sh)
 }
 
 check_buf() {
