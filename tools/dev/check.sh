@@ -27,7 +27,7 @@ run_check() {
     install_buf
     # Generated headers for clang-tidy, and the programs that documents are compared with.
     build_all
-    for part in format shell buf openapi alerts tidy docs; do
+    for part in format shell buf openapi alerts compose tidy docs; do
         if "check_$part" "$scope"; then
             say check "$part: clean"
         else
@@ -131,6 +131,30 @@ check_alerts() {
         cat "$log"
         return 1
     fi
+}
+
+# Caddy alone, out of Debian's package: installed whole it would start a server.
+CADDY=$ROOT/.cache/caddy/usr/bin/caddy
+
+install_caddy() {
+    local log=$RUN_DIR/log/caddy.log
+    [[ ! -x $CADDY ]] || return 0
+    say check "fetching caddy"
+    mkdir -p "$ROOT/.cache/caddy" "$RUN_DIR/log"
+    (cd "$ROOT/.cache/caddy" && apt-get -q download caddy && dpkg -x caddy_*.deb .) \
+        </dev/null >"$log" 2>&1 || fail check "the package caddy could not be fetched" "$log"
+}
+
+# deploy/compose against the published schema, its own rules and the programs' settings, and its Caddyfile. No container is
+# started: that takes an engine and the images.
+check_compose() {
+    local bad=0 log=$RUN_DIR/log/compose.log
+    install_caddy
+    python3 "$ROOT/tests/deploy/compose.py" "$ROOT" "$BIN_DIR" </dev/null >"$log" 2>&1 || bad=1
+    env -u XDG_DATA_HOME HOME="$RUN_DIR" FLOWSTACK_HOST=shop.example.com "$CADDY" validate --adapter caddyfile \
+        --config "$ROOT/deploy/compose/Caddyfile" </dev/null >>"$log" 2>&1 || bad=1
+    ((bad == 0)) || cat "$log"
+    return "$bad"
 }
 
 # Documents that must equal the code: the tests with the label `docs`.
