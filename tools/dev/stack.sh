@@ -322,7 +322,7 @@ check_settings() {
 # Asks all of them at once, then waits for each.
 stop_instances() {
     local instance names
-    names=$(process_names | grep -vxE 'postgres|kafka' | tac)
+    names=$(process_names | { grep -vxE 'postgres|kafka' || true; } | tac) # there may be no other
     for instance in $names; do
         ask_to_stop "$instance"
     done
