@@ -7,6 +7,7 @@
 #include "common/eventlog/followers.h"
 #include "common/eventlog/owners.h"
 #include "common/eventlog/store.h"
+#include "common/messaging/brokers.h"
 
 namespace flowstack::messaging {
 class Producer;
@@ -23,7 +24,7 @@ class Producer;
 namespace flowstack::eventlog {
 
 struct RelayOptions {
-    std::string brokers;
+    messaging::Brokers brokers;
     std::string topic;
     std::chrono::milliseconds poll_interval{10};
     // Events that nobody waits for are published with the next one that somebody waits for, or

@@ -3,8 +3,10 @@
 #include <librdkafka/rdkafka.h>
 
 #include <algorithm>
+#include <array>
 #include <atomic>
 #include <map>
+#include <mutex>
 #include <thread>
 #include <utility>
 
@@ -12,6 +14,8 @@ namespace flowstack::messaging {
 namespace {
 
 constexpr std::chrono::milliseconds kOffsetsEvery{1'000};
+// Earlier versions of the library send a wrong nonce, which Kafka 4 does not take any more.
+constexpr int kRightScram = 0x020601ff;
 constexpr std::chrono::milliseconds kAssignAgainAfter{1'000};
 
 using Config = std::vector<std::pair<std::string, std::string>>;
@@ -46,16 +50,117 @@ struct Client {
     rd_kafka_t* handle = nullptr;
 };
 
-Config base(const std::string& brokers) {
-    return {{"bootstrap.servers", brokers},
-            {"client.id", "flowstack"},
-            {"socket.keepalive.enable", "true"},
-            {"reconnect.backoff.ms", "50"},
-            {"reconnect.backoff.max.ms", "1000"},
-            // A topic that is made late, or a bus that was wiped, is noticed soon.
-            {"topic.metadata.refresh.interval.ms", "5000"},
-            {"metadata.max.age.ms", "15000"}};
+Config base(const Brokers& brokers) {
+    static constexpr std::array kProtocols{"plaintext", "ssl", "sasl_plaintext", "sasl_ssl"};
+    Config config{{"bootstrap.servers", brokers.addresses},
+                  {"client.id", "flowstack"},
+                  {"socket.keepalive.enable", "true"},
+                  {"reconnect.backoff.ms", "50"},
+                  {"reconnect.backoff.max.ms", "1000"},
+                  // A topic that is made late, or a bus that was wiped, is noticed soon.
+                  {"topic.metadata.refresh.interval.ms", "5000"},
+                  {"metadata.max.age.ms", "15000"},
+                  {"security.protocol", kProtocols.at(static_cast<std::size_t>(brokers.protocol))}};
+    const auto add = [&](const char* name, const std::string& value) {
+        if (!value.empty()) config.emplace_back(name, value);
+    };
+    if (brokers.tls()) {
+        add("ssl.ca.location", brokers.ca_file);
+        add("ssl.certificate.location", brokers.certificate_file);
+        add("ssl.key.location", brokers.key_file);
+        // Otherwise whoever has any certificate of this CA could stand in for a broker.
+        add("ssl.endpoint.identification.algorithm", "https");
+    }
+    if (brokers.sasl()) {
+        add("sasl.mechanisms", brokers.mechanism);
+        add("sasl.username", brokers.username);
+        add("sasl.password", brokers.password.reveal());
+    }
+    return config;
 }
+
+// What the library complained of last, and whether a broker refused us rather than being away. The
+// library reports on the thread that polls; any thread may ask.
+class Complaints {
+public:
+    void hear(int error, std::string_view reason) {
+        // It follows the reason and says less than it.
+        if (error == RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN) return;
+        const bool guessed = hung_up_on_plaintext(reason);
+        const std::lock_guard lock(mutex_);
+        refused_ = guessed || is_refusal(error, reason);
+        text_ = reason;
+        if (guessed) text_ += "; is this a port for TLS? See KAFKA_SECURITY_PROTOCOL";
+        if (reason.find("SCRAM") != std::string_view::npos && rd_kafka_version() < kRightScram)
+            text_ +=
+                "; where name and password are right: Kafka 4 takes SCRAM from librdkafka 2.6.1 "
+                "on, "
+                "this is " +
+                std::string(rd_kafka_version_str()) + ", so use PLAIN by TLS, or a certificate";
+    }
+    std::string text() const {
+        const std::lock_guard lock(mutex_);
+        return text_;
+    }
+    // `otherwise` when there was none.
+    [[noreturn]] void raise(const std::string& about, const std::string& otherwise) const {
+        const std::lock_guard lock(mutex_);
+        const auto text = about + (text_.empty() ? otherwise : text_);
+        if (refused_) throw BusRefused(text);
+        throw BusUnavailable(text);
+    }
+
+private:
+    static bool is_refusal(int error, std::string_view reason) {
+        return error == RD_KAFKA_RESP_ERR__AUTHENTICATION || error == RD_KAFKA_RESP_ERR__SSL ||
+               error == RD_KAFKA_RESP_ERR__UNSUPPORTED_FEATURE ||
+               error == RD_KAFKA_RESP_ERR_SASL_AUTHENTICATION_FAILED ||
+               error == RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED ||
+               error == RD_KAFKA_RESP_ERR_CLUSTER_AUTHORIZATION_FAILED ||
+               // With TLS 1.3 a client that may not come in hears so after its handshake.
+               reason.find("SSL alert") != std::string_view::npos;
+    }
+    // Plaintext to a port for TLS: the broker hangs up, or answers with bytes that are none of
+    // Kafka's. The library guesses in the first case, and in the second takes them for a length.
+    static bool hung_up_on_plaintext(std::string_view reason) {
+        return reason.find("incorrect security.protocol") != std::string_view::npos ||
+               reason.find("Invalid response size") != std::string_view::npos;
+    }
+    mutable std::mutex mutex_;
+    std::string text_;
+    bool refused_ = false;
+};
+
+// A client for one question.
+class Asking {
+public:
+    Asking(rd_kafka_type_t type, const Config& config) : client_(type, conf_with(config)) {
+        if (type == RD_KAFKA_CONSUMER) rd_kafka_poll_set_consumer(client_.handle);
+    }
+    rd_kafka_t* handle() const { return client_.handle; }
+    // For a question that was not answered. Throws.
+    [[noreturn]] void raise(const std::string& about, const std::string& otherwise) {
+        // The library reports while it is polled.
+        rd_kafka_poll(client_.handle, 0);
+        if (auto* message = is_consumer() ? rd_kafka_consumer_poll(client_.handle, 0) : nullptr)
+            rd_kafka_message_destroy(message);
+        complaints_.raise(about, otherwise);
+    }
+
+private:
+    bool is_consumer() const { return rd_kafka_type(client_.handle) == RD_KAFKA_CONSUMER; }
+    rd_kafka_conf_t* conf_with(const Config& config) {
+        auto* conf = conf_of(config);
+        rd_kafka_conf_set_opaque(conf, &complaints_);
+        rd_kafka_conf_set_error_cb(conf,
+                                   [](rd_kafka_t*, int error, const char* reason, void* opaque) {
+                                       static_cast<Complaints*>(opaque)->hear(error, reason);
+                                   });
+        return conf;
+    }
+    Complaints complaints_;
+    Client client_;  // its end still calls back into the member above
+};
 
 std::string text(const void* data, std::size_t size) {
     return data ? std::string(static_cast<const char*>(data), size) : std::string();
@@ -88,7 +193,7 @@ struct Producer::State {
     }
 };
 
-Producer::Producer(const std::string& brokers) : state_(std::make_unique<State>()) {
+Producer::Producer(const Brokers& brokers) : state_(std::make_unique<State>()) {
     auto config = base(brokers);
     config.insert(config.end(), {{"enable.idempotence", "true"},
                                  {"acks", "all"},
@@ -172,6 +277,7 @@ struct LaneConsumer::State {
     Options options;
     std::unique_ptr<Client> client;
     std::atomic<std::int64_t> brokers_up{1};
+    Complaints complaints;
     std::map<Where, std::int64_t> next;     // the offset that is read next, for what is assigned
     std::map<Where, std::int64_t> applied;  // next offsets that Kafka has not been told of yet
     std::chrono::steady_clock::time_point told{};
@@ -213,9 +319,10 @@ LaneConsumer::LaneConsumer(Options options) : state_(std::make_unique<State>()) 
                                  {"queued.max.messages.kbytes", "16384"}});
     auto* conf = conf_of(config);
     rd_kafka_conf_set_opaque(conf, state_.get());
-    rd_kafka_conf_set_error_cb(conf, [](rd_kafka_t*, int error, const char*, void* opaque) {
-        if (error == RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN)
-            static_cast<State*>(opaque)->brokers_up = 0;
+    rd_kafka_conf_set_error_cb(conf, [](rd_kafka_t*, int error, const char* reason, void* opaque) {
+        auto* state = static_cast<State*>(opaque);
+        state->complaints.hear(error, reason);
+        if (error == RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN) state->brokers_up = 0;
     });
     state_->client = std::make_unique<Client>(RD_KAFKA_CONSUMER, conf);
     rd_kafka_poll_set_consumer(state_->client->handle);
@@ -300,6 +407,10 @@ void LaneConsumer::commit_async(const std::vector<Place>& applied) {
 
 bool LaneConsumer::connected() const { return state_->brokers_up != 0; }
 
+std::string LaneConsumer::complaint() const {
+    return connected() ? std::string() : state_->complaints.text();
+}
+
 bool LaneConsumer::topics_missing(const std::vector<std::string>& topics,
                                   std::chrono::milliseconds timeout) const {
     const rd_kafka_metadata_t* metadata = nullptr;
@@ -318,48 +429,72 @@ bool LaneConsumer::topics_missing(const std::vector<std::string>& topics,
 
 // ---------------------------------------------------------------------------- single questions
 
-std::optional<Record> last_record(const std::string& brokers, const std::string& topic,
-                                  int partition, std::chrono::milliseconds timeout) {
+std::string why_unusable(const Brokers& brokers) {
+    rd_kafka_conf_t* conf = nullptr;
+    try {
+        conf = conf_of(base(brokers));
+    } catch (const std::logic_error& error) {
+        return error.what();
+    }
+    char error[512];
+    auto* handle = rd_kafka_new(RD_KAFKA_PRODUCER, conf, error, sizeof error);
+    if (handle) {
+        rd_kafka_destroy(handle);
+        return {};
+    }
+    rd_kafka_conf_destroy(conf);
+    // The library says which of its own properties it is.
+    static constexpr std::array<std::pair<std::string_view, std::string_view>, 3> kSettings{
+        {{"ssl.ca.location", "KAFKA_CA_FILE"},
+         {"ssl.certificate.location", "KAFKA_CLIENT_CERT_FILE"},
+         {"ssl.key.location", "KAFKA_CLIENT_KEY_FILE"}}};
+    const std::string_view reason = error;
+    for (const auto& [property, setting] : kSettings)
+        if (reason.find(property) != std::string_view::npos)
+            return std::string(setting) + ": " + std::string(reason);
+    return "KAFKA_SECURITY_PROTOCOL: " + std::string(reason);
+}
+
+std::optional<Record> last_record(const Brokers& brokers, const std::string& topic, int partition,
+                                  std::chrono::milliseconds timeout) {
     auto config = base(brokers);
     config.insert(config.end(), {{"group.id", "flowstack-relay-look"},
                                  {"enable.auto.commit", "false"},
                                  {"enable.partition.eof", "true"},
                                  {"fetch.wait.max.ms", "10"}});
-    Client client(RD_KAFKA_CONSUMER, conf_of(config));
-    rd_kafka_poll_set_consumer(client.handle);
+    Asking client(RD_KAFKA_CONSUMER, config);
     std::int64_t low = 0, high = 0;
     const auto error = rd_kafka_query_watermark_offsets(
-        client.handle, topic.c_str(), partition, &low, &high, static_cast<int>(timeout.count()));
+        client.handle(), topic.c_str(), partition, &low, &high, static_cast<int>(timeout.count()));
     if (error == RD_KAFKA_RESP_ERR__UNKNOWN_PARTITION ||
         error == RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART)
         return std::nullopt;
-    if (error != RD_KAFKA_RESP_ERR_NO_ERROR)
-        throw BusUnavailable(topic + ": " + rd_kafka_err2str(error));
+    if (error != RD_KAFKA_RESP_ERR_NO_ERROR) client.raise(topic + ": ", rd_kafka_err2str(error));
     if (high <= low) return std::nullopt;
     auto* list = rd_kafka_topic_partition_list_new(1);
     rd_kafka_topic_partition_list_add(list, topic.c_str(), partition)->offset = high - 1;
-    rd_kafka_assign(client.handle, list);
+    rd_kafka_assign(client.handle(), list);
     rd_kafka_topic_partition_list_destroy(list);
     std::optional<Record> last;
     const auto until = std::chrono::steady_clock::now() + timeout;
     while (!last && std::chrono::steady_clock::now() < until) {
-        auto* message = rd_kafka_consumer_poll(client.handle, 100);
+        auto* message = rd_kafka_consumer_poll(client.handle(), 100);
         if (!message) continue;
         if (message->err == RD_KAFKA_RESP_ERR_NO_ERROR) last = record_of(message);
         rd_kafka_message_destroy(message);
     }
-    rd_kafka_assign(client.handle, nullptr);
-    if (!last) throw BusUnavailable(topic + ": the last record did not come in time");
+    rd_kafka_assign(client.handle(), nullptr);
+    if (!last) client.raise(topic + ": ", "the last record did not come in time");
     return last;
 }
 
-void ensure_topics(const std::string& brokers, const std::vector<std::string>& topics,
-                   int partitions, std::chrono::milliseconds timeout) {
-    Client client(RD_KAFKA_PRODUCER, conf_of(base(brokers)));
+void ensure_topics(const Brokers& brokers, const std::vector<std::string>& topics, int partitions,
+                   std::chrono::milliseconds timeout) {
+    Asking client(RD_KAFKA_PRODUCER, base(brokers));
     const int ms = static_cast<int>(timeout.count());
     const rd_kafka_metadata_t* metadata = nullptr;
-    const auto error = rd_kafka_metadata(client.handle, 1, nullptr, &metadata, ms);
-    if (error != RD_KAFKA_RESP_ERR_NO_ERROR) throw BusUnavailable(rd_kafka_err2str(error));
+    const auto error = rd_kafka_metadata(client.handle(), 1, nullptr, &metadata, ms);
+    if (error != RD_KAFKA_RESP_ERR_NO_ERROR) client.raise("", rd_kafka_err2str(error));
     std::map<std::string, int> there;
     for (int i = 0; i < metadata->topic_cnt; ++i)
         there[metadata->topics[i].topic] = metadata->topics[i].partition_cnt;
@@ -380,11 +515,11 @@ void ensure_topics(const std::string& brokers, const std::vector<std::string>& t
             rd_kafka_NewTopic_new(topic.c_str(), partitions, -1, reason, sizeof reason));
     }
     if (wanted.empty()) return;
-    auto* queue = rd_kafka_queue_new(client.handle);
-    auto* options = rd_kafka_AdminOptions_new(client.handle, RD_KAFKA_ADMIN_OP_CREATETOPICS);
+    auto* queue = rd_kafka_queue_new(client.handle());
+    auto* options = rd_kafka_AdminOptions_new(client.handle(), RD_KAFKA_ADMIN_OP_CREATETOPICS);
     char reason[256];
     rd_kafka_AdminOptions_set_request_timeout(options, ms, reason, sizeof reason);
-    rd_kafka_CreateTopics(client.handle, wanted.data(), wanted.size(), options, queue);
+    rd_kafka_CreateTopics(client.handle(), wanted.data(), wanted.size(), options, queue);
     auto* event = rd_kafka_queue_poll(queue, ms);
     std::string failed;
     if (!event) {

@@ -12,6 +12,8 @@
 #include <utility>
 #include <vector>
 
+#include "common/messaging/brokers.h"
+
 // Kafka through librdkafka, as little of it as the lane log needs. Correctness does not depend on
 // anything here: the relay verifies what it published, and consumers keep their own cursors.
 namespace flowstack::messaging {
@@ -19,6 +21,15 @@ namespace flowstack::messaging {
 struct BusUnavailable : std::runtime_error {
     using std::runtime_error::runtime_error;
 };
+// A broker is there and does not let us in, or is not whom we expect: a wrong name, password,
+// certificate or protocol. Waiting does not help, settings do.
+struct BusRefused : BusUnavailable {
+    using BusUnavailable::BusUnavailable;
+};
+
+// Why the library cannot use these files and names, without asking any broker; empty: it can. Names
+// the setting where the library says which one it is.
+std::string why_unusable(const Brokers& brokers);
 
 // Name and value, as views: produce() copies them.
 using RecordHeader = std::pair<std::string_view, std::string_view>;
@@ -27,7 +38,7 @@ using RecordHeader = std::pair<std::string_view, std::string_view>;
 // dropped.
 class Producer {
 public:
-    explicit Producer(const std::string& brokers);
+    explicit Producer(const Brokers& brokers);
     ~Producer();
 
     // False when the local queue is full: poll, then try again. `tag` comes back with the
@@ -69,7 +80,7 @@ struct Record {
 class LaneConsumer {
 public:
     struct Options {
-        std::string brokers;
+        Brokers brokers;
         std::string group;  // the name under which offsets are noted, for lag tools and restarts
         std::vector<std::string> topics;
         std::chrono::milliseconds fetch_wait_max{10};
@@ -100,6 +111,8 @@ public:
     void commit_async(const std::vector<Place>& applied);
     // False from when all brokers were down until one is heard again.
     bool connected() const;
+    // What the library complained of last, while not connected; empty: nothing. Any thread.
+    std::string complaint() const;
     // True when one of these topics does not exist any more: the bus was wiped. False as well when
     // no broker answers in time.
     bool topics_missing(const std::vector<std::string>& topics,
@@ -111,12 +124,13 @@ private:
 };
 
 // Returns the last record of a partition, or nothing when it is empty. Throws BusUnavailable.
-std::optional<Record> last_record(const std::string& brokers, const std::string& topic,
-                                  int partition, std::chrono::milliseconds timeout);
+std::optional<Record> last_record(const Brokers& brokers, const std::string& topic, int partition,
+                                  std::chrono::milliseconds timeout);
 
-// Makes the topics that do not exist, with this many partitions. Throws BusUnavailable, and
-// std::runtime_error when an existing one has another number of partitions.
-void ensure_topics(const std::string& brokers, const std::vector<std::string>& topics,
-                   int partitions, std::chrono::milliseconds timeout);
+// Makes the topics that do not exist, with this many partitions. Throws BusUnavailable, BusRefused
+// where a broker does not let us in, and std::runtime_error when an existing topic has another
+// number of partitions.
+void ensure_topics(const Brokers& brokers, const std::vector<std::string>& topics, int partitions,
+                   std::chrono::milliseconds timeout);
 
 }  // namespace flowstack::messaging

@@ -83,9 +83,10 @@ ConsumeLoop::Bus ConsumeLoop::bus() const {
     return bus_;
 }
 
-void ConsumeLoop::set_bus(bool ready, const std::string& detail) {
+void ConsumeLoop::set_bus(bool ready, const std::string& detail, bool refused) {
+    was_let_in_ |= ready;
     const std::lock_guard lock(mutex_);
-    bus_ = {ready, detail};
+    bus_ = {ready, refused && !was_let_in_, detail};
 }
 
 void ConsumeLoop::run() {
@@ -95,6 +96,13 @@ void ConsumeLoop::run() {
             move_lanes();
             const bool heard = take_hints();
             if (!read_bus() && !heard) wait_for_something();
+        } catch (const messaging::BusRefused& error) {
+            set_bus(false, std::string("refused, see the settings KAFKA_*: ") + error.what(), true);
+            log::error(
+                "the bus refuses this process; events are fetched from their services meanwhile",
+                {{"error", error.what()}});
+            consumption_.apply({});
+            loop_.sleep(kConsumeRetryDelay);
         } catch (const messaging::BusUnavailable& error) {
             set_bus(false, error.what());
             log::warn("the bus is away; events are fetched from their services meanwhile",
@@ -185,13 +193,17 @@ bool ConsumeLoop::read_bus() {
     }
     divide_sources();
     bool came = false, up = true;
+    std::string complaint;
     for (auto& reader : readers_) {
         if (reader.topics.empty()) continue;
         came |= read(reader);
         up = up && reader.consumer->connected();
+        if (complaint.empty()) complaint = reader.consumer->complaint();
     }
     ask_for_topics();
-    set_bus(up, up ? "" : "no broker answers; what is stored is sent on when one does");
+    set_bus(up, up ? ""
+                   : "no broker answers; what is stored is sent on when one does" +
+                         (complaint.empty() ? "" : ": " + complaint));
     if (!came) consumption_.apply({});
     return came;
 }

@@ -14,6 +14,7 @@
 #include "common/eventlog/consumption.h"
 #include "common/eventlog/membership.h"
 #include "common/eventlog/owners.h"
+#include "common/messaging/brokers.h"
 #include "common/service/errands.h"
 #include "common/service/loop.h"
 #include "common/service/topic_watch.h"
@@ -48,7 +49,7 @@ public:
         std::vector<std::string> sources;   // the services that this one reads, besides itself
         std::vector<std::string> topics{};  // made with `lanes` partitions when they do not exist
         int lanes = 64;
-        std::string brokers;
+        messaging::Brokers brokers;
         // How long a broker holds an empty fetch. What somebody waits for, it sends when it comes;
         // a lane that was just taken is in the next fetch.
         std::chrono::milliseconds fetch_wait{500};
@@ -80,6 +81,9 @@ public:
     bool settled() const { return settled_; }
     struct Bus {
         bool ready = false;
+        // A broker has not let this process in, nor ever before: waiting does not help, settings
+        // do.
+        bool refused = false;
         std::string detail = "not looked at yet";
     };
     Bus bus() const;
@@ -107,7 +111,7 @@ private:
     bool gathers(const std::string& source);
     void ask_for_topics();
     void wait_for_something();
-    void set_bus(bool ready, const std::string& detail);
+    void set_bus(bool ready, const std::string& detail, bool refused = false);
 
     Options options_;
     eventlog::Membership& membership_;
@@ -129,6 +133,7 @@ private:
     // Since when all hints of a source have come.
     std::map<std::string, std::chrono::steady_clock::time_point> heard_since_;
     bool topics_made_ = false;
+    bool was_let_in_ = false;  // once; a broker that refuses later may be wrong itself
     TopicWatch topics_;
     Loop loop_;  // last: its end waits for the thread that uses the others
 };

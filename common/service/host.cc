@@ -62,7 +62,7 @@ HostOptions host_options(config::Reader& reader, const std::string& name,
     options.store.append_deadline =
         reader.duration_ms("APPEND_DEADLINE_MS", 10'000,
                            "an append that is not answered by then has an unknown outcome");
-    options.brokers = reader.text("KAFKA_BROKERS", "127.0.0.1:9092", "Kafka bootstrap servers");
+    options.brokers = messaging::brokers_of(reader);
     options.fetch_wait = reader.duration_ms(
         "KAFKA_FETCH_WAIT_MS", 500,
         "how long a broker holds an empty fetch; it answers at once when something comes", 1);
@@ -225,8 +225,10 @@ struct Host::State {
         health.add("postgres", [this] { return watch.store_check(); });
         health.add("kafka", [this] {
             const auto bus = consume->bus();
-            return observability::Check{
-                bus.ready ? observability::State::ok : observability::State::degraded, bus.detail};
+            // A new replica with wrong settings must not take the place of one with right ones.
+            const auto without =
+                bus.refused ? observability::State::failed : observability::State::degraded;
+            return observability::Check{bus.ready ? observability::State::ok : without, bus.detail};
         });
         health.add("lanes", [this] { return lanes_check(membership.report()); });
     }

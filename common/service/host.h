@@ -15,6 +15,7 @@
 #include "common/eventlog/read_model.h"
 #include "common/eventlog/store.h"
 #include "common/eventlog/work.h"
+#include "common/messaging/brokers.h"
 
 namespace grpc {
 class Channel;
@@ -55,7 +56,7 @@ struct HostOptions {
     std::string name;                  // gateway, conversation, …
     std::vector<std::string> sources;  // whom it reads besides itself
     eventlog::StoreOptions store;
-    std::string brokers;
+    messaging::Brokers brokers;
     // Those of `sources`, and `name` itself, whose events nobody waits for: they are fetched in
     // batches, KAFKA_GATHER_MS apart. The others are read as soon as they come.
     std::set<std::string> gathering;
@@ -88,7 +89,7 @@ struct HostOptions {
     bool rebuild = false;
 };
 
-// Reads the settings that every service has: DATABASE_URL, KAFKA_BROKERS, LANES, REPLICA_ID,
+// Reads the settings that every service has: DATABASE_URL, KAFKA_*, LANES, REPLICA_ID,
 // GRPC_PORT, ADMIN_PORT, INTERNAL_KEY, <SERVICE>_GRPC, the waits, and --rebuild.
 HostOptions host_options(config::Reader& reader, const std::string& name,
                          const std::vector<std::string>& sources);

@@ -201,7 +201,9 @@ start_test_servers() {
     : >"$RUN_DIR/log/kafka.log"
     start_postgres
     create_service_role
+    serve_tls
     choose_broker
+    KAFKA_SECURE=yes
     start_kafka
     TEST_DATABASE_URL=$(postgres_url postgres)
     TEST_KAFKA_BROKERS=$(kafka_brokers)
@@ -214,7 +216,15 @@ start_test_servers() {
     run_sql postgres "alter system set autovacuum_naptime = '1h'" &&
         run_sql postgres 'select pg_reload_conf()' >/dev/null ||
         fail postgres "cannot set autovacuum_naptime" "$RUN_DIR/log/postgres.log"
+    # The same two servers by TLS: ca.pem signed their certificate, other-ca.pem did not. libpq would
+    # take TLS wherever it is offered, which costs every test that opens connections.
+    PGSSLMODE=disable
+    TEST_CERTIFICATES=$RUN_DIR/certificates
+    TEST_KAFKA_TLS_BROKERS=127.0.0.1:$KAFKA_TLS_PORT
+    TEST_KAFKA_SASL_BROKERS=127.0.0.1:$KAFKA_SASL_PORT
+    TEST_KAFKA_SASL_PASSWORD=$POSTGRES_PASSWORD
     export TEST_DATABASE_URL TEST_DATABASE_DISPOSABLE TEST_KAFKA_BROKERS TEST_KAFKA_KIND PGPASSWORD
+    export TEST_CERTIFICATES TEST_KAFKA_TLS_BROKERS TEST_KAFKA_SASL_BROKERS TEST_KAFKA_SASL_PASSWORD PGSSLMODE
 }
 
 stop_test_servers() {

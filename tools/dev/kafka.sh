@@ -8,6 +8,7 @@ KAFKA_HOME=$ROOT/.cache/kafka
 KAFKA_JAVA=(-XX:TieredStopAtLevel=1 -XX:+UseSerialGC -XX:MaxMetaspaceSize=160m -XX:-UsePerfData)
 KAFKA_START_SECONDS=180
 KAFKA_STOP_SECONDS=15
+KAFKA_SECURE=no # yes: with listeners for TLS and SASL as well (deploy/kafka/secure.properties.in)
 
 kafka_kind() {
     cat "$RUN_DIR/kafka.kind" 2>/dev/null || printf 'kafka'
@@ -72,17 +73,30 @@ write_kafka_properties() {
     sed -e "s|@PORT@|$KAFKA_PORT|g" -e "s|@CONTROLLER_PORT@|$KAFKA_CONTROLLER_PORT|g" \
         -e "s|@DATA_DIR@|$RUN_DIR/kafka/data|g" "$ROOT/deploy/kafka/server.properties.in" \
         >"$RUN_DIR/kafka/server.properties"
+    [[ $KAFKA_SECURE == yes ]] || return 0
+    make_certificates "$RUN_DIR/certificates"
+    # It holds a password.
+    chmod 600 "$RUN_DIR/kafka/server.properties"
+    sed -e "s|@PORT@|$KAFKA_PORT|g" -e "s|@CONTROLLER_PORT@|$KAFKA_CONTROLLER_PORT|g" \
+        -e "s|@TLS_PORT@|$KAFKA_TLS_PORT|g" -e "s|@SASL_PORT@|$KAFKA_SASL_PORT|g" \
+        -e "s|@CERTIFICATES@|$RUN_DIR/certificates|g" -e "s|@PASSWORD@|$POSTGRES_PASSWORD|g" \
+        "$ROOT/deploy/kafka/secure.properties.in" >>"$RUN_DIR/kafka/server.properties"
 }
 
 # Formats a data folder once. The cluster id may be any 16 bytes in URL-safe base64; it may begin with a dash, which
 # must not make it an option.
 format_kafka() {
-    local id log=$RUN_DIR/log/kafka.log
+    local id mechanism users=() log=$RUN_DIR/log/kafka.log
     [[ ! -f $RUN_DIR/kafka/data/meta.properties ]] || return 0
+    if [[ $KAFKA_SECURE == yes ]]; then
+        for mechanism in SCRAM-SHA-256 SCRAM-SHA-512; do
+            users+=(--add-scram "$mechanism=[name=flowstack,password=$POSTGRES_PASSWORD]")
+        done
+    fi
     id=$(head -c 16 /dev/urandom | base64 | tr '+/' '-_' | tr -d '=')
     java "${KAFKA_JAVA[@]}" -Xmx256m "-Dlog4j2.configurationFile=$ROOT/deploy/kafka/log4j2.properties" \
         -cp "$KAFKA_HOME/libs/*" kafka.tools.StorageTool format --ignore-formatted "--cluster-id=$id" \
-        -c "$RUN_DIR/kafka/server.properties" </dev/null >>"$log" 2>&1 9>&- ||
+        "${users[@]}" -c "$RUN_DIR/kafka/server.properties" </dev/null >>"$log" 2>&1 9>&- ||
         fail kafka "formatting $RUN_DIR/kafka/data did not succeed" "$log"
 }
 

@@ -139,6 +139,23 @@ start_postgres() {
     say postgres "PostgreSQL 15 ready on 127.0.0.1:$POSTGRES_PORT"
 }
 
+# Lets the running server speak TLS as well, with a certificate for 127.0.0.1 and localhost.
+serve_tls() {
+    local home file
+    home=$(readlink -f "$RUN_DIR/pg")
+    make_certificates "$RUN_DIR/certificates"
+    for file in server.pem server.key; do
+        install -m 600 "$RUN_DIR/certificates/$file" "$home/data/$file"
+        ((EUID != 0)) || chown postgres: "$home/data/$file"
+    done
+    # shellcheck disable=SC2015
+    run_sql postgres "alter system set ssl_cert_file = 'server.pem'" &&
+        run_sql postgres "alter system set ssl_key_file = 'server.key'" &&
+        run_sql postgres "alter system set ssl = on" &&
+        run_sql postgres 'select pg_reload_conf()' >/dev/null ||
+        fail postgres "cannot serve TLS" "$RUN_DIR/log/postgres.log"
+}
+
 # The five databases of the services.
 create_databases() {
     local service present

@@ -353,5 +353,39 @@ TEST_F(Reading, AnErrandIsDoneWhileNothingArrives) {
     EXPECT_LT(Steady::now() - began, seconds(5));
 }
 
+// What makes /readyz answer that the replica is not ready: one with a wrong password must not take
+// the place of one with the right one.
+TEST(ConsumeLoop, SaysThatTheBusHasNeverLetItIn) {
+    const std::string kind = std::getenv("TEST_KAFKA_KIND");
+    if (kind != "kafka") GTEST_SKIP() << "the stand-in knows no passwords";
+    TestDatabase database{kLanes};
+    eventlog::Store store(
+        {.service = "refused", .database_url = database.service_url(), .lanes = kLanes},
+        [](const eventlog::StreamName&, int, const eventlog::NewEvent&, eventlog::Derived&) {});
+    eventlog::Owners owners(store, "0");
+    eventlog::Membership membership(store, owners, {.replica = "0"});
+    eventlog::Consumption consumption(store, {{"refused", eventlog::own_source(store)}},
+                                      {.consumer = "refused"});
+    messaging::Brokers wrong(std::getenv("TEST_KAFKA_SASL_BROKERS"));
+    wrong.protocol = messaging::Brokers::Protocol::sasl_ssl;
+    wrong.ca_file = std::string(std::getenv("TEST_CERTIFICATES")) + "/ca.pem";
+    wrong.mechanism = "PLAIN";
+    wrong.username = "flowstack";
+    wrong.password = Secret("wrong");
+    ConsumeLoop loop({.service = "refused",
+                      .sources = {},
+                      .topics = {topic_of("refused")},
+                      .lanes = kLanes,
+                      .brokers = wrong},
+                     membership, owners, consumption, {[](int, const std::string&) {}});
+    loop.start();
+    EXPECT_TRUE(eventually([&] { return loop.bus().refused; }));
+    const auto bus = loop.bus();
+    EXPECT_FALSE(bus.ready);
+    EXPECT_NE(bus.detail.find("SASL authentication error"), std::string::npos) << bus.detail;
+    consumption.stop();
+    loop.stop();
+}
+
 }  // namespace
 }  // namespace flowstack::service
