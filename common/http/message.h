@@ -48,8 +48,9 @@ struct Request {
     std::string path;    // percent-decoded, without the query: "/v1/a b"
     std::string query;   // raw, without '?': "x=1"
     Headers headers;
-    std::string body;            // the exact bytes received (chunked coding removed); sign these
-    std::string remote_address;  // of the peer of the TCP connection: "127.0.0.1"
+    std::string body;  // the exact bytes received (chunked coding removed); sign these
+    // Of the client: "127.0.0.1". Behind a proxy that is not in HTTP_TRUSTED_PROXIES, the proxy's.
+    std::string remote_address;
     std::map<std::string, std::string> params;  // filled by Router: {"tenant": "…"}, decoded
 
     // First value of a query parameter, decoded. Nothing if it is absent or wrongly encoded.

@@ -33,13 +33,16 @@ void write_response_head(std::string& out, const Response& response, const Respo
         out += "\r\nServer: ";
         out += frame.server;
     }
-    for (const Header& line : response.headers) {
-        if (written_by_us(line.name) || !safe(line)) continue;
+    const auto add = [&](const Header& line) {
+        if (written_by_us(line.name) || !safe(line)) return;
         out += "\r\n";
         out += line.name;
         out += ": ";
         out += line.value;
-    }
+    };
+    for (const Header& line : response.headers) add(line);
+    for (const Header& line : frame.standing)
+        if (!response.headers.has(line.name)) add(line);
     if (!frame.bodiless) {
         out += "\r\nContent-Length: ";
         out += std::to_string(response.body.size());

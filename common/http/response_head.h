@@ -1,5 +1,6 @@
 #pragma once
 
+#include <span>
 #include <string>
 #include <string_view>
 
@@ -8,9 +9,10 @@
 namespace flowstack::http {
 
 struct ResponseFrame {
-    std::string_view date;    // IMF-fixdate
-    std::string_view server;  // left out if empty
-    bool bodiless = false;    // 204, 304: no Content-Length either
+    std::string_view date;                  // IMF-fixdate
+    std::string_view server;                // left out if empty
+    std::span<const Header> standing = {};  // for names that the answer does not bring itself
+    bool bodiless = false;                  // 204, 304: no Content-Length either
     bool close = false;
 };
 

@@ -17,6 +17,7 @@
 #include <exception>
 #include <future>
 #include <mutex>
+#include <optional>
 #include <stdexcept>
 #include <thread>
 #include <utility>
@@ -28,6 +29,7 @@
 #include "common/http/exchange.h"
 #include "common/http/request_head.h"
 #include "common/http/response_head.h"
+#include "common/http/tls.h"
 
 namespace flowstack::http {
 
@@ -50,6 +52,11 @@ constexpr int kEvictReadingAfterMs = 1'000;  // a request half read is given at 
 constexpr std::size_t kEvictShare = 64;      // at the cap, 1/64 of the connections at once
 constexpr int kSweepMsMin = 5;
 constexpr int kSweepMsMax = 250;
+// An answer below this goes out as one record of TLS together with its head.
+constexpr std::size_t kTlsRecordBytes = std::size_t{16} << 10;
+constexpr std::string_view kPlainHttpToTls =
+    "HTTP/1.1 400 Bad Request\r\nContent-Type: text/plain\r\nConnection: close\r\n"
+    "Content-Length: 37\r\n\r\nThis port speaks HTTPS. Use https://\n";
 
 // ---------------------------------------------------------------------------------------------
 // Connections and the threads that carry them
@@ -65,6 +72,7 @@ thread_local const Worker* this_worker = nullptr;
 struct Shared {
     ServerOptions options;
     Handler handler;
+    std::unique_ptr<TlsCertificate> certificate;  // none: no TLS
     std::atomic<std::size_t> open{0};
     std::mutex mutex;
     std::condition_variable all_closed;
@@ -96,6 +104,7 @@ public:
     std::size_t body_bytes = 0;               // held by requests not answered yet
     std::size_t body_bytes_max;
     bool draining = false;
+    std::size_t handshakes = 0;  // connections in Phase::handshake
 
 private:
     struct Answer {
@@ -110,8 +119,10 @@ private:
 
     void take_answers();
     void sweep();
+    void evict_a_handshake();
 
     std::size_t connections_max_;
+    std::size_t handshakes_max_ = 0;
     milliseconds sweep_every_;
     std::vector<std::shared_ptr<Connection>> connections_;
     Guarded<Inbox> inbox_;
@@ -125,8 +136,9 @@ private:
 
 class Connection final : public std::enable_shared_from_this<Connection> {
 public:
-    // idle → header → body → serving → writing → idle …; lingering → closed at the end.
-    enum class Phase { idle, header, body, serving, writing, lingering, closed };
+    // With TLS handshake first. idle → header → body → serving → writing → idle …; lingering →
+    // closed at the end.
+    enum class Phase { handshake, idle, header, body, serving, writing, lingering, closed };
 
     Connection(Worker& worker, tcp::socket socket)
         : worker_(worker), socket_(std::move(socket)), options_(worker.shared->options) {
@@ -135,7 +147,13 @@ public:
         socket_.set_option(tcp::no_delay(true), ignored);
         const auto peer = socket_.remote_endpoint(ignored);
         if (!ignored) remote_address_ = peer.address().to_string();
-        enter(Phase::idle, options_.idle_timeout_ms);
+        if (worker.shared->certificate) {
+            tls_ = worker.shared->certificate->stream(socket_.native_handle());
+            ++worker_.handshakes;
+            enter(Phase::handshake, options_.tls->handshake_timeout_ms);
+        } else {
+            enter(Phase::idle, options_.idle_timeout_ms);
+        }
     }
 
     void start() { wait_readable(); }
@@ -161,14 +179,16 @@ public:
 
     // A request that is already in the socket is still served.
     void drain() {
-        if (phase_ == Phase::idle) on_readable();
-        if (phase_ == Phase::idle) close();
+        if (phase_ == Phase::idle || phase_ == Phase::handshake) on_readable();
+        if (phase_ == Phase::idle || phase_ == Phase::handshake) close();
     }
 
     void close() {
         if (phase_ == Phase::closed) return;
+        if (phase_ == Phase::handshake) --worker_.handshakes;
         phase_ = Phase::closed;
         release_body();
+        if (tls_) tls_->say_goodbye();
         error_code ignored;
         socket_.close(ignored);
         worker_.remove(*this);
@@ -179,6 +199,7 @@ public:
             case Phase::idle:
             case Phase::lingering:
                 return true;
+            case Phase::handshake:
             case Phase::header:
             case Phase::body:
                 return now - since_ > milliseconds{kEvictReadingAfterMs};
@@ -190,6 +211,7 @@ public:
         return false;
     }
     SteadyTime since() const { return since_; }
+    bool shaking_hands() const { return phase_ == Phase::handshake; }
 
     std::size_t index = 0;  // in the worker's list
 
@@ -207,6 +229,13 @@ private:
     void wait_readable() {
         if (waiting_ || phase_ == Phase::closed) return;
         waiting_ = true;
+        if (tls_ && tls_->has_read_ahead()) {
+            asio::post(worker_.io, [self = shared_from_this()] {
+                self->waiting_ = false;
+                self->on_readable();
+            });
+            return;
+        }
         socket_.async_wait(tcp::socket::wait_read,
                            [self = shared_from_this()](const error_code& error) {
                                self->waiting_ = false;
@@ -218,18 +247,80 @@ private:
                            });
     }
 
-    void on_readable() {
-        if (!reading() && phase_ != Phase::lingering) return;  // asked again when it is time
+    void wait_writable(void (Connection::*then)()) {
+        socket_.async_wait(tcp::socket::wait_write,
+                           [self = shared_from_this(), then](const error_code& error) {
+                               if (self->phase_ == Phase::closed) return;
+                               if (error)
+                                   self->close();
+                               else
+                                   (self.get()->*then)();
+                           });
+    }
+
+    void shake_hands() {
+        if (phase_ != Phase::handshake) return;
+        switch (tls_->shake_hands()) {
+            case TlsStream::Outcome::done:
+                --worker_.handshakes;
+                enter(Phase::idle, options_.idle_timeout_ms);
+                on_readable();  // a request may have come with the end of the handshake
+                return;
+            case TlsStream::Outcome::wants_read:
+                wait_readable();
+                return;
+            case TlsStream::Outcome::wants_write:
+                wait_writable(&Connection::shake_hands);
+                return;
+            case TlsStream::Outcome::over:
+                if (tls_->heard_plain_http())
+                    answer_plain_http();
+                else
+                    close();
+                return;
+        }
+    }
+
+    void answer_plain_http() {
+        --worker_.handshakes;
+        error_code ignored;
+        socket_.write_some(asio::buffer(kPlainHttpToTls), ignored);
+        end_politely();
+    }
+
+    // Bytes as the peer meant them, into the worker's scratch. Waits for more, or closes, when
+    // there are none: then nothing.
+    std::optional<std::size_t> receive() {
+        std::size_t count = 0;
+        // What comes after our last word is counted and not looked at.
+        if (tls_ && phase_ != Phase::lingering) {
+            const auto outcome = tls_->read(worker_.scratch.data(), worker_.scratch.size(), count);
+            if (outcome == TlsStream::Outcome::done) return count;
+            if (outcome == TlsStream::Outcome::over)
+                close();
+            else
+                wait_readable();
+            return std::nullopt;
+        }
         error_code error;
-        const std::size_t count = socket_.read_some(asio::buffer(worker_.scratch), error);
-        if (error == asio::error::would_block || error == asio::error::try_again) {
+        count = socket_.read_some(asio::buffer(worker_.scratch), error);
+        if (!error) return count;
+        if (error == asio::error::would_block || error == asio::error::try_again)
             wait_readable();
+        else
+            close();  // closed or reset by the peer: nobody to answer
+        return std::nullopt;
+    }
+
+    void on_readable() {
+        if (phase_ == Phase::handshake) {
+            shake_hands();
             return;
         }
-        if (error) {  // closed or reset by the peer: nobody to answer
-            close();
-            return;
-        }
+        if (!reading() && phase_ != Phase::lingering) return;  // asked again when it is time
+        const auto received = receive();
+        if (!received) return;
+        const std::size_t count = *received;
         if (phase_ == Phase::lingering) {
             lingered_bytes_ += count;
             if (lingered_bytes_ > kLingerBytesMax)
@@ -330,7 +421,7 @@ private:
         auto& [request, framing] = std::get<RequestHead>(parsed);
         request_ = std::move(request);
         framing_ = framing;
-        request_.remote_address = remote_address_;
+        request_.remote_address = client_address();
         head_only_ = request_.method == "HEAD";
         keep_alive_ = framing.keep_alive;
 
@@ -346,13 +437,33 @@ private:
         request_.body.reserve(std::min(framing_.length, kBodyReserveBytes));
         if (framing_.expects_continue && rest_.empty()) {
             constexpr std::string_view kContinue = "HTTP/1.1 100 Continue\r\n\r\n";
-            error_code error;
-            if (socket_.write_some(asio::buffer(kContinue), error) != kContinue.size()) {
+            if (!write_at_once(kContinue)) {
                 close();
                 return false;
             }
         }
         return true;
+    }
+
+    std::string client_address() const {
+        if (options_.trusted_proxies.empty()) return remote_address_;
+        // Several lines of one name mean the same as one line (RFC 9110 §5.3).
+        std::string forwarded_for;
+        for (const Header& line : request_.headers)
+            if (equal_ignoring_case(line.name, "X-Forwarded-For"))
+                forwarded_for += (forwarded_for.empty() ? "" : ",") + line.value;
+        return options_.trusted_proxies.client_of(remote_address_, forwarded_for);
+    }
+
+    // A few bytes for which the socket has room, or has none any more.
+    bool write_at_once(std::string_view bytes) {
+        std::size_t count = 0;
+        error_code error;
+        if (tls_)
+            tls_->write(bytes, count);
+        else
+            count = socket_.write_some(asio::buffer(bytes), error);
+        return count == bytes.size();
     }
 
     bool read_body() {
@@ -421,11 +532,21 @@ private:
         write_response_head(head_, response,
                             {.date = worker_.date(),
                              .server = options_.name,
+                             .standing = options_.headers,
                              .bodiless = bodiless,
                              .close = close_after_});
         body_ = bodiless || head_only_ ? std::string() : std::move(response.body);
 
         enter(Phase::writing, options_.write_timeout_ms);
+        if (tls_) {
+            if (head_.size() + body_.size() <= kTlsRecordBytes) {
+                head_ += body_;
+                body_.clear();
+            }
+            sent_ = 0;
+            send_by_tls();
+            return;
+        }
         // Most answers fit into the socket's buffer at once; only the rest of a long one waits.
         const std::array<asio::const_buffer, 2> whole = {asio::buffer(head_), asio::buffer(body_)};
         error_code error;
@@ -456,6 +577,33 @@ private:
                           });
     }
 
+    void send_by_tls() {
+        if (phase_ != Phase::writing) return;
+        while (sent_ < head_.size() + body_.size()) {
+            const std::string_view left =
+                sent_ < head_.size() ? std::string_view(head_).substr(sent_)
+                                     : std::string_view(body_).substr(sent_ - head_.size());
+            std::size_t count = 0;
+            const auto outcome = tls_->write(left, count);
+            if (outcome == TlsStream::Outcome::wants_write) {
+                wait_writable(&Connection::go_on_sending);
+                return;
+            }
+            if (outcome != TlsStream::Outcome::done) {  // without renegotiation nothing is read
+                close();
+                return;
+            }
+            sent_ += count;
+        }
+        written_out();
+    }
+
+    void go_on_sending() {
+        if (phase_ != Phase::writing) return;
+        send_by_tls();
+        if (phase_ == Phase::idle) resume();
+    }
+
     void written_out() {
         release_body();
         if (body_.capacity() > kKeptBufferBytes) body_ = {};
@@ -463,8 +611,13 @@ private:
             enter(Phase::idle, options_.idle_timeout_ms);
             return;
         }
-        // A close with unread bytes in the socket would reset the connection and could take our
-        // answer with it: say that we are done, and read until the peer is done too.
+        end_politely();
+    }
+
+    // A close with unread bytes in the socket would reset the connection and could take our answer
+    // with it: say that we are done, and read until the peer is done too.
+    void end_politely() {
+        if (tls_) tls_->say_goodbye();
         error_code ignored;
         socket_.shutdown(tcp::socket::shutdown_send, ignored);
         lingered_bytes_ = 0;
@@ -479,6 +632,7 @@ private:
 
     Worker& worker_;
     tcp::socket socket_;
+    std::unique_ptr<TlsStream> tls_;  // uses the socket; none: the bytes are what they are
     const ServerOptions& options_;
     std::string remote_address_;
 
@@ -503,6 +657,7 @@ private:
 
     std::string head_;
     std::string body_;
+    std::size_t sent_ = 0;  // of head_ and body_, with TLS
     bool close_after_ = false;
     std::size_t lingered_bytes_ = 0;
 };
@@ -553,8 +708,12 @@ Worker::Worker(std::shared_ptr<Shared> with) : shared(std::move(with)) {
     const auto threads = static_cast<std::size_t>(options.threads);
     connections_max_ = std::max<std::size_t>(1, options.connections_max / threads);
     body_bytes_max = std::max(options.bodies_bytes_max / threads, options.body_bytes_max);
-    const int shortest =
+    int shortest =
         std::min({options.read_timeout_ms, options.write_timeout_ms, options.idle_timeout_ms});
+    if (options.tls) {
+        handshakes_max_ = std::max<std::size_t>(1, options.tls->handshakes_max / threads);
+        shortest = std::min(shortest, options.tls->handshake_timeout_ms);
+    }
     sweep_every_ = milliseconds{std::clamp(shortest / 8, kSweepMsMin, kSweepMsMax)};
 }
 
@@ -583,11 +742,14 @@ void Worker::adopt(tcp::socket socket) {
             R"({"type":"about:blank","title":"Overloaded","status":503,)"
             R"("detail":"Too many connections are open. Try again later.","reason":"OVERLOADED"})";
         error_code ignored;
+        // With TLS a handshake would come first, which is what there is no room for.
+        if (shared->certificate) return;
         socket.non_blocking(true, ignored);
         socket.write_some(asio::buffer(kFull), ignored);
         socket.shutdown(tcp::socket::shutdown_send, ignored);
         return;
     }
+    if (shared->certificate && handshakes >= handshakes_max_) evict_a_handshake();
     auto connection = std::make_shared<Connection>(*this, std::move(socket));
     connection->index = connections_.size();
     connections_.push_back(connection);
@@ -619,6 +781,15 @@ void Worker::evict_some(SteadyTime at) {
                      victims.end(),
                      [](const auto& a, const auto& b) { return a->since() < b->since(); });
     for (std::size_t i = 0; i < count; ++i) victims[i]->close();
+}
+
+// A flood of handshakes that nobody finishes evicts itself: an honest one takes milliseconds.
+void Worker::evict_a_handshake() {
+    std::shared_ptr<Connection> oldest;
+    for (const auto& connection : connections_)
+        if (connection->shaking_hands() && (!oldest || connection->since() < oldest->since()))
+            oldest = connection;
+    if (oldest) oldest->close();
 }
 
 void Worker::start_draining() {
@@ -707,12 +878,20 @@ struct Server::Impl {
     std::uint16_t port = 0;
     bool running = false;
 
+    // Connections that come from now on show the certificate that is in the files now.
+    void refresh_certificate() {
+        if (!shared->certificate) return;
+        const auto changed = shared->certificate->refresh(std::chrono::steady_clock::now());
+        if (const auto& tell = shared->options.tls->on_change; changed && tell) tell(*changed);
+    }
+
     void accept() {
         Worker& target = *workers[next_worker++ % workers.size()];
         acceptor->async_accept(
             target.io, [this, &target](const error_code& error, tcp::socket socket) {
                 if (!acceptor->is_open()) return;
                 if (!error) {
+                    refresh_certificate();
                     if (&target == workers.front().get())
                         target.adopt(std::move(socket));
                     else
@@ -737,7 +916,9 @@ struct Server::Impl {
 Server::Server(ServerOptions options, Handler handler) : impl_(std::make_unique<Impl>()) {
     if (options.threads < 1 || options.header_bytes_max < 64 || options.connections_max < 1 ||
         options.read_timeout_ms < 1 || options.write_timeout_ms < 1 ||
-        options.idle_timeout_ms < 1 || !handler) {
+        options.idle_timeout_ms < 1 || !handler ||
+        (options.tls &&
+         (options.tls->handshake_timeout_ms < 1 || options.tls->handshakes_max < 1))) {
         throw std::invalid_argument("http server: a limit is not positive or the handler is empty");
     }
     impl_->shared->options = std::move(options);
@@ -756,6 +937,9 @@ Server::~Server() {
 void Server::start() {
     const ServerOptions& options = impl_->shared->options;
     if (impl_->acceptor) throw std::logic_error("http server: started twice");
+    if (options.tls)
+        impl_->shared->certificate =
+            std::make_unique<TlsCertificate>(options.tls->certificate_file, options.tls->key_file);
     for (int i = 0; i < options.threads; ++i)
         impl_->workers.push_back(std::make_shared<Worker>(impl_->shared));
     try {

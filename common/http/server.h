@@ -5,13 +5,16 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "common/http/message.h"
+#include "common/http/trusted_proxies.h"
 
 // The HTTP/1.1 door. It reads whole requests within limits, hands them to one handler and writes
-// the answers in order. Plain TCP: TLS ends in front of it.
+// the answers in order. Plain TCP, where TLS ends in front of it, or TLS 1.2 and 1.3.
 //
 // What it refuses by itself, always as problem+json: 400 malformed or ambiguous framing, 408 a
 // request that does not finish in time, 413 a body over its limit (not read to its end), 414 / 431
@@ -43,6 +46,19 @@ private:
 // An exception that leaves it becomes a 500 problem.
 using Handler = std::function<void(Request, Responder)>;
 
+// HTTPS at a door. The files are looked at once a second while connections come, and read again
+// when they have changed; connections that are open keep the certificate they began with.
+struct ServerTls {
+    std::string certificate_file;  // PEM: ours, then the chain upwards
+    std::string key_file;          // PEM, without a password
+    int handshake_timeout_ms = 5'000;
+    // Handshakes under way; over it the one that has waited longest makes room.
+    std::size_t handshakes_max = 256;
+    // Called after the files have changed: with nothing when the new certificate is shown from now
+    // on, with the reason when it cannot be used. Runs on a server thread.
+    std::function<void(std::string_view failure)> on_change = nullptr;
+};
+
 struct ServerOptions {
     std::string address = "127.0.0.1";
     std::uint16_t port = 0;  // 0 = any free one, see Server::port()
@@ -63,6 +79,11 @@ struct ServerOptions {
     // Bodies of all requests that are not answered yet, together; over it 503.
     std::size_t bodies_bytes_max = std::size_t{512} << 20;
     std::string name = {};  // `Server:` header, left out if empty
+    // Given with every answer that does not bring a header of the same name itself.
+    std::vector<Header> headers = {};
+    std::optional<ServerTls> tls = std::nullopt;
+    // Whose X-Forwarded-For is believed about Request::remote_address.
+    TrustedProxies trusted_proxies = {};
     // Told what() of an exception that left the handler. Runs on server threads.
     std::function<void(std::string_view what)> on_handler_error = nullptr;
 };
@@ -74,8 +95,8 @@ public:
     Server(const Server&) = delete;
     Server& operator=(const Server&) = delete;
 
-    // Binds and starts the threads. Throws std::runtime_error that names the address and the reason
-    // when it cannot be had.
+    // Binds and starts the threads. Throws std::runtime_error that names the address, or the file
+    // of a certificate, and the reason when it cannot be had.
     void start();
 
     // The port it listens on, after start().

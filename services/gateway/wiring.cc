@@ -10,6 +10,7 @@
 #include "common/core/clock.h"
 #include "common/core/ids.h"
 #include "common/crypto/envelope.h"
+#include "common/http/door_settings.h"
 #include "common/http/router.h"
 #include "common/http/server.h"
 #include "common/observability/log.h"
@@ -58,6 +59,7 @@ int run(int argc, char** argv, const MakeProviders& make_providers) {
                          v1::StatusParked::descriptor()->full_name()};
     options.store.join = join_raw_webhooks;
     const auto config = gateway_config(reader);
+    const http::DoorSettings door_settings(reader);
     auto master_key = crypto::MasterKey::from_hex(config.master_key);
     if (!master_key && !config.master_key.empty())
         reader.mistake("MASTER_KEY: must be 64 hex digits");
@@ -172,16 +174,16 @@ int run(int argc, char** argv, const MakeProviders& make_providers) {
     rest.add_routes(router);
     host.admin_page("/routes", [&] { return http::routes_json(router.routes()); });
 
-    http::Server http_door({.address = config.http_address,
-                            .port = config.http_port,
-                            .threads = config.http_threads,
-                            .body_bytes_max = config.body_bytes_max,
-                            .body_limit =
-                                [&](std::string_view, std::string_view path) {
-                                    return door.serves(path) ? config.webhook_bytes_max
-                                                             : config.body_bytes_max;
-                                }},
-                           counted(router.handler(), host.metrics()));
+    http::ServerOptions door_options{.address = config.http_address,
+                                     .port = config.http_port,
+                                     .threads = config.http_threads,
+                                     .body_bytes_max = config.body_bytes_max,
+                                     .body_limit = [&](std::string_view, std::string_view path) {
+                                         return door.serves(path) ? config.webhook_bytes_max
+                                                                  : config.body_bytes_max;
+                                     }};
+    door_settings.apply(door_options);
+    http::Server http_door(std::move(door_options), counted(router.handler(), host.metrics()));
     // Stopped last of the three, before the store: what the others have begun is still written.
     host.also(
         "webhooks", [] {}, [&](auto) { door.stop(); });

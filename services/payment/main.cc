@@ -9,6 +9,7 @@
 #include "common/core/ids.h"
 #include "common/crypto/envelope.h"
 #include "common/http/client.h"
+#include "common/http/door_settings.h"
 #include "common/http/server.h"
 #include "common/observability/log.h"
 #include "common/service/host.h"
@@ -39,6 +40,7 @@ int run(int argc, char** argv) {
     // Nobody waits for what gateway says here.
     options.gathering = {"gateway"};
     const auto config = payment::payment_config(reader);
+    const http::DoorSettings door_settings(reader);
     auto master_key = crypto::MasterKey::from_hex(config.master_key);
     if (!master_key && !config.master_key.empty())
         reader.mistake("MASTER_KEY: must be 64 hex digits");
@@ -105,10 +107,11 @@ int run(int argc, char** argv) {
     payment::Door door(store, callback_tokens, providers, clock, host.metrics());
     const auto router = door.router();
     host.admin_page("/routes", [&] { return http::routes_json(router.routes()); });
-    http::Server http_door({.address = config.http_address,
-                            .port = config.http_port,
-                            .body_bytes_max = config.callback_bytes_max},
-                           router.handler());
+    http::ServerOptions door_options{.address = config.http_address,
+                                     .port = config.http_port,
+                                     .body_bytes_max = config.callback_bytes_max};
+    door_settings.apply(door_options);
+    http::Server http_door(std::move(door_options), router.handler());
     host.also(
         "callbacks",
         [&] {

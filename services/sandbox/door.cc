@@ -52,7 +52,10 @@ http::Handler door(Sandbox& sandbox) {
                     {"Cache-Control", "no-cache"},
                     {"Content-Security-Policy",
                      "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self' "
-                     "data: http: https:; connect-src 'self'; form-action 'none'"}};
+                     "data: http: https:; connect-src 'self'; form-action 'none'; "
+                     "frame-ancestors 'none'"},
+                    {"X-Content-Type-Options", "nosniff"},
+                    {"Referrer-Policy", "no-referrer"}};
                 return send(responder, std::move(reply));
             }
         }

@@ -60,6 +60,23 @@ TEST(Server, GivesTheHandlerTheExactRequest) {
     EXPECT_EQ(request.headers.count("X-A"), 2u);
 }
 
+TEST(Server, TakesTheClientsAddressFromProxiesThatAreTrusted) {
+    const auto whom = [](const Request& request, const Responder& responder) {
+        responder.send(Response::text(200, request.remote_address));
+    };
+    Server trusting({.trusted_proxies = TrustedProxies({"127.0.0.1"})}, whom);
+    trusting.start();
+    RawPeer proxy(trusting.port());
+    // What the client claimed, and what the proxy added on a line of its own.
+    proxy.send(get("/", "X-Forwarded-For: 192.0.2.1\r\nx-forwarded-for: 198.51.100.7\r\n"));
+    EXPECT_EQ(body_of(proxy.read_response()), "198.51.100.7");
+    Server wary({}, whom);
+    wary.start();
+    RawPeer anybody(wary.port());
+    anybody.send(get("/", "X-Forwarded-For: 198.51.100.7\r\n"));
+    EXPECT_EQ(body_of(anybody.read_response()), "127.0.0.1");
+}
+
 TEST(Server, AnswersPipelinedRequestsInOrderAlsoFromOtherThreads) {
     // Later requests are ready sooner; they wait for their turn.
     std::vector<std::jthread> threads;
