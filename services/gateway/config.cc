@@ -67,6 +67,13 @@ GatewayConfig gateway_config(config::Reader& reader) {
         "password of Basic authentication at /admin and /api/admin, with any user name; ADMIN_KEY "
         "is taken there too. After 10 wrong ones an address may try one every 30 s and gets 429 "
         "meanwhile");
+    c.wrong_keys_max = static_cast<int>(
+        reader.integer("WRONG_KEYS_MAX", 30, 1, 1'000'000,
+                       "keys that open nothing which one address may send at once; after them it "
+                       "gets 429 for every key but a tenant's right one"));
+    c.wrong_key_every = reader.duration_ms(
+        "WRONG_KEY_EVERY_MS", 2'000,
+        "how long such an address waits until one more of its keys is looked at", 1);
     c.installation = installation_in(reader);
 
     std::vector<std::string> parts;

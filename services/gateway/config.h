@@ -25,7 +25,9 @@ struct GatewayConfig {
     std::size_t body_bytes_max = 0;
     Secret master_key;
     Secret admin_key;
-    Secret admin_password;      // empty: the key itself
+    Secret admin_password;  // empty: the key itself
+    int wrong_keys_max = 0;
+    std::chrono::milliseconds wrong_key_every{0};
     Installation installation;  // without the time zones
     meta::CloudApiOptions meta;
     int lookup_threads = 4;

@@ -159,6 +159,8 @@ int run(int argc, char** argv, const MakeProviders& make_providers) {
     const DirectoryKeys rest_keys(directory);
     Rest rest(rest_keys, {.admin_key = config.admin_key,
                           .admin_password = config.admin_password,
+                          .wrong_keys_max = config.wrong_keys_max,
+                          .wrong_key_every = config.wrong_key_every,
                           .timeout = config.rest_timeout,
                           .channel = [&](const std::string& service) {
                               if (service != "gateway") return neighbour(service);

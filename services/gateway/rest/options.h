@@ -17,6 +17,9 @@ struct RestOptions {
     Secret admin_key;
     // Opens /admin and /api/admin by Basic authentication, as admin_key does; empty: only that.
     Secret admin_password{};
+    // Wrong keys that one address may send at once, and how long it waits for one more after those.
+    int wrong_keys_max = 30;
+    std::chrono::milliseconds wrong_key_every{2'000};
     std::chrono::milliseconds timeout{10'000};
     // The channel to a service by its name ("payment"); throws when it is not configured.
     std::function<std::shared_ptr<grpc::Channel>(const std::string& service)> channel;

@@ -40,6 +40,19 @@ bool same_secret(const std::string& given, const Secret& secret) {
     return crypto::constant_time_equal(crypto::bytes_of(a), crypto::bytes_of(b));
 }
 
+resilience::Instant guess_time() {
+    return std::chrono::time_point_cast<resilience::Duration>(std::chrono::system_clock::now());
+}
+
+// `what`: "keys", "passwords".
+rpc::Failure guessed_too_often(const std::string& what, resilience::Duration wait) {
+    rpc::Failure failure(
+        grpc::StatusCode::RESOURCE_EXHAUSTED, common::v1::ERROR_REASON_OVERLOADED,
+        "Too many wrong " + what + " came from this address. Wait before you try again.");
+    failure.retry_after = std::chrono::ceil<std::chrono::seconds>(wait);
+    return failure;
+}
+
 std::string title_of(const std::string& reason) {
     std::string title;
     for (const char c : reason)
@@ -127,7 +140,12 @@ void Visit::guarded(const std::function<void()>& body) const {
 }
 
 RestCalls::RestCalls(const Keys& keys, RestOptions options)
-    : keys_(keys), options_(std::move(options)) {}
+    : keys_(keys),
+      options_(std::move(options)),
+      wrong_keys_(std::make_shared<WrongSecrets>(
+          WrongSecrets::Options{.at_once_max = options_.wrong_keys_max,
+                                .every = options_.wrong_key_every,
+                                .share_when_full = false})) {}
 
 void RestCalls::refuse_unreadable(const http::Request& request) {
     if (!http::valid_utf8(request.body)) throw malformed("it is not UTF-8.");
@@ -147,26 +165,29 @@ Caller RestCalls::caller_of(const http::Request& request) const {
         return by_password(request, header.substr(kBasic.size()));
     if (!header.starts_with(kBearer))
         throw rpc::unauthenticated("Send `Authorization: Bearer <key>`.");
-    const std::string key(header.substr(kBearer.size()));
-    if (same_secret(key, options_.admin_key)) return {true, {}, "operator"};
+    return by_key(request, std::string(header.substr(kBearer.size())));
+}
+
+// A tenant's key is looked at first and always: nobody guesses 256 random bits, and what others at
+// the same address send must not close a shop's door. ADMIN_KEY may be what people think of, so an
+// address that guesses must wait.
+Caller RestCalls::by_key(const http::Request& request, const std::string& key) const {
     const auto given = crypto::sha256(key);
     if (auto owner = keys_.owner_of(crypto::bytes_of(given)))
         return {false, std::move(owner->tenant), "key:" + owner->key_id};
+    const auto now = guess_time();
+    if (const auto wait = wrong_keys_->wait_of(request.remote_address, now))
+        throw guessed_too_often("keys", *wait);
+    if (same_secret(key, options_.admin_key)) return {true, {}, "operator"};
+    wrong_keys_->count(request.remote_address, now);
     throw rpc::unauthenticated("This key opens nothing.");
 }
 
 // base64("<any user>:<password>"). The user is only a name for the log.
 Caller RestCalls::by_password(const http::Request& request, std::string_view encoded) const {
-    const auto now =
-        std::chrono::time_point_cast<resilience::Duration>(std::chrono::system_clock::now());
-    if (const auto wait = wrong_passwords_->wait_of(request.remote_address, now)) {
-        rpc::Failure failure(grpc::StatusCode::RESOURCE_EXHAUSTED,
-                             common::v1::ERROR_REASON_OVERLOADED,
-                             "Too many wrong passwords came from this address. Wait before you try "
-                             "again.");
-        failure.retry_after = std::chrono::ceil<std::chrono::seconds>(*wait);
-        throw failure;
-    }
+    const auto now = guess_time();
+    if (const auto wait = wrong_passwords_->wait_of(request.remote_address, now))
+        throw guessed_too_often("passwords", *wait);
     const auto pair = crypto::base64_decode(encoded).value_or("");
     const auto colon = pair.find(':');
     const auto password = colon == std::string::npos ? std::string{} : pair.substr(colon + 1);

@@ -14,7 +14,7 @@
 #include "common/rpc/error.h"
 #include "services/gateway/rest/keys.h"
 #include "services/gateway/rest/options.h"
-#include "services/gateway/rest/wrong_passwords.h"
+#include "services/gateway/rest/wrong_secrets.h"
 
 // What every route of the REST door shares: who asks, what they may do, the call to a service, and
 // how a refusal is told. The routes of /v1 (rest.cc) and the aliases (aliases.cc) are made of this.
@@ -61,7 +61,7 @@ public:
     static void refuse_secrets(const http::Request& request);
     // Who asks: by a bearer key, or by Basic authentication where a browser's dialog is at home
     // (/admin and /api/admin). Throws a Failure: no key, a wrong one, one in the address, or too
-    // many wrong passwords from where the request comes.
+    // many wrong keys or passwords from where the request comes.
     Caller caller_of(const http::Request& request) const;
     // Throws unless the caller may call this method for this resource ("" = none).
     static void admit(const Caller& caller, const google::protobuf::MethodDescriptor& method,
@@ -89,11 +89,13 @@ public:
 
 private:
     Caller by_password(const http::Request& request, std::string_view encoded) const;
+    Caller by_key(const http::Request& request, const std::string& key) const;
     static const google::protobuf::MethodDescriptor& method_named(const char* name);
 
     const Keys& keys_;
     RestOptions options_;
-    std::shared_ptr<WrongPasswords> wrong_passwords_ = std::make_shared<WrongPasswords>();
+    std::shared_ptr<WrongSecrets> wrong_passwords_ = std::make_shared<WrongSecrets>();
+    std::shared_ptr<WrongSecrets> wrong_keys_;
 };
 
 // problem+json of a refusal.

@@ -20,7 +20,7 @@
 #include "flowstack/common/v1/method.pb.h"
 #include "flowstack/conversation/v1/conversation_service.grpc.pb.h"
 #include "flowstack/gateway/v1/tenant_service.grpc.pb.h"
-#include "services/gateway/rest/wrong_passwords.h"
+#include "services/gateway/rest/wrong_secrets.h"
 
 // The REST door without a store: HTTP requests in, gRPC calls out, to services that the test plays.
 namespace flowstack::gateway {
@@ -238,12 +238,13 @@ TEST_F(RestDoor, APasswordOpensNothingElseAndAWrongOneNothing) {
 
 TEST_F(RestDoor, AnAddressThatGuessesPasswordsMustWait) {
     const auto guess = [&] { return ask("GET", "/admin/tenants", basic("ann", "wrong")); };
-    for (int i = 0; i < WrongPasswords::kAtOnceMax; ++i) EXPECT_EQ(guess().status, 401) << i;
+    for (int i = 0; i < WrongSecrets::Options{}.at_once_max; ++i)
+        EXPECT_EQ(guess().status, 401) << i;
     const auto refused = guess();
     EXPECT_EQ(refused.status, 429);
     const auto wait = std::stoi(std::string(refused.headers.get("Retry-After")));
     EXPECT_GT(wait, 0);
-    EXPECT_LE(wait, WrongPasswords::kWrongPasswordEvery.count());
+    EXPECT_LE(wait, WrongSecrets::Options{}.every / std::chrono::seconds(1));
     // Not even the right one is looked at now, or else the refusal would tell which one is right.
     EXPECT_EQ(ask("GET", "/admin/tenants", basic("ann", kPassword)).status, 429);
     // A key is no password, and other people are not held up.
@@ -253,10 +254,36 @@ TEST_F(RestDoor, AnAddressThatGuessesPasswordsMustWait) {
     EXPECT_EQ(guess().status, 401);
 }
 
-TEST(WrongPasswords, LetAnAddressTryAgainAfterAWhile) {
-    WrongPasswords wrong;
+TEST_F(RestDoor, AnAddressThatGuessesKeysMustWait) {
+    const auto guess = [&](int i) {
+        return ask("GET", "/v1/tenants", bearer("wrong" + std::to_string(i)));
+    };
+    for (int i = 0; i < RestOptions{}.wrong_keys_max; ++i) EXPECT_EQ(guess(i).status, 401) << i;
+    const auto refused = guess(0);
+    EXPECT_EQ(refused.status, 429);
+    const auto wait = std::stoi(std::string(refused.headers.get("Retry-After")));
+    EXPECT_GT(wait, 0);
+    EXPECT_LE(wait, RestOptions{}.wrong_key_every / std::chrono::seconds(1));
+    // ADMIN_KEY is not looked at either, or else a guesser would learn that it is the right one.
+    EXPECT_EQ(ask("GET", "/v1/tenants", bearer(kAdminKey)).status, 429);
+    // Who asks without a key guesses nothing.
+    EXPECT_EQ(ask("GET", "/v1/tenants", "").status, 401);
+}
+
+TEST_F(RestDoor, NobodysGuessesLockOutARightKey) {
+    for (int i = 0; i < 2 * RestOptions{}.wrong_keys_max; ++i)
+        ask("GET", "/v1/tenants", bearer("wrong" + std::to_string(i)));
+    // A shop may share the guesser's address: a proxy's, a mobile network's.
+    EXPECT_EQ(ask("GET", "/v1/tenants/duka", bearer(kTenantKey)).status, 200);
+    address = "192.0.2.2";
+    EXPECT_EQ(ask("GET", "/v1/tenants", bearer(kAdminKey)).status, 200);
+    EXPECT_EQ(ask("GET", "/v1/tenants/duka", bearer(kTenantKey)).status, 200);
+}
+
+TEST(WrongSecrets, LetAnAddressTryAgainAfterAWhile) {
+    WrongSecrets wrong;
     resilience::Instant now{std::chrono::hours(1)};
-    for (int i = 0; i < WrongPasswords::kAtOnceMax; ++i) {
+    for (int i = 0; i < WrongSecrets::Options{}.at_once_max; ++i) {
         EXPECT_FALSE(wrong.wait_of("a", now));
         wrong.count("a", now);
     }
@@ -269,12 +296,12 @@ TEST(WrongPasswords, LetAnAddressTryAgainAfterAWhile) {
     EXPECT_TRUE(wrong.wait_of("a", now));
 }
 
-TEST(WrongPasswords, AreLimitedTogetherWhenTheyComeFromMoreAddressesThanAreRemembered) {
-    WrongPasswords wrong;
+TEST(WrongSecrets, AreLimitedTogetherWhenTheyComeFromMoreAddressesThanAreRemembered) {
+    WrongSecrets wrong;
     const resilience::Instant now{std::chrono::hours(1)};
-    for (std::size_t i = 0; i < WrongPasswords::kAddressesMax; ++i)
+    for (std::size_t i = 0; i < WrongSecrets::kAddressesMax; ++i)
         wrong.count(std::to_string(i), now);
-    for (int i = 0; i < WrongPasswords::kAtOnceMax; ++i) {
+    for (int i = 0; i < WrongSecrets::Options{}.at_once_max; ++i) {
         EXPECT_FALSE(wrong.wait_of("new", now));
         wrong.count("new " + std::to_string(i), now);
     }
@@ -284,6 +311,23 @@ TEST(WrongPasswords, AreLimitedTogetherWhenTheyComeFromMoreAddressesThanAreRemem
     const auto later = now + std::chrono::hours(1);
     wrong.count("new", later);
     EXPECT_FALSE(wrong.wait_of("another", later));
+}
+
+TEST(WrongSecrets, HoldUpNobodyAnewWhenTheyAreAskedToShareNoLimit) {
+    WrongSecrets wrong({.at_once_max = 1, .share_when_full = false});
+    const resilience::Instant now{std::chrono::hours(1)};
+    for (std::size_t i = 0; i < 2 * WrongSecrets::kAddressesMax; ++i)
+        wrong.count(std::to_string(i), now);
+    EXPECT_TRUE(wrong.wait_of("7", now));
+    EXPECT_FALSE(wrong.wait_of("new", now));
+}
+
+TEST(WrongSecrets, TakeANetworkOfIpv6ForOneGuesser) {
+    WrongSecrets wrong({.at_once_max = 1});
+    const resilience::Instant now{std::chrono::hours(1)};
+    wrong.count("2001:db8:1:2::1", now);
+    EXPECT_TRUE(wrong.wait_of("2001:db8:1:2:ffff::7", now));
+    EXPECT_FALSE(wrong.wait_of("2001:db8:1:3::1", now));
 }
 
 TEST_F(RestDoor, AnEmptyPasswordSettingOpensNothing) {
