@@ -237,6 +237,22 @@ def secrets_by_reference(r):
             yield f"{title(workload)}: links to Services may be taken for settings"
 
 
+def kafka_by_tls(r):
+    """Where customers are, Kafka is reached by TLS only, with a password that is a file."""
+    if r.name not in ("staging", "production"):
+        return
+    settings = r.settings()
+    if settings.get("KAFKA_SECURITY_PROTOCOL") not in ("ssl", "sasl_ssl"):
+        yield "flowstack-settings: Kafka is reached in the clear"
+        return
+    for name in ("KAFKA_CA_FILE", "KAFKA_SASL_PASSWORD_FILE"):
+        path = settings.get(name, "")
+        for workload, template in r.services():
+            mounts = template["spec"]["containers"][0].get("volumeMounts", [])
+            if not any(path.startswith(mount["mountPath"] + "/") for mount in mounts):
+                yield f"{title(workload)}: nothing is mounted for {name}={path}"
+
+
 def labels(r):
     """Every object has the standard labels, every service its version."""
     for document in r.documents:
@@ -293,7 +309,7 @@ def settings_of(text):
 
 
 RULES = [five_services, stable_names, no_tokens, restricted, resources, images, probes, graceful_end, disruption,
-         walls, secrets_by_reference, labels, one_number_of_lanes, migrations, kafka_as_elsewhere]
+         walls, secrets_by_reference, kafka_by_tls, labels, one_number_of_lanes, migrations, kafka_as_elsewhere]
 
 
 # ------------------------------------------------------------------------------------- controls
@@ -352,6 +368,10 @@ CONTROLS = [
     (secrets_by_reference, "a key in the pod", lambda r: container_of(r)["env"].append({"name": "MASTER_KEY", "value": "x"})),
     (secrets_by_reference, "a key in the settings", lambda r: set_at(r.settings(), "ADMIN_KEY", "x")),
     (secrets_by_reference, "links to Services", lambda r: set_at(service_of(r)[1], "spec", "enableServiceLinks", None)),
+    (kafka_by_tls, "Kafka in the clear", lambda r: setattr(r, "name", "production")),
+    (kafka_by_tls, "no password", lambda r: (setattr(r, "name", "production"), r.settings().update(
+        KAFKA_SECURITY_PROTOCOL="sasl_ssl", KAFKA_CA_FILE="/etc/flowstack/secrets/ca.crt",
+        KAFKA_SASL_PASSWORD_FILE="/nowhere/password"))),
     (labels, "no label", lambda r: set_at(first_policy(r, "default-deny"), "metadata", "labels", {})),
     (labels, "another version", lambda r: set_at(
         service_of(r)[1], "metadata", "labels", "app.kubernetes.io/version", "0.0.9")),
