@@ -3,7 +3,7 @@
 # What takes longer than a push should wait: sanitizers over everything, fuzzing, chaos, the guard of
 # what a greeting costs, and Kubernetes.
 
-NIGHTLY_PARTS=(asan tsan fuzz chaos api examples bench k8s)
+NIGHTLY_PARTS=(asan tsan fuzz chaos drill api examples bench k8s)
 
 # common/'s unit tests, which `test` also runs under AddressSanitizer and UBSan.
 COMMON_TESTS=(config_test core_test crypto_test http_test lifecycle_test observability_test
@@ -167,6 +167,14 @@ nightly_chaos() {
     nightly_words chaos "seed $seed, $CHAOS_MINUTES minutes"
     "$ROOT/flowstack" chaos --minutes "$CHAOS_MINUTES" --seed "$seed" \
         --run-dir "$NIGHTLY_DIR/chaos" </dev/null 2>&1 | tee "$NIGHTLY_DIR/chaos.log" || status=1
+    return "$status"
+}
+
+# A lost PostgreSQL, restored while customers shop (docs/backup.md).
+nightly_drill() {
+    local log=$NIGHTLY_DIR/drill.log status=0
+    "$ROOT/flowstack" drill --run-dir "$NIGHTLY_DIR/drill" </dev/null 2>&1 | tee "$log" || status=1
+    nightly_words drill "$(sed -n 's/^.* restore  *at .*: \([0-9]* of the [0-9]* paid orders\).*/\1 at the point in time/p' "$log" | tail -n 1)"
     return "$status"
 }
 

@@ -20,6 +20,8 @@ PORT_NAMES=(
     'KAFKA_TLS_PORT 19' 'KAFKA_SASL_PORT 20'
     # The bench's peer of e2e.
     'E2E_NODE_POSTGRES_PORT 16' 'E2E_NODE_REDIS_PORT 17' 'E2E_NODE_HTTP_PORT 18'
+    # The drill's cluster of an earlier point in time.
+    'THEN_POSTGRES_PORT 19'
 )
 
 # Listening TCP ports of this machine as lines of four hex digits.
