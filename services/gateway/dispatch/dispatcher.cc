@@ -93,7 +93,7 @@ std::optional<DispatchQueueName> dispatch_queue_of(std::string_view kind) {
 
 }  // namespace
 
-struct Dispatcher::State final : AttemptListener {
+struct Dispatcher::State final : AttemptListener, std::enable_shared_from_this<State> {
     State(eventlog::Store& s, eventlog::Owners& o, Directory& d, Contacts& contacts,
           const DerivedKeys& keys, const Providers& providers, const Clock& c,
           metrics::Registry& metrics, DispatcherOptions opts)
@@ -628,9 +628,9 @@ struct Dispatcher::State final : AttemptListener {
 class Dispatcher::State::Leaving final : public Departure,
                                          public std::enable_shared_from_this<Leaving> {
 public:
-    Leaving(State& state, AttemptPtr attempt, std::optional<eventlog::NewEvent> attempted,
-            const eventlog::OwnerGuard& guard)
-        : state_(state),
+    Leaving(std::weak_ptr<State> state, AttemptPtr attempt,
+            std::optional<eventlog::NewEvent> attempted, const eventlog::OwnerGuard& guard)
+        : state_(std::move(state)),
           attempt_(std::move(attempt)),
           attempted_(std::move(attempted)),
           guard_(guard),
@@ -651,56 +651,62 @@ public:
 
     void written(const eventlog::Position& queued, const std::string& correlation_id) override {
         if (std::exchange(told_, true)) return;
-        if (!attempted_) return end(true);
+        const auto state = state_.lock();
+        if (!state) return;
+        if (!attempted_) return end(*state, true);
         attempt_->version = 2;
         attempt_->cause = {{queued.service, queued.lane, queued.position + 1}, correlation_id};
         // First into the inbox: whoever sees that it has left us finds it there.
-        state_.loop->post(
-            [&state = state_, attempt = attempt_] { state.attempts->adopt(attempt); });
-        --state_.entering_at_once;
+        state->loop->post(
+            [&state = *state, attempt = attempt_] { state.attempts->adopt(attempt); });
+        --state->entering_at_once;
     }
     void not_written() override {
         if (std::exchange(told_, true)) return;
-        end(false);
+        const auto state = state_.lock();
+        if (!state) return;
+        end(*state, false);
         if (!attempted_) return;
-        state_.attempts->not_written(*attempt_);
-        --state_.entering_at_once;
+        state->attempts->not_written(*attempt_);
+        --state->entering_at_once;
     }
     void unknown() override {
         if (told_) return;
         // As if it were queued: then its row is looked for.
         if (!attempted_) return written({}, {});
-        state_.loop->post([&state = state_, self = shared_from_this()] {
-            state.resolve_later(self, kUnresolvedLookAfter);
-        });
+        if (const auto state = state_.lock())
+            state->loop->post([&state = *state, self = shared_from_this()] {
+                state.resolve_later(self, kUnresolvedLookAfter);
+            });
     }
 
     const Attempt& attempt() const { return *attempt_; }
     Steady::time_point asked_at() const { return asked_at_; }
     std::int64_t epoch() const { return guard_.owner_epoch; }
-    // Whether this event of the message's stream is the one that we meant to write.
-    bool is_ours(const eventlog::Recorded& event) const {
+    // Whether this event of the message's stream is the one that this replica meant to write.
+    bool is_ours(const eventlog::Recorded& event, const std::string& replica) const {
         if (!attempted_ || event.type != attempted_->type ||
             event.occurred_at != attempted_->occurred_at)
             return false;
         const auto fact = decode_message(event.type, event.payload);
         const auto* attempted = std::get_if<SendAttempted>(&fact);
-        return attempted != nullptr && attempted->replica == state_.options.replica;
+        return attempted != nullptr && attempted->replica == replica;
     }
 
 private:
-    void end(bool written) {
+    void end(State& state, bool written) {
         {
-            const std::lock_guard lock(state_.mutex);
-            auto& channel = state_.channel_of(*attempt_);
+            const std::lock_guard lock(state.mutex);
+            auto& channel = state.channel_of(*attempt_);
             channel.queue.entered(attempt_->message_id, written, instant(Steady::now()));
-            if (written) state_.active.insert(&channel);
+            if (written) state.active.insert(&channel);
         }
         // A chat may go on.
-        state_.loop->wake();
+        state.loop->wake();
     }
 
-    State& state_;
+    // Whoever queues a message may hold its departure for longer than the dispatcher lives.
+    std::weak_ptr<State> state_;
     AttemptPtr attempt_;
     std::optional<eventlog::NewEvent> attempted_;
     eventlog::OwnerGuard guard_;
@@ -778,7 +784,7 @@ DeparturePtr Dispatcher::State::ask(const std::string& tenant, const QueueMessag
         attempts->being_written(*attempt);
         ++entering_at_once;
     }
-    auto departure = std::make_shared<Leaving>(*this, attempt, std::move(event), *guard);
+    auto departure = std::make_shared<Leaving>(weak_from_this(), attempt, std::move(event), *guard);
     return departure;
 }
 
@@ -804,7 +810,7 @@ void Dispatcher::State::resolve(const std::shared_ptr<Leaving>& one) {
         loop->post([this, one, events = std::move(events), read] {
             if (!read) return resolve_later(one, kUnresolvedLookAgain);
             // With another event after it, the lane's next owner has judged it.
-            if (events.size() == 2 && one->is_ours(events[1])) {
+            if (events.size() == 2 && one->is_ours(events[1], options.replica)) {
                 const auto& first = events[0];
                 return one->written(first.where(), first.meta.correlation_id.empty()
                                                        ? first.event_id.text()
@@ -825,7 +831,7 @@ void Dispatcher::State::resolve(const std::shared_ptr<Leaving>& one) {
 Dispatcher::Dispatcher(eventlog::Store& store, eventlog::Owners& owners, Directory& directory,
                        Contacts& contacts, const DerivedKeys& keys, const Providers& providers,
                        const Clock& clock, metrics::Registry& metrics, DispatcherOptions options)
-    : state_(std::make_unique<State>(store, owners, directory, contacts, keys, providers, clock,
+    : state_(std::make_shared<State>(store, owners, directory, contacts, keys, providers, clock,
                                      metrics, std::move(options))) {}
 
 Dispatcher::~Dispatcher() { stop(milliseconds(0)); }
