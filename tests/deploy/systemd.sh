@@ -132,11 +132,12 @@ expect "no port is given twice" test -z "$(ports | uniq -d)"
 # ---- the libraries
 # The packages that the programs' libraries came from: they and no others, beside the data packages.
 library_packages() {
-    local program library path
+    local program library path known
+    known=$(ldconfig -p)
     for program in "${SERVICES[@]/#/flowstack-}" flowctl; do
         readelf -d "$BIN/$program" | sed -n 's/.*(NEEDED).*\[\(.*\)\]/\1/p'
     done | sort -u | while IFS= read -r library; do
-        path=$(ldconfig -p | awk -v name="$library" '$1 == name { print $NF; exit }')
+        path=$(awk -v name="$library" '$1 == name { print $NF; exit }' <<<"$known")
         path=$(readlink -f "$path")
         dpkg -S "$path" 2>/dev/null || dpkg -S "${path#/usr}"
     done | cut -d : -f 1 | grep -vx libc6 | sort -u
