@@ -118,7 +118,11 @@ private:
                error == RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED ||
                error == RD_KAFKA_RESP_ERR_CLUSTER_AUTHORIZATION_FAILED ||
                // With TLS 1.3 a client that may not come in hears so after its handshake.
-               reason.find("SSL alert") != std::string_view::npos;
+               reason.find("SSL alert") != std::string_view::npos ||
+               // A handshake that fails while the connection is being made is told as a broker that
+               // is away, in OpenSSL's words. One that only broke off is away indeed.
+               (reason.find("SSL routines::") != std::string_view::npos &&
+                reason.find("unexpected eof") == std::string_view::npos);
     }
     // Plaintext to a port for TLS: the broker hangs up, or answers with bytes that are none of
     // Kafka's. The library guesses in the first case, and in the second takes them for a length.
