@@ -15,7 +15,7 @@ data=$(mktemp)
 trap 'rm -f "$data"' EXIT
 perf record -q -F 199 --call-graph dwarf,16384 -p "$pids" -o "$data" -- sleep "$seconds" >/dev/null
 # Writes one line for each stack, outermost first, with how often it was seen. A thread's name is its root.
-perf script -i "$data" -F comm,ip,sym 2>/dev/null | awk '
+perf script --no-inline -i "$data" -F comm,ip,sym 2>/dev/null | awk '
     /^[^ \t]/ { name = $0; sub(/[ \t]+$/, "", name); depth = 0; next }
     NF == 0   { if (depth) { line = name; for (i = depth; i > 0; --i) line = line ";" frame[i]; ++seen[line] } depth = 0; next }
               { sub(/^[ \t]*[0-9a-f]+ /, ""); gsub(/;/, ":"); frame[++depth] = $0 }
