@@ -138,7 +138,7 @@ std::vector<ChannelQueue::Row> ChannelQueue::begin(Instant now) {
                 begin_again_ = std::min(begin_again_, its_chat.blocked_until);
                 continue;
             }
-            if (const auto until = behind_higher(customer_id, priority, now); until > now) {
+            if (const auto until = held_until(customer_id, priority, now); until > now) {
                 begin_again_ = std::min(begin_again_, until);
                 continue;
             }
@@ -235,12 +235,13 @@ std::optional<ChannelQueue::Way> ChannelQueue::enter(const Row& row, bool may_le
     return Way::queue;
 }
 
-ChannelQueue::Instant ChannelQueue::behind_higher(const CustomerId& customer_id, int priority,
-                                                  Instant now) const {
+ChannelQueue::Instant ChannelQueue::held_until(const CustomerId& customer_id, int priorities,
+                                               Instant now) const {
     Instant until{};
-    for (int higher = 0; higher < priority; ++higher) {
-        const auto found = chats_[index(higher)].find(customer_id);
-        if (found == chats_[index(higher)].end()) continue;
+    for (int priority = 0; priority < priorities; ++priority) {
+        const auto& chats = chats_[index(priority)];
+        const auto found = chats.find(customer_id);
+        if (found == chats.end()) continue;
         const auto& c = found->second;
         if (c.busy || c.entering > 0) return Instant::max();  // its end is an event of its own
         if (c.blocked_until > now)
@@ -254,12 +255,7 @@ ChannelQueue::Instant ChannelQueue::behind_higher(const CustomerId& customer_id,
 bool ChannelQueue::others_go_first(const Row& row, Instant known_since, Instant searched_at,
                                    Instant now) const {
     if (rows_[index(row.priority)].contains(row.message_id)) return true;
-    const auto& chats = chats_[index(row.priority)];
-    if (const auto own = chats.find(row.customer_id); own != chats.end())
-        if (const auto& c = own->second;
-            c.busy || c.entering > 0 || !c.waiting.empty() || c.blocked_until > now)
-            return true;
-    if (behind_higher(row.customer_id, row.priority, now) > now) return true;
+    if (held_until(row.customer_id, row.priority + 1, now) > now) return true;
     for (int priority = 0; priority <= row.priority; ++priority) {
         const auto& table = tables_[index(priority)];
         if (must_read(priority, now) || std::max(table.read_at, searched_at) <= known_since)

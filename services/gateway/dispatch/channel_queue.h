@@ -189,9 +189,9 @@ private:
     static std::size_t index(int priority) { return static_cast<std::size_t>(priority); }
     Chat& chat(const CustomerId& customer_id, int priority);
     void forget_if_empty(const CustomerId& customer_id, int priority, Instant now);
-    // Until when a message of this priority waits because the same customer has one of a higher
-    // priority that has not ended: zero if there is none, a far moment if it is under way.
-    Instant behind_higher(const CustomerId& customer_id, int priority, Instant now) const;
+    // Until when a customer's messages of the first so many priorities hold up what comes after
+    // them: zero if there is none, a far moment if one is under way or may begin.
+    Instant held_until(const CustomerId& customer_id, int priorities, Instant now) const;
     // Whether a message of this priority would have to wait for another one.
     bool others_go_first(const Row& row, Instant known_since, Instant searched_at,
                          Instant now) const;
