@@ -25,17 +25,8 @@ finish() {
     rm -rf "$WORK"
 }
 trap finish EXIT
-failed=0
-expect() {
-    local what=$1
-    shift
-    if "$@"; then
-        printf 'ok      %s\n' "$what"
-    else
-        printf 'FAILED  %s\n' "$what"
-        failed=1
-    fi
-}
+# shellcheck source=tests/support/expect.sh
+source "$ROOT/tests/support/expect.sh"
 until_true() { # until_true <seconds> <command…>
     local deadline=$((SECONDS + $1))
     shift

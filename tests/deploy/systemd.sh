@@ -17,18 +17,8 @@ fi
 
 WORK=$(mktemp -d)
 trap 'rm -rf "$WORK"' EXIT
-failed=0
-expect() {
-    local what=$1
-    shift
-    if "$@"; then
-        printf 'ok      %s\n' "$what"
-    else
-        printf 'FAILED  %s\n' "$what"
-        failed=1
-    fi
-}
-refuse() { ! "$@"; }
+# shellcheck source=tests/support/expect.sh
+source "$ROOT/tests/support/expect.sh"
 MACHINE=$WORK/machine
 install_sh() { bash "$ROOT/deploy/systemd/install.sh" "$@" --root "$MACHINE" >>"$WORK/install.log" 2>&1; }
 

@@ -8,18 +8,8 @@ ROOT=$1
 BIN=$2
 WORK=$(mktemp -d)
 trap 'rm -rf "$WORK"' EXIT
-failed=0
-expect() {
-    local what=$1
-    shift
-    if "$@"; then
-        printf 'ok      %s\n' "$what"
-    else
-        printf 'FAILED  %s\n' "$what"
-        failed=1
-    fi
-}
-refuse() { ! "$@"; }
+# shellcheck source=tests/support/expect.sh
+source "$ROOT/tests/support/expect.sh"
 
 for out in first second; do
     "$ROOT/flowstack" image flowstack --no-build --from "$BIN" --out "$WORK/$out" --run-dir "$WORK/run" >"$WORK/$out.log" ||
