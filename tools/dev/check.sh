@@ -110,22 +110,24 @@ check_tidy() {
             "$alone" 2> >(grep -vE 'warnings? (generated|treated)|^Suppressed|^Use -header-filter' >&2))
 }
 
-# promtool alone, out of Debian's package: installed whole it would start a server.
-PROMTOOL=$ROOT/.cache/promtool/usr/bin/promtool
-
-install_promtool() {
-    local log=$RUN_DIR/log/promtool.log
-    [[ ! -x $PROMTOOL ]] || return 0
-    say check "fetching promtool"
-    mkdir -p "$ROOT/.cache/promtool" "$RUN_DIR/log"
-    (cd "$ROOT/.cache/promtool" && apt-get -q download prometheus && dpkg -x prometheus_*.deb .) \
-        </dev/null >"$log" 2>&1 || fail check "the package prometheus could not be fetched" "$log"
+# One program alone, out of Debian's package: installed whole it would start a server.
+# fetch_program <package> <program in .cache>
+fetch_program() {
+    local package=$1 program=$2 home=$ROOT/.cache/${2##*/} log=$RUN_DIR/log/${2##*/}.log
+    [[ ! -x $program ]] || return 0
+    say check "fetching ${program##*/}"
+    mkdir -p "$home" "$RUN_DIR/log"
+    (cd "$home" && apt-get -q download "$package" && dpkg -x "$package"_*.deb .) \
+        </dev/null >"$log" 2>&1 || fail check "the package $package could not be fetched" "$log"
 }
+
+PROMTOOL=$ROOT/.cache/promtool/usr/bin/promtool
+CADDY=$ROOT/.cache/caddy/usr/bin/caddy
 
 # What makes each alert fire, and what does not.
 check_alerts() {
     local log=$RUN_DIR/log/alerts.log
-    install_promtool
+    fetch_program prometheus "$PROMTOOL"
     if ! "$PROMTOOL" check rules "$ROOT/deploy/observability/alerts.yaml" </dev/null >"$log" 2>&1 ||
         ! "$PROMTOOL" test rules "$ROOT/tests/observability/alerts_test.yaml" </dev/null >>"$log" 2>&1; then
         cat "$log"
@@ -133,23 +135,11 @@ check_alerts() {
     fi
 }
 
-# Caddy alone, out of Debian's package: installed whole it would start a server.
-CADDY=$ROOT/.cache/caddy/usr/bin/caddy
-
-install_caddy() {
-    local log=$RUN_DIR/log/caddy.log
-    [[ ! -x $CADDY ]] || return 0
-    say check "fetching caddy"
-    mkdir -p "$ROOT/.cache/caddy" "$RUN_DIR/log"
-    (cd "$ROOT/.cache/caddy" && apt-get -q download caddy && dpkg -x caddy_*.deb .) \
-        </dev/null >"$log" 2>&1 || fail check "the package caddy could not be fetched" "$log"
-}
-
 # deploy/compose against the published schema, its own rules and the programs' settings, and its Caddyfile. No container is
 # started: that takes an engine and the images.
 check_compose() {
     local bad=0 log=$RUN_DIR/log/compose.log
-    install_caddy
+    fetch_program caddy "$CADDY"
     python3 "$ROOT/tests/deploy/compose.py" "$ROOT" "$BIN_DIR" </dev/null >"$log" 2>&1 || bad=1
     env -u XDG_DATA_HOME HOME="$RUN_DIR" FLOWSTACK_HOST=shop.example.com "$CADDY" validate --adapter caddyfile \
         --config "$ROOT/deploy/compose/Caddyfile" </dev/null >>"$log" 2>&1 || bad=1
