@@ -65,24 +65,40 @@ struct Store::Batcher {
 
     void push(std::vector<Asked> asked) {
         std::vector<Asked> refused;
-        bool closing = false;
+        bool closing = false, sooner = false;
         {
             const std::lock_guard lock(mutex);
             closing = stopping;
             if (stopping || queue.size() + asked.size() > store.options_.queue_commands_max)
                 refused = std::move(asked);
             else
-                for (auto& [command, answer, may_join] : asked) {
-                    const auto bytes = bytes_of(command);
-                    queue.push_back({std::move(command), std::move(answer),
-                                     Clock::now() + store.options_.append_deadline, bytes,
-                                     may_join});
-                }
+                sooner = take(std::move(asked));
         }
-        wake.notify_one();
+        if (sooner) wake.notify_one();
         for (auto& one : refused)
             one.answer({}, std::make_exception_ptr(Overloaded(closing ? "the store is closing"
                                                                       : "append queue is full")));
+    }
+
+    // Under the mutex. Whether the thread has to look at the queue sooner than it would.
+    bool take(std::vector<Asked> asked) {
+        const auto now = Clock::now();
+        const auto before = due();
+        for (auto& [command, answer, may_join, may_wait] : asked) {
+            const auto bytes = bytes_of(command);
+            const auto goes = may_wait ? now + store.options_.company_wait : now;
+            first_due = queue.empty() ? goes : std::min(first_due, goes);
+            queue.push_back({std::move(command), std::move(answer),
+                             now + store.options_.append_deadline, bytes, may_join});
+        }
+        return due() < before;
+    }
+
+    // Under the mutex. When the queue is to be looked at.
+    Clock::time_point due() const {
+        if (stopping || queue.size() >= store.options_.batch_commands_max)
+            return Clock::time_point::min();
+        return queue.empty() ? Clock::time_point::max() : first_due;
     }
 
     void run() {
@@ -90,7 +106,11 @@ struct Store::Batcher {
             std::vector<Waiting> batch;
             {
                 std::unique_lock lock(mutex);
-                wake.wait(lock, [&] { return stopping || !queue.empty(); });
+                for (auto at = due(); at > Clock::now(); at = due())
+                    if (at == Clock::time_point::max())
+                        wake.wait(lock);
+                    else
+                        wake.wait_until(lock, at);
                 if (queue.empty()) return;
                 std::size_t bytes = 0;
                 while (!queue.empty() && batch.size() < store.options_.batch_commands_max &&
@@ -100,6 +120,8 @@ struct Store::Batcher {
                     batch.push_back(std::move(queue.front()));
                     queue.pop_front();
                 }
+                // What did not fit any more has waited long enough.
+                first_due = Clock::time_point::min();
             }
             commit(batch);
         }
@@ -204,6 +226,7 @@ struct Store::Batcher {
     std::mutex mutex;
     std::condition_variable wake;
     std::deque<Waiting> queue;
+    Clock::time_point first_due;  // the earliest `due` of the queue
     bool stopping = false;
     std::thread thread;
 };

@@ -16,7 +16,7 @@
 // by lane.
 //
 // Thread-safe. Appends gather while a commit is in flight and go together in the next one; nothing
-// waits when nothing is in flight. Locks are taken in a sorted order, so two batches never
+// waits when nothing is in flight, unless its caller lets it (Asked::may_wait). Locks are taken in a sorted order, so two batches never
 // deadlock. A bad command fails alone.
 namespace flowstack::eventlog {
 
@@ -30,6 +30,8 @@ struct StoreOptions {
     std::size_t batch_bytes_max = 4 << 20;
     std::size_t queue_commands_max = 20'000;  // above it append answers Overloaded at once
     std::chrono::milliseconds append_deadline{10'000};
+    // How long a command that may wait (Store::Asked::may_wait) waits for others to go with.
+    std::chrono::milliseconds company_wait{0};
     std::string build_id = "dev";
     const Vault* vault = &clear_vault();  // outlives the store
     // Makes one command of two that may be joined and came into one batch: adds to `into` what
@@ -84,6 +86,9 @@ public:
         // It may share one command with others of its batch (StoreOptions::join). All of them get
         // that command's verdict. One that is refused alone refuses none of the others.
         bool may_join = false;
+        // Nobody needs the answer soon: it goes with the next command that is needed soon, or after
+        // StoreOptions::company_wait. A commit costs more than several commands do.
+        bool may_wait = false;
     };
     void append_async(std::vector<Asked> asked);
 

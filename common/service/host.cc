@@ -105,7 +105,7 @@ HostOptions host_options(config::Reader& reader, const std::string& name,
         "tell services that wait of new events by gRPC at once, and hear from them; the bus brings "
         "the same events later");
     options.relay_hinted_gather = reader.duration_ms(
-        "RELAY_HINTED_GATHER_MS", 100,
+        "RELAY_HINTED_GATHER_MS", 300,
         "how long events may gather for the bus while a service hears of them at once", 0);
     options.work_poll_interval =
         reader.duration_ms("WORK_POLL_MS", 10,

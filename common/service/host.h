@@ -79,7 +79,7 @@ struct HostOptions {
     std::chrono::milliseconds relay_gather{100};
     // Readers that wait hear of events at once, beside the bus, and follow this service's sources.
     bool event_hints = true;
-    std::chrono::milliseconds relay_hinted_gather{100};
+    std::chrono::milliseconds relay_hinted_gather{300};
     std::chrono::milliseconds work_poll_interval{10};
     std::chrono::milliseconds head_compare_every{3000};
     std::chrono::milliseconds read_model_delay{20};

@@ -55,6 +55,11 @@ GatewayConfig gateway_config(config::Reader& reader) {
     c.webhook_bytes_max = static_cast<std::size_t>(
         reader.integer("WEBHOOK_BYTES_MAX", 3'145'728, 65'536, 16'777'216,
                        "a larger webhook gets 413; Meta sends up to 3 MiB"));
+    c.status_gather = reader.duration_ms(
+        "STATUS_GATHER_MS", 50,
+        "how long a webhook of nothing but statuses may wait for another append to be committed "
+        "with; it is answered when it is stored. 0: it is stored at once",
+        0, 2'000);
     c.body_bytes_max = static_cast<std::size_t>(reader.integer(
         "BODY_BYTES_MAX", 1'048'576, 1024, 16'777'216, "a larger REST body gets 413"));
     c.master_key = reader.required_secret(

@@ -22,6 +22,7 @@ struct GatewayConfig {
     std::uint16_t http_port = 0;
     int http_threads = 2;
     std::size_t webhook_bytes_max = 0;
+    std::chrono::milliseconds status_gather{0};
     std::size_t body_bytes_max = 0;
     Secret master_key;
     Secret admin_key;

@@ -59,6 +59,7 @@ int run(int argc, char** argv, const MakeProviders& make_providers) {
                          v1::StatusParked::descriptor()->full_name()};
     options.store.join = join_raw_webhooks;
     const auto config = gateway_config(reader);
+    options.store.company_wait = config.status_gather;
     const http::DoorSettings door_settings(reader);
     auto master_key = crypto::MasterKey::from_hex(config.master_key);
     if (!master_key && !config.master_key.empty())

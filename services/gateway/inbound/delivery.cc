@@ -1,5 +1,6 @@
 #include "services/gateway/inbound/delivery.h"
 
+#include <algorithm>
 #include <map>
 #include <set>
 
@@ -204,6 +205,9 @@ void Delivery::refuse() {
 
 void Delivery::route() {
     router_ = std::this_thread::get_id();
+    only_statuses_ = std::ranges::all_of(parsed_.elements, [](const WebhookElement& element) {
+        return element.kind == Kind::status;
+    });
     std::map<std::pair<const ChannelEntry*, std::string>, std::shared_ptr<Chain>> chains;
     std::vector<std::shared_ptr<Chain>> in_order;
     std::vector<Command> alone;
@@ -291,6 +295,7 @@ void Delivery::append(std::vector<eventlog::Store::Asked> asked) {
                       },
                       true});
     }
+    for (auto& one : asked) one.may_wait = only_statuses_;
     parts_.store.append_async(std::move(asked));
 }
 

@@ -94,6 +94,8 @@ private:
     std::atomic<bool> failed_{false};
     std::atomic<bool> raw_asked_{false};
     std::thread::id router_;
+    // No reply waits for these, so they may wait for other commands to be committed with.
+    bool only_statuses_ = false;
     bool gathering_ = true;  // the router's thread only
     std::vector<eventlog::Store::Asked> gathered_;
 };

@@ -660,6 +660,87 @@ TEST_F(Append, WorkThatIsNotThereIsNotLookedForAmongTheRestOfItsLane) {
     EXPECT_LT(rows_read() - before, 100);
 }
 
+// ---- Commands that may wait for others
+
+class PatientAppend : public Append {
+protected:
+    void open(std::chrono::milliseconds company_wait, std::size_t batch_commands_max = 500) {
+        StoreOptions options;
+        options.service = "test";
+        options.database_url = database->service_url();
+        options.lanes = 4;
+        options.append_connections = 1;
+        options.company_wait = company_wait;
+        options.batch_commands_max = batch_commands_max;
+        patient = std::make_unique<Store>(options, derive);
+        patient->on_commit([this](const Commit&) { ++commits; });
+    }
+    void may_wait(const std::string& name) {
+        std::vector<Store::Asked> asked;
+        asked.push_back({.command = command("c-" + name, name, kCreate, {event("p")}),
+                         .answer =
+                             [this](const Verdict& verdict, std::exception_ptr error) {
+                                 EXPECT_TRUE(!error && verdict.accepted());
+                                 ++answered;
+                             },
+                         .may_wait = true});
+        patient->append_async(std::move(asked));
+    }
+    bool append(const std::string& name) {
+        return patient->append(command("c-" + name, name, kCreate, {event("p")})).accepted();
+    }
+
+    std::atomic<int> commits{0}, answered{0};
+    std::unique_ptr<Store> patient;
+};
+constexpr std::chrono::hours kLong{1};
+
+TEST_F(PatientAppend, OneThatMayWaitGoesWithTheNextThatMayNot) {
+    open(kLong);
+    may_wait("a");
+    may_wait("b");
+    EXPECT_EQ(answered, 0);
+    EXPECT_TRUE(append("c"));
+    EXPECT_EQ(answered, 2);
+    EXPECT_EQ(commits, 1);
+    EXPECT_TRUE(append("d"));  // one that finds nobody waiting
+    EXPECT_EQ(commits, 2);
+}
+
+TEST_F(PatientAppend, OneThatFindsNoCompanyGoesAfterItsWait) {
+    open(std::chrono::milliseconds(20));
+    may_wait("a");
+    while (answered < 1) std::this_thread::sleep_for(std::chrono::milliseconds(1));
+    may_wait("b");
+    while (answered < 2) std::this_thread::sleep_for(std::chrono::milliseconds(1));
+    EXPECT_EQ(commits, 2);
+}
+
+TEST_F(PatientAppend, AFullBatchDoesNotWait) {
+    open(kLong, 3);
+    for (const auto* name : {"a", "b", "c"}) may_wait(name);
+    while (answered < 3) std::this_thread::sleep_for(std::chrono::milliseconds(1));
+    may_wait("d");
+    EXPECT_TRUE(append("e"));
+    EXPECT_EQ(answered, 4);
+    EXPECT_EQ(commits, 2);
+}
+
+TEST_F(PatientAppend, NothingIsLeftWhenTheStoreCloses) {
+    open(kLong);
+    may_wait("a");
+    patient->drain();
+    EXPECT_EQ(answered, 1);
+    EXPECT_EQ(count("select count(*) from events"), 1);
+}
+
+TEST_F(PatientAppend, ByItselfNothingWaits) {
+    open(std::chrono::milliseconds(0));
+    may_wait("a");
+    while (answered < 1) std::this_thread::sleep_for(std::chrono::milliseconds(1));
+    EXPECT_EQ(commits, 1);
+}
+
 // ---- Commands that share one
 
 // Adds what the second one writes to the payload of the first.

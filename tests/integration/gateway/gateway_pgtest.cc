@@ -118,7 +118,16 @@ private:
 
 class Gateway : public ::testing::Test {
 protected:
-    Gateway() {
+    Gateway() : Gateway({}) {}
+    // Of `how` the gathering of appends counts.
+    explicit Gateway(const eventlog::StoreOptions& how)
+        : store({.service = "gateway",
+                 .database_url = database.service_url(),
+                 .lanes = kLanes,
+                 .append_connections = how.append_connections,
+                 .company_wait = how.company_wait,
+                 .join = join_raw_webhooks},
+                make_derive(kLanes, keys)) {
         store.on_commit([this](const eventlog::Commit& commit) {
             if (auto* running = woken.load())
                 for (const auto& news : commit.work) running->wake(news);
@@ -439,11 +448,7 @@ protected:
     IdSource ids{clock};
     crypto::MasterKey master{*crypto::MasterKey::from_hex(Secret(kMasterKey))};
     DerivedKeys keys{Secret(kMasterKey)};
-    eventlog::Store store{{.service = "gateway",
-                           .database_url = database.service_url(),
-                           .lanes = kLanes,
-                           .join = join_raw_webhooks},
-                          make_derive(kLanes, keys)};
+    eventlog::Store store;
     eventlog::ReadModel read_model{store, "key"};
     eventlog::Owners owners{store, "r1"};
     Directory directory{store, master};
@@ -806,6 +811,33 @@ TEST_F(Gateway, ANewcomersWebhookAndMessageAreOneCommit) {
     EXPECT_EQ(raw[0].position + 1, message[0].position);
     // Events of one commit follow each other by a microsecond.
     EXPECT_EQ(message[0].recorded_at - raw[0].recorded_at, 1us);
+}
+
+class StatusesAtTheDoor : public Gateway {
+protected:
+    StatusesAtTheDoor() : Gateway({.append_connections = 1, .company_wait = 1h}) {}
+
+    static constexpr const char* kStatus =
+        R"("statuses":[{"id":"wamid.S","status":"read","timestamp":"1749416390"}])";
+};
+
+TEST_F(StatusesAtTheDoor, AreStoredWithTheNextMessageAndAnsweredThen) {
+    const auto status = change(kStatus);
+    auto answer = post_async(status, signature(status));
+    EXPECT_EQ(answer.wait_for(20ms), std::future_status::timeout);
+    EXPECT_TRUE(raw_webhooks().empty());
+    EXPECT_EQ(post(text_message("wamid.1", "Hi")), 200);
+    EXPECT_EQ(answer.get().status, 200);
+    // Both webhooks came into one commit, so they are one event.
+    EXPECT_EQ(raw_webhooks().size(), 2U);
+    EXPECT_EQ(events("WebhooksReceived").size(), 1U);
+}
+
+TEST_F(StatusesAtTheDoor, WaitForNothingBesideAMessage) {
+    EXPECT_EQ(post(change(R"("messages":[)" +
+                          text_json("wamid.1", R"("from":"255712345678")", "Hi") + "]," + kStatus)),
+              200);
+    EXPECT_EQ(events("MessageReceived").size(), 1U);
 }
 
 TEST_F(Gateway, SignedNonsenseIsKeptRaw) {
