@@ -102,8 +102,7 @@ double memory_mb_of(const std::vector<pid_t>& roots) {
         if (family.empty())
             throw std::runtime_error("process " + std::to_string(root) +
                                      " of a measured system is gone");
-        for (const auto pid : family)
-            sum += family.size() == 1 ? resident_mb(pid) : proportional_mb(pid);
+        for (const auto pid : family) sum += proportional_mb(pid);
     }
     return sum;
 }

@@ -29,7 +29,8 @@ std::int64_t family_ticks(pid_t root, const Processes& processes);
 Processes read_processes();
 // Of these processes with their families; throws when one of them is gone.
 double cpu_seconds_of(const std::vector<pid_t>& roots);
-// Resident memory. A family's members share pages, so there each page counts by its share (PSS).
+// Memory of these processes with their families. Programs of one build share the pages of their
+// libraries, and members of a family more than these, so each page counts by its share (PSS).
 double memory_mb_of(const std::vector<pid_t>& roots);
 // What all CPUs of the machine have worked so far, stolen time included.
 double machine_busy_seconds();
