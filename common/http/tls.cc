@@ -3,12 +3,13 @@
 #include <openssl/err.h>
 #include <openssl/ssl.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
 
 #include <array>
 #include <cerrno>
 #include <cstdint>
 #include <stdexcept>
+
+#include "common/core/file_state.h"
 
 namespace flowstack::http {
 namespace {
@@ -67,15 +68,6 @@ int choose_protocol(SSL*, const unsigned char** chosen, unsigned char* size,
         return SSL_TLSEXT_ERR_NOACK;
     *chosen = found;
     return SSL_TLSEXT_ERR_OK;
-}
-
-// Changes whenever a file is written or replaced, also behind a symbolic link.
-std::string state_of(const std::string& file) {
-    struct stat state {};
-    if (::stat(file.c_str(), &state) != 0) return "gone";
-    return std::to_string(state.st_dev) + "/" + std::to_string(state.st_ino) + "/" +
-           std::to_string(state.st_size) + "/" + std::to_string(state.st_mtim.tv_sec) + "." +
-           std::to_string(state.st_mtim.tv_nsec);
 }
 
 }  // namespace
@@ -152,7 +144,7 @@ TlsCertificate::TlsCertificate(std::string certificate_file, std::string key_fil
 TlsCertificate::~TlsCertificate() = default;
 
 std::string TlsCertificate::state_of_files() const {
-    return state_of(certificate_file_) + " " + state_of(key_file_);
+    return file_state(certificate_file_) + " " + file_state(key_file_);
 }
 
 TlsCertificate::Context TlsCertificate::load() const {
