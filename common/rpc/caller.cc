@@ -16,7 +16,7 @@ Caller caller_named(const std::optional<std::string>& name, bool trusted) {
     const auto control = [](unsigned char c) { return c < 0x20 || c == 0x7F; };
     if (!name || name->empty() || name->size() > kActorBytesMax ||
         std::ranges::any_of(*name, control))
-        return {"internal-key"};
+        return {kNamelessActor};
     return {*name};
 }
 

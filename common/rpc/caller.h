@@ -8,10 +8,13 @@
 namespace flowstack::rpc {
 
 // Metadata in which a caller names itself, or the one on whose behalf it calls: "operator:ann",
-// "key:<id of an API key>", "service:campaign". Only a caller that showed INTERNAL_KEY is believed.
+// "key:<id of an API key>", "service:campaign". Who is believed is decided in admission.h.
 inline constexpr std::string_view kActorHeader = "x-flowstack-actor";
 
 inline constexpr std::size_t kActorBytesMax = 200;
+
+// A caller that showed INTERNAL_KEY and no name that can be kept.
+inline constexpr const char* kNamelessActor = "internal-key";
 
 struct Caller {
     std::string actor;

@@ -7,6 +7,7 @@
 #include "common/observability/trace.h"
 #include "common/rpc/caller.h"
 #include "common/rpc/server.h"
+#include "common/rpc/tls.h"
 
 namespace flowstack::rpc {
 namespace {
@@ -98,8 +99,10 @@ std::shared_ptr<grpc::Channel> make_channel(const std::string& address, ChannelO
     std::vector<std::unique_ptr<ex::ClientInterceptorFactoryInterface>> interceptors;
     interceptors.push_back(
         std::make_unique<CarrierFactory>(options.internal_key, options.actor, options.deadline));
-    return ex::CreateCustomChannelWithInterceptors(address, grpc::InsecureChannelCredentials(),
-                                                   arguments, std::move(interceptors));
+    return ex::CreateCustomChannelWithInterceptors(
+        address,
+        options.tls ? options.tls->to_peer(options.peer_uri) : grpc::InsecureChannelCredentials(),
+        arguments, std::move(interceptors));
 }
 
 void set_timeout(grpc::ClientContext& context, std::chrono::milliseconds timeout) {

@@ -14,8 +14,14 @@ class ClientContext;
 
 namespace flowstack::rpc {
 
+class TlsIdentity;
+
 struct ChannelOptions {
     Secret internal_key = {};  // sent as x-internal-key with every call
+    // None: plain HTTP/2. Otherwise TLS with our certificate, if it has one, to a neighbour whose
+    // certificate has this name; when that is empty, the host name of its address.
+    std::shared_ptr<const TlsIdentity> tls = nullptr;
+    std::string peer_uri = {};
     // Who calls, when no call that this thread answers is the cause: "service:campaign".
     std::string actor = {};
     // For calls, and streams, whose context has none: a longer stream sets its own.

@@ -1,5 +1,6 @@
 #include "common/rpc/server.h"
 
+#include <grpc/grpc_security_constants.h>
 #include <grpcpp/ext/proto_server_reflection_plugin.h>
 #include <grpcpp/grpcpp.h>
 #include <grpcpp/health_check_service_interface.h>
@@ -16,10 +17,10 @@
 #include <vector>
 
 #include "common/core/thread_pool.h"
-#include "common/crypto/hash.h"
 #include "common/observability/log.h"
 #include "common/rpc/caller.h"
 #include "common/rpc/error.h"
+#include "common/rpc/tls.h"
 #include "flowstack/common/v1/error_reason.pb.h"
 
 namespace flowstack::rpc {
@@ -194,6 +195,28 @@ struct Server::Impl {
         return false;
     }
 
+    bool asks_for_certificates() const {
+        return options.tls && options.admission.proof != Proof::key;
+    }
+
+    // What a call brings, or why it is not let in.
+    Caller admit(const grpc::CallbackServerContext& context) const {
+        Credentials shown{.key = metadata_of(context, kInternalKeyHeader),
+                          .actor = metadata_of(context, kActorHeader)};
+        if (asks_for_certificates()) {
+            const auto connection = context.auth_context();
+            for (const auto& uri : connection->FindPropertyValues(GRPC_PEER_URI_PROPERTY_NAME))
+                shown.certificate_uris.emplace_back(uri.data(), uri.size());
+            shown.has_certificate =
+                !connection->FindPropertyValues(GRPC_X509_PEM_CERT_PROPERTY_NAME).empty();
+        }
+        auto caller = admitted(options.admission, shown);
+        if (options.deadline_required && !has_deadline(context))
+            throw Failure(grpc::StatusCode::INVALID_ARGUMENT,
+                          common::v1::ERROR_REASON_DEADLINE_MISSING, "a call needs a deadline");
+        return caller;
+    }
+
     ServerOptions options;
     std::unique_ptr<CallTimes> times;  // before the server, whose calls use it
     std::optional<metrics::Gauge> waiting;
@@ -220,8 +243,13 @@ void Server::start() {
     grpc::EnableDefaultHealthCheckService(true);
     if (o.reflection) grpc::reflection::InitProtoReflectionServerBuilderPlugin();
     grpc::ServerBuilder builder;
-    builder.AddListeningPort(o.address + ":" + std::to_string(o.port),
-                             grpc::InsecureServerCredentials(), &impl_->port);
+    builder.AddListeningPort(
+        o.address + ":" + std::to_string(o.port),
+        o.tls ? o.tls->at_door(impl_->asks_for_certificates()) : grpc::InsecureServerCredentials(),
+        &impl_->port);
+    if (o.tls)
+        builder.AddChannelArgument(GRPC_ARG_MAX_CONNECTION_AGE_MS,
+                                   static_cast<int>(o.tls_connection_age.count()));
     builder.AddChannelArgument(GRPC_ARG_ALLOW_REUSEPORT, 0);
     builder.AddChannelArgument(GRPC_ARG_HTTP2_MIN_RECV_PING_INTERVAL_WITHOUT_DATA_MS,
                                kPingIntervalMsMin);
@@ -273,17 +301,12 @@ void Server::drain(std::chrono::milliseconds grace) {
 }
 
 grpc::Status Server::admit(const grpc::CallbackServerContext& context) const {
-    const auto& o = impl_->options;
-    if (!o.internal_key.empty()) {
-        const auto key = metadata_of(context, kInternalKeyHeader);
-        if (!key || !crypto::constant_time_equal(*key, o.internal_key.reveal()))
-            return to_status(unauthenticated("x-internal-key is missing or wrong"));
+    try {
+        impl_->admit(context);
+        return grpc::Status::OK;
+    } catch (const Failure& refused) {
+        return to_status(refused);
     }
-    if (o.deadline_required && !has_deadline(context))
-        return to_status(Failure(grpc::StatusCode::INVALID_ARGUMENT,
-                                 common::v1::ERROR_REASON_DEADLINE_MISSING,
-                                 "a call needs a deadline"));
-    return grpc::Status::OK;
 }
 
 void answer_is_a_repeat() {
@@ -293,31 +316,32 @@ void answer_is_a_repeat() {
 grpc::ServerUnaryReactor* Server::unary(grpc::CallbackServerContext* context,
                                         std::function<void(Call&)> handler) {
     auto* reactor = context->DefaultReactor();
-    if (const auto refused = admit(*context); !refused.ok()) {
-        reactor->Finish(refused);
+    Caller admitted;
+    try {
+        admitted = impl_->admit(*context);
+    } catch (const Failure& refused) {
+        reactor->Finish(to_status(refused));
         return reactor;
     }
-    // A call that came this far has shown the key, if one is asked for.
-    const bool trusted = !impl_->options.internal_key.empty();
-    const bool taken = impl_->push([context, reactor, trusted, handler = std::move(handler)] {
-        const trace::Scope scope(
-            trace::continue_from(metadata_of(*context, trace::kHeader).value_or("")));
-        grpc::Status status = grpc::Status::OK;
-        try {
-            if (context->IsCancelled())
-                status = grpc::Status(grpc::StatusCode::CANCELLED, "the caller is gone");
-            else {
-                Call call(*context);
-                const Answering answering(call);
-                const CallerScope caller(
-                    caller_named(metadata_of(*context, kActorHeader), trusted));
-                handler(call);
+    const bool taken = impl_->push(
+        [context, reactor, admitted = std::move(admitted), handler = std::move(handler)] {
+            const trace::Scope scope(
+                trace::continue_from(metadata_of(*context, trace::kHeader).value_or("")));
+            grpc::Status status = grpc::Status::OK;
+            try {
+                if (context->IsCancelled())
+                    status = grpc::Status(grpc::StatusCode::CANCELLED, "the caller is gone");
+                else {
+                    Call call(*context);
+                    const Answering answering(call);
+                    const CallerScope caller(admitted);
+                    handler(call);
+                }
+            } catch (...) {
+                status = to_status(failure_of_current_exception());
             }
-        } catch (...) {
-            status = to_status(failure_of_current_exception());
-        }
-        reactor->Finish(status);
-    });
+            reactor->Finish(status);
+        });
     if (!taken) reactor->Finish(to_status(overloaded(impl_->options.overload_retry_after)));
     return reactor;
 }

@@ -12,6 +12,7 @@
 #include "common/core/secret.h"
 #include "common/observability/metrics.h"
 #include "common/observability/trace.h"
+#include "common/rpc/admission.h"
 
 namespace grpc {
 class CallbackServerContext;
@@ -20,8 +21,8 @@ class Service;
 class Status;
 }  // namespace grpc
 
-// The gRPC door: one server of the callback API with health, reflection by flag, the internal key,
-// deadlines, trace context and error mapping.
+// The gRPC door: one server of the callback API with health, reflection by flag, TLS, the decision
+// who is let in (admission.h), deadlines, trace context and error mapping.
 //
 //   rpc::Server door(options);
 //   PaymentRpc payments(door, …);  // its methods: return door.unary(ctx, [=, this] { … });
@@ -29,14 +30,22 @@ class Status;
 //   door.start();
 namespace flowstack::rpc {
 
+class TlsIdentity;
+
 // Metadata that carries INTERNAL_KEY between our services.
 inline constexpr std::string_view kInternalKeyHeader = "x-internal-key";
 
 struct ServerOptions {
     std::string address = "127.0.0.1";
-    std::uint16_t port = 0;    // 0 = any free one, see Server::port()
-    bool reflection = false;   // process-wide: on in one server is on in all of them
-    Secret internal_key = {};  // empty: no key is asked for
+    std::uint16_t port = 0;   // 0 = any free one, see Server::port()
+    bool reflection = false;  // process-wide: on in one server is on in all of them
+    AdmissionRules admission = {};
+    // None: the door speaks plain HTTP/2. Callers are asked for a certificate when the rules take
+    // one.
+    std::shared_ptr<const TlsIdentity> tls = nullptr;
+    // With TLS: a connection that is older is ended in order, calls on it may finish. A certificate
+    // that has expired or is believed no longer then lasts no longer than that.
+    std::chrono::milliseconds tls_connection_age{3'600'000};
     bool deadline_required = true;
     int workers = 8;              // threads that run handlers, where blocking is allowed
     std::size_t queue_max = 256;  // calls waiting for a worker; beyond: RESOURCE_EXHAUSTED
@@ -100,7 +109,7 @@ public:
     // Joins the workers. Safe to repeat.
     void drain(std::chrono::milliseconds grace);
 
-    // The body of every unary method. Refuses at once a call without the internal key or a
+    // The body of every unary method. Refuses at once a call that is not admitted or has no
     // deadline; otherwise runs `handler` on a worker with the caller's trace as current, and turns
     // whatever it throws into a rich status. Request and response belong to gRPC and live until the
     // answer is sent, so `handler` may hold pointers to them.

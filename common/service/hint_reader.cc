@@ -144,7 +144,8 @@ struct HintReader::State : std::enable_shared_from_this<HintReader::State> {
         for (const auto& address : addresses) {
             auto& stream = known[address];
             if (stream) continue;
-            stream = std::make_unique<Stream>(Stream{.source = {source.service, address}});
+            stream =
+                std::make_unique<Stream>(Stream{.source = {source.service, address, source.reach}});
             stream->thread = std::thread([this, one = stream.get()] {
                 follow(*one);
                 const std::lock_guard ending(mutex);
@@ -161,12 +162,12 @@ struct HintReader::State : std::enable_shared_from_this<HintReader::State> {
     }
 
     void follow(Stream& stream) {
-        const auto stub = v1::EventLog::NewStub(
-            rpc::make_channel(stream.source.address, {.internal_key = options.internal_key,
-                                                      .actor = "service:" + options.reader,
-                                                      .attempts_max = 1,
-                                                      .keepalive = kStreamPingEvery,
-                                                      .keepalive_timeout = kStreamPingEvery / 2}));
+        auto reach = stream.source.reach;
+        reach.attempts_max = 1;
+        reach.keepalive = kStreamPingEvery;
+        reach.keepalive_timeout = kStreamPingEvery / 2;
+        const auto stub =
+            v1::EventLog::NewStub(rpc::make_channel(stream.source.address, std::move(reach)));
         auto retry_after = kStreamRetryMin;
         std::string said;
         while (true) {

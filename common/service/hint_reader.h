@@ -6,8 +6,8 @@
 #include <string>
 #include <vector>
 
-#include "common/core/secret.h"
 #include "common/eventlog/consumption.h"
+#include "common/rpc/channel.h"
 
 namespace flowstack::service {
 
@@ -19,11 +19,11 @@ public:
     struct Source {
         std::string service;
         std::string address;  // as for rpc::make_channel; followed is every address it resolves to
+        rpc::ChannelOptions reach = {};  // what shows it who we are
     };
     struct Options {
         std::string reader;  // the name of this service
         std::vector<Source> sources;
-        Secret internal_key = {};
         // A name is looked up again so often: replicas come and go.
         std::chrono::milliseconds resolve_every{10'000};
     };

@@ -12,6 +12,7 @@
 #include "common/observability/admin.h"
 #include "common/observability/log.h"
 #include "common/rpc/channel.h"
+#include "common/rpc/library_log.h"
 #include "common/rpc/server.h"
 #include "common/service/commit_notes.h"
 #include "common/service/consume_loop.h"
@@ -73,8 +74,7 @@ HostOptions host_options(config::Reader& reader, const std::string& name,
         1);
     options.replica_id =
         reader.text("REPLICA_ID", "0", "name of this replica among those of its service");
-    options.internal_key = reader.required_secret(
-        "INTERNAL_KEY", "key that our services show each other in every gRPC call");
+    options.transport = Transport(reader, name, kServices);
     options.grpc_address =
         reader.text("GRPC_ADDRESS", "127.0.0.1", "address of the gRPC and admin doors");
     options.grpc_port = reader.port("GRPC_PORT", 0, "gRPC door");
@@ -144,8 +144,14 @@ HostOptions host_options(config::Reader& reader, const std::string& name,
 }
 
 struct Host::State {
+    static HostOptions opened(HostOptions options) {
+        rpc::log_what_the_library_says();
+        options.transport.open();
+        return options;
+    }
+
     State(HostOptions o, eventlog::DeriveFn derive)
-        : options(std::move(o)),
+        : options(opened(std::move(o))),
           life(options.grace),
           store(options.store, CommitNotes::noting(std::move(derive), options.unhurried)),
           owners(store, options.replica_id),
@@ -153,7 +159,7 @@ struct Host::State {
                      {.replica = options.replica_id, .lease_time = options.lease_time}),
           watch(membership),
           settings(store, owners, options.settings_poll_interval),
-          read_model(store, options.internal_key.reveal()),
+          read_model(store, options.transport.internal_key().reveal()),
           runner(store, owners, {.poll_interval = options.work_poll_interval}),
           relay(store, owners,
                 {.brokers = options.brokers,
@@ -164,7 +170,9 @@ struct Host::State {
           door({.address = options.grpc_address,
                 .port = options.grpc_port,
                 .reflection = options.reflection,
-                .internal_key = options.internal_key,
+                .admission = options.transport.admission(),
+                .tls = options.transport.tls(),
+                .tls_connection_age = options.transport.connection_age(),
                 .calls_per_connection_max = options.grpc_calls_per_connection_max,
                 .memory_bytes_max = options.grpc_memory_mib_max << 20,
                 .metrics = &registry}),
@@ -242,11 +250,11 @@ struct Host::State {
                     heard.push_back({options.name, record->lane, record->key, record->value, true});
                 consume->hear(std::move(heard));
             });
-        HintReader::Options wanted{
-            .reader = options.name, .sources = {}, .internal_key = options.internal_key};
+        HintReader::Options wanted{.reader = options.name, .sources = {}};
         for (const auto& source : options.sources)
             if (!options.gathering.contains(source))
-                wanted.sources.push_back({source, options.peers.at(source)});
+                wanted.sources.push_back(
+                    {source, options.peers.at(source), options.transport.to(source)});
         hints = std::make_unique<HintReader>(
             std::move(wanted),
             [this](std::vector<eventlog::BusRecord> heard) { consume->hear(std::move(heard)); });
@@ -259,11 +267,10 @@ struct Host::State {
             if (address == options.peers.end())
                 throw std::runtime_error(upper(service) + "_GRPC is not set");
             // A replica that stands still holds up its share of our calls until a ping fails.
-            known =
-                rpc::make_channel(address->second, {.internal_key = options.internal_key,
-                                                    .actor = "service:" + options.name,
-                                                    .keepalive = kNeighbourPingEvery,
-                                                    .keepalive_timeout = kNeighbourPingEvery / 2});
+            auto reach = options.transport.to(service);
+            reach.keepalive = kNeighbourPingEvery;
+            reach.keepalive_timeout = kNeighbourPingEvery / 2;
+            known = rpc::make_channel(address->second, std::move(reach));
         }
         return known;
     }
@@ -438,6 +445,10 @@ eventlog::ReadModel& Host::read_model() { return state_->read_model; }
 const HostOptions& Host::options() const { return state_->options; }
 std::shared_ptr<grpc::Channel> Host::channel(const std::string& service) {
     return state_->channel(service);
+}
+std::shared_ptr<grpc::Channel> Host::own_channel() {
+    return rpc::make_channel(state_->options.grpc_address + ":" + std::to_string(rpc().port()),
+                             state_->options.transport.to(state_->options.name));
 }
 void Host::react(eventlog::Consumption::Handler handler) {
     state_->consumption->react(std::move(handler));

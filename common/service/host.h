@@ -9,13 +9,13 @@
 #include <string>
 #include <vector>
 
-#include "common/core/secret.h"
 #include "common/eventlog/consumption.h"
 #include "common/eventlog/owners.h"
 #include "common/eventlog/read_model.h"
 #include "common/eventlog/store.h"
 #include "common/eventlog/work.h"
 #include "common/messaging/brokers.h"
+#include "common/service/transport.h"
 
 namespace grpc {
 class Channel;
@@ -66,7 +66,7 @@ struct HostOptions {
     std::chrono::milliseconds fetch_wait{500};
     std::chrono::milliseconds gather{500};
     std::string replica_id;
-    Secret internal_key;
+    Transport transport;
     std::string grpc_address = "127.0.0.1";
     std::uint16_t grpc_port = 0;
     std::uint16_t admin_port = 0;
@@ -90,7 +90,8 @@ struct HostOptions {
 };
 
 // Reads the settings that every service has: DATABASE_URL, KAFKA_*, LANES, REPLICA_ID,
-// GRPC_PORT, ADMIN_PORT, INTERNAL_KEY, <SERVICE>_GRPC, the waits, and --rebuild.
+// GRPC_PORT, ADMIN_PORT, INTERNAL_KEY, GRPC_AUTH, GRPC_TLS_*, <SERVICE>_GRPC, the waits, and
+// --rebuild.
 HostOptions host_options(config::Reader& reader, const std::string& name,
                          const std::vector<std::string>& sources);
 
@@ -103,9 +104,12 @@ public:
     eventlog::Owners& owners();
     eventlog::ReadModel& read_model();
     const HostOptions& options() const;
-    // A channel to another service, with the internal key, deadlines and trace carried
+    // A channel to another service, which shows it who we are and carries deadlines and trace
     // (common/rpc/channel.h).
     std::shared_ptr<grpc::Channel> channel(const std::string& service);
+    // A channel to this process's own door, once it is open: its methods for whoever came in by
+    // another door.
+    std::shared_ptr<grpc::Channel> own_channel();
 
     void react(eventlog::Consumption::Handler handler);
     void project(eventlog::Consumption::Handler handler);

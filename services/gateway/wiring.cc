@@ -14,7 +14,6 @@
 #include "common/http/router.h"
 #include "common/http/server.h"
 #include "common/observability/log.h"
-#include "common/rpc/channel.h"
 #include "common/rpc/server.h"
 #include "common/service/host.h"
 #include "flowstack/gateway/v1/inbound_events.pb.h"
@@ -167,11 +166,7 @@ int run(int argc, char** argv, const MakeProviders& make_providers) {
                               if (service != "gateway") return neighbour(service);
                               const std::lock_guard lock(channels_mutex);
                               // Our own methods go through the same door as everybody's.
-                              if (!own_channel)
-                                  own_channel =
-                                      rpc::make_channel(options.grpc_address + ":" +
-                                                            std::to_string(host.rpc().port()),
-                                                        {.internal_key = options.internal_key});
+                              if (!own_channel) own_channel = host.own_channel();
                               return own_channel;
                           }});
     rest.add_routes(router);

@@ -71,7 +71,7 @@ protected:
 
     Shop shop;
     eventlog::ReadModel read_model{shop.store, "signing"};
-    rpc::Server server{{.internal_key = Secret("internal")}};
+    rpc::Server server{{.admission = {.internal_key = Secret("internal")}}};
     Doors doors{.rpc = server,
                 .store = shop.store,
                 .read_model = read_model,

@@ -203,7 +203,7 @@ protected:
     }
     void open() {
         door = std::make_unique<rpc::Server>(
-            rpc::ServerOptions{.port = port, .internal_key = Secret("key")});
+            rpc::ServerOptions{.port = port, .admission = {.internal_key = Secret("key")}});
         service = make_event_log_service(*door, prompt.store,
                                          {.id = "0", .followers = &prompt.relay.followers()});
         door->add(*service, common::v1::EventLog::service_full_name());
@@ -212,8 +212,9 @@ protected:
         if (hints) return;
         hints = std::make_unique<HintReader>(
             HintReader::Options{.reader = "reader",
-                                .sources = {{"prompt" + id, "127.0.0.1:" + std::to_string(port)}},
-                                .internal_key = Secret("key")},
+                                .sources = {{"prompt" + id,
+                                             "127.0.0.1:" + std::to_string(port),
+                                             {.internal_key = Secret("key")}}}},
             [this](std::vector<eventlog::BusRecord> heard) { loop.hear(std::move(heard)); });
         hints->start();
         set_heard([this](const std::string& source) { return hints->complete(source); });

@@ -39,7 +39,7 @@ protected:
                   .lanes = kLanes,
                   .vault = &vault},
                  derive),
-          door_({.internal_key = Secret("key")}),
+          door_({.admission = {.internal_key = Secret("key")}}),
           service_(make_event_log_service(door_, store_)) {
         door_.add(*service_, v1::EventLog::service_full_name());
         door_.start();
@@ -216,7 +216,7 @@ bool eventually(const std::function<bool()>& holds) {
 class Followed : public EventLogService {
 protected:
     Followed()
-        : replica_({.internal_key = Secret("key")}),
+        : replica_({.admission = {.internal_key = Secret("key")}}),
           replica_service_(
               make_event_log_service(replica_, store_, {.id = "r1", .followers = &followers_})) {
         replica_.add(*replica_service_, v1::EventLog::service_full_name());
@@ -340,7 +340,7 @@ protected:
     std::mutex mutex_;
     std::vector<eventlog::BusRecord> heard_;
     HintReader reader_{
-        {.reader = "reader", .sources = {{"test", address_}}, .internal_key = Secret("key")},
+        {.reader = "reader", .sources = {{"test", address_, {.internal_key = Secret("key")}}}},
         [this](std::vector<eventlog::BusRecord> records) {
             const std::lock_guard lock(mutex_);
             for (auto& record : records) heard_.push_back(std::move(record));
@@ -367,7 +367,7 @@ TEST_F(HintsRead, GoOnWhenTheReplicaIsBack) {
     replica_.drain(std::chrono::seconds(1));
     ASSERT_TRUE(eventually([&] { return reader_.streams("test") == 0; }));
     eventlog::Followers followers;
-    rpc::Server again({.port = port, .internal_key = Secret("key")});
+    rpc::Server again({.port = port, .admission = {.internal_key = Secret("key")}});
     const auto service =
         make_event_log_service(again, store_, {.id = "r1", .followers = &followers});
     again.add(*service, v1::EventLog::service_full_name());
@@ -471,7 +471,7 @@ protected:
                        {.consumer = "test",
                         .head_compare_every = std::chrono::milliseconds(0),
                         .idle_cursor_after = std::chrono::milliseconds(0)}),
-          owner_({.internal_key = Secret("key")}),
+          owner_({.admission = {.internal_key = Secret("key")}}),
           owner_service_(make_event_log_service(
               owner_, store_,
               {.id = "r7",

@@ -170,7 +170,7 @@ protected:
     std::string address = "192.0.2.1";  // where the requests come from
     Heard heard;
     OneTenant keys;
-    rpc::Server server{{.internal_key = Secret("internal")}};
+    rpc::Server server{{.admission = {.internal_key = Secret("internal")}}};
     Tenants tenants{server, heard};
     Conversations conversations{server, heard};
     std::shared_ptr<grpc::Channel> channel;

@@ -61,7 +61,7 @@ private:
 class Rpc : public ::testing::Test {
 protected:
     void open(ServerOptions options = {}) {
-        options.internal_key = Secret("right key");
+        options.admission.internal_key = Secret("right key");
         open_as_it_is(options);
     }
     void open_as_it_is(const ServerOptions& options) {
