@@ -15,7 +15,6 @@ import (
 
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
-	"google.golang.org/grpc/credentials/insecure"
 	"google.golang.org/grpc/metadata"
 	"google.golang.org/grpc/status"
 )
@@ -34,11 +33,6 @@ func check(err error) {
 	if err != nil {
 		log.Fatal(err)
 	}
-}
-func dial(address string) *grpc.ClientConn {
-	connection, err := grpc.NewClient(os.Getenv(address), grpc.WithTransportCredentials(insecure.NewCredentials()))
-	check(err)
-	return connection
 }
 func sandbox(method, path, body string, values ...any) { // stands in for Meta, Safaricom and the customer
 	request, err := http.NewRequest(method, os.Getenv("SANDBOX_URL")+path, bytes.NewBufferString(fmt.Sprintf(body, values...)))

@@ -3,6 +3,7 @@
 import grpc from '@grpc/grpc-js';
 import loader from '@grpc/proto-loader';
 import { randomInt, randomUUID } from 'node:crypto';
+import { readFileSync } from 'node:fs';
 
 const env = process.env;
 const root = new URL('../../proto/', import.meta.url).pathname;
@@ -12,8 +13,10 @@ const { flowstack } = grpc.loadPackageDefinition(loader.loadSync(files, { includ
 const { common, gateway, payment } = flowstack;
 
 const key = new grpc.Metadata();
-key.set('x-internal-key', env.INTERNAL_KEY); // every call of a service carries it …
-const at = (Service, address) => new Service(address, grpc.credentials.createInsecure());
+key.set('x-internal-key', env.INTERNAL_KEY); // every call of a service carries it, or the connection has a certificate …
+const pem = (name) => (env[`GRPC_TLS_${name}_FILE`] ? readFileSync(env[`GRPC_TLS_${name}_FILE`]) : null);
+const credentials = pem('CA') ? grpc.credentials.createSsl(pem('CA'), pem('KEY'), pem('CERT')) : grpc.credentials.createInsecure();
+const at = (Service, address) => new Service(address, credentials);
 const call = (client, method, request) => new Promise((done, failed) => // … and a deadline
   client[method](request, key, { deadline: Date.now() + 10_000 }, (error, answer) => (error ? failed(error) : done(answer))));
 const sandbox = async (method, path, body) => { // stands in for Meta, Safaricom and the customer
@@ -36,9 +39,7 @@ function follow(log, lane, position, seen) {
 
 // A shop with its WhatsApp number and its M-Pesa short code.
 const id = `node-${randomUUID().slice(0, 8)}`;
-const number = String(randomInt(1e11, 2e11));
-const short_code = String(randomInt(100_000, 999_999));
-const phone = `+2547${randomInt(10_000_000, 99_999_999)}`;
+const number = String(randomInt(1e11, 2e11)), short_code = String(randomInt(100_000, 999_999)), phone = `+2547${randomInt(10_000_000, 99_999_999)}`;
 const mpesa = { short_code, passkey: 'pass', consumer_key: `key-${id}`, consumer_secret: 'secret' };
 await sandbox('PUT', '/control/numbers', { phone_number_id: number, waba_id: `waba-${id}`, token: `mock_${id}`, name: id,
   display_phone_number: `254${number.slice(0, 9)}`, app_secret: env.META_APP_SECRET, webhook_url: `${env.PUBLIC_BASE_URL}/webhooks/whatsapp` });

@@ -1,5 +1,4 @@
 """Registers a tenant, sends a message, takes a payment in the sandbox and follows the events of it.
-
 Run it with run.sh, which makes the stubs from proto/ and knows the addresses of the running stack."""
 import json, os, sys, threading, time, urllib.request, uuid
 import grpc
@@ -11,10 +10,11 @@ from flowstack.payment.v1 import payment_service_pb2 as payments, payment_servic
 from flowstack.payment.v1 import provider_account_service_pb2 as accounts, provider_account_service_pb2_grpc as accounts_rpc
 from flowstack.payment.v1 import intent_events_pb2 as facts
 
-KEY = [("x-internal-key", os.environ["INTERNAL_KEY"])]  # every call of a service carries it
+KEY = [("x-internal-key", os.environ["INTERNAL_KEY"])]  # every call of a service carries it, or the channel has a certificate
 CALL = {"metadata": KEY, "timeout": 10}  # … and a deadline
-gateway = grpc.insecure_channel(os.environ["GATEWAY_GRPC"])
-payment = grpc.insecure_channel(os.environ["PAYMENT_GRPC"])
+TLS = [open(os.environ[f"GRPC_TLS_{name}_FILE"], "rb").read() for name in ("CA", "KEY", "CERT") if f"GRPC_TLS_{name}_FILE" in os.environ]
+gateway, payment = (grpc.secure_channel(address, grpc.ssl_channel_credentials(*TLS)) if TLS else grpc.insecure_channel(address)
+                    for address in (os.environ["GATEWAY_GRPC"], os.environ["PAYMENT_GRPC"]))
 number, shortcode, phone = str(uuid.uuid4().int)[:15], str(uuid.uuid4().int)[:6], "+2547" + str(uuid.uuid4().int)[:8]
 tenant = "py-" + uuid.uuid4().hex[:8]
 

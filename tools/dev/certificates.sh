@@ -1,5 +1,5 @@
 # shellcheck shell=bash
-# Certificates for tests of TLS: a CA of our own, a server's and a client's certificate, and a CA that
+# Certificates for development and for tests of TLS: a CA of our own, a server's and a client's certificate, and a CA that
 # nobody knows. They are good for two days and for this machine only.
 
 # make_certificates <folder>: ca.pem, other-ca.pem, server.pem and .key, client.pem and .key, and
@@ -17,6 +17,25 @@ make_certificates() {
         signed "$folder" server 'subjectAltName=DNS:localhost,IP:127.0.0.1'
         signed "$folder" client 'extendedKeyUsage=clientAuth'
         cat "$folder/server.key" "$folder/server.pem" >"$folder/server-chain.pem"
+        touch "$folder/complete"
+    ) >"$log" 2>&1 || fail certificates "openssl could not make them" "$log"
+}
+
+# make_service_certificates <folder>: ca.pem, and a certificate and key for each of the services and for
+# operator: spiffe://flowstack.test/sa/<name>. Those of the last hours are kept.
+make_service_certificates() {
+    local folder=$1 log=$RUN_DIR/log/certificates.log name
+    [[ -z $(find "$folder/complete" -mmin -720 2>/dev/null) ]] || return 0
+    rm -rf "$folder"
+    mkdir -p "$folder" "$RUN_DIR/log"
+    (
+        umask 077
+        set -e
+        self_signed "$folder/ca" 'FlowStack development CA'
+        for name in "${FLOWSTACK_SERVICES[@]}" operator; do
+            signed "$folder" "$name" \
+                "subjectAltName=URI:spiffe://flowstack.test/sa/$name,DNS:localhost,IP:127.0.0.1"
+        done
         touch "$folder/complete"
     ) >"$log" 2>&1 || fail certificates "openssl could not make them" "$log"
 }

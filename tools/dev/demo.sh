@@ -1,7 +1,7 @@
 # shellcheck shell=bash
 # The demo: a whole stack, one purchase played through it by flowstack-demo, and its verdict.
 
-# demo [--once] [--seed N] [--no-build] [--dev-broker] [--replicas N]
+# demo [--once] [--seed N] [--no-build] [--dev-broker] [--mtls] [--replicas N]
 play_demo() {
     local once=no build=yes demo_args=() up_args=() status=0
     while (($# > 0)); do
@@ -13,7 +13,7 @@ play_demo() {
                 demo_args=(--seed "$2")
                 shift
                 ;;
-            --dev-broker) up_args+=(--dev-broker) ;;
+            --dev-broker | --mtls) up_args+=("$1") ;;
             --replicas)
                 up_args+=(--replicas "${2:-}")
                 (($# < 2)) || shift

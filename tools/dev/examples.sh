@@ -1,12 +1,13 @@
 # shellcheck shell=bash
 # The programs of examples/, run against a stack: what pages tell callers to write must work.
 
-# examples-test [--no-build] [name…]
+# examples-test [--no-build] [--mtls] [name…]
 run_examples_test() {
-    local build=yes names=() name log failed=0
+    local build=yes names=() up_args=(--no-seed) name log failed=0
     while (($# > 0)); do
         case $1 in
             --no-build) build=no ;;
+            --mtls) up_args+=(--mtls) ;;
             -*) usage_error "examples-test does not know '$1'" ;;
             *) names+=("$1") ;;
         esac
@@ -22,7 +23,7 @@ run_examples_test() {
     else
         say examples "uses the stack that runs already in $RUN_DIR, and leaves it running"
     fi
-    stack_up --no-build --no-seed
+    stack_up --no-build "${up_args[@]}"
     for name in "${names[@]}"; do
         [[ -x $ROOT/examples/$name/run.sh ]] || usage_error "there is no example '$name'"
         log=$RUN_DIR/log/example-$name.log

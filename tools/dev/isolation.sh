@@ -1,13 +1,13 @@
 # shellcheck shell=bash
 # The check of isolation: a stack, and flowstack-isolation asking it.
 
-# isolation [--no-build] [--dev-broker] [--replicas N]
+# isolation [--no-build] [--dev-broker] [--mtls] [--replicas N]
 run_isolation() {
     local build=yes up_args=(--no-seed) status=0
     while (($# > 0)); do
         case $1 in
             --no-build) build=no ;;
-            --dev-broker) up_args+=(--dev-broker) ;;
+            --dev-broker | --mtls) up_args+=("$1") ;;
             --replicas)
                 up_args+=(--replicas "${2:-}")
                 (($# < 2)) || shift

@@ -73,10 +73,24 @@ grpc_target() {
     printf '%s' "$list"
 }
 
+# Whether the services of this run directory know each other by certificates.
+has_service_certificates() {
+    [[ -e $RUN_DIR/mtls ]]
+}
+
+# The settings of gRPC for whoever has this certificate, a line each.
+certificate_settings() {
+    local folder=$RUN_DIR/tls
+    printf '%s=%s\n' GRPC_AUTH certificate GRPC_TLS_CERT_FILE "$folder/$1.pem" \
+        GRPC_TLS_KEY_FILE "$folder/$1.key" GRPC_TLS_CA_FILE "$folder/ca.pem" \
+        GRPC_TLS_ID 'spiffe://flowstack.test/sa/{service}' \
+        GRPC_TLS_CALLERS operator:developer=spiffe://flowstack.test/sa/operator
+}
+
 # RUN_DIR/env: where everything is, as NAME=value lines that shells source and programs parse. It is
 # also what flowctl, the demo and the end-to-end tests get.
 write_env() {
-    local service i n
+    local service i n name value
     n=$(replica_count)
     {
         # shellcheck disable=SC2016
@@ -111,6 +125,9 @@ write_env() {
         done
         # The mock cluster answers an empty fetch only when its wait is over.
         [[ $(kafka_kind) != devbroker ]] || printf 'KAFKA_FETCH_WAIT_MS=10\nKAFKA_GATHER_MS=10\n'
+        if has_service_certificates; then
+            certificate_settings operator | while IFS='=' read -r name value; do printf '%s=%q\n' "$name" "$value"; done
+        fi
         if [[ -s $RUN_DIR/settings ]]; then
             cat "$RUN_DIR/settings"
         fi
@@ -154,6 +171,9 @@ instance_environment() {
     )
     if has_http_door "$service"; then
         INSTANCE_ENV+=("HTTP_PORT=$(service_port HTTP "$service" "$replica")")
+    fi
+    if has_service_certificates; then
+        while IFS= read -r line; do INSTANCE_ENV+=("$line"); done < <(certificate_settings "$service")
     fi
     replicas=$(replica_count)
     ((replicas > 1)) || return 0
@@ -213,15 +233,16 @@ run_flowctl() {
         </dev/null >>"$log" 2>&1 9>&- || fail "flowctl $1" "it ended with status $?" "$log"
 }
 
-# up [--replicas N] [--env FILE] [--dev-broker] [--no-build] [--no-seed]
+# up [--replicas N] [--env FILE] [--mtls] [--dev-broker] [--no-build] [--no-seed]
 stack_up() {
-    local replicas='' settings='' broker='' build=${FLOWSTACK_NO_BUILD:+no} seed=yes instance
+    local replicas='' settings='' broker='' mtls=no build=${FLOWSTACK_NO_BUILD:+no} seed=yes instance
     while (($# > 0)); do
         case $1 in
             --replicas) replicas=${2:-}; shift
                 [[ $replicas =~ ^[1-9]$ ]] || usage_error "--replicas wants a number from 1 to 9" ;;
             --env) settings=${2:-}; shift
                 [[ -r $settings ]] || usage_error "--env wants a file of NAME=value lines" ;;
+            --mtls) mtls=yes ;;
             --dev-broker) broker=--dev-broker ;;
             --no-build) build=no ;;
             --no-seed) seed=no ;;
@@ -243,6 +264,10 @@ stack_up() {
         check_settings "$settings"
         cp "$settings" "$RUN_DIR/settings"
     fi
+    if [[ $mtls == yes ]]; then
+        : >"$RUN_DIR/mtls"
+    fi
+    ! has_service_certificates || make_service_certificates "$RUN_DIR/tls"
     ensure_ports "$(replica_count)"
     if process_gone kafka; then
         choose_broker $broker
@@ -353,7 +378,8 @@ stack_down() {
     if [[ $wipe == yes ]]; then
         wipe_kafka
         wipe_postgres
-        rm -f "$RUN_DIR/sandbox.jsonl" "$RUN_DIR"/log/*.log
+        rm -rf "$RUN_DIR/tls"
+        rm -f "$RUN_DIR/sandbox.jsonl" "$RUN_DIR/mtls" "$RUN_DIR"/log/*.log
         say down "its data is wiped"
     fi
     unlock_run_dir

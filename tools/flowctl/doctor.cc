@@ -63,8 +63,10 @@ Findings look_at_settings(const stack::Environment& environment) {
         if (const auto name = stack::upper(service) + "_GRPC"; environment.get(name).empty())
             findings.push_back({State::fault, "settings", name + " is not set",
                                 "give --env-file, or set where " + service + " serves gRPC"});
-    for (const auto* key : {"ADMIN_KEY", "INTERNAL_KEY"})
-        if (environment.get(key).empty())
+    const bool has_certificate = !environment.get("GRPC_TLS_CERT_FILE").empty();
+    for (const std::string_view key : {"ADMIN_KEY", "INTERNAL_KEY"})
+        if (environment.get(std::string(key)).empty() &&
+            !(has_certificate && key == "INTERNAL_KEY"))
             findings.push_back({State::warning, "settings", std::string(key) + " is not set",
                                 "set it (or " + std::string(key) +
                                     "_FILE): calls of operators are refused without it"});
@@ -151,7 +153,7 @@ Findings look_at_lanes(const AllLanes& all, const std::vector<Replica>& replicas
             findings.push_back({State::fault, "lanes",
                                 service + " does not say how its lanes are: " + lanes.why_not,
                                 "start it, or set " + stack::upper(service) +
-                                    "_GRPC and INTERNAL_KEY to what it uses"});
+                                    "_GRPC, and INTERNAL_KEY or GRPC_TLS_*, to what it uses"});
             continue;
         }
         by_count[lanes.status.lanes_size()].insert(service);

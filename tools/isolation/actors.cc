@@ -22,6 +22,7 @@
 #include "flowstack/payment/v1/payment_service.pb.h"
 #include "tools/isolation/logs.h"
 #include "tools/stack/logs.h"
+#include "tools/stack/reach.h"
 
 namespace flowstack::isolation {
 namespace {
@@ -36,7 +37,8 @@ constexpr int kPermanentError = 100;
 // Calls a service by gRPC, each call in a name of its own.
 class Walker {
 public:
-    explicit Walker(const stack::Environment& environment) : environment_(environment) {}
+    explicit Walker(const stack::Environment& environment)
+        : environment_(environment), reach_(environment) {}
 
     // The answer as JSON; a refusal is told in `refusal`.
     std::optional<json::value> call(const Schema::Method& method, const std::string& request,
@@ -53,9 +55,11 @@ public:
         const grpc::Slice slice(in->SerializeAsString());
         const grpc::ByteBuffer sent(&slice, 1);
         grpc::ByteBuffer received;
+        const auto& service = method.services.front();
+        auto options = reach_.to(service);
+        options.actor = actor;
         const auto channel = rpc::make_channel(
-            environment_.required(stack::upper(method.services.front()) + "_GRPC"),
-            {.internal_key = Secret(environment_.required("INTERNAL_KEY")), .actor = actor});
+            environment_.required(stack::upper(service) + "_GRPC"), std::move(options));
         const auto status = grpc::internal::BlockingUnaryCall<grpc::ByteBuffer, grpc::ByteBuffer>(
             channel.get(),
             grpc::internal::RpcMethod(path.c_str(), grpc::internal::RpcMethod::NORMAL_RPC),
@@ -78,6 +82,7 @@ public:
 
 private:
     const stack::Environment& environment_;
+    const stack::Reach reach_;
     pb::DynamicMessageFactory factory_;
 };
 

@@ -15,6 +15,7 @@
 #include "common/rpc/error.h"
 #include "google/api/annotations.pb.h"
 #include "tools/stack/api.h"
+#include "tools/stack/reach.h"
 
 namespace flowstack::isolation {
 namespace {
@@ -30,12 +31,15 @@ struct Reply {
 
 class Caller {
 public:
-    // `key`: what is sent as the internal key.
-    Caller(const stack::Environment& environment, const std::string& key) {
+    // Somebody without a certificate, who shows this as the internal key.
+    Caller(const stack::Environment& environment, const stack::Reach& reach,
+           const std::string& key) {
         for (const auto& service : kServices)
-            channels_[service] =
-                rpc::make_channel(environment.required(stack::upper(service) + "_GRPC"),
-                                  {.internal_key = Secret(key)});
+            connect(environment, service, reach.to_with_key(service, key));
+    }
+    // Whoever may call.
+    Caller(const stack::Environment& environment, const stack::Reach& reach) {
+        for (const auto& service : kServices) connect(environment, service, reach.to(service));
     }
     Reply call(const std::string& service, const pb::MethodDescriptor& method,
                const std::string& request) {
@@ -57,6 +61,12 @@ public:
     }
 
 private:
+    void connect(const stack::Environment& environment, const std::string& service,
+                 rpc::ChannelOptions options) {
+        channels_[service] = rpc::make_channel(
+            environment.required(stack::upper(service) + "_GRPC"), std::move(options));
+    }
+
     std::map<std::string, std::shared_ptr<grpc::Channel>> channels_;
 };
 
@@ -145,9 +155,10 @@ Schema::~Schema() = default;
 
 void check_rpcs(const stack::Environment& environment, const Schema& schema, const Tenant& attacker,
                 const Tenant& victim, Report& report) {
-    Caller nobody(environment, "");
-    Caller tenant(environment, attacker.key);
-    Caller service(environment, environment.required("INTERNAL_KEY"));
+    const stack::Reach reach(environment);
+    Caller nobody(environment, reach, "");
+    Caller tenant(environment, reach, attacker.key);
+    Caller service(environment, reach);
     pb::DynamicMessageFactory factory;
     const auto bytes_of = [&](const Schema::Method& method, const std::string& json) {
         const std::unique_ptr<pb::Message> message(

@@ -9,6 +9,7 @@
 
 #include "common/rpc/channel.h"
 #include "common/rpc/error.h"
+#include "tools/stack/reach.h"
 
 namespace flowstack::stack {
 namespace {
@@ -22,7 +23,7 @@ std::string operator_name() {
 }  // namespace
 
 struct Api::State {
-    explicit State(Environment e) : environment(std::move(e)) {}
+    explicit State(Environment e) : environment(std::move(e)), reach(environment) {}
 
     // "gateway", or one of its replicas: "gateway/1". Made when first asked for.
     grpc::Channel& channel(const std::string& target) {
@@ -38,12 +39,14 @@ struct Api::State {
             throw NoSuchReplica(name + "_GRPC is not set: where is replica " +
                                 target.substr(slash + 1) + "?");
         }
-        known = rpc::make_channel(address, {.internal_key = Secret(environment.get("INTERNAL_KEY")),
-                                            .actor = operator_name()});
+        auto options = reach.to(target.substr(0, slash));
+        options.actor = operator_name();
+        known = rpc::make_channel(address, std::move(options));
         return *known;
     }
 
     Environment environment;
+    Reach reach;
     std::map<std::string, std::shared_ptr<grpc::Channel>> channels;
 };
 

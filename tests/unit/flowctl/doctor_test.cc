@@ -168,6 +168,9 @@ TEST(Doctor, SettingsThatAreMissingAreNamed) {
     EXPECT_THAT(look_at_settings(environment),
                 ElementsAre(is(State::fault, "PAYMENT_GRPC is not set"),
                             is(State::warning, "INTERNAL_KEY is not set")));
+    environment.set("PAYMENT_GRPC", "localhost:1");
+    environment.set("GRPC_TLS_CERT_FILE", "mine.pem");
+    EXPECT_THAT(look_at_settings(environment), ElementsAre(is(State::ok, "every service")));
 }
 
 }  // namespace
