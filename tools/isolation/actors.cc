@@ -182,7 +182,7 @@ void check_actors(const stack::Environment& environment, const Schema& schema, s
         const auto& deed = deeds()[i];
         const auto method = methods.find(deed.rpc);
         if (method == methods.end()) continue;  // not in this build
-        const auto actor = "walker:" + std::to_string(i);
+        const auto actor = "operator:walker-" + std::to_string(i);
         std::string refusal;
         const auto answer =
             walker.call(*method->second, fill(deed.request, tenant, tenant), actor, refusal);
