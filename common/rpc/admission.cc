@@ -12,7 +12,7 @@ namespace {
 // is no service.
 bool may_be_passed_on(const std::string& actor) {
     return actor == kNamelessActor || actor == "operator" || actor.starts_with("operator:") ||
-           actor.starts_with("key:");
+           actor.starts_with("key:") || actor.starts_with("user:");
 }
 
 Caller by_key(const AdmissionRules& rules, const Credentials& shown) {
@@ -48,6 +48,7 @@ Caller by_certificate(const AdmissionRules& rules, const Credentials& shown) {
 }  // namespace
 
 Caller admitted(const AdmissionRules& rules, const Credentials& shown) {
+    if (rules.holder_of && shown.token) return rules.holder_of(*shown.token);
     if (rules.proof == Proof::key) return by_key(rules, shown);
     if (shown.has_certificate) return by_certificate(rules, shown);
     if (rules.proof == Proof::either && !rules.internal_key.empty()) return by_key(rules, shown);

@@ -4,6 +4,8 @@
 #include <string>
 #include <string_view>
 
+#include "common/identity/grants.h"
+
 // Who makes a call: the actor of every event that the call appends.
 namespace flowstack::rpc {
 
@@ -18,6 +20,9 @@ inline constexpr const char* kNamelessActor = "internal-key";
 
 struct Caller {
     std::string actor;
+    // What it may do, for somebody from outside. Nothing: one of our services, or whoever is let in
+    // as one, whose right to call is its certificate or the key.
+    std::optional<identity::Grants> grants = std::nullopt;
 };
 
 // Reads it from a call's metadata. `trusted`: it showed INTERNAL_KEY. Without a name, or with one

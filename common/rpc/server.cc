@@ -154,6 +154,13 @@ std::optional<std::string> metadata_of(const grpc::CallbackServerContext& contex
     return std::string(found->second.data(), found->second.size());
 }
 
+// The secret of "Bearer <secret>".
+std::optional<std::string> token_in(const std::optional<std::string>& authorization) {
+    constexpr std::string_view kBearer = "Bearer ";
+    if (!authorization || !authorization->starts_with(kBearer)) return std::nullopt;
+    return authorization->substr(kBearer.size());
+}
+
 // A caller without a deadline shows as the end of time.
 bool has_deadline(const grpc::CallbackServerContext& context) {
     return context.deadline() < std::chrono::system_clock::now() + std::chrono::hours(24 * 365);
@@ -202,6 +209,7 @@ struct Server::Impl {
     // What a call brings, or why it is not let in.
     Caller admit(const grpc::CallbackServerContext& context) const {
         Credentials shown{.key = metadata_of(context, kInternalKeyHeader),
+                          .token = token_in(metadata_of(context, "authorization")),
                           .actor = metadata_of(context, kActorHeader)};
         if (asks_for_certificates()) {
             const auto connection = context.auth_context();
@@ -211,6 +219,8 @@ struct Server::Impl {
                 !connection->FindPropertyValues(GRPC_X509_PEM_CERT_PROPERTY_NAME).empty();
         }
         auto caller = admitted(options.admission, shown);
+        if (caller.grants && !caller.grants->platform_admin)
+            throw permission_denied("by gRPC only the platform's operators may do this");
         if (options.deadline_required && !has_deadline(context))
             throw Failure(grpc::StatusCode::INVALID_ARGUMENT,
                           common::v1::ERROR_REASON_DEADLINE_MISSING, "a call needs a deadline");

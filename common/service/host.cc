@@ -75,6 +75,7 @@ HostOptions host_options(config::Reader& reader, const std::string& name,
     options.replica_id =
         reader.text("REPLICA_ID", "0", "name of this replica among those of its service");
     options.transport = Transport(reader, name, kServices);
+    options.tokens = Tokens(reader);
     options.grpc_address =
         reader.text("GRPC_ADDRESS", "127.0.0.1", "address of the gRPC and admin doors");
     options.grpc_port = reader.port("GRPC_PORT", 0, "gRPC door");
@@ -147,7 +148,20 @@ struct Host::State {
     static HostOptions opened(HostOptions options) {
         rpc::log_what_the_library_says();
         options.transport.open();
+        options.tokens.open();
         return options;
+    }
+
+    // `options` must outlive what is made.
+    static std::function<rpc::Caller(std::string_view)> token_holders(const HostOptions& options) {
+        if (!options.tokens.taken()) return nullptr;
+        return
+            [&tokens = options.tokens](std::string_view token) { return tokens.holder_of(token); };
+    }
+    static rpc::AdmissionRules admission(const HostOptions& options) {
+        auto rules = options.transport.admission();
+        rules.holder_of = token_holders(options);
+        return rules;
     }
 
     State(HostOptions o, eventlog::DeriveFn derive)
@@ -170,7 +184,7 @@ struct Host::State {
           door({.address = options.grpc_address,
                 .port = options.grpc_port,
                 .reflection = options.reflection,
-                .admission = options.transport.admission(),
+                .admission = admission(options),
                 .tls = options.transport.tls(),
                 .tls_connection_age = options.transport.connection_age(),
                 .calls_per_connection_max = options.grpc_calls_per_connection_max,
@@ -449,6 +463,9 @@ std::shared_ptr<grpc::Channel> Host::channel(const std::string& service) {
 std::shared_ptr<grpc::Channel> Host::own_channel() {
     return rpc::make_channel(state_->options.grpc_address + ":" + std::to_string(rpc().port()),
                              state_->options.transport.to(state_->options.name));
+}
+std::function<rpc::Caller(std::string_view)> Host::token_holders() const {
+    return State::token_holders(state_->options);
 }
 void Host::react(eventlog::Consumption::Handler handler) {
     state_->consumption->react(std::move(handler));

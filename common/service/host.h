@@ -15,6 +15,7 @@
 #include "common/eventlog/store.h"
 #include "common/eventlog/work.h"
 #include "common/messaging/brokers.h"
+#include "common/service/tokens.h"
 #include "common/service/transport.h"
 
 namespace grpc {
@@ -67,6 +68,7 @@ struct HostOptions {
     std::chrono::milliseconds gather{500};
     std::string replica_id;
     Transport transport;
+    Tokens tokens;
     std::string grpc_address = "127.0.0.1";
     std::uint16_t grpc_port = 0;
     std::uint16_t admin_port = 0;
@@ -90,8 +92,8 @@ struct HostOptions {
 };
 
 // Reads the settings that every service has: DATABASE_URL, KAFKA_*, LANES, REPLICA_ID,
-// GRPC_PORT, ADMIN_PORT, INTERNAL_KEY, GRPC_AUTH, GRPC_TLS_*, <SERVICE>_GRPC, the waits, and
-// --rebuild.
+// GRPC_PORT, ADMIN_PORT, INTERNAL_KEY, GRPC_AUTH, GRPC_TLS_*, OIDC_*, <SERVICE>_GRPC, the waits,
+// and --rebuild.
 HostOptions host_options(config::Reader& reader, const std::string& name,
                          const std::vector<std::string>& sources);
 
@@ -110,6 +112,10 @@ public:
     // A channel to this process's own door, once it is open: its methods for whoever came in by
     // another door.
     std::shared_ptr<grpc::Channel> own_channel();
+
+    // Who shows a token of the issuer (Tokens::holder_of), for another door; null when no tokens
+    // are taken. For as long as this host lives.
+    std::function<rpc::Caller(std::string_view token)> token_holders() const;
 
     void react(eventlog::Consumption::Handler handler);
     void project(eventlog::Consumption::Handler handler);

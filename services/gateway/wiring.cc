@@ -162,13 +162,15 @@ int run(int argc, char** argv, const MakeProviders& make_providers) {
                           .wrong_keys_max = config.wrong_keys_max,
                           .wrong_key_every = config.wrong_key_every,
                           .timeout = config.rest_timeout,
-                          .channel = [&](const std::string& service) {
-                              if (service != "gateway") return neighbour(service);
-                              const std::lock_guard lock(channels_mutex);
-                              // Our own methods go through the same door as everybody's.
-                              if (!own_channel) own_channel = host.own_channel();
-                              return own_channel;
-                          }});
+                          .channel =
+                              [&](const std::string& service) {
+                                  if (service != "gateway") return neighbour(service);
+                                  const std::lock_guard lock(channels_mutex);
+                                  // Our own methods go through the same door as everybody's.
+                                  if (!own_channel) own_channel = host.own_channel();
+                                  return own_channel;
+                              },
+                          .holder_of = host.token_holders()});
     rest.add_routes(router);
     host.admin_page("/routes", [&] { return http::routes_json(router.routes()); });
 

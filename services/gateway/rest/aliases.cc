@@ -162,14 +162,25 @@ std::string tenant_of(const RestCalls& calls, const Visit& visit, AliasScope sco
     } else if (visit.request.method == "POST") {
         named = JsonBody(visit.request.body).text("businessId");
     }
-    if (visit.caller.operates_platform) {
+    if (visit.caller.operates_platform()) {
         if (named.empty())
             throw rpc::invalid_field("businessId", "must name a tenant with the operator's key");
         if (!calls.keys().tenant(named)) throw rpc::not_found("tenants/" + named);
         return named;
     }
-    if (!named.empty() && named != visit.caller.tenant) throw rpc::not_found("tenants/" + named);
-    return visit.caller.tenant;
+    const auto& tenants = visit.caller.grants.tenants;
+    if (named.empty()) {
+        if (tenants.empty())
+            throw rpc::permission_denied("This token grants nothing in any tenant.");
+        if (tenants.size() != 1)
+            throw rpc::invalid_field("businessId", "must name one of your tenants");
+        named = tenants.begin()->first;
+    }
+    const auto* roles = visit.caller.roles_in(named);
+    if (roles == nullptr) throw rpc::not_found("tenants/" + named);
+    if (!roles->contains(identity::Role::admin))
+        throw rpc::permission_denied("Only an admin of the tenant may do this.");
+    return named;
 }
 
 }  // namespace
@@ -206,25 +217,25 @@ const std::vector<Alias> kPlatformAliases{
 void Aliases::add_routes(http::Router& router) const {
     for (const auto* part : {&kPlatformAliases, &kMessageAliases, &kShopAliases})
         for (const auto& alias : *part)
-            router.add(
-                alias.method, alias.pattern,
-                [&calls = calls_, &alias](Request request, Responder responder) {
-                    const auto visit = calls.visit(std::move(request), std::move(responder));
-                    visit->guarded([&] {
-                        RestCalls::refuse_secrets(visit->request);
-                        if (alias.scope != AliasScope::anybody)
-                            visit->caller = calls.caller_of(visit->request);
-                        if (alias.scope == AliasScope::platform && !visit->caller.operates_platform)
-                            throw rpc::permission_denied(
-                                "Only the platform's operators may do this.");
-                        if (alias.scope == AliasScope::tenant_in_path ||
-                            alias.scope == AliasScope::tenant_of_key)
-                            visit->tenant = tenant_of(calls, *visit, alias.scope);
-                        if (alias.scope != AliasScope::anybody)
-                            RestCalls::refuse_unreadable(visit->request);
-                        alias.serve(calls, visit);
-                    });
-                });
+            router.add(alias.method, alias.pattern,
+                       [&calls = calls_, &alias](Request request, Responder responder) {
+                           const auto visit = calls.visit(std::move(request), std::move(responder));
+                           visit->guarded([&] {
+                               RestCalls::refuse_secrets(visit->request);
+                               if (alias.scope != AliasScope::anybody)
+                                   visit->caller = calls.caller_of(visit->request);
+                               if (alias.scope == AliasScope::platform &&
+                                   !visit->caller.operates_platform())
+                                   throw rpc::permission_denied(
+                                       "Only the platform's operators may do this.");
+                               if (alias.scope == AliasScope::tenant_in_path ||
+                                   alias.scope == AliasScope::tenant_of_key)
+                                   visit->tenant = tenant_of(calls, *visit, alias.scope);
+                               if (alias.scope != AliasScope::anybody)
+                                   RestCalls::refuse_unreadable(visit->request);
+                               alias.serve(calls, visit);
+                           });
+                       });
 }
 
 }  // namespace flowstack::gateway

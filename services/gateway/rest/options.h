@@ -4,8 +4,10 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <string_view>
 
 #include "common/core/secret.h"
+#include "common/rpc/caller.h"
 
 namespace grpc {
 class Channel;
@@ -23,6 +25,9 @@ struct RestOptions {
     std::chrono::milliseconds timeout{10'000};
     // The channel to a service by its name ("payment"); throws when it is not configured.
     std::function<std::shared_ptr<grpc::Channel>(const std::string& service)> channel;
+    // Who shows this token (JWT), with what it grants. Throws a Failure when it is not good. None:
+    // no tokens are taken.
+    std::function<rpc::Caller(std::string_view token)> holder_of = nullptr;
 };
 
 }  // namespace flowstack::gateway

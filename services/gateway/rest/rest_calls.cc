@@ -8,6 +8,7 @@
 
 #include "common/crypto/encoding.h"
 #include "common/crypto/hash.h"
+#include "common/identity/jwt.h"
 #include "common/rpc/caller.h"
 #include "common/rpc/channel.h"
 #include "common/rpc/request_id.h"
@@ -51,6 +52,14 @@ rpc::Failure guessed_too_often(const std::string& what, resilience::Duration wai
         "Too many wrong " + what + " came from this address. Wait before you try again.");
     failure.retry_after = std::chrono::ceil<std::chrono::seconds>(wait);
     return failure;
+}
+
+// "tenants/demo/orders/7" → "demo"; empty for any other name.
+std::string_view tenant_in(std::string_view resource) {
+    constexpr std::string_view kTenants = "tenants/";
+    if (!resource.starts_with(kTenants)) return {};
+    resource.remove_prefix(kTenants.size());
+    return resource.substr(0, resource.find('/'));
 }
 
 std::string title_of(const std::string& reason) {
@@ -165,7 +174,28 @@ Caller RestCalls::caller_of(const http::Request& request) const {
         return by_password(request, header.substr(kBasic.size()));
     if (!header.starts_with(kBearer))
         throw rpc::unauthenticated("Send `Authorization: Bearer <key>`.");
-    return by_key(request, std::string(header.substr(kBearer.size())));
+    const std::string secret(header.substr(kBearer.size()));
+    // A key of ours has no dots; ADMIN_KEY may.
+    if (options_.holder_of && identity::looks_like_token(secret) &&
+        !same_secret(secret, options_.admin_key))
+        return by_token(request, secret);
+    return by_key(request, secret);
+}
+
+// A good token opens wherever it comes from, as a tenant's key does: nobody guesses a signature.
+// Bad ones count as wrong keys, because each costs us the check of a signature.
+Caller RestCalls::by_token(const http::Request& request, const std::string& token) const {
+    try {
+        auto holder = options_.holder_of(token);
+        return {std::move(holder.grants).value_or(identity::Grants{}), std::move(holder.actor)};
+    } catch (const rpc::Failure& failure) {
+        if (failure.code != grpc::StatusCode::UNAUTHENTICATED) throw;
+        const auto now = guess_time();
+        if (const auto wait = wrong_keys_->wait_of(request.remote_address, now))
+            throw guessed_too_often("keys", *wait);
+        wrong_keys_->count(request.remote_address, now);
+        throw;
+    }
 }
 
 // A tenant's key is looked at first and always: nobody guesses 256 random bits, and what others at
@@ -174,11 +204,12 @@ Caller RestCalls::caller_of(const http::Request& request) const {
 Caller RestCalls::by_key(const http::Request& request, const std::string& key) const {
     const auto given = crypto::sha256(key);
     if (auto owner = keys_.owner_of(crypto::bytes_of(given)))
-        return {false, std::move(owner->tenant), "key:" + owner->key_id};
+        return {{.tenants = {{std::move(owner->tenant), {identity::Role::admin}}}},
+                "key:" + owner->key_id};
     const auto now = guess_time();
     if (const auto wait = wrong_keys_->wait_of(request.remote_address, now))
         throw guessed_too_often("keys", *wait);
-    if (same_secret(key, options_.admin_key)) return {true, {}, "operator"};
+    if (same_secret(key, options_.admin_key)) return {{.platform_admin = true}, "operator"};
     wrong_keys_->count(request.remote_address, now);
     throw rpc::unauthenticated("This key opens nothing.");
 }
@@ -200,20 +231,22 @@ Caller RestCalls::by_password(const http::Request& request, std::string_view enc
     const auto user = pair.substr(0, colon);
     const bool good = !user.empty() && user.size() <= kUserMax &&
                       std::ranges::all_of(user, [](char c) { return c > ' ' && c < 0x7F; });
-    return {true, {}, good ? "operator:" + user : "operator"};
+    return {{.platform_admin = true}, good ? "operator:" + user : "operator"};
 }
 
 void RestCalls::admit(const Caller& caller, const pb::MethodDescriptor& method,
                       const std::string& resource) {
-    if (caller.operates_platform) return;
+    if (caller.operates_platform()) return;
+    const std::set<identity::Role>* roles = nullptr;
     if (!resource.empty()) {
-        const auto prefix = "tenants/" + caller.tenant;
-        if (resource != prefix && !resource.starts_with(prefix + "/"))
-            throw rpc::not_found(resource);
+        roles = caller.roles_in(tenant_in(resource));
+        if (roles == nullptr) throw rpc::not_found(resource);
     }
     const auto access = method.options().GetExtension(common::v1::rest).access();
     if (resource.empty() || access == common::v1::ACCESS_OPERATORS)
         throw rpc::permission_denied("Only the platform's operators may do this.");
+    if (!roles->contains(identity::Role::admin))
+        throw rpc::permission_denied("Only an admin of the tenant may do this.");
 }
 
 VisitPtr RestCalls::visit(http::Request request, http::Responder responder) const {

@@ -20,12 +20,18 @@
 // how a refusal is told. The routes of /v1 (rest.cc) and the aliases (aliases.cc) are made of this.
 namespace flowstack::gateway {
 
-// What the caller may do: everything, or what belongs to one tenant.
+// Who asks, and what they may do. A tenant's API key grants what its admin may.
 struct Caller {
-    bool operates_platform = false;
-    std::string tenant;
-    std::string
-        actor;  // "operator", "operator:ann", "key:<id>": of every event that the call makes
+    identity::Grants grants;
+    // "operator", "operator:ann", "key:<id>", "user:<subject>": of every event that the call makes
+    std::string actor;
+
+    bool operates_platform() const { return grants.platform_admin; }
+    // What they are in a tenant; null: nothing.
+    const std::set<identity::Role>* roles_in(std::string_view tenant) const {
+        const auto found = grants.tenants.find(tenant);
+        return found == grants.tenants.end() ? nullptr : &found->second;
+    }
 };
 
 // One request on its way. The first answer counts; a visit that is forgotten is answered with 500.
@@ -59,7 +65,8 @@ public:
     static void refuse_unreadable(const http::Request& request);
     // Throws UNAUTHENTICATED when the address carries a secret.
     static void refuse_secrets(const http::Request& request);
-    // Who asks: by a bearer key, or by Basic authentication where a browser's dialog is at home
+    // Who asks: by a bearer key or token, or by Basic authentication where a browser's dialog is at
+    // home
     // (/admin and /api/admin). Throws a Failure: no key, a wrong one, one in the address, or too
     // many wrong keys or passwords from where the request comes.
     Caller caller_of(const http::Request& request) const;
@@ -90,6 +97,7 @@ public:
 private:
     Caller by_password(const http::Request& request, std::string_view encoded) const;
     Caller by_key(const http::Request& request, const std::string& key) const;
+    Caller by_token(const http::Request& request, const std::string& token) const;
     static const google::protobuf::MethodDescriptor& method_named(const char* name);
 
     const Keys& keys_;

@@ -9,6 +9,7 @@
 #include <future>
 #include <map>
 #include <mutex>
+#include <sstream>
 
 #include "common/crypto/encoding.h"
 #include "common/crypto/hash.h"
@@ -133,9 +134,11 @@ protected:
         channel = rpc::make_channel("127.0.0.1:" + std::to_string(server.port()),
                                     {.internal_key = Secret("internal")});
         rest = std::make_unique<Rest>(
-            keys, RestOptions{.admin_key = Secret(kAdminKey),
-                              .admin_password = Secret(kPassword),
-                              .channel = [this](const std::string&) { return channel; }});
+            keys,
+            RestOptions{.admin_key = Secret(kAdminKey),
+                        .admin_password = Secret(kPassword),
+                        .channel = [this](const std::string&) { return channel; },
+                        .holder_of = [](std::string_view token) { return holder_of(token); }});
         http::Router router;
         rest->add_routes(router);
         handler = router.handler();
@@ -158,6 +161,17 @@ protected:
                     answered->set_value(response);
                 }));
         return answer.get();
+    }
+    // Stands in for the issuer: "ann.<grants>.good", grants being texts between commas. That a
+    // token is good is tested beside identity::read_token.
+    static rpc::Caller holder_of(std::string_view token) {
+        if (token.ends_with(".new"))
+            throw rpc::unavailable("the token's key is not known yet", std::chrono::seconds(1));
+        if (!token.ends_with(".good")) throw rpc::unauthenticated("the token has expired");
+        std::vector<std::string> grants;
+        std::istringstream list{std::string(token.substr(4, token.size() - 9))};
+        for (std::string each; std::getline(list, each, ',');) grants.push_back(each);
+        return {"user:" + std::string(token.substr(0, 3)), identity::parse_grants(grants)};
     }
     static std::string bearer(const std::string& key) { return "Bearer " + key; }
     static std::string basic(const std::string& user, const std::string& password) {
@@ -278,6 +292,49 @@ TEST_F(RestDoor, NobodysGuessesLockOutARightKey) {
     address = "192.0.2.2";
     EXPECT_EQ(ask("GET", "/v1/tenants", bearer(kAdminKey)).status, 200);
     EXPECT_EQ(ask("GET", "/v1/tenants/duka", bearer(kTenantKey)).status, 200);
+}
+
+TEST_F(RestDoor, ATokensHolderMayDoWhatItGrants) {
+    const auto admin = bearer("ann.duka:admin,x:viewer.good");
+    EXPECT_EQ(ask("GET", "/v1/tenants/duka", admin).status, 200);
+    EXPECT_EQ(heard.actor("GetTenant"), "user:ann");
+    EXPECT_EQ(ask("GET", "/admin/tenants/duka", admin).status, 200);
+    EXPECT_EQ(reason_of(ask("GET", "/v1/tenants", admin)), "PERMISSION_DENIED");
+    EXPECT_EQ(reason_of(ask("POST", "/v1/tenants/duka:suspend", admin, "{}")), "PERMISSION_DENIED");
+    const auto operates = bearer("bob.platform_admin.good");
+    EXPECT_EQ(ask("GET", "/v1/tenants", operates).status, 200);
+    EXPECT_EQ(heard.actor("ListTenants"), "user:bob");
+    EXPECT_EQ(ask("GET", "/v1/tenants/duka", operates).status, 200);
+}
+
+TEST_F(RestDoor, AForeignTenantIsNotFoundWhateverATokenGrantsElsewhere) {
+    for (const auto* token : {"ann.other:admin.good", "ann.duka2:admin,duk:admin.good", "ann..good",
+                              "ann.admin,duka,:admin.good"}) {
+        EXPECT_EQ(reason_of(ask("GET", "/v1/tenants/duka", bearer(token))), "NOT_FOUND") << token;
+        EXPECT_EQ(reason_of(ask("GET", "/admin/tenants/duka", bearer(token))), "NOT_FOUND");
+        EXPECT_EQ(reason_of(ask("POST", "/v1/tenants/duka:suspend", bearer(token), "{}")),
+                  "NOT_FOUND");
+    }
+}
+
+TEST_F(RestDoor, ATokenForSeveralTenantsMustNameOne) {
+    EXPECT_EQ(reason_of(ask("GET", "/api/orders", bearer("ann.duka:admin,x:admin.good"))),
+              "FIELD_INVALID");
+    EXPECT_EQ(reason_of(ask("GET", "/api/orders", bearer("ann..good"))), "PERMISSION_DENIED");
+}
+
+TEST_F(RestDoor, ATokenThatIsNotGoodSaysWhyAndCountsAsAWrongKey) {
+    const auto refused = ask("GET", "/v1/tenants", bearer("ann.platform_admin.old"));
+    EXPECT_EQ(reason_of(refused), "UNAUTHENTICATED");
+    EXPECT_NE(refused.body.find("has expired"), std::string::npos);
+    const auto later = ask("GET", "/v1/tenants", bearer("ann.platform_admin.new"));
+    EXPECT_EQ(later.status, 503);
+    EXPECT_EQ(later.headers.get("Retry-After"), "1");
+    for (int i = 1; i < RestOptions{}.wrong_keys_max; ++i)
+        EXPECT_EQ(ask("GET", "/v1/tenants", bearer("a.b.c")).status, 401) << i;
+    EXPECT_EQ(ask("GET", "/v1/tenants", bearer("a.b.c")).status, 429);
+    EXPECT_EQ(ask("GET", "/v1/tenants", bearer("wrong")).status, 429);
+    EXPECT_EQ(ask("GET", "/v1/tenants", bearer("bob.platform_admin.good")).status, 200);
 }
 
 TEST(WrongSecrets, LetAnAddressTryAgainAfterAWhile) {

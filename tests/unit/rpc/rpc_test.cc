@@ -273,6 +273,39 @@ TEST_F(Rpc, TheCallerIsWhoItNamesItselfInACallThatShowsTheKey) {
     EXPECT_EQ(actor_of({}, std::string(kActorBytesMax + 1, 'x')), "internal-key");
 }
 
+TEST_F(Rpc, ByATokenOnlyThePlatformsOperatorsComeIn) {
+    ServerOptions options;
+    options.admission.holder_of = [](std::string_view token) {
+        if (token == "operator")
+            return Caller{"user:ann", identity::Grants{.platform_admin = true}};
+        if (token == "admin")
+            return Caller{"user:bob",
+                          identity::Grants{.tenants = {{"demo", {identity::Role::admin}}}}};
+        throw unauthenticated("the token has expired");
+    };
+    open(options);
+    std::string seen;
+    service->body = [&](Call&, v1::HeadsResponse&) { seen = caller().actor; };
+    const auto ask_with = [&](const std::string& authorization) {
+        auto client = stub({.internal_key = {}});
+        grpc::ClientContext context;
+        set_timeout(context, kPatience);
+        context.AddMetadata("authorization", authorization);
+        v1::HeadsResponse response;
+        return client->Heads(&context, {}, &response);
+    };
+    EXPECT_TRUE(ask_with("Bearer operator").ok());
+    EXPECT_EQ(seen, "user:ann");
+    const int before = service->calls;
+    EXPECT_EQ(ask_with("Bearer admin").error_code(), grpc::StatusCode::PERMISSION_DENIED);
+    const auto expired = ask_with("Bearer old");
+    EXPECT_EQ(expired.error_code(), grpc::StatusCode::UNAUTHENTICATED);
+    EXPECT_THAT(expired.error_message(), ::testing::HasSubstr("has expired"));
+    for (const auto* other : {"Basic b3BlcmF0b3I6", "operator", "bearer operator"})
+        EXPECT_EQ(ask_with(other).error_code(), grpc::StatusCode::UNAUTHENTICATED) << other;
+    EXPECT_EQ(service->calls, before);
+}
+
 TEST_F(Rpc, ACallThatIsMadeForACallIsMadeInTheNameOfItsCaller) {
     open();
     std::string seen;

@@ -586,6 +586,39 @@ TEST(PeerNames, ACallerIsSomebodyElse) {
     EXPECT_THAT(mistake("operator:x=http://x/y"), HasSubstr("spiffe://"));
 }
 
+TEST(Admission, WhoeverShowsATokenIsItsHolder) {
+    AdmissionRules rules{.internal_key = Secret("right key"), .names = names()};
+    rules.holder_of = [](std::string_view token) {
+        if (token != "good") throw unauthenticated("the token has expired");
+        return Caller{"user:ann", identity::Grants{.tenants = {{"demo", {identity::Role::agent}}}}};
+    };
+    for (const auto proof : {Proof::key, Proof::certificate, Proof::either}) {
+        rules.proof = proof;
+        // Neither a key nor a certificate makes more of a token's holder, and no header another
+        // one.
+        for (const auto& shown :
+             {Credentials{.token = "good"},
+              Credentials{.key = "right key", .token = "good", .actor = "operator:bob"},
+              Credentials{.token = "good",
+              .actor = "operator:bob",
+              .has_certificate = true,
+              .certificate_uris = {uri_of("gateway")}}}) {
+            const auto caller = admitted(rules, shown);
+            EXPECT_EQ(caller.actor, "user:ann");
+            ASSERT_TRUE(caller.grants);
+            EXPECT_FALSE(caller.grants->platform_admin);
+        }
+        EXPECT_THROW(admitted(rules, {.key = "right key", .token = "bad"}), Failure);
+    }
+    // A service may name a token's holder as the one for whom it calls.
+    rules.proof = Proof::certificate;
+    const auto passed_on = admitted(
+        rules,
+        {.actor = "user:ann", .has_certificate = true, .certificate_uris = {uri_of("gateway")}});
+    EXPECT_EQ(passed_on.actor, "user:ann");
+    EXPECT_FALSE(passed_on.grants);
+}
+
 TEST(Admission, WithNothingToProveNobodyIsBelieved) {
     EXPECT_EQ(admitted({}, {.key = {}, .actor = "operator:ann"}).actor, "anonymous");
     // Certificates are asked for and there is no key: an empty key is not the right one.
