@@ -89,6 +89,9 @@ copy_release() {
         install -m 755 "$bin/$program" "$target.new/bin/$program"
     done
     cp -r "$share/migrations" "$packs" "$target.new/share/"
+    # A flowctl that does not start lacks libraries, which are named at the end.
+    mkdir -p "$target.new/share/man/man1"
+    "$target.new/bin/flowctl" manual >"$target.new/share/man/man1/flowctl.1" 2>/dev/null || rm -r "$target.new/share/man"
     chmod -R u=rwX,go=rX "$target.new"
     rm -rf "$target"
     mv "$target.new" "$target"

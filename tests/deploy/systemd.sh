@@ -28,6 +28,7 @@ mkdir -p "$WORK/jars"
 install_sh install --from "$BIN" --kafka "$WORK/jars" --release one || { cat "$WORK/install.log"; exit 1; }
 expect "current leads to the release" test -x "$MACHINE/opt/flowstack/current/bin/flowstack-gateway"
 expect "the migrations are with it" test -f "$MACHINE/opt/flowstack/current/share/migrations/eventlog/0001_tables.sql"
+expect "the manual of flowctl is with it" grep -q '^\.TH FLOWCTL 1 ' "$MACHINE/opt/flowstack/current/share/man/man1/flowctl.1"
 expect "only root reads secrets" test -z "$(find "$MACHINE/etc/flowstack/secrets" ! -perm 0700 ! -perm 0600)"
 cp -r "$MACHINE/etc/flowstack" "$WORK/etc.before"
 

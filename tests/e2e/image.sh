@@ -46,6 +46,7 @@ for shell in sh bash dash busybox; do expect "no $shell" refuse test -e "$tree/b
 expect "nothing that others may write" test -z "$(find "$tree" ! -type l -perm -o+w ! -path "$tree/tmp")"
 expect "nothing set-user-id" test -z "$(find "$tree" -perm /6000)"
 expect "the migrations" test -f "$tree/usr/share/flowstack/migrations/eventlog/0001_tables.sql"
+expect "the manual of flowctl" grep -q '^\.TH FLOWCTL 1 ' "$tree/usr/share/man/man1/flowctl.1"
 sbom=$tree/usr/share/flowstack/sbom.spdx.json
 expect "the list of packages names libpq5" grep -q '"name":"libpq5"' "$sbom"
 expect "the list of packages is JSON of SPDX" python3 -c '

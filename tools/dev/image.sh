@@ -104,6 +104,9 @@ tree_of_flowstack() {
     take_programs "$1" "$2" "${IMAGE_PROGRAMS[@]}"
     cp -r "$ROOT/migrations" "$ROOT/services/conversation/packs" "$2/usr/share/flowstack/"
     cp "$ROOT/LICENSE" "$2/usr/share/flowstack/"
+    # For whoever copies flowctl out of the image.
+    mkdir -p "$2/usr/share/man/man1"
+    "$1/flowctl" manual >"$2/usr/share/man/man1/flowctl.1"
     take_edge "$2"
 }
 

@@ -6,8 +6,37 @@
 
 #include "common/core/version.h"
 #include "tools/flowctl/context.h"
+#include "tools/flowctl/watch.h"
 
 namespace flowstack::flowctl {
+namespace {
+
+struct Watching {
+    bool on = false;
+    int every_s = static_cast<int>(kWatchEvery.count());
+};
+
+// What only shows something can be shown again and again.
+bool can_be_watched(const std::string& name) {
+    return name == "list" || name == "get" || name == "progress" || name == "recipients" ||
+           name == "history" || name == "breaker" || name == "balance" || name == "lag" ||
+           name == "parked";
+}
+
+void add_watch(CLI::App& app, Watching& watching) {
+    for (auto* command : app.get_subcommands([](const CLI::App*) { return true; })) {
+        add_watch(*command, watching);
+        if (!can_be_watched(command->get_name())) continue;
+        command->add_flag("--watch", watching.on,
+                          "again and again, until Ctrl-C: a terminal is drawn anew, elsewhere what "
+                          "changed is appended");
+        command->add_option("--every", watching.every_s, "with --watch: seconds between two looks")
+            ->check(CLI::Range(1, 3600))
+            ->option_text("SECONDS [2]");
+    }
+}
+
+}  // namespace
 
 int run_command_line(std::vector<std::string> arguments) {
     CLI::App app{"FlowStack for operators and auditors", "flowctl"};
@@ -32,10 +61,14 @@ int run_command_line(std::vector<std::string> arguments) {
     add_resource_commands(app, context);
     add_channel_commands(app, context);
     add_webhook_commands(app, context);
+    add_verb_commands(app, context);
     add_event_commands(app, context);
     add_audit_commands(app, context);
     add_platform_commands(app, context);
     add_completion_command(app, context);
+    add_manual_command(app, context);
+    Watching watching;
+    add_watch(app, watching);
 
     std::ranges::reverse(arguments);  // CLI11 takes them from the end
     try {
@@ -44,6 +77,8 @@ int run_command_line(std::vector<std::string> arguments) {
         const int code = app.exit(error);
         return code == 0 ? kOk : kUsage;
     }
+    if (watching.on)
+        return watched(context.format, context.run, std::chrono::seconds(watching.every_s));
     return guarded(context.run);
 }
 

@@ -74,6 +74,8 @@ void add_doctor_command(CLI::App& app, Context& context);
 void add_consumer_commands(CLI::App& app, Context& context);
 void add_channel_commands(CLI::App& app, Context& context);
 void add_webhook_commands(CLI::App& app, Context& context);
+void add_verb_commands(CLI::App& app, Context& context);
 void add_completion_command(CLI::App& app, Context& context);
+void add_manual_command(CLI::App& app, Context& context);
 
 }  // namespace flowstack::flowctl

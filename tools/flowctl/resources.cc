@@ -9,6 +9,7 @@
 #include "flowstack/payment/v1/order_service.pb.h"
 #include "flowstack/payment/v1/payment_service.pb.h"
 #include "tools/flowctl/assign.h"
+#include "tools/flowctl/fields.h"
 #include "tools/flowctl/json.h"
 #include "tools/flowctl/names.h"
 #include "tools/flowctl/output.h"
@@ -44,23 +45,6 @@ std::string joined(const Repeated& parts, const std::string& between = ", ") {
     std::string text;
     for (const auto& part : parts) text += (text.empty() ? "" : between) + part;
     return text;
-}
-
-std::string text_of(const common::v1::MessageContent& content) {
-    if (content.has_text()) return content.text().body();
-    if (content.has_buttons()) {
-        std::string text = content.buttons().body();
-        for (const auto& title : content.buttons().titles()) text += "  [" + title + "]";
-        return text;
-    }
-    if (content.has_list()) {
-        std::string text = content.list().body();
-        for (const auto& row : content.list().rows()) text += "  (" + row.title() + ")";
-        return text;
-    }
-    if (content.has_template_()) return "template " + content.template_().name();
-    if (content.has_media()) return content.media().kind() + " " + content.media().link();
-    return "";
 }
 
 // What a list command was asked for.
@@ -212,27 +196,6 @@ int get_conversation(Context& context, const std::string& name) {
                  {"order", c.order_id()},
                  {"opened", when(c.create_time())},
                  {"last word of customer", when(c.last_inbound_time())},
-                 {"changed", when(c.update_time())}},
-                json_of(c), context.format);
-    return kOk;
-}
-
-struct CloseArguments {
-    std::string reason;
-    std::string etag;
-};
-
-int close_conversation(Context& context, const std::string& name, const CloseArguments& a) {
-    conversation::v1::CloseConversationRequest request;
-    request.set_name(name);
-    request.set_reason(a.reason);
-    request.set_etag(a.etag);
-    const auto c = context.api().call<conversation::v1::Conversation>(
-        "conversation", "ConversationService/CloseConversation", request);
-    print_facts({{"name", c.name()},
-                 {"state", c.state()},
-                 {"because of", c.state_reason()},
-                 {"customer", c.customer_id()},
                  {"changed", when(c.update_time())}},
                 json_of(c), context.format);
     return kOk;
@@ -415,6 +378,7 @@ struct ResolveArguments {
     bool failed = false;
     std::string reason;
     std::string etag;
+    bool dry_run = false;
 };
 
 // Sends the etag of what was read just now, unless the caller names the one that they looked at: a
@@ -442,6 +406,12 @@ int resolve_payment(Context& context, const std::string& name, const ResolveArgu
         request.mutable_paid()->mutable_amount()->set_minor_units(amount->minor_units);
         request.mutable_paid()->mutable_amount()->set_currency_code(
             before.amount().currency_code());
+    }
+    if (a.dry_run) {
+        print_facts(facts_of(request), json_of(request), context.format);
+        std::cerr << "payments resolve: this would be asked of a payment that is "
+                  << state_of(before.state()) << "; nothing was changed (dry run)\n";
+        return kOk;
     }
     const auto after = context.api().call<payment::v1::Payment>(
         "payment", "PaymentService/ResolvePayment", request);
@@ -697,17 +667,6 @@ void add_resource_commands(CLI::App& app, Context& context) {
         history->add_option("-n,--limit", *limit, "at most so many, 0 = all")->option_text("N [0]");
     }
 
-    {
-        const auto a = std::make_shared<CloseArguments>();
-        auto* close = with_name(
-            conversations, "close",
-            "end one: what it holds in stock is given back, and the customer's next message begins "
-            "another one",
-            [a](Context& c, const std::string& name) { return close_conversation(c, name, *a); });
-        close->add_option("--reason", a->reason, "why, for the record")->required();
-        close->add_option("--etag", a->etag, "only if nothing was recorded since this etag");
-    }
-
     const auto messages = group("messages", "what is sent to customers");
     with_list(messages, "the newest first", "QUEUED, SENDING, UNKNOWN, FAILED, SENT, DELIVERED, …",
               list_messages);
@@ -732,6 +691,7 @@ void add_resource_commands(CLI::App& app, Context& context) {
         resolve->add_option("--reason", a->reason, "what the statement shows, for the record")
             ->required();
         resolve->add_option("--etag", a->etag, "only if nothing was recorded since this etag");
+        resolve->add_flag("--dry-run", a->dry_run, "show what would be asked and change nothing");
     }
 
     const auto orders = group("orders", "what customers bought");

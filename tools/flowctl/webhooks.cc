@@ -1,6 +1,5 @@
 #include <CLI/CLI.hpp>
 #include <algorithm>
-#include <ctime>
 #include <iostream>
 #include <memory>
 #include <optional>
@@ -9,6 +8,7 @@
 #include "flowstack/gateway/v1/webhook_service.pb.h"
 #include "tools/flowctl/json.h"
 #include "tools/flowctl/output.h"
+#include "tools/flowctl/times.h"
 #include "tools/stack/api.h"
 
 // webhooks: what providers sent, as it came, and reading it again.
@@ -24,17 +24,6 @@ struct Range {
     int limit = 50;
     bool dry_run = false;
 };
-
-// "2026-11-25T09:00:00Z", "2026-11-25 09:00" and "2026-11-25", in UTC.
-std::int64_t seconds_of(const std::string& option, const std::string& text) {
-    for (const auto* form :
-         {"%Y-%m-%dT%H:%M:%SZ", "%Y-%m-%d %H:%M:%S", "%Y-%m-%d %H:%M", "%Y-%m-%d"}) {
-        std::tm parts{};
-        const auto* end = strptime(text.c_str(), form, &parts);
-        if (end != nullptr && *end == '\0') return timegm(&parts);
-    }
-    throw UsageError(option + ": '" + text + "' is no time; say 2026-11-25T09:00:00Z (UTC)");
-}
 
 // "3-1041-0" or "webhooks/3-1041-0".
 std::string webhook_name(const std::string& typed) {

@@ -32,10 +32,17 @@ public:
                   const google::protobuf::MessageLite& request,
                   std::chrono::milliseconds timeout = kCallTimeout) {
         Response response;
+        call_into(response, service, method, request, timeout);
+        return response;
+    }
+
+    // The same for an answer whose type is known at run time only.
+    void call_into(google::protobuf::MessageLite& response, const std::string& service,
+                   const std::string& method, const google::protobuf::MessageLite& request,
+                   std::chrono::milliseconds timeout = kCallTimeout) {
         if (!response.ParseFromString(
                 call_bytes(service, method, request.SerializeAsString(), timeout)))
             throw std::runtime_error(method + ": the answer does not decode");
-        return response;
     }
 
     // The same at one replica, by REPLICA_ID. Throws NoSuchReplica when its address is not known.

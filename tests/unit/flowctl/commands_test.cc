@@ -2,16 +2,23 @@
 #include <grpcpp/grpcpp.h>
 #include <unistd.h>
 
+#include <csignal>
 #include <filesystem>
 #include <fstream>
+#include <set>
 
 #include "common/rpc/error.h"
 #include "common/rpc/server.h"
+#include "flowstack/campaign/v1/campaign_service.grpc.pb.h"
 #include "flowstack/conversation/v1/conversation_service.grpc.pb.h"
+#include "flowstack/conversation/v1/flow_service.grpc.pb.h"
+#include "flowstack/gateway/v1/channel_service.grpc.pb.h"
 #include "flowstack/gateway/v1/tenant_service.grpc.pb.h"
 #include "flowstack/gateway/v1/webhook_service.grpc.pb.h"
+#include "flowstack/payment/v1/order_service.pb.h"
 #include "tools/flowctl/command_line.h"
 #include "tools/flowctl/context.h"
+#include "tools/flowctl/verbs.h"
 
 // Whole command lines, from their words to the request that a service receives and the text on the
 // screen. The services here keep what they were asked and give a prepared answer.
@@ -107,6 +114,104 @@ private:
     rpc::Server& door_;
 };
 
+class FakeCampaigns final : public campaign::v1::CampaignService::CallbackService {
+public:
+    explicit FakeCampaigns(rpc::Server& door) : door_(door) {}
+
+    grpc::ServerUnaryReactor* CreateCampaign(grpc::CallbackServerContext* context,
+                                             const campaign::v1::CreateCampaignRequest* request,
+                                             campaign::v1::Campaign* answer) override {
+        return door_.unary(context, [this, request, answer](rpc::Call&) {
+            created.push_back(*request);
+            fill(*answer, request->parent() + "/campaigns/7");
+        });
+    }
+    grpc::ServerUnaryReactor* GetCampaign(grpc::CallbackServerContext* context,
+                                          const campaign::v1::GetCampaignRequest* request,
+                                          campaign::v1::Campaign* answer) override {
+        return door_.unary(context,
+                           [request, answer](rpc::Call&) { fill(*answer, request->name()); });
+    }
+    grpc::ServerUnaryReactor* CancelCampaign(grpc::CallbackServerContext* context,
+                                             const campaign::v1::CancelCampaignRequest* request,
+                                             campaign::v1::Campaign* answer) override {
+        return door_.unary(context, [this, request, answer](rpc::Call&) {
+            cancelled.push_back(*request);
+            fill(*answer, request->name());
+            answer->set_state("CANCELLED");
+        });
+    }
+    grpc::ServerUnaryReactor* ListCampaigns(grpc::CallbackServerContext* context,
+                                            const campaign::v1::ListCampaignsRequest* request,
+                                            campaign::v1::ListCampaignsResponse* answer) override {
+        return door_.unary(context, [this, request, answer](rpc::Call&) {
+            lists.push_back(*request);
+            fill(*answer->add_campaigns(),
+                 "tenants/demo/campaigns/" + std::to_string(lists.size()));
+            // The signal is what Ctrl-C sends to a command that watches.
+            if (looks_until_interrupt != 0 &&
+                static_cast<int>(lists.size()) == looks_until_interrupt)
+                ::raise(SIGINT);
+            if (more && request->page_token().empty()) answer->set_next_page_token("second");
+        });
+    }
+    static void fill(campaign::v1::Campaign& campaign, const std::string& name) {
+        campaign.set_name(name);
+        campaign.set_display_name("May");
+        campaign.set_state("RUNNING");
+        campaign.set_audience_size(1200);
+        campaign.mutable_audience()->set_kind("tag");
+        campaign.mutable_start_time()->set_seconds(1'700'000'000);
+    }
+
+    std::vector<campaign::v1::CreateCampaignRequest> created;
+    std::vector<campaign::v1::CancelCampaignRequest> cancelled;
+    std::vector<campaign::v1::ListCampaignsRequest> lists;
+    int looks_until_interrupt = 0;
+    bool more = false;
+
+private:
+    rpc::Server& door_;
+};
+
+class FakeChannels final : public gateway::v1::ChannelService::CallbackService {
+public:
+    explicit FakeChannels(rpc::Server& door) : door_(door) {}
+
+    grpc::ServerUnaryReactor* RotateCredentials(
+        grpc::CallbackServerContext* context, const gateway::v1::RotateCredentialsRequest* request,
+        gateway::v1::Channel* answer) override {
+        return door_.unary(context, [this, request, answer](rpc::Call&) {
+            rotated.push_back(*request);
+            answer->set_name(request->name());
+        });
+    }
+
+    std::vector<gateway::v1::RotateCredentialsRequest> rotated;
+
+private:
+    rpc::Server& door_;
+};
+
+class FakeFlows final : public conversation::v1::FlowService::CallbackService {
+public:
+    explicit FakeFlows(rpc::Server& door) : door_(door) {}
+
+    grpc::ServerUnaryReactor* PublishFlow(grpc::CallbackServerContext* context,
+                                          const conversation::v1::PublishFlowRequest* request,
+                                          conversation::v1::Flow* answer) override {
+        return door_.unary(context, [this, request, answer](rpc::Call&) {
+            published.push_back(*request);
+            answer->set_name(request->parent() + "/flows/" + request->flow_key());
+        });
+    }
+
+    std::vector<conversation::v1::PublishFlowRequest> published;
+
+private:
+    rpc::Server& door_;
+};
+
 class FakeTenants final : public gateway::v1::TenantService::CallbackService {
 public:
     explicit FakeTenants(rpc::Server& door) : door_(door) {}
@@ -122,7 +227,17 @@ public:
         });
     }
 
+    grpc::ServerUnaryReactor* RegisterTenant(grpc::CallbackServerContext* context,
+                                             const gateway::v1::RegisterTenantRequest* request,
+                                             gateway::v1::Tenant* answer) override {
+        return door_.unary(context, [this, request, answer](rpc::Call&) {
+            registered.push_back(*request);
+            answer->set_name("tenants/" + request->tenant_id());
+        });
+    }
+
     std::vector<gateway::v1::UpdateTenantSettingsRequest> changes;
+    std::vector<gateway::v1::RegisterTenantRequest> registered;
 
 private:
     rpc::Server& door_;
@@ -134,12 +249,24 @@ protected:
         door_.add(webhooks_, gateway::v1::WebhookService::service_full_name());
         door_.add(tenants_, gateway::v1::TenantService::service_full_name());
         door_.add(conversations_, conversation::v1::ConversationService::service_full_name());
+        door_.add(campaigns_, campaign::v1::CampaignService::service_full_name());
+        door_.add(channels_, gateway::v1::ChannelService::service_full_name());
+        door_.add(flows_, conversation::v1::FlowService::service_full_name());
         door_.start();
         const auto address = "127.0.0.1:" + std::to_string(door_.port());
         std::ofstream(env_file_) << "GATEWAY_GRPC=" << address << "\nCONVERSATION_GRPC=" << address
-                                 << "\n";
+                                 << "\nCAMPAIGN_GRPC=" << address << "\n";
     }
-    ~CommandLine() override { std::filesystem::remove(env_file_); }
+    ~CommandLine() override {
+        std::filesystem::remove(env_file_);
+        std::filesystem::remove(input_file_);
+    }
+
+    // A file that a command line can name.
+    std::string input(const std::string& text) {
+        std::ofstream(input_file_) << text;
+        return input_file_.string();
+    }
 
     int run(std::vector<std::string> arguments) {
         arguments.insert(arguments.begin(), {"--env-file", env_file_.string()});
@@ -153,10 +280,15 @@ protected:
 
     const std::filesystem::path env_file_ =
         std::filesystem::temp_directory_path() / ("flowctl-test-" + std::to_string(getpid()));
+    const std::filesystem::path input_file_ =
+        std::filesystem::temp_directory_path() / ("flowctl-input-" + std::to_string(getpid()));
     rpc::Server door_{{}};
     FakeWebhooks webhooks_{door_};
     FakeConversations conversations_{door_};
     FakeTenants tenants_{door_};
+    FakeCampaigns campaigns_{door_};
+    FakeChannels channels_{door_};
+    FakeFlows flows_{door_};
     std::string out_;
     std::string err_;
 };
@@ -260,6 +392,224 @@ TEST_F(CommandLine, ATenantsSettingsAreChangedByFieldAndNothingElseIsTouched) {
         EXPECT_THAT(err_, HasSubstr("tax_rate_bp")) << wrong;
     }
     EXPECT_EQ(tenants_.changes.size(), 1U);
+}
+
+TEST_F(CommandLine, ARequestIsMadeOfFieldsAndOfAFileAndTheLineCountsMost) {
+    EXPECT_EQ(run({"campaigns", "create", "--tenant", "demo", "display_name=May",
+                   "body=Hello {{name}}", "audience.kind=tag", "audience.values=vip,new",
+                   "per_second=20", "start_time=2023-11-14 22:13:20", "--request-id", "r-1"}),
+              kOk);
+    ASSERT_EQ(campaigns_.created.size(), 1U);
+    const auto& fields = campaigns_.created.back();
+    EXPECT_EQ(fields.parent(), "tenants/demo");
+    EXPECT_EQ(fields.body(), "Hello {{name}}");
+    EXPECT_THAT(fields.audience().values(), ElementsAre("vip", "new"));
+    EXPECT_EQ(fields.per_second(), 20);
+    EXPECT_EQ(fields.start_time().seconds(), 1'700'000'000);
+    EXPECT_EQ(fields.request_id(), "r-1");
+    EXPECT_THAT(out_, AllOf(HasSubstr("tenants/demo/campaigns/7"), HasSubstr("audience kind"),
+                            HasSubstr("2023-11-14 22:13:20")));
+
+    const auto file = input(
+        R"({"parent": "tenants/other", "displayName": "June", "body": "Hi", "startImmediately": true})");
+    EXPECT_EQ(run({"campaigns", "create", "--tenant", "demo", "--file", file, "display_name=July"}),
+              kOk);
+    ASSERT_EQ(campaigns_.created.size(), 2U);
+    EXPECT_EQ(campaigns_.created.back().parent(), "tenants/demo");
+    EXPECT_EQ(campaigns_.created.back().display_name(), "July");
+    EXPECT_TRUE(campaigns_.created.back().start_immediately());
+
+    for (const auto* wrong : {"nonsense=1", "per_second=many", "start_immediately=perhaps",
+                              "start_time=tomorrow", "audience=all"}) {
+        EXPECT_EQ(run({"campaigns", "create", "--tenant", "demo", wrong}), kUsage) << wrong;
+        EXPECT_THAT(err_, Not(IsEmpty())) << wrong;
+    }
+    EXPECT_EQ(run({"campaigns", "create", "--tenant", "demo", "--file", input("{\"body\": 1")}),
+              kUsage);
+    EXPECT_THAT(err_, HasSubstr("CreateCampaignRequest"));
+    EXPECT_EQ(run({"campaigns", "create", "--tenant", "demo", "--file", "/nowhere"}), kUsage);
+    EXPECT_THAT(err_, HasSubstr("cannot read /nowhere"));
+    EXPECT_EQ(campaigns_.created.size(), 2U);
+}
+
+TEST_F(CommandLine, ADryRunShowsWhatItIsAboutAndChangesNothing) {
+    EXPECT_EQ(run({"campaigns", "cancel", "demo/7", "--reason", "wrong text", "--dry-run"}), kOk);
+    EXPECT_THAT(out_, AllOf(HasSubstr("RUNNING"), HasSubstr("1200")));
+    EXPECT_THAT(err_, HasSubstr("nothing was changed"));
+    EXPECT_TRUE(campaigns_.cancelled.empty());
+
+    EXPECT_EQ(run({"campaigns", "cancel", "demo/7", "--reason", "wrong text"}), kOk);
+    ASSERT_EQ(campaigns_.cancelled.size(), 1U);
+    EXPECT_EQ(campaigns_.cancelled.back().name(), "tenants/demo/campaigns/7");
+    EXPECT_EQ(campaigns_.cancelled.back().reason(), "wrong text");
+    EXPECT_THAT(out_, HasSubstr("CANCELLED"));
+}
+
+TEST_F(CommandLine, AServiceThatCanCheckIsAskedToCheckInADryRun) {
+    const auto file = input("{\"flows\": []}\n");
+    EXPECT_EQ(run({"flows", "publish", "--tenant", "demo", "--key", "own", "--document", file,
+                   "--dry-run"}),
+              kOk);
+    ASSERT_EQ(flows_.published.size(), 1U);
+    EXPECT_TRUE(flows_.published.back().validate_only());
+    EXPECT_EQ(flows_.published.back().document_json(), "{\"flows\": []}");
+    EXPECT_EQ(run({"flows", "publish", "--tenant", "demo", "--key", "own", "--document", file}),
+              kOk);
+    EXPECT_FALSE(flows_.published.back().validate_only());
+}
+
+TEST_F(CommandLine, ASecretComesFromAFileAndIsNotShown) {
+    const auto file = input("EAAG-secret\n");
+    EXPECT_EQ(run({"channels", "rotate", "demo/7", "--token-file", file}), kOk);
+    ASSERT_EQ(channels_.rotated.size(), 1U);
+    EXPECT_EQ(channels_.rotated.back().credentials().access_token(), "EAAG-secret");
+    EXPECT_THAT(out_ + err_, Not(HasSubstr("EAAG")));
+    EXPECT_EQ(run({"channels", "rotate", "demo/7"}), kUsage) << "the token is required";
+    EXPECT_EQ(run({"channels", "connect", "--tenant", "demo", "--token-file", file,
+                   "channel.credentials.access_token=EAAG-typed"}),
+              kUsage);
+    EXPECT_EQ(run({"accounts", "connect", "--tenant", "demo", "mpesa.passkey=EAAG-typed"}), kUsage);
+    EXPECT_THAT(err_, AllOf(HasSubstr("mpesa.passkey is a secret"), Not(HasSubstr("EAAG"))));
+
+    EXPECT_EQ(run({"tenants", "register", "tenant_id=duka", "settings.name=Duka",
+                   "settings.quiet_hours.start_minute=1200", "channel.external_id=1001",
+                   "--token-file", file}),
+              kOk);
+    ASSERT_EQ(tenants_.registered.size(), 1U);
+    const auto& request = tenants_.registered.back();
+    EXPECT_EQ(request.settings().quiet_hours().start_minute(), 1200);
+    EXPECT_EQ(request.channel().credentials().access_token(), "EAAG-secret");
+    EXPECT_THAT(out_, HasSubstr("tenants/duka"));
+}
+
+TEST_F(CommandLine, AListGoesOnToItsLimitAndHasEveryForm) {
+    campaigns_.more = true;
+    EXPECT_EQ(run({"campaigns", "list", "--tenant", "demo", "--state", "running"}), kOk);
+    ASSERT_EQ(campaigns_.lists.size(), 2U);
+    EXPECT_EQ(campaigns_.lists.front().state(), "RUNNING");
+    EXPECT_EQ(campaigns_.lists.back().page_token(), "second");
+    EXPECT_THAT(out_, AllOf(HasSubstr("CAMPAIGN"), HasSubstr("May"), HasSubstr("1200")));
+
+    EXPECT_EQ(run({"campaigns", "list", "--tenant", "demo", "-n", "1", "-o", "csv"}), kOk);
+    EXPECT_EQ(campaigns_.lists.back().page_size(), 1);
+    EXPECT_EQ(out_,
+              "campaign,name,state,reason,audience,starts,ended\n"
+              "3,May,RUNNING,,1200,2023-11-14 22:13:20,\n");
+    EXPECT_THAT(err_, HasSubstr("there are more"));
+    EXPECT_EQ(run({"campaigns", "list", "--tenant", "demo", "-n", "1", "-o", "jsonl"}), kOk);
+    EXPECT_THAT(out_, HasSubstr(R"("name":"tenants/demo/campaigns/4")"));
+}
+
+TEST_F(CommandLine, AWatchAppendsWhatIsNewUntilItIsInterrupted) {
+    campaigns_.looks_until_interrupt = 2;
+    EXPECT_EQ(
+        run({"campaigns", "list", "--tenant", "demo", "--watch", "--every", "1", "-o", "jsonl"}),
+        kInterrupted);
+    EXPECT_EQ(campaigns_.lists.size(), 2U);
+    EXPECT_THAT(out_, AllOf(HasSubstr("campaigns/1"), HasSubstr("campaigns/2")));
+    EXPECT_THAT(out_, Not(HasSubstr("\033"))) << "no terminal, nothing to draw";
+
+    EXPECT_EQ(run({"conversations", "get", "nobody/7", "--watch"}), kUnexpected)
+        << "what cannot be read the first time ends it";
+    EXPECT_EQ(run({"campaigns", "cancel", "demo/7", "--watch"}), kUsage);
+}
+
+// --- The table of commands.
+
+const google::protobuf::FieldDescriptor* field_at(const google::protobuf::Descriptor* type,
+                                                  const std::string& path) {
+    const auto dot = path.find('.');
+    const auto* field = type->FindFieldByName(path.substr(0, dot));
+    return dot == std::string::npos || !field
+               ? field
+               : field_at(field->message_type(), path.substr(dot + 1));
+}
+
+void expect_method(const Method& call) {
+    const auto& package = call.request->GetDescriptor()->file()->package();
+    auto path = call.path;
+    path[path.find('/')] = '.';
+    const auto* method =
+        google::protobuf::DescriptorPool::generated_pool()->FindMethodByName(package + "." + path);
+    ASSERT_NE(method, nullptr) << call.path;
+    EXPECT_EQ(method->input_type(), call.request->GetDescriptor()) << call.path;
+    EXPECT_EQ(method->output_type(), call.answer->GetDescriptor()) << call.path;
+}
+
+TEST(Verbs, NameMethodsAndFieldsThatThereAre) {
+    for (const auto& verb : verbs()) {
+        SCOPED_TRACE(verb.group + " " + verb.name);
+        expect_method(verb.call);
+        if (verb.look) expect_method(*verb.look);
+        const auto* request = verb.call.request->GetDescriptor();
+        for (const auto& option : verb.options)
+            EXPECT_NE(field_at(request, option.path), nullptr) << option.path;
+        const auto* answer =
+            (verb.look && !verb.columns.empty() ? *verb.look : verb.call).answer->GetDescriptor();
+        if (verb.columns.empty()) continue;
+        const google::protobuf::Descriptor* item = nullptr;
+        for (int i = 0; i < answer->field_count() && !item; ++i)
+            if (answer->field(i)->is_repeated()) item = answer->field(i)->message_type();
+        ASSERT_NE(item, nullptr);
+        for (const auto& column : verb.columns)
+            EXPECT_NE(field_at(item, column.path), nullptr) << column.path;
+    }
+}
+
+// What cannot be taken back can be looked at first. ApiKeys are the exception: no method reads one.
+TEST(Verbs, WhatEndsOrStopsSomethingHasADryRun) {
+    for (const auto& verb : verbs()) {
+        const bool ends = verb.name == "cancel" || verb.name == "close" || verb.name == "suspend" ||
+                          verb.name == "delete" || verb.name == "withdraw" ||
+                          verb.name == "pause" || verb.name == "rotate" || verb.name == "start";
+        EXPECT_TRUE(!ends || verb.look) << verb.group << " " << verb.name;
+    }
+}
+
+TEST(Verbs, EveryMethodOfTheApisHasACommand) {
+    std::set<std::string> known{
+        // resources.cc
+        "TenantService/ListTenants", "TenantService/GetTenant",
+        "TenantService/UpdateTenantSettings", "ConversationService/ListConversations",
+        "ConversationService/GetConversation", "ConversationService/ListHistory",
+        "MessageService/ListMessages", "MessageService/GetMessage",
+        "MessageService/ListDeadLetters", "MessageService/RetryMessage",
+        "MessageService/DiscardMessage", "PaymentService/ListPayments", "PaymentService/GetPayment",
+        "PaymentService/ResolvePayment", "OrderService/ListOrders", "OrderService/GetOrder",
+        // channels.cc
+        "ChannelService/ListChannels", "ChannelService/GetChannel",
+        "ChannelService/GetChannelDispatch",
+        // webhooks.cc
+        "WebhookService/ListWebhooks", "WebhookService/GetWebhook",
+        "WebhookService/RereadWebhooks"};
+    std::set<const google::protobuf::FileDescriptor*> files{
+        gateway::v1::Webhook::descriptor()->file(), payment::v1::Order::descriptor()->file()};
+    for (const auto& verb : verbs()) {
+        known.insert(verb.call.path);
+        files.insert(verb.call.request->GetDescriptor()->file());
+    }
+    int methods = 0;
+    for (const auto* file : files)
+        for (int s = 0; s < file->service_count(); ++s)
+            for (int m = 0; m < file->service(s)->method_count(); ++m, ++methods)
+                EXPECT_TRUE(known.contains(file->service(s)->name() + "/" +
+                                           file->service(s)->method(m)->name()))
+                    << file->service(s)->method(m)->full_name() << " has no command";
+    EXPECT_GT(methods, 60);
+}
+
+TEST_F(CommandLine, TheManualAndTheCompletionNameEveryCommand) {
+    EXPECT_EQ(run({"manual"}), kOk);
+    const auto manual = out_;
+    EXPECT_THAT(manual, AllOf(HasSubstr(".TH FLOWCTL 1"), HasSubstr(".SH \"EXIT STATUS\"")));
+    EXPECT_EQ(run({"completion", "bash"}), kOk);
+    const auto bash = out_;
+    for (const auto& verb : verbs()) {
+        std::string in_roff;
+        for (const char c : verb.name) in_roff += c == '-' ? "\\-" : std::string(1, c);
+        EXPECT_THAT(manual, HasSubstr(".B flowctl " + verb.group + " " + in_roff));
+        EXPECT_THAT(bash, HasSubstr("'" + verb.group + " " + verb.name + "') words="));
+    }
 }
 
 }  // namespace
