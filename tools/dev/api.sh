@@ -7,6 +7,9 @@ API_REQUIREMENTS=$ROOT/tools/dev/api-requirements.txt
 API_TOOLS=$ROOT/.cache/api-tools-$(sha256sum "$API_REQUIREMENTS" | cut -c 1-12)
 OPENAPI=$ROOT/docs/api/openapi.json
 
+NEWMAN_VERSION=6.2.2
+NEWMAN_HOME=$ROOT/.cache/newman-$NEWMAN_VERSION
+
 install_redocly() { install_npm_tool redocly "$REDOCLY_HOME" "@redocly/cli@$REDOCLY_VERSION"; }
 
 # The validator and schemathesis. What is there was installed to its end: the folder is moved there last.
@@ -24,6 +27,8 @@ install_api_tools() {
     mv "$API_TOOLS.new" "$API_TOOLS"
 }
 
+install_newman() { install_npm_tool newman "$NEWMAN_HOME" "newman@$NEWMAN_VERSION"; }
+
 # Valid OpenAPI 3.1, and redocly's rules (docs/api/redocly.yaml), examples included.
 check_openapi() {
     local bad=0 log=$RUN_DIR/log/openapi.log
@@ -40,7 +45,7 @@ check_openapi() {
 
 # api-test [--no-build] [--examples N] [--seed N] [schemathesis arguments]
 #
-# A stack of its own with the demo shop and one purchase; then schemathesis asks every operation of the document
+# A stack of its own with the demo shop and one purchase; newman plays docs/api/postman.json; then schemathesis asks every operation of the document
 # that the gateway serves, with values that fit it and values that do not, and holds the answers
 # against it. The last line is its summary.
 run_api_test() {
@@ -66,6 +71,8 @@ run_api_test() {
     [[ $build == no ]] || build_all "${STACK_PROGRAMS[@]}" flowstack-demo
     require_programs flowstack-demo
     install_api_tools
+    install_packages "$ROOT/tools/dev/packages.txt" "$ROOT/tools/dev/packages-check.txt"
+    install_newman
     # It suspends tenants, closes conversations and changes flows: a stack of its own, and a new one.
     RUN_DIR=$RUN_DIR/api
     mkdir -p "$RUN_DIR/log"
@@ -78,8 +85,9 @@ run_api_test() {
     say api "one purchase, so that there is something to ask for"
     env "${INSTANCE_ENV[@]}" "$BIN_DIR/flowstack-demo" </dev/null >"$RUN_DIR/log/api-demo.log" 2>&1 ||
         fail api "the purchase failed" "$RUN_DIR/log/api-demo.log"
-    say api "schemathesis, seed $seed, $examples examples for each operation"
     load_api_access
+    play_postman || status=1
+    say api "schemathesis, seed $seed, $examples examples for each operation"
     # It leaves notes of its own where it runs.
     mkdir -p "$RUN_DIR/schemathesis"
     (
@@ -94,6 +102,22 @@ run_api_test() {
             --generation-database none "${arguments[@]}"
     ) </dev/null 2>&1 | tee "$RUN_DIR/log/api-test.log" || status=1
     exit "$status"
+}
+
+# Every request of the collection, in its order. The key is in a file: a command line is seen by everybody.
+play_postman() {
+    local log=$RUN_DIR/log/postman.log report=$RUN_DIR/postman.json environment=$RUN_DIR/postman-environment.json
+    say api "the Postman collection, by newman"
+    (
+        umask 077
+        printf '{"name": "stack", "values": [{"key": "base_url", "value": "%s"}, {"key": "api_key", "value": "%s"}, {"key": "tenant", "value": "demo"}]}\n' \
+            "$FLOWSTACK_API" "$FLOWSTACK_API_KEY" >"$environment"
+    )
+    # newman's own status is part of its report.
+    "$NEWMAN_HOME/node_modules/.bin/newman" run "$ROOT/docs/api/postman.json" --environment "$environment" \
+        --timeout-request 20000 --reporters cli,json --reporter-json-export "$report" --color off </dev/null >"$log" 2>&1 || true
+    [[ -s $report ]] || { cat "$log"; return 1; }
+    python3 "$ROOT/tests/contract/postman.py" "$report"
 }
 
 # Where the gateway is, and the operators' key, for programs that are no part of FlowStack.

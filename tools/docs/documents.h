@@ -17,4 +17,10 @@ void add_events(const std::filesystem::path& root, Documents& out);
 // or parameter says nowhere what it is, and when an example is not what its method takes.
 void add_openapi(const std::filesystem::path& root, Documents& out);
 
+// docs/api/README.md of the OpenAPI document, which must be in `out`.
+void add_reference(Documents& out);
+
+// docs/api/postman.json of the OpenAPI document, which must be in `out`.
+void add_postman(Documents& out);
+
 }  // namespace flowstack::docs

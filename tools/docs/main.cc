@@ -42,6 +42,8 @@ int main(int argc, char** argv) try {
     flowstack::docs::Documents documents;
     flowstack::docs::add_events(root, documents);
     flowstack::docs::add_openapi(root, documents);
+    flowstack::docs::add_postman(documents);
+    flowstack::docs::add_reference(documents);
     int wrong = 0;
     for (const auto& [path, text] : documents) {
         if (verb == "write") {
