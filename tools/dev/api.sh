@@ -9,6 +9,9 @@ OPENAPI=$ROOT/docs/api/openapi.json
 
 NEWMAN_VERSION=6.2.2
 NEWMAN_HOME=$ROOT/.cache/newman-$NEWMAN_VERSION
+OASDIFF_VERSION=v1.38.0
+OASDIFF=$ROOT/.cache/oasdiff-$OASDIFF_VERSION/oasdiff
+OPENAPI_BASELINE=$ROOT/docs/api/openapi_baseline.json
 
 install_redocly() { install_npm_tool redocly "$REDOCLY_HOME" "@redocly/cli@$REDOCLY_VERSION"; }
 
@@ -29,6 +32,39 @@ install_api_tools() {
 
 install_newman() { install_npm_tool newman "$NEWMAN_HOME" "newman@$NEWMAN_VERSION"; }
 
+# Through Go's module proxy. Go takes the version of itself that oasdiff wants, which 1.21 and later can.
+install_oasdiff() {
+    local log=$RUN_DIR/log/oasdiff.log
+    [[ ! -x $OASDIFF ]] || return 0
+    command -v go >/dev/null ||
+        fail openapi "Go is missing, 1.21 or later (https://go.dev/dl): oasdiff compares the document with its baseline"
+    say check "installing oasdiff $OASDIFF_VERSION"
+    mkdir -p "$RUN_DIR/log"
+    GOBIN=$(dirname "$OASDIFF") go install "github.com/oasdiff/oasdiff@$OASDIFF_VERSION" </dev/null >"$log" 2>&1 ||
+        fail openapi "go could not install oasdiff" "$log"
+}
+
+# What would break a program that was written for the last accepted document. States and reasons may become
+# more (the document says so), hence oasdiff-levels.txt.
+compare_openapi() {
+    local log=$RUN_DIR/log/openapi-diff.log status=0
+    install_oasdiff
+    "$OASDIFF" breaking --fail-on ERR --format singleline --severity-levels "$ROOT/tests/contract/oasdiff-levels.txt" \
+        "$OPENAPI_BASELINE" "$OPENAPI" </dev/null >"$log" 2>&1 || status=1
+    ((status == 0)) || {
+        grep -v '^warning ' "$log" | head -n 100
+        printf 'docs/api/openapi.json breaks callers. If that is meant: a line in CHANGELOG.md, and ./flowstack check --update-baseline\n'
+    }
+    return "$status"
+}
+
+# The document of today is what the next ones are compared with. Prose is left out: it breaks nobody.
+write_openapi_baseline() {
+    python3 "$ROOT/tests/contract/baseline.py" "$OPENAPI" >"$OPENAPI_BASELINE.new" ||
+        fail baseline "$OPENAPI could not be read"
+    mv "$OPENAPI_BASELINE.new" "$OPENAPI_BASELINE"
+}
+
 # Valid OpenAPI 3.1, and redocly's rules (docs/api/redocly.yaml), examples included.
 check_openapi() {
     local bad=0 log=$RUN_DIR/log/openapi.log
@@ -40,6 +76,7 @@ check_openapi() {
     # A warning is a finding too.
     ! grep -q '^You have [0-9]* warning' "$log" || bad=1
     ((bad == 0)) || cat "$log"
+    compare_openapi || bad=1
     return "$bad"
 }
 

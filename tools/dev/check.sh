@@ -7,7 +7,8 @@ BUF_HOME=$ROOT/.cache/buf-$BUF_VERSION
 # check [--all] [--update-baseline]
 #   default          clang-tidy looks at the files changed since main (all when that cannot be told)
 #   --all            at every file
-#   --update-baseline  after an intended release of the wire formats: writes proto/baseline.binpb
+#   --update-baseline  after an intended change of the wire formats: writes proto/baseline.binpb and
+#                      docs/api/openapi_baseline.json
 run_check() {
     local scope=changed verdict=0 part
     case ${1:-} in
@@ -17,7 +18,8 @@ run_check() {
             install_buf
             (cd "$ROOT/proto" && "$BUF_HOME/node_modules/.bin/buf" build --exclude-source-info -o baseline.binpb) ||
                 fail baseline "buf could not build proto/"
-            say baseline "proto/baseline.binpb is written"
+            write_openapi_baseline
+            say baseline "proto/baseline.binpb and docs/api/openapi_baseline.json are written"
             return
             ;;
         '') ;;
