@@ -20,6 +20,11 @@ Caller caller_named(const std::optional<std::string>& name, bool trusted) {
     return {*name};
 }
 
+bool is_limited(const Caller& caller) {
+    return !caller.actor.starts_with("service:") && caller.actor != "operator" &&
+           !caller.actor.starts_with("operator:");
+}
+
 const Caller& caller() {
     if (current == nullptr)
         throw std::logic_error("this thread answers no call, so nobody is its caller");

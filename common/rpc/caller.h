@@ -30,6 +30,10 @@ struct Caller {
 // it is "anonymous", whatever it calls itself.
 Caller caller_named(const std::optional<std::string>& name, bool trusted);
 
+// Whether limits on calls count it: our own services call as often as there is work, and an
+// operator must not be stopped while a platform is repaired.
+bool is_limited(const Caller& caller);
+
 // Who makes the call that this thread answers. Throws std::logic_error on a thread that answers
 // none: an event must not be written in nobody's name by mistake.
 const Caller& caller();

@@ -105,6 +105,19 @@ Failure overloaded(std::chrono::milliseconds retry_after) {
     return failure;
 }
 
+Failure rate_limited(std::string subject, std::string limit,
+                     std::chrono::milliseconds retry_after) {
+    Failure failure(StatusCode::RESOURCE_EXHAUSTED, common::v1::ERROR_REASON_RATE_LIMITED,
+                    subject + " may make " + limit + "; wait before you try again");
+    failure.quotas.push_back({"", std::move(subject), std::move(limit)});
+    failure.retry_after = retry_after;
+    return failure;
+}
+
+std::string calls_text(int per_second, int at_once) {
+    return std::to_string(per_second) + " calls a second, " + std::to_string(at_once) + " at once";
+}
+
 Failure unavailable(std::string message, std::chrono::milliseconds retry_after) {
     Failure failure(StatusCode::UNAVAILABLE, common::v1::ERROR_REASON_STORE_UNAVAILABLE,
                     std::move(message));

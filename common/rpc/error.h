@@ -71,6 +71,11 @@ Failure wrong_state(std::string subject, std::string message);
 Failure tenant_not_active(std::string tenant, std::string message);
 Failure key_reused(std::string_view request_id);
 Failure overloaded(std::chrono::milliseconds retry_after);
+// `subject`: whose limit it is, "key:7" or "tenants/demo"; `limit`: "100 calls a second, 500 at
+// once".
+Failure rate_limited(std::string subject, std::string limit, std::chrono::milliseconds retry_after);
+// "100 calls a second, 500 at once"
+std::string calls_text(int per_second, int at_once);
 Failure unavailable(std::string message, std::chrono::milliseconds retry_after);
 Failure contention();
 Failure permission_denied(std::string message);

@@ -18,6 +18,7 @@
 
 #include "common/core/thread_pool.h"
 #include "common/observability/log.h"
+#include "common/resilience/keyed_limits.h"
 #include "common/rpc/caller.h"
 #include "common/rpc/error.h"
 #include "common/rpc/tls.h"
@@ -179,12 +180,33 @@ void Call::answer_metadata(const std::string& key, const std::string& value) {
 
 struct Server::Impl {
     explicit Impl(ServerOptions o) : options(std::move(o)) {
+        if (options.caller_calls_per_second > 0)
+            limits.emplace(resilience::GcraLimit{
+                .per_second = static_cast<double>(options.caller_calls_per_second),
+                .burst = options.caller_calls_at_once_max});
         if (options.metrics == nullptr) return;
         times = std::make_unique<CallTimes>(*options.metrics);
         waiting.emplace(options.metrics->gauge("flowstack_rpc_server_waiting_calls",
                                                "Calls that wait for a worker"));
         refused.emplace(options.metrics->counter("flowstack_rpc_server_overloaded_total",
                                                  "Calls refused because the queue was full"));
+        limited.emplace(
+            options.metrics->counter("flowstack_rpc_server_rate_limited_total",
+                                     "Calls refused because their caller calls too often"));
+    }
+
+    // What is answered instead of the call; OK: go on.
+    grpc::Status within_limit(const Caller& who) {
+        if (!limits || !is_limited(who)) return grpc::Status::OK;
+        const auto wait = limits->take(
+            who.actor,
+            std::chrono::time_point_cast<resilience::Duration>(std::chrono::system_clock::now()));
+        if (!wait) return grpc::Status::OK;
+        if (limited) limited->add();
+        return to_status(rate_limited(
+            who.actor,
+            calls_text(options.caller_calls_per_second, options.caller_calls_at_once_max),
+            std::chrono::ceil<std::chrono::milliseconds>(*wait)));
     }
 
     void start_workers() {
@@ -231,6 +253,8 @@ struct Server::Impl {
     std::unique_ptr<CallTimes> times;  // before the server, whose calls use it
     std::optional<metrics::Gauge> waiting;
     std::optional<metrics::Counter> refused;
+    std::optional<metrics::Counter> limited;
+    std::optional<resilience::KeyedLimits> limits;
     std::vector<std::pair<grpc::Service*, std::string>> services;
     std::unique_ptr<grpc::Server> server;
     int port = 0;
@@ -331,6 +355,10 @@ grpc::ServerUnaryReactor* Server::unary(grpc::CallbackServerContext* context,
         admitted = impl_->admit(*context);
     } catch (const Failure& refused) {
         reactor->Finish(to_status(refused));
+        return reactor;
+    }
+    if (const auto refused = impl_->within_limit(admitted); !refused.ok()) {
+        reactor->Finish(refused);
         return reactor;
     }
     const bool taken = impl_->push(

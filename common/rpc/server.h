@@ -50,6 +50,10 @@ struct ServerOptions {
     int workers = 8;              // threads that run handlers, where blocking is allowed
     std::size_t queue_max = 256;  // calls waiting for a worker; beyond: RESOURCE_EXHAUSTED
     std::chrono::milliseconds overload_retry_after{250};  // RetryInfo of that answer
+    // Unary calls of one caller (caller.h), beyond: RESOURCE_EXHAUSTED. Our own services and the
+    // platform's operators are not counted. 0 a second: no limit.
+    int caller_calls_per_second = 0;
+    int caller_calls_at_once_max = 1;
     int streams_max = 128;  // open server streams, each with a thread of its own
     // Calls and streams that one connection may have open at once. More than workers, queue and
     // streams can take together, so that a caller hears RESOURCE_EXHAUSTED and does not wait.
@@ -58,8 +62,8 @@ struct ServerOptions {
     // slowly, closes idle connections and cancels calls.
     std::size_t memory_bytes_max = std::size_t{256} << 20;
     std::size_t message_bytes_max = std::size_t{4} << 20;
-    // flowstack_rpc_server_seconds{method,code}, _waiting_calls, _overloaded_total. Must outlive
-    // the server.
+    // flowstack_rpc_server_seconds{method,code}, _waiting_calls, _overloaded_total,
+    // _rate_limited_total. Must outlive the server.
     metrics::Registry* metrics = nullptr;
 };
 

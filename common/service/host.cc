@@ -87,6 +87,13 @@ HostOptions host_options(config::Reader& reader, const std::string& name,
     options.grpc_memory_mib_max = static_cast<std::size_t>(
         reader.integer("GRPC_MEMORY_MIB_MAX", 256, 16, 65'536,
                        "memory of all gRPC connections and calls; above it calls are cancelled"));
+    options.grpc_caller_calls_per_second = static_cast<int>(reader.integer(
+        "GRPC_CALLER_CALLS_PER_SECOND", 500, 0, 1'000'000,
+        "calls that one gRPC caller may make at each replica, after which it gets "
+        "RESOURCE_EXHAUSTED; our services and operators are not counted; 0 = no limit"));
+    options.grpc_caller_calls_at_once_max =
+        static_cast<int>(reader.integer("GRPC_CALLER_CALLS_AT_ONCE_MAX", 1000, 1, 1'000'000,
+                                        "calls that a gRPC caller may make at once after a rest"));
     for (const auto& service : kServices)
         if (service != name) {
             const auto address = reader.text(upper(service) + "_GRPC", "",
@@ -187,6 +194,8 @@ struct Host::State {
                 .admission = admission(options),
                 .tls = options.transport.tls(),
                 .tls_connection_age = options.transport.connection_age(),
+                .caller_calls_per_second = options.grpc_caller_calls_per_second,
+                .caller_calls_at_once_max = options.grpc_caller_calls_at_once_max,
                 .calls_per_connection_max = options.grpc_calls_per_connection_max,
                 .memory_bytes_max = options.grpc_memory_mib_max << 20,
                 .metrics = &registry}),

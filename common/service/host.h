@@ -75,6 +75,8 @@ struct HostOptions {
     bool reflection = true;
     int grpc_calls_per_connection_max = 512;
     std::size_t grpc_memory_mib_max = 256;
+    int grpc_caller_calls_per_second = 500;
+    int grpc_caller_calls_at_once_max = 1000;
     // Addresses of the other services' gRPC by name.
     std::map<std::string, std::string> peers;
     std::chrono::milliseconds relay_poll_interval{10};

@@ -79,6 +79,20 @@ GatewayConfig gateway_config(config::Reader& reader) {
     c.wrong_key_every = reader.duration_ms(
         "WRONG_KEY_EVERY_MS", 2'000,
         "how long such an address waits until one more of its keys is looked at", 1);
+    c.rate_limits.key_calls_per_second = static_cast<int>(reader.integer(
+        "KEY_CALLS_PER_SECOND", 100, 0, 1'000'000,
+        "REST calls that one API key may make at each replica, after which it gets 429; 0 = no "
+        "limit"));
+    c.rate_limits.key_calls_at_once_max = static_cast<int>(
+        reader.integer("KEY_CALLS_AT_ONCE_MAX", 500, 1, 1'000'000,
+                       "REST calls that an API key may make at once after a rest"));
+    c.rate_limits.tenant_calls_per_second = static_cast<int>(reader.integer(
+        "TENANT_CALLS_PER_SECOND", 300, 0, 1'000'000,
+        "REST calls that all API keys of a tenant together may make at each replica; 0 = no "
+        "limit"));
+    c.rate_limits.tenant_calls_at_once_max = static_cast<int>(
+        reader.integer("TENANT_CALLS_AT_ONCE_MAX", 1000, 1, 1'000'000,
+                       "REST calls that a tenant's keys may make at once after a rest"));
     c.installation = installation_in(reader);
 
     std::vector<std::string> parts;

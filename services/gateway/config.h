@@ -9,6 +9,7 @@
 #include "services/gateway/domain/message.h"
 #include "services/gateway/domain/tenant_settings.h"
 #include "services/gateway/providers/meta/options.h"
+#include "services/gateway/rest/rate_limits.h"
 
 namespace flowstack::config {
 class Reader;
@@ -28,6 +29,7 @@ struct GatewayConfig {
     Secret admin_key;
     Secret admin_password;  // empty: the key itself
     int wrong_keys_max = 0;
+    RateLimits::Options rate_limits;
     std::chrono::milliseconds wrong_key_every{0};
     Installation installation;  // without the time zones
     meta::CloudApiOptions meta;

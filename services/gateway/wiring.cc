@@ -157,11 +157,14 @@ int run(int argc, char** argv, const MakeProviders& make_providers) {
     door.add_routes(router);
     std::shared_ptr<grpc::Channel> own_channel;
     const DirectoryKeys rest_keys(directory);
+    auto rate_limits = config.rate_limits;
+    rate_limits.metrics = &host.metrics();
     Rest rest(rest_keys, {.admin_key = config.admin_key,
                           .admin_password = config.admin_password,
                           .wrong_keys_max = config.wrong_keys_max,
                           .wrong_key_every = config.wrong_key_every,
                           .timeout = config.rest_timeout,
+                          .rate_limits = rate_limits,
                           .channel =
                               [&](const std::string& service) {
                                   if (service != "gateway") return neighbour(service);

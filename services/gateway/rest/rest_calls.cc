@@ -154,7 +154,8 @@ RestCalls::RestCalls(const Keys& keys, RestOptions options)
       wrong_keys_(std::make_shared<WrongSecrets>(
           WrongSecrets::Options{.at_once_max = options_.wrong_keys_max,
                                 .every = options_.wrong_key_every,
-                                .share_when_full = false})) {}
+                                .share_when_full = false})),
+      rate_limits_(std::make_shared<RateLimits>(options_.rate_limits)) {}
 
 void RestCalls::refuse_unreadable(const http::Request& request) {
     if (!http::valid_utf8(request.body)) throw malformed("it is not UTF-8.");
@@ -234,6 +235,8 @@ Caller RestCalls::by_password(const http::Request& request, std::string_view enc
     return {{.platform_admin = true}, good ? "operator:" + user : "operator"};
 }
 
+void RestCalls::take_share(const Caller& caller) const { rate_limits_->take(caller, guess_time()); }
+
 void RestCalls::admit(const Caller& caller, const pb::MethodDescriptor& method,
                       const std::string& resource) {
     if (caller.operates_platform()) return;
@@ -310,6 +313,8 @@ http::Response problem_of(const rpc::Failure& failure, const std::string& trace_
         problem.violations.push_back({field.field, field.description});
     for (const auto& condition : failure.preconditions)
         problem.violations.push_back({condition.subject, condition.description});
+    for (const auto& quota : failure.quotas)
+        problem.violations.push_back({quota.subject, quota.description});
     problem.trace_id = trace_id;
     auto response = http::Response::problem(problem);
     if (failure.retry_after) {

@@ -70,6 +70,8 @@ public:
     // (/admin and /api/admin). Throws a Failure: no key, a wrong one, one in the address, or too
     // many wrong keys or passwords from where the request comes.
     Caller caller_of(const http::Request& request) const;
+    // Counts a call of this caller against its limits. Throws RATE_LIMITED when it must wait.
+    void take_share(const Caller& caller) const;
     // Throws unless the caller may call this method for this resource ("" = none).
     static void admit(const Caller& caller, const google::protobuf::MethodDescriptor& method,
                       const std::string& resource);
@@ -104,6 +106,7 @@ private:
     RestOptions options_;
     std::shared_ptr<WrongSecrets> wrong_passwords_ = std::make_shared<WrongSecrets>();
     std::shared_ptr<WrongSecrets> wrong_keys_;
+    std::shared_ptr<RateLimits> rate_limits_;
 };
 
 // problem+json of a refusal.

@@ -18,9 +18,12 @@
 #include "common/rpc/channel.h"
 #include "common/rpc/error.h"
 #include "common/rpc/server.h"
+#include "flowstack/common/v1/error_reason.pb.h"
 #include "flowstack/common/v1/method.pb.h"
 #include "flowstack/conversation/v1/conversation_service.grpc.pb.h"
 #include "flowstack/gateway/v1/tenant_service.grpc.pb.h"
+#include "services/gateway/rest/rate_limits.h"
+#include "services/gateway/rest/rest_calls.h"
 #include "services/gateway/rest/wrong_secrets.h"
 
 // The REST door without a store: HTTP requests in, gRPC calls out, to services that the test plays.
@@ -133,10 +136,15 @@ protected:
         server.start();
         channel = rpc::make_channel("127.0.0.1:" + std::to_string(server.port()),
                                     {.internal_key = Secret("internal")});
+        open({});
+    }
+    // Another door with these limits.
+    void open(const RateLimits::Options& rate_limits) {
         rest = std::make_unique<Rest>(
             keys,
             RestOptions{.admin_key = Secret(kAdminKey),
                         .admin_password = Secret(kPassword),
+                        .rate_limits = rate_limits,
                         .channel = [this](const std::string&) { return channel; },
                         .holder_of = [](std::string_view token) { return holder_of(token); }});
         http::Router router;
@@ -335,6 +343,59 @@ TEST_F(RestDoor, ATokenThatIsNotGoodSaysWhyAndCountsAsAWrongKey) {
     EXPECT_EQ(ask("GET", "/v1/tenants", bearer("a.b.c")).status, 429);
     EXPECT_EQ(ask("GET", "/v1/tenants", bearer("wrong")).status, 429);
     EXPECT_EQ(ask("GET", "/v1/tenants", bearer("bob.platform_admin.good")).status, 200);
+}
+
+// --- Limits on calls.
+
+TEST_F(RestDoor, AKeyThatCallsTooOftenGets429AndOperatorsAreNotCounted) {
+    metrics::Registry registry;
+    open({.key_calls_per_second = 1, .key_calls_at_once_max = 3, .metrics = &registry});
+    const auto get = [&](const char* key) { return ask("GET", "/v1/tenants/duka", bearer(key)); };
+    EXPECT_EQ(get(kTenantKey).status, 200);
+    EXPECT_EQ(get(kTenantKey).status, 200);
+    // The short paths count too.
+    EXPECT_NE(ask("GET", "/tenants/duka/templates", bearer(kTenantKey)).status, 429);
+    const auto refused = get(kTenantKey);
+    EXPECT_EQ(refused.status, 429);
+    EXPECT_EQ(reason_of(refused), "RATE_LIMITED");
+    EXPECT_EQ(refused.headers.get("Retry-After"), "1");
+    EXPECT_EQ(refused.headers.get("Content-Type"), "application/problem+json");
+    EXPECT_NE(refused.body.find("1 calls a second, 3 at once"), std::string::npos);
+    EXPECT_NE(refused.body.find("key:key-1"), std::string::npos);
+    EXPECT_EQ(refused.body.find(kTenantKey), std::string::npos);
+    EXPECT_NE(registry.render().find(R"(flowstack_rest_rate_limited_total{limit="key"} 1)"),
+              std::string::npos);
+    for (int i = 0; i < 10; ++i) EXPECT_EQ(get(kAdminKey).status, 200);
+    // A wrong key is refused for what it is, and costs nobody's share.
+    EXPECT_EQ(get("wrong").status, 401);
+}
+
+TEST(RateLimits, HoldEachKeyAndAllKeysOfATenantTogether) {
+    RateLimits limits({.key_calls_per_second = 1,
+                       .key_calls_at_once_max = 2,
+                       .tenant_calls_per_second = 1,
+                       .tenant_calls_at_once_max = 3});
+    resilience::Instant now{std::chrono::hours(1)};
+    // "tenants/duka" or "key:1" when it must wait.
+    const auto take = [&](const char* tenant, const char* key) -> std::string {
+        try {
+            limits.take({.grants = {.tenants = {{tenant, {identity::Role::admin}}}}, .actor = key}, now);
+            return "";
+        } catch (const rpc::Failure& failure) {
+            EXPECT_EQ(failure.reason, common::v1::ERROR_REASON_RATE_LIMITED);
+            EXPECT_TRUE(failure.retry_after);
+            return failure.quotas.at(0).subject;
+        }
+    };
+    EXPECT_EQ(take("duka", "key:1"), "");
+    EXPECT_EQ(take("duka", "key:1"), "");
+    EXPECT_EQ(take("duka", "key:1"), "key:1");
+    // What the key was refused is not taken from the tenant.
+    EXPECT_EQ(take("duka", "key:2"), "");
+    EXPECT_EQ(take("duka", "key:2"), "tenants/duka");
+    EXPECT_EQ(take("soko", "key:1"), "") << "another tenant's";
+    now += std::chrono::seconds(10);
+    EXPECT_EQ(take("duka", "key:1"), "");
 }
 
 TEST(WrongSecrets, LetAnAddressTryAgainAfterAWhile) {

@@ -4,10 +4,12 @@
 #include <cstdlib>
 #include <deque>
 #include <random>
+#include <stdexcept>
 #include <string>
 
 #include "common/resilience/circuit_breaker.h"
 #include "common/resilience/gcra.h"
+#include "common/resilience/keyed_limits.h"
 
 namespace flowstack::resilience {
 namespace {
@@ -22,6 +24,42 @@ constexpr Instant kStart{seconds{1'700'000'000}};
 std::uint64_t seed() {
     const char* fixed = std::getenv("FLOWSTACK_TEST_SEED");
     return fixed != nullptr ? std::stoull(fixed) : std::random_device{}();
+}
+
+TEST(KeyedLimits, CountEachKeyForItself) {
+    KeyedLimits limits({.per_second = 1, .burst = 2});
+    const Instant now{std::chrono::hours(1)};
+    EXPECT_FALSE(limits.take("a", now));
+    EXPECT_FALSE(limits.take("a", now));
+    const auto wait = limits.take("a", now);
+    ASSERT_TRUE(wait);
+    EXPECT_GT(*wait, Duration(0));
+    EXPECT_LE(*wait, std::chrono::seconds(1));
+    EXPECT_FALSE(limits.take("b", now));
+    // A refused call takes nothing: after the wait the next one goes.
+    EXPECT_FALSE(limits.take("a", now + *wait));
+    EXPECT_TRUE(limits.take("a", now + *wait));
+}
+
+TEST(KeyedLimits, RememberNoMoreKeysThanTheyMay) {
+    constexpr std::size_t kKeys = 3;
+    KeyedLimits limits({.per_second = 1, .burst = 1}, kKeys);
+    Instant now{std::chrono::hours(1)};
+    for (const auto* key : {"a", "b", "c"}) EXPECT_FALSE(limits.take(key, now));
+    // Those that come anew share one limit, and the known ones keep theirs.
+    EXPECT_FALSE(limits.take("d", now));
+    EXPECT_TRUE(limits.take("e", now));
+    EXPECT_TRUE(limits.take("a", now));
+    EXPECT_EQ(limits.size(), kKeys);
+    // Whose limit is at rest is forgotten to make room.
+    now += std::chrono::seconds(5);
+    EXPECT_FALSE(limits.take("a", now));
+    EXPECT_FALSE(limits.take("f", now));
+    EXPECT_TRUE(limits.take("f", now));
+    for (int i = 0; i < 1000; ++i) limits.take("flood" + std::to_string(i), now);
+    EXPECT_EQ(limits.size(), kKeys);
+    EXPECT_THROW(KeyedLimits({.per_second = 1, .burst = 1}, 0), std::invalid_argument);
+    EXPECT_THROW(KeyedLimits({.per_second = 0, .burst = 1}), std::invalid_argument);
 }
 
 TEST(Gcra, AllowsTheBurstThenOnePerInterval) {

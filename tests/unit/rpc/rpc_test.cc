@@ -242,6 +242,40 @@ TEST_F(Rpc, WhenAllWorkersAreBusyAndTheQueueIsFullTheRestIsRefusedAtOnce) {
     EXPECT_EQ(refused, 6);
 }
 
+TEST_F(Rpc, ACallerThatCallsTooOftenWaitsAndNobodyElseDoes) {
+    metrics::Registry registry;
+    open({.caller_calls_per_second = 1, .caller_calls_at_once_max = 3, .metrics = &registry});
+    const auto call_as = [&](const std::string& actor) {
+        auto client =
+            stub({.internal_key = Secret("right key"), .actor = actor, .attempts_max = 1});
+        return heads(*client);
+    };
+    for (int i = 0; i < 3; ++i) EXPECT_TRUE(call_as("key:7").ok());
+    const auto refused = failure_of(call_as("key:7"));
+    ASSERT_TRUE(refused);
+    EXPECT_EQ(refused->code, grpc::StatusCode::RESOURCE_EXHAUSTED);
+    EXPECT_EQ(refused->reason, v1::ERROR_REASON_RATE_LIMITED);
+    ASSERT_TRUE(refused->retry_after);
+    EXPECT_GT(*refused->retry_after, std::chrono::milliseconds(0));
+    EXPECT_LE(*refused->retry_after, std::chrono::seconds(1));
+    ASSERT_EQ(refused->quotas.size(), 1U);
+    EXPECT_EQ(refused->quotas.front().subject, "key:7");
+    EXPECT_EQ(refused->quotas.front().description, "1 calls a second, 3 at once");
+    EXPECT_EQ(service->calls, 3) << "what is refused does not run";
+    EXPECT_NE(registry.render().find("flowstack_rpc_server_rate_limited_total 1"),
+              std::string::npos);
+
+    EXPECT_TRUE(call_as("key:8").ok());
+    // Our own services and the platform's operators are not counted.
+    for (int i = 0; i < 10; ++i) {
+        EXPECT_TRUE(call_as("service:campaign").ok());
+        EXPECT_TRUE(call_as("operator:ann").ok());
+    }
+    // Who does not name itself is one caller with all who do not.
+    for (int i = 0; i < 3; ++i) EXPECT_TRUE(call_as("").ok());
+    EXPECT_FALSE(call_as("").ok());
+}
+
 TEST_F(Rpc, TheCallersTraceGoesOn) {
     open();
     std::string seen;
