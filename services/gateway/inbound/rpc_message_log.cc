@@ -95,10 +95,12 @@ private:
         received.at_end = request.direction() == v1::MESSAGE_DIRECTION_OUTBOUND;
         sent.at_end = request.direction() == v1::MESSAGE_DIRECTION_INBOUND;
         if (!request.page_token().empty()) {
-            const auto between = request.page_token().find(kBetween);
+            const auto places =
+                service::place_of(doors_.read_model, question_of(request), request.page_token());
+            const auto between = places.find(kBetween);
             if (between == std::string::npos) throw service::bad_page_token();
-            take_up(received, request.page_token().substr(0, between));
-            take_up(sent, request.page_token().substr(between + 1));
+            take_up(received, places.substr(0, between));
+            take_up(sent, places.substr(between + 1));
         }
         read<v1::LoggedMessage>(request, received, size, [](auto message) { return message; });
         read<v1::Message>(request, sent, size, [](const auto& message) { return logged(message); });
@@ -113,7 +115,14 @@ private:
         const auto received_token = token_of(request, received);
         const auto sent_token = token_of(request, sent);
         if (received_token != kAtItsEnd || sent_token != kAtItsEnd)
-            response.set_next_page_token(received_token + kBetween + sent_token);
+            response.set_next_page_token(doors_.read_model.token_for(
+                question_of(request), received_token + kBetween + sent_token));
+    }
+
+    // What is listed: a token goes on with this and nothing else.
+    static std::string question_of(const v1::ListMessageLogRequest& request) {
+        return request.parent() + "/messageLog/" + std::to_string(request.direction()) + "/" +
+               request.customer_id();
     }
 
     static void take_up(Side& side, std::string token) {

@@ -129,7 +129,7 @@ public:
             const auto page = webhooks_.list(query_of(*request));
             for (const auto& webhook : page.webhooks)
                 *response->add_webhooks() = resource_of(webhook);
-            response->set_next_page_token(token_of(page));
+            response->set_next_page_token(token_of(*request, page));
         });
     }
     ServerUnaryReactor* GetWebhook(CallbackServerContext* context,
@@ -180,7 +180,8 @@ private:
             throw rpc::invalid_field("start_time", "must be before end_time");
         if (!request.parse().empty()) query.parse = shape_in(request.parse());
         if (request.page_token().empty()) return query;
-        const auto place = place_in(request.page_token());
+        const auto place = place_in(
+            service::place_of(doors_.read_model, question_of(request), request.page_token()));
         if (!place || place->lane >= lanes || place->position < 1 ||
             (query.lane && *query.lane != place->lane))
             throw service::bad_page_token();
@@ -188,8 +189,20 @@ private:
         return query;
     }
 
-    static std::string token_of(const WebhookPage& page) {
-        return page.next ? text_of(*page.next) : "";
+    // What is listed: a token goes on with this and nothing else.
+    template <class Request>
+    static std::string question_of(const Request& request) {
+        return request.GetTypeName() + "/" +
+               (request.has_lane() ? std::to_string(request.lane()) : "") + "/" +
+               std::to_string(time_of(request.start_time()).time_since_epoch().count()) + "/" +
+               std::to_string(time_of(request.end_time()).time_since_epoch().count()) + "/" +
+               request.parse();
+    }
+
+    template <class Request>
+    std::string token_of(const Request& request, const WebhookPage& page) {
+        return page.next ? doors_.read_model.token_for(question_of(request), text_of(*page.next))
+                         : "";
     }
 
     void reread(rpc::Call& call, const v1::RereadWebhooksRequest& request,
@@ -204,7 +217,7 @@ private:
             for (const auto& name : request.names()) webhooks.push_back(named(name));
         } else {
             auto page = webhooks_.list(query_of(request));
-            response.set_next_page_token(token_of(page));
+            response.set_next_page_token(token_of(request, page));
             webhooks = std::move(page.webhooks);
         }
         for (const auto& webhook : webhooks) add(call, webhook, request.validate_only(), response);

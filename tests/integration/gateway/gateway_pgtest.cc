@@ -1438,6 +1438,13 @@ TEST_F(WebhookService, ListsGetsAndRereadsWhatCameForANumberThatNobodyHad) {
     const auto second = list("", 1, first.next_page_token());
     ASSERT_EQ(second.webhooks_size(), 1);
     EXPECT_NE(first.webhooks(0).name(), second.webhooks(0).name());
+    // A token is ours, and goes on with the list that it came from.
+    list("well_formed", 1, first.next_page_token());
+    ASSERT_TRUE(failure);
+    EXPECT_EQ(failure->reason, common::v1::ERROR_REASON_PAGE_TOKEN_INVALID);
+    list("", 1, second.webhooks(0).name().substr(std::string("webhooks/").size()));
+    ASSERT_TRUE(failure) << "the place alone is no token";
+    EXPECT_EQ(failure->reason, common::v1::ERROR_REASON_PAGE_TOKEN_INVALID);
 
     ASSERT_EQ(get(name).elements_size(), 1);
     EXPECT_EQ(get(name).elements(0).state(), v1::ELEMENT_STATE_QUARANTINED);
