@@ -119,8 +119,9 @@ const LoopStatement kStreams{.name = "several streams",
              cross join lateral (select * from events
                                   where stream = s.id and version >= s.from_version) e
              order by s.n, e.version)sql"};
-const LoopStatement kClaim{.name = "who holds a name",
-                           .sql = "select value, holder from claims where id = $1"};
+const LoopStatement kClaim{.name = "who holds a name", .sql = R"sql(select value, holder,
+                                   (extract(epoch from now() - made_at) * 1000000)::bigint
+                              from claims where id = $1)sql"};
 
 const LoopStatement kMoveCursors{
     .name = "cursors move",

@@ -348,7 +348,7 @@ std::optional<Store::ClaimRow> Store::claim(std::string_view scope, std::string_
         return session.query(loops::kClaim.sql, postgres::Params().add(claim_id(scope, kind, key)));
     });
     if (result.rows() == 0) return std::nullopt;
-    return ClaimRow{result.text(0, 0), result.uuid(0, 1)};
+    return ClaimRow{result.text(0, 0), result.uuid(0, 1), Micros{result.int8(0, 2)}};
 }
 
 void Store::on_commit(std::function<void(const Commit&)> listener) {

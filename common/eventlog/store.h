@@ -116,6 +116,7 @@ public:
     struct ClaimRow {
         std::string value;
         Uuid holder{};
+        Micros age{0};  // since it was made, by the database's clock
     };
     // Who holds a name, if anybody.
     std::optional<ClaimRow> claim(std::string_view scope, std::string_view kind,

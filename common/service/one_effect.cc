@@ -38,23 +38,44 @@ std::string hash_of(const google::protobuf::Message& request) {
     return std::string(crypto::bytes_of(crypto::sha256(bytes)));
 }
 
+// The number of the use stands before the slash: no method's name has a '#', and what a caller
+// chooses comes after it.
+CommandOf command_of(eventlog::Store& store, const std::string& tenant, const std::string& method,
+                     const std::string& request_id) {
+    for (int reused = 0;; ++reused) {
+        auto id = method + (reused == 0 ? "" : "#" + std::to_string(reused)) + "/" + request_id;
+        const auto claim = store.claim(tenant, "command", id);
+        if (!claim || claim->age < kRequestIdLifetime)
+            return {.id = std::move(id), .reused = reused, .answered_before = claim.has_value()};
+    }
+}
+
 OneEffect::OneEffect(eventlog::Store& store, IdSource& ids, Asked asked)
     : store_(store), asked_(std::move(asked)), actor_(rpc::caller().actor) {
     rpc::check_request_id(asked_.request_id);
-    if (asked_.request_id.empty()) asked_.request_id = ids.next().text();
-    id_ = asked_.method + "/" + asked_.request_id;
+    if (!asked_.request_id.empty()) return;
+    // Nobody can have used it before.
+    asked_.request_id = ids.next().text();
+    command_ = CommandOf{.id = asked_.method + "/" + asked_.request_id};
 }
 
-std::string OneEffect::derived_id(std::string_view what) const {
+const CommandOf& OneEffect::command() {
+    if (!command_) command_ = command_of(store_, asked_.tenant, asked_.method, asked_.request_id);
+    return *command_;
+}
+
+int OneEffect::reused() { return command().reused; }
+
+std::string OneEffect::derived_id(std::string_view what) {
     // The time in it is when the id was first asked for, if the caller's id carries one.
     const auto caller = Uuid::parse(asked_.request_id);
     const auto at = caller && (caller->bytes[6] >> 4) == 7 ? time_of(*caller) : Time{};
-    return eventlog::derive_id(asked_.tenant + "/" + id_, at, what, 0).text();
+    return eventlog::derive_id(asked_.tenant + "/" + command().id, at, what, 0).text();
 }
 
 std::vector<eventlog::Recorded> OneEffect::run(
     const std::function<std::optional<Command>()>& make) {
-    if (store_.claim(asked_.tenant, "command", id_)) return first_answer();
+    if (command().answered_before) return first_answer();
     for (int tries = 0; tries < kDecideTries; ++tries) {
         auto command = make();
         if (!command) return {};
@@ -77,21 +98,21 @@ std::vector<eventlog::Recorded> OneEffect::run(
     throw rpc::contention();
 }
 
-void OneEffect::prepare(Command& command) const {
-    command.id = id_;
-    command.tenant = asked_.tenant;
-    command.meta.request_hash = asked_.hash;
-    command.meta.actor = actor_;
-    command.meta.traceparent = trace::current().traceparent();
-    if (asked_.settings_version != 0) command.meta.settings_version = asked_.settings_version;
-    command.dedupe = eventlog::Dedupe::claim;
+void OneEffect::prepare(Command& prepared) {
+    prepared.id = command().id;
+    prepared.tenant = asked_.tenant;
+    prepared.meta.request_hash = asked_.hash;
+    prepared.meta.actor = actor_;
+    prepared.meta.traceparent = trace::current().traceparent();
+    if (asked_.settings_version != 0) prepared.meta.settings_version = asked_.settings_version;
+    prepared.dedupe = eventlog::Dedupe::claim;
 }
 
 // A claim is never removed, so a command that would write nothing gets the first verdict.
 std::vector<eventlog::Recorded> OneEffect::first_answer() {
     Command probe;
     probe.meta.routing = {eventlog::RoutingKind::tenant, asked_.tenant};
-    probe.parts.push_back({{asked_.tenant, "probe", id_}, eventlog::kCreate, {}});
+    probe.parts.push_back({{asked_.tenant, "probe", command().id}, eventlog::kCreate, {}});
     prepare(probe);
     const auto verdict = store_.append(std::move(probe));
     if (verdict.outcome == Outcome::other_body) throw rpc::key_reused(asked_.request_id);

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <functional>
 #include <optional>
@@ -18,9 +19,23 @@ class Message;
 // The one effect of a call that changes something, however often the call is sent.
 namespace flowstack::service {
 
+// How long a request id names one request: its repeat gets the first answer. Later the same id is a
+// new request.
+inline constexpr std::chrono::days kRequestIdLifetime{30};
+
 // SHA-256 of the request and its type without its request_id, the same in every process: what a
 // repeat must be equal to.
 std::string hash_of(const google::protobuf::Message& request);
+
+// Which command a request is. The events of a command name it for good, so a request id whose time
+// is over hands on to another command.
+struct CommandOf {
+    std::string id;
+    int reused = 0;                // how often the request id was used before for other requests
+    bool answered_before = false;  // the command was carried out: this is a repeat
+};
+CommandOf command_of(eventlog::Store& store, const std::string& tenant, const std::string& method,
+                     const std::string& request_id);
 
 struct Asked {
     std::string method;
@@ -48,18 +63,22 @@ public:
         const std::function<std::optional<eventlog::Command>()>& make);
 
     // Ids for what the request makes, the same at every repeat.
-    std::string derived_id(std::string_view what) const;
+    std::string derived_id(std::string_view what);
+    // How often the request id was used before for requests whose time is over; 0 for the first.
+    int reused();
     bool replayed() const { return replayed_; }
 
 private:
-    void prepare(eventlog::Command& command) const;
+    // Looked up once.
+    const CommandOf& command();
+    void prepare(eventlog::Command& prepared);
     std::vector<eventlog::Recorded> first_answer();
     std::vector<eventlog::Recorded> events_of(const eventlog::Verdict& verdict);
 
     eventlog::Store& store_;
     Asked asked_;
     std::string actor_;
-    std::string id_;
+    std::optional<CommandOf> command_;
     bool replayed_ = false;
 };
 

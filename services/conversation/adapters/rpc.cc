@@ -49,7 +49,8 @@ std::vector<eventlog::Recorded> change_once(
 std::string made_id(const Doors& doors, const std::string& method, const std::string& tenant,
                     const std::string& request_id) {
     if (request_id.empty()) return doors.ids.next().text();
-    return eventlog::derive_id(tenant + "/" + request_id, Time{}, method, 0).text();
+    const int reused = service::command_of(doors.store, tenant, method, request_id).reused;
+    return eventlog::derive_id(tenant + "/" + request_id, Time{}, method, reused).text();
 }
 
 Page page_of(const Doors& doors, const std::string& question, const std::vector<std::string>& ids,

@@ -203,6 +203,7 @@ FLOWSTACK_FACT(QueueMessage, v1::MessageQueued) {
     FACT_FIELD(channel_id);
     FACT_FIELD(customer_id);
     FACT_FIELD(idempotency_key);
+    FACT_FIELD(key_reused);
     FACT_FIELD(origin);
     FACT_FIELD(priority);
     FACT_FIELD(preconditions);

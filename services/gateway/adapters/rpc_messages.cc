@@ -251,6 +251,7 @@ private:
         if (const auto faults = content_faults(tenant, queue.channel_id, content); !faults.empty())
             throw refused_fields(faults, "");
         queue.idempotency_key = request.request_id();
+        queue.key_reused = effect.reused();
         queue.origin = {.kind = OriginKind::api, .id = {}, .recipient = {}};
         queue.priority = kPriorityFollowUp;
         queue.preconditions.purpose = checked_purpose(request.purpose());

@@ -218,9 +218,15 @@ private:
             request.request_id().empty() ? doors_.ids.next().text() : request.request_id();
         const auto caller = Uuid::parse(request_id);
         const auto at = caller && (caller->bytes[6] >> 4) == 7 ? time_of(*caller) : Time{};
+        int reused = 0;
         const auto made = [&](const char* what) {
-            return eventlog::derive_id("register/" + request_id, at, what, 0).text();
+            return eventlog::derive_id("register/" + request_id, at, what, reused).text();
         };
+        // A request id whose time is over registers another tenant.
+        while (
+            service::command_of(doors_.store, made("tenant"), "RegisterTenant", request_id).reused >
+            0)
+            ++reused;
         const auto tenant = request.tenant_id().empty() ? made("tenant") : request.tenant_id();
         auto channel = channel_from(
             request.channel(),

@@ -58,6 +58,7 @@ struct QueueMessage {
     ChannelId channel_id;
     CustomerId customer_id;
     std::string idempotency_key;
+    int key_reused = 0;  // how often the key was used before for requests whose time is over
     Origin origin;
     int priority = kPriorityFollowUp;
     Preconditions preconditions;

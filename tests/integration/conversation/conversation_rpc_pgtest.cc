@@ -1,5 +1,6 @@
 #include <gmock/gmock.h>
 
+#include "common/postgres/session.h"
 #include "tests/integration/conversation/shop.h"
 
 namespace flowstack::conversation {
@@ -279,6 +280,27 @@ TEST_F(DoorsOf, PromotionsAreSavedAndListed) {
     const auto said = replies("amina");
     EXPECT_THAT(content_of(said[said.size() - 2].personal().content()).body,
                 HasSubstr("Two for one"));
+}
+
+TEST_F(DoorsOf, AKeyThatWasUsed30DaysAgoMakesAnotherPromotion) {
+    v1::SavePromotionRequest request;
+    request.set_parent("tenants/duka");
+    (*request.mutable_promotion()->mutable_text())["en"] = "Two for one";
+    (*request.mutable_promotion()->mutable_text())["sw"] = "Mbili kwa moja";
+    request.set_request_id("p1");
+    const auto save = [&] {
+        v1::Promotion saved;
+        EXPECT_EQ(
+            call<v1::CatalogService>(&v1::CatalogService::Stub::SavePromotion, request, saved),
+            kOk);
+        return saved.promotion_id();
+    };
+    const auto first = save();
+    postgres::Session admin({.url = database.admin_url()});
+    admin.run("update claims set made_at = made_at - interval '30 days'");
+    const auto second = save();
+    EXPECT_NE(second, first);
+    EXPECT_EQ(save(), second);
 }
 
 TEST_F(DoorsOf, AConversationIsGivenToAPersonAndBack) {

@@ -16,6 +16,7 @@
 #include "common/crypto/encoding.h"
 #include "common/crypto/hash.h"
 #include "common/eventlog/consumption.h"
+#include "common/eventlog/integrity.h"
 #include "common/eventlog/payload.h"
 #include "common/eventlog/read_model.h"
 #include "common/http/client.h"
@@ -1642,6 +1643,63 @@ TEST_F(ChannelsRpc, SendATemplateAtOnceAndOnceHoweverOftenItIsAskedFor) {
     send();
     until_events("SendAccepted", 2);
     EXPECT_NE(events("MessageQueued").back().command_id, events("SendAttempted").back().command_id);
+}
+
+TEST_F(ChannelsRpc, TakeAKeyThatWasUsed30DaysAgoForANewMessageAndANewTenant) {
+    EXPECT_EQ(post(text_message("wamid.1", "Hi")), 200);
+    v1::SendMessageRequest request;
+    request.set_parent("tenants/duka");
+    request.set_to("+255712345678");
+    request.set_request_id("r-1");
+    auto& content = *request.mutable_content()->mutable_template_();
+    content.set_name("greeting");
+    content.set_language_code("en");
+    const auto send = [&] {
+        v1::Message message;
+        grpc::ClientContext context;
+        rpc::set_timeout(context, 20s);
+        failure = rpc::failure_of(messages->SendMessage(&context, request, &message));
+        EXPECT_FALSE(failure) << failure->message;
+        return message;
+    };
+    v1::RegisterTenantRequest tenant;
+    tenant.set_request_id("t-1");
+    auto& settings = *tenant.mutable_settings();
+    settings.set_name("Duka");
+    settings.set_country_code("KE");
+    settings.set_time_zone("Africa/Nairobi");
+    settings.set_currency_code("KES");
+    const auto register_with = [&](const std::string& external_id) {
+        *tenant.mutable_channel() = spec("ECHO", external_id);
+        tenant.mutable_channel()->mutable_credentials()->set_access_token("token");
+        v1::Tenant made;
+        grpc::ClientContext context;
+        rpc::set_timeout(context, 20s);
+        failure = rpc::failure_of(tenants->RegisterTenant(&context, tenant, &made));
+        EXPECT_FALSE(failure) << failure->message;
+        return made.tenant_id();
+    };
+    const auto first = send();
+    const auto first_tenant = register_with("echo-1");
+    postgres::Session admin({.url = database.admin_url()});
+    admin.run("update claims set made_at = made_at - interval '30 days'");
+
+    const auto second = send();
+    EXPECT_NE(second.name(), first.name());
+    EXPECT_EQ(second.idempotency_key(), "r-1") << "as the caller wrote it";
+    EXPECT_EQ(send().name(), second.name());
+    const auto queued = events("MessageQueued");
+    EXPECT_EQ(queued.size(), 2U);
+
+    const auto second_tenant = register_with("echo-2");
+    EXPECT_NE(second_tenant, first_tenant);
+    EXPECT_EQ(register_with("echo-2"), second_tenant);
+    // The claims are still what the events make.
+    const auto report =
+        eventlog::check_derived(admin, "gateway", kLanes, make_derive(kLanes, keys));
+    EXPECT_GT(report.claims, 0);
+    for (const auto& problem : report.problems)
+        ADD_FAILURE() << problem.subject << ": " << problem.detail;
 }
 
 TEST_F(ChannelsRpc, HaveTheLimitsOfTheirProviderWhereNobodySaysAny) {
