@@ -27,6 +27,7 @@ public:
         return true;
     }
     bool empty() const { return waiting_.empty(); }
+    std::size_t size() const { return waiting_.size(); }
 
     // The oldest records, within the limits of one batch; at least one when there is one.
     std::vector<Record> take(QueueLimits batch) {

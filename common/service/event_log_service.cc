@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <mutex>
+#include <set>
 #include <utility>
 
 #include "common/eventlog/bounded_queue.h"
@@ -43,6 +44,8 @@ void write(const Recorded& event, common::v1::RecordedEvent& proto) {
 // What waits for a follower that is slow, and what goes into one message.
 constexpr eventlog::QueueLimits kFollowQueueMax{10'000, 8 << 20};
 constexpr eventlog::QueueLimits kFollowMessageMax{500, 1 << 20};
+// So many events that a follower does not act on wait for one that it does.
+constexpr std::size_t kFollowNotAwaitedMax = 200;
 
 // One caller of Follow. It has no thread: the relay's begins a write, and gRPC's go on while
 // something waits.
@@ -50,9 +53,9 @@ class FollowStream final : public grpc::ServerWriteReactor<common::v1::FollowRes
                            public eventlog::Follower {
 public:
     static grpc::ServerWriteReactor<common::v1::FollowResponse>* begin(
-        grpc::CallbackServerContext& context, const std::string& service,
-        eventlog::Followers& followers) {
-        const std::shared_ptr<FollowStream> stream(new FollowStream(followers));
+        grpc::CallbackServerContext& context, const common::v1::FollowRequest& request,
+        const std::string& service, eventlog::Followers& followers) {
+        const std::shared_ptr<FollowStream> stream(new FollowStream(request, followers));
         stream->self_ = stream;
         auto* reactor = stream.get();
         if (!followers.add(stream)) {
@@ -70,8 +73,10 @@ public:
             const std::lock_guard lock(mutex_);
             if (over_) return;
             std::int64_t lost = 0;
-            for (const auto& record : page)
+            for (const auto& record : page) {
                 if (!waiting_.push(record, record->bytes())) ++lost;
+                awaited_ |= awaited_types_.empty() || awaited_types_.contains(record->type);
+            }
             if (lost > 0) followers_.lost(lost);
             if (!next_message()) return;
         }
@@ -84,8 +89,10 @@ public:
     }
 
 private:
-    explicit FollowStream(eventlog::Followers& followers)
-        : followers_(followers), waiting_(kFollowQueueMax) {}
+    FollowStream(const common::v1::FollowRequest& request, eventlog::Followers& followers)
+        : followers_(followers),
+          awaited_types_(request.awaited_types().begin(), request.awaited_types().end()),
+          waiting_(kFollowQueueMax) {}
 
     void OnSendInitialMetadataDone(bool ok) override { OnWriteDone(ok); }
     void OnWriteDone(bool ok) override {
@@ -102,9 +109,10 @@ private:
         self_.reset();  // *this may be gone
     }
 
-    // Makes a message of what waits. False when there is nothing, or one is being written.
+    // Makes a message of what waits. False when it can wait longer, or one is being written.
     bool next_message() {
         if (writing_ || over_ || waiting_.empty()) return false;
+        if (!awaited_ && waiting_.size() < kFollowNotAwaitedMax) return false;
         message_.Clear();
         for (const auto& record : waiting_.take(kFollowMessageMax)) {
             auto& out = *message_.add_records();
@@ -112,6 +120,7 @@ private:
             out.set_key(record->key);
             out.set_event(record->value);
         }
+        if (waiting_.empty()) awaited_ = false;
         writing_ = true;
         return true;
     }
@@ -152,11 +161,13 @@ private:
     }
 
     eventlog::Followers& followers_;
+    const std::set<std::string, std::less<>> awaited_types_;
     std::shared_ptr<FollowStream> self_;  // until OnDone
     std::mutex mutex_;
     eventlog::BoundedQueue<std::shared_ptr<const eventlog::Published>> waiting_;
     common::v1::FollowResponse message_;
-    bool writing_ = true;  // the headers
+    bool awaited_ = false;  // something that waits is acted on
+    bool writing_ = true;   // the headers
     bool over_ = false;
     bool finished_ = false;
     grpc::Status why_over_ = grpc::Status::CANCELLED;
@@ -236,12 +247,13 @@ public:
     }
 
     grpc::ServerWriteReactor<common::v1::FollowResponse>* Follow(
-        grpc::CallbackServerContext* context, const common::v1::FollowRequest*) override {
+        grpc::CallbackServerContext* context, const common::v1::FollowRequest* request) override {
         if (auto refused = door_.admit(*context); !refused.ok()) return refuse(std::move(refused));
         if (!replica_.followers)
             return refuse(rpc::to_status(
                 rpc::wrong_state("replicas/" + replica_.id, "Hints are switched off here.")));
-        return FollowStream::begin(*context, store_.options().service, *replica_.followers);
+        return FollowStream::begin(*context, *request, store_.options().service,
+                                   *replica_.followers);
     }
 
     grpc::ServerUnaryReactor* ReadStream(grpc::CallbackServerContext* context,

@@ -144,8 +144,9 @@ struct HintReader::State : std::enable_shared_from_this<HintReader::State> {
         for (const auto& address : addresses) {
             auto& stream = known[address];
             if (stream) continue;
-            stream =
-                std::make_unique<Stream>(Stream{.source = {source.service, address, source.reach}});
+            auto replica = source;
+            replica.address = address;
+            stream = std::make_unique<Stream>(Stream{.source = std::move(replica)});
             stream->thread = std::thread([this, one = stream.get()] {
                 follow(*one);
                 const std::lock_guard ending(mutex);
@@ -203,6 +204,7 @@ struct HintReader::State : std::enable_shared_from_this<HintReader::State> {
     grpc::Status read(v1::EventLog::Stub& stub, grpc::ClientContext& context, Stream& stream) {
         v1::FollowRequest request;
         request.set_reader(options.reader);
+        for (const auto& type : stream.source.awaited) request.add_awaited_types(type);
         const auto reader = stub.Follow(&context, request);
         reader->WaitForInitialMetadata();
         if (context.GetServerInitialMetadata().contains(kFollowedHeader)) {

@@ -3,6 +3,7 @@
 #include <chrono>
 #include <functional>
 #include <memory>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -20,6 +21,8 @@ public:
         std::string service;
         std::string address;  // as for rpc::make_channel; followed is every address it resolves to
         rpc::ChannelOptions reach = {};  // what shows it who we are
+        // Types of events that are told at once, FollowRequest.awaited_types. None: all are.
+        std::set<std::string> awaited = {};
     };
     struct Options {
         std::string reader;  // the name of this service

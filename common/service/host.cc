@@ -276,8 +276,10 @@ struct Host::State {
         HintReader::Options wanted{.reader = options.name, .sources = {}};
         for (const auto& source : options.sources)
             if (!options.gathering.contains(source))
-                wanted.sources.push_back(
-                    {source, options.peers.at(source), options.transport.to(source)});
+                wanted.sources.push_back({.service = source,
+                                          .address = options.peers.at(source),
+                                          .reach = options.transport.to(source),
+                                          .awaited = options.awaited[source]});
         hints = std::make_unique<HintReader>(
             std::move(wanted),
             [this](std::vector<eventlog::BusRecord> heard) { consume->hear(std::move(heard)); });

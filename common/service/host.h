@@ -61,6 +61,9 @@ struct HostOptions {
     // Those of `sources`, and `name` itself, whose events nobody waits for: they are fetched in
     // batches, KAFKA_GATHER_MS apart. The others are read as soon as they come.
     std::set<std::string> gathering;
+    // Of a source, the types of events that this service acts on, where these are few: it hears of
+    // the others together with them. Of a source that is not named it hears of everything at once.
+    std::map<std::string, std::set<std::string>> awaited;
     // Types of this service's events that nobody waits for. They are published with the next event
     // of another type, or after RELAY_GATHER_MS.
     std::set<std::string> unhurried;

@@ -14,6 +14,7 @@
 #include "common/observability/log.h"
 #include "common/service/host.h"
 #include "common/service/run_main.h"
+#include "flowstack/conversation/v1/conversation_events.pb.h"
 #include "services/payment/adapters/accounts.h"
 #include "services/payment/adapters/asker.h"
 #include "services/payment/adapters/callback_token.h"
@@ -39,6 +40,8 @@ int run(int argc, char** argv) {
     // A checkout comes from conversation, and callbacks and invoice numbers from payment's own log.
     // Nobody waits for what gateway says here.
     options.gathering = {"gateway"};
+    options.awaited["conversation"] = {
+        conversation::v1::CheckoutRequested::descriptor()->full_name()};
     const auto config = payment::payment_config(reader);
     const http::DoorSettings door_settings(reader);
     auto master_key = crypto::MasterKey::from_hex(config.master_key);

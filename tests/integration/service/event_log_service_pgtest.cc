@@ -275,6 +275,32 @@ TEST_F(Followed, TellsEverythingThatIsPublishedFromThenOnByteForByte) {
     EXPECT_TRUE(eventually([&] { return !followers_.any(); })) << "one that hangs up is forgotten";
 }
 
+TEST_F(Followed, WhatACallerDoesNotAwaitIsToldWithTheNextThatItDoes) {
+    const auto stub = stub_with("key");
+    grpc::ClientContext context;
+    rpc::set_timeout(context, std::chrono::seconds(60));
+    v1::FollowRequest request;
+    request.add_awaited_types("test.Awaited");
+    const auto reader = stub->Follow(&context, request);
+    reader->WaitForInitialMetadata();
+    const auto record = [](int position, const char* type) {
+        return eventlog::PublishedPage{std::make_shared<const eventlog::Published>(
+            eventlog::Published{.position = position, .type = type})};
+    };
+    v1::FollowResponse response;
+    followers_.hear(record(1, "test.Other"));
+    followers_.hear(record(2, "test.Other"));
+    followers_.hear(record(3, "test.Awaited"));
+    ASSERT_TRUE(reader->Read(&response));
+    EXPECT_EQ(response.records_size(), 3);
+    // Many others are told as well, so that nothing piles up here.
+    for (int i = 0; i < 200; ++i) followers_.hear(record(4 + i, "test.Other"));
+    ASSERT_TRUE(reader->Read(&response));
+    EXPECT_EQ(response.records_size(), 200);
+    context.TryCancel();
+    reader->Finish();
+}
+
 TEST_F(Followed, ACallerThatDoesNotReadLosesHintsAndHoldsNobodyUp) {
     const auto stub = stub_with("key");
     grpc::ClientContext context;
