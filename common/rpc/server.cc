@@ -1,5 +1,7 @@
 #include "common/rpc/server.h"
 
+#include <google/protobuf/descriptor.h>
+#include <google/protobuf/message.h>
 #include <grpc/grpc_security_constants.h>
 #include <grpcpp/ext/proto_server_reflection_plugin.h>
 #include <grpcpp/grpcpp.h>
@@ -13,12 +15,14 @@
 #include <mutex>
 #include <stdexcept>
 #include <thread>
+#include <unordered_map>
 #include <utility>
 #include <vector>
 
 #include "common/core/thread_pool.h"
 #include "common/observability/log.h"
 #include "common/resilience/keyed_limits.h"
+#include "common/rpc/access.h"
 #include "common/rpc/caller.h"
 #include "common/rpc/error.h"
 #include "common/rpc/tls.h"
@@ -241,15 +245,26 @@ struct Server::Impl {
                 !connection->FindPropertyValues(GRPC_X509_PEM_CERT_PROPERTY_NAME).empty();
         }
         auto caller = admitted(options.admission, shown);
-        if (caller.grants && !caller.grants->platform_admin)
-            throw permission_denied("by gRPC only the platform's operators may do this");
         if (options.deadline_required && !has_deadline(context))
             throw Failure(grpc::StatusCode::INVALID_ARGUMENT,
                           common::v1::ERROR_REASON_DEADLINE_MISSING, "a call needs a deadline");
         return caller;
     }
 
+    // Throws when this caller may not make this call.
+    void check(const Caller& caller, const google::protobuf::Message& request) const {
+        if (!caller.grants) return;
+        const auto method = methods.find(request.GetDescriptor());
+        if (method == methods.end())
+            throw std::logic_error("a method that was not added: " + request.GetTypeName());
+        check_access(*caller.grants, *method->second, request);
+    }
+
     ServerOptions options;
+    // By what they are asked with, which every method has for itself.
+    std::unordered_map<const google::protobuf::Descriptor*,
+                       const google::protobuf::MethodDescriptor*>
+        methods;
     std::unique_ptr<CallTimes> times;  // before the server, whose calls use it
     std::optional<metrics::Gauge> waiting;
     std::optional<metrics::Counter> refused;
@@ -269,6 +284,14 @@ Server::Server(ServerOptions options) : impl_(std::make_unique<Impl>(std::move(o
 Server::~Server() { drain(std::chrono::milliseconds(0)); }
 
 void Server::add(grpc::Service& service, std::string full_name) {
+    const auto* described =
+        google::protobuf::DescriptorPool::generated_pool()->FindServiceByName(full_name);
+    if (described == nullptr) throw std::logic_error("no such service: " + full_name);
+    for (int i = 0; i < described->method_count(); ++i)
+        if (!impl_->methods.emplace(described->method(i)->input_type(), described->method(i))
+                 .second)
+            throw std::logic_error("two methods are asked with " +
+                                   described->method(i)->input_type()->full_name());
     impl_->services.emplace_back(&service, std::move(full_name));
 }
 
@@ -336,7 +359,9 @@ void Server::drain(std::chrono::milliseconds grace) {
 
 grpc::Status Server::admit(const grpc::CallbackServerContext& context) const {
     try {
-        impl_->admit(context);
+        const auto caller = impl_->admit(context);
+        if (caller.grants && !caller.grants->platform_admin)
+            throw permission_denied("only the platform's operators may do this");
         return grpc::Status::OK;
     } catch (const Failure& refused) {
         return to_status(refused);
@@ -348,11 +373,13 @@ void answer_is_a_repeat() {
 }
 
 grpc::ServerUnaryReactor* Server::unary(grpc::CallbackServerContext* context,
+                                        const google::protobuf::Message& request,
                                         std::function<void(Call&)> handler) {
     auto* reactor = context->DefaultReactor();
     Caller admitted;
     try {
         admitted = impl_->admit(*context);
+        impl_->check(admitted, request);
     } catch (const Failure& refused) {
         reactor->Finish(to_status(refused));
         return reactor;

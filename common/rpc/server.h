@@ -14,6 +14,9 @@
 #include "common/observability/trace.h"
 #include "common/rpc/admission.h"
 
+namespace google::protobuf {
+class Message;
+}
 namespace grpc {
 class CallbackServerContext;
 class ServerUnaryReactor;
@@ -25,9 +28,8 @@ class Status;
 // who is let in (admission.h), deadlines, trace context and error mapping.
 //
 //   rpc::Server door(options);
-//   PaymentRpc payments(door, …);  // its methods: return door.unary(ctx, [=, this] { … });
-//   door.add(payments, v1::PaymentService::service_full_name());
-//   door.start();
+//   PaymentRpc payments(door, …);  // its methods: return door.unary(ctx, *request, [=, this] { …
+//   }); door.add(payments, v1::PaymentService::service_full_name()); door.start();
 namespace flowstack::rpc {
 
 class TlsIdentity;
@@ -98,7 +100,8 @@ public:
     Server& operator=(const Server&) = delete;
 
     // Before start(). The service must outlive the server; `full_name` is what health calls it:
-    // v1::PaymentService::service_full_name().
+    // v1::PaymentService::service_full_name(). Throws std::logic_error for one that is not in this
+    // program, or whose methods share a request.
     void add(grpc::Service& service, std::string full_name);
 
     // Throws std::runtime_error that names the address when the port cannot be had.
@@ -113,14 +116,17 @@ public:
     // Joins the workers. Safe to repeat.
     void drain(std::chrono::milliseconds grace);
 
-    // The body of every unary method. Refuses at once a call that is not admitted or has no
-    // deadline; otherwise runs `handler` on a worker with the caller's trace as current, and turns
-    // whatever it throws into a rich status. Request and response belong to gRPC and live until the
-    // answer is sent, so `handler` may hold pointers to them.
+    // The body of every unary method. Refuses at once a call that is not admitted, has no deadline,
+    // or may not be made by its caller (access.h, by the method whose request this is); otherwise
+    // runs `handler` on a worker with the caller's trace as current, and turns whatever it throws
+    // into a rich status. Request and response belong to gRPC and live until the answer is sent, so
+    // `handler` may hold pointers to them.
     grpc::ServerUnaryReactor* unary(grpc::CallbackServerContext* context,
+                                    const google::protobuf::Message& request,
                                     std::function<void(Call&)> handler);
 
-    // For methods that are not unary: what `unary` checks before it runs (OK: go on).
+    // For methods that are not unary: what `unary` checks before it runs (OK: go on). They are for
+    // our services and the platform's operators alone.
     grpc::Status admit(const grpc::CallbackServerContext& context) const;
 
     // A bounded number of threads for streams: runs `body` on one of its own, or answers false when

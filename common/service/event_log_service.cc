@@ -179,9 +179,9 @@ public:
         : door_(door), store_(store), replica_(std::move(replica)) {}
 
     grpc::ServerUnaryReactor* Heads(grpc::CallbackServerContext* context,
-                                    const common::v1::HeadsRequest*,
+                                    const common::v1::HeadsRequest* request,
                                     common::v1::HeadsResponse* response) override {
-        return door_.unary(context, [this, response](rpc::Call&) {
+        return door_.unary(context, *request, [this, response](rpc::Call&) {
             response->set_service(store_.options().service);
             int lane = 0;
             for (const auto position : store_.heads()) {
@@ -196,7 +196,7 @@ public:
     grpc::ServerUnaryReactor* Read(grpc::CallbackServerContext* context,
                                    const common::v1::ReadRequest* request,
                                    common::v1::ReadResponse* response) override {
-        return door_.unary(context, [this, request, response](rpc::Call&) {
+        return door_.unary(context, *request, [this, request, response](rpc::Call&) {
             check_lane(request->lane());
             if (request->from_position() < 1)
                 throw rpc::invalid_field("from_position", "must be 1 or more");
@@ -259,7 +259,7 @@ public:
     grpc::ServerUnaryReactor* ReadStream(grpc::CallbackServerContext* context,
                                          const common::v1::ReadStreamRequest* request,
                                          common::v1::ReadResponse* response) override {
-        return door_.unary(context, [this, request, response](rpc::Call&) {
+        return door_.unary(context, *request, [this, request, response](rpc::Call&) {
             const auto events =
                 store_.read_stream({request->tenant(), request->category(), request->key()},
                                    std::max<std::int64_t>(request->from_version(), 1), kAsStored);
@@ -270,7 +270,7 @@ public:
     grpc::ServerUnaryReactor* Verify(grpc::CallbackServerContext* context,
                                      const common::v1::VerifyRequest* request,
                                      common::v1::VerifyResponse* response) override {
-        return door_.unary(context, [this, request, response](rpc::Call& call) {
+        return door_.unary(context, *request, [this, request, response](rpc::Call& call) {
             check_lane(request->lane());
             eventlog::LaneCheck what{.lane = request->lane(),
                                      .from = std::max<std::int64_t>(request->from_position(), 1),
@@ -294,9 +294,9 @@ public:
     }
 
     grpc::ServerUnaryReactor* VerifyDerived(grpc::CallbackServerContext* context,
-                                            const common::v1::VerifyDerivedRequest*,
+                                            const common::v1::VerifyDerivedRequest* request,
                                             common::v1::VerifyDerivedResponse* response) override {
-        return door_.unary(context, [this, response](rpc::Call& call) {
+        return door_.unary(context, *request, [this, response](rpc::Call& call) {
             postgres::Session session(verifying());
             const auto report = eventlog::check_derived(
                 session, store_.options().service, store_.options().lanes, store_.derive(),
@@ -311,9 +311,9 @@ public:
     }
 
     grpc::ServerUnaryReactor* LaneStatus(grpc::CallbackServerContext* context,
-                                         const common::v1::LaneStatusRequest*,
+                                         const common::v1::LaneStatusRequest* request,
                                          common::v1::LaneStatusResponse* response) override {
-        return door_.unary(context, [this, response](rpc::Call&) {
+        return door_.unary(context, *request, [this, response](rpc::Call&) {
             response->set_service(store_.options().service);
             response->set_replica(replica_.id);
             store_.pool().with([&](postgres::Session& session) {
@@ -360,7 +360,7 @@ public:
     grpc::ServerUnaryReactor* ListParked(grpc::CallbackServerContext* context,
                                          const common::v1::ListParkedRequest* request,
                                          common::v1::ListParkedResponse* response) override {
-        return door_.unary(context, [this, request, response](rpc::Call&) {
+        return door_.unary(context, *request, [this, request, response](rpc::Call&) {
             if (request->page_size() < 0)
                 throw rpc::invalid_field("page_size", "must not be negative");
             const auto limit = request->page_size() == 0
@@ -400,7 +400,7 @@ public:
     grpc::ServerUnaryReactor* ReleaseParked(grpc::CallbackServerContext* context,
                                             const common::v1::ReleaseParkedRequest* request,
                                             common::v1::ReleaseParkedResponse* response) override {
-        return door_.unary(context, [this, request, response](rpc::Call&) {
+        return door_.unary(context, *request, [this, request, response](rpc::Call&) {
             if (request->source().empty()) throw rpc::invalid_field("source", "must be a service");
             if (request->routing_key().empty())
                 throw rpc::invalid_field("routing_key", "must be tenant/key");

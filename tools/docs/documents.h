@@ -9,6 +9,9 @@ namespace flowstack::docs {
 
 using Documents = std::map<std::string, std::string>;
 
+// docs/access.md: which role may call which method, from the option `access` of each.
+void add_access(const std::filesystem::path& root, Documents& out);
+
 // docs/events.md from proto/flowstack/*/v1/*_events.proto and their comments. Throws
 // std::runtime_error for an event that no stream category is known of: see kCategories.
 void add_events(const std::filesystem::path& root, Documents& out);

@@ -40,6 +40,7 @@ int main(int argc, char** argv) try {
     }
     const std::filesystem::path root = argv[2];
     flowstack::docs::Documents documents;
+    flowstack::docs::add_access(root, documents);
     flowstack::docs::add_events(root, documents);
     flowstack::docs::add_openapi(root, documents);
     flowstack::docs::add_postman(documents);

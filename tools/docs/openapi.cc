@@ -331,22 +331,40 @@ json::object Maker::body_of(const pb::MethodDescriptor& method) const {
             {"content", json::object{{"application/json", std::move(media)}}}};
 }
 
+// Who may by a token, besides the tenant's admins.
+std::string roles_of(common::v1::Access access) {
+    switch (access) {
+        case common::v1::ACCESS_VIEWERS:
+            return " By a token: every role in the tenant.";
+        case common::v1::ACCESS_AUDITORS:
+            return " By a token: auditors and admins of the tenant.";
+        case common::v1::ACCESS_AGENTS:
+            return " By a token: agents and admins of the tenant.";
+        case common::v1::ACCESS_ADMINS:
+            return " By a token: admins of the tenant.";
+        default:
+            throw std::runtime_error("a method of a tenant says nobody who may call it");
+    }
+}
+
 json::object Maker::operation_of(const pb::MethodDescriptor& method, const Route& route) const {
     const auto& rest = method.options().GetExtension(common::v1::rest);
     const auto comment = words.for_rest(comment_of(method, "\n\n"));
     const auto& request = *method.input_type();
     const auto has = [&](const char* name) { return request.FindFieldByName(name) != nullptr; };
     const bool names_tenant = route.path.starts_with("/v1/tenants/");
-    const bool operators_only = !names_tenant || rest.access() == common::v1::ACCESS_OPERATORS;
+    const auto access = method.options().GetExtension(common::v1::access);
+    const bool operators_only = !names_tenant || access == common::v1::ACCESS_OPERATORS;
     const bool reads = route.verb == "get";
     const bool body = !reads && route.verb != "delete";
 
     json::object operation{
         {"operationId", lower_first(method.name())},
         {"summary", first_sentence(comment)},
-        {"description", comment + "\n\nAccess: " +
-                            (operators_only ? "the platform's operators only."
-                                            : "the tenant's own key, or the operators'.")}};
+        {"description",
+         comment + "\n\nAccess: " +
+             (operators_only ? "the platform's operators only."
+                             : "the tenant's own key, or the operators'." + roles_of(access))}};
     operation["tags"] = json::array{json::value(tag_of(*method.service()))};
     operation["security"] = security_of(operators_only);
 

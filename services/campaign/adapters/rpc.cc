@@ -99,12 +99,13 @@ public:
     grpc::ServerUnaryReactor* CreateCampaign(grpc::CallbackServerContext* context,
                                              const v1::CreateCampaignRequest* request,
                                              v1::Campaign* answer) override {
-        return doors_.rpc.unary(context, [=, this](rpc::Call&) { create(*request, *answer); });
+        return doors_.rpc.unary(context, *request,
+                                [=, this](rpc::Call&) { create(*request, *answer); });
     }
     grpc::ServerUnaryReactor* GetCampaign(grpc::CallbackServerContext* context,
                                           const v1::GetCampaignRequest* request,
                                           v1::Campaign* answer) override {
-        return doors_.rpc.unary(context, [=, this](rpc::Call&) {
+        return doors_.rpc.unary(context, *request, [=, this](rpc::Call&) {
             const auto name = campaign_name(request->name());
             const auto folded = load(name, request->name());
             fill(*answer, name.tenant, folded.state, folded.version);
@@ -114,7 +115,7 @@ public:
     grpc::ServerUnaryReactor* ListCampaigns(grpc::CallbackServerContext* context,
                                             const v1::ListCampaignsRequest* request,
                                             v1::ListCampaignsResponse* answer) override {
-        return doors_.rpc.unary(context, [=, this](rpc::Call&) {
+        return doors_.rpc.unary(context, *request, [=, this](rpc::Call&) {
             answer->set_next_page_token(service::list<v1::Campaign>(
                 doors_.read_model, *request,
                 {.tenant = parse_parent(request->parent()),
@@ -129,7 +130,7 @@ public:
     grpc::ServerUnaryReactor* StartCampaign(grpc::CallbackServerContext* context,
                                             const v1::StartCampaignRequest* request,
                                             v1::Campaign* answer) override {
-        return doors_.rpc.unary(context, [=, this](rpc::Call&) {
+        return doors_.rpc.unary(context, *request, [=, this](rpc::Call&) {
             const Time now = doors_.clock.now();
             const bool later = request->has_start_time() && time_of(request->start_time()) > now;
             if (later)
@@ -144,7 +145,7 @@ public:
     grpc::ServerUnaryReactor* PauseCampaign(grpc::CallbackServerContext* context,
                                             const v1::PauseCampaignRequest* request,
                                             v1::Campaign* answer) override {
-        return doors_.rpc.unary(context, [=, this](rpc::Call&) {
+        return doors_.rpc.unary(context, *request, [=, this](rpc::Call&) {
             change("PauseCampaign", *request,
                    campaign::PauseCampaign{.reason = checked_reason(request->reason())}, *answer);
         });
@@ -152,14 +153,14 @@ public:
     grpc::ServerUnaryReactor* ResumeCampaign(grpc::CallbackServerContext* context,
                                              const v1::ResumeCampaignRequest* request,
                                              v1::Campaign* answer) override {
-        return doors_.rpc.unary(context, [=, this](rpc::Call&) {
+        return doors_.rpc.unary(context, *request, [=, this](rpc::Call&) {
             change("ResumeCampaign", *request, campaign::ResumeCampaign{}, *answer);
         });
     }
     grpc::ServerUnaryReactor* CancelCampaign(grpc::CallbackServerContext* context,
                                              const v1::CancelCampaignRequest* request,
                                              v1::Campaign* answer) override {
-        return doors_.rpc.unary(context, [=, this](rpc::Call&) {
+        return doors_.rpc.unary(context, *request, [=, this](rpc::Call&) {
             change("CancelCampaign", *request,
                    campaign::CancelCampaign{.reason = checked_reason(request->reason())}, *answer);
         });
@@ -167,12 +168,13 @@ public:
     grpc::ServerUnaryReactor* GetCampaignMetrics(grpc::CallbackServerContext* context,
                                                  const v1::GetCampaignMetricsRequest* request,
                                                  v1::CampaignMetrics* answer) override {
-        return doors_.rpc.unary(context, [=, this](rpc::Call&) { metrics(*request, *answer); });
+        return doors_.rpc.unary(context, *request,
+                                [=, this](rpc::Call&) { metrics(*request, *answer); });
     }
     grpc::ServerUnaryReactor* ListRecipients(grpc::CallbackServerContext* context,
                                              const v1::ListRecipientsRequest* request,
                                              v1::ListRecipientsResponse* answer) override {
-        return doors_.rpc.unary(context, [=, this](rpc::Call&) {
+        return doors_.rpc.unary(context, *request, [=, this](rpc::Call&) {
             const auto name = campaign_name(request->parent(), "parent");
             load(name, request->parent());
             answer->set_next_page_token(service::list<v1::Recipient>(

@@ -74,17 +74,19 @@ public:
     ServerUnaryReactor* CreateTemplate(CallbackServerContext* context,
                                        const v1::CreateTemplateRequest* request,
                                        v1::Template* response) override {
-        return doors_.rpc.unary(context, [=, this](rpc::Call&) { create(*request, *response); });
+        return doors_.rpc.unary(context, *request,
+                                [=, this](rpc::Call&) { create(*request, *response); });
     }
     ServerUnaryReactor* UpdateTemplate(CallbackServerContext* context,
                                        const v1::UpdateTemplateRequest* request,
                                        v1::Template* response) override {
-        return doors_.rpc.unary(context, [=, this](rpc::Call&) { update(*request, *response); });
+        return doors_.rpc.unary(context, *request,
+                                [=, this](rpc::Call&) { update(*request, *response); });
     }
     ServerUnaryReactor* GetTemplate(CallbackServerContext* context,
                                     const v1::GetTemplateRequest* request,
                                     v1::Template* response) override {
-        return doors_.rpc.unary(context, [=, this](rpc::Call&) {
+        return doors_.rpc.unary(context, *request, [=, this](rpc::Call&) {
             const auto name = parse_name(request->name(), "templates");
             show(name.tenant, existing(name, request->name()).state, *response);
         });
@@ -92,7 +94,7 @@ public:
     ServerUnaryReactor* ListTemplates(CallbackServerContext* context,
                                       const v1::ListTemplatesRequest* request,
                                       v1::ListTemplatesResponse* response) override {
-        return doors_.rpc.unary(context, [=, this](rpc::Call&) {
+        return doors_.rpc.unary(context, *request, [=, this](rpc::Call&) {
             const auto tenant = parse_parent(request->parent());
             const auto content = doors_.content.of(tenant);
             const auto keys = keys_of(content->stored_templates);
@@ -106,13 +108,15 @@ public:
     ServerUnaryReactor* DeleteTemplate(CallbackServerContext* context,
                                        const v1::DeleteTemplateRequest* request,
                                        v1::Template* response) override {
-        return doors_.rpc.unary(context, [=, this](rpc::Call&) { remove(*request, *response); });
+        return doors_.rpc.unary(context, *request,
+                                [=, this](rpc::Call&) { remove(*request, *response); });
     }
 
     ServerUnaryReactor* RenderTemplate(CallbackServerContext* context,
                                        const v1::RenderTemplateRequest* request,
                                        v1::RenderTemplateResponse* response) override {
-        return doors_.rpc.unary(context, [=, this](rpc::Call&) { render(*request, *response); });
+        return doors_.rpc.unary(context, *request,
+                                [=, this](rpc::Call&) { render(*request, *response); });
     }
 
 private:
@@ -292,16 +296,18 @@ public:
     ServerUnaryReactor* PublishFlow(CallbackServerContext* context,
                                     const v1::PublishFlowRequest* request,
                                     v1::Flow* response) override {
-        return doors_.rpc.unary(context, [=, this](rpc::Call&) { publish(*request, *response); });
+        return doors_.rpc.unary(context, *request,
+                                [=, this](rpc::Call&) { publish(*request, *response); });
     }
     ServerUnaryReactor* GetFlow(CallbackServerContext* context, const v1::GetFlowRequest* request,
                                 v1::Flow* response) override {
-        return doors_.rpc.unary(context, [=, this](rpc::Call&) { get(*request, *response); });
+        return doors_.rpc.unary(context, *request,
+                                [=, this](rpc::Call&) { get(*request, *response); });
     }
     ServerUnaryReactor* ListFlows(CallbackServerContext* context,
                                   const v1::ListFlowsRequest* request,
                                   v1::ListFlowsResponse* response) override {
-        return doors_.rpc.unary(context, [=, this](rpc::Call&) {
+        return doors_.rpc.unary(context, *request, [=, this](rpc::Call&) {
             const auto tenant = parse_parent(request->parent());
             const auto content = doors_.content.of(tenant);
             const auto keys = keys_of(content->flows);
@@ -319,7 +325,7 @@ public:
     ServerUnaryReactor* DescribeVerbs(CallbackServerContext* context,
                                       const v1::DescribeVerbsRequest* request,
                                       v1::DescribeVerbsResponse* response) override {
-        return doors_.rpc.unary(context, [=, this](rpc::Call&) {
+        return doors_.rpc.unary(context, *request, [=, this](rpc::Call&) {
             tenant_facts(doors_, parse_parent(request->parent()));
             for (const auto* words : vocabulary().words())
                 for (const auto& spec : words->verbs) {
@@ -481,12 +487,13 @@ public:
     ServerUnaryReactor* SaveProduct(CallbackServerContext* context,
                                     const v1::SaveProductRequest* request,
                                     v1::Product* response) override {
-        return doors_.rpc.unary(context, [=, this](rpc::Call&) { save(*request, *response); });
+        return doors_.rpc.unary(context, *request,
+                                [=, this](rpc::Call&) { save(*request, *response); });
     }
     ServerUnaryReactor* GetProduct(CallbackServerContext* context,
                                    const v1::GetProductRequest* request,
                                    v1::Product* response) override {
-        return doors_.rpc.unary(context, [=, this](rpc::Call&) {
+        return doors_.rpc.unary(context, *request, [=, this](rpc::Call&) {
             const auto name = parse_name(request->name(), "products");
             show_product(name.tenant, name.id, *response);
         });
@@ -494,7 +501,7 @@ public:
     ServerUnaryReactor* ListProducts(CallbackServerContext* context,
                                      const v1::ListProductsRequest* request,
                                      v1::ListProductsResponse* response) override {
-        return doors_.rpc.unary(context, [=, this](rpc::Call&) {
+        return doors_.rpc.unary(context, *request, [=, this](rpc::Call&) {
             const auto tenant = parse_parent(request->parent());
             const auto content = doors_.content.of(tenant);
             std::vector<std::string> ids;
@@ -510,7 +517,7 @@ public:
     }
     ServerUnaryReactor* SetStock(CallbackServerContext* context, const v1::SetStockRequest* request,
                                  v1::Product* response) override {
-        return doors_.rpc.unary(context, [=, this](rpc::Call&) {
+        return doors_.rpc.unary(context, *request, [=, this](rpc::Call&) {
             const auto name = parse_name(request->name(), "products");
             const auto where = stream(name.tenant, category::kProduct, name.id);
             StockSet stock{.product_id = ProductId(name.id), .on_hand = {}};
@@ -531,7 +538,7 @@ public:
     ServerUnaryReactor* SavePromotion(CallbackServerContext* context,
                                       const v1::SavePromotionRequest* request,
                                       v1::Promotion* response) override {
-        return doors_.rpc.unary(context, [=, this](rpc::Call&) {
+        return doors_.rpc.unary(context, *request, [=, this](rpc::Call&) {
             const auto tenant = parse_parent(request->parent());
             const auto& in = request->promotion();
             const PromotionId id(
@@ -555,7 +562,7 @@ public:
     ServerUnaryReactor* ListPromotions(CallbackServerContext* context,
                                        const v1::ListPromotionsRequest* request,
                                        v1::ListPromotionsResponse* response) override {
-        return doors_.rpc.unary(context, [=, this](rpc::Call&) {
+        return doors_.rpc.unary(context, *request, [=, this](rpc::Call&) {
             const auto tenant = parse_parent(request->parent());
             const auto content = doors_.content.of(tenant);
             const auto ids = keys_of(content->stored_promotions);

@@ -92,14 +92,14 @@ public:
     ServerUnaryReactor* GetConversation(CallbackServerContext* context,
                                         const v1::GetConversationRequest* request,
                                         v1::Conversation* response) override {
-        return doors_.rpc.unary(context,
+        return doors_.rpc.unary(context, *request,
                                 [=, this](rpc::Call&) { show(request->name(), *response); });
     }
 
     ServerUnaryReactor* ListConversations(CallbackServerContext* context,
                                           const v1::ListConversationsRequest* request,
                                           v1::ListConversationsResponse* response) override {
-        return doors_.rpc.unary(context, [=, this](rpc::Call&) {
+        return doors_.rpc.unary(context, *request, [=, this](rpc::Call&) {
             if (!request->state().empty() && !parse_lifecycle(request->state()))
                 throw rpc::invalid_field(
                     "state",
@@ -118,13 +118,14 @@ public:
     ServerUnaryReactor* ListHistory(CallbackServerContext* context,
                                     const v1::ListHistoryRequest* request,
                                     v1::ListHistoryResponse* response) override {
-        return doors_.rpc.unary(context, [=, this](rpc::Call&) { history(*request, *response); });
+        return doors_.rpc.unary(context, *request,
+                                [=, this](rpc::Call&) { history(*request, *response); });
     }
 
     ServerUnaryReactor* EscalateConversation(CallbackServerContext* context,
                                              const v1::EscalateConversationRequest* request,
                                              v1::Conversation* response) override {
-        return doors_.rpc.unary(context, [=, this](rpc::Call&) {
+        return doors_.rpc.unary(context, *request, [=, this](rpc::Call&) {
             change("escalate", *request, request->etag(),
                    Escalate{request->reason().empty() ? "asked for" : request->reason()});
             show(request->name(), *response);
@@ -134,7 +135,7 @@ public:
     ServerUnaryReactor* HandBackConversation(CallbackServerContext* context,
                                              const v1::HandBackConversationRequest* request,
                                              v1::Conversation* response) override {
-        return doors_.rpc.unary(context, [=, this](rpc::Call&) {
+        return doors_.rpc.unary(context, *request, [=, this](rpc::Call&) {
             change("hand_back", *request, request->etag(),
                    HandBack{request->reason().empty() ? "handed back" : request->reason()});
             show(request->name(), *response);
@@ -144,7 +145,7 @@ public:
     ServerUnaryReactor* CloseConversation(CallbackServerContext* context,
                                           const v1::CloseConversationRequest* request,
                                           v1::Conversation* response) override {
-        return doors_.rpc.unary(context, [=, this](rpc::Call&) {
+        return doors_.rpc.unary(context, *request, [=, this](rpc::Call&) {
             change("close", *request, request->etag(),
                    Close{request->reason().empty() ? "closed" : request->reason()});
             show(request->name(), *response);
@@ -154,7 +155,7 @@ public:
     ServerUnaryReactor* ReplyToConversation(CallbackServerContext* context,
                                             const v1::ReplyToConversationRequest* request,
                                             v1::Conversation* response) override {
-        return doors_.rpc.unary(context, [=, this](rpc::Call&) {
+        return doors_.rpc.unary(context, *request, [=, this](rpc::Call&) {
             const auto name = parse_name(request->name(), "conversations");
             const auto content = content_of(request->content());
             if (content.body.empty() && content.whatsapp_template.empty() &&
@@ -174,7 +175,7 @@ public:
                                    const v1::PlaceOrderRequest* request,
                                    v1::PlacedOrder* response) override {
         return doors_.rpc.unary(
-            context, [=, this](rpc::Call&) { place_order(doors_, *request, *response); });
+            context, *request, [=, this](rpc::Call&) { place_order(doors_, *request, *response); });
     }
 
 private:
@@ -275,14 +276,14 @@ public:
     ServerUnaryReactor* GetCustomer(CallbackServerContext* context,
                                     const v1::GetCustomerRequest* request,
                                     v1::Customer* response) override {
-        return doors_.rpc.unary(context,
+        return doors_.rpc.unary(context, *request,
                                 [=, this](rpc::Call&) { show(request->name(), *response); });
     }
 
     ServerUnaryReactor* ListCustomers(CallbackServerContext* context,
                                       const v1::ListCustomersRequest* request,
                                       v1::ListCustomersResponse* response) override {
-        return doors_.rpc.unary(context, [=, this](rpc::Call&) {
+        return doors_.rpc.unary(context, *request, [=, this](rpc::Call&) {
             response->set_next_page_token(service::list<v1::Customer>(
                 doors_.read_model, *request,
                 {.tenant = parse_parent(request->parent()), .kind = document::kCustomer},
@@ -296,7 +297,7 @@ public:
     ServerUnaryReactor* TagCustomer(CallbackServerContext* context,
                                     const v1::TagCustomerRequest* request,
                                     v1::Customer* response) override {
-        return doors_.rpc.unary(context, [=, this](rpc::Call&) {
+        return doors_.rpc.unary(context, *request, [=, this](rpc::Call&) {
             const auto name = parse_name(request->name(), "customers");
             const conversation::TagCustomer asked{
                 {request->add().begin(), request->add().end()},

@@ -73,12 +73,13 @@ public:
     grpc::ServerUnaryReactor* CreateTask(grpc::CallbackServerContext* context,
                                          const v1::CreateTaskRequest* request,
                                          v1::Task* answer) override {
-        return doors_.rpc.unary(context, [=, this](rpc::Call&) { create(*request, *answer); });
+        return doors_.rpc.unary(context, *request,
+                                [=, this](rpc::Call&) { create(*request, *answer); });
     }
     grpc::ServerUnaryReactor* GetTask(grpc::CallbackServerContext* context,
                                       const v1::GetTaskRequest* request,
                                       v1::Task* answer) override {
-        return doors_.rpc.unary(context, [=, this](rpc::Call&) {
+        return doors_.rpc.unary(context, *request, [=, this](rpc::Call&) {
             const auto name = task_name(request->name());
             const auto folded = load(name, request->name());
             fill(*answer, name.tenant, folded.state, folded.version);
@@ -87,7 +88,7 @@ public:
     grpc::ServerUnaryReactor* ListTasks(grpc::CallbackServerContext* context,
                                         const v1::ListTasksRequest* request,
                                         v1::ListTasksResponse* answer) override {
-        return doors_.rpc.unary(context, [=, this](rpc::Call&) {
+        return doors_.rpc.unary(context, *request, [=, this](rpc::Call&) {
             answer->set_next_page_token(service::list<v1::Task>(
                 doors_.read_model, *request,
                 {.tenant = parse_parent(request->parent()),
@@ -100,7 +101,8 @@ public:
     grpc::ServerUnaryReactor* CancelTask(grpc::CallbackServerContext* context,
                                          const v1::CancelTaskRequest* request,
                                          v1::Task* answer) override {
-        return doors_.rpc.unary(context, [=, this](rpc::Call&) { cancel(*request, *answer); });
+        return doors_.rpc.unary(context, *request,
+                                [=, this](rpc::Call&) { cancel(*request, *answer); });
     }
 
 private:

@@ -123,26 +123,27 @@ public:
     ServerUnaryReactor* SendMessage(CallbackServerContext* context,
                                     const v1::SendMessageRequest* request,
                                     v1::Message* response) override {
-        return doors_.rpc.unary(context,
+        return doors_.rpc.unary(context, *request,
                                 [=, this](rpc::Call& call) { send(call, *request, *response); });
     }
     ServerUnaryReactor* SendMessages(CallbackServerContext* context,
                                      const v1::SendMessagesRequest* request,
                                      v1::SendMessagesResponse* response) override {
-        return doors_.rpc.unary(
-            context, [=, this](rpc::Call& call) { send_batch(call, *request, *response); });
+        return doors_.rpc.unary(context, *request, [=, this](rpc::Call& call) {
+            send_batch(call, *request, *response);
+        });
     }
     ServerUnaryReactor* GetMessage(CallbackServerContext* context,
                                    const v1::GetMessageRequest* request,
                                    v1::Message* response) override {
-        return doors_.rpc.unary(context, [=, this](rpc::Call&) {
+        return doors_.rpc.unary(context, *request, [=, this](rpc::Call&) {
             show(rpc::parse_name(request->name(), "messages"), *response);
         });
     }
     ServerUnaryReactor* ListMessages(CallbackServerContext* context,
                                      const v1::ListMessagesRequest* request,
                                      v1::ListMessagesResponse* response) override {
-        return doors_.rpc.unary(context, [=, this](rpc::Call&) {
+        return doors_.rpc.unary(context, *request, [=, this](rpc::Call&) {
             if (!request->origin_id().empty() && !request->customer_id().empty())
                 throw rpc::invalid_field("origin_id", "cannot be asked together with customer_id");
             const bool by_origin = !request->origin_id().empty();
@@ -158,13 +159,13 @@ public:
     ServerUnaryReactor* CancelMessages(CallbackServerContext* context,
                                        const v1::CancelMessagesRequest* request,
                                        v1::CancelMessagesResponse* response) override {
-        return doors_.rpc.unary(context,
+        return doors_.rpc.unary(context, *request,
                                 [=, this](rpc::Call& call) { cancel(call, *request, *response); });
     }
     ServerUnaryReactor* ListDeadLetters(CallbackServerContext* context,
                                         const v1::ListDeadLettersRequest* request,
                                         v1::ListMessagesResponse* response) override {
-        return doors_.rpc.unary(context, [=, this](rpc::Call&) {
+        return doors_.rpc.unary(context, *request, [=, this](rpc::Call&) {
             response->set_next_page_token(service::list<v1::Message>(
                 doors_.read_model, *request,
                 {.tenant = rpc::parse_parent(request->parent()), .kind = "dead_letter"},
@@ -174,7 +175,7 @@ public:
     ServerUnaryReactor* RetryMessage(CallbackServerContext* context,
                                      const v1::RetryMessageRequest* request,
                                      v1::Message* response) override {
-        return doors_.rpc.unary(context, [=, this](rpc::Call& call) {
+        return doors_.rpc.unary(context, *request, [=, this](rpc::Call& call) {
             change(call, *request, "RetryMessage",
                    gateway::RetryMessage{.actor = actor_of(call),
                                          .reason = checked_reason(request->reason())},
@@ -184,7 +185,7 @@ public:
     ServerUnaryReactor* DiscardMessage(CallbackServerContext* context,
                                        const v1::DiscardMessageRequest* request,
                                        v1::Message* response) override {
-        return doors_.rpc.unary(context, [=, this](rpc::Call& call) {
+        return doors_.rpc.unary(context, *request, [=, this](rpc::Call& call) {
             change(call, *request, "DiscardMessage",
                    gateway::DiscardMessage{.actor = actor_of(call),
                                            .reason = checked_reason(request->reason())},
@@ -537,14 +538,14 @@ public:
     ServerUnaryReactor* GetContact(CallbackServerContext* context,
                                    const v1::GetContactRequest* request,
                                    v1::Contact* response) override {
-        return doors_.rpc.unary(context, [=, this](rpc::Call&) {
+        return doors_.rpc.unary(context, *request, [=, this](rpc::Call&) {
             show(rpc::parse_name(request->name(), "contacts"), *response);
         });
     }
     ServerUnaryReactor* ListContacts(CallbackServerContext* context,
                                      const v1::ListContactsRequest* request,
                                      v1::ListContactsResponse* response) override {
-        return doors_.rpc.unary(context, [=, this](rpc::Call&) {
+        return doors_.rpc.unary(context, *request, [=, this](rpc::Call&) {
             response->set_next_page_token(service::list<v1::Contact>(
                 doors_.read_model, *request,
                 {.tenant = rpc::parse_parent(request->parent()),
@@ -556,7 +557,7 @@ public:
     ServerUnaryReactor* ResolveContact(CallbackServerContext* context,
                                        const v1::ResolveContactRequest* request,
                                        v1::Contact* response) override {
-        return doors_.rpc.unary(context,
+        return doors_.rpc.unary(context, *request,
                                 [=, this](rpc::Call& call) { resolve(call, *request, *response); });
     }
 

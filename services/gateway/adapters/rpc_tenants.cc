@@ -147,20 +147,21 @@ public:
     ServerUnaryReactor* RegisterTenant(CallbackServerContext* context,
                                        const v1::RegisterTenantRequest* request,
                                        v1::Tenant* response) override {
-        return doors_.rpc.unary(
-            context, [=, this](rpc::Call& call) { register_tenant(call, *request, *response); });
+        return doors_.rpc.unary(context, *request, [=, this](rpc::Call& call) {
+            register_tenant(call, *request, *response);
+        });
     }
     ServerUnaryReactor* GetTenant(CallbackServerContext* context,
                                   const v1::GetTenantRequest* request,
                                   v1::Tenant* response) override {
-        return doors_.rpc.unary(context, [=, this](rpc::Call&) {
+        return doors_.rpc.unary(context, *request, [=, this](rpc::Call&) {
             show_tenant(doors_, rpc::parse_parent(request->name(), "name"), *response);
         });
     }
     ServerUnaryReactor* ListTenants(CallbackServerContext* context,
                                     const v1::ListTenantsRequest* request,
                                     v1::ListTenantsResponse* response) override {
-        return doors_.rpc.unary(context, [=, this](rpc::Call&) {
+        return doors_.rpc.unary(context, *request, [=, this](rpc::Call&) {
             response->set_next_page_token(service::list<v1::Tenant>(
                 doors_.read_model, *request, {.tenant = "", .kind = "tenant"},
                 [&](v1::Tenant tenant) { *response->add_tenants() = std::move(tenant); }));
@@ -169,13 +170,13 @@ public:
     ServerUnaryReactor* UpdateTenantSettings(CallbackServerContext* context,
                                              const v1::UpdateTenantSettingsRequest* request,
                                              v1::Tenant* response) override {
-        return doors_.rpc.unary(context,
+        return doors_.rpc.unary(context, *request,
                                 [=, this](rpc::Call& call) { update(call, *request, *response); });
     }
     ServerUnaryReactor* SuspendTenant(CallbackServerContext* context,
                                       const v1::SuspendTenantRequest* request,
                                       v1::Tenant* response) override {
-        return doors_.rpc.unary(context, [=, this](rpc::Call& call) {
+        return doors_.rpc.unary(context, *request, [=, this](rpc::Call& call) {
             change(call, *request, "SuspendTenant",
                    gateway::SuspendTenant{.reason = checked_reason(request->reason())}, *response);
         });
@@ -183,7 +184,7 @@ public:
     ServerUnaryReactor* ResumeTenant(CallbackServerContext* context,
                                      const v1::ResumeTenantRequest* request,
                                      v1::Tenant* response) override {
-        return doors_.rpc.unary(context, [=, this](rpc::Call& call) {
+        return doors_.rpc.unary(context, *request, [=, this](rpc::Call& call) {
             change(call, *request, "ResumeTenant",
                    gateway::ResumeTenant{.reason = checked_reason(request->reason())}, *response);
         });
@@ -191,14 +192,16 @@ public:
     ServerUnaryReactor* CreateApiKey(CallbackServerContext* context,
                                      const v1::CreateApiKeyRequest* request,
                                      v1::ApiKey* response) override {
-        return doors_.rpc.unary(
-            context, [=, this](rpc::Call& call) { create_key(call, *request, *response); });
+        return doors_.rpc.unary(context, *request, [=, this](rpc::Call& call) {
+            create_key(call, *request, *response);
+        });
     }
     ServerUnaryReactor* RevokeApiKey(CallbackServerContext* context,
                                      const v1::RevokeApiKeyRequest* request,
                                      v1::ApiKey* response) override {
-        return doors_.rpc.unary(
-            context, [=, this](rpc::Call& call) { revoke_key(call, *request, *response); });
+        return doors_.rpc.unary(context, *request, [=, this](rpc::Call& call) {
+            revoke_key(call, *request, *response);
+        });
     }
 
 private:
@@ -388,7 +391,7 @@ public:
     ServerUnaryReactor* ConnectChannel(CallbackServerContext* context,
                                        const v1::ConnectChannelRequest* request,
                                        v1::Channel* response) override {
-        return doors_.rpc.unary(context, [=, this](rpc::Call& call) {
+        return doors_.rpc.unary(context, *request, [=, this](rpc::Call& call) {
             const auto tenant = rpc::parse_parent(request->parent());
             fold_tenant(doors_, tenant);
             check_channel_id(request->channel().channel_id(), "channel.channel_id");
@@ -420,14 +423,14 @@ public:
     ServerUnaryReactor* GetChannel(CallbackServerContext* context,
                                    const v1::GetChannelRequest* request,
                                    v1::Channel* response) override {
-        return doors_.rpc.unary(context, [=, this](rpc::Call&) {
+        return doors_.rpc.unary(context, *request, [=, this](rpc::Call&) {
             show_channel(doors_, rpc::parse_name(request->name(), "channels"), *response);
         });
     }
     ServerUnaryReactor* ListChannels(CallbackServerContext* context,
                                      const v1::ListChannelsRequest* request,
                                      v1::ListChannelsResponse* response) override {
-        return doors_.rpc.unary(context, [=, this](rpc::Call&) {
+        return doors_.rpc.unary(context, *request, [=, this](rpc::Call&) {
             response->set_next_page_token(service::list<v1::Channel>(
                 doors_.read_model, *request,
                 {.tenant = rpc::parse_parent(request->parent()), .kind = "channel"},
@@ -437,7 +440,7 @@ public:
     ServerUnaryReactor* RotateCredentials(CallbackServerContext* context,
                                           const v1::RotateCredentialsRequest* request,
                                           v1::Channel* response) override {
-        return doors_.rpc.unary(context, [=, this](rpc::Call& call) {
+        return doors_.rpc.unary(context, *request, [=, this](rpc::Call& call) {
             const auto name = rpc::parse_name(request->name(), "channels");
             change(call, *request, "RotateCredentials",
                    gateway::RotateCredentials{.credentials =
@@ -449,7 +452,7 @@ public:
     ServerUnaryReactor* UpdateLimits(CallbackServerContext* context,
                                      const v1::UpdateLimitsRequest* request,
                                      v1::Channel* response) override {
-        return doors_.rpc.unary(context, [=, this](rpc::Call& call) {
+        return doors_.rpc.unary(context, *request, [=, this](rpc::Call& call) {
             const auto channel = std::get<KnownChannel>(
                 fold_channel(doors_, rpc::parse_name(request->name(), "channels")).state);
             const auto* provider = doors_.providers.find(channel.channel.kind);
@@ -464,7 +467,7 @@ public:
     ServerUnaryReactor* PauseChannel(CallbackServerContext* context,
                                      const v1::PauseChannelRequest* request,
                                      v1::Channel* response) override {
-        return doors_.rpc.unary(context, [=, this](rpc::Call& call) {
+        return doors_.rpc.unary(context, *request, [=, this](rpc::Call& call) {
             change(call, *request, "PauseChannel",
                    gateway::PauseChannel{.reason = checked_reason(request->reason())}, *response);
         });
@@ -472,7 +475,7 @@ public:
     ServerUnaryReactor* ResumeChannel(CallbackServerContext* context,
                                       const v1::ResumeChannelRequest* request,
                                       v1::Channel* response) override {
-        return doors_.rpc.unary(context, [=, this](rpc::Call& call) {
+        return doors_.rpc.unary(context, *request, [=, this](rpc::Call& call) {
             change(call, *request, "ResumeChannel",
                    gateway::ResumeChannel{.reason = checked_reason(request->reason())}, *response);
         });
@@ -480,8 +483,9 @@ public:
     ServerUnaryReactor* GetChannelDispatch(CallbackServerContext* context,
                                            const v1::GetChannelDispatchRequest* request,
                                            v1::ChannelDispatch* response) override {
-        return doors_.rpc.unary(
-            context, [=, this](rpc::Call&) { show_dispatch(request->name(), *response); });
+        return doors_.rpc.unary(context, *request, [=, this](rpc::Call&) {
+            show_dispatch(request->name(), *response);
+        });
     }
 
 private:

@@ -82,7 +82,8 @@ public:
     ServerUnaryReactor* ListMessageLog(CallbackServerContext* context,
                                        const v1::ListMessageLogRequest* request,
                                        v1::ListMessageLogResponse* response) override {
-        return doors_.rpc.unary(context, [=, this](rpc::Call&) { list(*request, *response); });
+        return doors_.rpc.unary(context, *request,
+                                [=, this](rpc::Call&) { list(*request, *response); });
     }
 
 private:

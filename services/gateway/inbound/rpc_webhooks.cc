@@ -125,7 +125,7 @@ public:
     ServerUnaryReactor* ListWebhooks(CallbackServerContext* context,
                                      const v1::ListWebhooksRequest* request,
                                      v1::ListWebhooksResponse* response) override {
-        return doors_.rpc.unary(context, [=, this](rpc::Call&) {
+        return doors_.rpc.unary(context, *request, [=, this](rpc::Call&) {
             const auto page = webhooks_.list(query_of(*request));
             for (const auto& webhook : page.webhooks)
                 *response->add_webhooks() = resource_of(webhook);
@@ -135,7 +135,7 @@ public:
     ServerUnaryReactor* GetWebhook(CallbackServerContext* context,
                                    const v1::GetWebhookRequest* request,
                                    v1::Webhook* response) override {
-        return doors_.rpc.unary(context, [=, this](rpc::Call& call) {
+        return doors_.rpc.unary(context, *request, [=, this](rpc::Call& call) {
             const auto webhook = named(request->name());
             *response = resource_of(webhook);
             response->set_body(webhook.raw.body());
@@ -146,7 +146,7 @@ public:
     ServerUnaryReactor* RereadWebhooks(CallbackServerContext* context,
                                        const v1::RereadWebhooksRequest* request,
                                        v1::RereadWebhooksResponse* response) override {
-        return doors_.rpc.unary(context,
+        return doors_.rpc.unary(context, *request,
                                 [=, this](rpc::Call& call) { reread(call, *request, *response); });
     }
 

@@ -9,12 +9,12 @@
 #include "common/crypto/encoding.h"
 #include "common/crypto/hash.h"
 #include "common/identity/jwt.h"
+#include "common/rpc/access.h"
 #include "common/rpc/caller.h"
 #include "common/rpc/channel.h"
 #include "common/rpc/request_id.h"
 #include "common/rpc/server.h"
 #include "flowstack/common/v1/error_reason.pb.h"
-#include "flowstack/common/v1/method.pb.h"
 
 namespace flowstack::gateway {
 namespace {
@@ -52,14 +52,6 @@ rpc::Failure guessed_too_often(const std::string& what, resilience::Duration wai
         "Too many wrong " + what + " came from this address. Wait before you try again.");
     failure.retry_after = std::chrono::ceil<std::chrono::seconds>(wait);
     return failure;
-}
-
-// "tenants/demo/orders/7" → "demo"; empty for any other name.
-std::string_view tenant_in(std::string_view resource) {
-    constexpr std::string_view kTenants = "tenants/";
-    if (!resource.starts_with(kTenants)) return {};
-    resource.remove_prefix(kTenants.size());
-    return resource.substr(0, resource.find('/'));
 }
 
 std::string title_of(const std::string& reason) {
@@ -239,17 +231,7 @@ void RestCalls::take_share(const Caller& caller) const { rate_limits_->take(call
 
 void RestCalls::admit(const Caller& caller, const pb::MethodDescriptor& method,
                       const std::string& resource) {
-    if (caller.operates_platform()) return;
-    const std::set<identity::Role>* roles = nullptr;
-    if (!resource.empty()) {
-        roles = caller.roles_in(tenant_in(resource));
-        if (roles == nullptr) throw rpc::not_found(resource);
-    }
-    const auto access = method.options().GetExtension(common::v1::rest).access();
-    if (resource.empty() || access == common::v1::ACCESS_OPERATORS)
-        throw rpc::permission_denied("Only the platform's operators may do this.");
-    if (!roles->contains(identity::Role::admin))
-        throw rpc::permission_denied("Only an admin of the tenant may do this.");
+    rpc::check_access(caller.grants, method, std::string_view(resource));
 }
 
 VisitPtr RestCalls::visit(http::Request request, http::Responder responder) const {
@@ -268,6 +250,8 @@ VisitPtr RestCalls::visit(http::Request request, http::Responder responder) cons
 
 void RestCalls::call(const VisitPtr& visit, const pb::MethodDescriptor& method,
                      const pb::Message& request, Done done) const {
+    // Here as well as in `admit`: an alias may make a call of several methods.
+    rpc::check_access(visit->caller.grants, method, request);
     // flowstack.payment.v1.PaymentService → payment
     const auto& name = method.service()->full_name();
     const auto from = name.find('.') + 1;

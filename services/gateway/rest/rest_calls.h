@@ -27,11 +27,6 @@ struct Caller {
     std::string actor;
 
     bool operates_platform() const { return grants.platform_admin; }
-    // What they are in a tenant; null: nothing.
-    const std::set<identity::Role>* roles_in(std::string_view tenant) const {
-        const auto found = grants.tenants.find(tenant);
-        return found == grants.tenants.end() ? nullptr : &found->second;
-    }
 };
 
 // One request on its way. The first answer counts; a visit that is forgotten is answered with 500.

@@ -74,20 +74,21 @@ public:
     ServerUnaryReactor* CreatePaymentIntent(CallbackServerContext* context,
                                             const v1::CreatePaymentIntentRequest* request,
                                             v1::Payment* response) override {
-        return doors_.rpc.unary(context, [=, this](rpc::Call&) { create(*request, *response); });
+        return doors_.rpc.unary(context, *request,
+                                [=, this](rpc::Call&) { create(*request, *response); });
     }
 
     ServerUnaryReactor* InitiateStkPush(CallbackServerContext* context,
                                         const v1::InitiateStkPushRequest* request,
                                         v1::Payment* response) override {
-        return doors_.rpc.unary(context,
+        return doors_.rpc.unary(context, *request,
                                 [=, this](rpc::Call& call) { ask(*request, *response, call); });
     }
 
     ServerUnaryReactor* GetPayment(CallbackServerContext* context,
                                    const v1::GetPaymentRequest* request,
                                    v1::Payment* response) override {
-        return doors_.rpc.unary(context, [=, this](rpc::Call&) {
+        return doors_.rpc.unary(context, *request, [=, this](rpc::Call&) {
             const auto name = rpc::parse_name(request->name(), "payments");
             show(doors_, name.tenant, IntentId(name.id), *response);
         });
@@ -96,19 +97,22 @@ public:
     ServerUnaryReactor* ListPayments(CallbackServerContext* context,
                                      const v1::ListPaymentsRequest* request,
                                      v1::ListPaymentsResponse* response) override {
-        return doors_.rpc.unary(context, [=, this](rpc::Call&) { list(*request, *response); });
+        return doors_.rpc.unary(context, *request,
+                                [=, this](rpc::Call&) { list(*request, *response); });
     }
 
     ServerUnaryReactor* CancelPayment(CallbackServerContext* context,
                                       const v1::CancelPaymentRequest* request,
                                       v1::Payment* response) override {
-        return doors_.rpc.unary(context, [=, this](rpc::Call&) { cancel(*request, *response); });
+        return doors_.rpc.unary(context, *request,
+                                [=, this](rpc::Call&) { cancel(*request, *response); });
     }
 
     ServerUnaryReactor* ResolvePayment(CallbackServerContext* context,
                                        const v1::ResolvePaymentRequest* request,
                                        v1::Payment* response) override {
-        return doors_.rpc.unary(context, [=, this](rpc::Call&) { resolve(*request, *response); });
+        return doors_.rpc.unary(context, *request,
+                                [=, this](rpc::Call&) { resolve(*request, *response); });
     }
 
 private:
@@ -366,13 +370,14 @@ public:
     ServerUnaryReactor* ConnectProviderAccount(CallbackServerContext* context,
                                                const v1::ConnectProviderAccountRequest* request,
                                                v1::ProviderAccount* response) override {
-        return doors_.rpc.unary(context, [=, this](rpc::Call&) { connect(*request, *response); });
+        return doors_.rpc.unary(context, *request,
+                                [=, this](rpc::Call&) { connect(*request, *response); });
     }
 
     ServerUnaryReactor* GetProviderAccount(CallbackServerContext* context,
                                            const v1::GetProviderAccountRequest* request,
                                            v1::ProviderAccount* response) override {
-        return doors_.rpc.unary(context, [=, this](rpc::Call&) {
+        return doors_.rpc.unary(context, *request, [=, this](rpc::Call&) {
             const auto name = rpc::parse_name(request->name(), "providerAccounts");
             show_account(name.tenant, name.id, *response);
         });

@@ -34,7 +34,7 @@ public:
 
     ServerUnaryReactor* GetOrder(CallbackServerContext* context, const v1::GetOrderRequest* request,
                                  v1::Order* response) override {
-        return doors_.rpc.unary(context, [=, this](rpc::Call&) {
+        return doors_.rpc.unary(context, *request, [=, this](rpc::Call&) {
             const auto name = rpc::parse_name(request->name(), "orders");
             fold(doors_, order_stream(name.tenant, OrderId(name.id)), request->name(), *response);
         });
@@ -43,7 +43,7 @@ public:
     ServerUnaryReactor* ListOrders(CallbackServerContext* context,
                                    const v1::ListOrdersRequest* request,
                                    v1::ListOrdersResponse* response) override {
-        return doors_.rpc.unary(context, [=, this](rpc::Call&) {
+        return doors_.rpc.unary(context, *request, [=, this](rpc::Call&) {
             v1::Order wanted;
             wanted.set_payment_state(request->payment_state());
             const bool any = request->payment_state() == v1::ORDER_PAYMENT_STATE_UNSPECIFIED;
@@ -74,7 +74,7 @@ public:
     ServerUnaryReactor* GetInvoice(CallbackServerContext* context,
                                    const v1::GetInvoiceRequest* request,
                                    v1::Invoice* response) override {
-        return doors_.rpc.unary(context, [=, this](rpc::Call&) {
+        return doors_.rpc.unary(context, *request, [=, this](rpc::Call&) {
             const auto name = rpc::parse_name(request->name(), "invoices");
             fold(doors_, invoice_stream(name.tenant, InvoiceId(name.id)), request->name(),
                  *response);
@@ -84,7 +84,7 @@ public:
     ServerUnaryReactor* ListInvoices(CallbackServerContext* context,
                                      const v1::ListInvoicesRequest* request,
                                      v1::ListInvoicesResponse* response) override {
-        return doors_.rpc.unary(context, [=, this](rpc::Call&) {
+        return doors_.rpc.unary(context, *request, [=, this](rpc::Call&) {
             v1::Invoice wanted;
             wanted.set_state(request->state());
             if (!v1::InvoiceState_IsValid(request->state()))
@@ -111,13 +111,14 @@ public:
     ServerUnaryReactor* GetTrialBalance(CallbackServerContext* context,
                                         const v1::GetTrialBalanceRequest* request,
                                         v1::TrialBalance* response) override {
-        return doors_.rpc.unary(context, [=, this](rpc::Call&) { sum_up(*request, *response); });
+        return doors_.rpc.unary(context, *request,
+                                [=, this](rpc::Call&) { sum_up(*request, *response); });
     }
 
     ServerUnaryReactor* ListJournalEntries(CallbackServerContext* context,
                                            const v1::ListJournalEntriesRequest* request,
                                            v1::ListJournalEntriesResponse* response) override {
-        return doors_.rpc.unary(context, [=, this](rpc::Call&) {
+        return doors_.rpc.unary(context, *request, [=, this](rpc::Call&) {
             response->set_next_page_token(service::list<v1::JournalEntry>(
                 doors_.read_model, *request,
                 {.tenant = rpc::parse_parent(request->parent()),

@@ -38,7 +38,7 @@ public:
     grpc::ServerUnaryReactor* ListWebhooks(grpc::CallbackServerContext* context,
                                            const gateway::v1::ListWebhooksRequest* request,
                                            gateway::v1::ListWebhooksResponse* answer) override {
-        return door_.unary(context, [this, request, answer](rpc::Call&) {
+        return door_.unary(context, *request, [this, request, answer](rpc::Call&) {
             lists.push_back(*request);
             // Two pages, of which the first is not full.
             auto& webhook = *answer->add_webhooks();
@@ -53,7 +53,7 @@ public:
     grpc::ServerUnaryReactor* GetWebhook(grpc::CallbackServerContext* context,
                                          const gateway::v1::GetWebhookRequest* request,
                                          gateway::v1::Webhook* answer) override {
-        return door_.unary(context, [request, answer](rpc::Call&) {
+        return door_.unary(context, *request, [request, answer](rpc::Call&) {
             if (request->name() != "webhooks/3-1041-0") throw rpc::not_found(request->name());
             answer->set_name(request->name());
             answer->set_body("{\"entry\":[]}");
@@ -68,7 +68,7 @@ public:
     grpc::ServerUnaryReactor* RereadWebhooks(grpc::CallbackServerContext* context,
                                              const gateway::v1::RereadWebhooksRequest* request,
                                              gateway::v1::RereadWebhooksResponse* answer) override {
-        return door_.unary(context, [this, request, answer](rpc::Call&) {
+        return door_.unary(context, *request, [this, request, answer](rpc::Call&) {
             rereads.push_back(*request);
             answer->set_webhooks_read(1);
             answer->set_elements_read(2);
@@ -99,7 +99,7 @@ public:
         grpc::CallbackServerContext* context,
         const conversation::v1::CloseConversationRequest* request,
         conversation::v1::Conversation* answer) override {
-        return door_.unary(context, [this, request, answer](rpc::Call&) {
+        return door_.unary(context, *request, [this, request, answer](rpc::Call&) {
             closed.push_back(*request);
             if (closed.size() > 1) throw rpc::wrong_state(request->name(), "it is closed already");
             answer->set_name(request->name());
@@ -121,7 +121,7 @@ public:
     grpc::ServerUnaryReactor* CreateCampaign(grpc::CallbackServerContext* context,
                                              const campaign::v1::CreateCampaignRequest* request,
                                              campaign::v1::Campaign* answer) override {
-        return door_.unary(context, [this, request, answer](rpc::Call&) {
+        return door_.unary(context, *request, [this, request, answer](rpc::Call&) {
             created.push_back(*request);
             fill(*answer, request->parent() + "/campaigns/7");
         });
@@ -129,13 +129,13 @@ public:
     grpc::ServerUnaryReactor* GetCampaign(grpc::CallbackServerContext* context,
                                           const campaign::v1::GetCampaignRequest* request,
                                           campaign::v1::Campaign* answer) override {
-        return door_.unary(context,
+        return door_.unary(context, *request,
                            [request, answer](rpc::Call&) { fill(*answer, request->name()); });
     }
     grpc::ServerUnaryReactor* CancelCampaign(grpc::CallbackServerContext* context,
                                              const campaign::v1::CancelCampaignRequest* request,
                                              campaign::v1::Campaign* answer) override {
-        return door_.unary(context, [this, request, answer](rpc::Call&) {
+        return door_.unary(context, *request, [this, request, answer](rpc::Call&) {
             cancelled.push_back(*request);
             fill(*answer, request->name());
             answer->set_state("CANCELLED");
@@ -144,7 +144,7 @@ public:
     grpc::ServerUnaryReactor* ListCampaigns(grpc::CallbackServerContext* context,
                                             const campaign::v1::ListCampaignsRequest* request,
                                             campaign::v1::ListCampaignsResponse* answer) override {
-        return door_.unary(context, [this, request, answer](rpc::Call&) {
+        return door_.unary(context, *request, [this, request, answer](rpc::Call&) {
             lists.push_back(*request);
             fill(*answer->add_campaigns(),
                  "tenants/demo/campaigns/" + std::to_string(lists.size()));
@@ -181,7 +181,7 @@ public:
     grpc::ServerUnaryReactor* RotateCredentials(
         grpc::CallbackServerContext* context, const gateway::v1::RotateCredentialsRequest* request,
         gateway::v1::Channel* answer) override {
-        return door_.unary(context, [this, request, answer](rpc::Call&) {
+        return door_.unary(context, *request, [this, request, answer](rpc::Call&) {
             rotated.push_back(*request);
             answer->set_name(request->name());
         });
@@ -200,7 +200,7 @@ public:
     grpc::ServerUnaryReactor* PublishFlow(grpc::CallbackServerContext* context,
                                           const conversation::v1::PublishFlowRequest* request,
                                           conversation::v1::Flow* answer) override {
-        return door_.unary(context, [this, request, answer](rpc::Call&) {
+        return door_.unary(context, *request, [this, request, answer](rpc::Call&) {
             published.push_back(*request);
             answer->set_name(request->parent() + "/flows/" + request->flow_key());
         });
@@ -220,7 +220,7 @@ public:
         grpc::CallbackServerContext* context,
         const gateway::v1::UpdateTenantSettingsRequest* request,
         gateway::v1::Tenant* answer) override {
-        return door_.unary(context, [this, request, answer](rpc::Call&) {
+        return door_.unary(context, *request, [this, request, answer](rpc::Call&) {
             changes.push_back(*request);
             answer->set_name(request->name());
             *answer->mutable_settings() = request->settings();
@@ -230,7 +230,7 @@ public:
     grpc::ServerUnaryReactor* RegisterTenant(grpc::CallbackServerContext* context,
                                              const gateway::v1::RegisterTenantRequest* request,
                                              gateway::v1::Tenant* answer) override {
-        return door_.unary(context, [this, request, answer](rpc::Call&) {
+        return door_.unary(context, *request, [this, request, answer](rpc::Call&) {
             registered.push_back(*request);
             answer->set_name("tenants/" + request->tenant_id());
         });

@@ -72,7 +72,7 @@ public:
     grpc::ServerUnaryReactor* RegisterTenant(grpc::CallbackServerContext* context,
                                              const v1::RegisterTenantRequest* request,
                                              v1::Tenant* answer) override {
-        return door_.unary(context, [=, this](rpc::Call&) {
+        return door_.unary(context, *request, [=, this](rpc::Call&) {
             heard_.note("RegisterTenant");
             heard_.registered = *request;
             answer->set_tenant_id("duka");
@@ -82,7 +82,7 @@ public:
     grpc::ServerUnaryReactor* GetTenant(grpc::CallbackServerContext* context,
                                         const v1::GetTenantRequest* request,
                                         v1::Tenant* answer) override {
-        return door_.unary(context, [=, this](rpc::Call&) {
+        return door_.unary(context, *request, [=, this](rpc::Call&) {
             heard_.note("GetTenant");
             if (request->name() != "tenants/duka") throw rpc::not_found(request->name());
             answer->set_name(request->name());
@@ -92,14 +92,15 @@ public:
         });
     }
     grpc::ServerUnaryReactor* ListTenants(grpc::CallbackServerContext* context,
-                                          const v1::ListTenantsRequest*,
+                                          const v1::ListTenantsRequest* request,
                                           v1::ListTenantsResponse*) override {
-        return door_.unary(context, [=, this](rpc::Call&) { heard_.note("ListTenants"); });
+        return door_.unary(context, *request,
+                           [=, this](rpc::Call&) { heard_.note("ListTenants"); });
     }
     grpc::ServerUnaryReactor* UpdateTenantSettings(grpc::CallbackServerContext* context,
-                                                   const v1::UpdateTenantSettingsRequest*,
+                                                   const v1::UpdateTenantSettingsRequest* request,
                                                    v1::Tenant*) override {
-        return door_.unary(context, [=, this](rpc::Call&) {
+        return door_.unary(context, *request, [=, this](rpc::Call&) {
             heard_.note("UpdateTenantSettings");
             throw rpc::invalid_field("settings.time_zone", "must be an IANA name");
         });
@@ -116,7 +117,7 @@ public:
     grpc::ServerUnaryReactor* PlaceOrder(grpc::CallbackServerContext* context,
                                          const chat::PlaceOrderRequest* request,
                                          chat::PlacedOrder* answer) override {
-        return door_.unary(context, [=, this](rpc::Call&) {
+        return door_.unary(context, *request, [=, this](rpc::Call&) {
             heard_.placed = *request;
             answer->set_order_id("o1");
             answer->add_lines()->set_product_name("Coffee");
@@ -215,16 +216,7 @@ TEST_F(RestDoor, WhatIsForOperatorsIsClosedToATenantsKey) {
     EXPECT_EQ(ask("GET", "/v1/tenants", bearer(kAdminKey)).status, 200);
 }
 
-// The rules about access and status are options of the methods: no list of names can forget one.
-TEST_F(RestDoor, AccessAndStatusAreSaidByTheMethodItself) {
-    const auto rule = [](const char* name) {
-        const auto* method = google::protobuf::DescriptorPool::generated_pool()->FindMethodByName(
-            std::string("flowstack.gateway.v1.TenantService.") + name);
-        return method->options().GetExtension(common::v1::rest);
-    };
-    for (const auto* name : {"RegisterTenant", "ListTenants", "SuspendTenant", "ResumeTenant"})
-        EXPECT_EQ(rule(name).access(), common::v1::ACCESS_OPERATORS) << name;
-    EXPECT_EQ(rule("GetTenant").access(), common::v1::ACCESS_UNSPECIFIED);
+TEST_F(RestDoor, TheStatusOfASuccessIsSaidByTheMethodItself) {
     const auto made = ask("POST", "/v1/tenants", bearer(kAdminKey), R"({"settings":{"name":"a"}})");
     EXPECT_EQ(made.status, 201);
     EXPECT_EQ(ask("GET", "/v1/tenants/duka", bearer(kAdminKey)).status, 200);
@@ -313,6 +305,73 @@ TEST_F(RestDoor, ATokensHolderMayDoWhatItGrants) {
     EXPECT_EQ(ask("GET", "/v1/tenants", operates).status, 200);
     EXPECT_EQ(heard.actor("ListTenants"), "user:bob");
     EXPECT_EQ(ask("GET", "/v1/tenants/duka", operates).status, 200);
+}
+
+TEST_F(RestDoor, ARoleOpensWhatTheMethodSays) {
+    const auto reason = [&](const std::string& role, const char* method, const char* path) {
+        const auto response = ask(method, path, bearer("ann.duka:" + role + ".good"),
+                                  std::string_view(method) == "GET" ? "" : "{}");
+        return response.status < 300 ? "" : reason_of(response);
+    };
+    for (const auto* role : {"viewer", "auditor", "agent", "admin"}) {
+        EXPECT_EQ(reason(role, "GET", "/v1/tenants/duka"), "") << role;
+        EXPECT_EQ(reason(role, "POST", "/v1/tenants/other/orders"), "NOT_FOUND") << role;
+        EXPECT_EQ(reason(role, "POST", "/v1/tenants/duka:suspend"), "PERMISSION_DENIED") << role;
+    }
+    for (const auto* role : {"agent", "admin"})
+        EXPECT_EQ(reason(role, "POST", "/v1/tenants/duka/orders"), "") << role;
+    // By the paths of /v1, and by those of older systems that call the same methods.
+    for (const auto* role : {"viewer", "auditor"})
+        for (const auto* path : {"/v1/tenants/duka/orders", "/v1/tenants/duka/apiKeys"})
+            EXPECT_EQ(reason(role, "POST", path), "PERMISSION_DENIED") << role << path;
+    EXPECT_EQ(reason("agent", "POST", "/v1/tenants/duka/apiKeys"), "PERMISSION_DENIED");
+    EXPECT_EQ(reason("viewer", "GET", "/admin/tenants/duka/logs"), "PERMISSION_DENIED");
+}
+
+// The same tokens at a service's own door.
+TEST_F(RestDoor, ARoleOpensTheSameByGrpc) {
+    rpc::Server door(
+        {.admission = {.internal_key = Secret("internal"),
+                       .holder_of = [](std::string_view token) { return holder_of(token); }}});
+    Tenants at_tenants(door, heard);
+    Conversations at_conversations(door, heard);
+    door.add(at_tenants, v1::TenantService::service_full_name());
+    door.add(at_conversations, chat::ConversationService::service_full_name());
+    door.start();
+    const auto to_door =
+        rpc::make_channel("127.0.0.1:" + std::to_string(door.port()), {.attempts_max = 1});
+    const auto tenants_stub = v1::TenantService::NewStub(to_door);
+    const auto chat_stub = chat::ConversationService::NewStub(to_door);
+    const auto reason = [](const grpc::Status& status) {
+        const auto failure = rpc::failure_of(status);
+        return failure ? rpc::reason_text(failure->reason) : "";
+    };
+    const auto get = [&](const std::string& role, const std::string& tenant) {
+        grpc::ClientContext context;
+        context.AddMetadata("authorization", bearer("ann.duka:" + role + ".good"));
+        v1::GetTenantRequest request;
+        request.set_name("tenants/" + tenant);
+        v1::Tenant answer;
+        return reason(tenants_stub->GetTenant(&context, request, &answer));
+    };
+    const auto place = [&](const std::string& role, const std::string& tenant) {
+        grpc::ClientContext context;
+        context.AddMetadata("authorization", bearer("ann.duka:" + role + ".good"));
+        chat::PlaceOrderRequest request;
+        request.set_parent("tenants/" + tenant);
+        chat::PlacedOrder answer;
+        return reason(chat_stub->PlaceOrder(&context, request, &answer));
+    };
+    for (const auto* role : {"viewer", "auditor", "agent", "admin"}) {
+        EXPECT_EQ(get(role, "duka"), "") << role;
+        EXPECT_EQ(heard.actor("GetTenant"), "user:ann");
+        EXPECT_EQ(get(role, "other"), "NOT_FOUND") << role;
+        EXPECT_EQ(place(role, "other"), "NOT_FOUND") << role;
+    }
+    for (const auto* role : {"viewer", "auditor"})
+        EXPECT_EQ(place(role, "duka"), "PERMISSION_DENIED") << role;
+    for (const auto* role : {"agent", "admin"}) EXPECT_EQ(place(role, "duka"), "") << role;
+    door.drain(std::chrono::seconds(1));
 }
 
 TEST_F(RestDoor, AForeignTenantIsNotFoundWhateverATokenGrantsElsewhere) {

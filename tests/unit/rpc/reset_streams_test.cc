@@ -25,9 +25,9 @@ using Steady = std::chrono::steady_clock;
 class Busy final : public v1::EventLog::CallbackService {
 public:
     explicit Busy(Server& door) : door_(door) {}
-    grpc::ServerUnaryReactor* Heads(grpc::CallbackServerContext* context, const v1::HeadsRequest*,
-                                    v1::HeadsResponse*) override {
-        return door_.unary(context, [this](Call&) { ++answered; });
+    grpc::ServerUnaryReactor* Heads(grpc::CallbackServerContext* context,
+                                    const v1::HeadsRequest* request, v1::HeadsResponse*) override {
+        return door_.unary(context, *request, [this](Call&) { ++answered; });
     }
     std::atomic<int> answered{0};
 

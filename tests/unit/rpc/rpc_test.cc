@@ -39,9 +39,10 @@ constexpr std::chrono::seconds kPatience{60};
 class Service final : public v1::EventLog::CallbackService {
 public:
     explicit Service(Server& door) : door_(door) {}
-    grpc::ServerUnaryReactor* Heads(grpc::CallbackServerContext* context, const v1::HeadsRequest*,
+    grpc::ServerUnaryReactor* Heads(grpc::CallbackServerContext* context,
+                                    const v1::HeadsRequest* request,
                                     v1::HeadsResponse* response) override {
-        return door_.unary(context, [this, response](Call& call) {
+        return door_.unary(context, *request, [this, response](Call& call) {
             ++calls;
             body(call, *response);
         });

@@ -55,9 +55,10 @@ class Service final : public v1::EventLog::CallbackService {
 public:
     explicit Service(Server& door) : door_(door) {}
     // Answers who called, and from which of its ports.
-    grpc::ServerUnaryReactor* Heads(grpc::CallbackServerContext* context, const v1::HeadsRequest*,
+    grpc::ServerUnaryReactor* Heads(grpc::CallbackServerContext* context,
+                                    const v1::HeadsRequest* request,
                                     v1::HeadsResponse* response) override {
-        return door_.unary(context, [this, context, response](Call&) {
+        return door_.unary(context, *request, [this, context, response](Call&) {
             response->set_service(caller().actor);
             const std::lock_guard lock(mutex_);
             connections_.insert(context->peer());

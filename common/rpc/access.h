@@ -1,0 +1,33 @@
+#pragma once
+
+#include <google/protobuf/descriptor.h>
+#include <google/protobuf/message.h>
+
+#include <set>
+#include <string_view>
+
+#include "common/identity/grants.h"
+
+namespace flowstack::common::v1 {
+enum Access : int;
+}
+
+// The one place where it is decided what somebody from outside may call: by the method's option
+// `access` (flowstack/common/v1/method.proto), the tenant whose resource is named, and what the
+// caller is there. Both doors ask it, REST and gRPC.
+namespace flowstack::rpc {
+
+// Whether a method of this access is open to somebody who is all of this in the tenant.
+bool open_to(common::v1::Access access, const std::set<identity::Role>& roles);
+
+// Throws NOT_FOUND when the resource is of a tenant in which the caller is nothing, whether it
+// exists or not and whatever the method is; PERMISSION_DENIED when the method is not for what the
+// caller is, or no tenant is named. `resource`: "tenants/demo/orders/7"; empty: none.
+void check_access(const identity::Grants& grants, const google::protobuf::MethodDescriptor& method,
+                  std::string_view resource);
+
+// The same for a request, which names its resources in `name` and `parent`.
+void check_access(const identity::Grants& grants, const google::protobuf::MethodDescriptor& method,
+                  const google::protobuf::Message& request);
+
+}  // namespace flowstack::rpc
