@@ -48,6 +48,12 @@ int run_command_line(std::vector<std::string> arguments) {
     app.add_option("--env-file", context.env_file,
                    "where the stack is, as `./flowstack up` writes it (default: the environment, "
                    "else .run/env)");
+    app.add_option("--tls-ca", context.tls_ca,
+                   "PEM file of the CAs whose services are believed (default: GRPC_TLS_CA_FILE)");
+    app.add_option("--tls-cert", context.tls_cert,
+                   "PEM file of the certificate that is shown (default: GRPC_TLS_CERT_FILE)");
+    app.add_option("--tls-key", context.tls_key,
+                   "PEM file of its private key (default: GRPC_TLS_KEY_FILE)");
     const std::map<std::string, Format> formats{{"table", Format::table},
                                                 {"json", Format::json},
                                                 {"jsonl", Format::jsonl},

@@ -76,6 +76,10 @@ const stack::Environment& Context::environment() {
         if (!env_file.empty() && !std::filesystem::exists(env_file))
             throw UsageError("--env-file: there is no " + env_file);
         environment_ = env_file.empty() ? find_stack() : stack::Environment::from_file(env_file);
+        for (const auto& [name, given] :
+             {std::pair{"GRPC_TLS_CA_FILE", &tls_ca}, std::pair{"GRPC_TLS_CERT_FILE", &tls_cert},
+              std::pair{"GRPC_TLS_KEY_FILE", &tls_key}})
+            if (!given->empty()) environment_->set(name, *given);
     }
     return *environment_;
 }

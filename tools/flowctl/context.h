@@ -45,6 +45,10 @@ public:
     // --env-file; empty: this process's environment, or the run directory's `env` when that does
     // not name a stack.
     std::string env_file;
+    // --tls-ca, --tls-cert and --tls-key: instead of GRPC_TLS_CA_FILE, _CERT_FILE and _KEY_FILE.
+    std::string tls_ca;
+    std::string tls_cert;
+    std::string tls_key;
     Format format = Format::table;
     // What the chosen command does; its result is the exit code.
     std::function<int()> run;
