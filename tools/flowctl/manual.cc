@@ -1,6 +1,6 @@
-#include <fmt/format.h>
-
 #include <CLI/CLI.hpp>
+#include <array>
+#include <cstdio>
 #include <iostream>
 #include <sstream>
 
@@ -32,7 +32,9 @@ std::string roff(const std::string& utf8) {
             unsigned code = first & (0x7FU >> length);
             for (std::size_t i = 1; i < length && at + i < utf8.size(); ++i)
                 code = code << 6U | (static_cast<unsigned char>(utf8[at + i]) & 0x3FU);
-            out += fmt::format("\\[u{:04X}]", code);
+            std::array<char, 16> name{};
+            std::snprintf(name.data(), name.size(), "\\[u%04X]", code);
+            out += name.data();
         }
         at += length;
     }
