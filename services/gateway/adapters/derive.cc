@@ -45,7 +45,7 @@ std::optional<int> number(std::string_view text) {
 }
 
 // A key that is used again after its time is another name. No key holds a control character.
-std::string idempotency_claim_key(const QueueMessage& message) {
+std::string claimed_key(const QueueMessage& message) {
     return message.key_reused == 0
                ? message.idempotency_key
                : message.idempotency_key + "\n" + std::to_string(message.key_reused);
@@ -143,8 +143,7 @@ struct Deriver {
                                std::max(event.occurred_at, m.not_before), 0);
                            if (!m.idempotency_key.empty())
                                out.claims.push_back({tenant, std::string(kIdempotencyClaim),
-                                                     idempotency_claim_key(m), m.message_id,
-                                                     stream});
+                                                     claimed_key(m), m.message_id, stream});
                        },
                        [&](const SendAttempted& e) {
                            leave_queue(e.route);
