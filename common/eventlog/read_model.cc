@@ -121,6 +121,25 @@ std::int64_t ReadModel::count(const ListQuery& query) {
         .int8(0, 0);
 }
 
+// A cursor is written in one transaction with the documents of its events.
+std::string ReadModel::position() {
+    postgres::Params params;
+    params.add(store_.options().service);
+    const auto result = store_.pool().with([&](postgres::Session& session) {
+        return session.query(
+            "select source, position from cursors where consumer = $1 order by source, lane",
+            params);
+    });
+    std::string text, source;
+    for (int row = 0; row < result.rows(); ++row) {
+        const bool first = row == 0 || result.bytes(row, 0) != source;
+        if (first) source = result.text(row, 0);
+        text += (first ? (row == 0 ? "" : ";") + source + "=" : ",") +
+                std::to_string(result.int8(row, 1));
+    }
+    return text;
+}
+
 std::string ReadModel::token_for(const std::string& question, const std::string& place) const {
     return signed_place(signing_key_, scope_of(question), place);
 }

@@ -25,6 +25,7 @@
 #include "common/rpc/access.h"
 #include "common/rpc/caller.h"
 #include "common/rpc/error.h"
+#include "common/rpc/read_position.h"
 #include "common/rpc/tls.h"
 #include "flowstack/common/v1/error_reason.pb.h"
 
@@ -43,8 +44,12 @@ constexpr std::size_t kAnswerFactor = 4;
 
 // The unary call that this thread answers.
 thread_local Call* answered = nullptr;
+thread_local bool position_is_told = false;
 struct Answering {
-    explicit Answering(Call& call) { answered = &call; }
+    explicit Answering(Call& call) {
+        answered = &call;
+        position_is_told = false;
+    }
     ~Answering() { answered = nullptr; }
 };
 
@@ -370,6 +375,12 @@ grpc::Status Server::admit(const grpc::CallbackServerContext& context) const {
 
 void answer_is_a_repeat() {
     if (answered != nullptr) answered->answer_metadata(kReplayedHeader, "true");
+}
+
+void answer_read_position(const std::string& position) {
+    if (answered == nullptr || position_is_told) return;
+    answered->answer_metadata(kReadPositionHeader, position);
+    position_is_told = true;
 }
 
 grpc::ServerUnaryReactor* Server::unary(grpc::CallbackServerContext* context,

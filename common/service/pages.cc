@@ -1,5 +1,6 @@
 #include "common/service/pages.h"
 
+#include "common/rpc/read_position.h"
 #include "flowstack/common/v1/error_reason.pb.h"
 
 namespace flowstack::service {
@@ -16,6 +17,7 @@ eventlog::ListPage page_of(eventlog::ReadModel& read_model, eventlog::ListQuery 
     if (page_size < 0) throw rpc::invalid_field("page_size", "must not be negative");
     query.page_size = page_size;
     query.page_token = std::move(page_token);
+    rpc::answer_read_position(read_model.position());
     try {
         return read_model.list(query);
     } catch (const eventlog::BadPageToken&) {

@@ -12,8 +12,8 @@ namespace flowstack::service {
 // INVALID_ARGUMENT PAGE_TOKEN_INVALID: a token that is not ours, or another question's.
 rpc::Failure bad_page_token();
 
-// `query` says what is listed; page_size and page_token are the request's. Throws FIELD_INVALID and
-// PAGE_TOKEN_INVALID.
+// `query` says what is listed; page_size and page_token are the request's. The answer carries
+// kReadPositionHeader. Throws FIELD_INVALID and PAGE_TOKEN_INVALID.
 eventlog::ListPage page_of(eventlog::ReadModel& read_model, eventlog::ListQuery query,
                            int page_size, std::string page_token);
 

@@ -378,6 +378,8 @@ json::object Maker::operation_of(const pb::MethodDescriptor& method, const Route
     json::object headers{{"X-Request-Id", reference("headers", "XRequestId")}};
     if (method.output_type()->FindFieldByName("etag") != nullptr)
         headers["ETag"] = reference("headers", "ETag");
+    if (method.output_type()->FindFieldByName("next_page_token"))
+        headers["X-Read-Position"] = reference("headers", "ReadPosition");
     if (has("request_id")) headers["Idempotent-Replayed"] = reference("headers", "Replayed");
     const int status = rest.success_status() == 0 ? 200 : rest.success_status();
     const auto& answer = *method.output_type();
@@ -507,6 +509,12 @@ json::object shared_headers() {
         {"ETag", header("Version of the resource, for `If-Match`.", {{"type", "string"}}, "\"7\"")},
         {"Replayed", header("`true` when this is the first answer to a repeated Idempotency-Key.",
                             {{"type", "string"}, {"enum", json::array{"true"}}}, "true")},
+        {"ReadPosition",
+         header("Lists: up to which events of the logs the page is complete, for each source the "
+                "position "
+                "of every lane, in order. Absent for lists that are read from the log itself and "
+                "show what was just written.",
+                {{"type", "string"}}, "gateway=120,33,7,9;payment=14,2,0,5")},
         {"RetryAfter", header("Seconds to wait before the same call is made again; absent when "
                               "waiting does not help.",
                               {{"type", "integer"}, {"minimum", 1}}, "1")},

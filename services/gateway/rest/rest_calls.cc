@@ -12,6 +12,7 @@
 #include "common/rpc/access.h"
 #include "common/rpc/caller.h"
 #include "common/rpc/channel.h"
+#include "common/rpc/read_position.h"
 #include "common/rpc/request_id.h"
 #include "common/rpc/server.h"
 #include "flowstack/common/v1/error_reason.pb.h"
@@ -95,11 +96,12 @@ struct Flight {
                 whole.append(reinterpret_cast<const char*>(part.begin()), part.size());
         return whole;
     }
-    bool replayed() const {
-        const auto& metadata = context.GetServerInitialMetadata();
-        const auto found = metadata.find(rpc::kReplayedHeader);
-        return found != metadata.end() && found->second == "true";
+    std::string metadata(const char* name) const {
+        const auto& all = context.GetServerInitialMetadata();
+        const auto found = all.find(name);
+        return found == all.end() ? "" : std::string(found->second.data(), found->second.size());
     }
+    bool replayed() const { return metadata(rpc::kReplayedHeader) == "true"; }
 };
 
 }  // namespace
@@ -111,6 +113,8 @@ std::unique_ptr<pb::Message> new_message(const pb::Descriptor* descriptor) {
 
 void Visit::answer(http::Response response) const {
     response.headers.set("X-Request-Id", request_id);
+    if (!read_position.empty() && response.status < 300)
+        response.headers.set("X-Read-Position", read_position);
     responder.send(std::move(response));
 }
 
@@ -265,19 +269,19 @@ void RestCalls::call(const VisitPtr& visit, const pb::MethodDescriptor& method,
     flight->sent = grpc::ByteBuffer(&slice, 1);
     flight->stub = std::make_unique<grpc::GenericStub>(channel);
     const auto path = "/" + name + "/" + method.name();
-    flight->stub->UnaryCall(&flight->context, path, grpc::StubOptions(), &flight->sent,
-                            &flight->received,
-                            [flight, visit, answer_type = method.output_type(),
-                             done = std::move(done)](const grpc::Status& status) {
-                                visit->guarded([&] {
-                                    if (const auto failure = rpc::failure_of(status))
-                                        throw *failure;
-                                    const auto answer = new_message(answer_type);
-                                    if (!answer->ParseFromString(flight->bytes()))
-                                        throw rpc::internal();
-                                    done(*answer, flight->replayed());
-                                });
-                            });
+    flight->stub->UnaryCall(
+        &flight->context, path, grpc::StubOptions(), &flight->sent, &flight->received,
+        [flight, visit, answer_type = method.output_type(),
+         done = std::move(done)](const grpc::Status& status) {
+            visit->guarded([&] {
+                if (const auto failure = rpc::failure_of(status)) throw *failure;
+                const auto answer = new_message(answer_type);
+                if (!answer->ParseFromString(flight->bytes())) throw rpc::internal();
+                if (visit->read_position.empty())
+                    visit->read_position = flight->metadata(rpc::kReadPositionHeader);
+                done(*answer, flight->replayed());
+            });
+        });
 }
 
 const pb::MethodDescriptor& RestCalls::method_named(const char* name) {

@@ -38,6 +38,8 @@ struct Visit {
     // The tenant that is meant; empty where the route names none.
     std::string tenant;
     std::string request_id;  // X-Request-Id
+    // X-Read-Position: up to which events a list that was asked for is complete; empty for others.
+    std::string read_position{};
     // What the caller calls the fields of the RPC: ("template.variants[0].", ""), in this order.
     std::vector<std::pair<std::string, std::string>> field_names;
 

@@ -3,8 +3,10 @@
 
 #include "common/core/clock.h"
 #include "common/observability/metrics.h"
+#include "common/postgres/session.h"
 #include "common/rpc/channel.h"
 #include "common/rpc/error.h"
+#include "common/rpc/read_position.h"
 #include "common/rpc/server.h"
 #include "common/service/tenant_view.h"
 #include "flowstack/campaign/v1/campaign_service.grpc.pb.h"
@@ -119,6 +121,23 @@ TEST_F(CampaignService, GoesThroughItsStates) {
         EXPECT_EQ(refused, common::v1::ERROR_REASON_WRONG_STATE);
         EXPECT_EQ(failure->metadata["state"], "CANCELLED");
     }
+}
+
+TEST_F(CampaignService, ListsSayUpToWhichEventsTheyAreComplete) {
+    postgres::Session admin({.url = database.admin_url()});
+    admin.run(
+        "insert into cursors (consumer, source, lane, position) values "
+        "('campaign', 'gateway', 1, 33), ('campaign', 'gateway', 0, 120), "
+        "('campaign', 'campaign', 0, 7), ('other', 'gateway', 0, 1)");
+    v1::ListCampaignsRequest request;
+    request.set_parent("tenants/duka");
+    v1::ListCampaignsResponse page;
+    grpc::ClientContext context;
+    rpc::set_timeout(context, seconds{20});
+    ASSERT_TRUE(stub->ListCampaigns(&context, request, &page).ok());
+    const auto& metadata = context.GetServerInitialMetadata();
+    ASSERT_EQ(metadata.count(rpc::kReadPositionHeader), 1U);
+    EXPECT_EQ(metadata.find(rpc::kReadPositionHeader)->second, "campaign=7;gateway=120,33");
 }
 
 TEST_F(CampaignService, TakesAListOfCustomersByIdAndByPhone) {

@@ -17,6 +17,7 @@
 #include "common/rpc/caller.h"
 #include "common/rpc/channel.h"
 #include "common/rpc/error.h"
+#include "common/rpc/read_position.h"
 #include "common/rpc/server.h"
 #include "flowstack/common/v1/error_reason.pb.h"
 #include "flowstack/common/v1/method.pb.h"
@@ -94,8 +95,11 @@ public:
     grpc::ServerUnaryReactor* ListTenants(grpc::CallbackServerContext* context,
                                           const v1::ListTenantsRequest* request,
                                           v1::ListTenantsResponse*) override {
-        return door_.unary(context, *request,
-                           [=, this](rpc::Call&) { heard_.note("ListTenants"); });
+        return door_.unary(context, *request, [=, this](rpc::Call&) {
+            heard_.note("ListTenants");
+            rpc::answer_read_position("gateway=120,33");
+            rpc::answer_read_position("gateway=121,33");
+        });
     }
     grpc::ServerUnaryReactor* UpdateTenantSettings(grpc::CallbackServerContext* context,
                                                    const v1::UpdateTenantSettingsRequest* request,
@@ -292,6 +296,13 @@ TEST_F(RestDoor, NobodysGuessesLockOutARightKey) {
     address = "192.0.2.2";
     EXPECT_EQ(ask("GET", "/v1/tenants", bearer(kAdminKey)).status, 200);
     EXPECT_EQ(ask("GET", "/v1/tenants/duka", bearer(kTenantKey)).status, 200);
+}
+
+TEST_F(RestDoor, AListSaysUpToWhichEventsItIsComplete) {
+    // The first of several reads of a call counts: all of them are as far as that.
+    EXPECT_EQ(ask("GET", "/v1/tenants", bearer(kAdminKey)).headers.get("X-Read-Position"),
+              "gateway=120,33");
+    EXPECT_EQ(ask("GET", "/v1/tenants/duka", bearer(kAdminKey)).headers.get("X-Read-Position"), "");
 }
 
 TEST_F(RestDoor, ATokensHolderMayDoWhatItGrants) {
