@@ -135,7 +135,8 @@ private:
 // What one door asks for its certificate, at every handshake.
 struct DoorSource {
     std::function<std::shared_ptr<const Pems>()> current;
-    std::shared_ptr<const Pems> given;  // gRPC asks one at a time
+    // What gRPC has. It asks one at a time: a listener accepts one connection after another.
+    std::shared_ptr<const Pems> given;
 };
 
 }  // namespace
