@@ -30,7 +30,10 @@ install_api_tools() {
     mv "$API_TOOLS.new" "$API_TOOLS"
 }
 
-install_newman() { install_npm_tool newman "$NEWMAN_HOME" "newman@$NEWMAN_VERSION"; }
+install_newman() {
+    command -v npm >/dev/null || install_packages "$ROOT/tools/dev/packages.txt" "$ROOT/tools/dev/packages-api.txt"
+    install_npm_tool newman "$NEWMAN_HOME" "newman@$NEWMAN_VERSION"
+}
 
 # Through Go's module proxy. Go takes the version of itself that oasdiff wants, which 1.21 and later can.
 install_oasdiff() {
@@ -108,7 +111,6 @@ run_api_test() {
     [[ $build == no ]] || build_all "${STACK_PROGRAMS[@]}" flowstack-demo
     require_programs flowstack-demo
     install_api_tools
-    install_packages "$ROOT/tools/dev/packages.txt" "$ROOT/tools/dev/packages-check.txt"
     install_newman
     # It suspends tenants, closes conversations and changes flows: a stack of its own, and a new one.
     RUN_DIR=$RUN_DIR/api
