@@ -455,6 +455,8 @@ public:
         return doors_.rpc.unary(context, *request, [=, this](rpc::Call& call) {
             const auto channel = std::get<KnownChannel>(
                 fold_channel(doors_, rpc::parse_name(request->name(), "channels")).state);
+            // An empty request would set all limits to the provider's defaults.
+            if (!request->has_limits()) throw rpc::invalid_field("limits", "must be given, whole");
             const auto* provider = doors_.providers.find(channel.channel.kind);
             const auto limits =
                 with_defaults(from_proto(request->limits()),

@@ -1713,8 +1713,14 @@ TEST_F(ChannelsRpc, HaveTheLimitsOfTheirProviderWhereNobodySaysAny) {
 
     v1::UpdateLimitsRequest update;
     update.set_name("tenants/one/channels/ch1");
-    update.mutable_limits()->set_per_second(20);
     v1::Channel updated;
+    {
+        grpc::ClientContext without;
+        rpc::set_timeout(without, 20s);
+        failure = rpc::failure_of(channels->UpdateLimits(&without, update, &updated));
+        EXPECT_EQ(refused_field(), "limits");
+    }
+    update.mutable_limits()->set_per_second(20);
     grpc::ClientContext context;
     rpc::set_timeout(context, 20s);
     ASSERT_TRUE(channels->UpdateLimits(&context, update, &updated).ok());
