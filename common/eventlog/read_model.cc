@@ -127,7 +127,7 @@ std::string ReadModel::position() {
     params.add(store_.options().service);
     const auto result = store_.pool().with([&](postgres::Session& session) {
         return session.query(
-            "select source, position from cursors where consumer = $1 order by source, lane",
+            "select source, lane, position from cursors where consumer = $1 order by source, lane",
             params);
     });
     std::string text, source;
@@ -135,7 +135,7 @@ std::string ReadModel::position() {
         const bool first = row == 0 || result.bytes(row, 0) != source;
         if (first) source = result.text(row, 0);
         text += (first ? (row == 0 ? "" : ";") + source + "=" : ",") +
-                std::to_string(result.int8(row, 1));
+                std::to_string(result.int4(row, 1)) + ":" + std::to_string(result.int8(row, 2));
     }
     return text;
 }

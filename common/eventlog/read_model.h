@@ -40,8 +40,9 @@ public:
                                    const std::string& id);
     ListPage list(const ListQuery& query);
     std::int64_t count(const ListQuery& query);
-    // Up to which events of its sources the documents are made, "gateway=120,33;payment=7": the
-    // position of every lane, in order. A list that is read afterwards has at least these.
+    // Up to which events of its sources the documents are made, "gateway=0:120,1:33;payment=2:7":
+    // the position of each lane of which something was read. A list that is read afterwards has at
+    // least these.
     std::string position();
 
     // Page tokens of lists that are not in the tables: `place` is where the next page begins, and

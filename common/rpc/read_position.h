@@ -5,8 +5,8 @@
 namespace flowstack::rpc {
 
 // Metadata of an answer: up to which events of the logs the list is complete,
-// "gateway=120,33;payment=7": of each source the position of every lane, in order. REST makes
-// X-Read-Position of it.
+// "gateway=0:120,1:33;payment=2:7": of each source its lanes with their positions; a lane that is
+// left out has nothing yet. REST makes X-Read-Position of it.
 inline constexpr const char* kReadPositionHeader = "x-flowstack-read-position";
 
 // Adds it to the unary call that this thread answers; the first one of a call counts, since it is

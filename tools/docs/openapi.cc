@@ -510,11 +510,10 @@ json::object shared_headers() {
         {"Replayed", header("`true` when this is the first answer to a repeated Idempotency-Key.",
                             {{"type", "string"}, {"enum", json::array{"true"}}}, "true")},
         {"ReadPosition",
-         header("Lists: up to which events of the logs the page is complete, for each source the "
-                "position "
-                "of every lane, in order. Absent for lists that are read from the log itself and "
-                "show what was just written.",
-                {{"type", "string"}}, "gateway=120,33,7,9;payment=14,2,0,5")},
+         header("Lists: up to which events of the logs the page is complete, for each source its "
+                "lanes with their positions; a lane that is left out has nothing yet. Absent for "
+                "lists that are read from the log itself and show what was just written.",
+                {{"type", "string"}}, "gateway=0:120,1:33;payment=2:7")},
         {"RetryAfter", header("Seconds to wait before the same call is made again; absent when "
                               "waiting does not help.",
                               {{"type", "integer"}, {"minimum", 1}}, "1")},

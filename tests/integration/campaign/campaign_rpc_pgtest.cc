@@ -137,7 +137,7 @@ TEST_F(CampaignService, ListsSayUpToWhichEventsTheyAreComplete) {
     ASSERT_TRUE(stub->ListCampaigns(&context, request, &page).ok());
     const auto& metadata = context.GetServerInitialMetadata();
     ASSERT_EQ(metadata.count(rpc::kReadPositionHeader), 1U);
-    EXPECT_EQ(metadata.find(rpc::kReadPositionHeader)->second, "campaign=7;gateway=120,33");
+    EXPECT_EQ(metadata.find(rpc::kReadPositionHeader)->second, "campaign=0:7;gateway=0:120,1:33");
 }
 
 TEST_F(CampaignService, TakesAListOfCustomersByIdAndByPhone) {

@@ -97,8 +97,8 @@ public:
                                           v1::ListTenantsResponse*) override {
         return door_.unary(context, *request, [=, this](rpc::Call&) {
             heard_.note("ListTenants");
-            rpc::answer_read_position("gateway=120,33");
-            rpc::answer_read_position("gateway=121,33");
+            rpc::answer_read_position("gateway=0:120,1:33");
+            rpc::answer_read_position("gateway=0:121,1:33");
         });
     }
     grpc::ServerUnaryReactor* UpdateTenantSettings(grpc::CallbackServerContext* context,
@@ -301,7 +301,7 @@ TEST_F(RestDoor, NobodysGuessesLockOutARightKey) {
 TEST_F(RestDoor, AListSaysUpToWhichEventsItIsComplete) {
     // The first of several reads of a call counts: all of them are as far as that.
     EXPECT_EQ(ask("GET", "/v1/tenants", bearer(kAdminKey)).headers.get("X-Read-Position"),
-              "gateway=120,33");
+              "gateway=0:120,1:33");
     EXPECT_EQ(ask("GET", "/v1/tenants/duka", bearer(kAdminKey)).headers.get("X-Read-Position"), "");
 }
 
