@@ -16,8 +16,8 @@
 // by lane.
 //
 // Thread-safe. Appends gather while a commit is in flight and go together in the next one; nothing
-// waits when nothing is in flight, unless its caller lets it (Asked::may_wait). Locks are taken in a sorted order, so two batches never
-// deadlock. A bad command fails alone.
+// waits when nothing is in flight, unless its caller lets it (Asked::may_wait). Locks are taken in
+// a sorted order, so two batches never deadlock. A bad command fails alone.
 namespace flowstack::eventlog {
 
 struct StoreOptions {

@@ -449,7 +449,8 @@ TEST(RateLimits, HoldEachKeyAndAllKeysOfATenantTogether) {
     // "tenants/duka" or "key:1" when it must wait.
     const auto take = [&](const char* tenant, const char* key) -> std::string {
         try {
-            limits.take({.grants = {.tenants = {{tenant, {identity::Role::admin}}}}, .actor = key}, now);
+            limits.take({.grants = {.tenants = {{tenant, {identity::Role::admin}}}}, .actor = key},
+                        now);
             return "";
         } catch (const rpc::Failure& failure) {
             EXPECT_EQ(failure.reason, common::v1::ERROR_REASON_RATE_LIMITED);
