@@ -228,7 +228,8 @@ private:
 }  // namespace
 
 void add_audit_commands(CLI::App& app, Context& context) {
-    auto* audit = app.add_subcommand("audit", "are the logs what was written");
+    auto* audit =
+        app.add_subcommand("audit", "are the logs what was written, and who has changed what");
     audit->require_subcommand(1);
     audit->fallthrough();
     const auto a = std::make_shared<Arguments>();
@@ -253,6 +254,7 @@ void add_audit_commands(CLI::App& app, Context& context) {
     verify->add_flag("--dry-run", a->dry_run, "leave the notebook as it is");
     verify->callback(
         [&context, a] { context.run = [&context, a] { return Audit(context, *a).run(); }; });
+    add_operators_command(*audit, context);
 }
 
 }  // namespace flowstack::flowctl

@@ -73,6 +73,7 @@ void add_platform_commands(CLI::App& app, Context& context);
 void add_resource_commands(CLI::App& app, Context& context);
 void add_event_commands(CLI::App& app, Context& context);
 void add_audit_commands(CLI::App& app, Context& context);
+void add_operators_command(CLI::App& audit, Context& context);
 void add_status_commands(CLI::App& app, Context& context);
 void add_doctor_command(CLI::App& app, Context& context);
 void add_consumer_commands(CLI::App& app, Context& context);

@@ -2,6 +2,7 @@
 #include <grpcpp/grpcpp.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <csignal>
 #include <filesystem>
 #include <fstream>
@@ -10,6 +11,7 @@
 #include "common/rpc/error.h"
 #include "common/rpc/server.h"
 #include "flowstack/campaign/v1/campaign_service.grpc.pb.h"
+#include "flowstack/common/v1/event_log.grpc.pb.h"
 #include "flowstack/conversation/v1/conversation_service.grpc.pb.h"
 #include "flowstack/conversation/v1/flow_service.grpc.pb.h"
 #include "flowstack/gateway/v1/channel_service.grpc.pb.h"
@@ -243,9 +245,52 @@ private:
     rpc::Server& door_;
 };
 
+// A log of one lane.
+class FakeLog final : public common::v1::EventLog::CallbackService {
+public:
+    explicit FakeLog(rpc::Server& door) : door_(door) {}
+
+    grpc::ServerUnaryReactor* Heads(grpc::CallbackServerContext* context,
+                                    const common::v1::HeadsRequest* request,
+                                    common::v1::HeadsResponse* answer) override {
+        return door_.unary(context, *request, [this, answer](rpc::Call&) {
+            answer->add_heads()->set_position(static_cast<std::int64_t>(events.size()));
+        });
+    }
+    grpc::ServerUnaryReactor* Read(grpc::CallbackServerContext* context,
+                                   const common::v1::ReadRequest* request,
+                                   common::v1::ReadResponse* answer) override {
+        return door_.unary(context, *request, [this, request, answer](rpc::Call&) {
+            for (const auto& event : events)
+                if (request->tenant().empty() || event.tenant() == request->tenant())
+                    *answer->add_events() = event;
+        });
+    }
+    // At so many seconds of 1970.
+    void add(int second, const std::string& actor, const std::string& command,
+             const std::string& type, const std::string& tenant = "duka") {
+        auto& event = events.emplace_back();
+        event.set_service("gateway");
+        event.set_position(static_cast<std::int64_t>(events.size()));
+        event.set_tenant(tenant);
+        event.set_category("tenant");
+        event.set_key(tenant);
+        event.set_command_id(command);
+        event.set_type("flowstack.gateway.v1." + type);
+        event.set_recorded_at_us(second * 1'000'000);
+        event.mutable_meta()->set_actor(actor);
+    }
+
+    std::vector<common::v1::RecordedEvent> events;
+
+private:
+    rpc::Server& door_;
+};
+
 class CommandLine : public ::testing::Test {
 protected:
     CommandLine() {
+        door_.add(log_, common::v1::EventLog::service_full_name());
         door_.add(webhooks_, gateway::v1::WebhookService::service_full_name());
         door_.add(tenants_, gateway::v1::TenantService::service_full_name());
         door_.add(conversations_, conversation::v1::ConversationService::service_full_name());
@@ -283,6 +328,7 @@ protected:
     const std::filesystem::path input_file_ =
         std::filesystem::temp_directory_path() / ("flowctl-input-" + std::to_string(getpid()));
     rpc::Server door_{{}};
+    FakeLog log_{door_};
     FakeWebhooks webhooks_{door_};
     FakeConversations conversations_{door_};
     FakeTenants tenants_{door_};
@@ -292,6 +338,40 @@ protected:
     std::string out_;
     std::string err_;
 };
+
+TEST_F(CommandLine, AnAuditOfOperatorsShowsWhoChangedWhatFromOutside) {
+    for (const auto* itself : {"service:payment", "provider:meta", "dispatcher:0", "timer",
+                               "policy:send_again", "freezer", "pacer", ""})
+        log_.add(1, itself, "c0", "MessageReceived");
+    log_.add(10, "operator:ann", "c1", "TenantRegistered");
+    log_.add(10, "operator:ann", "c1", "ChannelConnected");
+    log_.add(20, "user:bob", "c2", "TenantSuspended", "soko");
+    log_.add(30, "key:7", "c3", "MessageQueued");
+    log_.add(31, "provider:meta", "c4", "StatusReported");
+    log_.add(40, "spiffe-ci", "c5", "TenantResumed", "soko");
+    ASSERT_EQ(run({"audit", "operators", "-s", "gateway", "-o", "csv"}), kOk) << err_;
+    EXPECT_EQ(
+        out_,
+        "time,actor,tenant,events,stream,place,what\n"
+        "1970-01-01 00:00:10.000,operator:ann,duka,\"TenantRegistered, "
+        "ChannelConnected\",duka/tenant/duka,gateway/0/9,\n"
+        "1970-01-01 00:00:20.000,user:bob,soko,TenantSuspended,soko/tenant/soko,gateway/0/11,\n"
+        "1970-01-01 00:00:30.000,key:7,duka,MessageQueued,duka/tenant/duka,gateway/0/12,\n"
+        "1970-01-01 00:00:40.000,spiffe-ci,soko,TenantResumed,soko/tenant/soko,gateway/0/14,\n");
+    const auto shown = [&](std::vector<std::string> options) {
+        options.insert(options.begin(), {"audit", "operators", "-s", "gateway", "-o", "jsonl"});
+        EXPECT_EQ(run(options), kOk) << err_;
+        return std::ranges::count(out_, '\n');
+    };
+    EXPECT_EQ(shown({"--actor", "user:"}), 1);
+    EXPECT_NE(out_.find(R"("actor":"user:bob")"), std::string::npos);
+    EXPECT_EQ(shown({"--tenant", "soko"}), 2);
+    EXPECT_EQ(shown({"--since", "1970-01-01 00:00:20", "--until", "1970-01-01T00:00:40Z"}), 2);
+    EXPECT_EQ(shown({"--limit", "1"}), 1);
+    EXPECT_NE(err_.find("the last 1 of 4 changes"), std::string::npos);
+    EXPECT_NE(out_.find("spiffe-ci"), std::string::npos);
+    EXPECT_EQ(run({"audit", "operators", "--since", "yesterday"}), kUsage);
+}
 
 TEST_F(CommandLine, WebhooksAreListedPageByPageWithinTheRangeThatWasAskedFor) {
     EXPECT_EQ(run({"webhooks", "list", "--since", "2023-11-14 22:00", "--until",
