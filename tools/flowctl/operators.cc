@@ -29,7 +29,7 @@ struct OperatorsArguments {
 // Actors that nobody stands behind: our services, their timers and what providers send. Everybody
 // else is a person or a machine from outside, by whatever name it was let in.
 bool works_by_itself(const std::string& actor) {
-    constexpr std::array kWords{"freezer", "pacer", "timer"};
+    constexpr std::array kWords{"freezer", "pacer", "system", "timer"};
     constexpr std::array kKinds{"service:", "provider:", "dispatcher:", "policy:"};
     return actor.empty() ||
            std::ranges::any_of(kWords, [&](const char* word) { return actor == word; }) ||

@@ -341,7 +341,7 @@ protected:
 
 TEST_F(CommandLine, AnAuditOfOperatorsShowsWhoChangedWhatFromOutside) {
     for (const auto* itself : {"service:payment", "provider:meta", "dispatcher:0", "timer",
-                               "policy:send_again", "freezer", "pacer", ""})
+                               "policy:send_again", "freezer", "pacer", "system", ""})
         log_.add(1, itself, "c0", "MessageReceived");
     log_.add(10, "operator:ann", "c1", "TenantRegistered");
     log_.add(10, "operator:ann", "c1", "ChannelConnected");
@@ -354,10 +354,10 @@ TEST_F(CommandLine, AnAuditOfOperatorsShowsWhoChangedWhatFromOutside) {
         out_,
         "time,actor,tenant,events,stream,place,what\n"
         "1970-01-01 00:00:10.000,operator:ann,duka,\"TenantRegistered, "
-        "ChannelConnected\",duka/tenant/duka,gateway/0/9,\n"
-        "1970-01-01 00:00:20.000,user:bob,soko,TenantSuspended,soko/tenant/soko,gateway/0/11,\n"
-        "1970-01-01 00:00:30.000,key:7,duka,MessageQueued,duka/tenant/duka,gateway/0/12,\n"
-        "1970-01-01 00:00:40.000,spiffe-ci,soko,TenantResumed,soko/tenant/soko,gateway/0/14,\n");
+        "ChannelConnected\",duka/tenant/duka,gateway/0/10,\n"
+        "1970-01-01 00:00:20.000,user:bob,soko,TenantSuspended,soko/tenant/soko,gateway/0/12,\n"
+        "1970-01-01 00:00:30.000,key:7,duka,MessageQueued,duka/tenant/duka,gateway/0/13,\n"
+        "1970-01-01 00:00:40.000,spiffe-ci,soko,TenantResumed,soko/tenant/soko,gateway/0/15,\n");
     const auto shown = [&](std::vector<std::string> options) {
         options.insert(options.begin(), {"audit", "operators", "-s", "gateway", "-o", "jsonl"});
         EXPECT_EQ(run(options), kOk) << err_;
