@@ -219,10 +219,8 @@ void Aliases::add_routes(http::Router& router) const {
                            const auto visit = calls.visit(std::move(request), std::move(responder));
                            visit->guarded([&] {
                                RestCalls::refuse_secrets(visit->request);
-                               if (alias.scope != AliasScope::anybody) {
+                               if (alias.scope != AliasScope::anybody)
                                    visit->caller = calls.caller_of(visit->request);
-                                   calls.take_share(visit->caller);
-                               }
                                if (alias.scope == AliasScope::platform &&
                                    !visit->caller.operates_platform())
                                    throw rpc::permission_denied(

@@ -151,7 +151,6 @@ struct Rest::Impl {
         const auto visit = calls.visit(std::move(request), std::move(responder));
         visit->guarded([&] {
             visit->caller = calls.caller_of(visit->request);
-            calls.take_share(visit->caller);
             const auto resource = resource_in(path, visit->request.params);
             RestCalls::admit(visit->caller, *method, resource);
             RestCalls::refuse_unreadable(visit->request);

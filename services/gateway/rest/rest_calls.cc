@@ -165,6 +165,12 @@ void RestCalls::refuse_secrets(const http::Request& request) {
 }
 
 Caller RestCalls::caller_of(const http::Request& request) const {
+    auto caller = known_caller_of(request);
+    rate_limits_->take(caller, guess_time());
+    return caller;
+}
+
+Caller RestCalls::known_caller_of(const http::Request& request) const {
     refuse_secrets(request);
     const auto header = request.headers.get("Authorization");
     if (header.starts_with(kBasic) && takes_passwords(request.path))
@@ -230,8 +236,6 @@ Caller RestCalls::by_password(const http::Request& request, std::string_view enc
                       std::ranges::all_of(user, [](char c) { return c > ' ' && c < 0x7F; });
     return {{.platform_admin = true}, good ? "operator:" + user : "operator"};
 }
-
-void RestCalls::take_share(const Caller& caller) const { rate_limits_->take(caller, guess_time()); }
 
 void RestCalls::admit(const Caller& caller, const pb::MethodDescriptor& method,
                       const std::string& resource) {

@@ -63,12 +63,10 @@ public:
     // Throws UNAUTHENTICATED when the address carries a secret.
     static void refuse_secrets(const http::Request& request);
     // Who asks: by a bearer key or token, or by Basic authentication where a browser's dialog is at
-    // home
-    // (/admin and /api/admin). Throws a Failure: no key, a wrong one, one in the address, or too
-    // many wrong keys or passwords from where the request comes.
+    // home (/admin and /api/admin). Counts the call against the caller's limits. Throws a Failure:
+    // no key, a wrong one, one in the address, too many wrong keys or passwords from where the
+    // request comes, or RATE_LIMITED when the caller must wait.
     Caller caller_of(const http::Request& request) const;
-    // Counts a call of this caller against its limits. Throws RATE_LIMITED when it must wait.
-    void take_share(const Caller& caller) const;
     // Throws unless the caller may call this method for this resource ("" = none).
     static void admit(const Caller& caller, const google::protobuf::MethodDescriptor& method,
                       const std::string& resource);
@@ -94,6 +92,7 @@ public:
     const Keys& keys() const { return keys_; }
 
 private:
+    Caller known_caller_of(const http::Request& request) const;
     Caller by_password(const http::Request& request, std::string_view encoded) const;
     Caller by_key(const http::Request& request, const std::string& key) const;
     Caller by_token(const http::Request& request, const std::string& token) const;
