@@ -226,7 +226,7 @@ struct Store::Batcher {
     std::mutex mutex;
     std::condition_variable wake;
     std::deque<Waiting> queue;
-    Clock::time_point first_due;  // the earliest `due` of the queue
+    Clock::time_point first_due;  // when the first of the queue to be due goes
     bool stopping = false;
     std::thread thread;
 };

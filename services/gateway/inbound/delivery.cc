@@ -205,9 +205,6 @@ void Delivery::refuse() {
 
 void Delivery::route() {
     router_ = std::this_thread::get_id();
-    only_statuses_ = std::ranges::all_of(parsed_.elements, [](const WebhookElement& element) {
-        return element.kind == Kind::status;
-    });
     std::map<std::pair<const ChannelEntry*, std::string>, std::shared_ptr<Chain>> chains;
     std::vector<std::shared_ptr<Chain>> in_order;
     std::vector<Command> alone;
@@ -274,6 +271,12 @@ void Delivery::quarantine(const WebhookElement& element, QuarantineReason reason
     append_alone(quarantine_command(frame_, element, reason));
 }
 
+bool Delivery::holds_only_statuses() const {
+    return std::ranges::all_of(parsed_.elements, [](const WebhookElement& element) {
+        return element.kind == Kind::status;
+    });
+}
+
 void Delivery::ask(Command command, eventlog::Store::Answer answer) {
     const bool gathers = std::this_thread::get_id() == router_ && gathering_;
     std::vector<eventlog::Store::Asked> alone;
@@ -295,7 +298,8 @@ void Delivery::append(std::vector<eventlog::Store::Asked> asked) {
                       },
                       true});
     }
-    for (auto& one : asked) one.may_wait = only_statuses_;
+    const bool may_wait = holds_only_statuses();
+    for (auto& one : asked) one.may_wait = may_wait;
     parts_.store.append_async(std::move(asked));
 }
 

@@ -76,6 +76,8 @@ private:
     // Nothing can be stored now.
     void refuse();
 
+    // No reply waits for these, so they may wait for other commands to be committed with.
+    bool holds_only_statuses() const;
     void ask(eventlog::Command command, eventlog::Store::Answer answer);
     // To the log, and the raw webhook with them if it has not gone yet.
     void append(std::vector<eventlog::Store::Asked> asked);
@@ -94,8 +96,6 @@ private:
     std::atomic<bool> failed_{false};
     std::atomic<bool> raw_asked_{false};
     std::thread::id router_;
-    // No reply waits for these, so they may wait for other commands to be committed with.
-    bool only_statuses_ = false;
     bool gathering_ = true;  // the router's thread only
     std::vector<eventlog::Store::Asked> gathered_;
 };
