@@ -1512,6 +1512,25 @@ protected:
     }
     ~ChannelsRpc() override { rpc_door.drain(0ms); }
 
+    static v1::SendMessageRequest template_request(const std::string& request_id) {
+        v1::SendMessageRequest request;
+        request.set_parent("tenants/duka");
+        request.set_to("+255712345678");
+        request.set_request_id(request_id);
+        auto& content = *request.mutable_content()->mutable_template_();
+        content.set_name("greeting");
+        content.set_language_code("en");
+        return request;
+    }
+    v1::Message sent(const v1::SendMessageRequest& request) {
+        v1::Message message;
+        grpc::ClientContext context;
+        rpc::set_timeout(context, 20s);
+        failure = rpc::failure_of(messages->SendMessage(&context, request, &message));
+        EXPECT_FALSE(failure) << failure->message;
+        return message;
+    }
+
     // Registers a tenant with this channel; its channel, or why not.
     std::optional<v1::Channel> registered(const std::string& tenant, v1::ChannelSpec spec) {
         v1::RegisterTenantRequest request;
@@ -1611,21 +1630,8 @@ TEST_F(ChannelsRpc, SendATemplateAtOnceAndOnceHoweverOftenItIsAskedFor) {
     EXPECT_EQ(post(text_message("wamid.1", "Hi")), 200);
     start_dispatcher();
     until_open();
-    v1::SendMessageRequest request;
-    request.set_parent("tenants/duka");
-    request.set_to("+255712345678");
-    request.set_request_id("r-1");
-    auto& content = *request.mutable_content()->mutable_template_();
-    content.set_name("greeting");
-    content.set_language_code("en");
-    const auto send = [&] {
-        v1::Message message;
-        grpc::ClientContext context;
-        rpc::set_timeout(context, 20s);
-        failure = rpc::failure_of(messages->SendMessage(&context, request, &message));
-        EXPECT_FALSE(failure) << failure->message;
-        return message;
-    };
+    auto request = template_request("r-1");
+    const auto send = [&] { return sent(request); };
     const auto first = send();
     const auto queued = events("MessageQueued"), attempted = events("SendAttempted");
     ASSERT_EQ(queued.size(), 1U);
@@ -1647,21 +1653,8 @@ TEST_F(ChannelsRpc, SendATemplateAtOnceAndOnceHoweverOftenItIsAskedFor) {
 
 TEST_F(ChannelsRpc, TakeAKeyThatWasUsed30DaysAgoForANewMessageAndANewTenant) {
     EXPECT_EQ(post(text_message("wamid.1", "Hi")), 200);
-    v1::SendMessageRequest request;
-    request.set_parent("tenants/duka");
-    request.set_to("+255712345678");
-    request.set_request_id("r-1");
-    auto& content = *request.mutable_content()->mutable_template_();
-    content.set_name("greeting");
-    content.set_language_code("en");
-    const auto send = [&] {
-        v1::Message message;
-        grpc::ClientContext context;
-        rpc::set_timeout(context, 20s);
-        failure = rpc::failure_of(messages->SendMessage(&context, request, &message));
-        EXPECT_FALSE(failure) << failure->message;
-        return message;
-    };
+    auto request = template_request("r-1");
+    const auto send = [&] { return sent(request); };
     v1::RegisterTenantRequest tenant;
     tenant.set_request_id("t-1");
     auto& settings = *tenant.mutable_settings();
