@@ -2,6 +2,8 @@
 
 #include "flowstack/common/v1/recorded_event.pb.h"
 #include "flowstack/conversation/v1/conversation_events.pb.h"
+#include "flowstack/conversation/v1/conversation_service.pb.h"
+#include "flowstack/conversation/v1/support_service.pb.h"
 #include "flowstack/payment/v1/intent_events.pb.h"
 #include "flowstack/payment/v1/payment_service.pb.h"
 #include "tests/e2e/stack.h"
@@ -66,6 +68,52 @@ TEST_F(Journey, ACustomerBuysInSwahili) {
     open("swahili");
     const auto purchase = buy(*phone, stack.sandbox(), {.greeting = "Habari"});
     EXPECT_NE(purchase.receipt_message.text.find("Asante"), std::string::npos);
+}
+
+TEST_F(Journey, ASupportDeskAnswersHandsOverAndIsRated) {
+    shop = shop_for("support-" + std::to_string(::getpid()));
+    shop.pack = "SUPPORT";
+    make_shop(shop, stack.environment, stack.api(), stack.sandbox());
+    conversation::v1::SaveTopicRequest save;
+    save.set_parent("tenants/" + shop.tenant);
+    save.mutable_topic()->set_topic_id("delivery");
+    auto& english = (*save.mutable_topic()->mutable_text())["en"];
+    english.set_title("Delivery");
+    english.set_answer("We deliver in Nairobi on weekdays.");
+    stack.api().call<conversation::v1::Topic>("conversation", "SupportService/SaveTopic", save);
+
+    phone = std::make_unique<Phone>(stack.sandbox(), shop.phone_number_id, phone_for(shop.tenant),
+                                    "Neema");
+    phone->say("Hi");
+    phone->wait_text("Choose a topic");
+    phone->pick("Delivery");
+    phone->wait_text("We deliver in Nairobi");
+    phone->say("my parcel is broken");
+    phone->wait_text("in other words");
+    phone->tap("Talk to a person");
+    phone->wait_text("one of us will write");
+
+    conversation::v1::Conversation desk;
+    const auto read = [&] {
+        conversation::v1::ListConversationsRequest list;
+        list.set_parent("tenants/" + shop.tenant);
+        const auto page = stack.api().call<conversation::v1::ListConversationsResponse>(
+            "conversation", "ConversationService/ListConversations", list);
+        if (page.conversations().empty()) return false;
+        desk = page.conversations(0);
+        return true;
+    };
+    ASSERT_TRUE(eventually([&] { return read() && desk.state() == "ESCALATED"; }));
+    conversation::v1::HandBackConversationRequest hand_back;
+    hand_back.set_name(desk.name());
+    hand_back.set_reason("a new parcel is on its way");
+    stack.api().call<conversation::v1::Conversation>(
+        "conversation", "ConversationService/HandBackConversation", hand_back);
+    phone->wait_text("How did we help you?");
+    phone->tap("Good");
+    phone->wait_text("Thank you!");
+    EXPECT_TRUE(eventually([&] { return read() && desk.state() == "CLOSED"; }));
+    EXPECT_EQ(desk.rating(), "GOOD");
 }
 
 TEST_F(Journey, TheNextMessageAfterAPurchaseStartsAfresh) {

@@ -39,6 +39,7 @@ constexpr Rule kCategories[] = {
     {"conversation/content", "Template", "template"},
     {"conversation/content", "Flow", "flow"},
     {"conversation/content", "Promotion", "promotion"},
+    {"conversation/content", "Topic", "topic"},
     {"conversation/content", "Product", "product"},
     {"conversation/content", "StockSet", "product"},
     {"conversation/content", "StockHeld", "product"},

@@ -223,6 +223,7 @@ CLI::App* group_of(CLI::App& app, const std::string& name) {
         {"contacts", "customers as the providers know them: addresses, consent, service window"},
         {"products", "what is for sale, and its stock"},
         {"promotions", "what customers are told about"},
+        {"topics", "questions that the SUPPORT pack answers"},
         {"invoices", "what customers owe"},
         {"ledger", "the books: balances and transactions"},
         {"accounts", "a tenant's accounts with payment providers"}};

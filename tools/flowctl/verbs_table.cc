@@ -3,6 +3,7 @@
 #include "flowstack/conversation/v1/conversation_service.pb.h"
 #include "flowstack/conversation/v1/customer_service.pb.h"
 #include "flowstack/conversation/v1/flow_service.pb.h"
+#include "flowstack/conversation/v1/support_service.pb.h"
 #include "flowstack/conversation/v1/template_service.pb.h"
 #include "flowstack/followup/v1/task_service.pb.h"
 #include "flowstack/gateway/v1/channel_service.pb.h"
@@ -417,6 +418,38 @@ void add_catalog(std::vector<Verb>& all) {
                    .takes_fields = true});
 }
 
+void add_topics(std::vector<Verb>& all) {
+    all.push_back({.group = "topics",
+                   .name = "list",
+                   .help = "all of the tenant",
+                   .call = method<talk::ListTopicsRequest, talk::ListTopicsResponse>(
+                       "SupportService/ListTopics"),
+                   .columns = {{"TOPIC", "name"},
+                               {"PLACE", "place"},
+                               {"ACTIVE", "active"},
+                               {"TEXT", "text", false, true}}});
+    all.push_back({.group = "topics",
+                   .name = "get",
+                   .help = "one of them",
+                   .call = method<talk::GetTopicRequest, talk::Topic>("SupportService/GetTopic"),
+                   .collection = "topics"});
+    all.push_back({.group = "topics",
+                   .name = "save",
+                   .help = "make or replace one, e.g. topic.text.en.title=Delivery "
+                           "topic.text.en.answer=\"We deliver on weekdays.\"",
+                   .call = method<talk::SaveTopicRequest, talk::Topic>("SupportService/SaveTopic"),
+                   .options = {request_id()},
+                   .takes_fields = true});
+    all.push_back(
+        {.group = "topics",
+         .name = "find",
+         .help = "what the flow would answer to a customer's words; nothing is sent",
+         .call =
+             method<talk::FindTopicRequest, talk::FindTopicResponse>("SupportService/FindTopic"),
+         .options = {{"--words", "words", "what the customer writes", Kind::text, true},
+                     {"--language", "language_code", "en or sw; the tenant's first by default"}}});
+}
+
 void add_orders_and_money(std::vector<Verb>& all) {
     all.push_back({.group = "orders",
                    .name = "place",
@@ -648,6 +681,7 @@ const std::vector<Verb>& verbs() {
         add_templates(all);
         add_flows(all);
         add_catalog(all);
+        add_topics(all);
         add_orders_and_money(all);
         add_followups(all);
         add_campaigns(all);

@@ -70,6 +70,10 @@ const std::vector<Deed>& deeds() {
         {"conversation.v1.CatalogService/SavePromotion",
          R"({"parent":"tenants/$attacker","promotion":{"promotionId":"walk",
              "text":{"en":"walk"}}})"},
+        // conversation: topics
+        {"conversation.v1.SupportService/SaveTopic",
+         R"({"parent":"tenants/$attacker","topic":{"topicId":"walk",
+             "text":{"en":{"title":"walk","answer":"walk"}}}})"},
         // conversation: dialogues and people
         {"conversation.v1.ConversationService/PlaceOrder",
          R"({"parent":"tenants/$attacker","phone":"+254700123457","productId":"walk",

@@ -94,6 +94,15 @@ const std::vector<Attack>& attacks() {
          R"({"parent":"tenants/$attacker","promotion":{"promotionId":"probe",
              "text":{"en":"probe"}}})"},
         {"conversation.v1.CatalogService/ListPromotions", own, R"({"parent":"tenants/$attacker"})"},
+        // conversation: topics
+        {"conversation.v1.SupportService/SaveTopic", nothing,
+         R"({"parent":"tenants/$attacker","topic":{"topicId":"probe",
+             "text":{"en":{"title":"probe","answer":"probe"}}}})"},
+        {"conversation.v1.SupportService/GetTopic", not_found,
+         R"({"name":"tenants/$attacker/topics/$victim.topic"})", true},
+        {"conversation.v1.SupportService/ListTopics", own, R"({"parent":"tenants/$attacker"})"},
+        {"conversation.v1.SupportService/FindTopic", own,
+         R"({"parent":"tenants/$attacker","words":"opening hours"})"},
         // conversation: dialogues and people
         {"conversation.v1.ConversationService/GetConversation", not_found,
          R"({"name":"tenants/$attacker/conversations/$victim.conversation"})", true},

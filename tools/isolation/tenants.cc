@@ -71,6 +71,9 @@ void make_resources(const Door& door, Tenant& t) {
         "templateKey");
     post("promotions", R"({"promotion":{"promotionId":"promo-)" + t.word +
                            R"(","text":{"en":"Offer )" + t.word + R"("}}})");
+    post("topics", R"({"topic":{"topicId":"topic-)" + t.word + R"(","text":{"en":{"title":")" +
+                       t.word + R"(","answer":"Topic )" + t.word + R"("}}}})");
+    t.ids["topic"] = "topic-" + t.word;
     post("flows", R"({"flowKey":"flow-)" + t.word +
                       R"(","document":{"flows":[{"id":"a","match":{"type":"equals","values":["a"]},
                           "action":{"type":"send_template","templateKey":")" +

@@ -89,6 +89,10 @@ constexpr auto wire_values(ReservationEnd) {
                       std::pair{handed_back, v1::RESERVATION_END_HANDED_BACK},
                       std::pair{closed, v1::RESERVATION_END_CLOSED}};
 }
+constexpr auto wire_values(Rating) {
+    return std::array{std::pair{Rating::good, v1::RATING_GOOD},
+                      std::pair{Rating::ok, v1::RATING_OK}, std::pair{Rating::bad, v1::RATING_BAD}};
+}
 constexpr auto wire_values(TemplateKind) {
     using enum TemplateKind;
     return std::array{std::pair{text, v1::TEMPLATE_KIND_TEXT},
@@ -180,6 +184,11 @@ FLOWSTACK_FACT(ReplyRequested, v1::ReplyRequested) {
     FACT_PERSONAL(to);
 }
 FLOWSTACK_FACT(Escalated, v1::ConversationEscalated) { FACT_FIELD(reason); }
+FLOWSTACK_FACT(HandedBack, v1::HandedBack) {
+    FACT_FIELD(conversation_id);
+    FACT_FIELD(customer_id);
+    FACT_FIELD(reason);
+}
 FLOWSTACK_FACT(FollowUpRequested, v1::FollowUpRequested) {
     FACT_FIELD(task_id);
     FACT_FIELD(conversation_id);
@@ -245,6 +254,10 @@ FLOWSTACK_FACT(ReservationEndRequested, v1::ReservationEndRequested) {
     FACT_FIELD(reason);
 }
 
+// ---- support's facts of a conversation
+
+FLOWSTACK_FACT(Rated, v1::CustomerRated) { FACT_FIELD(rating); }
+
 // ---- turns
 
 // A fact that is a step of a turn, and the part of the step that holds it.
@@ -268,6 +281,7 @@ FLOWSTACK_STEP(OrderOffered, order_offered)
 FLOWSTACK_STEP(OrderWaitEnded, order_wait_ended)
 FLOWSTACK_STEP(PaymentNoted, payment_noted)
 FLOWSTACK_STEP(Escalated, conversation_escalated)
+FLOWSTACK_STEP(Rated, customer_rated)
 #undef FLOWSTACK_STEP
 
 namespace {
@@ -275,9 +289,9 @@ namespace {
 template <class Fact>
 concept TurnFact = requires(v1::TurnStep& step) { part_of(step, std::type_identity<Fact>()); };
 
-// The others: gateway, payment, followup or the tenant's lane acts on them.
+// The others: gateway, payment, followup, the tenant's lane or the flow acts on them.
 using OwnFact = std::variant<ReplyRequested, CheckoutRequested, FollowUpRequested, StockRequested,
-                             ReservationEndRequested>;
+                             ReservationEndRequested, HandedBack>;
 
 template <class... Facts>
 constexpr std::size_t turn_facts(const std::variant<Facts...>*) {
@@ -471,6 +485,24 @@ FLOWSTACK_FACT(PromotionSaved, v1::PromotionSaved) {
     FACT_FIELD(active);
 }
 
+// ---- topics
+
+FLOWSTACK_FACT(TopicText, v1::TopicText) {
+    FACT_FIELD(title);
+    FACT_FIELD(answer);
+}
+FLOWSTACK_FACT(TopicSaved, v1::TopicSaved) {
+    FACT_FIELD(topic_id);
+    if constexpr (std::is_const_v<FactOrConst>)
+        for (const auto& [language, text] : fact.text)
+            describe(text, (*message.mutable_text())[language]);
+    else
+        for (const auto& [language, text] : message.text()) describe(fact.text[language], text);
+    FACT_FIELD(questions);
+    FACT_FIELD(place);
+    FACT_FIELD(active);
+}
+
 // ---- templates and flows
 
 // A choice is stored as a button or as a row, which has a description too. The type of the message
@@ -549,6 +581,7 @@ std::vector<eventlog::NewEvent> encode(const std::vector<CustomerEvent>& facts, 
 eventlog::NewEvent encode(const ProductEvent& event, Time at) { return stored_fact(event, at); }
 eventlog::NewEvent encode(const ReservationEvent& event, Time at) { return stored_fact(event, at); }
 eventlog::NewEvent encode(const PromotionSaved& event, Time at) { return stored_fact(event, at); }
+eventlog::NewEvent encode(const TopicSaved& event, Time at) { return stored_fact(event, at); }
 eventlog::NewEvent encode(const Template& saved, Time at) { return stored_fact(saved, at); }
 eventlog::NewEvent encode(const TemplateDeleted& event, Time at) { return stored_fact(event, at); }
 eventlog::NewEvent encode(const FlowPublished& event, Time at) { return stored_fact(event, at); }
@@ -613,6 +646,13 @@ PromotionCodec::State PromotionCodec::evolve(State, const std::string& type,
                                              const std::string& payload, Time) {
     return std::get<PromotionSaved>(
         recorded_fact<std::variant<PromotionSaved>>("promotion", type, payload));
+}
+
+TopicCodec::State TopicCodec::evolve(State, const std::string& type, const std::string& payload,
+                                     Time at) {
+    return {.topic = std::get<TopicSaved>(
+                recorded_fact<std::variant<TopicSaved>>("topic", type, payload)),
+            .saved_at = at};
 }
 
 TemplateCodec::State TemplateCodec::evolve(State state, const std::string& type,

@@ -10,6 +10,7 @@
 #include "services/conversation/domain/customer.h"
 #include "services/conversation/domain/flow/templates.h"
 #include "services/conversation/domain/trades/shop/catalog.h"
+#include "services/conversation/domain/trades/support/topics.h"
 
 namespace flowstack::common::v1 {
 class MessageContent;
@@ -33,6 +34,7 @@ inline const std::string kTemplate = "template";
 inline const std::string kFlow = "flow";
 inline const std::string kProduct = "product";
 inline const std::string kPromotion = "promotion";
+inline const std::string kTopic = "topic";
 inline const std::string kReservation = "reservation";
 }  // namespace category
 
@@ -44,6 +46,7 @@ std::vector<eventlog::NewEvent> encode(const std::vector<CustomerEvent>& facts, 
 eventlog::NewEvent encode(const ProductEvent& event, Time at);
 eventlog::NewEvent encode(const ReservationEvent& event, Time at);
 eventlog::NewEvent encode(const PromotionSaved& event, Time at);
+eventlog::NewEvent encode(const TopicSaved& event, Time at);
 
 struct TemplateDeleted {
     std::string key;
@@ -94,6 +97,14 @@ struct ReservationCodec {
 };
 struct PromotionCodec {
     using State = std::optional<Promotion>;
+    static State evolve(State state, const std::string& type, const std::string& payload, Time at);
+};
+struct StoredTopic {
+    Topic topic;
+    Time saved_at{};
+};
+struct TopicCodec {
+    using State = StoredTopic;
     static State evolve(State state, const std::string& type, const std::string& payload, Time at);
 };
 struct StoredTemplate {

@@ -27,6 +27,9 @@ void reread(Books& books, const std::string& tenant, const std::string& key, Sna
     } else if (what == category::kPromotion) {
         auto folded = books.promotions.load(name);
         if (folded.state) s.stored_promotions[id] = {std::move(*folded.state), folded.version};
+    } else if (what == category::kTopic) {
+        auto folded = books.topics.load(name);
+        if (folded.version > 0) s.stored_topics[id] = {std::move(folded.state), folded.version};
     } else if (what == category::kTemplate) {
         auto folded = books.templates.load(name);
         if (folded.state.exists())
@@ -73,6 +76,8 @@ std::shared_ptr<const Snapshot> ContentCache::of(const std::string& tenant) {
     next->promotions.clear();
     for (const auto& [id, stored] : next->stored_promotions)
         next->promotions.push_back(stored.value);
+    next->topics.clear();
+    for (const auto& [id, stored] : next->stored_topics) next->topics.push_back(stored.value.topic);
     next->templates.clear();
     for (const auto& [key, stored] : next->stored_templates) next->templates[key] = stored.current;
 

@@ -11,7 +11,7 @@
 #include "services/conversation/adapters/flow_json.h"
 #include "services/conversation/adapters/streams.h"
 
-// A tenant's content (products, promotions, templates, flows) as a step wants it: whole, in
+// A tenant's content (products, promotions, topics, templates, flows) as a step wants it: whole, in
 // memory.
 //
 // Every replica hears of every change (settings changes, derive.h) and reads the stream that
@@ -28,9 +28,11 @@ struct Versioned {
 struct Snapshot {
     std::vector<Product> products;      // by name
     std::vector<Promotion> promotions;  // by id
+    std::vector<Topic> topics;          // by id
     std::map<std::string, Template> templates;
     std::map<std::string, Versioned<StoredProduct>> stored_products;
     std::map<std::string, Versioned<Promotion>> stored_promotions;
+    std::map<std::string, Versioned<StoredTopic>> stored_topics;
     std::map<std::string, StoredTemplate> stored_templates;  // those that exist
     std::map<std::string, StoredFlow> flows;                 // latest versions
 };

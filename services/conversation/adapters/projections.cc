@@ -49,6 +49,9 @@ void take(v1::Conversation& c, const VariableCaptured& fact) {
     if (fact.name == variable::kLanguage) c.set_language(fact.value);
     if (fact.name == variable::kLabel) c.set_label(fact.value);
 }
+void take(v1::Conversation& c, const Rated& fact) {
+    c.set_rating(std::string(text_of(fact.rating)));
+}
 void take(v1::Conversation& c, const CartChanged& fact) {
     c.clear_cart();
     for (const auto& line : fact.lines) set(c.add_cart(), line);

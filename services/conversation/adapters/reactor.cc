@@ -74,6 +74,7 @@ void Reactor::react(const eventlog::Recorded& event, eventlog::Turn& turn) {
     static const std::map<std::string, Handle> kHandlers{
         {name_of<gateway::v1::MessageReceived>(), &Reactor::on_message},
         {name_of<gateway::v1::ContactsLinked>(), &Reactor::on_contacts_linked},
+        {name_of<v1::HandedBack>(), &Reactor::on_handed_back},
         {name_of<v1::StockRequested>(), &Reactor::on_stock_requested},
         {name_of<v1::ReservationEndRequested>(), &Reactor::on_reservation_end},
         {name_of<v1::StockReserved>(), &Reactor::on_stock_answer},
@@ -109,6 +110,7 @@ void Reactor::set_scene(Scene& scene, const Recorded& event, LogTurn& turn,
     x.templates = &scene.content->templates;
     x.shop.products = &scene.products;
     x.shop.promotions = &scene.content->promotions;
+    x.support.topics = &scene.content->topics;
     x.matches = regex_matches;
     x.make_id = [&turn](const std::string& kind, int n) { return turn.derived_id(kind, n).text(); };
     x.cause_key = cause_key;
@@ -297,6 +299,12 @@ void Reactor::advance(const Recorded& event, LogTurn& turn, const ConversationId
         command.parts.push_back({customer_stream, customer.expected(),
                                  encode(result.customer_events, event.recorded_at)});
     turn.append(std::move(command), "advance");
+}
+
+void Reactor::on_handed_back(const Recorded& event, LogTurn& turn) {
+    const auto m = parsed<v1::HandedBack>(event);
+    advance(event, turn, ConversationId(m.conversation_id()), CustomerId(m.customer_id()),
+            ReturnedToFlow{});
 }
 
 static_assert(kCountedLinesMax + 1 <= eventlog::kPartsMax);

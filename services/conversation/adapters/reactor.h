@@ -30,6 +30,7 @@ private:
 
     void on_message(const Recorded& event, LogTurn& turn);          // gateway
     void on_contacts_linked(const Recorded& event, LogTurn& turn);  // gateway
+    void on_handed_back(const Recorded& event, LogTurn& turn);
     void on_stock_requested(const Recorded& event, LogTurn& turn);  // own, to the tenant's lane
     void on_reservation_end(const Recorded& event, LogTurn& turn);  // own, to the tenant's lane
     void on_stock_answer(const Recorded& event, LogTurn& turn);  // own, back to the customer's lane

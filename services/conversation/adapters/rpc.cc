@@ -1,5 +1,3 @@
-#include "services/conversation/adapters/rpc.h"
-
 #include <algorithm>
 
 #include "common/eventlog/turn.h"
@@ -7,6 +5,7 @@
 #include "common/service/one_effect.h"
 #include "common/service/pages.h"
 #include "flowstack/common/v1/error_reason.pb.h"
+#include "services/conversation/adapters/rpc_content.h"
 
 namespace flowstack::conversation {
 
@@ -69,6 +68,29 @@ Page page_of(const Doors& doors, const std::string& question, const std::vector<
     if (page.end < ids.size())
         page.next_page_token = doors.read_model.token_for(question, ids[page.end - 1]);
     return page;
+}
+
+// --- Content (rpc_content.h)
+
+namespace {
+constexpr std::size_t kKeyBytesMax = 63;
+}  // namespace
+
+bool good_key(const std::string& key) {
+    return !key.empty() && key.size() <= kKeyBytesMax &&
+           std::all_of(key.begin(), key.end(), [](char c) {
+               return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+                      c == '_' || c == '-';
+           });
+}
+
+std::string given_or_made_id(const Doors& doors, const std::string& what, const std::string& tenant,
+                             const std::string& given, const std::string& request_id) {
+    if (given.empty()) return made_id(doors, "save_" + what, tenant, request_id);
+    if (!good_key(given))
+        throw rpc::invalid_field(what + "." + what + "_id",
+                                 "must be letters, digits, _ and -, at most 63");
+    return given;
 }
 
 }  // namespace flowstack::conversation

@@ -52,8 +52,10 @@ struct NamedService {
 };
 // Conversations and customers (rpc_people.cc).
 std::vector<NamedService> make_people_services(const Doors& doors);
-// Templates, flows and the catalog (rpc_content.cc).
+// Templates, flows, the catalog (rpc_content.cc) and support.
 std::vector<NamedService> make_content_services(const Doors& doors);
+// Topics (rpc_support.cc).
+NamedService make_support_service(const Doors& doors);
 
 // ConversationService.PlaceOrder (rpc_orders.cc).
 void place_order(const Doors& doors, const v1::PlaceOrderRequest& request,

@@ -1,3 +1,5 @@
+#include "services/conversation/adapters/rpc_content.h"
+
 #include <google/protobuf/util/json_util.h>
 #include <grpcpp/grpcpp.h>
 
@@ -11,7 +13,6 @@
 #include "flowstack/conversation/v1/catalog_service.grpc.pb.h"
 #include "flowstack/conversation/v1/flow_service.grpc.pb.h"
 #include "flowstack/conversation/v1/template_service.grpc.pb.h"
-#include "services/conversation/adapters/rpc.h"
 #include "services/conversation/domain/flow/text.h"
 
 namespace flowstack::conversation {
@@ -19,37 +20,6 @@ namespace {
 
 using grpc::CallbackServerContext;
 using grpc::ServerUnaryReactor;
-
-constexpr std::size_t kKeyBytesMax = 63;
-
-// Letters, digits, _ and -, at most 63.
-bool good_key(const std::string& key) {
-    return !key.empty() && key.size() <= kKeyBytesMax &&
-           std::all_of(key.begin(), key.end(), [](char c) {
-               return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
-                      c == '_' || c == '-';
-           });
-}
-
-template <class Map>
-std::vector<std::string> keys_of(const Map& map) {
-    std::vector<std::string> keys;
-    for (const auto& [key, value] : map) keys.push_back(key);
-    return keys;
-}
-
-// One event on the tenant's lane, at the version that the rule saw.
-template <class Fact>
-eventlog::Command one(const Doors& doors, const std::string& tenant,
-                      const eventlog::StreamName& name, std::int64_t expected,
-                      const std::vector<Fact>& facts) {
-    eventlog::Command command;
-    command.meta.routing = tenant_routing(tenant);
-    eventlog::Part part{name, expected, {}};
-    for (const auto& fact : facts) part.events.push_back(encode(fact, doors.clock.now()));
-    command.parts.push_back(std::move(part));
-    return command;
-}
 
 // --- Templates
 
@@ -541,8 +511,8 @@ public:
         return doors_.rpc.unary(context, *request, [=, this](rpc::Call&) {
             const auto tenant = parse_parent(request->parent());
             const auto& in = request->promotion();
-            const PromotionId id(
-                id_of("promotion", tenant, in.promotion_id(), request->request_id()));
+            const PromotionId id(given_or_made_id(doors_, "promotion", tenant, in.promotion_id(),
+                                                  request->request_id()));
             const PromotionSaved saved{.promotion_id = id,
                                        .text = {in.text().begin(), in.text().end()},
                                        .active = !in.has_active() || in.active()};
@@ -577,15 +547,6 @@ public:
     }
 
 private:
-    std::string id_of(const std::string& what, const std::string& tenant, const std::string& given,
-                      const std::string& request_id) {
-        if (given.empty()) return made_id(doors_, "save_" + what, tenant, request_id);
-        if (!good_key(given))
-            throw rpc::invalid_field(what + "." + what + "_id",
-                                     "must be letters, digits, _ and -, at most 63");
-        return given;
-    }
-
     void show_product(const std::string& tenant, const std::string& id, v1::Product& response) {
         const auto folded = doors_.books.products.load(stream(tenant, category::kProduct, id));
         if (!folded.state.product.exists())
@@ -597,7 +558,8 @@ private:
     void save(const v1::SaveProductRequest& request, v1::Product& response) {
         const auto tenant = parse_parent(request.parent());
         const auto& in = request.product();
-        const ProductId id(id_of("product", tenant, in.product_id(), request.request_id()));
+        const ProductId id(
+            given_or_made_id(doors_, "product", tenant, in.product_id(), request.request_id()));
         const auto where = stream(tenant, category::kProduct, id);
         const auto currency = parse_currency(in.price().currency_code());
         if (!currency)
@@ -646,6 +608,7 @@ std::vector<NamedService> make_content_services(const Doors& doors) {
     services.push_back({std::make_unique<FlowRpc>(doors), v1::FlowService::service_full_name()});
     services.push_back(
         {std::make_unique<CatalogRpc>(doors), v1::CatalogService::service_full_name()});
+    services.push_back(make_support_service(doors));
     return services;
 }
 

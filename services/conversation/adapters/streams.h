@@ -30,6 +30,7 @@ struct Books {
           products(store),
           reservations(store, 1'000),
           promotions(store, 1'000),
+          topics(store, 1'000),
           templates(store, 2'000),
           flows(store, 200) {}
 
@@ -38,6 +39,7 @@ struct Books {
     eventlog::Folds<ProductCodec> products;
     eventlog::Folds<ReservationCodec> reservations;
     eventlog::Folds<PromotionCodec> promotions;
+    eventlog::Folds<TopicCodec> topics;
     eventlog::Folds<TemplateCodec> templates;
     eventlog::Folds<FlowCodec> flows;
 };

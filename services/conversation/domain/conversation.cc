@@ -14,6 +14,8 @@ void apply(Conversation& conversation, const Event& event) {
         [&](const auto& fact) {
             if constexpr (requires { apply(dialogue, fact); })
                 apply(dialogue, fact);
+            else if constexpr (requires { apply(conversation.support, dialogue, fact); })
+                apply(conversation.support, dialogue, fact);
             else
                 apply(conversation.shop, dialogue, fact);
         },
@@ -41,6 +43,8 @@ Answer on(const Conversation& c, const HandBack& command) {
     std::vector<Event> events;
     add(events, let_payment_go(c.shop, ReservationEnd::handed_back));
     events.push_back(Advanced{.from = c.state, .to = Lifecycle::engaged, .reason = command.reason});
+    events.push_back(HandedBack{
+        .conversation_id = c.id, .customer_id = c.customer_id, .reason = command.reason});
     return events;
 }
 

@@ -7,6 +7,7 @@
 #include "common/core/id.h"
 #include "services/conversation/domain/flow/dialogue.h"
 #include "services/conversation/domain/trades/shop/state.h"
+#include "services/conversation/domain/trades/support/state.h"
 
 // A conversation: one dialogue with one customer, from the first word to CLOSED, and what each
 // trade knows of it. What the flow does with an input is in step.h.
@@ -26,10 +27,11 @@ template <class... Variants>
 using JoinedVariant = typename Joined<Variants...>::type;
 
 // Facts of the dialogue and of every trade.
-using Event = JoinedVariant<DialogueFact, ShopFact>;
+using Event = JoinedVariant<DialogueFact, ShopFact, SupportFact>;
 
 struct Conversation : Dialogue {
     ShopState shop;
+    SupportState support;
 
     // A payment may come: between the request for stock and the payment's end.
     bool paying() const { return shop.paying(state); }

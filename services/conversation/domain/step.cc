@@ -10,7 +10,7 @@ namespace {
 
 // Works on a copy of the state that every fact moves along, so that a later action sees what an
 // earlier one did.
-class StepRecord final : public Record, public ShopRecord {
+class StepRecord final : public Record, public ShopRecord, public SupportRecord {
 public:
     explicit StepRecord(const Conversation& conversation) : conversation_(conversation) {}
 
@@ -19,6 +19,7 @@ public:
 
     void add(DialogueFact fact) override { add_event(std::move(fact)); }
     void add(ShopFact fact) override { add_event(std::move(fact)); }
+    void add(SupportFact fact) override { add_event(std::move(fact)); }
     void add_customer(CustomerEvent fact) override {
         add_joined(step_.customer_events, std::move(fact));
     }
@@ -63,6 +64,8 @@ Step step(const Conversation& conversation, const Customer& customer, const Inpu
     Interpreter flow(record, customer, context);
     Shop shop(record, flow, context.shop);
     flow.add(shop);
+    Support support(record, context.support);
+    flow.add(support);
     Answers answers(flow);
     std::visit(
         [&](const auto& i) {

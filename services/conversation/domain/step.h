@@ -12,6 +12,7 @@
 #include "services/conversation/domain/trades.h"
 #include "services/conversation/domain/trades/shop/inputs.h"
 #include "services/conversation/domain/trades/shop/scene.h"
+#include "services/conversation/domain/trades/support/support.h"
 
 // One step of one conversation: an input meets the state, and facts come of it. Pure: the same
 // conversation, input and context give the same facts.
@@ -19,6 +20,7 @@ namespace flowstack::conversation {
 
 struct Context : FlowContext {
     ShopContext shop;
+    SupportContext support;
 };
 
 using Input = JoinedVariant<DialogueInput, ShopInput>;

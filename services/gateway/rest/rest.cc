@@ -13,6 +13,7 @@
 #include "flowstack/conversation/v1/conversation_service.pb.h"
 #include "flowstack/conversation/v1/customer_service.pb.h"
 #include "flowstack/conversation/v1/flow_service.pb.h"
+#include "flowstack/conversation/v1/support_service.pb.h"
 #include "flowstack/conversation/v1/template_service.pb.h"
 #include "flowstack/followup/v1/task_service.pb.h"
 #include "flowstack/gateway/v1/channel_service.pb.h"
@@ -53,6 +54,7 @@ std::vector<const pb::FileDescriptor*> service_files() {
             conversation::v1::Customer::descriptor()->file(),
             conversation::v1::Flow::descriptor()->file(),
             conversation::v1::Template::descriptor()->file(),
+            conversation::v1::Topic::descriptor()->file(),
             payment::v1::Order::descriptor()->file(),
             payment::v1::Invoice::descriptor()->file(),
             payment::v1::Payment::descriptor()->file(),

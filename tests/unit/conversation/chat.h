@@ -219,6 +219,7 @@ public:
     TenantFacts tenant;
     std::vector<Product> products;
     std::vector<Promotion> promotions;
+    std::vector<Topic> topics;
     std::map<std::string, Template> own_templates;
     std::map<std::pair<std::string, std::int64_t>, Flow> own_flows;
     std::string flow_key = "ECOMMERCE";
@@ -255,6 +256,7 @@ private:
         x.templates = &own_templates;
         x.shop.products = &products;
         x.shop.promotions = &promotions;
+        x.support.topics = &topics;
         x.matches = regex_matches;
         x.make_id = [cause](const std::string& kind, int n) {
             return cause + "/" + kind + "/" + std::to_string(n);

@@ -19,6 +19,7 @@
 #include "flowstack/conversation/v1/conversation_service.pb.h"
 #include "flowstack/conversation/v1/customer_service.pb.h"
 #include "flowstack/conversation/v1/flow_service.pb.h"
+#include "flowstack/conversation/v1/support_service.pb.h"
 #include "flowstack/conversation/v1/template_service.pb.h"
 #include "flowstack/followup/v1/task_service.pb.h"
 #include "flowstack/gateway/v1/channel_service.pb.h"
@@ -59,6 +60,9 @@ const std::set<std::string> kViewers{"CampaignService/GetCampaign",
                                      "FlowService/GetFlow",
                                      "FlowService/DescribeVerbs",
                                      "FlowService/ListFlows",
+                                     "SupportService/GetTopic",
+                                     "SupportService/ListTopics",
+                                     "SupportService/FindTopic",
                                      "TemplateService/GetTemplate",
                                      "TemplateService/ListTemplates",
                                      "TemplateService/RenderTemplate",
@@ -102,27 +106,18 @@ const std::set<std::string> kAgents{"CatalogService/SetStock",
                                     "PaymentService/InitiateStkPush",
                                     "PaymentService/CancelPayment"};
 // Admins alone.
-const std::set<std::string> kAdmins{"CampaignService/CreateCampaign",
-                                    "CampaignService/StartCampaign",
-                                    "CampaignService/PauseCampaign",
-                                    "CampaignService/ResumeCampaign",
-                                    "CampaignService/CancelCampaign",
-                                    "CatalogService/SaveProduct",
-                                    "CatalogService/SavePromotion",
-                                    "FlowService/PublishFlow",
-                                    "TemplateService/CreateTemplate",
-                                    "TemplateService/UpdateTemplate",
-                                    "TemplateService/DeleteTemplate",
-                                    "ChannelService/ConnectChannel",
-                                    "ChannelService/RotateCredentials",
-                                    "ChannelService/UpdateLimits",
-                                    "ChannelService/PauseChannel",
-                                    "ChannelService/ResumeChannel",
-                                    "TenantService/UpdateTenantSettings",
-                                    "TenantService/CreateApiKey",
-                                    "TenantService/RevokeApiKey",
-                                    "PaymentService/ResolvePayment",
-                                    "ProviderAccountService/ConnectProviderAccount"};
+const std::set<std::string> kAdmins{
+    "CampaignService/CreateCampaign", "CampaignService/StartCampaign",
+    "CampaignService/PauseCampaign",  "CampaignService/ResumeCampaign",
+    "CampaignService/CancelCampaign", "CatalogService/SaveProduct",
+    "CatalogService/SavePromotion",   "FlowService/PublishFlow",
+    "SupportService/SaveTopic",       "TemplateService/CreateTemplate",
+    "TemplateService/UpdateTemplate", "TemplateService/DeleteTemplate",
+    "ChannelService/ConnectChannel",  "ChannelService/RotateCredentials",
+    "ChannelService/UpdateLimits",    "ChannelService/PauseChannel",
+    "ChannelService/ResumeChannel",   "TenantService/UpdateTenantSettings",
+    "TenantService/CreateApiKey",     "TenantService/RevokeApiKey",
+    "PaymentService/ResolvePayment",  "ProviderAccountService/ConnectProviderAccount"};
 // The platform's operators alone.
 const std::set<std::string> kOperators{"TenantService/RegisterTenant", "TenantService/ListTenants",
                                        "TenantService/SuspendTenant",  "TenantService/ResumeTenant",

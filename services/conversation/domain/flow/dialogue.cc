@@ -123,6 +123,8 @@ void apply(Dialogue& dialogue, const ReplyRequested& fact) {
 
 void apply(Dialogue&, const Escalated&) {}
 
+void apply(Dialogue&, const HandedBack&) {}
+
 void apply(Dialogue&, const FollowUpRequested&) {}
 
 }  // namespace flowstack::conversation

@@ -133,6 +133,13 @@ struct Escalated {
     std::string reason;
     bool operator==(const Escalated&) const = default;
 };
+// A person gives the dialogue back to the flow, which may say something to it (reactor.h).
+struct HandedBack {
+    ConversationId conversation_id;
+    CustomerId customer_id;
+    std::string reason;
+    bool operator==(const HandedBack&) const = default;
+};
 struct FollowUpRequested {
     TaskId task_id;
     ConversationId conversation_id;
@@ -145,7 +152,7 @@ struct FollowUpRequested {
     bool operator==(const FollowUpRequested&) const = default;
 };
 using DialogueFact = std::variant<Opened, Spoke, Advanced, NodeEntered, HintGiven, VariableCaptured,
-                                  ReplyRequested, Escalated, FollowUpRequested>;
+                                  ReplyRequested, Escalated, HandedBack, FollowUpRequested>;
 
 // --- State
 
@@ -208,6 +215,7 @@ void apply(Dialogue& dialogue, const HintGiven& fact);
 void apply(Dialogue& dialogue, const VariableCaptured& fact);
 void apply(Dialogue& dialogue, const ReplyRequested& fact);
 void apply(Dialogue& dialogue, const Escalated& fact);
+void apply(Dialogue& dialogue, const HandedBack& fact);
 void apply(Dialogue& dialogue, const FollowUpRequested& fact);
 
 // After CLOSED only facts that arrive late (a receipt, the end of a reservation, what payment says)

@@ -47,7 +47,9 @@ struct FollowUpSkipped {
     std::string kind;
     Time since{};
 };
-using DialogueInput =
-    std::variant<Said, Tapped, SentMedia, Pinned, Edited, FollowUpDue, FollowUpSkipped>;
+// A person gave the dialogue back: the flow says what it has for the occasion "handed_back".
+struct ReturnedToFlow {};
+using DialogueInput = std::variant<Said, Tapped, SentMedia, Pinned, Edited, FollowUpDue,
+                                   FollowUpSkipped, ReturnedToFlow>;
 
 }  // namespace flowstack::conversation

@@ -191,4 +191,6 @@ void Interpreter::on(const FollowUpSkipped& input) {
     advance(Lifecycle::dormant, kNoAnswer);
 }
 
+void Interpreter::on(const ReturnedToFlow&) { say_or_run("handed_back", {}); }
+
 }  // namespace flowstack::conversation

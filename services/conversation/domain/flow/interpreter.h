@@ -42,6 +42,7 @@ public:
     // Inputs of the world that every trade has.
     void on(const FollowUpDue& input);
     void on(const FollowUpSkipped& input);
+    void on(const ReturnedToFlow& input);
 
     // After the input: the customer's turn begins where the node waits for them.
     void finish();
