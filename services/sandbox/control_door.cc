@@ -117,6 +117,16 @@ void set_templates(Setter& set, Number& number) {
         one.status = text_or(entry, "status", "APPROVED");
         one.body = text_or(entry, "body", "");
         one.body_parameters = static_cast<int>(int_or(entry, "body_parameters", 0));
+        one.header = text_or(entry, "header", "");
+        one.cards = static_cast<int>(int_or(entry, "cards", 0));
+        const auto texts = [&](std::string_view name, std::vector<std::string>& into) {
+            const auto* items = array_at(entry, name);
+            if (items == nullptr) return;
+            for (const json::value& item : *items) into.push_back(scalar_text(&item).value_or(""));
+        };
+        texts("buttons", one.buttons);
+        texts("names", one.names);
+        if (!one.names.empty()) one.body_parameters = static_cast<int>(one.names.size());
         if (one.name.empty()) return set.fail("templates", "each needs a name");
         number.templates.emplace(one.name, one);
     }

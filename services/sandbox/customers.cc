@@ -13,6 +13,7 @@ namespace {
 
 constexpr int kCopiesMax = 1'000;
 constexpr std::size_t kUpdatesMax = 1'000;  // as Meta batches
+constexpr Milliseconds kCustomerFileKept{7LL * 24 * 3600 * 1000};
 
 bool same_words(std::string_view a, std::string_view b) {
     return std::equal(a.begin(), a.end(), b.begin(), b.end(), [](char x, char y) {
@@ -237,6 +238,28 @@ void Sandbox::say(const std::string& key, const json::value& body, const Answer&
         said.content["type"] = kind;
         said.content[kind] = std::move(inner);
         message["interactive"] = said.content;
+    } else if (const auto* file = object_at(body, "file")) {
+        const json::value described(*file);
+        const std::string kind = text_or(described, "kind", "image");
+        const auto bytes = from_base64(text_or(described, "base64", ""));
+        if (!bytes || (kind != "image" && kind != "audio" && kind != "video" &&
+                       kind != "document" && kind != "sticker")) {
+            return reply(fx, answer,
+                         wrong(422,
+                               "file: kind (image, audio, video, document, sticker) and base64 "
+                               "are required"));
+        }
+        const MediaFile& kept = keep_media(number.id, text_or(described, "mime_type", "image/jpeg"),
+                                           *bytes, kCustomerFileKept);
+        said.type = kind;
+        said.text = text_or(described, "caption", "");
+        said.content = {
+            {"mime_type", kept.mime_type}, {"sha256", sha256_base64(kept.bytes)}, {"id", kept.id}};
+        if (!said.text.empty()) said.content["caption"] = said.text;
+        if (const auto name = text_at(described, "filename")) said.content["filename"] = *name;
+        if (kind == "audio") said.content["voice"] = bool_or(described, "voice", false);
+        if (kind == "sticker") said.content["animated"] = bool_or(described, "animated", false);
+        message[kind] = said.content;
     } else if (const auto* raw = object_at(body, "message")) {
         // The message may have any shape, known or not: sender, id and time are added where they
         // are missing.
@@ -247,7 +270,7 @@ void Sandbox::say(const std::string& key, const json::value& body, const Answer&
         if (const auto* content = object_at(given, said.type)) said.content = *content;
         said.wamid = text_or(given, "id", said.wamid);
     } else {
-        return reply(fx, answer, wrong(422, "text, button, row or message: one is required"));
+        return reply(fx, answer, wrong(422, "text, button, row, file or message: one is required"));
     }
 
     json::object whole_message;

@@ -54,6 +54,12 @@ struct Template {
     std::string status = "APPROVED";  // APPROVED | PAUSED | DISABLED | PENDING
     std::string body;                 // with {{1}} or {{name}}; shown on the phone
     int body_parameters = 0;
+    // Of the parts with a variable: what a send must fill, and nothing else.
+    std::string header;                // "" none | text | image | video | document | location
+    std::vector<std::string> buttons;  // in order: url (with a variable), copy_code, flow …; "" has
+                                       // no variable. quick_reply and catalog may be filled.
+    int cards = 0;                   // of a carousel; 0: it is none
+    std::vector<std::string> names;  // of the body's variables; empty: they are numbered
 };
 // Nothing when the template message may be sent. `known` is keyed by name.
 std::optional<GraphError> judge_template(const json::value& body,

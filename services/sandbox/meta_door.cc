@@ -49,6 +49,7 @@ std::string visible_text(const json::value& body, const std::string& type, const
     const auto* content = member(body, type);
     if (content == nullptr) return {};
     if (type == "text") return text_or(*content, "body", "");
+    if (type == "contacts") return "Contact card";
     if (type == "interactive") {
         const auto* inner = member(*content, "body");
         return inner == nullptr ? std::string{} : text_or(*inner, "text", "");
@@ -77,6 +78,9 @@ void Sandbox::graph(const Call& call, const Path& path, const Answer& answer, Ef
         return refuse_early(bad_token("Invalid OAuth access token - Cannot parse access token"));
     }
     const auto found = state_.numbers.find(path[1]);
+    if (path.size() == 2 && found == state_.numbers.end() && find_media(path[1]) != nullptr) {
+        return media_by_id(call, path, answer, fx);
+    }
     const bool mock = token.starts_with("mock_");
     const bool token_known =
         mock || std::any_of(state_.numbers.begin(), state_.numbers.end(),
@@ -94,6 +98,9 @@ void Sandbox::graph(const Call& call, const Path& path, const Answer& answer, Ef
     Number& number = found->second;
     if (path.size() == 3 && path[2] == "messages" && call.method == "POST") {
         return messages(call, number, answer, fx);
+    }
+    if (path.size() == 3 && path[2] == "media" && call.method == "POST") {
+        return upload_media(call, number, answer, fx);
     }
     if (path.size() == 2 && call.method == "GET") {
         return reply(
@@ -215,6 +222,7 @@ std::optional<GraphError> Sandbox::judge_state(Number& number, const json::value
                            "from this phone number to the same phone number in a short period of "
                            "time.");
     }
+    if (auto error = judge_files(number, body)) return error;
     if (send.type == "template") return judge_template(body, number.templates);
     const auto it = state_.chats.find({number.id, key});
     const bool open =
@@ -253,6 +261,7 @@ void Sandbox::accept_send(const Call& call, Number& number, const json::value& b
     message.wamid = new_wamid(to.key);
     message.type = send.type;
     if (const auto* content = object_at(body, send.type)) message.content = *content;
+    if (const auto* cards = array_at(body, send.type)) message.content["cards"] = *cards;
     message.text = visible_text(body, send.type, number);
     message.context_id = send.context_id;
     message.status = "accepted";

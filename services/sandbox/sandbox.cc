@@ -52,6 +52,8 @@ void Sandbox::handle(Call call, Answer answer) {
             control(call, path, answer, fx);
         } else if (!path.empty() && (path[0] == "oauth" || path[0] == "mpesa")) {
             daraja(call, path, answer, fx);
+        } else if (path.size() == 3 && path[0] == "media_content") {
+            media_content(call, path, answer, fx);
         } else if (path.size() >= 2 && is_graph_version(path[0])) {
             graph(call, path, answer, fx);
         } else {

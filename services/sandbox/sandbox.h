@@ -46,6 +46,14 @@ private:
     // Meta (meta_door.cc)
     void graph(const Call& call, const Path& path, const Answer& answer, Effects& fx);
     void messages(const Call& call, Number& number, const Answer& answer, Effects& fx);
+    // Files (media_door.cc)
+    void upload_media(const Call& call, const Number& number, const Answer& answer, Effects& fx);
+    void media_by_id(const Call& call, const Path& path, const Answer& answer, Effects& fx);
+    void media_content(const Call& call, const Path& path, const Answer& answer, Effects& fx);
+    MediaFile& keep_media(const std::string& number_id, std::string mime_type, std::string bytes,
+                          Milliseconds kept_for);
+    MediaFile* find_media(const std::string& id);
+    std::optional<GraphError> judge_files(const Number& number, const json::value& body);
     void accept_send(const Call& call, Number& number, const json::value& body, SendRequest send,
                      const Effect& effect, const Answer& answer, Effects& fx);
     std::optional<GraphError> judge_state(Number& number, const json::value& body,

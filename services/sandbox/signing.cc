@@ -25,6 +25,31 @@ std::string hub_signature(std::string_view app_secret, std::string_view body) {
     return text;
 }
 
+namespace {
+
+std::string sha256(std::string_view bytes) {
+    std::array<unsigned char, EVP_MAX_MD_SIZE> digest{};
+    unsigned int size = 0;
+    if (EVP_Digest(bytes.data(), bytes.size(), digest.data(), &size, EVP_sha256(), nullptr) != 1) {
+        throw std::runtime_error("SHA-256 failed");
+    }
+    return {reinterpret_cast<const char*>(digest.data()), size};
+}
+
+}  // namespace
+
+std::string sha256_base64(std::string_view bytes) { return base64(sha256(bytes)); }
+
+std::string sha256_hex(std::string_view bytes) {
+    constexpr std::string_view kHex = "0123456789abcdef";
+    std::string text;
+    for (const char c : sha256(bytes)) {
+        text += kHex[static_cast<unsigned char>(c) >> 4U];
+        text += kHex[static_cast<unsigned char>(c) & 15U];
+    }
+    return text;
+}
+
 std::string base64(std::string_view bytes) {
     std::string text(4 * ((bytes.size() + 2) / 3) + 1, '\0');
     const int written = EVP_EncodeBlock(reinterpret_cast<unsigned char*>(text.data()),

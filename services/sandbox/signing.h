@@ -12,6 +12,9 @@ namespace flowstack::sandbox {
 std::string hub_signature(std::string_view app_secret, std::string_view body);
 
 std::string base64(std::string_view bytes);
+// As webhooks and the media endpoint write a file's hash.
+std::string sha256_base64(std::string_view bytes);
+std::string sha256_hex(std::string_view bytes);
 std::optional<std::string> from_base64(std::string_view text);
 
 // base64(short code, passkey, timestamp): Daraja's STK `Password`.

@@ -132,12 +132,26 @@ struct Prompt {
     CallbackFault callback;
 };
 
+// A file that Meta keeps: uploaded by a business for 30 days, sent by a customer for 7.
+struct MediaFile {
+    std::string id;
+    std::string number_id;
+    std::string mime_type;
+    std::string bytes;
+    Time until{};
+    std::string address;  // of the last address that was given out for it
+    Time address_until{};
+};
+
 struct State {
+    static constexpr std::size_t kMediaMax = 500;  // the oldest are forgotten
     static constexpr std::size_t kInboundMax = 200'000;
     static constexpr std::size_t kPromptsMax = 50'000;
     static constexpr std::size_t kPromptsOfPhoneMax = 20;  // shown; the rest is in the record
 
     std::map<std::string, Number> numbers;
+    std::map<std::string, MediaFile> media;                     // by id
+    std::deque<std::string> media_order;                        // the oldest first
     std::uint64_t deliveries = 0;                               // of webhooks, repeats included
     std::map<std::string, Customer> customers;                  // by key
     std::map<std::string, std::string> customer_aliases;        // phone or user id → key

@@ -134,6 +134,22 @@ function meta(message, mine) {
   return node;
 }
 
+// What a message shows that is no text; nothing when there is no more than its kind to say.
+function shown(message, content) {
+  if (message.type === 'image' && content.link) {
+    return element('img', { class: 'picture', src: content.link, alt: content.caption || 'Picture' });
+  }
+  if (message.type === 'document') return element('em', {}, `📄 ${content.filename || 'Document'}`);
+  if (message.type === 'location') {
+    return element('em', {}, `📍 ${[content.name, content.address].filter(Boolean).join(', ') || `${content.latitude}, ${content.longitude}`}`);
+  }
+  if (message.type === 'contacts') {
+    return element('em', {}, `👤 ${(content.cards || []).map((card) => card.name.formatted_name).join(', ') || 'Contact card'}`);
+  }
+  const names = { image: '🖼 Picture', audio: '🎤 Audio', video: '🎬 Video', sticker: '🙂 Sticker', order: '🛒 Cart' };
+  return element('em', {}, names[message.type] || `[${message.type}]`);
+}
+
 function bubble(message, mine, all) {
   const node = element('div', { class: 'bubble' });
   const answered = message.context_id && all.find((other) => other.wamid === message.context_id);
@@ -142,17 +158,28 @@ function bubble(message, mine, all) {
   if (message.type === 'interactive' && content.header && content.header.type === 'text') {
     node.append(element('strong', { class: 'header' }, content.header.text));
   }
-  if (message.type === 'image' && content.link) {
-    node.append(element('img', { class: 'picture', src: content.link, alt: content.caption || 'Picture' }));
-  } else if (!message.text && message.type !== 'text') {
-    node.append(element('em', {}, message.type === 'document' ? `📄 ${content.filename || 'Document'}` : `[${message.type}]`));
+  const wordy = ['text', 'interactive', 'template'].includes(message.type);
+  if (!wordy || !message.text) {
+    if (message.type !== 'text') node.append(shown(message, content));
   }
-  node.append(formatted(message.text || ''));
+  const said = ['location', 'contacts'].includes(message.type) ? '' : message.text || '';
+  if (said && !wordy) node.append(element('br'));
+  node.append(formatted(said));
   if (message.type === 'interactive' && content.footer) {
     node.append(element('span', { class: 'footer' }, content.footer.text));
   }
   node.append(meta(message, mine));
   return node;
+}
+
+const mineOf = (message) => message.from === 'customer';
+
+// Where a customer of the demo is.
+function sendPlace(context) {
+  say({
+    context_id: context || undefined,
+    message: { type: 'location', location: { latitude: -1.286389, longitude: 36.817223, name: 'Kenyatta Avenue', address: 'Nairobi' } },
+  });
 }
 
 function choices(message, all) {
@@ -165,6 +192,13 @@ function choices(message, all) {
       class: chosen.has(button.id) ? 'chosen' : '',
       onclick: () => say({ button: button.id, message_wamid: message.wamid }),
     }, icon('M9 7l-5 5 5 5M4 12h10a6 6 0 0 1 6 6'), button.title));
+  }
+  const action = (message.content && message.content.action) || {};
+  if (!mineOf(message) && action.name === 'cta_url') {
+    box.append(element('a', { class: 'chosen', href: action.parameters.url, rel: 'noopener noreferrer', target: '_blank' }, action.parameters.display_text));
+  }
+  if (!mineOf(message) && action.name === 'send_location') {
+    box.append(element('button', { type: 'button', 'data-choice': `${message.wamid}|place`, onclick: () => sendPlace(message.wamid) }, 'Send location'));
   }
   if ((message.rows || []).length) {
     const label = message.content.action.button;
@@ -517,6 +551,19 @@ byId('new-customer').addEventListener('submit', (event) => {
   event.target.reset();
   openChat(state.number, phone);
   closePeople();
+});
+byId('place').addEventListener('click', () => sendPlace(''));
+byId('attach').addEventListener('click', () => byId('file').click());
+byId('file').addEventListener('change', async () => {
+  const file = byId('file').files[0];
+  byId('file').value = '';
+  if (!file) return;
+  const bytes = new Uint8Array(await file.arrayBuffer());
+  let binary = '';
+  for (let at = 0; at < bytes.length; at += 0x8000) binary += String.fromCharCode(...bytes.subarray(at, at + 0x8000));
+  const kind = ['image', 'audio', 'video'].find((each) => file.type.startsWith(`${each}/`)) || 'document';
+  const filename = kind === 'document' ? file.name : undefined;
+  say({ file: { kind, mime_type: file.type, base64: btoa(binary), filename } });
 });
 byId('composer').addEventListener('submit', (event) => {
   event.preventDefault();

@@ -169,10 +169,142 @@ TEST_F(Graph, WantsOneSourceOfAPicture) {
             inner + "}");
     };
     EXPECT_EQ(image(R"({"link":"https://shop/a.jpg","caption":"hi"})"), 0);
-    EXPECT_EQ(image(R"({"id":"1003383421387256"})"), 0);
+    EXPECT_EQ(image(R"({"id":"1003383421387256"})"), 131053);  // nobody uploaded it
     EXPECT_EQ(image(R"({})"), 131008);
     EXPECT_EQ(image(R"({"id":"1","link":"https://shop/a.jpg"})"), 131009);
     EXPECT_EQ(image(R"({"link":"ftp://shop/a.jpg"})"), 131009);
+}
+
+// A form upload as a program writes it.
+Call upload(const std::string& mime_type, const std::string& bytes, const std::string& type) {
+    Call call;
+    call.method = "POST";
+    call.path = "/v25.0/106540352242922/media";
+    call.headers = {{"authorization", "Bearer EAAJBtesttoken"},
+                    {"content-type", "multipart/form-data; boundary=xyz"},
+                    {"host", "sandbox"}};
+    const auto part = [](const std::string& head, const std::string& value) {
+        return "--xyz\r\nContent-Disposition: form-data; " + head + "\r\n\r\n" + value + "\r\n";
+    };
+    call.body = part(R"(name="messaging_product")", "whatsapp") + part(R"(name="type")", type) +
+                part("name=\"file\"; filename=\"a\"\r\nContent-Type: " + mime_type, bytes) +
+                "--xyz--\r\n";
+    return call;
+}
+
+TEST_F(Graph, KeepsUploadsAndGivesThemForFiveMinutes) {
+    const Reply taken = ask(upload("image/jpeg", "jpeg\r\n--bytes", "image/jpeg"));
+    ASSERT_EQ(taken.status, 200) << taken.body;
+    const std::string id = text_or(*parse(taken.body), "id", "");
+    const auto send_as = [&](const std::string& kind) {
+        return code_of(R"({"messaging_product":"whatsapp","to":"+254712345678","type":")" + kind +
+                       R"(",")" + kind + R"(":{"id":")" + id + R"("}})");
+    };
+    EXPECT_EQ(send_as("image"), 0);
+    EXPECT_EQ(send_as("document"), 0);
+    EXPECT_EQ(send_as("video"), 131053);
+    Call look{
+        "GET", "/v25.0/" + id, {}, {{"authorization", "Bearer EAAJBtesttoken"}, {"host", "s"}}};
+    const json::value info = *parse(ask(look).body);
+    EXPECT_EQ(text_or(info, "mime_type", ""), "image/jpeg");
+    EXPECT_EQ(text_or(info, "file_size", ""), "13");
+    const std::string url = text_or(info, "url", "");
+    ASSERT_TRUE(url.starts_with("http://s/media_content/")) << url;
+    Call bytes{"GET", url.substr(8), {}, {{"authorization", "Bearer EAAJBtesttoken"}}};
+    EXPECT_EQ(ask(bytes).body, "jpeg\r\n--bytes");
+    Call stranger = bytes;
+    stranger.headers.clear();
+    EXPECT_EQ(ask(stranger).status, 401);
+    world.advance(std::chrono::minutes{5});
+    EXPECT_EQ(ask(bytes).status, 404);
+    world.advance(std::chrono::hours{24 * 30});
+    open_window();
+    EXPECT_EQ(send_as("image"), 131053);
+}
+
+TEST_F(Graph, RefusesUploadsThatMetaRefuses) {
+    EXPECT_EQ(ask(upload("image/gif", "gif", "image/gif")).status, 400);
+    EXPECT_EQ(ask(upload("image/png", "png", "image/jpeg")).status, 400);
+    EXPECT_EQ(ask(upload("image/png", "", "image/png")).status, 400);
+    EXPECT_EQ(ask(upload("image/png", std::string(5 * 1024 * 1024, 'x'), "image/png")).status, 200);
+    EXPECT_EQ(ask(upload("image/png", std::string(5 * 1024 * 1024 + 1, 'x'), "image/png")).status,
+              400);
+    Call broken = upload("image/png", "png", "image/png");
+    broken.body.pop_back();
+    broken.body.resize(broken.body.size() / 2);
+    EXPECT_EQ(ask(broken).status, 400);
+}
+
+TEST_F(Graph, SendsFilesOfCustomersWithTheirHash) {
+    const Reply said = ask_and_wait(
+        json_call(
+            "POST", "/control/customers/254712345678/say",
+            R"({"phone_number_id":"106540352242922","file":{"kind":"image","mime_type":"image/jpeg","base64":"Ynl0ZXM=","caption":"Look"}})"),
+        Milliseconds{100});
+    EXPECT_EQ(said.status, 200) << said.body;
+    const std::string& body = world.posts.back().body;
+    EXPECT_NE(body.find(R"("type":"image")"), std::string::npos);
+    // SHA-256 of "bytes" in Base64, with Meta's escape of the slash.
+    std::string hash = sha256_base64("bytes");
+    for (std::size_t at = 0; (at = hash.find('/', at)) != std::string::npos; at += 2)
+        hash.insert(at, "\\");
+    EXPECT_NE(body.find(R"("sha256":")" + hash + '"'), std::string::npos) << body;
+}
+
+TEST_F(Graph, ChecksEveryInteractiveKind) {
+    const auto kind = [&](const std::string& type, const std::string& members) {
+        return code_of(
+            interactive(R"({"type":")" + type + R"(","body":{"text":"?"},)" + members + "}"));
+    };
+    const std::string cta =
+        R"("action":{"name":"cta_url","parameters":{"display_text":"Open","url":"https://a"}})";
+    EXPECT_EQ(kind("cta_url", cta), 0);
+    EXPECT_EQ(kind("cta_url",
+                   R"("action":{"name":"cta_url","parameters":{"display_text":"Open","url":"a"}})"),
+              131009);
+    EXPECT_EQ(kind("cta_url", R"("action":{"name":"cta_url"})"), 131008);
+    EXPECT_EQ(kind("location_request_message", R"("action":{"name":"send_location"})"), 0);
+    EXPECT_EQ(kind("location_request_message", R"("action":{"name":"cta_url"})"), 131009);
+    EXPECT_EQ(kind("product", R"("action":{"catalog_id":"1","product_retailer_id":"a"})"), 0);
+    EXPECT_EQ(kind("product", R"("action":{"catalog_id":"1"})"), 131008);
+    EXPECT_EQ(
+        kind(
+            "product_list",
+            R"("header":{"type":"text","text":"H"},"action":{"catalog_id":"1","sections":[{"product_items":[{"product_retailer_id":"a"}]}]})"),
+        0);
+    EXPECT_EQ(
+        kind(
+            "product_list",
+            R"("action":{"catalog_id":"1","sections":[{"product_items":[{"product_retailer_id":"a"}]}]})"),
+        131008);
+    EXPECT_EQ(kind("catalog_message", R"("action":{"name":"catalog_message"})"), 0);
+    EXPECT_EQ(
+        kind(
+            "flow",
+            R"("action":{"name":"flow","parameters":{"flow_message_version":"3","flow_id":"1","flow_cta":"Book"}})"),
+        0);
+    EXPECT_EQ(
+        kind(
+            "flow",
+            R"("action":{"name":"flow","parameters":{"flow_message_version":"3","flow_cta":"Book"}})"),
+        131009);
+}
+
+TEST_F(Graph, ChecksLocationsReactionsAndCards) {
+    const auto sent = [&](const std::string& type, const std::string& content) {
+        return code_of(R"({"messaging_product":"whatsapp","to":"+254712345678","type":")" + type +
+                       R"(",")" + type + R"(":)" + content + "}");
+    };
+    EXPECT_EQ(sent("location", R"({"latitude":-1.2,"longitude":36.8,"name":"Duka"})"), 0);
+    EXPECT_EQ(sent("location", R"({"latitude":-91,"longitude":36.8})"), 131009);
+    EXPECT_EQ(sent("location", R"({"latitude":"1","longitude":36.8})"), 131009);
+    EXPECT_EQ(sent("location", R"({"latitude":1})"), 131008);
+    EXPECT_EQ(sent("reaction", R"({"message_id":"wamid.A","emoji":""})"), 0);
+    EXPECT_EQ(sent("reaction", R"({"message_id":"wamid.A"})"), 131008);
+    EXPECT_EQ(sent("contacts", R"([{"name":{"formatted_name":"A","first_name":"A"}}])"), 0);
+    EXPECT_EQ(sent("contacts", R"([{"name":{"formatted_name":"A"}}])"), 131008);
+    EXPECT_EQ(sent("contacts", R"([])"), 131008);
+    EXPECT_EQ(sent("audio", R"({"link":"https://a","caption":"x"})"), 131009);
 }
 
 TEST_F(Graph, LimitsCallbackDataTo512Characters) {
@@ -204,6 +336,63 @@ TEST_F(Graph, CanReportAClosedWindowLaterInAStatus) {
     ASSERT_EQ(world.posts.size(), 1U);
     EXPECT_NE(world.posts[0].body.find(R"("status":"failed")"), std::string::npos);
     EXPECT_NE(world.posts[0].body.find(R"("code":131047)"), std::string::npos);
+}
+
+TEST_F(Graph, JudgesEveryPartOfATemplate) {
+    put("/control/numbers/106540352242922",
+        R"({"templates":[{"name":"pic","language":"en","header":"image","buttons":["quick_reply","url"]},
+            {"name":"named","language":"en","names":["first_name","shop"]},
+            {"name":"cards","language":"en","cards":2}]})");
+    const auto send = [&](const std::string& name, const std::string& components) {
+        return code_of(
+            R"({"messaging_product":"whatsapp","to":"+254700000000","type":"template","template":{"name":")" +
+            name + R"(","language":{"code":"en"},"components":[)" + components + "]}}");
+    };
+    const std::string picture =
+        R"({"type":"header","parameters":[{"type":"image","image":{"link":"https://a"}}]})";
+    const std::string link =
+        R"({"type":"button","sub_type":"url","index":"1","parameters":[{"type":"text","text":"x"}]})";
+    EXPECT_EQ(send("pic", picture + "," + link), 0);
+    EXPECT_EQ(send("pic", picture), 131008);  // the link's end is missing
+    EXPECT_EQ(send("pic", link), 132000);     // the picture is missing
+    EXPECT_EQ(
+        send("pic",
+             R"({"type":"header","parameters":[{"type":"video","video":{"link":"https://a"}}]},)" +
+                 link),
+        132012);
+    EXPECT_EQ(
+        send(
+            "pic",
+            picture + "," + link +
+                R"(,{"type":"button","sub_type":"copy_code","index":"0","parameters":[{"type":"coupon_code","coupon_code":"X"}]})"),
+        132012);
+    EXPECT_EQ(
+        send(
+            "pic",
+            picture +
+                R"(,{"type":"button","sub_type":"url","index":"1","parameters":[{"type":"payload","payload":"x"}]})"),
+        132012);
+    const auto named = [&](const std::string& one, const std::string& other) {
+        return send("named", R"({"type":"body","parameters":[{"type":"text",)" + one +
+                                 R"("text":"Asha"},{"type":"text",)" + other +
+                                 R"("text":"Duka"}]})");
+    };
+    EXPECT_EQ(named(R"("parameter_name":"first_name",)", R"("parameter_name":"shop",)"), 0);
+    EXPECT_EQ(named(R"("parameter_name":"first_name",)", ""), 131009);
+    EXPECT_EQ(named("", ""), 132012);
+    EXPECT_EQ(named(R"("parameter_name":"first_name",)", R"("parameter_name":"x",)"), 132012);
+    const auto card = [](int index) {
+        return R"({"card_index":)" + std::to_string(index) +
+               R"(,"components":[{"type":"header","parameters":[{"type":"image","image":{"link":"https://a"}}]}]})";
+    };
+    const auto cards = [&](const std::string& all) {
+        return send("cards", R"({"type":"carousel","cards":[)" + all + "]}");
+    };
+    EXPECT_EQ(cards(card(0) + "," + card(1)), 0);
+    EXPECT_EQ(cards(card(0)), 131009);
+    EXPECT_EQ(cards(card(1) + "," + card(0)), 131009);
+    EXPECT_EQ(cards(card(0) + "," + card(1) + "," + card(2)), 132000);
+    EXPECT_EQ(send("cards", ""), 132000);
 }
 
 TEST_F(Graph, JudgesTemplates) {
