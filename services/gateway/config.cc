@@ -1,6 +1,7 @@
 #include "services/gateway/config.h"
 
 #include <algorithm>
+#include <charconv>
 #include <sstream>
 #include <stdexcept>
 
@@ -41,6 +42,51 @@ Installation installation_in(config::Reader& reader) {
     if (can.packs.empty()) reader.mistake("PACKS: must name at least one");
     if (can.languages.empty()) reader.mistake("LANGUAGES: must name at least one");
     return can;
+}
+
+// Limits of Meta that its documents do not say: "contacts=257, copy_code=15".
+meta::RecalledLimits meta_limits_in(config::Reader& reader) {
+    meta::RecalledLimits limits;
+    const auto set = [&](const std::string& name, std::int64_t value) {
+        const auto number = static_cast<int>(value);
+        const auto length = static_cast<std::size_t>(value);
+        if (name == "contacts")
+            limits.contacts_max = number;
+        else if (name == "link_title")
+            limits.link_title_max = length;
+        else if (name == "form_button")
+            limits.form_button_max = length;
+        else if (name == "template_buttons")
+            limits.template_buttons_max = number;
+        else if (name == "quick_reply_payload")
+            limits.quick_reply_payload_max = length;
+        else if (name == "url_suffix")
+            limits.url_suffix_max = length;
+        else if (name == "copy_code")
+            limits.copy_code_max = length;
+        else if (name == "carousel_cards")
+            limits.carousel_cards_max = number;
+        else if (name == "card_buttons")
+            limits.card_buttons_max = number;
+        else
+            reader.mistake("META_LIMITS: there is no limit " + name);
+    };
+    for (const auto& part : reader.list(
+             "META_LIMITS", "",
+             "limits of Meta that its documents do not say, where they have changed: contacts, "
+             "link_title, form_button, template_buttons, quick_reply_payload, url_suffix, "
+             "copy_code, carousel_cards, card_buttons; e.g. contacts=257, copy_code=15")) {
+        constexpr std::int64_t kMax = 100'000;
+        const auto equals = part.find('=');
+        std::int64_t value = 0;
+        if (equals != std::string::npos)
+            std::from_chars(part.data() + equals + 1, part.data() + part.size(), value);
+        if (value < 1 || value > kMax)
+            reader.mistake("META_LIMITS: " + part + " must be a name and a number from 1");
+        else
+            set(part.substr(0, equals), value);
+    }
+    return limits;
 }
 
 }  // namespace
@@ -118,6 +164,7 @@ GatewayConfig gateway_config(config::Reader& reader) {
         reader.text("META_BASE_URL", "https://graph.facebook.com", "address of the Graph API");
     const auto version = reader.text("META_API_VERSION", "v25.0", "version of the Graph API");
     c.meta.base_url = base + "/" + version;
+    c.meta.limits = meta_limits_in(reader);
 
     c.lookup_threads = static_cast<int>(reader.integer(
         "LOOKUP_THREADS", 4, 1, 64, "threads that look up customers who are new to this replica"));
@@ -175,6 +222,14 @@ GatewayConfig gateway_config(config::Reader& reader) {
                                                 1);
     if (c.breaker_open_for_max < c.breaker_open_for)
         reader.mistake("BREAKER_OPEN_MAX_MS: must not be less than BREAKER_OPEN_MS");
+    c.media_directory = reader.text(
+        "MEDIA_DIRECTORY", "media",
+        "where the files are kept that customers send and that tenants upload; replicas share it");
+    c.media_bytes_max =
+        static_cast<std::size_t>(reader.integer("MEDIA_BYTES_MAX", 16'777'216, 1024, 16'777'216,
+                                                "a larger file of a customer is not fetched"));
+    c.media_timeout = reader.duration_ms("MEDIA_TIMEOUT_MS", 30'000,
+                                         "how long one step of fetching a file may take", 100);
     c.rest_timeout = reader.duration_ms("REST_TIMEOUT_MS", 10'000,
                                         "deadline of the gRPC call that a REST request makes", 10);
     return c;

@@ -47,6 +47,9 @@ struct GatewayConfig {
     std::chrono::milliseconds breaker_open_for{0};
     std::chrono::milliseconds breaker_open_for_max{0};
     std::chrono::milliseconds rest_timeout{0};
+    std::string media_directory;
+    std::size_t media_bytes_max = 0;
+    std::chrono::milliseconds media_timeout{0};
 };
 
 GatewayConfig gateway_config(config::Reader& reader);

@@ -3,6 +3,7 @@
 #include <grpcpp/impl/codegen/service_type.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <memory>
 #include <mutex>
 
@@ -33,12 +34,22 @@
 #include "services/gateway/adapters/time_zones.h"
 #include "services/gateway/dispatch/dispatcher.h"
 #include "services/gateway/inbound/rpc_message_log.h"
+#include "services/gateway/inbound/rpc_notices.h"
 #include "services/gateway/inbound/rpc_webhooks.h"
 #include "services/gateway/inbound/webhook_door.h"
 #include "services/gateway/inbound/webhook_event.h"
+#include "services/gateway/media/media_fetcher.h"
+#include "services/gateway/media/media_store.h"
+#include "services/gateway/media/rpc_media.h"
 #include "services/gateway/rest/rest.h"
 
 namespace flowstack::gateway {
+namespace {
+
+// An upload in Base64, and what stands around it.
+constexpr std::size_t kUploadBodyBytesMax = kUploadBytesMax / 3 * 4 + 4096;
+
+}  // namespace
 
 // Tenants, channels, contacts, what comes in and what leaves: top to bottom.
 int run(int argc, char** argv, const MakeProviders& make_providers) {
@@ -92,6 +103,7 @@ int run(int argc, char** argv, const MakeProviders& make_providers) {
     std::vector<const MessagingProvider*> listed;
     for (const auto& provider : owned_providers) listed.push_back(provider.get());
     const Providers providers(std::move(listed));
+    MediaDirectory media(config.media_directory);
     Dispatcher dispatcher(store, host.owners(), directory, contacts, keys, providers, clock,
                           host.metrics(),
                           {.replica = options.replica_id,
@@ -104,7 +116,8 @@ int run(int argc, char** argv, const MakeProviders& make_providers) {
                            .in_flight_max = config.sends_in_flight_max,
                            .breaker_failures = config.breaker_failures,
                            .breaker_open_for = config.breaker_open_for,
-                           .breaker_open_for_max = config.breaker_open_for_max});
+                           .breaker_open_for_max = config.breaker_open_for_max,
+                           .files = &media});
     host.on_work([&](const eventlog::WorkNews& news) { dispatcher.wake(news); });
     const auto ask_departure = [&](const auto& tenant, const auto& message, const auto& contact,
                                    OtherWriters others) {
@@ -113,6 +126,11 @@ int run(int argc, char** argv, const MakeProviders& make_providers) {
     reactor.ask_departures_of(ask_departure);
     host.work(std::string(kEvidenceKind),
               [&](const auto& row, auto done) { dispatcher.evidence_over(row, done); });
+    MediaFetcher fetcher(store, directory, providers, media, clock, host.metrics(),
+                         {.bytes_max = config.media_bytes_max, .timeout = config.media_timeout});
+    host.work(
+        std::string(kMediaKind), [&](const auto& row, auto done) { fetcher.fetch(row, done); },
+        kMediaFetchesMax);
 
     WebhookDoor door(providers, store, directory, contacts, keys, ids, clock, host.metrics(),
                      {.lookup_threads = config.lookup_threads,
@@ -145,12 +163,15 @@ int run(int argc, char** argv, const MakeProviders& make_providers) {
         [&](const auto& tenant, const auto& flow_key) {
             return has_published_flow(neighbour("conversation"), tenant, flow_key);
         },
-        ask_departure};
+        ask_departure,
+        &media};
     auto services = make_tenant_services(doors);
     for (auto& named : make_message_services(doors)) services.push_back(std::move(named));
     RawWebhooks raw_webhooks(store, directory, contacts, keys, providers);
     services.push_back(make_webhook_service(doors, raw_webhooks));
     services.push_back(make_message_log_service(doors));
+    services.push_back(make_media_service(doors));
+    services.push_back(make_notice_service(doors));
     for (auto& named : services) host.serve(*named.service, named.full_name);
 
     http::Router router;
@@ -159,35 +180,46 @@ int run(int argc, char** argv, const MakeProviders& make_providers) {
     const DirectoryKeys rest_keys(directory);
     auto rate_limits = config.rate_limits;
     rate_limits.metrics = &host.metrics();
-    Rest rest(rest_keys, {.admin_key = config.admin_key,
-                          .admin_password = config.admin_password,
-                          .wrong_keys_max = config.wrong_keys_max,
-                          .wrong_key_every = config.wrong_key_every,
-                          .timeout = config.rest_timeout,
-                          .rate_limits = rate_limits,
-                          .channel =
-                              [&](const std::string& service) {
-                                  if (service != "gateway") return neighbour(service);
-                                  const std::lock_guard lock(channels_mutex);
-                                  // Our own methods go through the same door as everybody's.
-                                  if (!own_channel) own_channel = host.own_channel();
-                                  return own_channel;
-                              },
-                          .holder_of = host.token_holders()});
+    Rest rest(rest_keys,
+              {.admin_key = config.admin_key,
+               .admin_password = config.admin_password,
+               .wrong_keys_max = config.wrong_keys_max,
+               .wrong_key_every = config.wrong_key_every,
+               .timeout = config.rest_timeout,
+               .rate_limits = rate_limits,
+               .channel =
+                   [&](const std::string& service) {
+                       if (service != "gateway") return neighbour(service);
+                       const std::lock_guard lock(channels_mutex);
+                       // Our own methods go through the same door as everybody's.
+                       if (!own_channel) own_channel = host.own_channel();
+                       return own_channel;
+                   },
+               .holder_of = host.token_holders(),
+               .media = [&](const auto& tenant, const auto& media_id) -> std::optional<MediaBytes> {
+                   auto file = media.read(tenant, media_id);
+                   if (!file) return std::nullopt;
+                   return MediaBytes{std::move(file->bytes), std::move(file->mime_type)};
+               }});
     rest.add_routes(router);
     host.admin_page("/routes", [&] { return http::routes_json(router.routes()); });
 
-    http::ServerOptions door_options{.address = config.http_address,
-                                     .port = config.http_port,
-                                     .threads = config.http_threads,
-                                     .body_bytes_max = config.body_bytes_max,
-                                     .body_limit = [&](std::string_view, std::string_view path) {
-                                         return door.serves(path) ? config.webhook_bytes_max
-                                                                  : config.body_bytes_max;
-                                     }};
+    http::ServerOptions door_options{
+        .address = config.http_address,
+        .port = config.http_port,
+        .threads = config.http_threads,
+        .body_bytes_max = config.body_bytes_max,
+        .body_limit = [&](std::string_view, std::string_view path) {
+            if (door.serves(path)) return config.webhook_bytes_max;
+            if (path.starts_with("/v1/tenants/") && path.ends_with("/media"))
+                return std::max(config.body_bytes_max, kUploadBodyBytesMax);
+            return config.body_bytes_max;
+        }};
     door_settings.apply(door_options);
     http::Server http_door(std::move(door_options), counted(router.handler(), host.metrics()));
     // Stopped last of the three, before the store: what the others have begun is still written.
+    host.also(
+        "media", [] {}, [&](auto) { fetcher.stop(); });
     host.also(
         "webhooks", [] {}, [&](auto) { door.stop(); });
     host.also(

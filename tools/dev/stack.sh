@@ -106,6 +106,7 @@ write_env() {
             META_BASE_URL "http://127.0.0.1:$SANDBOX_PORT" \
             DARAJA_BASE_URL "http://127.0.0.1:$SANDBOX_PORT" \
             SANDBOX_RECORD "$RUN_DIR/sandbox.jsonl" \
+            MEDIA_DIRECTORY "$RUN_DIR/media" \
             PUBLIC_BASE_URL "http://127.0.0.1:$(service_port HTTP gateway 0)" \
             PAYMENT_PUBLIC_BASE_URL "http://127.0.0.1:$(service_port HTTP payment 0)" \
             REPLICAS "$n"

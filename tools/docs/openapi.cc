@@ -39,6 +39,9 @@ const std::map<std::string, Variable> kVariables{
     {"tenant", {"Id of the tenant: lower-case letters, digits and dashes, at most 63.", "demo"}},
     {"channel", {"Id of the channel.", kUuid}},
     {"contact", {"Id of the contact, which is the customer's id.", kUuid}},
+    {"media",
+     {"SHA-256 of the bytes, 64 hex digits.",
+      "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"}},
     {"message", {"Id of an outbound message.", kUuid}},
     {"apiKey", {"Id of the API key (not the key itself).", kUuid}},
     {"webhook",
@@ -211,7 +214,7 @@ void add_refusals(json::object& responses, const std::vector<int>& statuses) {
 
 // "MessageLogService" → "Message log", "TenantService" → "Tenants".
 std::string tag_of(const pb::ServiceDescriptor& service) {
-    static const std::set<std::string> kOfOne{"Catalog", "Ledger", "Message log"};
+    static const std::set<std::string> kOfOne{"Catalog", "Ledger", "Media", "Message log"};
     auto name = service.name();
     name = spaced(name.substr(0, name.size() - std::string("Service").size()));
     return kOfOne.contains(name) ? name : name + "s";

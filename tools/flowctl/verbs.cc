@@ -221,6 +221,7 @@ CLI::App* group_of(CLI::App& app, const std::string& name) {
         {"keys", "API keys of a tenant's machines"},
         {"customers", "people who wrote to the business"},
         {"contacts", "customers as the providers know them: addresses, consent, service window"},
+        {"notices", "what providers told about accounts, numbers and templates"},
         {"products", "what is for sale, and its stock"},
         {"promotions", "what customers are told about"},
         {"topics", "questions that the SUPPORT pack answers"},

@@ -10,6 +10,7 @@
 #include "flowstack/gateway/v1/contact_service.pb.h"
 #include "flowstack/gateway/v1/message_log_service.pb.h"
 #include "flowstack/gateway/v1/message_service.pb.h"
+#include "flowstack/gateway/v1/notice_service.pb.h"
 #include "flowstack/gateway/v1/tenant_service.pb.h"
 #include "flowstack/payment/v1/invoice_service.pb.h"
 #include "flowstack/payment/v1/ledger_service.pb.h"
@@ -200,6 +201,25 @@ void add_messages(std::vector<Verb>& all) {
                    .look = method<door::ListMessagesRequest, door::ListMessagesResponse>(
                        "MessageService/ListMessages"),
                    .look_fields = {"origin_id=@origin.id", "state=QUEUED"}});
+    all.push_back({.group = "messages",
+                   .name = "mark-read",
+                   .help = "show the writer of a received message that it was read",
+                   .call = method<door::MarkMessageReadRequest, door::MarkMessageReadResponse>(
+                       "MessageService/MarkMessageRead"),
+                   .options = {{"--message", "provider_message_id",
+                                "the provider's id of the message", Kind::text, true},
+                               {"--typing", "typing", "and that somebody writes", Kind::flag}}});
+    all.push_back({.group = "notices",
+                   .name = "list",
+                   .help = "what providers told about accounts, numbers and templates",
+                   .call = method<door::ListNoticesRequest, door::ListNoticesResponse>(
+                       "NoticeService/ListNotices"),
+                   .columns = {{"TIME (UTC)", "create_time"},
+                               {"KIND", "kind"},
+                               {"EVENT", "event"},
+                               {"REASON", "reason"},
+                               {"TEMPLATE", "template.name"},
+                               {"ACCOUNT", "business_account_id"}}});
     all.push_back({.group = "messages",
                    .name = "log",
                    .help = "what was said in both directions, the newest first",

@@ -44,6 +44,8 @@ constexpr AliasAttack kAliases[] = {
     {"GET /whatsapp/health", Opens::to_all},
     {"GET /openapi.json", Opens::to_all},
     {"GET /admin", Opens::to_all},
+    {"GET /v1/tenants/{tenant}/media/{media}:content", Opens::by_path, Expect::not_found,
+     "/v1/tenants/$attacker/media/$victim.message:content"},
     {"POST /tenants/register", Opens::to_platform, Expect::platform, "",
      R"({"name":"probe","phoneNumberId":"$victim.number","accessToken":"mock_probe"})"},
     {"GET /admin/tenants", Opens::to_platform, Expect::platform},

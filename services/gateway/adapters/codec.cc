@@ -7,7 +7,9 @@
 #include "flowstack/gateway/v1/channel_events.pb.h"
 #include "flowstack/gateway/v1/contact_events.pb.h"
 #include "flowstack/gateway/v1/inbound_events.pb.h"
+#include "flowstack/gateway/v1/media_events.pb.h"
 #include "flowstack/gateway/v1/message_events.pb.h"
+#include "flowstack/gateway/v1/notice_events.pb.h"
 #include "flowstack/gateway/v1/tenant_events.pb.h"
 #include "flowstack/gateway/v1/webhook_events.pb.h"
 
@@ -361,7 +363,8 @@ const std::vector<std::string>& event_types() {
             v1::ChannelResumed(), v1::ChannelLimitsChanged(), v1::ElementQuarantined(),
             v1::SignatureRejected());
         add(v1::WebhooksReceived(), v1::MessageReceived(), v1::GroupMessageReceived(),
-            v1::StatusParked());
+            v1::MessageEchoed(), v1::StatusParked(), v1::NoticeReceived());
+        add(v1::MediaExpected(), v1::MediaFetched(), v1::MediaFetchFailed(), v1::MediaUploaded());
         add(v1::ContactSeen(), v1::IdentityAdded(), v1::ConsentChanged(), v1::ContactsLinked(),
             v1::ContactMerged());
         add(v1::MessageQueued(), v1::SendAttempted(), v1::SendAccepted(), v1::SendFailed(),
@@ -401,6 +404,9 @@ eventlog::StreamName delivery_stream(std::string_view tenant, const ProviderMess
 }
 eventlog::StreamName message_stream(std::string_view tenant, const MessageId& message) {
     return stream(tenant, "message", message.text());
+}
+eventlog::StreamName media_stream(std::string_view tenant, std::string_view key) {
+    return stream(tenant, "media", key);
 }
 eventlog::Routing by_customer(const CustomerId& customer) {
     return {eventlog::RoutingKind::customer, customer.text()};

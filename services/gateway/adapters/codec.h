@@ -107,6 +107,8 @@ eventlog::StreamName contact_stream(std::string_view tenant, const CustomerId& c
 eventlog::StreamName inbound_stream(std::string_view tenant, const ProviderMessageId& message);
 eventlog::StreamName delivery_stream(std::string_view tenant, const ProviderMessageId& message);
 eventlog::StreamName message_stream(std::string_view tenant, const MessageId& message);
+// Of a received message's file by the message's provider id, of an uploaded one by its own id.
+eventlog::StreamName media_stream(std::string_view tenant, std::string_view key);
 eventlog::Routing by_customer(const CustomerId& customer);
 eventlog::Routing by_tenant(std::string_view tenant);
 eventlog::Routing by_channel(const ChannelId& channel);

@@ -8,6 +8,8 @@
 #include "common/core/uuid.h"
 #include "common/crypto/encoding.h"
 #include "common/crypto/hash.h"
+#include "common/eventlog/payload.h"
+#include "flowstack/gateway/v1/media_events.pb.h"
 #include "services/gateway/adapters/codec.h"
 #include "services/gateway/domain/phone.h"
 
@@ -190,7 +192,33 @@ struct Deriver {
             decode_message(event.type, event.payload));
     }
 
-    void operator()(const eventlog::StreamName& stream, int, const eventlog::NewEvent& event,
+    // A file of a received message, until it is here or given up.
+    static void media(const eventlog::StreamName& stream, int lane, const eventlog::NewEvent& event,
+                      eventlog::Derived& out) {
+        const auto put = [&](const std::string& channel_id, const std::string& customer_id,
+                             Time due) {
+            out.work_put.push_back({lane, std::string(kMediaKind), stream.key, due, 0,
+                                    ref_text({.tenant = stream.tenant,
+                                              .channel_id = ChannelId(channel_id),
+                                              .customer_id = CustomerId(customer_id),
+                                              .attempt = 0,
+                                              .origin_id = {}})});
+        };
+        if (eventlog::is<v1::MediaExpected>(event.type)) {
+            const auto expected = eventlog::parsed<v1::MediaExpected>(event.payload);
+            return put(expected.channel_id(), expected.customer_id(), event.occurred_at);
+        }
+        if (eventlog::is<v1::MediaFetchFailed>(event.type)) {
+            const auto failed = eventlog::parsed<v1::MediaFetchFailed>(event.payload);
+            if (failed.retry_at_us() != 0)
+                return put(failed.channel_id(), failed.customer_id(),
+                           from_unix_micros(failed.retry_at_us()));
+        }
+        if (!eventlog::is<v1::MediaUploaded>(event.type))
+            out.work_del.push_back({lane, std::string(kMediaKind), stream.key});
+    }
+
+    void operator()(const eventlog::StreamName& stream, int lane, const eventlog::NewEvent& event,
                     eventlog::Derived& out) const {
         if (stream.category == "message")
             message(stream, event, out);
@@ -202,6 +230,8 @@ struct Deriver {
             channel(stream, event, out);
         else if (stream.category == "api_key")
             settings(stream, "api_key", out);
+        else if (stream.category == "media")
+            media(stream, lane, event, out);
     }
 };
 

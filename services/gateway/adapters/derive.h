@@ -61,6 +61,8 @@ inline constexpr std::string_view kDispatchPrefix = "dispatch/";  // of every qu
 std::string dispatch_kind(const ChannelId& channel_id, int priority);
 inline constexpr std::string_view kAttemptKind = "attempt";    // a call that is not answered yet
 inline constexpr std::string_view kEvidenceKind = "evidence";  // an unknown one whose wait ends
+// A file of a received message that is to be fetched, at the message's lane.
+inline constexpr std::string_view kMediaKind = "media";
 
 // What a work row points to.
 struct WorkRef {

@@ -128,6 +128,19 @@ std::shared_ptr<const ChannelEntry> Directory::find_external_id(
     return by_external_id(kind, external_id);
 }
 
+std::vector<std::shared_ptr<const ChannelEntry>> Directory::channels_of_account(
+    std::string_view kind, std::string_view business_account_id) const {
+    std::vector<std::shared_ptr<const ChannelEntry>> found;
+    if (business_account_id.empty()) return found;
+    // News of accounts is rare: no index is kept for it.
+    const std::shared_lock lock(mutex_);
+    for (const auto& [key, entry] : channels_)
+        if (entry->channel.kind == kind &&
+            entry->channel.business_account_id == business_account_id)
+            found.push_back(entry);
+    return found;
+}
+
 std::vector<std::shared_ptr<const ChannelEntry>> Directory::channels_of(
     std::string_view tenant) const {
     const std::shared_lock lock(mutex_);

@@ -54,6 +54,9 @@ public:
     // connected it a moment ago. Reads the store: throws when it is away.
     std::shared_ptr<const ChannelEntry> find_external_id(std::string_view kind,
                                                          const ExternalChannelId& external_id);
+    // Those of a provider's account, of whatever tenant, in no order.
+    std::vector<std::shared_ptr<const ChannelEntry>> channels_of_account(
+        std::string_view kind, std::string_view business_account_id) const;
     // A tenant's channels, in the order in which they were connected.
     std::vector<std::shared_ptr<const ChannelEntry>> channels_of(std::string_view tenant) const;
     // The tenant and the id of an API key, by the key's SHA-256.

@@ -4,12 +4,17 @@
 
 #include <algorithm>
 
+#include "common/eventlog/payload.h"
 #include "common/rpc/resource_name.h"
 #include "flowstack/gateway/v1/channel_service.pb.h"
 #include "flowstack/gateway/v1/contact_service.pb.h"
 #include "flowstack/gateway/v1/inbound_events.pb.h"
+#include "flowstack/gateway/v1/media_events.pb.h"
+#include "flowstack/gateway/v1/media_service.pb.h"
 #include "flowstack/gateway/v1/message_log_service.pb.h"
 #include "flowstack/gateway/v1/message_service.pb.h"
+#include "flowstack/gateway/v1/notice_events.pb.h"
+#include "flowstack/gateway/v1/notice_service.pb.h"
 #include "flowstack/gateway/v1/tenant_service.pb.h"
 #include "services/gateway/adapters/resources.h"
 #include "services/gateway/domain/phone.h"
@@ -127,13 +132,35 @@ void log_received(const Recorded& event, Turn& turn, const v1::MessageReceived& 
     message.set_context_provider_message_id(received.context_provider_message_id());
     message.set_state("RECEIVED");
     message.set_address(received.personal().phone());
+    message.set_media_id(received.media().sha256());
     set_time(*message.mutable_create_time(), event.occurred_at);
     turn.put(document_of(event.stream.tenant, kReceivedDocument, received.provider_message_id(),
                          received.customer_id(), message.state(), event.occurred_at, message));
 }
 
+void log_echoed(const Recorded& event, Turn& turn) {
+    v1::MessageEchoed echoed;
+    if (!echoed.ParseFromString(event.payload)) return;
+    v1::LoggedMessage message;
+    message.set_direction(v1::MESSAGE_DIRECTION_OUTBOUND);
+    message.set_message_id(echoed.provider_message_id());
+    message.set_customer_id(echoed.customer_id());
+    message.set_channel_id(echoed.channel_id());
+    message.set_type(echoed.provider_type());
+    message.set_text(echoed.personal().text());
+    message.set_context_provider_message_id(echoed.context_provider_message_id());
+    message.set_state("SENT");
+    message.set_address(echoed.personal().phone());
+    message.set_media_id(echoed.media().sha256());
+    message.set_from_phone(true);
+    set_time(*message.mutable_create_time(), event.occurred_at);
+    turn.put(document_of(event.stream.tenant, kEchoedDocument, echoed.provider_message_id(),
+                         echoed.customer_id(), message.state(), event.occurred_at, message));
+}
+
 // The window is the max of the inbound messages' own times.
 void project_inbound(const Recorded& event, Turn& turn) {
+    if (event.type == v1::MessageEchoed::descriptor()->full_name()) return log_echoed(event, turn);
     v1::MessageReceived received;
     if (event.type != v1::MessageReceived::descriptor()->full_name() ||
         !received.ParseFromString(event.payload))
@@ -154,6 +181,90 @@ void project_inbound(const Recorded& event, Turn& turn) {
     set_time(*resource.mutable_last_inbound_time(), last);
     set_time(*resource.mutable_window_expire_time(), window_end(last, {}));
     put_contact(event, turn, resource);
+}
+
+void put_media(const Recorded& event, Turn& turn, v1::Media media, const std::string& id) {
+    if (media.media_id().empty()) {
+        media.set_name(rpc::resource_name(event.stream.tenant, "media", id));
+        media.set_media_id(id);
+        set_time(*media.mutable_create_time(), event.recorded_at);
+    }
+    turn.put(document_of(event.stream.tenant, kMediaDocument, id, media.customer_id(),
+                         media.state(), time_of(media.create_time()), media));
+}
+
+// By its hash. What is not hashed by its provider is known when it is here.
+void project_media(const Recorded& event, Turn& turn) {
+    const auto known = [&](const std::string& id) {
+        return resource_of<v1::Media>(turn, event.stream.tenant, kMediaDocument, id);
+    };
+    constexpr const char* kStored = "STORED";
+    if (eventlog::is<v1::MediaExpected>(event)) {
+        const auto m = eventlog::parsed<v1::MediaExpected>(event);
+        const auto& id = m.media().sha256();
+        if (id.empty()) return;
+        auto media = known(id);
+        if (media.state() == kStored) return;
+        media.set_state("FETCHING");
+        media.set_mime_type(m.media().mime_type());
+        media.set_customer_id(m.customer_id());
+        media.set_provider_message_id(event.stream.key);
+        media.clear_reason();
+        put_media(event, turn, std::move(media), id);
+    } else if (eventlog::is<v1::MediaFetched>(event)) {
+        const auto m = eventlog::parsed<v1::MediaFetched>(event);
+        auto media = known(m.sha256());
+        if (media.state() == kStored) return;
+        media.set_state(kStored);
+        media.set_mime_type(m.mime_type());
+        media.set_size_bytes(m.size_bytes());
+        media.set_customer_id(m.customer_id());
+        media.set_provider_message_id(event.stream.key);
+        media.clear_reason();
+        put_media(event, turn, std::move(media), m.sha256());
+        // A message whose provider named no hash shows its file from now on.
+        auto message = resource_of<v1::LoggedMessage>(turn, event.stream.tenant, kReceivedDocument,
+                                                      event.stream.key);
+        if (message.message_id().empty() || message.media_id() == m.sha256()) return;
+        message.set_media_id(m.sha256());
+        turn.put(document_of(event.stream.tenant, kReceivedDocument, message.message_id(),
+                             message.customer_id(), message.state(), time_of(message.create_time()),
+                             message));
+    } else if (eventlog::is<v1::MediaFetchFailed>(event)) {
+        const auto m = eventlog::parsed<v1::MediaFetchFailed>(event);
+        if (m.sha256().empty()) return;
+        auto media = known(m.sha256());
+        if (media.state() == kStored) return;
+        media.set_state(m.retry_at_us() == 0 ? "MISSING" : "FETCHING");
+        media.set_reason(m.reason());
+        put_media(event, turn, std::move(media), m.sha256());
+    } else if (eventlog::is<v1::MediaUploaded>(event)) {
+        const auto m = eventlog::parsed<v1::MediaUploaded>(event);
+        auto media = known(m.sha256());
+        if (media.state() == kStored) return;
+        media.set_state(kStored);
+        media.set_mime_type(m.mime_type());
+        media.set_size_bytes(m.size_bytes());
+        media.clear_reason();
+        put_media(event, turn, std::move(media), m.sha256());
+    }
+}
+
+void project_notice(const Recorded& event, Turn& turn) {
+    const auto m = eventlog::parsed<v1::NoticeReceived>(event);
+    v1::Notice notice;
+    notice.set_kind(m.kind());
+    notice.set_provider_type(m.provider_type());
+    notice.set_channel_id(m.channel_id());
+    notice.set_business_account_id(m.business_account_id());
+    notice.set_event(m.event());
+    notice.set_reason(m.reason());
+    if (m.has_template_()) *notice.mutable_template_() = m.template_();
+    if (m.has_number()) *notice.mutable_number() = m.number();
+    set_time(*notice.mutable_create_time(), event.occurred_at);
+    notice.set_element_json(m.personal().element_json());
+    turn.put(document_of(event.stream.tenant, kNoticeDocument, event.event_id.text(), "",
+                         v1::NoticeKind_Name(m.kind()), event.occurred_at, notice));
 }
 
 void project_message(const Recorded& event, Turn& turn) {
@@ -188,6 +299,10 @@ void project(const Recorded& event, Turn& turn) {
         project_inbound(event, turn);
     else if (category == "contact")
         project_contact(event, turn);
+    else if (category == "media")
+        project_media(event, turn);
+    else if (category == "notice")
+        project_notice(event, turn);
     else if (category == "tenant")
         project_tenant(event, turn);
     else if (category == "channel")

@@ -12,11 +12,18 @@
 //   kind "message" (parent: customer)   an outbound message
 //   kind "origin_message" (parent: origin id)  the same, for campaigns
 //   kind "received_message" (parent: customer)  an inbound message
+//   kind "echoed_message" (parent: customer)  one that the shop wrote on its own phone
 //   kind "dead_letter"                  those that wait for a person
+//   kind "media" (parent: customer)     a file, by its hash
+//   kind "notice" (state: its kind)     what a provider told about an account or a number
 namespace flowstack::gateway {
 
 // Documents of received messages (LoggedMessage), one each.
 inline constexpr const char* kReceivedDocument = "received_message";
+// The same of messages that the shop wrote on its own phone.
+inline constexpr const char* kEchoedDocument = "echoed_message";
+inline constexpr const char* kMediaDocument = "media";
+inline constexpr const char* kNoticeDocument = "notice";
 
 void project(const eventlog::Recorded& event, eventlog::Turn& turn);
 

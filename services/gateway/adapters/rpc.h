@@ -19,6 +19,7 @@
 #include "services/gateway/adapters/contacts.h"
 #include "services/gateway/adapters/directory.h"
 #include "services/gateway/dispatch/dispatcher.h"
+#include "services/gateway/media/media_store.h"
 
 namespace grpc {
 class Service;
@@ -56,6 +57,8 @@ struct Doors {
     std::function<bool(const std::string& tenant, const std::string& flow_key)> has_flow{};
     // Whether a message that is about to be queued may leave at once; empty: never.
     AskDeparture ask_departure{};
+    // The tenants' files; null: there are none.
+    MediaStore* media = nullptr;
 };
 
 struct NamedService {

@@ -4,17 +4,20 @@
 #include <algorithm>
 #include <condition_variable>
 #include <functional>
+#include <future>
 #include <mutex>
 #include <set>
 #include <utility>
 
 #include "common/core/broken_world.h"
+#include "common/eventlog/payload.h"
 #include "common/rpc/resource_name.h"
 #include "common/rpc/server.h"
 #include "common/service/pages.h"
 #include "flowstack/common/v1/error_reason.pb.h"
 #include "flowstack/common/v1/message_content.pb.h"
 #include "flowstack/gateway/v1/contact_service.grpc.pb.h"
+#include "flowstack/gateway/v1/inbound_events.pb.h"
 #include "flowstack/gateway/v1/message_events.pb.h"
 #include "flowstack/gateway/v1/message_service.grpc.pb.h"
 #include "services/gateway/adapters/content.h"
@@ -22,6 +25,7 @@
 #include "services/gateway/adapters/resources.h"
 #include "services/gateway/adapters/rpc.h"
 #include "services/gateway/domain/phone.h"
+#include "services/gateway/providers/named_media.h"
 
 namespace flowstack::gateway {
 namespace {
@@ -33,6 +37,7 @@ using grpc::ServerUnaryReactor;
 constexpr int kBatchMax = 500;
 constexpr int kCancelPage = 500;
 constexpr std::size_t kBsuidMax = 128;
+constexpr std::chrono::milliseconds kReadMarkTimeout{5'000};
 
 void check_tenant(const Doors& doors, const std::string& tenant) {
     if (doors.directory.tenant(tenant)) return;
@@ -182,6 +187,11 @@ public:
                    *response);
         });
     }
+    ServerUnaryReactor* MarkMessageRead(CallbackServerContext* context,
+                                        const v1::MarkMessageReadRequest* request,
+                                        v1::MarkMessageReadResponse*) override {
+        return doors_.rpc.unary(context, *request, [=, this](rpc::Call&) { mark_read(*request); });
+    }
     ServerUnaryReactor* DiscardMessage(CallbackServerContext* context,
                                        const v1::DiscardMessageRequest* request,
                                        v1::Message* response) override {
@@ -224,6 +234,14 @@ private:
         return provider->faults_of(content);
     }
 
+    std::vector<FieldError> missing_media(const std::string& tenant,
+                                          const common::v1::MessageContent& content) {
+        for (const auto& media_id : named_media(content))
+            if (doors_.media == nullptr || !doors_.media->has(tenant, media_id))
+                return {{"content", "must name media of this tenant: there is no " + media_id}};
+        return {};
+    }
+
     void send(rpc::Call& call, const v1::SendMessageRequest& request, v1::Message& response) {
         const auto tenant = rpc::parse_parent(request.parent());
         check_tenant(doors_, tenant);
@@ -249,8 +267,9 @@ private:
         queue.message_id = MessageId(effect.derived_id("message"));
         queue.channel_id = channel_for(doors_, tenant, ChannelId(request.channel_id()));
         const auto content = with_plain_parameters(request.content());
-        if (const auto faults = content_faults(tenant, queue.channel_id, content); !faults.empty())
-            throw refused_fields(faults, "");
+        auto faults = content_faults(tenant, queue.channel_id, content);
+        if (faults.empty()) faults = missing_media(tenant, content);
+        if (!faults.empty()) throw refused_fields(faults, "");
         queue.idempotency_key = request.request_id();
         queue.key_reused = effect.reused();
         queue.origin = {.kind = OriginKind::api, .id = {}, .recipient = {}};
@@ -305,6 +324,38 @@ private:
     }
 
     // Tells the departure of the last try what became of it.
+    // Nothing is recorded: it tells the customer something, and changes nothing.
+    void mark_read(const v1::MarkMessageReadRequest& request) {
+        const auto tenant = rpc::parse_parent(request.parent());
+        check_tenant(doors_, tenant);
+        const auto received = doors_.store.read_stream(
+            inbound_stream(tenant, ProviderMessageId(request.provider_message_id())));
+        if (received.empty() || !eventlog::is<v1::MessageReceived>(received.front()))
+            throw rpc::invalid_field("provider_message_id",
+                                     "must be a message that the tenant received");
+        const auto message = eventlog::parsed<v1::MessageReceived>(received.front());
+        const auto channel = doors_.directory.channel(tenant, ChannelId(message.channel_id()));
+        const auto* provider = channel ? doors_.providers.find(channel->channel.kind) : nullptr;
+        if (provider == nullptr)
+            throw rpc::invalid_field("provider_message_id",
+                                     "must be of a channel of a provider that this build can use");
+        auto answer = std::make_shared<std::promise<Outcome>>();
+        auto told = answer->get_future();
+        provider->mark_read({.channel_external_id = channel->channel.external_id.text(),
+                             .credentials = channel->access_token,
+                             .provider_message_id = message.provider_message_id(),
+                             .typing = request.typing(),
+                             .timeout = kReadMarkTimeout},
+                            [answer](Outcome outcome) { answer->set_value(std::move(outcome)); });
+        const auto outcome = told.get();
+        if (const auto* refused = std::get_if<Refused>(&outcome))
+            throw rpc::invalid_field("provider_message_id",
+                                     "was refused by the provider: " + refused->error.title);
+        if (!std::holds_alternative<Accepted>(outcome))
+            throw rpc::unavailable("The provider did not answer. Try again.",
+                                   std::chrono::milliseconds{1'000});
+    }
+
     static std::vector<eventlog::Recorded> write_once(
         service::OneEffect& effect, const std::function<std::optional<Command>()>& make,
         const DeparturePtr& departure) {
@@ -370,7 +421,9 @@ private:
             verdict.set_customer_id(item.customer_id());
             verdict.set_verdict("REFUSED");
             const auto content = with_plain_parameters(item.content());
-            if (const auto faults = content_faults(tenant, channel_id, content); !faults.empty()) {
+            auto faults = content_faults(tenant, channel_id, content);
+            if (faults.empty()) faults = missing_media(tenant, content);
+            if (!faults.empty()) {
                 verdict.set_reason("CONTENT_INVALID");
                 verdict.set_description(faults.front().field + ": " + faults.front().description);
                 continue;

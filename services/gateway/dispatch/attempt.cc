@@ -144,6 +144,8 @@ void Attempts::call(const AttemptPtr& attempt) {
         return reject(attempt, faults.front().field + ": " + faults.front().description);
     if (message.to.empty()) return reject(attempt, "the customer has no address");
     counters_.attempts.add();
+    out.tenant = attempt->tenant;
+    out.files = options_.files;
     out.channel_external_id = channel.external_id;
     out.credentials = attempt->channel->access_token;
     out.previous_credentials = attempt->channel->previous_access_token;

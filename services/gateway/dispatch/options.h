@@ -4,6 +4,7 @@
 #include <string>
 
 #include "services/gateway/domain/message.h"
+#include "services/gateway/providers/provider.h"
 
 namespace flowstack::gateway {
 
@@ -22,6 +23,7 @@ struct DispatcherOptions {
     std::chrono::milliseconds breaker_open_for{5'000};
     std::chrono::milliseconds breaker_open_for_max{60'000};
     int read_threads = 4;
+    const MediaFiles* files = nullptr;  // the tenants', for messages that name one; null: none
 };
 
 }  // namespace flowstack::gateway

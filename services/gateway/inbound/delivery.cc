@@ -5,6 +5,7 @@
 #include <set>
 
 #include "common/observability/log.h"
+#include "services/gateway/inbound/notice_routes.h"
 #include "services/gateway/inbound/webhook_event.h"
 
 namespace flowstack::gateway {
@@ -29,6 +30,10 @@ InboundCounters inbound_counters(metrics::Registry& metrics) {
                         "messages of customers, duplicates included"),
         metrics.counter("flowstack_gateway_group_messages_total",
                         "messages in groups, kept and not answered"),
+        metrics.counter("flowstack_gateway_echoes_total",
+                        "messages that shops wrote on their own phones"),
+        metrics.counter("flowstack_gateway_notices_total",
+                        "news of accounts, numbers, templates, groups and calls"),
         metrics.counter("flowstack_gateway_statuses_total", "statuses of our messages"),
         metrics.counter("flowstack_gateway_unknown_elements_total",
                         "elements kept in the raw event only"),
@@ -53,8 +58,9 @@ public:
     void run(std::size_t from = 0) {
         for (auto index = from; index < elements_.size(); ++index) {
             const auto& element = *elements_[index];
-            const bool plain = element.kind == Kind::message && !consent_of(element) &&
-                               changed_identities_of(element).empty();
+            const bool plain = element.kind == Kind::echo ||
+                               (element.kind == Kind::message && !consent_of(element) &&
+                                changed_identities_of(element).empty());
             const auto known =
                 plain ? parts().customers.find(to_.tenant, identities_of(element)) : std::nullopt;
             if (!known) return look_up({index, 0, true});
@@ -97,6 +103,9 @@ private:
         if (element.kind == Kind::message) {
             parts().counters.messages.add();
             command = message_command(delivery_->frame_, to_, element, customer, plan);
+        } else if (element.kind == Kind::echo) {
+            parts().counters.echoes.add();
+            command = echo_command(delivery_->frame_, to_, element, customer, plan);
         } else {
             command = preference_command(delivery_->frame_, to_, element, plan, parts().keys);
         }
@@ -210,9 +219,9 @@ void Delivery::route() {
     std::vector<Command> alone;
     for (const auto& element : parsed_.elements) {
         if (element.kind == Kind::oversized) parts_.counters.oversized.add();
-        if (element.kind == Kind::unknown || element.kind == Kind::account ||
-            element.kind == Kind::echo)
-            parts_.counters.unknown.add();
+        if (element.kind == Kind::unknown) parts_.counters.unknown.add();
+        if (element.kind == Kind::notice) parts_.counters.notices.add();
+        if (belongs_to_an_account(element)) tell_account(element, alone);
         if (!belongs_to_a_channel(element)) continue;
         const auto channel = parts_.directory.by_external_id(channel_kind_, channel_of(element));
         if (!channel) {
@@ -230,6 +239,8 @@ void Delivery::route() {
         if (element.kind == Kind::status) {
             parts_.counters.statuses.add();
             alone.push_back(status_command(frame_, to, element, parts_.keys));
+        } else if (element.kind == Kind::notice) {
+            alone.push_back(notice_command(frame_, to, element));
         } else if (!element.group_id.empty()) {
             parts_.counters.group_messages.add();
             alone.push_back(group_message_command(frame_, to, element));
@@ -247,6 +258,12 @@ void Delivery::route() {
     gathering_ = false;
     if (!gathered_.empty()) append(std::move(gathered_));
     done(true);
+}
+
+void Delivery::tell_account(const WebhookElement& element, std::vector<Command>& alone) {
+    const auto routes = routes_of_notice(parts_.directory, channel_kind_, element, frame_.app_id);
+    if (routes.nobody) return quarantine(element, *routes.nobody);
+    for (const auto& to : routes.to) alone.push_back(notice_command(frame_, to, element));
 }
 
 void Delivery::append_alone(Command command) {

@@ -24,6 +24,8 @@ struct InboundCounters {
     metrics::Counter damaged;
     metrics::Counter messages;
     metrics::Counter group_messages;
+    metrics::Counter echoes;
+    metrics::Counter notices;
     metrics::Counter statuses;
     metrics::Counter unknown;
     metrics::Counter oversized;
@@ -73,6 +75,8 @@ private:
     void route();
     void append_alone(eventlog::Command command);
     void quarantine(const WebhookElement& element, QuarantineReason reason);
+    // News of an account: one append for each tenant that it concerns.
+    void tell_account(const WebhookElement& element, std::vector<eventlog::Command>& alone);
     // Nothing can be stored now.
     void refuse();
 

@@ -5,6 +5,7 @@
 #include "common/crypto/encoding.h"
 #include "common/crypto/hash.h"
 #include "flowstack/gateway/v1/channel_events.pb.h"
+#include "flowstack/gateway/v1/media_events.pb.h"
 #include "services/gateway/inbound/inbound_codec.h"
 
 namespace flowstack::gateway {
@@ -64,6 +65,21 @@ void put_place(Proto& proto, const WebhookFrame& frame, const WebhookElement& el
     proto.set_repaired(element.repaired);
 }
 
+// A file that came with the element is fetched later, as work of the same lane.
+void expect_media(Command& command, const WebhookFrame& frame, const Destination& to,
+                  const WebhookElement& element, const CustomerId& customer_id) {
+    if (!element.details || !element.details->media ||
+        element.details->media->provider_media_id.empty())
+        return;
+    v1::MediaExpected expected;
+    to_proto(*element.details->media, *expected.mutable_media());
+    expected.set_channel_id(to.channel_id);
+    expected.set_customer_id(customer_id);
+    command.parts.push_back({media_stream(to.tenant, element.provider_message_id),
+                             eventlog::kCreate,
+                             {event_of(expected, element_time(frame, element))}});
+}
+
 // "phone" and "bsuid" of an element as a customer's identities.
 std::vector<Identity> identities(const std::string& phone, const std::string& bsuid) {
     std::vector<Identity> known;
@@ -90,7 +106,12 @@ ExternalChannelId channel_of(const WebhookElement& element) {
 
 bool belongs_to_a_channel(const WebhookElement& element) {
     return element.kind == Kind::message || element.kind == Kind::status ||
-           element.kind == Kind::preference;
+           element.kind == Kind::preference || element.kind == Kind::echo ||
+           (element.kind == Kind::notice && !element.channel_external_id.empty());
+}
+
+bool belongs_to_an_account(const WebhookElement& element) {
+    return element.kind == Kind::notice && element.channel_external_id.empty();
 }
 
 std::vector<Identity> identities_of(const WebhookElement& element) {
@@ -149,6 +170,7 @@ Command message_command(const WebhookFrame& frame, const Destination& to,
     personal.set_phone(phone);
     personal.set_element_json(std::string(element.json));
     if (element.location) to_proto(*element.location, *personal.mutable_location());
+    if (element.details) to_proto(*element.details, received);
 
     auto command = command_of(frame, to.tenant, "inbound/" + element.provider_message_id,
                               by_customer(customer.customer_id), Dedupe::creation);
@@ -157,6 +179,7 @@ Command message_command(const WebhookFrame& frame, const Destination& to,
         {inbound_stream(to.tenant, ProviderMessageId(element.provider_message_id)),
          eventlog::kCreate,
          {event_of(received, element_time(frame, element))}});
+    expect_media(command, frame, to, element, customer.customer_id);
     if (plan.part) command.parts.push_back(*plan.part);
     return command;
 }
@@ -182,6 +205,62 @@ Command group_message_command(const WebhookFrame& frame, const Destination& to,
         {inbound_stream(to.tenant, ProviderMessageId(element.provider_message_id)),
          eventlog::kCreate,
          {event_of(received, element_time(frame, element))}});
+    return command;
+}
+
+Command echo_command(const WebhookFrame& frame, const Destination& to,
+                     const WebhookElement& element, const KnownCustomer& customer,
+                     const ContactPlan& plan) {
+    v1::MessageEchoed echoed;
+    echoed.set_provider_message_id(element.provider_message_id);
+    echoed.set_channel_id(to.channel_id);
+    echoed.set_customer_id(customer.customer_id);
+    echoed.set_kind(to_proto(element.inbound));
+    echoed.set_provider_type(element.provider_type);
+    echoed.set_context_provider_message_id(element.context_provider_message_id);
+    echoed.set_subject_provider_message_id(element.subject_provider_message_id);
+    put_place(echoed, frame, element);
+    auto& personal = *echoed.mutable_personal();
+    personal.set_text(element.text);
+    personal.set_phone(element.phone.empty() ? customer.phone : element.phone);
+    personal.set_element_json(std::string(element.json));
+    if (element.details && element.details->media) {
+        to_proto(*element.details->media, *echoed.mutable_media());
+        personal.set_filename(element.details->media->filename);
+    }
+    auto command = command_of(frame, to.tenant, "echo/" + element.provider_message_id,
+                              by_customer(customer.customer_id), Dedupe::creation);
+    command.meta.settings_version = to.settings_version;
+    command.parts.push_back(
+        {inbound_stream(to.tenant, ProviderMessageId(element.provider_message_id)),
+         eventlog::kCreate,
+         {event_of(echoed, element_time(frame, element))}});
+    expect_media(command, frame, to, element, customer.customer_id);
+    if (plan.part) command.parts.push_back(*plan.part);
+    return command;
+}
+
+Command notice_command(const WebhookFrame& frame, const Destination& to,
+                       const WebhookElement& element) {
+    v1::NoticeReceived received;
+    received.set_provider_type(element.provider_type);
+    received.set_channel_id(to.channel_id);
+    received.set_business_account_id(element.business_account_id);
+    received.set_provider_time_us(unix_micros(element.provider_time));
+    to_proto(*element.notice, received);
+    put_place(received, frame, element);
+    received.mutable_personal()->set_element_json(std::string(element.json));
+    const auto about = to.channel_id.empty() ? element.business_account_id : to.channel_id.text();
+    // The same words at another time are other news.
+    const auto digest = crypto::sha256(std::to_string(unix_seconds(element.provider_time)) +
+                                       std::string(element.json));
+    auto command = command_of(
+        frame, to.tenant, "notice/" + about + "/" + crypto::hex_encode(crypto::bytes_of(digest)),
+        {eventlog::RoutingKind::named, about}, Dedupe::claim);
+    command.meta.settings_version = to.settings_version;
+    command.parts.push_back({{to.tenant, "notice", about},
+                             eventlog::kAny,
+                             {event_of(received, element_time(frame, element))}});
     return command;
 }
 
@@ -244,19 +323,20 @@ Command status_command(const WebhookFrame& frame, const Destination& to,
 
 Command quarantine_command(const WebhookFrame& frame, const WebhookElement& element,
                            QuarantineReason reason) {
+    const auto& about =
+        belongs_to_an_account(element) ? element.business_account_id : element.channel_external_id;
     v1::ElementQuarantined event;
     event.set_reason(to_proto(reason));
     event.set_app_id(frame.app_id);
-    event.set_external_id(element.channel_external_id);
+    event.set_external_id(about);
     event.set_webhook_id(std::string(frame.webhook_id.raw()));
     event.mutable_personal()->set_element_json(std::string(element.json));
     const auto digest = crypto::sha256(element.json);
-    auto command = command_of(
-        frame, std::string(kPlatform),
-        "quarantine/" + element.channel_external_id + "/" + std::string(text_of(reason)) + "/" +
-            crypto::hex_encode(crypto::bytes_of(digest)),
-        {eventlog::RoutingKind::named, element.channel_external_id}, Dedupe::claim);
-    command.parts.push_back({{std::string(kPlatform), "quarantine", element.channel_external_id},
+    auto command = command_of(frame, std::string(kPlatform),
+                              "quarantine/" + about + "/" + std::string(text_of(reason)) + "/" +
+                                  crypto::hex_encode(crypto::bytes_of(digest)),
+                              {eventlog::RoutingKind::named, about}, Dedupe::claim);
+    command.parts.push_back({{std::string(kPlatform), "quarantine", about},
                              eventlog::kAny,
                              {event_of(event, frame.received_at)}});
     return command;

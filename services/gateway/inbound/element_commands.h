@@ -29,7 +29,7 @@ struct WebhookFrame {
 // Whose channel it came to.
 struct Destination {
     std::string tenant;
-    ChannelId channel_id;
+    ChannelId channel_id;  // empty: it is about an account of the tenant's
     std::int64_t settings_version = 0;
 };
 
@@ -43,8 +43,11 @@ std::string_view text_of(QuarantineReason reason);  // "foreign_app"
 // The channel that an element came to, as its provider names it.
 ExternalChannelId channel_of(const WebhookElement& element);
 
-// Messages, statuses and preferences come to a channel; the rest stays in the raw webhook only.
+// Messages, statuses, preferences, echoes and most notices come to a channel.
 bool belongs_to_a_channel(const WebhookElement& element);
+// News of an account: whoever has a channel of it gets it.
+bool belongs_to_an_account(const WebhookElement& element);
+// What belongs to neither stays in the raw webhook only.
 
 std::vector<Identity> identities_of(const WebhookElement& element);
 // What the customer is known by from now on.
@@ -60,6 +63,12 @@ eventlog::Command message_command(const WebhookFrame& frame, const Destination& 
                                   const ContactPlan& plan);
 eventlog::Command group_message_command(const WebhookFrame& frame, const Destination& to,
                                         const WebhookElement& element);
+// Somebody of the shop wrote to the customer; `plan.part` is written with it.
+eventlog::Command echo_command(const WebhookFrame& frame, const Destination& to,
+                               const WebhookElement& element, const KnownCustomer& customer,
+                               const ContactPlan& plan);
+eventlog::Command notice_command(const WebhookFrame& frame, const Destination& to,
+                                 const WebhookElement& element);
 // Nothing when the preference changes nothing.
 std::optional<eventlog::Command> preference_command(const WebhookFrame& frame,
                                                     const Destination& to,

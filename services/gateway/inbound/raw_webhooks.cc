@@ -6,6 +6,7 @@
 #include "common/eventlog/payload.h"
 #include "common/observability/log.h"
 #include "services/gateway/inbound/inbound_codec.h"
+#include "services/gateway/inbound/notice_routes.h"
 
 namespace flowstack::gateway {
 namespace {
@@ -145,11 +146,15 @@ ReadElement RawWebhooks::read_element(const WebhookFrame& frame, std::string_vie
     ReadElement out;
     out.path = element.path;
     out.kind = element.kind;
-    out.provider_type = element.kind == Kind::message ? element.provider_type : element.value;
+    out.provider_type = element.value.empty() ? element.provider_type : element.value;
     out.provider_message_id = element.provider_message_id;
     out.repaired = element.repaired;
     if (element.broken) {
         out.state = ElementState::unreadable;
+        return out;
+    }
+    if (belongs_to_an_account(element)) {
+        read_account_notice(out, frame, channel_kind, element, append);
         return out;
     }
     if (!belongs_to_a_channel(element)) return out;
@@ -167,9 +172,11 @@ ReadElement RawWebhooks::read_element(const WebhookFrame& frame, std::string_vie
         std::optional<Command> alone;
         if (element.kind == Kind::status)
             alone = status_command(frame, to, element, keys_);
+        else if (element.kind == Kind::notice)
+            alone = notice_command(frame, to, element);
         else if (!element.group_id.empty())
             alone = group_message_command(frame, to, element);
-        else if (element.kind == Kind::message &&
+        else if (element.kind != Kind::preference &&
                  is_received(to.tenant, ProviderMessageId(element.provider_message_id)))
             out.state = ElementState::stored;
         else if (element.kind == Kind::preference && !refusal_of(element))
@@ -190,6 +197,28 @@ ReadElement RawWebhooks::read_element(const WebhookFrame& frame, std::string_vie
         out.detail = error.what();
     }
     return out;
+}
+
+void RawWebhooks::read_account_notice(ReadElement& out, const WebhookFrame& frame,
+                                      std::string_view channel_kind, const WebhookElement& element,
+                                      bool append) {
+    const auto routes = routes_of_notice(directory_, channel_kind, element, frame.app_id);
+    if (routes.nobody) {
+        out.state = ElementState::quarantined;
+        return;
+    }
+    out.state = ElementState::stored;
+    try {
+        for (const auto& to : routes.to) {
+            out.tenant = to.tenant;
+            auto command = notice_command(frame, to, element);
+            if (is_stored(command)) continue;
+            out.state = append ? append_command(std::move(command)) : ElementState::missing;
+        }
+    } catch (const std::exception& error) {
+        out.state = ElementState::failed;
+        out.detail = error.what();
+    }
 }
 
 bool RawWebhooks::is_received(const std::string& tenant, const ProviderMessageId& message) {
@@ -216,6 +245,8 @@ ElementState RawWebhooks::append_for_customer(const WebhookFrame& frame, const D
         const auto command =
             element.kind == Kind::message
                 ? std::optional(message_command(frame, to, element, plan.customer, plan))
+            : element.kind == Kind::echo
+                ? std::optional(echo_command(frame, to, element, plan.customer, plan))
                 : preference_command(frame, to, element, plan, keys_);
         // A refusal that is known changes nothing.
         if (!command || is_stored(*command)) return ElementState::stored;

@@ -84,6 +84,10 @@ private:
     bool is_received(const std::string& tenant, const ProviderMessageId& message);
     bool is_stored(const eventlog::Command& command);
     ElementState append_command(eventlog::Command command);
+    // News of an account: what it is for all tenants that it concerns.
+    void read_account_notice(ReadElement& out, const WebhookFrame& frame,
+                             std::string_view channel_kind, const WebhookElement& element,
+                             bool append);
     ElementState append_for_customer(const WebhookFrame& frame, const Destination& to,
                                      const WebhookElement& element);
 

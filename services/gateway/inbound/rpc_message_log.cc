@@ -3,6 +3,8 @@
 #include <google/protobuf/timestamp.pb.h>
 #include <grpcpp/grpcpp.h>
 
+#include <algorithm>
+#include <array>
 #include <deque>
 
 #include "common/rpc/server.h"
@@ -10,6 +12,7 @@
 #include "flowstack/common/v1/message_content.pb.h"
 #include "flowstack/gateway/v1/message_log_service.grpc.pb.h"
 #include "flowstack/gateway/v1/message_service.pb.h"
+#include "services/gateway/adapters/content.h"
 #include "services/gateway/adapters/projections.h"
 #include "services/gateway/adapters/resources.h"
 
@@ -21,8 +24,8 @@ using grpc::ServerUnaryReactor;
 
 constexpr int kMessagePageDefault = 50;
 constexpr int kMessagePageMax = 500;
-// A page token is the received and the sent messages' own tokens; a list that is at its end says
-// so.
+// A page token is the own tokens of the received messages, the sent ones and those that the shop's
+// own phone sent; a list that is at its end says so.
 constexpr char kBetween = '~';
 constexpr std::string_view kAtItsEnd = "end";
 
@@ -36,36 +39,14 @@ v1::LoggedMessage logged(const v1::Message& message) {
     out.set_address(message.to());
     out.set_reason(message.reason());
     *out.mutable_create_time() = message.create_time();
-    using Content = common::v1::MessageContent;
-    const auto& content = message.content();
-    switch (content.content_case()) {
-        case Content::kText:
-            out.set_type("text");
-            out.set_text(content.text().body());
-            break;
-        case Content::kButtons:
-            out.set_type("interactive_button");
-            out.set_text(content.buttons().body());
-            break;
-        case Content::kList:
-            out.set_type("interactive_list");
-            out.set_text(content.list().body());
-            break;
-        case Content::kTemplate:
-            out.set_type("template");
-            out.set_text(content.template_().name());
-            break;
-        case Content::kMedia:
-            out.set_type("media");
-            out.set_text(content.media().caption());
-            break;
-        case Content::CONTENT_NOT_SET:
-            break;
-    }
+    out.set_type(type_of(message.content()));
+    out.set_text(words_of(message.content()));
+    out.set_media_id(message.content().media().media_id());
+    out.set_context_provider_message_id(message.content().reply_to());
     return out;
 }
 
-// One direction: a list that is read page by page.
+// A list that is read page by page.
 struct Side {
     std::string kind;
     std::string token;
@@ -74,6 +55,8 @@ struct Side {
     int taken = 0;
     std::string token_after{};  // behind all that was read
 };
+
+using Sides = std::array<Side, 3>;
 
 class MessageLogRpc final : public v1::MessageLogService::CallbackService {
 public:
@@ -91,33 +74,34 @@ private:
         if (request.page_size() < 0 || request.page_size() > kMessagePageMax)
             throw rpc::invalid_field("page_size", "must be 0 to 500");
         const int size = request.page_size() == 0 ? kMessagePageDefault : request.page_size();
-        Side received{.kind = kReceivedDocument, .token = ""};
-        Side sent{.kind = "message", .token = ""};
-        received.at_end = request.direction() == v1::MESSAGE_DIRECTION_OUTBOUND;
-        sent.at_end = request.direction() == v1::MESSAGE_DIRECTION_INBOUND;
-        if (!request.page_token().empty()) {
-            const auto places =
-                service::place_of(doors_.read_model, question_of(request), request.page_token());
-            const auto between = places.find(kBetween);
-            if (between == std::string::npos) throw service::bad_page_token();
-            take_up(received, places.substr(0, between));
-            take_up(sent, places.substr(between + 1));
-        }
-        read<v1::LoggedMessage>(request, received, size, [](auto message) { return message; });
+        const bool wants_received = request.direction() != v1::MESSAGE_DIRECTION_OUTBOUND;
+        const bool wants_sent = request.direction() != v1::MESSAGE_DIRECTION_INBOUND;
+        Sides sides{Side{.kind = kReceivedDocument, .token = "", .at_end = !wants_received},
+                    Side{.kind = "message", .token = "", .at_end = !wants_sent},
+                    Side{.kind = kEchoedDocument, .token = "", .at_end = !wants_sent}};
+        auto& [received, sent, echoed] = sides;
+        if (!request.page_token().empty()) take_up(sides, request);
+        const auto as_it_is = [](auto message) { return message; };
+        read<v1::LoggedMessage>(request, received, size, as_it_is);
+        read<v1::LoggedMessage>(request, echoed, size, as_it_is);
         read<v1::Message>(request, sent, size, [](const auto& message) { return logged(message); });
 
-        while (response.messages_size() < size &&
-               !(received.messages.empty() && sent.messages.empty())) {
-            auto& newer = is_newer(received, sent) ? received : sent;
-            *response.add_messages() = std::move(newer.messages.front());
-            newer.messages.pop_front();
-            ++newer.taken;
+        while (response.messages_size() < size) {
+            auto& newest = *std::ranges::max_element(sides, begins_older);
+            if (newest.messages.empty()) break;
+            *response.add_messages() = std::move(newest.messages.front());
+            newest.messages.pop_front();
+            ++newest.taken;
         }
-        const auto received_token = token_of(request, received);
-        const auto sent_token = token_of(request, sent);
-        if (received_token != kAtItsEnd || sent_token != kAtItsEnd)
-            response.set_next_page_token(doors_.read_model.token_for(
-                question_of(request), received_token + kBetween + sent_token));
+        std::string token;
+        bool more = false;
+        for (const auto& side : sides) {
+            const auto own = token_of(request, side);
+            more = more || own != kAtItsEnd;
+            token += (token.empty() ? "" : std::string(1, kBetween)) + own;
+        }
+        if (more)
+            response.set_next_page_token(doors_.read_model.token_for(question_of(request), token));
     }
 
     // What is listed: a token goes on with this and nothing else.
@@ -126,9 +110,18 @@ private:
                request.customer_id();
     }
 
-    static void take_up(Side& side, std::string token) {
-        side.at_end = side.at_end || token == kAtItsEnd;
-        side.token = std::move(token);
+    void take_up(Sides& sides, const v1::ListMessageLogRequest& request) {
+        auto places =
+            service::place_of(doors_.read_model, question_of(request), request.page_token());
+        for (std::size_t n = 0; n < sides.size(); ++n) {
+            const auto between = places.find(kBetween);
+            if ((between == std::string::npos) != (n + 1 == sides.size()))
+                throw service::bad_page_token();
+            auto token = places.substr(0, between);
+            places.erase(0, between == std::string::npos ? places.size() : between + 1);
+            sides[n].at_end = sides[n].at_end || token == kAtItsEnd;
+            sides[n].token = std::move(token);
+        }
     }
 
     eventlog::ListPage page(const v1::ListMessageLogRequest& request, const Side& side, int size) {
@@ -151,9 +144,11 @@ private:
         side.token_after = std::move(found.next_page_token);
     }
 
-    static bool is_newer(const Side& a, const Side& b) {
-        if (a.messages.empty() || b.messages.empty()) return !a.messages.empty();
-        return time_of(a.messages.front().create_time()) >=
+    // Does the first list begin with an older message than the second one?
+    static bool begins_older(const Side& a, const Side& b) {
+        if (a.messages.empty() || b.messages.empty())
+            return a.messages.empty() && !b.messages.empty();
+        return time_of(a.messages.front().create_time()) <
                time_of(b.messages.front().create_time());
     }
 

@@ -68,8 +68,8 @@ std::string text_of(WebhookElement::Kind kind) {
             return "preference";
         case WebhookElement::Kind::echo:
             return "echo";
-        case WebhookElement::Kind::account:
-            return "account";
+        case WebhookElement::Kind::notice:
+            return "notice";
         case WebhookElement::Kind::unknown:
             return "unknown";
         case WebhookElement::Kind::oversized:

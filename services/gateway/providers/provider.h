@@ -2,6 +2,7 @@
 
 #include <chrono>
 #include <functional>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <variant>
@@ -21,12 +22,26 @@
 // meta/cloud_api.h for an example. tests/support/echo_provider.h is a small one.
 namespace flowstack::gateway {
 
+// The tenants' files, for content that names one. Thread-safe.
+class MediaFiles {
+public:
+    virtual ~MediaFiles() = default;
+    struct File {
+        std::string bytes;
+        std::string mime_type;
+    };
+    // Nothing when there is no such file. May read a disk or a network, and throw.
+    virtual std::optional<File> read(std::string_view tenant, std::string_view media_id) const = 0;
+};
+
 // One message, ready to leave.
 struct OutboundCall {
+    std::string tenant;
     std::string channel_external_id;  // the provider's id of the number or account that sends
     Secret credentials;
     Secret previous_credentials;  // those before the last rotation; empty when there are none
     common::v1::MessageContent content;  // without faults
+    const MediaFiles* files = nullptr;   // of the tenant; null: this process has none
     std::string to;                      // E.164 with +, or the provider's own id of the customer
     std::string message_id;  // buttons and rows get the ids "<message id>:<n>", n from 0
     // Comes back in the provider's statuses, if it has a place for it.
@@ -35,6 +50,34 @@ struct OutboundCall {
     // Whoever has not begun by then must not begin: the outcome is NotSent.
     std::chrono::steady_clock::time_point not_after{};
 };
+
+// A received message that somebody of the shop has read.
+struct ReadMark {
+    std::string channel_external_id;
+    Secret credentials;
+    std::string provider_message_id;
+    bool typing = false;  // and that somebody writes now
+    std::chrono::milliseconds timeout{5'000};
+};
+
+// A file of a received message, to be fetched.
+struct MediaCall {
+    std::string channel_external_id;
+    Secret credentials;
+    std::string provider_media_id;
+    std::size_t bytes_max = 0;
+    std::chrono::milliseconds timeout{30'000};
+};
+struct FetchedMedia {
+    std::string bytes;
+    std::string mime_type;
+};
+// It did not come. Final: asking again does not help.
+struct MediaNotFetched {
+    std::string reason;
+    bool final = false;
+};
+using MediaOutcome = std::variant<FetchedMedia, MediaNotFetched>;
 
 // Thread-safe.
 class MessagingProvider {
@@ -76,6 +119,18 @@ public:
     // not valid, those before the rotation are tried once, since a refusal proves that nothing was
     // sent. Lost: nobody knows whether the provider took it.
     virtual void send(OutboundCall call, std::function<void(Outcome)> done) const = 0;
+    // Tells that a received message was read. As `send`; a provider without such marks refuses.
+    virtual void mark_read(ReadMark, std::function<void(Outcome)> done) const {
+        done(Refused{.error = {.error_class = ErrorClass::rejected,
+                               .code = "",
+                               .title = "this provider has no read marks",
+                               .details = ""}});
+    }
+    // Fetches a file of a received message. `done` runs exactly once, on any thread; it must not
+    // block.
+    virtual void fetch_media(MediaCall, std::function<void(MediaOutcome)> done) const {
+        done(MediaNotFetched{.reason = "this provider has no files", .final = true});
+    }
 };
 
 // The providers of this installation; they outlive this list. The first one is the default.

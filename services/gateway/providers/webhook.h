@@ -10,6 +10,7 @@
 
 #include "common/core/time.h"
 #include "services/gateway/domain/inbound.h"
+#include "services/gateway/domain/notice.h"
 #include "services/gateway/domain/send_error.h"
 
 // What a messaging provider's webhook says, in no provider's words. A provider's folder reads its
@@ -19,20 +20,21 @@ namespace flowstack::gateway {
 inline constexpr std::size_t kElementBytesMax = std::size_t{1} << 20;
 inline constexpr std::size_t kTextBytesMax = 64 * 1024;
 
-// One message, status or preference of a webhook, which may hold many.
+// One message, status, preference or notice of a webhook, which may hold many.
 struct WebhookElement {
     enum class Kind {
         message,
         status,
         preference,  // a consent, given or taken back in the provider's own settings
         echo,        // the business wrote from its own phone
-        account,     // news of a template, a number or an account, not of a channel
+        notice,      // news of a template, a number, an account, a group or a call
         unknown,     // a shape that we do not know
         oversized,   // larger than kElementBytesMax: stays in the raw event only
     };
     Kind kind = Kind::unknown;
     std::string path;                 // where it stands in the webhook, e.g. "0.1.2"
-    std::string channel_external_id;  // the provider's id of our channel; empty for account events
+    std::string channel_external_id;  // the provider's id of our channel; empty for account news
+    std::string business_account_id;  // the provider's id of the account that has the channel
     // The element's own bytes; a part of the body, or of ParsedWebhook::repaired_body.
     std::string_view json;
     // Some of its text was not well-formed: U+FFFD stands there.
@@ -40,16 +42,17 @@ struct WebhookElement {
     // It cannot be read at all, although the elements around it can.
     bool broken = false;
 
-    // message, status, preference
+    // message, status, preference, echo; of a notice only the time
     std::string provider_message_id;
     Time provider_time{};
-    std::string phone;  // E.164 with +, empty when the customer hides it
+    std::string phone;  // of the customer: E.164 with +, empty when they hide it
     std::string bsuid;  // an id of the customer that only this business sees
     std::string profile_name;
 
-    // message
+    // message, echo
     InboundKind inbound = InboundKind::unsupported;
-    std::string provider_type;  // the provider's word: text, button, button_reply, list_reply, …
+    // The provider's word: text, button, button_reply, list_reply, …; of a notice its field.
+    std::string provider_type;
     // Text, caption, emoji, title of what was tapped, or what an edit says now; at most
     // kTextBytesMax.
     std::string text;
@@ -57,7 +60,8 @@ struct WebhookElement {
     std::string context_provider_message_id;
     std::string subject_provider_message_id;  // what a reaction, an edit or a revocation speaks of
     std::optional<Location> location;
-    std::string group_id;  // written in a group, not to the tenant alone
+    std::shared_ptr<const InboundDetails> details;  // null: there are none
+    std::string group_id;                           // written in a group, not to the tenant alone
     // A system message: the customer is known by this from now on.
     std::string changed_phone;
     std::string changed_bsuid;
@@ -66,6 +70,8 @@ struct WebhookElement {
     std::string value;
     std::string callback_data;
     SendError error;  // of a failed status
+
+    std::shared_ptr<const Notice> notice;  // of a notice, never null there
 };
 
 struct ParsedWebhook {

@@ -3,6 +3,7 @@
 #include <chrono>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -15,6 +16,11 @@ class Channel;
 }
 
 namespace flowstack::gateway {
+
+struct MediaBytes {
+    std::string bytes;
+    std::string mime_type;
+};
 
 struct RestOptions {
     Secret admin_key;
@@ -30,6 +36,9 @@ struct RestOptions {
     // Who shows this token (JWT), with what it grants. Throws a Failure when it is not good. None:
     // no tokens are taken.
     std::function<rpc::Caller(std::string_view token)> holder_of = nullptr;
+    // The bytes of a tenant's media; nothing when they are not here. None: no bytes are served.
+    std::function<std::optional<MediaBytes>(const std::string& tenant, const std::string& media_id)>
+        media = nullptr;
 };
 
 }  // namespace flowstack::gateway

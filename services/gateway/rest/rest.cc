@@ -18,8 +18,10 @@
 #include "flowstack/followup/v1/task_service.pb.h"
 #include "flowstack/gateway/v1/channel_service.pb.h"
 #include "flowstack/gateway/v1/contact_service.pb.h"
+#include "flowstack/gateway/v1/media_service.pb.h"
 #include "flowstack/gateway/v1/message_log_service.pb.h"
 #include "flowstack/gateway/v1/message_service.pb.h"
+#include "flowstack/gateway/v1/notice_service.pb.h"
 #include "flowstack/gateway/v1/tenant_service.pb.h"
 #include "flowstack/gateway/v1/webhook_service.pb.h"
 #include "flowstack/payment/v1/invoice_service.pb.h"
@@ -49,6 +51,8 @@ std::vector<const pb::FileDescriptor*> service_files() {
             v1::Message::descriptor()->file(),
             v1::LoggedMessage::descriptor()->file(),
             v1::Webhook::descriptor()->file(),
+            v1::Media::descriptor()->file(),
+            v1::Notice::descriptor()->file(),
             conversation::v1::Product::descriptor()->file(),
             conversation::v1::Conversation::descriptor()->file(),
             conversation::v1::Customer::descriptor()->file(),
@@ -168,6 +172,39 @@ struct Rest::Impl {
         });
     }
 
+    // The bytes of what GetMedia shows, to whoever may call that.
+    void media_content(Request request, Responder responder) const {
+        const auto visit = calls.visit(std::move(request), std::move(responder));
+        visit->guarded([&] {
+            const auto& params = visit->request.params;
+            const auto tenant = params.at("tenant");
+            const auto media_id = params.at("media");
+            visit->caller = calls.caller_of(visit->request);
+            v1::GetMediaRequest asked;
+            asked.set_name("tenants/" + tenant + "/media/" + media_id);
+            const auto* method = v1::Media::descriptor()->file()->FindServiceByName("MediaService");
+            RestCalls::admit(visit->caller, *method->FindMethodByName("GetMedia"), asked.name());
+            calls.ask<v1::Media>(visit, "gateway.v1.MediaService.GetMedia", asked,
+                                 [visit, tenant, media_id, &read = calls.options().media](
+                                     const v1::Media& media, bool) {
+                                     const auto file = read ? read(tenant, media.media_id())
+                                                            : std::optional<MediaBytes>();
+                                     if (!file)
+                                         throw rpc::not_found("tenants/" + tenant + "/media/" +
+                                                              media_id + ":content");
+                                     Response response{200, {}, file->bytes};
+                                     response.headers.set("Content-Type", file->mime_type);
+                                     // Strangers made it: no browser may take it for a page of
+                                     // ours.
+                                     response.headers.set("Content-Disposition", "attachment");
+                                     response.headers.set("X-Content-Type-Options", "nosniff");
+                                     response.headers.set("Content-Security-Policy", "sandbox");
+                                     response.headers.set("Cache-Control", "private, max-age=3600");
+                                     visit->answer(std::move(response));
+                                 });
+        });
+    }
+
     static void read_body(pb::Message& message, const google::api::HttpRule& rule,
                           const Request& request) {
         if (rule.body().empty()) {
@@ -241,6 +278,10 @@ void Rest::add_routes(http::Router& router) {
             }
         }
     }
+    router.add("GET", "/v1/tenants/{tenant}/media/{media}:content",
+               [impl](Request request, Responder responder) {
+                   impl->media_content(std::move(request), std::move(responder));
+               });
     impl->aliases.add_routes(router);
     router.add("GET", "/openapi.json", [impl](Request request, Responder responder) {
         const auto visit = impl->calls.visit(std::move(request), std::move(responder));

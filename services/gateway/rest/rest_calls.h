@@ -90,6 +90,7 @@ public:
     }
 
     const Keys& keys() const { return keys_; }
+    const RestOptions& options() const { return options_; }
 
 private:
     Caller known_caller_of(const http::Request& request) const;

@@ -1,9 +1,11 @@
 #include <grpcpp/grpcpp.h>
 #include <gtest/gtest.h>
+#include <unistd.h>
 
 #include <atomic>
 #include <chrono>
 #include <deque>
+#include <filesystem>
 #include <functional>
 #include <future>
 #include <map>
@@ -30,9 +32,14 @@
 #include "flowstack/gateway/v1/channel_service.grpc.pb.h"
 #include "flowstack/gateway/v1/contact_service.pb.h"
 #include "flowstack/gateway/v1/inbound_events.pb.h"
+#include "flowstack/gateway/v1/media_events.pb.h"
+#include "flowstack/gateway/v1/media_service.pb.h"
 #include "flowstack/gateway/v1/message_events.pb.h"
+#include "flowstack/gateway/v1/message_log_service.pb.h"
 #include "flowstack/gateway/v1/message_service.grpc.pb.h"
 #include "flowstack/gateway/v1/message_service.pb.h"
+#include "flowstack/gateway/v1/notice_events.pb.h"
+#include "flowstack/gateway/v1/notice_service.pb.h"
 #include "flowstack/gateway/v1/tenant_service.grpc.pb.h"
 #include "flowstack/gateway/v1/webhook_service.grpc.pb.h"
 #include "services/gateway/adapters/derive.h"
@@ -40,10 +47,13 @@
 #include "services/gateway/adapters/projections.h"
 #include "services/gateway/adapters/reactor.h"
 #include "services/gateway/dispatch/dispatcher.h"
+#include "services/gateway/domain/media.h"
 #include "services/gateway/inbound/raw_webhooks.h"
 #include "services/gateway/inbound/rpc_webhooks.h"
 #include "services/gateway/inbound/webhook_door.h"
 #include "services/gateway/inbound/webhook_event.h"
+#include "services/gateway/media/media_fetcher.h"
+#include "services/gateway/media/media_store.h"
 #include "services/gateway/providers/meta/cloud_api.h"
 #include "tests/support/echo_phone.h"
 #include "tests/support/echo_provider.h"
@@ -169,7 +179,7 @@ protected:
         const ConnectChannel c{.channel_id = ChannelId(channel),
                                .kind = kind,
                                .external_id = ExternalChannelId(external_id),
-                               .business_account_id = "",
+                               .business_account_id = "W-" + tenant,
                                .app_id = app,
                                .display_phone_number = "",
                                .credentials = sealed(tenant, ChannelId(channel), "token"),
@@ -513,6 +523,302 @@ TEST_F(Gateway, MessagesOfOneCustomerKeepTheirOrderInABatch) {
     ASSERT_EQ(received.size(), 50U);
     for (int i = 0; i < 50; ++i)
         EXPECT_EQ(received[static_cast<std::size_t>(i)].stream.key, "wamid." + std::to_string(i));
+}
+
+// ---------------------------------------------------------------- what a message may be
+
+TEST_F(Gateway, EveryKindOfMessageIsATypedFactWithItsElement) {
+    using Kind = v1::InboundKind;
+    const std::pair<std::string, Kind> kinds[] = {
+        {R"("type":"text","text":{"body":"Hi"})", v1::INBOUND_KIND_TEXT},
+        {R"("type":"image","image":{"id":"1","mime_type":"image/jpeg"})", v1::INBOUND_KIND_MEDIA},
+        {R"("type":"audio","audio":{"id":"2","voice":true})", v1::INBOUND_KIND_MEDIA},
+        {R"("type":"location","location":{"latitude":-1.2,"longitude":36.8,"url":"https://a"})",
+         v1::INBOUND_KIND_LOCATION},
+        {R"("type":"contacts","contacts":[{"name":{"formatted_name":"Juma"}}])",
+         v1::INBOUND_KIND_CONTACTS},
+        {R"("type":"reaction","reaction":{"message_id":"wamid.T","emoji":"👍"})",
+         v1::INBOUND_KIND_REACTION},
+        {R"("type":"button","button":{"payload":"p","text":"Yes"})", v1::INBOUND_KIND_BUTTON},
+        {R"("type":"interactive","interactive":{"type":"list_reply","list_reply":{"id":"m:1","title":"Coffee"}})",
+         v1::INBOUND_KIND_LIST_ROW},
+        {R"("type":"interactive","interactive":{"type":"nfm_reply","nfm_reply":{"response_json":"{}","body":"Sent","name":"flow"}})",
+         v1::INBOUND_KIND_FORM},
+        {R"("type":"order","order":{"catalog_id":"19","text":"","product_items":[{"product_retailer_id":"coffee","quantity":2,"item_price":30.5,"currency":"KES"}]})",
+         v1::INBOUND_KIND_ORDER},
+        {R"("type":"edit","edit":{"original_message_id":"wamid.T","message":{"type":"text","text":{"body":"3"}}})",
+         v1::INBOUND_KIND_EDIT},
+        {R"("type":"revoke","revoke":{"original_message_id":"wamid.T"})", v1::INBOUND_KIND_REVOKE},
+        {R"("type":"request_welcome")", v1::INBOUND_KIND_WELCOME_REQUEST},
+        {R"("type":"unsupported","errors":[{"code":131051}])", v1::INBOUND_KIND_UNSUPPORTED},
+    };
+    int n = 0;
+    for (const auto& [members, kind] : kinds) {
+        const auto wamid = "wamid." + std::to_string(++n);
+        ASSERT_EQ(post(one_message(wamid, members)), 200);
+        const auto m = received(wamid);
+        EXPECT_EQ(m.kind(), kind) << members;
+        EXPECT_NE(m.personal().element_json().find(members), std::string::npos) << members;
+    }
+    EXPECT_EQ(received("wamid.3").media().kind(), v1::MEDIA_KIND_VOICE);
+    EXPECT_EQ(received("wamid.4").personal().location().url(), "https://a");
+    EXPECT_EQ(received("wamid.5").personal().contact_cards(0).formatted_name(), "Juma");
+    EXPECT_EQ(received("wamid.9").personal().form().response_json(), "{}");
+    const auto cart = received("wamid.10").personal().cart();
+    ASSERT_EQ(cart.items_size(), 1);
+    EXPECT_EQ(cart.items(0).retailer_id(), "coffee");
+    EXPECT_EQ(cart.items(0).item_price(), "30.5");
+    // Only the two files are work.
+    EXPECT_EQ(rows_of("media"), 2);
+}
+
+TEST_F(Gateway, WhatTheShopWritesOnItsOwnPhoneIsKeptOnce) {
+    const auto body = change(
+        R"("message_echoes":[{"from":"15550783881","to":"255712345678","id":"wamid.E","timestamp":")" +
+        std::to_string(unix_seconds(clock.now())) +
+        R"(","type":"text","text":{"body":"I will look myself"}}])");
+    EXPECT_EQ(post(body), 200);
+    EXPECT_EQ(post(body), 200);
+    ASSERT_EQ(events("MessageEchoed").size(), 1U);
+    const auto event = events("MessageEchoed").front();
+    const auto echoed = eventlog::parsed<v1::MessageEchoed>(event);
+    EXPECT_EQ(event.meta.routing.key, only_customer());
+    EXPECT_EQ(echoed.customer_id(), only_customer());
+    EXPECT_EQ(echoed.personal().text(), "I will look myself");
+    EXPECT_EQ(echoed.personal().phone(), "+255712345678");
+    consume();
+    v1::LoggedMessage logged;
+    ASSERT_TRUE(
+        logged.ParseFromString(read_model.get("duka", kEchoedDocument, "wamid.E").value_or("")));
+    EXPECT_EQ(logged.direction(), v1::MESSAGE_DIRECTION_OUTBOUND);
+    EXPECT_TRUE(logged.from_phone());
+    // It is no word of the customer's: it opens no window.
+    v1::Contact known;
+    ASSERT_TRUE(known.ParseFromString(read_model.get("duka", "contact", only_customer()).value()));
+    EXPECT_FALSE(known.has_last_inbound_time());
+}
+
+TEST_F(Gateway, NewsOfAnAccountGoesToWhoeverHasAChannelOfIt) {
+    connect("soko", "ch2", "P2", "app2");
+    const auto news = [](const std::string& account, const std::string& time) {
+        return R"({"object":"whatsapp_business_account","entry":[{"id":")" + account +
+               R"(","time":)" + time +
+               R"(,"changes":[{"field":"message_template_status_update","value":{"event":"PAUSED","message_template_id":7,"message_template_name":"order_ready","message_template_language":"en","reason":"NONE"}}]}]})";
+    };
+    EXPECT_EQ(post(news("W-duka", "1739321024")), 200);
+    EXPECT_EQ(post(news("W-duka", "1739321024")), 200);
+    ASSERT_EQ(events("NoticeReceived").size(), 1U);
+    const auto event = events("NoticeReceived").front();
+    EXPECT_EQ(event.stream.tenant, "duka");
+    const auto notice = eventlog::parsed<v1::NoticeReceived>(event);
+    EXPECT_EQ(notice.kind(), v1::NOTICE_KIND_TEMPLATE_STATUS);
+    EXPECT_EQ(notice.event(), "PAUSED");
+    EXPECT_EQ(notice.template_().name(), "order_ready");
+    EXPECT_EQ(notice.business_account_id(), "W-duka");
+    EXPECT_EQ(notice.channel_id(), "");
+    // The same words a day later are other news.
+    EXPECT_EQ(post(news("W-duka", "1739407424")), 200);
+    EXPECT_EQ(events("NoticeReceived").size(), 2U);
+    // An account that nobody has, and one whose channel belongs to another app.
+    EXPECT_EQ(post(news("W-nobody", "1739321024")), 200);
+    EXPECT_EQ(post(news("W-soko", "1739321024")), 200);
+    EXPECT_EQ(events("NoticeReceived").size(), 2U);
+    std::set<v1::QuarantineReason> reasons;
+    for (const auto& quarantined : events("ElementQuarantined"))
+        reasons.insert(eventlog::parsed<v1::ElementQuarantined>(quarantined).reason());
+    EXPECT_EQ(reasons,
+              (std::set{v1::QUARANTINE_REASON_UNKNOWN_CHANNEL, v1::QUARANTINE_REASON_FOREIGN_APP}));
+    consume();
+    const auto listed = read_model.list(
+        {.tenant = "duka", .kind = kNoticeDocument, .state = "NOTICE_KIND_TEMPLATE_STATUS"});
+    ASSERT_EQ(listed.bodies.size(), 2U);
+    v1::Notice shown;
+    ASSERT_TRUE(shown.ParseFromString(listed.bodies.front()));
+    EXPECT_EQ(shown.event(), "PAUSED");
+    EXPECT_NE(shown.element_json().find("order_ready"), std::string::npos);
+}
+
+TEST_F(Gateway, NewsOfANumberGoesToItsChannel) {
+    const auto body =
+        R"({"object":"whatsapp_business_account","entry":[{"id":"W","changes":[{"field":"history","value":{"metadata":{"phone_number_id":"P1"},"history":[{"threads":[]}]}}]}]})";
+    EXPECT_EQ(post(body), 200);
+    ASSERT_EQ(events("NoticeReceived").size(), 1U);
+    const auto notice = eventlog::parsed<v1::NoticeReceived>(events("NoticeReceived").front());
+    EXPECT_EQ(notice.kind(), v1::NOTICE_KIND_HISTORY);
+    EXPECT_EQ(notice.channel_id(), "ch1");
+}
+
+// ---------------------------------------------------------------- files
+
+class Files : public Gateway {
+protected:
+    Files() { std::filesystem::remove_all(directory_path); }
+    ~Files() override { std::filesystem::remove_all(directory_path); }
+
+    // A picture of a customer, with the hash of these bytes.
+    void picture(const std::string& wamid, const std::string& bytes) {
+        const auto hash = crypto::sha256(bytes);
+        ASSERT_EQ(
+            post(one_message(
+                wamid, R"("type":"image","image":{"id":"M1","mime_type":"image/jpeg","sha256":")" +
+                           crypto::base64_encode(crypto::bytes_of(hash)) + R"("})")),
+            200);
+    }
+    // Works on every file that is due or will be, as the host would.
+    void fetch_all() {
+        const auto rows = store.pool().with([&](postgres::Session& s) {
+            return s.query("select lane::int, key, ref from work where kind = 'media'");
+        });
+        for (int row = 0; row < rows.rows(); ++row) {
+            eventlog::WorkRow work;
+            work.lane = rows.int4(row, 0);
+            work.kind = kMediaKind;
+            work.key = rows.text(row, 1);
+            work.ref = rows.text(row, 2);
+            work.guard = *owners.guard(work.lane);
+            auto promise = std::make_shared<std::promise<void>>();
+            auto finished = promise->get_future();
+            fetcher.fetch(work, [promise] { promise->set_value(); });
+            ASSERT_EQ(finished.wait_for(kPatience), std::future_status::ready);
+        }
+    }
+    void info() {
+        provider.script(200, R"({"url":")" + provider.url() +
+                                 R"(/bytes","mime_type":"image/jpeg","file_size":"5","id":"M1"})");
+    }
+    v1::MediaFetchFailed failure() {
+        return eventlog::parsed<v1::MediaFetchFailed>(events("MediaFetchFailed").back());
+    }
+    v1::Media media(const std::string& id) {
+        consume();
+        v1::Media shown;
+        shown.ParseFromString(read_model.get("duka", kMediaDocument, id).value_or(""));
+        return shown;
+    }
+
+    const std::string directory_path =
+        ::testing::TempDir() + "gateway_media_" + std::to_string(::getpid());
+    MediaDirectory kept{directory_path};
+    MediaFetcher fetcher{
+        store, directory, providers, kept, clock, metrics, {.bytes_max = 1000, .timeout = 2'000ms}};
+};
+
+TEST_F(Files, OfAMessageAreFetchedAndServedByTheirHash) {
+    picture("wamid.1", "bytes");
+    EXPECT_EQ(rows_of("media"), 1);
+    const auto id = media_id_of("bytes");
+    EXPECT_EQ(media(id).state(), "FETCHING");
+    info();
+    provider.script(200, "bytes");
+    fetch_all();
+    EXPECT_EQ(rows_of("media"), 0);
+    const auto calls = provider.calls();
+    ASSERT_EQ(calls.size(), 2U);
+    EXPECT_EQ(calls[0].path, "/v25.0/M1");
+    EXPECT_EQ(calls[1].path, "/bytes");
+    EXPECT_EQ(calls[1].authorization, "Bearer token");
+    const auto file = kept.read("duka", id);
+    ASSERT_TRUE(file);
+    EXPECT_EQ(file->bytes, "bytes");
+    EXPECT_EQ(file->mime_type, "image/jpeg");
+    EXPECT_FALSE(kept.read("soko", id));
+    EXPECT_EQ(media(id).state(), "STORED");
+    EXPECT_EQ(media(id).size_bytes(), 5);
+    EXPECT_EQ(media(id).provider_message_id(), "wamid.1");
+}
+
+TEST_F(Files, WithOtherBytesThanPromisedAreAskedForAgain) {
+    picture("wamid.1", "bytes");
+    info();
+    provider.script(200, "bytez");
+    fetch_all();
+    ASSERT_EQ(events("MediaFetchFailed").size(), 1U);
+    EXPECT_EQ(failure().attempt(), 1);
+    EXPECT_GT(failure().retry_at_us(), unix_micros(clock.now()));
+    EXPECT_EQ(rows_of("media"), 1);
+    EXPECT_FALSE(kept.has("duka", media_id_of("bytez")));
+    info();
+    provider.script(200, "bytes");
+    fetch_all();
+    EXPECT_EQ(eventlog::parsed<v1::MediaFetched>(events("MediaFetched").front()).attempt(), 2);
+    EXPECT_EQ(rows_of("media"), 0);
+}
+
+TEST_F(Files, ThatTheirProviderDoesNotHaveAreGivenUp) {
+    picture("wamid.1", "bytes");
+    provider.script(404, "{}");
+    fetch_all();
+    EXPECT_EQ(failure().retry_at_us(), 0);
+    EXPECT_EQ(rows_of("media"), 0);
+    EXPECT_EQ(media(media_id_of("bytes")).state(), "MISSING");
+    EXPECT_NE(media(media_id_of("bytes")).reason(), "");
+}
+
+TEST_F(Files, AboveTheLimitAreNotFetched) {
+    picture("wamid.1", "bytes");
+    provider.script(200, R"({"url":")" + provider.url() +
+                             R"(/bytes","mime_type":"image/jpeg","file_size":"1001","id":"M1"})");
+    fetch_all();
+    EXPECT_EQ(failure().retry_at_us(), 0);
+    EXPECT_EQ(provider.calls().size(), 1U);
+}
+
+TEST_F(Files, AreGivenUpAfterTheLastAttempt) {
+    picture("wamid.1", "bytes");
+    for (std::size_t n = 0; n <= kMediaWaits.size(); ++n) {
+        EXPECT_EQ(rows_of("media"), 1);
+        provider.script(500, "{}");
+        fetch_all();
+    }
+    EXPECT_EQ(rows_of("media"), 0);
+    EXPECT_EQ(events("MediaFetchFailed").size(), kMediaWaits.size() + 1);
+}
+
+TEST_F(Files, ThatAMessageNamesAreUploadedOnceAndAgainWhenTheyAreGone) {
+    ASSERT_EQ(post(text_message("wamid.1", "Hi")), 200);
+    consume();
+    const auto id = kept.keep("duka", {.bytes = "jpeg bytes", .mime_type = "image/jpeg"});
+    start_dispatcher({.files = &kept});
+    const auto send = [&] {
+        QueueMessage queue;
+        queue.message_id = MessageId(ids.next().text());
+        queue.channel_id = kChannel;
+        queue.customer_id = only_customer();
+        queue.idempotency_key = queue.message_id;
+        queue.preconditions = {.purpose = Purpose::service, .needs_open_window = true};
+        queue.to = "+255712345678";
+        common::v1::MessageContent content;
+        content.mutable_media()->set_kind("image");
+        content.mutable_media()->set_media_id(id);
+        queue.content = content.SerializeAsString();
+        append("duka", by_customer(queue.customer_id), message_stream("duka", queue.message_id), 0,
+               encode(MessageEvent(MessageQueued{.message = queue}), clock.now()));
+    };
+    const auto paths = [&] {
+        std::vector<std::string> found;
+        for (const auto& call : provider.calls()) found.push_back(call.path);
+        return found;
+    };
+    const std::string upload = "/v25.0/P1/media";
+    const std::string message = "/v25.0/P1/messages";
+    provider.script(200, R"({"id":"42"})");
+    send();
+    until_events("SendAccepted", 1);
+    ASSERT_EQ(paths(), (std::vector{upload, message}));
+    EXPECT_NE(provider.calls()[0].body.find("jpeg bytes"), std::string::npos);
+    EXPECT_NE(provider.calls()[1].body.find(R"("image":{"id":"42"})"), std::string::npos);
+    // The same file again: Meta still has it.
+    send();
+    until_events("SendAccepted", 2);
+    ASSERT_EQ(paths(), (std::vector{upload, message, message}));
+    // Meta has forgotten it.
+    provider.refuse(131053);
+    provider.script(200, R"({"id":"43"})");
+    send();
+    until_events("SendAccepted", 3);
+    ASSERT_EQ(paths(), (std::vector{upload, message, message, message, upload, message}));
+    EXPECT_NE(provider.calls().back().body.find(R"("id":"43")"), std::string::npos);
+    EXPECT_TRUE(events("SendFailed").empty());
 }
 
 TEST_F(Gateway, BadSignaturesLeaveNothingBehind) {

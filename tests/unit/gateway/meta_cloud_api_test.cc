@@ -4,11 +4,10 @@
 #include "services/gateway/providers/meta/cloud_api.h"
 #include "services/gateway/providers/meta/errors.h"
 #include "services/gateway/providers/meta/renderer.h"
+#include "tests/unit/gateway/meta_contents.h"
 
 namespace flowstack::gateway::meta {
 namespace {
-
-using flowstack::common::v1::MessageContent;
 
 MessageContent text(std::string body) {
     MessageContent content;
@@ -88,6 +87,111 @@ TEST(MetaRenderer, RefusesTemplateParametersThatMetaRefuses) {
     auto many = with("x");
     for (int n = 2; n <= 100; ++n) many.mutable_template_()->add_body_parameters("x");
     EXPECT_EQ(fields(many), std::vector<std::string>{"content.template.body_parameters"});
+}
+
+// A content with one mistake, and the field that is named for it.
+TEST(MetaRenderer, NamesTheFieldOfEveryMistake) {
+    const auto broken = [](MessageContent content, auto breaks) {
+        breaks(content);
+        const auto found = fields(content);
+        return found.empty() ? std::string("nothing") : found.front();
+    };
+    using C = MessageContent;
+    EXPECT_EQ(broken(media_content("image"), [](C& c) { c.mutable_media()->set_kind("gif"); }),
+              "content.media.kind");
+    EXPECT_EQ(broken(media_content("image"), [](C& c) { c.mutable_media()->clear_link(); }),
+              "content.media.link");
+    EXPECT_EQ(
+        broken(media_content("image"), [](C& c) { c.mutable_media()->set_media_id(kMediaId); }),
+        "content.media.link");
+    EXPECT_EQ(broken(media_content("image"),
+                     [](C& c) {
+                         c.mutable_media()->clear_link();
+                         c.mutable_media()->set_media_id("ABC");
+                     }),
+              "content.media.media_id");
+    EXPECT_EQ(broken(media_content("audio"), [](C& c) { c.mutable_media()->set_caption("x"); }),
+              "content.media.caption");
+    EXPECT_EQ(broken(media_content("image"), [](C& c) { c.mutable_media()->set_filename("x"); }),
+              "content.media.filename");
+    EXPECT_EQ(broken(location_content(), [](C& c) { c.mutable_location()->set_latitude(90.001); }),
+              "content.location.latitude");
+    EXPECT_EQ(broken(location_content(), [](C& c) { c.mutable_location()->set_longitude(-180.5); }),
+              "content.location.longitude");
+    EXPECT_EQ(broken(location_content(), [](C& c) { c.mutable_location()->clear_name(); }),
+              "content.location.name");
+    EXPECT_EQ(broken(contacts_content(),
+                     [](C& c) { c.mutable_contacts()->mutable_cards(0)->clear_formatted_name(); }),
+              "content.contacts.cards[0].formatted_name");
+    EXPECT_EQ(broken(contacts_content(),
+                     [](C& c) { c.mutable_contacts()->mutable_cards(0)->set_birthday("1990"); }),
+              "content.contacts.cards[0].birthday");
+    EXPECT_EQ(broken(reaction_content(), [](C& c) { c.mutable_reaction()->set_emoji("a b"); }),
+              "content.reaction.emoji");
+    EXPECT_EQ(broken(reaction_content(), [](C& c) { c.set_reply_to("wamid.B"); }),
+              "content.reply_to");
+    EXPECT_EQ(broken(link_button_content(), [](C& c) { c.mutable_link_button()->set_url("duka"); }),
+              "content.link_button.url");
+    EXPECT_EQ(broken(product_list_content(2, 1),
+                     [](C& c) { c.mutable_product_list()->mutable_sections(1)->clear_title(); }),
+              "content.product_list.sections[1].title");
+    EXPECT_EQ(broken(form_content(),
+                     [](C& c) { c.mutable_form()->mutable_start()->set_data_json("[1]"); }),
+              "content.form.start.data_json");
+    EXPECT_EQ(broken(list_content(2),
+                     [](C& c) { c.mutable_list()->mutable_rows(1)->set_section_title("B"); }),
+              "content.list.section_title");
+    EXPECT_EQ(broken(buttons_content(),
+                     [](C& c) {
+                         c.mutable_buttons()->set_header("x");
+                         *c.mutable_buttons()->mutable_header_media() =
+                             media_content("image").media();
+                     }),
+              "content.buttons.header_media");
+    EXPECT_EQ(broken(full_template_content(),
+                     [](C& c) { c.mutable_template_()->mutable_buttons(1)->set_index(0); }),
+              "content.template.buttons[1].index");
+    EXPECT_EQ(
+        broken(full_template_content(),
+               [](C& c) { c.mutable_template_()->mutable_buttons(1)->set_url_suffix("a b"); }),
+        "content.template.buttons[1].url_suffix");
+    EXPECT_EQ(broken(named_template_content(),
+                     [](C& c) {
+                         c.mutable_template_()->mutable_named_body_parameters(0)->set_name("1 x");
+                     }),
+              "content.template.named_body_parameters[0].name");
+    EXPECT_EQ(broken(named_template_content(),
+                     [](C& c) { c.mutable_template_()->add_body_parameters("x"); }),
+              "content.template.named_body_parameters");
+    EXPECT_EQ(
+        broken(location_template_content(),
+               [](C& c) {
+                   c.mutable_template_()->mutable_header()->mutable_location()->clear_address();
+               }),
+        "content.template.header.location.address");
+    EXPECT_EQ(
+        broken(carousel_content(2),
+               [](C& c) { c.mutable_template_()->mutable_cards(1)->mutable_header_product(); }),
+        "content.template.cards[1].header_media");
+    EXPECT_EQ(fields(carousel_content(1)), std::vector<std::string>{"content.template.cards"});
+}
+
+TEST(MetaRenderer, TakesRecalledLimitsFromItsSettings) {
+    auto content = template_content();
+    content.mutable_template_()->add_buttons()->set_copy_code(std::string(16, 'x'));
+    EXPECT_FALSE(faults_of(content).empty());
+    EXPECT_TRUE(faults_of(content, {.copy_code_max = 16}).empty());
+}
+
+TEST(MetaRenderer, NamesAFileByMetasOwnId) {
+    MessageContent content = media_content("document");
+    content.mutable_media()->clear_link();
+    content.mutable_media()->set_media_id(kMediaId);
+    content.mutable_media()->set_filename("invoice.pdf");
+    content.set_reply_to("wamid.B");
+    EXPECT_EQ(
+        render_send(content, "+16505551234", "m1", "cb", {{kMediaId, "42"}}),
+        R"({"messaging_product":"whatsapp","recipient_type":"individual","to":"+16505551234","context":{"message_id":"wamid.B"},"type":"document","document":{"id":"42","filename":"invoice.pdf"},"biz_opaque_callback_data":"cb"})");
 }
 
 TEST(MetaAnswers, AnIdIsAcceptance) {

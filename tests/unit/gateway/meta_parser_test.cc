@@ -146,7 +146,6 @@ TEST(MetaParser, WhatItCannotReadIsNoWordsButKeepsMetasType) {
         {R"("type":"interactive","interactive":{"type":"call_permission_reply"})", "interactive"},
         {R"("type":"unsupported","errors":[{"code":131051}])", "unsupported"},
         {R"("type":"unknown","errors":[{"code":131051}])", "unknown"},
-        {R"("type":"request_welcome")", "request_welcome"},
         {R"("type":"ephemeral","ephemeral":{"text":{"body":"gone"}})", "ephemeral"},
         {R"("type":"hologram","hologram":{"body":"hi"})", "hologram"},
         {R"("text":{"body":"no type"})", "unsupported"},
@@ -187,12 +186,206 @@ TEST(MetaParser, ReadsPreferencesWithTheirIntegerTime) {
 TEST(MetaParser, KeepsWhatItDoesNotKnow) {
     const std::string account =
         R"({"object":"whatsapp_business_account","entry":[{"id":"W1","time":1,"changes":[{"field":"account_update","value":{"event":"ACCOUNT_RESTRICTION"}}]}]})";
-    EXPECT_EQ(only(account).kind, Kind::account);
+    EXPECT_EQ(only(account).kind, Kind::notice);
     const auto strange = webhook(R"("holograms":[{"id":"1"}])", "holograms");
     EXPECT_EQ(only(strange).kind, Kind::unknown);
     EXPECT_EQ(message(R"({"id":"wamid.A","type":"text"})").kind, Kind::unknown);  // from nobody
     EXPECT_EQ(message(R"("a string")").kind, Kind::unknown);
     EXPECT_EQ(message(R"({"from":{},"id":7,"timestamp":[],"type":null})").kind, Kind::unknown);
+}
+
+TEST(MetaParser, ReadsWhatAFileIs) {
+    const auto image = typed(
+        R"("type":"image","image":{"caption":"Taj Mahal","mime_type":"image/jpeg","sha256":"SfInY0gGKTsJlUWbwxC1k+FAD0FZHvzwfpvO0zX0GUI=","id":"1003383421387256"})");
+    ASSERT_TRUE(image.details && image.details->media);
+    EXPECT_EQ(
+        *image.details->media,
+        (InboundMedia{.kind = MediaKind::image,
+                      .provider_media_id = "1003383421387256",
+                      .mime_type = "image/jpeg",
+                      .sha256 = "49f227634806293b0995459bc310b593e1400f41591efcf07e9bced335f41942",
+                      .filename = ""}));
+    const auto media_of = [](const std::string& type, const std::string& members) {
+        return *typed(R"("type":")" + type + R"(",")" + type + R"(":{)" + members + "}")
+                    .details->media;
+    };
+    EXPECT_EQ(media_of("document", R"("filename":"a.pdf","id":"1")").filename, "a.pdf");
+    EXPECT_EQ(media_of("document", R"("id":"1")").kind, MediaKind::document);
+    EXPECT_EQ(media_of("audio", R"("voice":true,"id":"1")").kind, MediaKind::voice);
+    EXPECT_EQ(media_of("audio", R"("voice":false,"id":"1")").kind, MediaKind::audio);
+    EXPECT_EQ(media_of("video", R"("id":"1")").kind, MediaKind::video);
+    EXPECT_TRUE(media_of("sticker", R"("animated":true,"id":"1")").animated);
+    EXPECT_EQ(media_of("image", R"("sha256":"no hash","id":"1")").sha256, "");
+    EXPECT_FALSE(typed(R"("type":"text","text":{"body":"hi"})").details);
+}
+
+TEST(MetaParser, ReadsACartWithItsPricesAsTheyAreWritten) {
+    const auto order = typed(
+        R"("type":"order","order":{"catalog_id":"194836987003835","text":"Before noon","product_items":[{"product_retailer_id":"di9ozbzfi4","quantity":2,"item_price":30,"currency":"USD"},{"product_retailer_id":"nqryix03ez","quantity":1,"item_price":30.10,"currency":"USD"},{"product_retailer_id":"z","quantity":"many","item_price":"7.5"}]})");
+    EXPECT_EQ(order.text, "Before noon");
+    ASSERT_TRUE(order.details && order.details->cart);
+    EXPECT_EQ(order.details->cart->catalog_id, "194836987003835");
+    EXPECT_EQ(order.details->cart->items, (std::vector<CartItem>{{"di9ozbzfi4", 2, "30", "USD"},
+                                                                 {"nqryix03ez", 1, "30.10", "USD"},
+                                                                 {"z", 0, "7.5", ""}}));
+    EXPECT_TRUE(typed(R"("type":"order","order":{})").details->cart->items.empty());
+}
+
+TEST(MetaParser, ReadsCardsFormsAdvertisementsAndProducts) {
+    const auto cards = typed(
+        R"("type":"contacts","contacts":[{"name":{"first_name":"Lucía","formatted_name":"Lucía Gómez"},"org":{"company":"Google"},"phones":[{"phone":"+1 (983) 555-2319","wa_id":"19835552319"}],"emails":[{"email":"l@example.com"}]},{"name":{"formatted_name":"Juma"}}])");
+    EXPECT_EQ(cards.text, "Lucía Gómez, Juma");
+    EXPECT_EQ(cards.details->contact_cards.front(), (ContactCard{.formatted_name = "Lucía Gómez",
+                                                                 .organization = "Google",
+                                                                 .phones = {"+1 (983) 555-2319"},
+                                                                 .emails = {"l@example.com"}}));
+    const auto form = typed(
+        R"("type":"interactive","interactive":{"type":"nfm_reply","nfm_reply":{"response_json":"{\"date\":\"2026-12-01\"}","body":"Sent","name":"flow"}})");
+    EXPECT_EQ(form.inbound, InboundKind::form);
+    EXPECT_EQ(*form.details->form,
+              (FormAnswer{.name = "flow", .response_json = R"({"date":"2026-12-01"})"}));
+    const auto ad = typed(
+        R"("referral":{"source_url":"https://fb.me/3","source_id":"12","source_type":"ad","body":"Here!","headline":"Chat","media_type":"image","image_url":"https://i","ctwa_clid":"Aff","welcome_message":{"text":"Hi there!"}},"type":"text","text":{"body":"Hello"})");
+    EXPECT_EQ(ad.text, "Hello");
+    EXPECT_EQ(*ad.details->ad_referral, (AdReferral{.source_type = "ad",
+                                                    .source_id = "12",
+                                                    .source_url = "https://fb.me/3",
+                                                    .headline = "Chat",
+                                                    .body = "Here!",
+                                                    .media_type = "image",
+                                                    .media_url = "https://i",
+                                                    .click_id = "Aff",
+                                                    .welcome_text = "Hi there!"}));
+    const auto asked = typed(
+        R"("context":{"from":"15550783881","id":"wamid.P","referred_product":{"catalog_id":"19","product_retailer_id":"di9"}},"type":"text","text":{"body":"Available?"})");
+    EXPECT_EQ(asked.context_provider_message_id, "wamid.P");
+    EXPECT_EQ(*asked.details->asked_product, (AskedProduct{"19", "di9"}));
+    EXPECT_EQ(typed(R"("context":{"forwarded":true},"type":"text","text":{"body":"x"})")
+                  .details->forwarding,
+              Forwarding::forwarded);
+    EXPECT_EQ(typed(R"("context":{"frequently_forwarded":true},"type":"text","text":{"body":"x"})")
+                  .details->forwarding,
+              Forwarding::often_forwarded);
+    EXPECT_EQ(typed(R"("type":"request_welcome")").inbound, InboundKind::welcome_request);
+}
+
+TEST(MetaParser, ReadsWhatTheShopWroteOnItsOwnPhone) {
+    const auto body = webhook(
+        R"("message_echoes":[{"from":"15550783881","to":"16505551234","id":"wamid.E","timestamp":"1749416383","type":"text","text":{"body":"I will look myself"}}])",
+        "smb_message_echoes");
+    const auto echo = only(body);
+    EXPECT_EQ(echo.kind, Kind::echo);
+    EXPECT_EQ(echo.phone, "+16505551234");
+    EXPECT_EQ(echo.text, "I will look myself");
+    EXPECT_EQ(echo.inbound, InboundKind::text);
+    EXPECT_EQ(echo.provider_message_id, "wamid.E");
+    const auto to_nobody =
+        webhook(R"("message_echoes":[{"from":"15550783881","id":"wamid.E","type":"text"}])",
+                "smb_message_echoes");
+    EXPECT_EQ(only(to_nobody).kind, Kind::unknown);
+}
+
+TEST(MetaParser, ACallBeginsLikeAMessageAndGoesOnAsNews) {
+    const auto called = webhook(
+        R"("calls":[{"id":"wacid.1","from":"16505551234","to":"15550783881","event":"connect","timestamp":"1749416383","direction":"USER_INITIATED"}])",
+        "calls");
+    const auto call = only(called);
+    EXPECT_EQ(call.kind, Kind::message);
+    EXPECT_EQ(call.inbound, InboundKind::call);
+    EXPECT_EQ(call.provider_message_id, "wacid.1");
+    EXPECT_EQ(call.phone, "+16505551234");
+    for (const auto* rest :
+         {R"("event":"terminate","direction":"USER_INITIATED","status":"COMPLETED")",
+          R"("event":"connect","direction":"BUSINESS_INITIATED")"}) {
+        const auto body =
+            webhook(R"("calls":[{"id":"wacid.1","from":"16505551234",)" + std::string(rest) + "}]",
+                    "calls");
+        const auto news = only(body);
+        EXPECT_EQ(news.kind, Kind::notice) << rest;
+        EXPECT_EQ(news.notice->kind, NoticeKind::call);
+    }
+}
+
+// One change of an account: no number is named.
+std::string account_news(const std::string& field, const std::string& value) {
+    return R"({"object":"whatsapp_business_account","entry":[{"id":"W1","time":1739321024,"changes":[{"value":)" +
+           value + R"(,"field":")" + field + R"("}]}]})";
+}
+
+TEST(MetaParser, ReadsNewsOfTemplatesNumbersAndAccounts) {
+    const auto notice = [](const std::string& field, const std::string& value) {
+        const auto body = account_news(field, value);
+        const auto element = only(body);
+        EXPECT_EQ(element.kind, Kind::notice) << field;
+        EXPECT_EQ(element.provider_type, field);
+        EXPECT_EQ(element.business_account_id, "W1");
+        EXPECT_EQ(element.provider_time, from_unix_seconds(1739321024));
+        return element.notice ? *element.notice : Notice{};
+    };
+    auto approved = notice(
+        "message_template_status_update",
+        R"({"event":"APPROVED","message_template_id":1689556908129832,"message_template_name":"order_confirmation","message_template_language":"en_US","reason":"NONE","message_template_category":"UTILITY"})");
+    EXPECT_EQ(approved.kind, NoticeKind::template_status);
+    EXPECT_EQ(approved.event, "APPROVED");
+    EXPECT_EQ(approved.reason, "");
+    EXPECT_EQ(approved.about_template, (NoticeTemplate{.provider_template_id = "1689556908129832",
+                                                       .name = "order_confirmation",
+                                                       .language_code = "en_US",
+                                                       .category = "UTILITY",
+                                                       .previous_category = "",
+                                                       .quality = "",
+                                                       .previous_quality = ""}));
+    EXPECT_EQ(notice("message_template_status_update",
+                     R"({"event":"REJECTED","rejection_info":{"reason":"INVALID_FORMAT"}})")
+                  .reason,
+              "INVALID_FORMAT");
+    const auto quality = notice(
+        "message_template_quality_update",
+        R"({"previous_quality_score":"GREEN","new_quality_score":"YELLOW","message_template_id":806312974732579,"message_template_name":"w","message_template_language":"en_US"})");
+    EXPECT_EQ(quality.kind, NoticeKind::template_quality);
+    EXPECT_EQ(quality.about_template.quality, "YELLOW");
+    EXPECT_EQ(quality.about_template.previous_quality, "GREEN");
+    EXPECT_EQ(notice("template_category_update", R"({"new_category":"MARKETING"})")
+                  .about_template.category,
+              "MARKETING");
+    const auto restricted = notice(
+        "account_update",
+        R"({"event":"ACCOUNT_RESTRICTION","restriction_info":[{"restriction_type":"RESTRICTED_BIZ_INITIATED_MESSAGING","expiration":1641330498}]})");
+    EXPECT_EQ(restricted.kind, NoticeKind::account);
+    EXPECT_EQ(restricted.reason, "RESTRICTED_BIZ_INITIATED_MESSAGING");
+    EXPECT_EQ(notice("account_review_update", R"({"decision":"APPROVED"})").event, "APPROVED");
+    const auto number = notice(
+        "phone_number_quality_update",
+        R"({"display_phone_number":"15550783881","event":"THROUGHPUT_UPGRADE","old_limit":"TIER_10K","current_limit":"TIER_UNLIMITED"})");
+    EXPECT_EQ(number.kind, NoticeKind::number_quality);
+    EXPECT_EQ(number.event, "THROUGHPUT_UPGRADE");
+    EXPECT_EQ(number.about_number.messaging_limit, "TIER_UNLIMITED");
+    EXPECT_EQ(
+        notice(
+            "phone_number_name_update",
+            R"({"decision":"REJECTED","requested_verified_name":"Duka","rejection_reason":"NAME_EMPLOYEE_ISSUE"})")
+            .reason,
+        "NAME_EMPLOYEE_ISSUE");
+    EXPECT_EQ(
+        notice("business_capability_update", R"({"max_daily_conversations_per_business":2000})")
+            .about_number.messaging_limit,
+        "2000");
+    EXPECT_EQ(notice("security", R"({"event":"PIN_CHANGED"})").kind, NoticeKind::security);
+}
+
+TEST(MetaParser, KeepsNewsOfANumberWithItsNumber) {
+    const auto body = webhook(R"("history":[{"threads":[]}])", "history");
+    const auto history = only(body);
+    EXPECT_EQ(history.kind, Kind::notice);
+    EXPECT_EQ(history.notice->kind, NoticeKind::history);
+    EXPECT_FALSE(history.channel_external_id.empty());
+    const auto contacts = webhook(R"("state_sync":[{"type":"contact"}])", "smb_app_state_sync");
+    EXPECT_EQ(only(contacts).notice->kind, NoticeKind::contact_sync);
+    const auto group = webhook(R"("groups":[{"group_id":"G1"}])", "group_lifecycle_update");
+    EXPECT_EQ(only(group).notice->kind, NoticeKind::group);
+    const auto large =
+        webhook(R"("history":[")" + std::string(kElementBytesMax, 'x') + R"("])", "history");
+    EXPECT_EQ(only(large).kind, Kind::oversized);
 }
 
 TEST(MetaParser, RefusesABodyThatDoesNotClose) {

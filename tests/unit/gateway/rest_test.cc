@@ -22,6 +22,7 @@
 #include "flowstack/common/v1/error_reason.pb.h"
 #include "flowstack/common/v1/method.pb.h"
 #include "flowstack/conversation/v1/conversation_service.grpc.pb.h"
+#include "flowstack/gateway/v1/media_service.grpc.pb.h"
 #include "flowstack/gateway/v1/tenant_service.grpc.pb.h"
 #include "services/gateway/rest/rate_limits.h"
 #include "services/gateway/rest/rest_calls.h"
@@ -133,11 +134,31 @@ private:
     Heard& heard_;
 };
 
+class MediaFiles final : public v1::MediaService::CallbackService {
+public:
+    explicit MediaFiles(rpc::Server& door) : door_(door) {}
+    grpc::ServerUnaryReactor* GetMedia(grpc::CallbackServerContext* context,
+                                       const v1::GetMediaRequest* request,
+                                       v1::Media* answer) override {
+        return door_.unary(context, *request, [=](rpc::Call&) {
+            if (request->name() != "tenants/duka/media/abc" &&
+                request->name() != "tenants/duka/media/gone")
+                throw rpc::not_found(request->name());
+            answer->set_name(request->name());
+            answer->set_media_id(request->name().substr(request->name().rfind('/') + 1));
+        });
+    }
+
+private:
+    rpc::Server& door_;
+};
+
 class RestDoor : public ::testing::Test {
 protected:
     RestDoor() {
         server.add(tenants, v1::TenantService::service_full_name());
         server.add(conversations, chat::ConversationService::service_full_name());
+        server.add(media, v1::MediaService::service_full_name());
         server.start();
         channel = rpc::make_channel("127.0.0.1:" + std::to_string(server.port()),
                                     {.internal_key = Secret("internal")});
@@ -151,7 +172,12 @@ protected:
                         .admin_password = Secret(kPassword),
                         .rate_limits = rate_limits,
                         .channel = [this](const std::string&) { return channel; },
-                        .holder_of = [](std::string_view token) { return holder_of(token); }});
+                        .holder_of = [](std::string_view token) { return holder_of(token); },
+                        .media = [](const std::string& tenant, const std::string& media_id)
+                            -> std::optional<MediaBytes> {
+                            if (tenant != "duka" || media_id != "abc") return std::nullopt;
+                            return MediaBytes{"jpeg bytes", "image/jpeg"};
+                        }});
         http::Router router;
         rest->add_routes(router);
         handler = router.handler();
@@ -200,10 +226,28 @@ protected:
     rpc::Server server{{.admission = {.internal_key = Secret("internal")}}};
     Tenants tenants{server, heard};
     Conversations conversations{server, heard};
+    MediaFiles media{server};
     std::shared_ptr<grpc::Channel> channel;
     std::unique_ptr<Rest> rest;
     http::Handler handler;
 };
+
+TEST_F(RestDoor, GivesTheBytesOfMediaToWhoeverMayReadThem) {
+    const std::string path = "/v1/tenants/duka/media/abc:content";
+    const auto file = ask("GET", path, bearer(kTenantKey));
+    EXPECT_EQ(file.status, 200);
+    EXPECT_EQ(file.body, "jpeg bytes");
+    EXPECT_EQ(file.headers.get("Content-Type"), "image/jpeg");
+    EXPECT_EQ(file.headers.get("Content-Disposition"), "attachment");
+    EXPECT_EQ(file.headers.get("X-Content-Type-Options"), "nosniff");
+    EXPECT_EQ(ask("GET", path, bearer("Ann.duka:viewer.good")).status, 200);
+    EXPECT_EQ(ask("GET", path, "").status, 401);
+    EXPECT_EQ(ask("GET", path, bearer("Ann.soko:viewer.good")).status, 404);
+    EXPECT_EQ(ask("GET", "/v1/tenants/soko/media/abc:content", bearer(kTenantKey)).status, 404);
+    EXPECT_EQ(ask("GET", "/v1/tenants/duka/media/other:content", bearer(kTenantKey)).status, 404);
+    // Known, and its bytes are not here.
+    EXPECT_EQ(ask("GET", "/v1/tenants/duka/media/gone:content", bearer(kTenantKey)).status, 404);
+}
 
 TEST_F(RestDoor, TheCallersKeyIsTheActorOfTheCall) {
     EXPECT_EQ(ask("GET", "/v1/tenants/duka", bearer(kTenantKey)).status, 200);

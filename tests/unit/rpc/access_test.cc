@@ -24,8 +24,10 @@
 #include "flowstack/followup/v1/task_service.pb.h"
 #include "flowstack/gateway/v1/channel_service.pb.h"
 #include "flowstack/gateway/v1/contact_service.pb.h"
+#include "flowstack/gateway/v1/media_service.pb.h"
 #include "flowstack/gateway/v1/message_log_service.pb.h"
 #include "flowstack/gateway/v1/message_service.pb.h"
+#include "flowstack/gateway/v1/notice_service.pb.h"
 #include "flowstack/gateway/v1/tenant_service.pb.h"
 #include "flowstack/gateway/v1/webhook_service.pb.h"
 #include "flowstack/payment/v1/invoice_service.pb.h"
@@ -75,6 +77,9 @@ const std::set<std::string> kViewers{"CampaignService/GetCampaign",
                                      "MessageService/GetMessage",
                                      "MessageService/ListMessages",
                                      "MessageService/ListDeadLetters",
+                                     "MediaService/GetMedia",
+                                     "MediaService/ListMedia",
+                                     "NoticeService/ListNotices",
                                      "TenantService/GetTenant",
                                      "InvoiceService/GetInvoice",
                                      "InvoiceService/ListInvoices",
@@ -102,6 +107,8 @@ const std::set<std::string> kAgents{"CatalogService/SetStock",
                                     "MessageService/CancelMessages",
                                     "MessageService/RetryMessage",
                                     "MessageService/DiscardMessage",
+                                    "MessageService/MarkMessageRead",
+                                    "MediaService/UploadMedia",
                                     "PaymentService/CreatePaymentIntent",
                                     "PaymentService/InitiateStkPush",
                                     "PaymentService/CancelPayment"};
@@ -139,22 +146,27 @@ const std::set<std::string> kServices{"EventLog/Heads",
 // One message of every file with a service: it pulls the file into the program.
 std::vector<const pb::MethodDescriptor*> all_methods() {
     std::vector<const pb::MethodDescriptor*> all;
-    for (const auto* file :
-         {campaign::v1::Campaign::descriptor()->file(),
-          common::v1::HeadsRequest::descriptor()->file(),
-          conversation::v1::Product::descriptor()->file(),
-          conversation::v1::Conversation::descriptor()->file(),
-          conversation::v1::Customer::descriptor()->file(),
-          conversation::v1::Flow::descriptor()->file(),
-          conversation::v1::Template::descriptor()->file(),
-          followup::v1::Task::descriptor()->file(), gateway::v1::Channel::descriptor()->file(),
-          gateway::v1::Contact::descriptor()->file(),
-          gateway::v1::LoggedMessage::descriptor()->file(),
-          gateway::v1::Message::descriptor()->file(), gateway::v1::Tenant::descriptor()->file(),
-          gateway::v1::Webhook::descriptor()->file(), payment::v1::Invoice::descriptor()->file(),
-          payment::v1::ListJournalEntriesRequest::descriptor()->file(),
-          payment::v1::Order::descriptor()->file(), payment::v1::Payment::descriptor()->file(),
-          payment::v1::ProviderAccount::descriptor()->file()})
+    for (const auto* file : {campaign::v1::Campaign::descriptor()->file(),
+                             common::v1::HeadsRequest::descriptor()->file(),
+                             conversation::v1::Product::descriptor()->file(),
+                             conversation::v1::Conversation::descriptor()->file(),
+                             conversation::v1::Customer::descriptor()->file(),
+                             conversation::v1::Flow::descriptor()->file(),
+                             conversation::v1::Template::descriptor()->file(),
+                             followup::v1::Task::descriptor()->file(),
+                             gateway::v1::Channel::descriptor()->file(),
+                             gateway::v1::Contact::descriptor()->file(),
+                             gateway::v1::LoggedMessage::descriptor()->file(),
+                             gateway::v1::Media::descriptor()->file(),
+                             gateway::v1::Message::descriptor()->file(),
+                             gateway::v1::Notice::descriptor()->file(),
+                             gateway::v1::Tenant::descriptor()->file(),
+                             gateway::v1::Webhook::descriptor()->file(),
+                             payment::v1::Invoice::descriptor()->file(),
+                             payment::v1::ListJournalEntriesRequest::descriptor()->file(),
+                             payment::v1::Order::descriptor()->file(),
+                             payment::v1::Payment::descriptor()->file(),
+                             payment::v1::ProviderAccount::descriptor()->file()})
         for (int s = 0; s < file->service_count(); ++s)
             for (int m = 0; m < file->service(s)->method_count(); ++m)
                 all.push_back(file->service(s)->method(m));

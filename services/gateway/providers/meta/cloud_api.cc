@@ -5,6 +5,7 @@
 #include "common/crypto/hash.h"
 #include "services/gateway/providers/meta/meta_parser.h"
 #include "services/gateway/providers/meta/renderer.h"
+#include "services/gateway/providers/named_media.h"
 
 namespace flowstack::gateway::meta {
 namespace {
@@ -29,6 +30,11 @@ bool refused_as_unauthorised(const Outcome& outcome) {
 http::ClientRequest with_token(http::ClientRequest request, const Secret& token) {
     request.headers.add("Authorization", "Bearer " + token.reveal());
     return request;
+}
+
+// Meta's words for an id of a file that it does not have (any more).
+bool says_file_is_gone(const SendError& error) {
+    return error.code == "131053" || error.code == "131009" || error.code == "100";
 }
 
 }  // namespace
@@ -76,15 +82,47 @@ ParsedWebhook CloudApi::parse(std::string_view body) const { return parse_meta_w
 // ---------------------------------------------------------------- sending
 
 std::vector<FieldError> CloudApi::faults_of(const common::v1::MessageContent& content) const {
-    return meta::faults_of(content);
+    return meta::faults_of(content, options_.limits);
 }
 
 void CloudApi::send(OutboundCall call, std::function<void(Outcome)> done) const {
+    auto files = named_media(call.content);
+    if (files.empty()) return post_message(call, {}, std::move(done));
+    send_with_files(std::move(call), std::move(files), false, std::move(done));
+}
+
+void CloudApi::send_with_files(OutboundCall call, std::vector<std::string> media_ids, bool again,
+                               std::function<void(Outcome)> done) const {
+    media_->upload(call, media_ids,
+                   [this, call, media_ids, again, done = std::move(done)](
+                       const std::variant<MediaTransfer::Uploaded, Refused, NotSent>& outcome) {
+                       if (const auto* refused = std::get_if<Refused>(&outcome))
+                           return done(*refused);
+                       if (const auto* not_sent = std::get_if<NotSent>(&outcome))
+                           return done(*not_sent);
+                       const auto& uploaded = std::get<MediaTransfer::Uploaded>(outcome);
+                       if (again || !uploaded.from_memory)
+                           return post_message(call, uploaded.ids, done);
+                       post_message(
+                           call, uploaded.ids, [this, call, media_ids, done](Outcome answer) {
+                               const auto* refused = std::get_if<Refused>(&answer);
+                               if (refused == nullptr || !says_file_is_gone(refused->error))
+                                   return done(std::move(answer));
+                               // A refusal proves that nothing was sent.
+                               media_->forget(call, media_ids);
+                               send_with_files(call, media_ids, true, done);
+                           });
+                   });
+}
+
+void CloudApi::post_message(const OutboundCall& call, const UploadedMedia& uploaded,
+                            std::function<void(Outcome)> done) const {
     http::ClientRequest request;
     request.method = "POST";
     request.url = options_.base_url + "/" + call.channel_external_id + "/messages";
     request.headers.add("Content-Type", "application/json");
-    request.body = render_send(call.content, call.to, call.message_id, call.callback_data);
+    request.body =
+        render_send(call.content, call.to, call.message_id, call.callback_data, uploaded);
     request.timeout_ms = static_cast<int>(call.timeout.count());
     request.not_after = call.not_after;
 
@@ -116,6 +154,31 @@ void CloudApi::send(OutboundCall call, std::function<void(Outcome)> done) const 
             }
         });
     });
+}
+
+void CloudApi::mark_read(ReadMark mark, std::function<void(Outcome)> done) const {
+    http::ClientRequest request;
+    request.method = "POST";
+    request.url = options_.base_url + "/" + mark.channel_external_id + "/messages";
+    request.headers.add("Content-Type", "application/json");
+    request.body = render_read_mark(mark.provider_message_id, mark.typing);
+    request.timeout_ms = static_cast<int>(mark.timeout.count());
+    client_.call(
+        with_token(std::move(request), mark.credentials),
+        [done = std::move(done)](const http::ClientResult& result) {
+            switch (result.outcome) {
+                case http::ClientResult::Outcome::answered:
+                    return done(read_mark_answer(result.response.status, result.response.body));
+                case http::ClientResult::Outcome::not_sent:
+                    return done(NotSent{.reason = "not sent: " + result.error});
+                case http::ClientResult::Outcome::unknown:
+                    return done(Lost{.reason = result.error});
+            }
+        });
+}
+
+void CloudApi::fetch_media(MediaCall call, std::function<void(MediaOutcome)> done) const {
+    media_->fetch(std::move(call), std::move(done));
 }
 
 }  // namespace flowstack::gateway::meta

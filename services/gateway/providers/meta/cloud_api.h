@@ -1,9 +1,11 @@
 #pragma once
 
+#include <memory>
 #include <string>
 #include <vector>
 
 #include "common/http/client.h"
+#include "services/gateway/providers/meta/media.h"
 #include "services/gateway/providers/meta/options.h"
 #include "services/gateway/providers/provider.h"
 
@@ -13,7 +15,9 @@ namespace flowstack::gateway::meta {
 class CloudApi final : public MessagingProvider {
 public:
     CloudApi(http::Client& client, CloudApiOptions options)
-        : client_(client), options_(std::move(options)) {}
+        : client_(client),
+          options_(std::move(options)),
+          media_(std::make_unique<MediaTransfer>(client_, options_.base_url)) {}
 
     std::string_view kind() const override { return "META_CLOUD"; }
     std::string_view name() const override { return "meta"; }
@@ -36,10 +40,19 @@ public:
 
     std::vector<FieldError> faults_of(const common::v1::MessageContent& content) const override;
     void send(OutboundCall call, std::function<void(Outcome)> done) const override;
+    void mark_read(ReadMark mark, std::function<void(Outcome)> done) const override;
+    void fetch_media(MediaCall call, std::function<void(MediaOutcome)> done) const override;
 
 private:
+    // The files that it names first, and once more when Meta does not know them any more.
+    void send_with_files(OutboundCall call, std::vector<std::string> media_ids, bool again,
+                         std::function<void(Outcome)> done) const;
+    void post_message(const OutboundCall& call, const UploadedMedia& uploaded,
+                      std::function<void(Outcome)> done) const;
+
     http::Client& client_;
     CloudApiOptions options_;
+    std::unique_ptr<MediaTransfer> media_;
 };
 
 }  // namespace flowstack::gateway::meta

@@ -6,6 +6,7 @@
 #include <charconv>
 #include <optional>
 
+#include "common/crypto/encoding.h"
 #include "services/gateway/domain/phone.h"
 #include "services/gateway/providers/meta/errors.h"
 #include "services/gateway/providers/meta/json_repair.h"
@@ -156,17 +157,41 @@ std::string id_at(const dom::element& object, std::string_view name) {
 // unsupported.
 InboundKind kind_of(std::string_view type) {
     constexpr std::pair<std::string_view, InboundKind> kKinds[] = {
-        {"text", InboundKind::text},         {"button", InboundKind::button},
-        {"image", InboundKind::media},       {"document", InboundKind::media},
-        {"audio", InboundKind::media},       {"video", InboundKind::media},
-        {"sticker", InboundKind::media},     {"location", InboundKind::location},
-        {"contacts", InboundKind::contacts}, {"order", InboundKind::order},
-        {"reaction", InboundKind::reaction}, {"edit", InboundKind::edit},
-        {"revoke", InboundKind::revoke},     {"system", InboundKind::system},
+        {"text", InboundKind::text},
+        {"button", InboundKind::button},
+        {"image", InboundKind::media},
+        {"document", InboundKind::media},
+        {"audio", InboundKind::media},
+        {"video", InboundKind::media},
+        {"sticker", InboundKind::media},
+        {"location", InboundKind::location},
+        {"contacts", InboundKind::contacts},
+        {"order", InboundKind::order},
+        {"reaction", InboundKind::reaction},
+        {"edit", InboundKind::edit},
+        {"revoke", InboundKind::revoke},
+        {"system", InboundKind::system},
+        {"request_welcome", InboundKind::welcome_request},
     };
     for (const auto& [name, kind] : kKinds)
         if (name == type) return kind;
     return InboundKind::unsupported;
+}
+
+// The numbers between two JSON texts that came as they are: ids are numbers in news of templates.
+std::string scalar_at(const dom::element& object, std::string_view name) {
+    dom::element found;
+    if (object[name].get(found) != simdjson::SUCCESS) return {};
+    std::string_view text;
+    if (found.get(text) == simdjson::SUCCESS) return std::string(text);
+    std::int64_t whole = 0;
+    if (found.get(whole) == simdjson::SUCCESS) return std::to_string(whole);
+    return {};
+}
+
+bool flag_at(const dom::element& object, std::string_view name) {
+    bool value = false;
+    return object[name].get(value) == simdjson::SUCCESS && value;
 }
 
 double number_at(const dom::element& object, std::string_view name) {
@@ -229,6 +254,135 @@ void read_change_of_identity(WebhookElement& out, const dom::element& body) {
     }
 }
 
+// What a message holds besides its words, made when something of it is found: most hold nothing.
+class Details {
+public:
+    InboundDetails& get() {
+        if (!made_) made_ = std::make_shared<InboundDetails>();
+        return *made_;
+    }
+    std::shared_ptr<InboundDetails> made() && { return std::move(made_); }
+
+private:
+    std::shared_ptr<InboundDetails> made_;
+};
+
+MediaKind media_kind_of(std::string_view type, const dom::element& body) {
+    if (type == "document") return MediaKind::document;
+    if (type == "video") return MediaKind::video;
+    if (type == "sticker") return MediaKind::sticker;
+    if (type == "audio") return flag_at(body, "voice") ? MediaKind::voice : MediaKind::audio;
+    return MediaKind::image;
+}
+
+// Meta writes the hash in Base64.
+std::string hash_of(std::string_view text) {
+    constexpr std::size_t kHashBytes = 32;
+    const auto bytes = crypto::base64_decode(text);
+    return bytes && bytes->size() == kHashBytes ? crypto::hex_encode(*bytes) : std::string();
+}
+
+InboundMedia media_of(std::string_view type, const dom::element& body) {
+    return {.kind = media_kind_of(type, body),
+            .provider_media_id = id_at(body, "id"),
+            .mime_type = std::string(text_at(body, "mime_type")),
+            .sha256 = hash_of(text_at(body, "sha256")),
+            .filename = cut(text_at(body, "filename")),
+            .animated = flag_at(body, "animated")};
+}
+
+// The texts that are called `name` in the objects of the list `list`.
+std::vector<std::string> texts_in(const dom::element& object, std::string_view list,
+                                  std::string_view name) {
+    std::vector<std::string> found;
+    dom::array array;
+    if (object[list].get(array) != simdjson::SUCCESS) return found;
+    for (const auto item : array)
+        if (item.is_object())
+            if (const auto text = text_at(item, name); !text.empty()) found.push_back(cut(text));
+    return found;
+}
+
+std::vector<ContactCard> cards_of(const dom::element& message) {
+    std::vector<ContactCard> cards;
+    dom::array array;
+    if (message["contacts"].get(array) != simdjson::SUCCESS) return cards;
+    for (const auto item : array) {
+        if (!item.is_object()) continue;
+        ContactCard card;
+        if (const auto name = object_at(item, "name"))
+            card.formatted_name = cut(text_at(*name, "formatted_name"));
+        if (const auto org = object_at(item, "org"))
+            card.organization = cut(text_at(*org, "company"));
+        card.phones = texts_in(item, "phones", "phone");
+        card.emails = texts_in(item, "emails", "email");
+        cards.push_back(std::move(card));
+    }
+    return cards;
+}
+
+// A price is kept as it was written: no binary fraction is what a person saw.
+std::string number_text(std::string_view raw) {
+    constexpr std::size_t kDigitsMax = 32;
+    if (raw.size() >= 2 && raw.front() == '"') raw = raw.substr(1, raw.size() - 2);
+    if (raw.size() > kDigitsMax || raw.find_first_not_of("0123456789.-+eE") != raw.npos) return {};
+    return std::string(raw);
+}
+
+// `json`: the message's own bytes.
+ProviderCart cart_of(const dom::element& order, std::string_view json) {
+    ProviderCart cart{.catalog_id = std::string(text_at(order, "catalog_id")), .items = {}};
+    dom::array lines;
+    if (order["product_items"].get(lines) != simdjson::SUCCESS) return cart;
+    const auto raw_lines = items(member(member(json, "order"), "product_items"));
+    std::size_t n = 0;
+    for (const auto line : lines) {
+        const auto raw = n < raw_lines.size() ? raw_lines[n] : std::string_view();
+        ++n;
+        if (!line.is_object()) continue;
+        CartItem item{.retailer_id = cut(text_at(line, "product_retailer_id")),
+                      .quantity = 0,
+                      .item_price = number_text(member(raw, "item_price")),
+                      .currency_code = std::string(text_at(line, "currency"))};
+        if (line["quantity"].get(item.quantity) != simdjson::SUCCESS) item.quantity = 0;
+        cart.items.push_back(std::move(item));
+    }
+    return cart;
+}
+
+AdReferral referral_of(const dom::element& referral) {
+    AdReferral ad{.source_type = cut(text_at(referral, "source_type")),
+                  .source_id = cut(text_at(referral, "source_id")),
+                  .source_url = cut(text_at(referral, "source_url")),
+                  .headline = cut(text_at(referral, "headline")),
+                  .body = cut(text_at(referral, "body")),
+                  .media_type = cut(text_at(referral, "media_type")),
+                  .media_url = {},
+                  .click_id = cut(text_at(referral, "ctwa_clid")),
+                  .welcome_text = {}};
+    for (const auto* name : {"image_url", "video_url", "thumbnail_url"})
+        if (ad.media_url.empty()) ad.media_url = cut(text_at(referral, name));
+    if (const auto welcome = object_at(referral, "welcome_message"))
+        ad.welcome_text = cut(text_at(*welcome, "text"));
+    return ad;
+}
+
+// What stands beside the typed member.
+void read_surroundings(Details& details, const dom::element& message) {
+    if (const auto referral = object_at(message, "referral"))
+        details.get().ad_referral = referral_of(*referral);
+    const auto context = object_at(message, "context");
+    if (!context) return;
+    if (const auto product = object_at(*context, "referred_product"))
+        details.get().asked_product =
+            AskedProduct{.catalog_id = cut(text_at(*product, "catalog_id")),
+                         .retailer_id = cut(text_at(*product, "product_retailer_id"))};
+    if (flag_at(*context, "frequently_forwarded"))
+        details.get().forwarding = Forwarding::often_forwarded;
+    else if (flag_at(*context, "forwarded"))
+        details.get().forwarding = Forwarding::forwarded;
+}
+
 // What the customer wrote, sent or tapped: the member that is called like the type. An edit holds
 // such a message again.
 void read_words(WebhookElement& out, std::string_view type, const dom::element& body) {
@@ -247,7 +401,8 @@ void read_words(WebhookElement& out, std::string_view type, const dom::element& 
             out.location = Location{.latitude = number_at(body, "latitude"),
                                     .longitude = number_at(body, "longitude"),
                                     .name = cut(text_at(body, "name")),
-                                    .address = cut(text_at(body, "address"))};
+                                    .address = cut(text_at(body, "address")),
+                                    .url = cut(text_at(body, "url"))};
             out.text = out.location->name;
             break;
         case InboundKind::reaction:
@@ -261,17 +416,21 @@ void read_words(WebhookElement& out, std::string_view type, const dom::element& 
         case InboundKind::revoke:
             out.subject_provider_message_id = text_at(body, "original_message_id");
             break;
+        case InboundKind::order:
+            out.text = cut(text_at(body, "text"));
+            break;
         case InboundKind::list_row:
         case InboundKind::contacts:
-        case InboundKind::order:
         case InboundKind::form:
         case InboundKind::edit:
         case InboundKind::unsupported:
+        case InboundKind::welcome_request:
+        case InboundKind::call:
             break;
     }
 }
 
-void read_body(WebhookElement& out, const dom::element& body) {
+void read_body(WebhookElement& out, Details& details, const dom::element& body) {
     if (out.inbound == InboundKind::edit) {
         out.subject_provider_message_id = text_at(body, "original_message_id");
         const auto message = object_at(body, "message");
@@ -282,6 +441,8 @@ void read_body(WebhookElement& out, const dom::element& body) {
                 read_words(out, type, *words);
         return;
     }
+    if (out.inbound == InboundKind::media) details.get().media = media_of(out.provider_type, body);
+    if (out.inbound == InboundKind::order) details.get().cart = cart_of(body, out.json);
     if (out.provider_type != "interactive") return read_words(out, out.provider_type, body);
     for (const auto& [reply, kind] : {std::pair("button_reply", InboundKind::button),
                                       std::pair("list_reply", InboundKind::list_row)}) {
@@ -296,7 +457,32 @@ void read_body(WebhookElement& out, const dom::element& body) {
         out.inbound = InboundKind::form;
         out.provider_type = "nfm_reply";
         out.text = cut(text_at(*form, "body"));
+        details.get().form =
+            FormAnswer{.name = cut(text_at(*form, "name")),
+                       .response_json = std::string(text_at(*form, "response_json"))};
     }
+}
+
+// The type and what belongs to it.
+void read_content(WebhookElement& out, const dom::element& message) {
+    const auto type = text_at(message, "type");
+    out.provider_type = type.empty() ? "unsupported" : std::string(type);
+    out.inbound = kind_of(type);
+    Details details;
+    if (out.inbound == InboundKind::contacts) {
+        auto cards = cards_of(message);
+        for (const auto& card : cards) {
+            if (!out.text.empty()) out.text += ", ";
+            out.text += card.formatted_name;
+        }
+        out.text = cut(out.text);
+        details.get().contact_cards = std::move(cards);
+    }
+    // A member may be called "", and simdjson compares even no bytes by memcmp.
+    if (const auto body = type.empty() ? std::nullopt : object_at(message, type))
+        read_body(out, details, *body);
+    read_surroundings(details, message);
+    out.details = std::move(details).made();
 }
 
 void read_message(WebhookElement& out, const dom::element& message,
@@ -314,12 +500,7 @@ void read_message(WebhookElement& out, const dom::element& message,
         out.group_id = id_at(*context, "group_id");
     if (out.group_id.empty() && text_at(message, "recipient_type") == "group")
         out.group_id = id_at(message, "recipient_id");
-    const auto type = text_at(message, "type");
-    out.provider_type = type.empty() ? "unsupported" : std::string(type);
-    out.inbound = kind_of(type);
-    // A member may be called "", and simdjson compares even no bytes by memcmp.
-    if (const auto body = type.empty() ? std::nullopt : object_at(message, type))
-        read_body(out, *body);
+    read_content(out, message);
     if (out.provider_message_id.empty() || (out.phone.empty() && out.bsuid.empty()))
         out.kind = WebhookElement::Kind::unknown;
 }
@@ -353,11 +534,40 @@ void read_preference(WebhookElement& out, const dom::element& preference,
         out.kind = WebhookElement::Kind::unknown;
 }
 
-void read_echo(WebhookElement& out, const dom::element& echo, const std::vector<Contact>&) {
+// What somebody of the shop wrote on the business's own phone: `from` is the business.
+void read_echo(WebhookElement& out, const dom::element& echo,
+               const std::vector<Contact>& contacts) {
     out.kind = WebhookElement::Kind::echo;
     out.provider_message_id = id_at(echo, "id");
     out.provider_time = seconds_at(echo, "timestamp");
-    out.phone = phone_from_digits(text_at(echo, "to"));
+    identify(out, id_at(echo, "to"), id_at(echo, "to_user_id"), contacts);
+    if (const auto context = object_at(echo, "context"))
+        out.context_provider_message_id = text_at(*context, "id");
+    read_content(out, echo);
+    if (out.provider_message_id.empty() || (out.phone.empty() && out.bsuid.empty()))
+        out.kind = WebhookElement::Kind::unknown;
+}
+
+// The beginning of a customer's call is like a message of theirs; the rest of a call is news.
+void read_call(WebhookElement& out, const dom::element& call,
+               const std::vector<Contact>& contacts) {
+    out.provider_time = seconds_at(call, "timestamp");
+    const auto event = text_at(call, "event");
+    if (event == "connect" && text_at(call, "direction") != "BUSINESS_INITIATED") {
+        out.kind = WebhookElement::Kind::message;
+        out.provider_message_id = id_at(call, "id");
+        identify(out, id_at(call, "from"), id_at(call, "from_user_id"), contacts);
+        out.provider_type = "call";
+        out.inbound = InboundKind::call;
+        if (!out.provider_message_id.empty() && !(out.phone.empty() && out.bsuid.empty())) return;
+    }
+    out.kind = WebhookElement::Kind::notice;
+    out.provider_type = "calls";
+    out.notice = std::make_shared<const Notice>(Notice{.kind = NoticeKind::call,
+                                                       .event = cut(event),
+                                                       .reason = cut(text_at(call, "status")),
+                                                       .about_template = {},
+                                                       .about_number = {}});
 }
 
 using Read = void (*)(WebhookElement&, const dom::element&, const std::vector<Contact>&);
@@ -369,7 +579,91 @@ struct List {
 constexpr List kLists[] = {{"messages", read_message},
                            {"statuses", read_status},
                            {"user_preferences", read_preference},
-                           {"message_echoes", read_echo}};
+                           {"message_echoes", read_echo},
+                           {"calls", read_call}};
+
+// ---- News of accounts, numbers, templates, groups: a change as a whole.
+
+struct NoticeField {
+    std::string_view field;
+    NoticeKind kind;
+};
+constexpr NoticeField kNoticeFields[] = {
+    {"message_template_status_update", NoticeKind::template_status},
+    {"message_template_quality_update", NoticeKind::template_quality},
+    {"template_category_update", NoticeKind::template_category},
+    {"template_correct_category_detection", NoticeKind::template_category},
+    {"message_template_components_update", NoticeKind::template_content},
+    {"account_update", NoticeKind::account},
+    {"account_alerts", NoticeKind::account},
+    {"account_settings_update", NoticeKind::account},
+    {"account_review_update", NoticeKind::account_review},
+    {"phone_number_quality_update", NoticeKind::number_quality},
+    {"phone_number_name_update", NoticeKind::number_name},
+    {"business_capability_update", NoticeKind::capability},
+    {"security", NoticeKind::security},
+    {"group_lifecycle_update", NoticeKind::group},
+    {"group_participants_update", NoticeKind::group},
+    {"group_settings_update", NoticeKind::group},
+    {"group_status_update", NoticeKind::group},
+    {"history", NoticeKind::history},
+    {"smb_app_state_sync", NoticeKind::contact_sync},
+    {"business_status_update", NoticeKind::other},
+    {"flows", NoticeKind::other},
+    {"payment_configuration_update", NoticeKind::other},
+    {"partner_solutions", NoticeKind::other},
+    {"message_template_limit_update", NoticeKind::other},
+    {"tracking_events", NoticeKind::other},
+};
+
+// The first of these members that says something.
+std::string first_text(const dom::element& object, std::initializer_list<std::string_view> names) {
+    for (const auto name : names)
+        if (auto text = scalar_at(object, name); !text.empty()) return cut(text);
+    return {};
+}
+
+std::string reason_in(const dom::element& value) {
+    auto reason = first_text(value, {"reason", "rejection_reason", "alert_description"});
+    if (reason == "NONE") reason.clear();
+    // Newer shapes say it in an object of its own.
+    for (const auto& [holder, name] :
+         {std::pair("rejection_info", "reason"), std::pair("other_info", "description"),
+          std::pair("violation_info", "violation_type"), std::pair("ban_info", "waba_ban_state")})
+        if (const auto inner = object_at(value, holder); inner && reason.empty())
+            reason = cut(text_at(*inner, name));
+    dom::array restrictions;
+    if (reason.empty() && value["restriction_info"].get(restrictions) == simdjson::SUCCESS)
+        for (const auto item : restrictions) {
+            if (!item.is_object()) continue;
+            if (!reason.empty()) reason += ", ";
+            reason += text_at(item, "restriction_type");
+        }
+    return cut(reason);
+}
+
+Notice notice_of(NoticeKind kind, const dom::element& value) {
+    Notice notice{.kind = kind,
+                  .event = first_text(value, {"event", "decision", "alert_type", "status"}),
+                  .reason = reason_in(value),
+                  .about_template = {},
+                  .about_number = {}};
+    notice.about_template = {
+        .provider_template_id = scalar_at(value, "message_template_id"),
+        .name = cut(text_at(value, "message_template_name")),
+        .language_code = cut(text_at(value, "message_template_language")),
+        .category = first_text(value, {"new_category", "message_template_category"}),
+        .previous_category = first_text(value, {"previous_category"}),
+        .quality = first_text(value, {"new_quality_score"}),
+        .previous_quality = first_text(value, {"previous_quality_score"})};
+    notice.about_number = {.display_phone_number = first_text(value, {"display_phone_number"}),
+                           .messaging_limit = first_text(
+                               value, {"current_limit", "max_daily_conversations_per_business",
+                                       "max_daily_conversation_per_phone"}),
+                           .previous_messaging_limit = first_text(value, {"old_limit"}),
+                           .requested_name = first_text(value, {"requested_verified_name"})};
+    return notice;
+}
 
 std::string text_of_member(std::string_view object, std::string_view name) {
     const auto raw = member(object, name);
@@ -382,7 +676,41 @@ std::string text_of_member(std::string_view object, std::string_view name) {
     return std::string(text);
 }
 
-void read_change(ParsedWebhook& out, std::string_view change, const std::string& path) {
+// Where a change stands: in which entry, at which place.
+struct ChangePlace {
+    std::string_view entry;
+    std::string path;
+};
+
+void read_notice(WebhookElement& out, NoticeKind kind, std::string_view field,
+                 const ChangePlace& place) {
+    out.provider_type = field;
+    out.business_account_id = text_of_member(place.entry, "id");
+    if (out.json.size() > kElementBytesMax) {
+        out.kind = WebhookElement::Kind::oversized;
+        return;
+    }
+    const auto value = member(out.json, "value");
+    dom::element parsed;
+    if (scratch().parse(value.data(), value.size()).get(parsed) != simdjson::SUCCESS) {
+        out.broken = true;
+        return;
+    }
+    if (!parsed.is_object()) return;
+    out.kind = WebhookElement::Kind::notice;
+    out.notice = std::make_shared<const Notice>(notice_of(kind, parsed));
+    const auto time = member(place.entry, "time");
+    std::int64_t seconds = 0;
+    constexpr std::int64_t kLastSecond = 253'402'300'799;  // of the year 9999
+    if (std::from_chars(time.data(), time.data() + time.size(), seconds).ec == std::errc{} &&
+        seconds > 0 && seconds <= kLastSecond)
+        out.provider_time = from_unix_seconds(seconds);
+    // Without any of them nobody can have it.
+    if (out.channel_external_id.empty() && out.business_account_id.empty())
+        out.kind = WebhookElement::Kind::unknown;
+}
+
+void read_change(ParsedWebhook& out, std::string_view change, const ChangePlace& place) {
     const auto value = member(change, "value");
     WebhookElement frame;
     frame.channel_external_id = text_of_member(member(value, "metadata"), "phone_number_id");
@@ -392,7 +720,7 @@ void read_change(ParsedWebhook& out, std::string_view change, const std::string&
     for (const auto& [name, read] : kLists) {
         for (const auto raw : items(member(value, name))) {
             auto element = frame;
-            element.path = path + "." + std::to_string(elements++);
+            element.path = place.path + "." + std::to_string(elements++);
             element.json = raw;
             dom::element parsed;
             if (raw.size() > kElementBytesMax)
@@ -405,12 +733,11 @@ void read_change(ParsedWebhook& out, std::string_view change, const std::string&
         }
     }
     if (elements != 0) return;
-    // A template's, a number's or an account's news, or something that did not exist in 2026.
-    frame.path = path + ".0";
+    frame.path = place.path + ".0";
     frame.json = change;
-    frame.kind = frame.channel_external_id.empty() && !text_of_member(change, "field").empty()
-                     ? WebhookElement::Kind::account
-                     : WebhookElement::Kind::unknown;
+    const auto field = text_of_member(change, "field");
+    for (const auto& known : kNoticeFields)
+        if (known.field == field) read_notice(frame, known.kind, field, place);
     out.elements.push_back(std::move(frame));
 }
 
@@ -419,7 +746,7 @@ void read_entries(ParsedWebhook& out, std::string_view body) {
     for (std::size_t e = 0; e < entries.size(); ++e) {
         const auto changes = items(member(entries[e], "changes"));
         for (std::size_t c = 0; c < changes.size(); ++c)
-            read_change(out, changes[c], std::to_string(e) + "." + std::to_string(c));
+            read_change(out, changes[c], {entries[e], std::to_string(e) + "." + std::to_string(c)});
     }
 }
 

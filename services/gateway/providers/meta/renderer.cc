@@ -1,14 +1,11 @@
 #include "services/gateway/providers/meta/renderer.h"
 
-#include <simdjson.h>
-
-#include <algorithm>
+#include <array>
+#include <charconv>
+#include <concepts>
 
 #include "common/http/message.h"
-#include "common/text/fold.h"
-#include "common/text/utf8.h"
 #include "flowstack/common/v1/message_content.pb.h"
-#include "services/gateway/providers/meta/errors.h"
 
 namespace flowstack::gateway::meta {
 namespace {
@@ -16,248 +13,506 @@ namespace {
 namespace v1 = flowstack::common::v1;
 using http::json_string;
 
-constexpr std::size_t kTextMax = 4096;
-constexpr std::size_t kInteractiveBodyMax = 1024;
-constexpr std::size_t kHeaderMax = 60;
-constexpr std::size_t kButtonTitleMax = 20;
-constexpr int kButtonsMax = 3;
-constexpr int kRowsMax = 10;
-constexpr std::size_t kRowTitleMax = 24;
-constexpr std::size_t kRowDescriptionMax = 72;
-constexpr std::size_t kCaptionMax = 1024;
-constexpr std::size_t kTemplateNameMax = 512;
-constexpr std::size_t kErrorMax = 500;  // of a title and of details, in bytes
-constexpr int kTemplateParametersMax = 100;
-constexpr std::size_t kTemplateParameterMax = 1024;
+// A JSON object that is being written. What is empty is left out.
+class Object {
+public:
+    Object& text(std::string_view name, std::string_view value) {
+        return raw(name, json_string(value));
+    }
+    Object& text_if(std::string_view name, std::string_view value) {
+        return value.empty() ? *this : text(name, value);
+    }
+    Object& flag(std::string_view name, bool value) { return raw(name, value ? "true" : "false"); }
+    Object& number(std::string_view name, double value) {
+        std::array<char, 64> digits{};
+        const auto end = std::to_chars(digits.data(), digits.data() + digits.size(), value).ptr;
+        return raw(name,
+                   std::string_view(digits.data(), static_cast<std::size_t>(end - digits.data())));
+    }
+    // `json` is a finished value.
+    Object& raw(std::string_view name, std::string_view json) {
+        json_ += json_.size() == 1 ? "" : ",";
+        json_ += json_string(name);
+        json_ += ':';
+        json_ += json;
+        return *this;
+    }
+    Object& object(std::string_view name, const Object& value) { return raw(name, value.json()); }
+    std::string json() const { return json_ + "}"; }
 
-std::size_t code_points(std::string_view text) {
-    return static_cast<std::size_t>(std::ranges::count_if(
-        text, [](char c) { return (static_cast<unsigned char>(c) & 0xC0) != 0x80; }));
+private:
+    std::string json_ = "{";
+};
+
+// An array of what `make` says of each item; it gets the item's place too where it asks for it.
+template <class Items, class Make>
+std::string array_of(const Items& items, Make make) {
+    std::string json = "[";
+    int n = 0;
+    for (const auto& item : items) {
+        if (n) json += ',';
+        if constexpr (std::invocable<Make, decltype(item), int>)
+            json += make(item, n);
+        else
+            json += make(item);
+        ++n;
+    }
+    return json + "]";
 }
 
-class Faults {
-public:
-    void length(const std::string& field, std::string_view text, std::size_t min, std::size_t max) {
-        const auto length = code_points(text);
-        if (length < min || length > max)
-            wrong(field, "must have " + std::to_string(min) + " to " + std::to_string(max) +
-                             " characters");
-    }
-    void wrong(const std::string& field, std::string allowed) {
-        found.push_back({field.empty() ? "content" : "content." + field, std::move(allowed)});
-    }
-    std::vector<FieldError> found;
+// What all renderers need to know of the message.
+struct Frame {
+    std::string_view message_id;
+    const UploadedMedia& uploaded;
 };
+
+// ---- the parts
+
+Object file(const v1::MediaContent& media, const Frame& frame) {
+    Object json;
+    if (media.media_id().empty())
+        json.text("link", media.link());
+    else
+        json.text("id", frame.uploaded.at(media.media_id()));
+    json.text_if("caption", media.caption()).text_if("filename", media.filename());
+    return json;
+}
+
+// {"type":"image","image":{…}}
+Object typed_file(const v1::MediaContent& media, const Frame& frame) {
+    return Object().text("type", media.kind()).object(media.kind(), file(media, frame));
+}
+
+Object place(const v1::LocationContent& location) {
+    return Object()
+        .number("latitude", location.latitude())
+        .number("longitude", location.longitude())
+        .text_if("name", location.name())
+        .text_if("address", location.address());
+}
+
+Object words(std::string_view text) { return Object().text("text", text); }
+Object text_header(std::string_view text) {
+    return Object().text("type", "text").text("text", text);
+}
+
+// An interactive message begins so; its body may be left out where `body` is empty.
+Object interactive(std::string_view type, std::string_view header, std::string_view body,
+                   std::string_view footer) {
+    Object json;
+    json.text("type", type);
+    if (!header.empty()) json.object("header", text_header(header));
+    if (!body.empty()) json.object("body", words(body));
+    if (!footer.empty()) json.object("footer", words(footer));
+    return json;
+}
 
 std::string tap_id(std::string_view message_id, int n) {
     return std::string(message_id) + ":" + std::to_string(n);
 }
 
-std::string member(std::string_view name, std::string_view text) {
-    return json_string(name) + ":" + json_string(text);
+Object named_action(std::string_view name, const Object& parameters) {
+    return Object().text("name", name).object("parameters", parameters);
 }
 
-std::string render(const v1::ButtonsContent& content, std::string_view message_id) {
-    std::string json = R"("type":"interactive","interactive":{"type":"button")";
-    if (!content.header().empty())
-        json += R"(,"header":{"type":"text",)" + member("text", content.header()) + "}";
-    json += R"(,"body":{)" + member("text", content.body()) + "}";
-    if (!content.footer().empty())
-        json += R"(,"footer":{)" + member("text", content.footer()) + "}";
-    json += R"(,"action":{"buttons":[)";
-    for (int n = 0; n < content.titles_size(); ++n) {
-        if (n) json += ',';
-        json += R"({"type":"reply","reply":{)" + member("id", tap_id(message_id, n)) + "," +
-                member("title", content.titles(n)) + "}}";
-    }
-    return json + "]}}";
+// ---- each kind: its type, and the member that is called like it
+
+struct Rendered {
+    std::string_view type;
+    std::string json;
+};
+
+Rendered render(const v1::TextContent& content, const Frame&) {
+    return {
+        "text",
+        Object().text("body", content.body()).flag("preview_url", content.preview_link()).json()};
 }
 
-std::string render(const v1::ListContent& content, std::string_view message_id) {
-    std::string json = R"("type":"interactive","interactive":{"type":"list","body":{)" +
-                       member("text", content.body()) + R"(},"action":{)" +
-                       member("button", content.button()) + R"(,"sections":[{)";
-    if (!content.section_title().empty()) json += member("title", content.section_title()) + ",";
-    json += R"("rows":[)";
+Rendered render(const v1::ButtonsContent& content, const Frame& frame) {
+    Object json;
+    json.text("type", "button");
+    if (content.has_header_media())
+        json.object("header", typed_file(content.header_media(), frame));
+    else if (!content.header().empty())
+        json.object("header", text_header(content.header()));
+    json.object("body", words(content.body()));
+    if (!content.footer().empty()) json.object("footer", words(content.footer()));
+    const auto buttons = array_of(content.titles(), [&](const std::string& title, int n) {
+        return Object()
+            .text("type", "reply")
+            .object("reply", Object().text("id", tap_id(frame.message_id, n)).text("title", title))
+            .json();
+    });
+    return {"interactive", json.object("action", Object().raw("buttons", buttons)).json()};
+}
+
+Rendered render(const v1::ListContent& content, const Frame& frame) {
+    std::string sections = "[";
+    std::string rows;
+    std::string title = content.section_title();
+    const auto end_section = [&] {
+        if (rows.empty()) return;
+        if (sections.size() > 1) sections += ',';
+        sections += Object().text_if("title", title).raw("rows", "[" + rows + "]").json();
+        rows.clear();
+    };
     for (int n = 0; n < content.rows_size(); ++n) {
-        if (n) json += ',';
-        json += "{" + member("id", tap_id(message_id, n)) + "," +
-                member("title", content.rows(n).title());
-        if (!content.rows(n).description().empty())
-            json += "," + member("description", content.rows(n).description());
-        json += "}";
-    }
-    return json + "]}]}}";
-}
-
-std::string render(const v1::TemplateContent& content) {
-    std::string json = R"("type":"template","template":{)" + member("name", content.name()) +
-                       R"(,"language":{)" + member("code", content.language_code()) + "}";
-    if (content.body_parameters_size() != 0) {
-        json += R"(,"components":[{"type":"body","parameters":[)";
-        for (int n = 0; n < content.body_parameters_size(); ++n) {
-            if (n) json += ',';
-            json += R"({"type":"text",)" + member("text", content.body_parameters(n)) + "}";
+        const auto& row = content.rows(n);
+        if (!row.section_title().empty()) {
+            end_section();
+            title = row.section_title();
         }
-        json += "]}]";
+        if (!rows.empty()) rows += ',';
+        rows += Object()
+                    .text("id", tap_id(frame.message_id, n))
+                    .text("title", row.title())
+                    .text_if("description", row.description())
+                    .json();
     }
-    return json + "}";
+    end_section();
+    const auto action = Object().text("button", content.button()).raw("sections", sections + "]");
+    return {"interactive", interactive("list", content.header(), content.body(), content.footer())
+                               .object("action", action)
+                               .json()};
 }
 
-std::string render(const v1::MediaContent& content) {
-    std::string json = member("type", content.kind()) + "," + json_string(content.kind()) + ":{" +
-                       member("link", content.link());
-    if (!content.caption().empty()) json += "," + member("caption", content.caption());
-    if (!content.filename().empty()) json += "," + member("filename", content.filename());
-    return json + "}";
+Rendered render(const v1::MediaContent& content, const Frame& frame) {
+    return {content.kind(), file(content, frame).json()};
+}
+
+Rendered render(const v1::LocationContent& content, const Frame&) {
+    return {"location", place(content).json()};
+}
+
+Rendered render(const v1::ContactsContent& content, const Frame&) {
+    return {"contacts", array_of(content.cards(), [](const v1::ContactCard& card) {
+                Object json;
+                const auto& first =
+                    card.first_name().empty() ? card.formatted_name() : card.first_name();
+                json.object("name", Object()
+                                        .text("formatted_name", card.formatted_name())
+                                        .text("first_name", first)
+                                        .text_if("last_name", card.last_name()));
+                if (!card.organization().empty() || !card.title().empty())
+                    json.object("org", Object()
+                                           .text_if("company", card.organization())
+                                           .text_if("title", card.title()));
+                if (card.phones_size() > 0)
+                    json.raw("phones", array_of(card.phones(), [](const v1::ContactPhone& phone) {
+                                 return Object()
+                                     .text("phone", phone.phone())
+                                     .text_if("type", phone.type())
+                                     .text_if("wa_id", phone.provider_id())
+                                     .json();
+                             }));
+                if (card.emails_size() > 0)
+                    json.raw("emails", array_of(card.emails(), [](const std::string& email) {
+                                 return Object().text("email", email).json();
+                             }));
+                if (card.urls_size() > 0)
+                    json.raw("urls", array_of(card.urls(), [](const std::string& url) {
+                                 return Object().text("url", url).json();
+                             }));
+                return json.text_if("birthday", card.birthday()).json();
+            })};
+}
+
+Rendered render(const v1::ReactionContent& content, const Frame&) {
+    return {"reaction", Object()
+                            .text("message_id", content.provider_message_id())
+                            .text("emoji", content.emoji())
+                            .json()};
+}
+
+Rendered render(const v1::LinkButtonContent& content, const Frame&) {
+    const auto action = named_action(
+        "cta_url", Object().text("display_text", content.title()).text("url", content.url()));
+    return {"interactive",
+            interactive("cta_url", content.header(), content.body(), content.footer())
+                .object("action", action)
+                .json()};
+}
+
+Rendered render(const v1::LocationRequestContent& content, const Frame&) {
+    return {"interactive", interactive("location_request_message", "", content.body(), "")
+                               .object("action", Object().text("name", "send_location"))
+                               .json()};
+}
+
+Rendered render(const v1::ProductContent& content, const Frame&) {
+    const auto action = Object()
+                            .text("catalog_id", content.product().catalog_id())
+                            .text("product_retailer_id", content.product().retailer_id());
+    return {"interactive", interactive("product", "", content.body(), content.footer())
+                               .object("action", action)
+                               .json()};
+}
+
+Rendered render(const v1::ProductListContent& content, const Frame&) {
+    const auto sections = array_of(content.sections(), [](const v1::ProductSection& section) {
+        return Object()
+            .text_if("title", section.title())
+            .raw("product_items",
+                 array_of(section.retailer_ids(),
+                          [](const std::string& id) {
+                              return Object().text("product_retailer_id", id).json();
+                          }))
+            .json();
+    });
+    const auto action = Object().text("catalog_id", content.catalog_id()).raw("sections", sections);
+    return {"interactive",
+            interactive("product_list", content.header(), content.body(), content.footer())
+                .object("action", action)
+                .json()};
+}
+
+Rendered render(const v1::CatalogContent& content, const Frame&) {
+    Object action;
+    action.text("name", "catalog_message");
+    if (!content.thumbnail_product().empty())
+        action.object("parameters",
+                      Object().text("thumbnail_product_retailer_id", content.thumbnail_product()));
+    return {"interactive", interactive("catalog_message", "", content.body(), content.footer())
+                               .object("action", action)
+                               .json()};
+}
+
+std::string token_of(const v1::FormStart& start, const Frame& frame) {
+    return start.token().empty() ? std::string(frame.message_id) : start.token();
+}
+
+Rendered render(const v1::FormContent& content, const Frame& frame) {
+    Object parameters;
+    parameters.text("flow_message_version", "3")
+        .text("flow_token", token_of(content.start(), frame))
+        .text("flow_id", content.form_id())
+        .text("flow_cta", content.button());
+    if (content.draft()) parameters.text("mode", "draft");
+    const auto& start = content.start();
+    if (start.screen().empty()) {
+        parameters.text("flow_action", "data_exchange");
+    } else {
+        Object payload;
+        payload.text("screen", start.screen());
+        if (!start.data_json().empty()) payload.raw("data", start.data_json());
+        parameters.text("flow_action", "navigate").object("flow_action_payload", payload);
+    }
+    return {"interactive", interactive("flow", content.header(), content.body(), content.footer())
+                               .object("action", named_action("flow", parameters))
+                               .json()};
+}
+
+// ---- templates
+
+Object text_parameter(std::string_view text) {
+    return Object().text("type", "text").text("text", text);
+}
+Object named_parameter(const v1::NamedParameter& parameter) {
+    return Object()
+        .text("type", "text")
+        .text("parameter_name", parameter.name())
+        .text("text", parameter.value());
+}
+
+std::string component(std::string_view type, const std::string& parameters) {
+    return Object().text("type", type).raw("parameters", parameters).json();
+}
+
+std::string header_component(const v1::TemplateHeader& header, const Frame& frame) {
+    Object parameter;
+    switch (header.header_case()) {
+        case v1::TemplateHeader::kText:
+            parameter = text_parameter(header.text());
+            break;
+        case v1::TemplateHeader::kNamedText:
+            parameter = named_parameter(header.named_text());
+            break;
+        case v1::TemplateHeader::kMedia:
+            parameter = typed_file(header.media(), frame);
+            break;
+        case v1::TemplateHeader::kLocation:
+            parameter =
+                Object().text("type", "location").object("location", place(header.location()));
+            break;
+        case v1::TemplateHeader::HEADER_NOT_SET:
+            return {};
+    }
+    return component("header", "[" + parameter.json() + "]");
+}
+
+std::string body_component(const google::protobuf::RepeatedPtrField<std::string>& parameters) {
+    return component("body", array_of(parameters, [](const std::string& parameter) {
+                         return text_parameter(parameter).json();
+                     }));
+}
+
+std::string button_component(const v1::TemplateButton& button, const Frame& frame) {
+    std::string_view sub_type;
+    Object parameter;
+    switch (button.button_case()) {
+        case v1::TemplateButton::kQuickReplyPayload:
+            sub_type = "quick_reply";
+            parameter.text("type", "payload").text("payload", button.quick_reply_payload());
+            break;
+        case v1::TemplateButton::kUrlSuffix:
+            sub_type = "url";
+            parameter = text_parameter(button.url_suffix());
+            break;
+        case v1::TemplateButton::kCopyCode:
+            sub_type = "copy_code";
+            parameter.text("type", "coupon_code").text("coupon_code", button.copy_code());
+            break;
+        case v1::TemplateButton::kForm: {
+            sub_type = "flow";
+            Object action;
+            action.text("flow_token", token_of(button.form(), frame));
+            if (!button.form().data_json().empty())
+                action.raw("flow_action_data", button.form().data_json());
+            parameter.text("type", "action").object("action", action);
+            break;
+        }
+        case v1::TemplateButton::kCatalogThumbnailProduct: {
+            sub_type = "catalog";
+            Object action;
+            action.text_if("thumbnail_product_retailer_id", button.catalog_thumbnail_product());
+            parameter.text("type", "action").object("action", action);
+            break;
+        }
+        case v1::TemplateButton::BUTTON_NOT_SET:
+            return {};
+    }
+    return Object()
+        .text("type", "button")
+        .text("sub_type", sub_type)
+        .text("index", std::to_string(button.index()))
+        .raw("parameters", "[" + parameter.json() + "]")
+        .json();
+}
+
+// An array of those that say something.
+class Components {
+public:
+    void add(const std::string& component) {
+        if (component.empty()) return;
+        if (!json_.empty()) json_ += ',';
+        json_ += component;
+    }
+    bool empty() const { return json_.empty(); }
+    std::string json() const { return "[" + json_ + "]"; }
+
+private:
+    std::string json_;
+};
+
+std::string card(const v1::TemplateCard& content, int n, const Frame& frame) {
+    Components components;
+    if (content.has_header_media()) {
+        components.add(
+            component("header", "[" + typed_file(content.header_media(), frame).json() + "]"));
+    } else if (content.has_header_product()) {
+        const auto product =
+            Object()
+                .text("product_retailer_id", content.header_product().retailer_id())
+                .text("catalog_id", content.header_product().catalog_id());
+        components.add(component(
+            "header",
+            "[" + Object().text("type", "product").object("product", product).json() + "]"));
+    }
+    if (content.body_parameters_size() > 0)
+        components.add(body_component(content.body_parameters()));
+    for (const auto& button : content.buttons()) components.add(button_component(button, frame));
+    return Object()
+        .raw("card_index", std::to_string(n))
+        .raw("components", components.json())
+        .json();
+}
+
+Rendered render(const v1::TemplateContent& content, const Frame& frame) {
+    Object json;
+    json.text("name", content.name())
+        .object("language", Object().text("code", content.language_code()));
+    Components components;
+    components.add(header_component(content.header(), frame));
+    if (content.body_parameters_size() > 0)
+        components.add(body_component(content.body_parameters()));
+    else if (content.named_body_parameters_size() > 0)
+        components.add(component("body", array_of(content.named_body_parameters(),
+                                                  [](const v1::NamedParameter& parameter) {
+                                                      return named_parameter(parameter).json();
+                                                  })));
+    for (const auto& button : content.buttons()) components.add(button_component(button, frame));
+    if (content.cards_size() > 0)
+        components.add(
+            Object()
+                .text("type", "carousel")
+                .raw("cards", array_of(content.cards(), [&](const v1::TemplateCard& one,
+                                                            int n) { return card(one, n, frame); }))
+                .json());
+    if (!components.empty()) json.raw("components", components.json());
+    return {"template", json.json()};
+}
+
+Rendered render(const v1::MessageContent& content, const Frame& frame) {
+    switch (content.content_case()) {
+        case v1::MessageContent::kText:
+            return render(content.text(), frame);
+        case v1::MessageContent::kButtons:
+            return render(content.buttons(), frame);
+        case v1::MessageContent::kList:
+            return render(content.list(), frame);
+        case v1::MessageContent::kTemplate:
+            return render(content.template_(), frame);
+        case v1::MessageContent::kMedia:
+            return render(content.media(), frame);
+        case v1::MessageContent::kLocation:
+            return render(content.location(), frame);
+        case v1::MessageContent::kContacts:
+            return render(content.contacts(), frame);
+        case v1::MessageContent::kReaction:
+            return render(content.reaction(), frame);
+        case v1::MessageContent::kLinkButton:
+            return render(content.link_button(), frame);
+        case v1::MessageContent::kLocationRequest:
+            return render(content.location_request(), frame);
+        case v1::MessageContent::kProduct:
+            return render(content.product(), frame);
+        case v1::MessageContent::kProductList:
+            return render(content.product_list(), frame);
+        case v1::MessageContent::kCatalog:
+            return render(content.catalog(), frame);
+        case v1::MessageContent::kForm:
+            return render(content.form(), frame);
+        case v1::MessageContent::CONTENT_NOT_SET:
+            break;  // faults_of refused it long before
+    }
+    return {"text", "{}"};
 }
 
 }  // namespace
 
-std::vector<FieldError> faults_of(const v1::MessageContent& content) {
-    Faults faults;
-    switch (content.content_case()) {
-        case v1::MessageContent::kText:
-            faults.length("text.body", content.text().body(), 1, kTextMax);
-            break;
-        case v1::MessageContent::kButtons: {
-            const auto& buttons = content.buttons();
-            faults.length("buttons.body", buttons.body(), 1, kInteractiveBodyMax);
-            faults.length("buttons.header", buttons.header(), 0, kHeaderMax);
-            faults.length("buttons.footer", buttons.footer(), 0, kHeaderMax);
-            if (buttons.titles_size() < 1 || buttons.titles_size() > kButtonsMax)
-                faults.wrong("buttons.titles", "must be 1 to 3 buttons");
-            for (int n = 0; n < buttons.titles_size(); ++n) {
-                const auto field = "buttons.titles[" + std::to_string(n) + "]";
-                faults.length(field, buttons.titles(n), 1, kButtonTitleMax);
-                for (int other = 0; other < n; ++other)
-                    if (buttons.titles(other) == buttons.titles(n))
-                        faults.wrong(field, "must differ from the other titles");
-            }
-            break;
-        }
-        case v1::MessageContent::kList: {
-            const auto& list = content.list();
-            faults.length("list.body", list.body(), 1, kTextMax);
-            faults.length("list.button", list.button(), 1, kButtonTitleMax);
-            faults.length("list.section_title", list.section_title(), 0, kRowTitleMax);
-            if (list.rows_size() < 1 || list.rows_size() > kRowsMax)
-                faults.wrong("list.rows", "must be 1 to 10 rows");
-            for (int n = 0; n < list.rows_size(); ++n) {
-                const auto field = "list.rows[" + std::to_string(n) + "]";
-                faults.length(field + ".title", list.rows(n).title(), 1, kRowTitleMax);
-                faults.length(field + ".description", list.rows(n).description(), 0,
-                              kRowDescriptionMax);
-            }
-            break;
-        }
-        case v1::MessageContent::kTemplate: {
-            const auto& name = content.template_().name();
-            faults.length("template.name", name, 1, kTemplateNameMax);
-            if (!std::ranges::all_of(name, [](char c) {
-                    return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '_';
-                }))
-                faults.wrong("template.name", "must be of a-z, 0-9 and _");
-            faults.length("template.language_code", content.template_().language_code(), 2, 15);
-            const auto& parameters = content.template_().body_parameters();
-            if (parameters.size() > kTemplateParametersMax)
-                faults.wrong("template.body_parameters", "must be at most 100 values");
-            for (int n = 0; n < parameters.size(); ++n) {
-                const auto field = "template.body_parameters[" + std::to_string(n) + "]";
-                faults.length(field, parameters[n], 1, kTemplateParameterMax);
-                if (text::one_line(parameters[n]) != parameters[n])
-                    faults.wrong(field,
-                                 "must be one line of visible text, without tabs, runs of blanks, "
-                                 "or blanks at its ends");
-            }
-            break;
-        }
-        case v1::MessageContent::kMedia: {
-            const auto& media = content.media();
-            constexpr std::string_view kKinds[] = {"image", "document", "audio", "video",
-                                                   "sticker"};
-            if (std::ranges::find(kKinds, media.kind()) == std::end(kKinds))
-                faults.wrong("media.kind", "must be image, document, audio, video or sticker");
-            if (!media.link().starts_with("https://") && !media.link().starts_with("http://"))
-                faults.wrong("media.link", "must be an http(s) link");
-            faults.length("media.caption", media.caption(), 0, kCaptionMax);
-            break;
-        }
-        case v1::MessageContent::CONTENT_NOT_SET:
-            faults.wrong("", "must be one of text, buttons, list, template, media");
-            break;
-    }
-    return std::move(faults.found);
-}
-
 std::string render_send(const v1::MessageContent& content, std::string_view to,
-                        std::string_view message_id, std::string_view callback_data) {
-    std::string json = R"({"messaging_product":"whatsapp","recipient_type":"individual",)" +
-                       member(to.starts_with('+') ? "to" : "recipient", to) + ",";
-    switch (content.content_case()) {
-        case v1::MessageContent::kText:
-            json += R"("type":"text","text":{)" + member("body", content.text().body()) +
-                    R"(,"preview_url":false})";
-            break;
-        case v1::MessageContent::kButtons:
-            json += render(content.buttons(), message_id);
-            break;
-        case v1::MessageContent::kList:
-            json += render(content.list(), message_id);
-            break;
-        case v1::MessageContent::kTemplate:
-            json += render(content.template_());
-            break;
-        case v1::MessageContent::kMedia:
-            json += render(content.media());
-            break;
-        case v1::MessageContent::CONTENT_NOT_SET:
-            break;  // faults_of refused it long before
-    }
-    return json + "," + member("biz_opaque_callback_data", callback_data) + "}";
+                        std::string_view message_id, std::string_view callback_data,
+                        const UploadedMedia& uploaded) {
+    Object json;
+    json.text("messaging_product", "whatsapp")
+        .text("recipient_type", "individual")
+        .text(to.starts_with('+') ? "to" : "recipient", to);
+    if (!content.reply_to().empty())
+        json.object("context", Object().text("message_id", content.reply_to()));
+    const auto rendered = render(content, {message_id, uploaded});
+    return json.text("type", rendered.type)
+        .raw(rendered.type, rendered.json)
+        .text("biz_opaque_callback_data", callback_data)
+        .json();
 }
 
-Outcome read_send_answer(int http_status, std::string_view body) {
-    thread_local simdjson::dom::parser parser;
-    simdjson::dom::element root;
-    const bool readable =
-        parser.parse(body.data(), body.size()).get(root) == simdjson::SUCCESS && root.is_object();
-    const auto status = "HTTP " + std::to_string(http_status);
-    if (readable) {
-        simdjson::dom::element error;
-        if (root["error"].get(error) == simdjson::SUCCESS && error.is_object()) {
-            std::int64_t code = 0;
-            std::string_view title, details;
-            if (error["code"].get(code) == simdjson::SUCCESS) {
-                if (error["message"].get(title) != simdjson::SUCCESS) title = status;
-                if (error["error_data"]["details"].get(details) != simdjson::SUCCESS) details = {};
-                return Refused{
-                    .error = classified(code, std::string(text::front_of_bytes(title, kErrorMax)),
-                                        std::string(text::front_of_bytes(details, kErrorMax)))};
-            }
-        }
-        std::string_view id;
-        simdjson::dom::array messages;
-        if (http_status == 200 && root["messages"].get(messages) == simdjson::SUCCESS)
-            for (const auto message : messages)
-                if (message["id"].get(id) == simdjson::SUCCESS && !id.empty())
-                    return Accepted{.provider_message_id = ProviderMessageId(std::string(id))};
-    }
-    // The door in front of the provider said no before anything was taken.
-    const auto refused = [](ErrorClass error_class, std::string title) {
-        return Refused{
-            .error = {
-                .error_class = error_class, .code = "", .title = std::move(title), .details = ""}};
-    };
-    if (http_status == 429) return refused(ErrorClass::too_fast, status);
-    if (http_status == 401 || http_status == 403) {
-        auto answer = refused(ErrorClass::unauthorised, status);
-        answer.error.retry_after = std::chrono::minutes(15);
-        return answer;
-    }
-    if (http_status >= 400 && http_status < 500)
-        return refused(ErrorClass::rejected, status + " without an error code");
-    return Lost{.reason = status + " with an answer that cannot be read"};
+std::string render_read_mark(std::string_view provider_message_id, bool typing) {
+    Object json;
+    json.text("messaging_product", "whatsapp")
+        .text("status", "read")
+        .text("message_id", provider_message_id);
+    if (typing) json.object("typing_indicator", Object().text("type", "text"));
+    return json.json();
 }
 
 }  // namespace flowstack::gateway::meta
