@@ -42,7 +42,9 @@ constexpr auto wire_values(SpokenKind) {
                       std::pair{reaction, v1::SPOKEN_KIND_REACTION},
                       std::pair{revoke, v1::SPOKEN_KIND_REVOKE},
                       std::pair{system, v1::SPOKEN_KIND_SYSTEM},
-                      std::pair{unsupported, v1::SPOKEN_KIND_UNSUPPORTED}};
+                      std::pair{unsupported, v1::SPOKEN_KIND_UNSUPPORTED},
+                      std::pair{welcome_request, v1::SPOKEN_KIND_WELCOME_REQUEST},
+                      std::pair{call, v1::SPOKEN_KIND_CALL}};
 }
 constexpr auto wire_values(SpokenOutcome) {
     using enum SpokenOutcome;

@@ -55,10 +55,21 @@ SpokenKind kind_of(gateway::v1::InboundKind kind) {
             return SpokenKind::revoke;
         case gateway::v1::INBOUND_KIND_SYSTEM:
             return SpokenKind::system;
+        case gateway::v1::INBOUND_KIND_WELCOME_REQUEST:
+            return SpokenKind::welcome_request;
+        case gateway::v1::INBOUND_KIND_CALL:
+            return SpokenKind::call;
         default:
             // Also what a newer gateway names and this build does not know.
             return SpokenKind::unsupported;
     }
+}
+
+// Did a person of the shop write, and not only mark, change or delete something?
+bool is_writing(gateway::v1::InboundKind kind) {
+    return kind != gateway::v1::INBOUND_KIND_REACTION && kind != gateway::v1::INBOUND_KIND_EDIT &&
+           kind != gateway::v1::INBOUND_KIND_REVOKE && kind != gateway::v1::INBOUND_KIND_SYSTEM &&
+           kind != gateway::v1::INBOUND_KIND_UNSUPPORTED;
 }
 
 void ignored(const eventlog::Recorded& event, const std::string& why) {
@@ -73,6 +84,7 @@ void Reactor::react(const eventlog::Recorded& event, eventlog::Turn& turn) {
     using Handle = void (Reactor::*)(const Recorded&, LogTurn&);
     static const std::map<std::string, Handle> kHandlers{
         {name_of<gateway::v1::MessageReceived>(), &Reactor::on_message},
+        {name_of<gateway::v1::MessageEchoed>(), &Reactor::on_message_echoed},
         {name_of<gateway::v1::ContactsLinked>(), &Reactor::on_contacts_linked},
         {name_of<v1::HandedBack>(), &Reactor::on_handed_back},
         {name_of<v1::StockRequested>(), &Reactor::on_stock_requested},
@@ -137,6 +149,9 @@ void Reactor::on_message(const Recorded& event, LogTurn& log_turn) {
         const auto& pin = m.personal().location();
         in.place = Inbound::Place{pin.latitude(), pin.longitude(), pin.name(), pin.address()};
     }
+    for (const auto& item : m.personal().cart().items())
+        in.cart.push_back(
+            {.product_id = ProductId(item.retailer_id()), .quantity = item.quantity()});
 
     Scene scene;
     set_scene(scene, event, log_turn, in.id);
@@ -210,6 +225,29 @@ void Reactor::prepare(std::span<const Recorded* const> events, eventlog::Pending
         if (const auto& latest = known[i].state.conversation_id; !latest.empty())
             conversations.push_back(stream(customers[i].tenant, category::kConversation, latest));
     books_.conversations.read_ahead(conversations, pending);
+}
+
+// The shop's own phone and the bot would talk at the same time: the person has the conversation
+// now. Where none is open there is nothing to take over.
+void Reactor::on_message_echoed(const Recorded& event, LogTurn& turn) {
+    const auto m = parsed<gateway::v1::MessageEchoed>(event);
+    if (!is_writing(m.kind())) return;
+    const auto& tenant = event.stream.tenant;
+    const auto customer =
+        books_.customers.load(stream(tenant, category::kCustomer, m.customer_id()), turn);
+    if (customer.state.conversation_id.empty()) return;
+    const auto name = stream(tenant, category::kConversation, customer.state.conversation_id);
+    const auto conversation = books_.conversations.load(name, turn);
+    if (!conversation.state.is_open() || conversation.state.state == Lifecycle::escalated) return;
+    const auto decision =
+        decide(conversation.state, Escalate{"somebody answered from the shop's own phone"});
+    if (!decision.accepted()) return;
+    eventlog::Command command;
+    command.tenant = tenant;
+    command.meta.routing = customer_routing(m.customer_id());
+    command.parts.push_back(
+        {name, conversation.expected(), encode(decision.events(), event.recorded_at)});
+    turn.append(std::move(command), "on_message_echoed");
 }
 
 void Reactor::on_contacts_linked(const Recorded& event, LogTurn& turn) {

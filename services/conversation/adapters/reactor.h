@@ -29,6 +29,7 @@ private:
     using LogTurn = eventlog::Turn;
 
     void on_message(const Recorded& event, LogTurn& turn);          // gateway
+    void on_message_echoed(const Recorded& event, LogTurn& turn);   // gateway
     void on_contacts_linked(const Recorded& event, LogTurn& turn);  // gateway
     void on_handed_back(const Recorded& event, LogTurn& turn);
     void on_stock_requested(const Recorded& event, LogTurn& turn);  // own, to the tenant's lane

@@ -25,15 +25,18 @@ bool changes_last_answer(const Inbound& in, const Conversation& c) {
     return c.last_words_node == c.node;
 }
 
-// Reactions, revocations, the provider's own news and types that this build does not know: nobody
-// expects an answer to them. An edit counts where it changes an answer.
+// Reactions, revocations, calls, the provider's own news and types that this build does not know:
+// nobody expects an answer to them. An edit counts where it changes an answer.
 bool is_mute(const Turn& turn) {
     const auto kind = turn.in.kind;
     if (is_edit(turn.in))
         return turn.conversation.state != Lifecycle::escalated &&
                !changes_last_answer(turn.in, turn.conversation);
+    // Whoever opens the chat for the first time is greeted; where a dialogue is open it goes on.
+    if (kind == SpokenKind::welcome_request) return turn.conversation.is_open();
     return kind == SpokenKind::reaction || kind == SpokenKind::revoke ||
-           kind == SpokenKind::system || kind == SpokenKind::unsupported;
+           kind == SpokenKind::system || kind == SpokenKind::unsupported ||
+           kind == SpokenKind::call;
 }
 
 SpokenKind input_kind(const Inbound& in) { return is_tap(in) ? SpokenKind::tap : in.kind; }
@@ -149,6 +152,10 @@ bool run_flow(Turn& turn) {
             .tap_id = turn.in.tap_id, .title = turn.in.text, .earlier = turn.previous.choices};
     else if (is_edit(turn.in))
         input = Edited{turn.in.text};
+    else if (turn.in.kind == SpokenKind::welcome_request)
+        input = Said{};
+    else if (turn.in.kind == SpokenKind::order && !turn.in.cart.empty())
+        input = CartSent{turn.in.cart};
     else if (turn.in.place)
         input = Pinned{place_of(*turn.in.place)};
     else if (!is_text(turn.in))

@@ -16,9 +16,10 @@
 // The stages are data: `default_stages()` is the order that the service runs, a test or a later
 // feature may put another stage between. A stage that answers false ends the turn.
 //
-// Messages that nobody answers (reactions, revocations, the provider's own news, types that this
-// build does not know, edits of what is no longer asked, STOP and START) are recorded in the
-// customer's open conversation. They never begin one: where none is open the turn has no facts.
+// Messages that nobody answers (reactions, revocations, calls, the provider's own news, types that
+// this build does not know, somebody who looks into the chat while a dialogue is open, edits of
+// what is no longer asked, STOP and START) are recorded in the customer's open conversation. They
+// never begin one: where none is open the turn has no facts.
 namespace flowstack::conversation {
 
 // Token bucket of one customer (GCRA): `burst` messages at once, one more every `interval`.
@@ -53,6 +54,8 @@ struct Inbound {
         std::string address;
     };
     std::optional<Place> place{};
+    // Of an order: a cart of the provider's catalog.
+    std::vector<OrderedLine> cart{};
 };
 
 // A version of a flow. Gone: a version that nobody can read any more.

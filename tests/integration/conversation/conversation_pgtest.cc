@@ -328,6 +328,35 @@ TEST_F(Walk, WhatNobodyAnswersIsRecordedInAnOpenConversationOnly) {
     EXPECT_EQ(replies("amina").size(), 1u);
 }
 
+TEST_F(Walk, AnAnswerFromTheShopsOwnPhoneGivesTheConversationToAPerson) {
+    const auto echoes = [&](gateway::v1::InboundKind kind) {
+        gateway::v1::MessageEchoed m;
+        m.set_provider_message_id("wamid.echo" + std::to_string(++inbound));
+        m.set_customer_id("amina");
+        m.set_channel_id("ch1");
+        m.set_kind(kind);
+        m.mutable_personal()->set_text("I will look myself");
+        now += seconds{1};
+        gateway->happened({"duka", "inbound", m.provider_message_id()}, customer("amina"), m, now);
+        consume();
+    };
+    // Nothing is open that a person could take over.
+    echoes(gateway::v1::INBOUND_KIND_TEXT);
+    EXPECT_TRUE(all<v1::ConversationOpened>().empty());
+    writes("amina", "Hi");
+    // An emoji is no answer.
+    echoes(gateway::v1::INBOUND_KIND_REACTION);
+    EXPECT_EQ(conversation_of("amina").state(), "AWAITING_CUSTOMER");
+    echoes(gateway::v1::INBOUND_KIND_TEXT);
+    EXPECT_EQ(conversation_of("amina").state(), "ESCALATED");
+    const auto said = replies("amina").size();
+    writes("amina", "2 coffee");
+    EXPECT_EQ(replies("amina").size(), said);
+    // It is with a person already.
+    echoes(gateway::v1::INBOUND_KIND_MEDIA);
+    EXPECT_EQ(all<v1::ConversationEscalated>().size(), 1u);
+}
+
 TEST_F(Walk, AFollowUpWithoutWordsIsCounted) {
     writes("amina", "Hi");
     followup::v1::TaskFired fired;

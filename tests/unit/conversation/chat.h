@@ -33,7 +33,7 @@ inline Product product_of(std::string id, std::string name, std::int64_t cents,
 // "button" and "list" are taps; a word that no kind has is a type that this build does not know.
 inline SpokenKind kind_of(const std::string& word) {
     if (word == "button" || word == "list") return SpokenKind::tap;
-    for (int i = 0; i < static_cast<int>(SpokenKind::unsupported); ++i)
+    for (int i = 0; i <= static_cast<int>(SpokenKind::call); ++i)
         if (text_of(static_cast<SpokenKind>(i)) == word) return static_cast<SpokenKind>(i);
     return SpokenKind::unsupported;
 }
@@ -83,6 +83,12 @@ public:
         place_.reset();
         return heard;
     }
+    std::vector<std::string> sends_cart(std::vector<OrderedLine> cart) {
+        cart_ = std::move(cart);
+        auto heard = inbound("order", "", "");
+        cart_.clear();
+        return heard;
+    }
     // A fact that a person's command made.
     void happened(const Event& event) {
         conversations.back() = evolve(conversations.back(), event);
@@ -111,6 +117,7 @@ public:
         in.sent_at = in.received_at = now;
         in.subject_id = subject_id_;
         in.place = place_;
+        in.cart = cart_;
         Turn turn{.in = in, .context = context(in.id)};
         turn.context.flow = nullptr;
         turn.limit = limit;
@@ -283,6 +290,7 @@ private:
 
     std::deque<ConversationCodec::State> stored_;  // as conversations, from what is stored
     std::string subject_id_;
+    std::vector<OrderedLine> cart_;
     std::optional<Inbound::Place> place_;
     Packs packs_;
     int causes_ = 0;

@@ -116,6 +116,78 @@ TEST(Inputs, PicturesWhileThePaymentRunsAreNotAnswered) {
     EXPECT_THAT(chat.says("hello"), ElementsAre(HasSubstr("being processed")));
 }
 
+TEST(Carts, OfTheProvidersCatalogBecomeTheCart) {
+    Chat chat;
+    EXPECT_THAT(chat.sends_cart({{ProductId("coffee"), 2}, {ProductId("soap"), 1}}),
+                ElementsAre(AllOf(HasSubstr("Coffee × 2"), HasSubstr("Bar Soap × 1"),
+                                  HasSubstr("Confirm?"))));
+    EXPECT_EQ(chat.now_in().node, "confirm");
+    ASSERT_EQ(chat.now_in().shop.cart.size(), 2u);
+    // The shop's own price counts, whatever the catalog says.
+    EXPECT_EQ(chat.now_in().shop.cart.front().unit_price, kes(25'000));
+    EXPECT_EQ(chat.last<Spoke>().kind, SpokenKind::order);
+    // A later cart is another order, not more of the first one.
+    chat.sends_cart({{ProductId("soap"), 3}});
+    ASSERT_EQ(chat.now_in().shop.cart.size(), 1u);
+    EXPECT_EQ(chat.now_in().shop.cart.front().quantity, 3);
+    EXPECT_THAT(chat.says("1"), ElementsAre(HasSubstr("pay")));
+}
+
+TEST(Carts, WhatIsNotSoldHereIsLeftOutAndSaid) {
+    Chat chat;
+    EXPECT_THAT(chat.sends_cart({{ProductId("coffee"), 2},
+                                 {ProductId("unicorn"), 1},
+                                 {ProductId("soap"), 1000},
+                                 {ProductId("cement"), 0}}),
+                ElementsAre(HasSubstr("left out: 3"), HasSubstr("Coffee × 2")));
+    EXPECT_EQ(chat.now_in().shop.cart.size(), 1u);
+}
+
+TEST(Carts, OfNothingThatIsSoldHereLeadToTheProducts) {
+    AtQuantity chat;
+    EXPECT_THAT(chat.sends_cart({{ProductId("unicorn"), 1}}),
+                ElementsAre(HasSubstr("do not sell"), HasSubstr("Choose a product")));
+    EXPECT_TRUE(chat.now_in().shop.cart.empty());
+}
+
+TEST(Carts, WhileThePaymentRunsChangeNothing) {
+    Chat chat;
+    chat.says("2 coffee");
+    chat.says("1");
+    chat.taps("M-Pesa");
+    const auto lines = chat.now_in().shop.cart;
+    EXPECT_THAT(chat.sends_cart({{ProductId("soap"), 1}}),
+                ElementsAre(HasSubstr("being processed")));
+    EXPECT_EQ(chat.now_in().shop.cart, lines);
+}
+
+TEST(Carts, GoToAPersonWhoHasTheConversation) {
+    Chat chat;
+    chat.says("Hi");
+    chat.person(Escalate{"help"});
+    EXPECT_THAT(chat.sends_cart({{ProductId("soap"), 1}}), IsEmpty());
+    EXPECT_EQ(chat.outcome, "with_person");
+    EXPECT_TRUE(chat.now_in().shop.cart.empty());
+}
+
+TEST(Inputs, WhoeverOpensTheChatIsGreetedOnce) {
+    Chat chat;
+    EXPECT_THAT(chat.inbound("welcome_request", "", ""), ElementsAre(HasSubstr("Welcome")));
+    EXPECT_THAT(chat.inbound("welcome_request", "", ""), IsEmpty());
+    EXPECT_EQ(chat.conversations.size(), 1u);
+    EXPECT_THAT(chat.taps("View Products"), ElementsAre(HasSubstr("Choose a product")));
+}
+
+TEST(Inputs, ACallIsRecordedAndNotAnswered) {
+    Chat alone;
+    EXPECT_THAT(alone.inbound("call", "", ""), IsEmpty());
+    EXPECT_TRUE(alone.conversations.empty());
+    AtQuantity chat;
+    EXPECT_THAT(chat.inbound("call", "", ""), IsEmpty());
+    EXPECT_EQ(chat.last<Spoke>().kind, SpokenKind::call);
+    EXPECT_EQ(chat.now_in().node, "quantity");
+}
+
 TEST(Edits, AreWhatWasSaidWhileItsQuestionStands) {
     AtQuantity chat;
     const auto wrong = chat.last_inbound();

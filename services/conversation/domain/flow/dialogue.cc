@@ -12,9 +12,9 @@ constexpr std::array<std::string_view, 8> kNames{
     "NEW_LEAD", "ENGAGED", "AWAITING_CUSTOMER", "WAITING_FOR_PAYMENT",
     "PAID",     "DORMANT", "ESCALATED",         "CLOSED"};
 
-constexpr std::array<std::string_view, 12> kKinds{"text",     "tap",      "edit",   "media",
-                                                  "location", "contacts", "order",  "form",
-                                                  "reaction", "revoke",   "system", "unsupported"};
+constexpr std::array<std::string_view, 14> kKinds{
+    "text", "tap",      "edit",   "media",  "location",    "contacts",        "order",
+    "form", "reaction", "revoke", "system", "unsupported", "welcome_request", "call"};
 constexpr std::array<std::string_view, 7> kOutcomes{
     "answered", "throttled", "with_person", "tenant_inactive", "consent", "ignored", "no_flow"};
 constexpr std::array<std::string_view, 3> kReplies{"reply", "follow_up", "agent"};

@@ -49,6 +49,8 @@ enum class SpokenKind {
     revoke,
     system,
     unsupported,
+    welcome_request,  // opened the chat for the first time, and wrote nothing yet
+    call,
 };
 std::string_view text_of(SpokenKind kind);
 // What became of it (pipeline.h).

@@ -8,9 +8,15 @@
 #include "common/core/id.h"
 #include "common/core/money.h"
 #include "common/core/time.h"
+#include "services/conversation/domain/trades/shop/order_text.h"
 
-// What a shop hears from the tenant's lane (stock) and from payment.
+// What a shop hears from the customer (a cart), the tenant's lane (stock) and from payment.
 namespace flowstack::conversation {
+
+// The customer filled a cart in the provider's catalog, whose products have our products' ids.
+struct CartSent {
+    std::vector<OrderedLine> lines;
+};
 
 struct StockAnswered {
     ReservationId reservation_id;
@@ -87,7 +93,7 @@ struct InvoiceSent {
     Time due_at{};
 };
 using ShopInput =
-    std::variant<StockAnswered, OrderMade, PaymentBegan, PaymentPaid, ReceiptCame, PaymentFailed,
-                 CheckoutRefused, PaymentExpired, PaymentUnclear, InvoiceSent>;
+    std::variant<CartSent, StockAnswered, OrderMade, PaymentBegan, PaymentPaid, ReceiptCame,
+                 PaymentFailed, CheckoutRefused, PaymentExpired, PaymentUnclear, InvoiceSent>;
 
 }  // namespace flowstack::conversation

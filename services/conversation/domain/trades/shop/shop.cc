@@ -2,6 +2,32 @@
 
 namespace flowstack::conversation {
 
+// What the shop sells of it becomes the cart, at the shop's own prices.
+void Shop::on(const CartSent& input) {
+    auto& flow = scene_.flow;
+    flow.customer_speaks();
+    const auto state = scene_.dialogue().state;
+    if (state == Lifecycle::escalated || state == Lifecycle::closed || state == Lifecycle::paid)
+        return;
+    if (flow.answered_as_busy()) return;
+    flow.wake("customer sent a cart");
+    std::vector<OrderedLine> known;
+    std::size_t left_out = 0;
+    for (const auto& line : input.lines) {
+        if (cart_.product(line.product_id) && line.quantity >= kQuantityMin &&
+            line.quantity <= kQuantityMax)
+            known.push_back(line);
+        else
+            ++left_out;
+    }
+    if (known.empty()) return flow.run_on("cart_unknown");
+    cart_.add_lines({}, known);
+    // What the provider's catalog calls them, nobody knows here.
+    if (left_out > 0)
+        flow.speech().reply("cart_not_whole", {{"left_out", std::to_string(left_out)}});
+    flow.run_on("cart_sent");
+}
+
 void Shop::add_values(Values& values) const {
     const auto& state = scene_.state();
     const auto& lines = state.cart.empty() ? state.order_lines : state.cart;

@@ -22,6 +22,7 @@ public:
           payments_(scene_, checkout_) {}
     Shop(const Shop&) = delete;
 
+    void on(const CartSent& input);
     void on(const StockAnswered& input) { checkout_.on(input); }
     void on(const OrderMade& input) { checkout_.on(input); }
     void on(const CheckoutRefused& input) { checkout_.on(input); }
