@@ -166,6 +166,13 @@ GatewayConfig gateway_config(config::Reader& reader) {
     c.meta.base_url = base + "/" + version;
     c.meta.limits = meta_limits_in(reader);
 
+    c.twilio.base_url =
+        reader.text("TWILIO_BASE_URL", "https://api.twilio.com", "address of Twilio's API");
+    c.twilio.public_base_url =
+        reader.text("PUBLIC_BASE_URL", "http://127.0.0.1:8080",
+                    "the address at which customers and providers reach this installation");
+    if (c.twilio.public_base_url.ends_with('/')) c.twilio.public_base_url.pop_back();
+
     c.lookup_threads = static_cast<int>(reader.integer(
         "LOOKUP_THREADS", 4, 1, 64, "threads that look up customers who are new to this replica"));
     c.lookups_queued_max = static_cast<std::size_t>(reader.integer(

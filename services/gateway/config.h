@@ -9,6 +9,7 @@
 #include "services/gateway/domain/message.h"
 #include "services/gateway/domain/tenant_settings.h"
 #include "services/gateway/providers/meta/options.h"
+#include "services/gateway/providers/twilio/options.h"
 #include "services/gateway/rest/rate_limits.h"
 
 namespace flowstack::config {
@@ -33,6 +34,7 @@ struct GatewayConfig {
     std::chrono::milliseconds wrong_key_every{0};
     Installation installation;  // without the time zones
     meta::CloudApiOptions meta;
+    twilio::TwilioOptions twilio;
     int lookup_threads = 4;
     std::size_t lookups_queued_max = 0;
     std::size_t customers_cached_max = 0;

@@ -99,7 +99,7 @@ int run(int argc, char** argv, const MakeProviders& make_providers) {
 
     http::Client client(
         {.connections_per_host_max = 256, .connections_max = 1024, .user_agent = "FlowStack"});
-    const auto owned_providers = make_providers(config, client);
+    const auto owned_providers = make_providers(config, client, directory);
     std::vector<const MessagingProvider*> listed;
     for (const auto& provider : owned_providers) listed.push_back(provider.get());
     const Providers providers(std::move(listed));

@@ -7,7 +7,7 @@
 set -euo pipefail
 cd "$1"
 
-words='META_CLOUD|META_APPS|META_BASE_URL|META_API_VERSION|meta_parser|meta_signature|meta_renderer|graph|graph_[a-z_]+|waba|waba_id|wamid|phone_number_id|biz_opaque_callback_data|mpesa|mpesa_[a-z_]+|m-pesa|daraja|daraja_[a-z_]+|checkout_request|checkout_request_id|merchant_request|merchant_request_id|stk|stkpush'
+words='META_CLOUD|META_APPS|META_BASE_URL|META_API_VERSION|meta_parser|meta_signature|meta_renderer|graph|graph_[a-z_]+|waba|waba_id|wamid|phone_number_id|biz_opaque_callback_data|mpesa|mpesa_[a-z_]+|m-pesa|daraja|daraja_[a-z_]+|checkout_request|checkout_request_id|merchant_request|merchant_request_id|stk|stkpush|AccountSid|ContentSid|ContentVariables|MessageSid|MessagingServiceSid|X-Twilio-Signature'
 allowed=tests/docs/provider_words_allowed.txt
 
 # The sandbox plays the providers, so it speaks as they do.

@@ -21,7 +21,7 @@ std::string required(const char* name) {
 int main(int argc, char** argv) {
     using namespace flowstack;
     return service::run_main("gateway", [&] {
-        return gateway::run(argc, argv, [](const auto& config, auto& client) {
+        return gateway::run(argc, argv, [](const auto& config, auto& client, const auto&) {
             std::vector<std::unique_ptr<gateway::MessagingProvider>> providers;
             providers.push_back(std::make_unique<gateway::meta::CloudApi>(client, config.meta));
             providers.push_back(std::make_unique<testing::EchoProvider>(

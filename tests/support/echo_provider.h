@@ -91,9 +91,9 @@ public:
         if (!crypto::constant_time_equal(request.headers.get("Echo-Seal"),
                                          echo::seal(secret_, request.body)))
             return gateway::Unsigned{};
-        return gateway::SignedWebhook{"", parse(request.body)};
+        return gateway::SignedWebhook{"", parse(request.body, request.query)};
     }
-    gateway::ParsedWebhook parse(std::string_view body) const override {
+    gateway::ParsedWebhook parse(std::string_view body, std::string_view) const override {
         gateway::ParsedWebhook parsed;
         for (const auto line : echo::lines_of(body)) {
             parsed.elements.push_back(element_of(line));

@@ -111,6 +111,15 @@ std::shared_ptr<const ChannelEntry> Directory::by_external_id(
     return found == external_.end() ? nullptr : found->second;
 }
 
+std::optional<ConnectedChannel> Directory::connected(std::string_view kind,
+                                                     std::string_view external_id) const {
+    const auto entry = by_external_id(kind, ExternalChannelId(std::string(external_id)));
+    if (!entry) return std::nullopt;
+    return ConnectedChannel{.business_account_id = entry->channel.business_account_id,
+                            .credentials = entry->access_token,
+                            .previous_credentials = entry->previous_access_token};
+}
+
 std::shared_ptr<const ChannelEntry> Directory::find_external_id(
     std::string_view kind, const ExternalChannelId& external_id) {
     if (auto known = by_external_id(kind, external_id)) return known;

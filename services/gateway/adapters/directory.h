@@ -13,6 +13,7 @@
 #include "common/crypto/envelope.h"
 #include "common/eventlog/folds.h"
 #include "services/gateway/adapters/codec.h"
+#include "services/gateway/providers/connected_channels.h"
 
 // Keeps tenants, channels and API keys of the whole installation in memory, for the doors and
 // dispatchers, which ask for every message. Settings changes feed it, so a replica knows what
@@ -36,7 +37,7 @@ struct ChannelEntry {
     std::int64_t version = 0;
 };
 
-class Directory {
+class Directory final : public ConnectedChannels {
 public:
     // `wrapper` opens the tenants' data keys.
     Directory(eventlog::Store& store, crypto::KeyWrapper& wrapper);
@@ -50,6 +51,8 @@ public:
     // By the provider's id of the number.
     std::shared_ptr<const ChannelEntry> by_external_id(std::string_view kind,
                                                        const ExternalChannelId& external_id) const;
+    std::optional<ConnectedChannel> connected(std::string_view kind,
+                                              std::string_view external_id) const override;
     // The same, and for one that is not known here yet as the log has it: another replica may have
     // connected it a moment ago. Reads the store: throws when it is away.
     std::shared_ptr<const ChannelEntry> find_external_id(std::string_view kind,

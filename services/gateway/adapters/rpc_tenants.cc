@@ -50,11 +50,16 @@ void show_channel(const Doors& doors, const ResourceName& name, v1::Channel& out
     out = channel_resource(name.tenant, std::get<KnownChannel>(folded.state), folded.version);
 }
 
+// `kind` is that of the channel; a provider that is not there is refused elsewhere.
 SealedCredentials sealed(const Doors& doors, const std::string& tenant, const ChannelId& channel_id,
-                         const v1::Credentials& credentials, const std::string& field) {
+                         std::string_view kind, const v1::Credentials& credentials,
+                         const std::string& field) {
     const auto& token = credentials.access_token();
     if (token.empty() || token.size() > kTokenMax)
         throw rpc::invalid_field(field + ".access_token", "must have 1 to 4096 characters");
+    if (const auto* provider = doors.providers.find(kind))
+        if (const auto faults = provider->credential_faults(Secret(token)); !faults.empty())
+            throw refused_fields(faults, field);
     const auto created = crypto::Envelope::create(doors.key_wrapper, tenant);
     return {.wrapped_data_key = created.wrapped_key,
             .sealed = created.envelope.seal(Secret(token), credential_purpose(channel_id))};
@@ -236,7 +241,7 @@ private:
             ChannelId(request.channel().channel_id().empty() ? made("channel")
                                                              : request.channel().channel_id()),
             doors_.providers);
-        channel.credentials = sealed(doors_, tenant, channel.channel_id,
+        channel.credentials = sealed(doors_, tenant, channel.channel_id, channel.kind,
                                      request.channel().credentials(), "channel.credentials");
         if (const auto faults = channel_faults(channel, doors_.providers); !faults.empty())
             throw refused_fields(faults, "channel");
@@ -402,7 +407,7 @@ public:
                                                       ? effect.derived_id("channel")
                                                       : request->channel().channel_id()),
                                         doors_.providers);
-            channel.credentials = sealed(doors_, tenant, channel.channel_id,
+            channel.credentials = sealed(doors_, tenant, channel.channel_id, channel.kind,
                                          request->channel().credentials(), "channel.credentials");
             effect.run([&]() -> std::optional<Command> {
                 const auto folded = doors_.directory.channel_folds().load(
@@ -442,10 +447,11 @@ public:
                                           v1::Channel* response) override {
         return doors_.rpc.unary(context, *request, [=, this](rpc::Call& call) {
             const auto name = rpc::parse_name(request->name(), "channels");
+            const auto kind = std::get<KnownChannel>(fold_channel(doors_, name).state).channel.kind;
             change(call, *request, "RotateCredentials",
-                   gateway::RotateCredentials{.credentials =
-                                                  sealed(doors_, name.tenant, ChannelId(name.id),
-                                                         request->credentials(), "credentials")},
+                   gateway::RotateCredentials{
+                       .credentials = sealed(doors_, name.tenant, ChannelId(name.id), kind,
+                                             request->credentials(), "credentials")},
                    *response);
         });
     }

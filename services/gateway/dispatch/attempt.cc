@@ -147,6 +147,7 @@ void Attempts::call(const AttemptPtr& attempt) {
     out.tenant = attempt->tenant;
     out.files = options_.files;
     out.channel_external_id = channel.external_id;
+    out.business_account_id = channel.business_account_id;
     out.credentials = attempt->channel->access_token;
     out.previous_credentials = attempt->channel->previous_access_token;
     out.to = message.to;

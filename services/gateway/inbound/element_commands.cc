@@ -159,6 +159,7 @@ Command message_command(const WebhookFrame& frame, const Destination& to,
     received.set_context_provider_message_id(element.context_provider_message_id);
     received.set_subject_provider_message_id(element.subject_provider_message_id);
     put_place(received, frame, element);
+    received.set_choices_numbered(frame.choices_numbered);
     // Whoever changed their number wrote from the old one a last time.
     const bool old_phone = element.phone.empty() || !element.changed_phone.empty();
     const auto& phone = old_phone ? customer.phone : element.phone;

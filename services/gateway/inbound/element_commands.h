@@ -21,6 +21,7 @@ struct WebhookFrame {
     std::string provider;
     std::string actor;
     std::string app_id;
+    bool choices_numbered = false;  // the provider sends choices as a numbered menu
     Uuid webhook_id;
     Time received_at;
     std::string traceparent;

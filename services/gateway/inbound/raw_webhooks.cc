@@ -124,7 +124,7 @@ std::vector<ReadElement> RawWebhooks::read(const RawWebhook& webhook, bool appen
                  .provider_type = webhook.raw.provider(),
                  .state = ElementState::unreadable,
                  .detail = "this build has no provider of this name"}};
-    const auto parsed = provider->parse(webhook.raw.body());
+    const auto parsed = provider->parse(webhook.raw.body(), webhook.raw.query());
     if (parsed.shape == ParsedWebhook::Shape::malformed_json)
         return {{.path = "",
                  .state = ElementState::unreadable,
@@ -132,6 +132,7 @@ std::vector<ReadElement> RawWebhooks::read(const RawWebhook& webhook, bool appen
     const WebhookFrame frame{.provider = webhook.raw.provider(),
                              .actor = actor,
                              .app_id = webhook.raw.app_id(),
+                             .choices_numbered = provider->numbers_choices(),
                              .webhook_id = webhook.id,
                              .received_at = from_unix_micros(webhook.raw.received_at_us()),
                              .traceparent = ""};

@@ -1,8 +1,10 @@
 #pragma once
 
+#include <atomic>
 #include <memory>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "common/core/ids.h"
 #include "common/core/thread_pool.h"
@@ -40,15 +42,26 @@ public:
     void add_routes(http::Router& router);
     // Whether a provider sends its webhooks to this path.
     bool serves(std::string_view path) const;
-    // A webhook of this provider.
-    void webhook(const MessagingProvider& provider, http::Request request,
+    // A webhook of one of these providers: of the first one that can verify it.
+    void webhook(const std::vector<const MessagingProvider*>& candidates, http::Request request,
                  http::Responder responder);
 
     Customers& customers() { return customers_; }
     void stop();
 
 private:
+    using Candidates = std::vector<const MessagingProvider*>;
+
+    void take(const MessagingProvider& provider, SignedWebhook webhook, http::Request request,
+              http::Responder responder);
+    void refuse(const http::Request& request, const http::Responder& responder);
+    // The channel whose secret is asked for may have been connected at another replica a moment
+    // ago: the log knows. Whoever is not verified yet cannot make many such look-ups wait.
+    void look_up_signer(const MessagingProvider& provider, std::string unknown_channel,
+                        http::Request request, http::Responder responder);
+
     const Providers& providers_;
+    Directory& directory_;
     IdSource& ids_;
     const Clock& clock_;
     metrics::Counter bad_signatures_;
@@ -56,6 +69,7 @@ private:
     RejectedSignatures rejected_;
     Customers customers_;
     InboundParts parts_;
+    std::atomic<int> signers_looked_up_{0};
     ThreadPool lookups_;  // last: its threads use everything above
 };
 

@@ -23,6 +23,7 @@ eventlog::Command raw_webhook_command(const WebhookFrame& frame, const http::Req
         line->set_name(header.name);
         line->set_value(header.value);
     }
+    raw.set_query(request.query);
     raw.set_body(request.body);
     raw.set_app_id(frame.app_id);
     raw.set_parse(to_proto(shape));

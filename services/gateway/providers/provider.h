@@ -38,6 +38,7 @@ public:
 struct OutboundCall {
     std::string tenant;
     std::string channel_external_id;  // the provider's id of the number or account that sends
+    std::string business_account_id;  // the provider's account that has the channel; may be empty
     Secret credentials;
     Secret previous_credentials;  // those before the last rotation; empty when there are none
     common::v1::MessageContent content;  // without faults
@@ -96,22 +97,31 @@ public:
     // What is wrong with a channel that is to be connected, by field. The limits and the presence
     // of credentials are checked elsewhere.
     virtual std::vector<FieldError> faults_of(const ConnectChannel& channel) const = 0;
+    // What is wrong with the form of the credentials, by field; never a part of them. Whether they
+    // open anything, only the provider knows.
+    virtual std::vector<FieldError> credential_faults(const Secret&) const { return {}; }
     // The limits of a channel for which nobody says any.
     virtual ChannelLimits default_limits() const = 0;
 
     // ---- what it reports to us: no store, no network
 
-    // Where it sends its webhooks: "/webhooks/echo". GET is the handshake, POST a webhook.
+    // Where it sends its webhooks: "/webhooks/echo". GET is the handshake, POST a webhook. Several
+    // providers may name one path: the first one handshakes, and a webhook belongs to the one that
+    // can verify it.
     virtual std::vector<std::string> webhook_paths() const = 0;
     // A request that proves to the provider that the address is ours; its answer.
     virtual http::Response handshake(const http::Request& request) const = 0;
     // Verifies the exact bytes, then takes them apart.
     virtual std::variant<Unsigned, SignedWebhook> read(const http::Request& request) const = 0;
-    // Takes apart bytes that were verified when they came: reading the past again.
-    virtual ParsedWebhook parse(std::string_view body) const = 0;
+    // Takes apart bytes that were verified when they came: reading the past again. `query` is what
+    // stood behind the path's '?'.
+    virtual ParsedWebhook parse(std::string_view body, std::string_view query) const = 0;
 
     // ---- what we send
 
+    // It shows neither buttons nor lists, so it sends them as a numbered menu (menu.h). Whoever
+    // writes to such a channel may answer the last menu by a number or a title.
+    virtual bool numbers_choices() const { return false; }
     // What is wrong with a content, by field ("content.text.body"); empty when it may be queued.
     virtual std::vector<FieldError> faults_of(const common::v1::MessageContent& content) const = 0;
     // Sends at most once. `done` runs exactly once, on any thread, possibly before this returns; it

@@ -83,13 +83,18 @@ struct ParsedWebhook {
     };
     Shape shape = Shape::well_formed;
     std::vector<WebhookElement> elements;
-    // What the elements' `json` is a part of when the shape is `repaired`.
+    // What the elements' `json` is a part of when it is not the body: the body was repaired, or it
+    // is no JSON.
     std::shared_ptr<const std::string> repaired_body;
 };
 std::string_view text_of(ParsedWebhook::Shape shape);
 
 // The signature is missing or wrong: whoever sent it, it was not the provider.
-struct Unsigned {};
+struct Unsigned {
+    // Not empty: only the secret of this channel could tell, and the channel is not known here. It
+    // may have been connected a moment ago, so it is worth a look-up and a second reading.
+    std::string unknown_channel = {};
+};
 
 struct SignedWebhook {
     std::string app_id;  // whose secret made the signature

@@ -19,11 +19,6 @@ constexpr int kLogMessages = 50;
 Response not_yet(const char* what) {
     return Response::problem(501, "Not built yet", what, "UNIMPLEMENTED");
 }
-void no_twilio(const RestCalls&, const VisitPtr& visit) {
-    visit->answer(not_yet(
-        "FlowStack does not speak to Twilio yet, so nothing that it sends is taken here. Meta's "
-        "Cloud API is at /webhooks/whatsapp."));
-}
 void no_ghala(const RestCalls&, const VisitPtr& visit) {
     visit->answer(not_yet(
         "FlowStack does not speak to Ghala yet, so nothing that it sends is taken here. Meta's "
@@ -201,7 +196,6 @@ const std::vector<Alias> kPlatformAliases{
     {"POST", "/admin/tenants", AliasScope::platform, register_tenant},
     {"GET", "/admin/tenants/{tenant}", AliasScope::tenant_in_path, get_tenant},
     {"GET", "/admin/tenants/{tenant}/logs", AliasScope::tenant_in_path, message_log},
-    {"POST", "/webhooks/twilio", AliasScope::anybody, no_twilio},
     {"POST", "/webhooks/ghala", AliasScope::anybody, no_ghala},
     {"POST", "/api/webhooks/ghala", AliasScope::anybody, no_ghala},
     {"GET", "/admin", AliasScope::anybody, no_console},

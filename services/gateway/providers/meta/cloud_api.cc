@@ -77,7 +77,9 @@ std::variant<Unsigned, SignedWebhook> CloudApi::read(const http::Request& reques
     return SignedWebhook{std::move(*app), parse_meta_webhook(request.body)};
 }
 
-ParsedWebhook CloudApi::parse(std::string_view body) const { return parse_meta_webhook(body); }
+ParsedWebhook CloudApi::parse(std::string_view body, std::string_view) const {
+    return parse_meta_webhook(body);
+}
 
 // ---------------------------------------------------------------- sending
 

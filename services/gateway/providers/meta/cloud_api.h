@@ -36,7 +36,7 @@ public:
     std::vector<std::string> webhook_paths() const override;
     http::Response handshake(const http::Request& request) const override;
     std::variant<Unsigned, SignedWebhook> read(const http::Request& request) const override;
-    ParsedWebhook parse(std::string_view body) const override;
+    ParsedWebhook parse(std::string_view body, std::string_view query) const override;
 
     std::vector<FieldError> faults_of(const common::v1::MessageContent& content) const override;
     void send(OutboundCall call, std::function<void(Outcome)> done) const override;
