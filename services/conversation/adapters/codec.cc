@@ -149,6 +149,7 @@ FLOWSTACK_FACT(Opened, v1::ConversationOpened) {
 }
 FLOWSTACK_FACT(Spoke, v1::CustomerSpoke) {
     FACT_FIELD(inbound_id);
+    FACT_FIELD(channel_id);
     FACT_FIELD(kind);
     FACT_FIELD(tap_id);
     FACT_FIELD(outcome);

@@ -39,6 +39,7 @@ template <class Fact>
 void take(v1::Conversation&, const Fact&) {}
 void take(v1::Conversation& c, const Spoke& fact) {
     rpc::set_time(*c.mutable_last_inbound_time(), fact.sent_at);
+    if (!fact.channel_id.empty()) c.set_channel_id(fact.channel_id.text());
 }
 void take(v1::Conversation& c, const Advanced& fact) {
     c.set_state(std::string(text_of(fact.to)));

@@ -138,6 +138,7 @@ void Reactor::on_message(const Recorded& event, LogTurn& log_turn) {
     in.kind = kind_of(m.kind());
     in.tap_id = m.tap_id();
     in.text = m.personal().text();
+    in.choices_numbered = m.choices_numbered();
     in.profile_name = m.personal().profile_name();
     in.phone = m.personal().phone();
     if (m.consent_change() != gateway::v1::CONSENT_CHANGE_UNSPECIFIED)

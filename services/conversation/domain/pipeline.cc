@@ -130,6 +130,7 @@ bool session(Turn& turn) {
 
     turn.emit(Event{Spoke{
         .inbound_id = in.id,
+        .channel_id = in.channel_id,
         .kind = input_kind(in),
         .tap_id = in.tap_id,
         .outcome = turn.outcome,
@@ -146,7 +147,7 @@ bool session(Turn& turn) {
 }
 
 bool run_flow(Turn& turn) {
-    Input input = Said{turn.in.text};
+    Input input = Said{.text = turn.in.text, .choices_numbered = turn.in.choices_numbered};
     if (is_tap(turn.in))
         input = Tapped{
             .tap_id = turn.in.tap_id, .title = turn.in.text, .earlier = turn.previous.choices};

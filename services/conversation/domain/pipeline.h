@@ -39,6 +39,7 @@ struct Inbound {
     SpokenKind kind = SpokenKind::text;
     std::string tap_id;
     std::string text;
+    bool choices_numbered = false;  // choices are sent to this channel as a numbered menu
     std::string profile_name;
     std::string phone;
     std::string consent_change;

@@ -107,10 +107,11 @@ public:
         Inbound in;
         in.id = "wamid." + std::to_string(++causes_);
         in.customer_id = CustomerId("c1");
-        in.channel_id = ChannelId("ch1");
+        in.channel_id = channel_id;
         in.kind = kind_of(kind);
         in.text = text;
         in.tap_id = tap_id;
+        in.choices_numbered = choices_numbered;
         in.profile_name = profile_name;
         in.phone = phone;
         in.consent_change = consent_change;
@@ -236,6 +237,8 @@ public:
     std::string profile_name = "Amina";
     std::string phone = "+254712345678";
     std::string consent_change;
+    ChannelId channel_id{"ch1"};
+    bool choices_numbered = false;  // the channel shows choices as a numbered menu
     std::string outcome;
     std::string problem;
     std::string unsaid;

@@ -36,6 +36,7 @@ TEST(Codec, EveryFactOfAConversationComesBackAsItWas) {
                       .language = "sw",
                       .previous_conversation_id = ConversationId("before")});
     round_trip(Spoke{.inbound_id = "wamid",
+                     .channel_id = ChannelId("ch2"),
                      .kind = SpokenKind::tap,
                      .tap_id = "m:1",
                      .outcome = SpokenOutcome::answered,

@@ -37,6 +37,24 @@ const Tap* choice_behind(const Tapped& input, const Dialogue& dialogue) {
     return tap;
 }
 
+// What a number or a title means at a numbered menu: a choice of the last menu, while the dialogue
+// stands where it was sent. Where a number is asked for, a number is the answer to that.
+std::optional<Tapped> menu_choice(const Said& input, const Dialogue& dialogue, const Node* here) {
+    if (!input.choices_numbered || dialogue.choices.empty()) return std::nullopt;
+    const auto& menu = dialogue.choices.back();
+    if (menu.node != dialogue.node) return std::nullopt;
+    const bool number_asked = here && here->ask && here->ask->type == AskType::integer;
+    // The menu's first number is 1 (services/gateway/providers/menu.h).
+    const auto number = number_asked
+                            ? std::nullopt
+                            : parse_count(input.text, 1, static_cast<int>(menu.taps.size()));
+    for (const auto& tap : menu.taps)
+        if ((number && tap.n + 1 == *number) || plain(tap.title) == plain(input.text))
+            return Tapped{.tap_id = menu.message_id.text() + ":" + std::to_string(tap.n),
+                          .title = tap.title};
+    return std::nullopt;
+}
+
 bool contains(const std::vector<std::string>& values, const std::string& wanted) {
     return std::ranges::find(values, wanted) != values.end();
 }
@@ -59,6 +77,8 @@ void Answers::begin_at_start() {
 // --- Words
 
 void Answers::on(const Said& input) {
+    if (const auto tap = menu_choice(input, dialogue(), flow_.node(dialogue().node)))
+        return on(*tap);
     flow_.customer_speaks();
     if (silent()) return;
     hear(input.text);

@@ -83,6 +83,7 @@ void apply(Dialogue& dialogue, const Spoke& fact) {
     dialogue.throttled = fact.outcome == SpokenOutcome::throttled;
     dialogue.last_inbound_at = std::max(dialogue.last_inbound_at, fact.sent_at);
     dialogue.last_inbound_id = fact.inbound_id;
+    if (!fact.channel_id.empty()) dialogue.channel_id = fact.channel_id;
     if (fact.outcome != SpokenOutcome::answered ||
         (fact.kind != SpokenKind::text && fact.kind != SpokenKind::tap))
         return;
@@ -116,8 +117,10 @@ void apply(Dialogue& dialogue, const VariableCaptured& fact) {
 
 void apply(Dialogue& dialogue, const ReplyRequested& fact) {
     if (fact.taps.empty()) return;
-    dialogue.choices.push_back(
-        {.message_id = fact.message_id, .template_key = fact.template_key, .taps = fact.taps});
+    dialogue.choices.push_back({.message_id = fact.message_id,
+                                .template_key = fact.template_key,
+                                .node = dialogue.node,
+                                .taps = fact.taps});
     if (dialogue.choices.size() > kSentChoicesMax) dialogue.choices.pop_front();
 }
 

@@ -82,6 +82,7 @@ struct Opened {
 };
 struct Spoke {
     std::string inbound_id;
+    ChannelId channel_id;  // where it was written
     SpokenKind kind = SpokenKind::text;
     std::string tap_id;
     SpokenOutcome outcome = SpokenOutcome::answered;
@@ -170,6 +171,7 @@ inline const std::string kLabel = "state";  // the flow's own label
 struct SentChoices {
     MessageId message_id;
     std::string template_key;
+    std::string node;  // at which they were sent
     std::vector<Tap> taps;
     bool operator==(const SentChoices&) const = default;
 };

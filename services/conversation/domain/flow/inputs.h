@@ -14,6 +14,9 @@ namespace flowstack::conversation {
 
 struct Said {
     std::string text;
+    // The customer reads choices as a numbered menu, since the channel's provider shows neither
+    // buttons nor lists: the number or the title of one of the last choices is a tap on it.
+    bool choices_numbered = false;
 };
 struct Tapped {
     std::string tap_id;  // "<message id>:<n>" when it is ours
