@@ -104,6 +104,23 @@ private:
     std::string mistake_;
 };
 
+// Of a number or a sender: null lets everybody in.
+template <class Business>
+void set_allow_list(Setter& set, Business& business) {
+    const auto* list = set.get("allow_list");
+    if (list == nullptr) return;
+    business.allow_list.clear();
+    business.allow_list_on = list->is_array();
+    if (list->is_array()) {
+        for (const auto& phone : list->get_array()) {
+            const auto text = scalar_text(&phone).value_or("");
+            business.allow_list.insert(dialled_digits(text).value_or(text));
+        }
+    } else if (!list->is_null()) {
+        set.fail("allow_list", "must be a list of phones or null");
+    }
+}
+
 void set_templates(Setter& set, Number& number) {
     const auto* list = set.get("templates");
     if (list == nullptr) return;
@@ -145,6 +162,35 @@ json::object describe_number(const Number& number) {
             {"window_ms", number.window_length.count()}};
 }
 
+void set_contents(Setter& set, TwilioSender& sender) {
+    const auto* list = set.get("contents");
+    if (list == nullptr) return;
+    if (!list->is_array()) return set.fail("contents", "must be a list");
+    sender.contents.clear();
+    for (const json::value& entry : list->get_array()) {
+        TwilioContent one;
+        one.sid = text_or(entry, "sid", "");
+        one.body = text_or(entry, "body", "");
+        one.variables = static_cast<int>(int_or(entry, "variables", 0));
+        if (one.sid.empty()) return set.fail("contents", "each needs a sid");
+        sender.contents.emplace(one.sid, one);
+    }
+}
+
+json::object describe_sender(const TwilioSender& sender) {
+    return {{"number", sender.number},
+            {"account_sid", sender.account_sid},
+            {"messaging_service_sid", sender.messaging_service_sid},
+            {"display_phone_number", sender.number.substr(1)},
+            {"name", sender.name},
+            {"webhook_url", sender.webhook_url},
+            {"throughput_per_s_max", sender.throughput_per_s_max},
+            {"pair_interval_ms", sender.pair_interval.count()},
+            {"pair_burst_max", sender.pair_burst_max},
+            {"window", sender.window},
+            {"window_ms", sender.window_length.count()}};
+}
+
 json::object describe_shortcode(const Shortcode& code) {
     return {{"shortcode", code.code},
             {"name", code.name},
@@ -160,6 +206,7 @@ json::object describe_shortcode(const Shortcode& code) {
 void Sandbox::control(const Call& call, const Path& path, const Answer& answer, Effects& fx) {
     const std::string door = path.size() > 1 ? path[1] : "";
     if (door == "numbers") return control_numbers(call, path, answer, fx);
+    if (door == "senders") return control_senders(call, path, answer, fx);
     if (door == "shortcodes") return control_shortcodes(call, path, answer, fx);
     if (door == "payers") return control_payers(call, path, answer, fx);
     if (door == "faults") return control_faults(call, path, answer, fx);
@@ -171,7 +218,7 @@ void Sandbox::control(const Call& call, const Path& path, const Answer& answer, 
     if (door == "callbacks") return control_callbacks(call, answer, fx);
     reply(fx, answer,
           wrong(404,
-                "no such control path; known: numbers, shortcodes, payers, faults, "
+                "no such control path; known: numbers, senders, shortcodes, payers, faults, "
                 "customers, chats, prompts, record, webhooks, callbacks"));
 }
 
@@ -213,18 +260,7 @@ void Sandbox::control_numbers(const Call& call, const Path& path, const Answer& 
     set.optional_milliseconds("sent_after_ms", number.sent_after);
     set.optional_milliseconds("delivered_after_ms", number.delivered_after);
     set.optional_milliseconds("read_after_ms", number.read_after);
-    if (const auto* list = set.get("allow_list")) {
-        number.allow_list.clear();
-        number.allow_list_on = list->is_array();
-        if (list->is_array()) {
-            for (const auto& phone : list->get_array()) {
-                const auto text = scalar_text(&phone).value_or("");
-                number.allow_list.insert(dialled_digits(text).value_or(text));
-            }
-        } else if (!list->is_null()) {
-            set.fail("allow_list", "must be a list of phones or null");
-        }
-    }
+    set_allow_list(set, number);
     set_templates(set, number);
     if (!set.mistake().empty()) return reply(fx, answer, wrong(422, set.mistake()));
     for (const auto& [name, value] : {std::pair{"app_secret", &number.app_secret},
@@ -237,6 +273,63 @@ void Sandbox::control_numbers(const Call& call, const Path& path, const Answer& 
     if (number.name.empty()) number.name = "+" + number.display_phone_number;
     const json::object described = describe_number(number);
     state_.numbers[id] = std::move(number);
+    wake(fx);
+    reply(fx, answer, {200, compact(described)});
+}
+
+void Sandbox::control_senders(const Call& call, const Path& path, const Answer& answer,
+                              Effects& fx) {
+    if (call.method == "GET") {
+        json::array list;
+        for (const auto& [number, sender] : state_.senders) {
+            if (path.size() < 3 || path[2] == number) list.emplace_back(describe_sender(sender));
+        }
+        return reply(fx, answer, {200, compact(json::object{{"senders", std::move(list)}})});
+    }
+    if (path.size() == 3 && call.method == "DELETE") {
+        state_.senders.erase(path[2]);
+        return reply(fx, answer, {200, R"({"ok":true})"});
+    }
+    const auto body = parse(call.body);
+    if (!body) return reply(fx, answer, wrong(400, "the body is not JSON"));
+    const std::string number = path.size() == 3 ? path[2] : text_or(*body, "number", "");
+    if (!number.starts_with('+') || "+" + dialled_digits(number).value_or("") != number) {
+        return reply(fx, answer, wrong(422, "number: is required, like +14155238886"));
+    }
+    const auto before = state_.senders.find(number);
+    TwilioSender sender = before == state_.senders.end() ? TwilioSender{} : before->second;
+    sender.number = number;
+
+    Setter set{*body, {"number"}};
+    set.text("account_sid", sender.account_sid);
+    set.text("auth_token", sender.auth_token);
+    set.text("secondary_auth_token", sender.secondary_auth_token);
+    set.text("api_key_sid", sender.api_key_sid);
+    set.text("api_key_secret", sender.api_key_secret);
+    set.text("messaging_service_sid", sender.messaging_service_sid);
+    set.text("webhook_url", sender.webhook_url);
+    set.text("name", sender.name);
+    set.number("throughput_per_s_max", sender.throughput_per_s_max);
+    set.milliseconds("pair_interval_ms", sender.pair_interval);
+    set.number("pair_burst_max", sender.pair_burst_max);
+    set.choice("window", sender.window, {"status", "off"});
+    set.milliseconds("window_ms", sender.window_length);
+    set.optional_milliseconds("sent_after_ms", sender.sent_after);
+    set.optional_milliseconds("delivered_after_ms", sender.delivered_after);
+    set.optional_milliseconds("read_after_ms", sender.read_after);
+    set_allow_list(set, sender);
+    set_contents(set, sender);
+    if (!set.mistake().empty()) return reply(fx, answer, wrong(422, set.mistake()));
+    for (const auto& [name, value] : {std::pair{"account_sid", &sender.account_sid},
+                                      {"auth_token", &sender.auth_token},
+                                      {"webhook_url", &sender.webhook_url}}) {
+        if (value->empty()) {
+            return reply(fx, answer, wrong(422, std::string{name} + ": is required"));
+        }
+    }
+    if (sender.name.empty()) sender.name = number;
+    const json::object described = describe_sender(sender);
+    state_.senders[number] = std::move(sender);
     wake(fx);
     reply(fx, answer, {200, compact(described)});
 }

@@ -194,7 +194,11 @@ void Sandbox::control_customers(const Call& call, const Path& path, const Answer
 
 void Sandbox::say(const std::string& key, const json::value& body, const Answer& answer,
                   Effects& fx) {
-    const auto it = state_.numbers.find(text_or(body, "phone_number_id", ""));
+    const std::string business = text_or(body, "phone_number_id", "");
+    if (const auto sender = state_.senders.find(business); sender != state_.senders.end()) {
+        return say_by_twilio(sender->second, key, body, answer, fx);
+    }
+    const auto it = state_.numbers.find(business);
     if (it == state_.numbers.end()) {
         return reply(fx, answer, wrong(404, "phone_number_id: no such number is registered"));
     }
@@ -483,6 +487,12 @@ json::object Sandbox::describe(const Chat& where) const {
         out["business"] = {{"phone_number_id", number->second.id},
                            {"name", number->second.name},
                            {"display_phone_number", number->second.display_phone_number}};
+    }
+    if (const auto sender = state_.senders.find(where.number_id); sender != state_.senders.end()) {
+        out["business"] = {{"phone_number_id", sender->first},
+                           {"name", sender->second.name},
+                           {"display_phone_number", sender->first.substr(1)},
+                           {"provider", "twilio"}};
     }
     std::string phone = where.customer_key;
     if (const auto who = state_.customers.find(where.customer_key); who != state_.customers.end()) {

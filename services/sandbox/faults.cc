@@ -180,7 +180,7 @@ std::variant<Fault, std::string> parse_fault(const json::value& document) {
                 mistake,
                 {"provider", "call", "number", "phone", "shortcode", "skip", "times", "effect"}};
     Fault fault;
-    fault.target.provider = read.one_of("provider", {"meta", "daraja"});
+    fault.target.provider = read.one_of("provider", {"meta", "twilio", "daraja"});
     fault.target.call = read.one_of("call", {"messages", "oauth", "stkpush", "stkquery"});
     fault.target.number = read.text("number");
     fault.target.phone = read.text("phone");
@@ -188,7 +188,7 @@ std::variant<Fault, std::string> parse_fault(const json::value& document) {
     fault.target.shortcode = read.text("shortcode");
     fault.skip = static_cast<int>(read.number("skip", 0, 1'000'000));
     fault.times = static_cast<int>(read.number("times", 1, 1'000'000));
-    if (fault.target.provider.empty()) read.fail("provider", "is required: meta or daraja");
+    if (fault.target.provider.empty()) read.fail("provider", "is required: meta, twilio or daraja");
     if (const auto* effect = read.object("effect")) {
         fault.effect = read_effect(*effect, mistake);
     } else {

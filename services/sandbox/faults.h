@@ -53,9 +53,9 @@ struct Effect {
 
 // What a call is, for matching. Empty members of a fault match anything.
 struct FaultTarget {
-    std::string provider;  // "meta" | "daraja"
-    std::string call;      // meta: "messages" · daraja: "oauth" | "stkpush" | "stkquery"
-    std::string number;    // phone_number_id
+    std::string provider;  // "meta" | "twilio" | "daraja"
+    std::string call;      // meta, twilio: "messages" · daraja: "oauth" | "stkpush" | "stkquery"
+    std::string number;    // phone_number_id, or the number of a sender
     std::string phone;
     std::string shortcode;
 };

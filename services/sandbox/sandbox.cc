@@ -54,14 +54,17 @@ void Sandbox::handle(Call call, Answer answer) {
             daraja(call, path, answer, fx);
         } else if (path.size() == 3 && path[0] == "media_content") {
             media_content(call, path, answer, fx);
+        } else if (!path.empty() && path[0] == "2010-04-01") {
+            twilio(call, path, answer, fx);
         } else if (path.size() >= 2 && is_graph_version(path[0])) {
             graph(call, path, answer, fx);
         } else {
-            reply(
-                fx, answer,
-                {404, compact(json::object{
-                          {"error", "no provider has this path"},
-                          {"paths", "/v{N}.{M}/…  /oauth/v1/generate  /mpesa/…  /control/…  /"}})});
+            reply(fx, answer,
+                  {404, compact(json::object{
+                            {"error", "no provider has this path"},
+                            {"paths",
+                             "/v{N}.{M}/…  /2010-04-01/Accounts/…  /oauth/v1/generate  /mpesa/…  "
+                             "/control/…  /"}})});
         }
     });
 }

@@ -10,8 +10,8 @@
 #include "services/sandbox/state.h"
 #include "services/sandbox/values.h"
 
-// The stand-ins for Meta and Safaricom, the customers' phones, and the control API: everything
-// behind the sandbox's one HTTP port, without the port.
+// The stand-ins for Meta, Twilio and Safaricom, the customers' phones, and the control API:
+// everything behind the sandbox's one HTTP port, without the port.
 //
 // Thread-safe: one lock over the state, held for microseconds; answers, posts and timers are
 // collected while it is held and let go afterwards. The world must stop calling back before this
@@ -89,6 +89,28 @@ private:
     };
     void deliver(Delivery delivery, std::function<void(PostResult, Effects&)> first, Effects& fx);
 
+    // Twilio (twilio_door.cc)
+    void twilio(const Call& call, const Path& path, const Answer& answer, Effects& fx);
+    void accept_twilio_send(TwilioSender& sender, const TwilioSend& send, const Form& form,
+                            const Effect& effect, const Answer& answer, Effects& fx);
+    int judge_twilio_state(TwilioSender& sender, const TwilioSend& send, const std::string& key);
+    struct TwilioPlan {
+        std::string number, customer_key, sid, status_callback;
+        StatusFault fault;
+    };
+    void plan_twilio_statuses(const TwilioSender& sender, const TwilioPlan& plan, bool early_sent,
+                              Effects& fx);
+    void send_twilio_status(const TwilioPlan& plan, const std::string& status, int copies,
+                            std::function<void(Effects&)> then, Effects& fx);
+    struct TwilioDelivery {
+        std::string number, phone, url, body, signature, what, sid, idempotency_token;
+        bool again = false;
+    };
+    void deliver_twilio(TwilioDelivery delivery, std::function<void(PostResult, Effects&)> first,
+                        Effects& fx);
+    void say_by_twilio(TwilioSender& sender, const std::string& key, const json::value& body,
+                       const Answer& answer, Effects& fx);
+
     // Daraja (daraja_door.cc)
     void daraja(const Call& call, const Path& path, const Answer& answer, Effects& fx);
     void oauth(const Call& call, const Answer& answer, Effects& fx);
@@ -108,6 +130,7 @@ private:
     // Control (control_door.cc, customers.cc)
     void control(const Call& call, const Path& path, const Answer& answer, Effects& fx);
     void control_numbers(const Call& call, const Path& path, const Answer& answer, Effects& fx);
+    void control_senders(const Call& call, const Path& path, const Answer& answer, Effects& fx);
     void control_shortcodes(const Call& call, const Path& path, const Answer& answer, Effects& fx);
     void control_payers(const Call& call, const Path& path, const Answer& answer, Effects& fx);
     void control_faults(const Call& call, const Path& path, const Answer& answer, Effects& fx);

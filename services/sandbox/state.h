@@ -12,6 +12,7 @@
 #include "services/sandbox/faults.h"
 #include "services/sandbox/graph.h"
 #include "services/sandbox/limits.h"
+#include "services/sandbox/twilio.h"
 
 // What the stand-ins know, as plain structs. It lives in memory and is lost when the process ends;
 // only the record stays.
@@ -37,6 +38,36 @@ struct Number {
     std::set<std::string> allow_list;
     std::multimap<std::string, Template> templates{
         {"hello_world", {"hello_world", "en_US", "UTILITY", "APPROVED", "Hello World", 0}}};
+
+    // When statuses follow the accepted send; nothing: never.
+    std::optional<Milliseconds> sent_after{20};
+    std::optional<Milliseconds> delivered_after{60};
+    std::optional<Milliseconds> read_after{150};
+
+    Throughput throughput;
+    std::map<std::string, PairRate> pairs;  // by customer key
+};
+
+// One WhatsApp sender on Twilio's side.
+struct TwilioSender {
+    std::string number;  // "+14155238886"
+    std::string account_sid;
+    std::string auth_token;            // makes calls, and signs every webhook
+    std::string secondary_auth_token;  // makes calls too; empty: there is none
+    std::string api_key_sid;
+    std::string api_key_secret;
+    std::string messaging_service_sid;  // empty: the sender is in none
+    std::string webhook_url;            // as it is configured, so as it is signed
+    std::string name;
+
+    int throughput_per_s_max = 80;
+    Milliseconds pair_interval{6'000};
+    int pair_burst_max = 45;
+    std::string window = "status";  // outside the 24 h: status (undelivered, 63016) | off
+    Milliseconds window_length{24LL * 3600 * 1000};
+    bool allow_list_on = false;  // then people who have not joined get 63015
+    std::set<std::string> allow_list;
+    std::map<std::string, TwilioContent> contents;  // by SID
 
     // When statuses follow the accepted send; nothing: never.
     std::optional<Milliseconds> sent_after{20};
@@ -152,6 +183,7 @@ struct State {
     std::map<std::string, Number> numbers;
     std::map<std::string, MediaFile> media;                     // by id
     std::deque<std::string> media_order;                        // the oldest first
+    std::map<std::string, TwilioSender> senders;                // by number, with its +
     std::uint64_t deliveries = 0;                               // of webhooks, repeats included
     std::map<std::string, Customer> customers;                  // by key
     std::map<std::string, std::string> customer_aliases;        // phone or user id → key

@@ -112,6 +112,12 @@ function formatted(text) {
 const TICK_ONE = 'M3 6l3 3 6-7';
 const TICK_TWO = 'M1.500 6l3 3 6-7M8 9l6.500-7.500';
 
+// Meta repeats a webhook that failed; Twilio does not.
+function triesAgain() {
+  const number = state.numbers.find((each) => each.phone_number_id === state.number);
+  return number && number.provider === 'Twilio' ? '; Twilio does not try again' : '; Meta goes on trying';
+}
+
 function meta(message, mine) {
   const node = element('span', { class: 'meta' }, element('span', {}, clock(message.at_us)));
   if (mine) {
@@ -119,7 +125,7 @@ function meta(message, mine) {
       node.append(element('span', { role: 'img', 'aria-label': 'being delivered' }, '…'));
     } else if (message.http_status !== 200) {
       node.append(element('span', {
-        class: 'bad', role: 'img', title: `The business's webhook answered ${message.http_status}; Meta tries again.`,
+        class: 'bad', role: 'img', title: `The business's webhook answered ${message.http_status}${triesAgain()}.`,
         'aria-label': `not delivered yet, webhook answered ${message.http_status}`,
       }, '!'));
     } else {
@@ -292,8 +298,8 @@ async function say(what) {
     });
     if (answer.http_status !== 200) {
       trouble(answer.http_status === 0
-        ? 'The business’s webhook cannot be reached. Meta would go on trying.'
-        : `The business’s webhook answered ${answer.http_status}. Meta would go on trying.`);
+        ? `The business’s webhook cannot be reached${triesAgain()}.`
+        : `The business’s webhook answered ${answer.http_status}${triesAgain()}.`);
     }
   } catch (error) {
     trouble(error.message);
@@ -440,11 +446,14 @@ function remember() {
 
 function renderPeople() {
   const select = byId('number');
-  const options = JSON.stringify(state.numbers.map((each) => [each.phone_number_id, each.name]));
+  // Where a business has several connections, the provider tells them apart.
+  const several = new Set(state.numbers.map((each) => each.provider)).size > 1;
+  const label = (each) => (several ? `${each.name} · ${each.provider}` : each.name);
+  const options = JSON.stringify(state.numbers.map((each) => [each.phone_number_id, label(each)]));
   if (select.dataset.options !== options) {
     select.dataset.options = options;
     select.replaceChildren(...(state.numbers.length
-      ? state.numbers.map((each) => element('option', { value: each.phone_number_id }, each.name))
+      ? state.numbers.map((each) => element('option', { value: each.phone_number_id }, label(each)))
       : [element('option', { value: '' }, 'None registered')]));
   }
   select.value = state.number;
@@ -478,8 +487,12 @@ function renderPeople() {
 
 async function refreshPeople() {
   try {
-    const [numbers, chats] = await Promise.all([call('/control/numbers'), call('/control/chats')]);
-    state.numbers = numbers.numbers;
+    const [numbers, senders, chats] = await Promise.all([
+      call('/control/numbers'), call('/control/senders'), call('/control/chats')]);
+    state.numbers = [
+      ...numbers.numbers.map((each) => ({ ...each, provider: 'Meta' })),
+      ...senders.senders.map((each) => ({ ...each, phone_number_id: each.number, provider: 'Twilio' })),
+    ];
     state.chats = chats.chats;
     const known = state.numbers.some((each) => each.phone_number_id === state.number);
     if (!known && state.numbers.length) openChat(state.numbers[0].phone_number_id, state.phone);
@@ -592,6 +605,7 @@ const WITNESS = {
 };
 
 function visibleText(body) {
+  if (typeof body.Body === 'string' || body.ContentSid) return body.Body || body.ContentSid;  // Twilio's form
   if (body.text) return body.text.body;
   if (body.interactive && body.interactive.body) return body.interactive.body.text;
   return body.template ? body.template.name : '';
@@ -652,7 +666,7 @@ function begin() {
   const asked = new URL(location.href).searchParams;
   const phone = (asked.get('phone') || '').replace(/^[+ ]/, '') || state.people[0].phone;
   if (!state.people.some((person) => person.phone === phone)) state.people = [{ phone, name: asked.get('name') || withPlus(phone) }, ...state.people];
-  state.number = asked.get('number') || '';
+  state.number = (asked.get('number') || '').replace(/^ /, '+');
   state.phone = phone;
   if (state.number) openChat(state.number, phone);
   refreshPeople();

@@ -52,8 +52,8 @@ using Statuses = std::vector<std::string>;
 
 TEST_F(Knobs, NameTheMemberThatIsWrong) {
     EXPECT_EQ(mistake(R"({"provider":"meta"})"), "effect is required");
-    EXPECT_EQ(mistake(R"({"provider":"twilio","effect":{}})"),
-              "provider \"twilio\" is not allowed here");
+    EXPECT_EQ(mistake(R"({"provider":"telex","effect":{}})"),
+              "provider \"telex\" is not allowed here");
     EXPECT_EQ(mistake(R"({"provider":"meta","effect":{"delay":1}})"),
               "effect.delay is not a known knob");
     EXPECT_EQ(mistake(R"({"provider":"meta","effect":{"latency_ms":-1}})"),
