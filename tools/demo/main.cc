@@ -99,6 +99,8 @@ void print_bubble(const ChatMessage& message, const std::string& customer,
     std::istringstream lines(message.text);
     for (std::string line; std::getline(lines, line);) std::cout << indent << "│ " << line << "\n";
     std::string choices;
+    // A menu's choices are words of its text.
+    if (message.is_menu) return;
     for (const auto& button : message.buttons)
         choices += (choices.empty() ? "" : " ") + ("[" + button + "]");
     if (!choices.empty()) std::cout << indent << "│ " << paint("33", choices) << "\n";
@@ -199,19 +201,24 @@ void check_logs(Api& api) {
     }
 }
 
-int run(std::uint64_t seed) {
+// `channel` is meta or twilio.
+int run(std::uint64_t seed, const std::string& channel) {
     const Environment environment;
     Api api(environment);
     Sandbox sandbox(environment);
     ShopSpec shop;
+    // The shop keeps its number at Meta; the sandbox's phone page lets people choose.
+    if (channel == "twilio") shop.twilio_number = kDemoSender;
     make_shop(shop, environment, api, sandbox);
     const auto d = draw(seed, shop);
     std::cout << paint("1", "FlowStack demo") << "  seed " << seed << ", " << d.name << " "
               << d.phone << " buys " << d.spec.quantity << " × " << d.product.name << " in "
-              << (d.language == "sw" ? "Swahili" : "English") << "\n";
+              << (d.language == "sw" ? "Swahili" : "English")
+              << (channel == "twilio" ? " over Twilio" : "") << "\n";
 
     heading("The chat, as the sandbox's phone recorded it");
-    Phone phone(sandbox, shop.phone_number_id, d.phone, d.name);
+    Phone phone(sandbox, channel == "twilio" ? shop.twilio_number : shop.phone_number_id, d.phone,
+                d.name);
     Transcript transcript(phone, shop.name);
     const auto purchase =
         buy(phone, sandbox, d.spec, [&](const std::string&) { transcript.catch_up(); });
@@ -330,6 +337,7 @@ int run(std::uint64_t seed) {
 
 int main(int argc, char** argv) {
     std::uint64_t seed = std::random_device{}();
+    std::string channel = "meta";
     for (int i = 1; i < argc; ++i) {
         const std::string argument = argv[i];
         if (argument == "--seed" && i + 1 < argc) {
@@ -339,13 +347,19 @@ int main(int argc, char** argv) {
                 std::cerr << "--seed wants a number, not '" << text << "'\n";
                 return 2;
             }
+        } else if (argument == "--channel" && i + 1 < argc) {
+            channel = argv[++i];
+            if (channel != "meta" && channel != "twilio") {
+                std::cerr << "--channel wants meta or twilio, not '" << channel << "'\n";
+                return 2;
+            }
         } else {
-            std::cerr << "usage: flowstack-demo [--seed N]\n";
+            std::cerr << "usage: flowstack-demo [--seed N] [--channel meta|twilio]\n";
             return 2;
         }
     }
     try {
-        return flowstack::demo::run(seed);
+        return flowstack::demo::run(seed, channel);
     } catch (const flowstack::demo::WrongStep& wrong) {
         std::cerr << "\nWRONG: " << wrong.what() << "\n";
     } catch (const flowstack::rpc::Failure& failure) {

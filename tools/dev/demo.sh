@@ -1,7 +1,7 @@
 # shellcheck shell=bash
 # The demo: a whole stack, one purchase played through it by flowstack-demo, and its verdict.
 
-# demo [--once] [--seed N] [--no-build] [--dev-broker] [--mtls] [--replicas N]
+# demo [--once] [--seed N] [--channel meta|twilio] [--no-build] [--dev-broker] [--mtls] [--replicas N]
 play_demo() {
     local once=no build=yes demo_args=() up_args=() status=0
     while (($# > 0)); do
@@ -10,7 +10,12 @@ play_demo() {
             --no-build) build=no ;;
             --seed)
                 [[ ${2:-} =~ ^[0-9]+$ ]] || usage_error "--seed wants a number"
-                demo_args=(--seed "$2")
+                demo_args+=(--seed "$2")
+                shift
+                ;;
+            --channel)
+                [[ ${2:-} =~ ^(meta|twilio)$ ]] || usage_error "--channel wants meta or twilio"
+                demo_args+=(--channel "$2")
                 shift
                 ;;
             --dev-broker | --mtls) up_args+=("$1") ;;

@@ -104,6 +104,7 @@ write_env() {
             META_APP_SECRET "$META_APP_SECRET" META_VERIFY_TOKEN "$META_VERIFY_TOKEN" \
             SANDBOX_URL "http://127.0.0.1:$SANDBOX_PORT" \
             META_BASE_URL "http://127.0.0.1:$SANDBOX_PORT" \
+            TWILIO_BASE_URL "http://127.0.0.1:$SANDBOX_PORT" \
             DARAJA_BASE_URL "http://127.0.0.1:$SANDBOX_PORT" \
             SANDBOX_RECORD "$RUN_DIR/sandbox.jsonl" \
             MEDIA_DIRECTORY "$RUN_DIR/media" \

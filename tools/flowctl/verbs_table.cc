@@ -92,13 +92,15 @@ void add_keys(std::vector<Verb>& all) {
 
 void add_channels(std::vector<Verb>& all) {
     const auto looks = method<door::GetChannelRequest, door::Channel>("ChannelService/GetChannel");
-    all.push_back({.group = "channels",
-                   .name = "connect",
-                   .help = "connect another number, e.g. channel.external_id=1001",
-                   .call = method<door::ConnectChannelRequest, door::Channel>(
-                       "ChannelService/ConnectChannel"),
-                   .options = {token_file("channel.credentials.access_token"), request_id()},
-                   .takes_fields = true});
+    all.push_back(
+        {.group = "channels",
+         .name = "connect",
+         .help = "connect another number, e.g. channel.external_id=1001; of another provider "
+                 "with channel.kind=TWILIO",
+         .call =
+             method<door::ConnectChannelRequest, door::Channel>("ChannelService/ConnectChannel"),
+         .options = {token_file("channel.credentials.access_token"), request_id()},
+         .takes_fields = true});
     all.push_back({.group = "channels",
                    .name = "rotate",
                    .help = "replace what opens it at its provider",

@@ -6,6 +6,7 @@
 #include "tools/isolation/logs.h"
 #include "tools/isolation/routes.h"
 #include "tools/isolation/rpcs.h"
+#include "tools/isolation/senders.h"
 #include "tools/isolation/tenants.h"
 
 namespace flowstack::isolation {
@@ -29,6 +30,7 @@ bool run(const stack::Environment& environment, std::ostream& out) {
     const Schema schema(FLOWSTACK_PROTOSET);
     check_rpcs(environment, schema, attacker, victim, report);
     check_routes(environment, schema, door, attacker, victim, report);
+    check_senders(environment, api, sandbox, report);
     const auto after = settled_events(api, victim);
     if (after == before)
         report.good(victim.id + ": not one event of its logs came of all this");

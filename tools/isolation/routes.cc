@@ -35,6 +35,7 @@ constexpr AliasAttack kAliases[] = {
     {"POST /whatsapp/webhook", Opens::to_all},
     {"GET /api/messages/incoming", Opens::to_all},
     {"POST /api/messages/incoming", Opens::to_all},
+    {"GET /webhooks/twilio", Opens::to_all},
     {"POST /webhooks/twilio", Opens::to_all},
     {"POST /webhooks/ghala", Opens::to_all},
     {"POST /api/webhooks/ghala", Opens::to_all},

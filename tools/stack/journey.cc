@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <boost/json.hpp>
 
+#include "common/http/url.h"
+
 namespace flowstack::stack {
 namespace {
 
@@ -107,7 +109,7 @@ std::vector<json::value> record_of(Sandbox& sandbox, const std::string& kind,
         std::string path = "/control/record?after=" + std::to_string(after) +
                            "&limit=" + std::to_string(kRecordPage) + "&kind=" + kind;
         if (!phone.empty()) path += "&phone=" + (phone.starts_with('+') ? phone.substr(1) : phone);
-        if (!number.empty()) path += "&number=" + number;
+        if (!number.empty()) path += "&number=" + http::percent_encode(number);
         const auto page = sandbox.get(path);
         for (const auto& line : page.at("lines").as_array()) lines.push_back(line);
         const auto last = number_at(page, "last");

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <boost/json.hpp>
+#include <sstream>
 
 namespace flowstack::stack {
 namespace {
@@ -18,7 +19,20 @@ std::vector<std::string> titles_of(const json::value& message, const char* membe
     return titles;
 }
 
-ChatMessage message_of(const json::value& message) {
+// The titles of lines "1. Title – description", counted from 1; empty when there is no menu.
+std::vector<std::string> menu_in(const std::string& text) {
+    std::vector<std::string> titles;
+    std::istringstream lines(text);
+    for (std::string line; std::getline(lines, line);) {
+        const auto number = std::to_string(titles.size() + 1) + ". ";
+        if (!line.starts_with(number)) continue;
+        const auto title = line.substr(number.size());
+        titles.push_back(title.substr(0, title.find(" – ")));
+    }
+    return titles;
+}
+
+ChatMessage as_sent(const json::value& message) {
     return {.seq = number_at(message, "seq"),
             .at_us = number_at(message, "at_us"),
             .from_business = text_at(message, "from") == "business",
@@ -27,6 +41,14 @@ ChatMessage message_of(const json::value& message) {
             .buttons = titles_of(message, "buttons"),
             .rows = titles_of(message, "rows"),
             .status = text_at(message, "status")};
+}
+
+ChatMessage message_of(const json::value& json) {
+    auto message = as_sent(json);
+    if (!message.from_business || !message.buttons.empty() || !message.rows.empty()) return message;
+    message.buttons = message.rows = menu_in(message.text);
+    message.is_menu = !message.buttons.empty();
+    return message;
 }
 
 }  // namespace
@@ -49,10 +71,22 @@ json::value Phone::send(json::object body) {
 int Phone::say(const std::string& text) {
     return static_cast<int>(number_at(send({{"text", text}}), "http_status"));
 }
+std::string Phone::number_in_menu(const std::string& title) {
+    const auto messages = chat();
+    for (auto message = messages.rbegin(); message != messages.rend(); ++message) {
+        const auto found = std::ranges::find(message->buttons, title);
+        if (message->is_menu && found != message->buttons.end())
+            return std::to_string(found - message->buttons.begin() + 1);
+    }
+    throw NoReply("no menu shows " + title);
+}
+
 int Phone::tap(const std::string& button) {
+    if (reads_menus()) return say(number_in_menu(button));
     return static_cast<int>(number_at(send({{"button", button}}), "http_status"));
 }
 int Phone::pick(const std::string& row) {
+    if (reads_menus()) return say(number_in_menu(row));
     return static_cast<int>(number_at(send({{"row", row}}), "http_status"));
 }
 

@@ -18,8 +18,10 @@ struct ChatMessage {
     bool from_business = false;
     std::string wamid;
     std::string text;
+    // What can be answered: buttons and rows, or both are the titles of a numbered menu.
     std::vector<std::string> buttons;
     std::vector<std::string> rows;
+    bool is_menu = false;
     std::string status;  // sent, delivered, read …
 };
 
@@ -41,7 +43,8 @@ public:
     Phone(Sandbox& sandbox, std::string phone_number_id, std::string phone, std::string name,
           std::chrono::milliseconds patience = std::chrono::seconds(30));
 
-    // The HTTP status of the webhook that carried it.
+    // The HTTP status of the webhook that carried it. Where the shop shows numbered menus, a tap
+    // and a row are answered by their number.
     int say(const std::string& text);
     int tap(const std::string& button);
     int pick(const std::string& row);
@@ -65,6 +68,10 @@ public:
     const std::string& name() const { return name_; }
 
 private:
+    // The number of this title in the newest menu that has it.
+    std::string number_in_menu(const std::string& title);
+    // A sender at Twilio: it shows numbered menus.
+    bool reads_menus() const { return phone_number_id_.starts_with('+'); }
     boost::json::value picture(const std::string& version, std::chrono::milliseconds wait);
 
     Sandbox& sandbox_;

@@ -1,11 +1,14 @@
 #include "tools/stack/shop.h"
 
 #include <boost/json.hpp>
+#include <iomanip>
+#include <sstream>
 
 #include "common/rpc/error.h"
 #include "common/rpc/resource_name.h"
 #include "flowstack/common/v1/error_reason.pb.h"
 #include "flowstack/conversation/v1/catalog_service.pb.h"
+#include "flowstack/gateway/v1/channel_service.pb.h"
 #include "flowstack/gateway/v1/tenant_service.pb.h"
 #include "flowstack/payment/v1/provider_account_service.pb.h"
 
@@ -23,6 +26,7 @@ std::uint32_t number_of(const std::string& text) {
 }
 
 bool at_meta(const ShopSpec& spec) { return spec.channel_kind == "META_CLOUD"; }
+bool at_twilio(const ShopSpec& spec) { return spec.channel_kind == "TWILIO"; }
 
 // The spec's own credentials, or those that are made of its names.
 std::string or_else(const std::string& own, const std::string& made) {
@@ -69,6 +73,21 @@ void register_number(const ShopSpec& spec, const Environment& environment, Sandb
     sandbox.put("/control/numbers", number);
 }
 
+void register_sender(const ShopSpec& spec, const std::string& number,
+                     const Environment& environment, Sandbox& sandbox) {
+    json::object sender{
+        {"number", number},
+        {"account_sid", account_sid(spec)},
+        {"auth_token", auth_token(spec)},
+        {"webhook_url", environment.required("PUBLIC_BASE_URL") + "/webhooks/twilio"},
+        {"name", spec.name}};
+    if (!spec.limits) {
+        sender["throughput_per_s_max"] = 0;
+        sender["pair_interval_ms"] = 0;
+    }
+    sandbox.put("/control/senders", sender);
+}
+
 void register_shortcode(const ShopSpec& spec, Sandbox& sandbox) {
     sandbox.put("/control/shortcodes",
                 json::object{{"shortcode", spec.shortcode},
@@ -77,6 +96,36 @@ void register_shortcode(const ShopSpec& spec, Sandbox& sandbox) {
                              {"consumer_key", consumer_key(spec)},
                              {"consumer_secret", consumer_secret(spec)},
                              {"same_amount_window_ms", spec.limits ? 120'000 : 0}});
+}
+
+void set_limits(const ShopSpec& spec, gateway::v1::ChannelLimits& limits) {
+    if (spec.limits) {
+        limits.set_per_second(80);
+        limits.set_inbound_headroom_per_second(20);
+        limits.set_pair_interval_seconds(6);
+        limits.set_pair_burst(45);
+    } else {
+        // gateway takes a zero for its default.
+        limits.set_per_second(10'000);
+        limits.set_inbound_headroom_per_second(1);
+        limits.set_pair_interval_seconds(1);
+        limits.set_pair_burst(1000);
+    }
+}
+
+// The shop's second connection.
+void connect_twilio(const ShopSpec& spec, Api& api) {
+    gateway::v1::ConnectChannelRequest request;
+    request.set_parent(rpc::tenant_name(spec.tenant));
+    request.set_request_id(seed_id(spec, "twilio"));
+    auto& channel = *request.mutable_channel();
+    channel.set_kind("TWILIO");
+    channel.set_external_id(spec.twilio_number);
+    channel.set_business_account_id(account_sid(spec));
+    channel.set_display_phone_number(spec.twilio_number);
+    channel.mutable_credentials()->set_access_token(auth_token(spec));
+    set_limits(spec, *channel.mutable_limits());
+    api.call<gateway::v1::Channel>("gateway", "ChannelService/ConnectChannel", request);
 }
 
 void register_tenant(const ShopSpec& spec, const Environment& environment, Api& api) {
@@ -104,21 +153,10 @@ void register_tenant(const ShopSpec& spec, const Environment& environment, Api& 
         channel.set_app_id(environment.required("META_APP_ID"));
     }
     channel.set_display_phone_number(spec.display_phone_number);
-    channel.mutable_credentials()->set_access_token(access_token(spec));
-    if (spec.limits) {
-        auto& limits = *channel.mutable_limits();
-        limits.set_per_second(80);
-        limits.set_inbound_headroom_per_second(20);
-        limits.set_pair_interval_seconds(6);
-        limits.set_pair_burst(45);
-    } else {
-        // gateway takes a zero for its default.
-        auto& limits = *channel.mutable_limits();
-        limits.set_per_second(10'000);
-        limits.set_inbound_headroom_per_second(1);
-        limits.set_pair_interval_seconds(1);
-        limits.set_pair_burst(1000);
-    }
+    if (at_twilio(spec)) channel.set_business_account_id(account_sid(spec));
+    channel.mutable_credentials()->set_access_token(at_twilio(spec) ? auth_token(spec)
+                                                                    : access_token(spec));
+    set_limits(spec, *channel.mutable_limits());
     api.call<gateway::v1::Tenant>("gateway", "TenantService/RegisterTenant", request);
 }
 
@@ -181,6 +219,20 @@ std::vector<ProductSpec> demo_products() {
             {"basket", "Sisal Basket", {"basket", "kiondo"}, 320'000, 40, "Woven in Machakos"}};
 }
 
+std::string sender_for(const std::string& unique) {
+    return "+1415" + std::to_string(1'000'000 + number_of(unique) % 9'000'000);
+}
+
+std::string account_sid(const ShopSpec& spec) {
+    std::ostringstream sid;
+    sid << "AC" << std::hex << std::setfill('0');
+    for (const auto* part : {"a", "b", "c", "d"})
+        sid << std::setw(8) << number_of(part + spec.tenant);
+    return sid.str();
+}
+
+std::string auth_token(const ShopSpec& spec) { return "mock_auth_" + spec.tenant; }
+
 ShopSpec shop_for(const std::string& unique) {
     const auto number = number_of(unique);
     ShopSpec spec;
@@ -195,8 +247,12 @@ ShopSpec shop_for(const std::string& unique) {
 
 void make_shop(const ShopSpec& spec, const Environment& environment, Api& api, Sandbox& sandbox) {
     if (at_meta(spec)) register_number(spec, environment, sandbox);
+    if (at_twilio(spec)) register_sender(spec, spec.phone_number_id, environment, sandbox);
+    if (!spec.twilio_number.empty())
+        register_sender(spec, spec.twilio_number, environment, sandbox);
     register_shortcode(spec, sandbox);
     register_tenant(spec, environment, api);
+    if (!spec.twilio_number.empty()) connect_twilio(spec, api);
     save_catalog(spec, api);
     connect_mpesa(spec, api);
 }

@@ -27,11 +27,13 @@ struct ShopSpec {
     std::string currency = "KES";
     int tax_rate_bp = 1600;
     std::string pack = "ECOMMERCE";
-    // Of another kind than Meta's: phone_number_id is that provider's id of the number, and the
-    // sandbox hears nothing of it.
+    // TWILIO: phone_number_id is the sender's number, "+1415…". Of any other kind than Meta's it is
+    // that provider's id of the number, and the sandbox hears nothing of it.
     std::string channel_kind = "META_CLOUD";
     std::string phone_number_id = "106540352242922";
     std::string display_phone_number = "+254700000001";
+    // The number of a sender at Twilio, the shop's second connection; empty: there is none.
+    std::string twilio_number{};
     std::string shortcode = "174379";
     std::vector<ProductSpec> products;  // empty: the demo's
     bool promotions = true;
@@ -48,8 +50,18 @@ struct ShopSpec {
 
 std::vector<ProductSpec> demo_products();
 
+// The demo's sender at Twilio, which is that of Twilio's own sandbox.
+inline const std::string kDemoSender = "+14155238886";
+// The number of a test's own sender at Twilio, from anything unique.
+std::string sender_for(const std::string& unique);
+
 // A free name and numbers for a test's own shop, from anything unique.
 ShopSpec shop_for(const std::string& unique);
+
+// The token that signs the webhooks of the shop's senders and makes its calls.
+std::string auth_token(const ShopSpec& spec);
+// The shop's account at Twilio: AC and 32 hex digits.
+std::string account_sid(const ShopSpec& spec);
 
 // Registers tenant, channel, products, promotions and M-Pesa account, and the number and short code
 // with the sandbox. Again for the same spec: nothing changes.
