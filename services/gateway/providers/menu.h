@@ -20,7 +20,9 @@ namespace flowstack::gateway {
 //   <footer>
 //
 // The numbers are those by which conversation understands an answer (choices_numbered in
-// inbound_events.proto). Empty for a content without words of its own: a template or a file.
+// inbound_events.proto). A link button, a place and address cards are said in words too: the link
+// with its title, the place's name and a link to a map, names and numbers. Empty for a content that
+// words cannot stand for: a template, a file, a reaction, what is in a provider's catalog, a form.
 std::string as_words(const common::v1::MessageContent& content);
 
 // The field that holds most of the words, for saying which one is too long: "text.body".

@@ -1,3 +1,4 @@
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include <future>
@@ -11,6 +12,7 @@
 #include "services/gateway/providers/twilio/errors.h"
 #include "services/gateway/providers/twilio/renderer.h"
 #include "services/gateway/providers/twilio/twilio.h"
+#include "tests/unit/gateway/meta_contents.h"
 
 namespace flowstack::gateway::twilio {
 namespace {
@@ -124,6 +126,64 @@ TEST(TwilioRenderer, NamesTheFieldThatTwilioWouldRefuse) {
     odd.mutable_media()->set_kind("hologram");
     EXPECT_EQ(fields(odd), Fields{"content.media.kind"});
     EXPECT_EQ(fields(MessageContent()), Fields{"content"});
+}
+
+// Every kind of content either leaves in words, or is refused at the door with its own field.
+TEST(TwilioRenderer, CarriesOrRefusesEveryKindOfContent) {
+    int carried = 0;
+    for (const auto& content : meta::every_content()) {
+        const auto faults = faults_of(content);
+        const auto rendered = content_fields(content);
+        if (faults.empty()) {
+            EXPECT_FALSE(rendered.empty()) << content.DebugString();
+            ++carried;
+        } else {
+            for (const auto& fault : faults)
+                EXPECT_THAT(fault.field, ::testing::StartsWith("content."))
+                    << content.DebugString();
+        }
+    }
+    EXPECT_GT(carried, 5);
+}
+
+TEST(TwilioRenderer, SaysInWordsWhatItHasNoFormFor) {
+    EXPECT_EQ(as_words(meta::location_content()),
+              "Duka la Asha\nMoi Avenue\nhttps://maps.google.com/?q=-1.286389,36.817223");
+    EXPECT_EQ(as_words(meta::contacts_content()),
+              "Asha Mwangi, Duka\n+254 712 345678\nasha@duka.example\nhttps://duka.example");
+    MessageContent link;
+    link.mutable_link_button()->set_body("Track your order");
+    link.mutable_link_button()->set_title("Open");
+    link.mutable_link_button()->set_url("https://duka.example/t/1");
+    EXPECT_EQ(as_words(link), "Track your order\n\nOpen: https://duka.example/t/1");
+    EXPECT_EQ(fields(link), Fields{});
+    link.mutable_link_button()->set_url("javascript:alert(1)");
+    EXPECT_EQ(fields(link), Fields{"content.link_button.url"});
+    auto rows = list(2);
+    rows.mutable_list()->set_header("Duka");
+    rows.mutable_list()->set_footer("Open until 6");
+    rows.mutable_list()->set_section_title("Today");
+    rows.mutable_list()->mutable_rows(1)->set_section_title("Tomorrow");
+    EXPECT_EQ(as_words(rows),
+              "Duka\n\nChoose\n\nToday\n1. Product 0 – KES 0\n\nTomorrow\n2. Product 1 – KES 1\n\n"
+              "Open until 6");
+}
+
+TEST(TwilioRenderer, RefusesPartsThatTwilioCannotCarry) {
+    auto answer = text("Yes");
+    answer.set_reply_to("SM1");
+    EXPECT_EQ(fields(answer), Fields{"content.reply_to"});
+    auto file = picture("");
+    file.mutable_media()->set_media_id(meta::kMediaId);
+    EXPECT_EQ(fields(file), Fields{"content.media.media_id"});
+    auto headed = buttons({"a"});
+    headed.mutable_buttons()->mutable_header_media()->set_link("https://x.example/a.jpg");
+    EXPECT_EQ(fields(headed), Fields{"content.buttons.header_media"});
+    auto named = hsm(kContent, {});
+    named.mutable_template_()->add_named_body_parameters()->set_name("first");
+    named.mutable_template_()->add_buttons();
+    EXPECT_EQ(fields(named),
+              (Fields{"content.template.named_body_parameters", "content.template.buttons"}));
 }
 
 // ---------------------------------------------------------------- answers

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cmath>
 
 #include "common/http/message.h"
 #include "common/text/fold.h"
@@ -21,6 +22,7 @@ namespace v1 = flowstack::common::v1;
 constexpr std::size_t kBodyMax = 1600;
 constexpr int kButtonsMax = 3;
 constexpr int kRowsMax = 10;
+constexpr std::size_t kTitleMax = 20;  // of a link
 constexpr int kVariablesMax = 100;
 constexpr std::size_t kVariableMax = 1024;
 constexpr std::size_t kErrorMax = 500;  // of a title and of details, in bytes
@@ -60,14 +62,25 @@ void check_words(Faults& faults, const v1::MessageContent& content, std::string_
     if (text::code_points(words) <= kBodyMax) return;
     if (content.has_text()) return faults.length(field, words, 1, kBodyMax);
     faults.wrong(field,
-                 "must be short enough that the numbered menu, into which Twilio's channels "
-                 "turn buttons and lists, has at most 1600 characters");
+                 "must be short enough that the text into which Twilio's channels turn it, "
+                 "choices as a numbered menu, has at most 1600 characters");
+}
+
+// What Twilio's API has no place for.
+void check_absent(Faults& faults, const std::string& field, bool given) {
+    if (given) faults.wrong(field, "must not be given: Twilio's channels cannot carry it");
 }
 
 void check_template(Faults& faults, const v1::TemplateContent& content) {
     if (!is_sid("HX", content.name()))
         faults.wrong("template.name",
                      "must be the template's Content SID at Twilio: HX and 32 hex digits");
+    check_absent(faults, "template.named_body_parameters",
+                 content.named_body_parameters_size() > 0);
+    // The template itself has them; their variables are numbered with those of the body.
+    check_absent(faults, "template.header", content.has_header());
+    check_absent(faults, "template.buttons", content.buttons_size() > 0);
+    check_absent(faults, "template.cards", content.cards_size() > 0);
     faults.length("template.language_code", content.language_code(), 2, 15);
     const auto& variables = content.body_parameters();
     if (variables.size() > kVariablesMax)
@@ -87,6 +100,9 @@ void check_media(Faults& faults, const v1::MediaContent& media) {
                                                      "sticker"};
     if (std::ranges::find(kKinds, media.kind()) == kKinds.end())
         faults.wrong("media.kind", "must be image, document, audio, video or sticker");
+    if (!media.media_id().empty())
+        return faults.wrong("media.media_id",
+                            "must not be given: Twilio fetches a file from media.link only");
     if (!media.link().starts_with("https://") && !media.link().starts_with("http://"))
         faults.wrong("media.link", "must be an http(s) link");
     faults.length("media.caption", media.caption(), 0, kBodyMax);
@@ -117,6 +133,7 @@ Refused refused_at_the_door(ErrorClass error_class, std::string title,
 
 std::vector<FieldError> faults_of(const v1::MessageContent& content) {
     Faults faults;
+    check_absent(faults, "reply_to", !content.reply_to().empty());
     switch (content.content_case()) {
         case v1::MessageContent::kText:
             check_words(faults, content, content.text().body());
@@ -124,6 +141,7 @@ std::vector<FieldError> faults_of(const v1::MessageContent& content) {
         case v1::MessageContent::kButtons: {
             const auto& titles = content.buttons().titles();
             check_words(faults, content, content.buttons().body());
+            check_absent(faults, "buttons.header_media", content.buttons().has_header_media());
             check_titles(faults, "buttons.titles", "", {titles.begin(), titles.end()}, kButtonsMax);
             break;
         }
@@ -140,8 +158,49 @@ std::vector<FieldError> faults_of(const v1::MessageContent& content) {
         case v1::MessageContent::kMedia:
             check_media(faults, content.media());
             break;
+        case v1::MessageContent::kLinkButton:
+            check_words(faults, content, content.link_button().body());
+            if (!content.link_button().url().starts_with("https://") &&
+                !content.link_button().url().starts_with("http://"))
+                faults.wrong("link_button.url", "must be an http(s) link");
+            faults.length("link_button.title", content.link_button().title(), 1, kTitleMax);
+            break;
+        case v1::MessageContent::kLocation:
+            if (std::abs(content.location().latitude()) > 90)
+                faults.wrong("location.latitude", "must be from -90 to 90");
+            if (std::abs(content.location().longitude()) > 180)
+                faults.wrong("location.longitude", "must be from -180 to 180");
+            check_words(faults, content, as_words(content));
+            break;
+        case v1::MessageContent::kContacts:
+            for (int n = 0; n < content.contacts().cards_size(); ++n)
+                if (content.contacts().cards(n).formatted_name().empty())
+                    faults.wrong("contacts.cards[" + std::to_string(n) + "].formatted_name",
+                                 "must not be empty");
+            check_words(faults, content, as_words(content));
+            break;
+        case v1::MessageContent::kLocationRequest:
+            check_words(faults, content, content.location_request().body());
+            break;
+        case v1::MessageContent::kReaction:
+            check_absent(faults, "reaction", true);
+            break;
+        case v1::MessageContent::kProduct:
+            check_absent(faults, "product", true);
+            break;
+        case v1::MessageContent::kProductList:
+            check_absent(faults, "product_list", true);
+            break;
+        case v1::MessageContent::kCatalog:
+            check_absent(faults, "catalog", true);
+            break;
+        case v1::MessageContent::kForm:
+            check_absent(faults, "form", true);
+            break;
         case v1::MessageContent::CONTENT_NOT_SET:
-            faults.wrong("", "must be one of text, buttons, list, template, media");
+            faults.wrong("",
+                         "must be one of text, buttons, list, template, media, link_button, "
+                         "location, contacts, location_request");
             break;
     }
     return std::move(faults.found);
@@ -152,6 +211,10 @@ http::FormFields content_fields(const v1::MessageContent& content) {
         case v1::MessageContent::kText:
         case v1::MessageContent::kButtons:
         case v1::MessageContent::kList:
+        case v1::MessageContent::kLinkButton:
+        case v1::MessageContent::kLocation:
+        case v1::MessageContent::kContacts:
+        case v1::MessageContent::kLocationRequest:
             return {{"Body", as_words(content)}};
         case v1::MessageContent::kTemplate: {
             http::FormFields fields{{"ContentSid", content.template_().name()}};
@@ -165,6 +228,11 @@ http::FormFields content_fields(const v1::MessageContent& content) {
                 fields.emplace_back("Body", content.media().caption());
             return fields;
         }
+        case v1::MessageContent::kReaction:
+        case v1::MessageContent::kProduct:
+        case v1::MessageContent::kProductList:
+        case v1::MessageContent::kCatalog:
+        case v1::MessageContent::kForm:
         case v1::MessageContent::CONTENT_NOT_SET:
             break;  // faults_of refused it long before
     }

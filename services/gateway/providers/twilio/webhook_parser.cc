@@ -151,6 +151,8 @@ void read_words(WebhookElement& out, const http::FormFields& fields) {
         case InboundKind::edit:
         case InboundKind::revoke:
         case InboundKind::system:
+        case InboundKind::call:
+        case InboundKind::welcome_request:
         case InboundKind::unsupported:
             out.text = body;
             break;
