@@ -317,7 +317,7 @@ void check_named(Faults& faults, const std::string& field, const v1::NamedParame
 }
 
 void check_buttons(Faults& faults, const std::string& field,
-                   const google::protobuf::RepeatedPtrField<v1::TemplateButton>& buttons, int max) {
+                   const google::protobuf::RepeatedPtrField<v1::FilledButton>& buttons, int max) {
     const auto& limits = faults.limits;
     faults.count(field, buttons.size(), 0, max, "buttons");
     std::set<int> places;
@@ -329,28 +329,28 @@ void check_buttons(Faults& faults, const std::string& field,
         else if (!places.insert(button.index()).second)
             faults.wrong(own + ".index", "must differ from the other buttons'");
         switch (button.button_case()) {
-            case v1::TemplateButton::kQuickReplyPayload:
+            case v1::FilledButton::kQuickReplyPayload:
                 faults.length(own + ".quick_reply_payload", button.quick_reply_payload(), 1,
                               limits.quick_reply_payload_max);
                 break;
-            case v1::TemplateButton::kUrlSuffix:
+            case v1::FilledButton::kUrlSuffix:
                 faults.length(own + ".url_suffix", button.url_suffix(), 1, limits.url_suffix_max);
                 if (button.url_suffix().find_first_of(" \t\r\n") != std::string::npos)
                     faults.wrong(own + ".url_suffix", "must have no white space");
                 break;
-            case v1::TemplateButton::kCopyCode:
+            case v1::FilledButton::kCopyCode:
                 faults.length(own + ".copy_code", button.copy_code(), 1, limits.copy_code_max);
                 break;
-            case v1::TemplateButton::kForm:
+            case v1::FilledButton::kForm:
                 check_start(faults, own + ".form", button.form());
                 if (!button.form().screen().empty())
                     faults.wrong(own + ".form.screen", "must be empty: the template names it");
                 break;
-            case v1::TemplateButton::kCatalogThumbnailProduct:
+            case v1::FilledButton::kCatalogThumbnailProduct:
                 faults.length(own + ".catalog_thumbnail_product",
                               button.catalog_thumbnail_product(), 0, kIdMax);
                 break;
-            case v1::TemplateButton::BUTTON_NOT_SET:
+            case v1::FilledButton::BUTTON_NOT_SET:
                 faults.wrong(own, "must say what its variable part gets");
                 break;
         }

@@ -346,23 +346,23 @@ std::string body_component(const google::protobuf::RepeatedPtrField<std::string>
                      }));
 }
 
-std::string button_component(const v1::TemplateButton& button, const Frame& frame) {
+std::string button_component(const v1::FilledButton& button, const Frame& frame) {
     std::string_view sub_type;
     Object parameter;
     switch (button.button_case()) {
-        case v1::TemplateButton::kQuickReplyPayload:
+        case v1::FilledButton::kQuickReplyPayload:
             sub_type = "quick_reply";
             parameter.text("type", "payload").text("payload", button.quick_reply_payload());
             break;
-        case v1::TemplateButton::kUrlSuffix:
+        case v1::FilledButton::kUrlSuffix:
             sub_type = "url";
             parameter = text_parameter(button.url_suffix());
             break;
-        case v1::TemplateButton::kCopyCode:
+        case v1::FilledButton::kCopyCode:
             sub_type = "copy_code";
             parameter.text("type", "coupon_code").text("coupon_code", button.copy_code());
             break;
-        case v1::TemplateButton::kForm: {
+        case v1::FilledButton::kForm: {
             sub_type = "flow";
             Object action;
             action.text("flow_token", token_of(button.form(), frame));
@@ -371,14 +371,14 @@ std::string button_component(const v1::TemplateButton& button, const Frame& fram
             parameter.text("type", "action").object("action", action);
             break;
         }
-        case v1::TemplateButton::kCatalogThumbnailProduct: {
+        case v1::FilledButton::kCatalogThumbnailProduct: {
             sub_type = "catalog";
             Object action;
             action.text_if("thumbnail_product_retailer_id", button.catalog_thumbnail_product());
             parameter.text("type", "action").object("action", action);
             break;
         }
-        case v1::TemplateButton::BUTTON_NOT_SET:
+        case v1::FilledButton::BUTTON_NOT_SET:
             return {};
     }
     return Object()
