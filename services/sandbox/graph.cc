@@ -644,7 +644,8 @@ void judge_components(Judge& judge, const json::array& components, const std::st
             }
             const auto index = scalar_text(member(component, "index"));
             if (!index) return judge.missing(path + ".index");
-            if (index->size() > 2 || index->find_first_not_of("0123456789") != std::string::npos ||
+            if (index->empty() || index->size() > 2 ||
+                index->find_first_not_of("0123456789") != std::string::npos ||
                 std::stoll(*index) >= kTemplateButtonsMax) {
                 return judge.invalid(path + ".index", "must be 0 to 9");
             }
