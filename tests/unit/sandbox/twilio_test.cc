@@ -221,7 +221,7 @@ TEST_F(TwilioStandIn, ReportsByStatusWhatWhatsAppRefuses) {
     put("/control/senders/+14155238886", R"({"allow_list":null,"throughput_per_s_max":1})");
     EXPECT_EQ(code(message(to_asha())), 0);
     EXPECT_EQ(code(message(to_asha())), 0);
-    EXPECT_EQ(statuses(), (Words{"undelivered 63018", "sent", "delivered", "read"}));
+    EXPECT_EQ(statuses(), (Words{"sent", "undelivered 63018", "delivered", "read"}));
 }
 
 TEST_F(TwilioStandIn, MisbehavesAsItIsTold) {
