@@ -81,4 +81,14 @@ std::optional<std::string> form_field(const FormFields& fields, std::string_view
     return std::nullopt;
 }
 
+bool reached_safely(std::string_view url) {
+    if (url.starts_with("https://")) return true;
+    for (const std::string_view host : {"http://127.0.0.1", "http://localhost", "http://[::1]"})
+        if (url.starts_with(host)) {
+            url.remove_prefix(host.size());
+            return url.empty() || url.front() == ':' || url.front() == '/';
+        }
+    return false;
+}
+
 }  // namespace flowstack::http

@@ -28,4 +28,8 @@ std::string encode_form(const FormFields& fields);
 // First value of a field in parsed fields.
 std::optional<std::string> form_field(const FormFields& fields, std::string_view name);
 
+// Whether nobody on the way reads or changes what is sent there: https://, or http:// to this
+// machine.
+bool reached_safely(std::string_view url);
+
 }  // namespace flowstack::http

@@ -8,6 +8,7 @@
 #include <thread>
 
 #include "common/http/client.h"
+#include "common/http/url.h"
 #include "common/observability/log.h"
 
 namespace flowstack::identity {
@@ -19,23 +20,11 @@ using Steady = std::chrono::steady_clock;
 constexpr std::size_t kDocumentBytesMax = std::size_t{1} << 20;
 constexpr std::string_view kDiscovery = "/.well-known/openid-configuration";
 
-bool on_this_machine(std::string_view url) {
-    for (const std::string_view host : {"http://127.0.0.1", "http://localhost", "http://[::1]"})
-        if (url.starts_with(host)) {
-            url.remove_prefix(host.size());
-            return url.empty() || url.front() == ':' || url.front() == '/';
-        }
-    return false;
-}
-
-bool reached_safely(std::string_view url) {
-    return url.starts_with("https://") || on_this_machine(url);
-}
-
 }  // namespace
 
 std::string issuer_mistake(std::string_view url) {
-    if (!reached_safely(url)) return "must begin with https:// (http:// only on this machine)";
+    if (!http::reached_safely(url))
+        return "must begin with https:// (http:// only on this machine)";
     if (url.find_first_of("?# ") != std::string_view::npos)
         return "must have neither a query nor a fragment";
     return {};
@@ -85,8 +74,8 @@ struct Issuer::State {
             throw std::runtime_error("the document at " + base + std::string(kDiscovery) +
                                      " is not that of OIDC_ISSUER");
         const auto jwks = text("jwks_uri");
-        if (!reached_safely(jwks) ||
-            (!jwks.starts_with("https://") && !on_this_machine(options.expected.issuer)))
+        if (!http::reached_safely(jwks) ||
+            (!jwks.starts_with("https://") && options.expected.issuer.starts_with("https://")))
             throw std::runtime_error("the issuer's jwks_uri is not https");
         std::vector<PublicKey> fetched;
         try {
