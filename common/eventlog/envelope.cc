@@ -60,6 +60,9 @@ void read(const common::v1::EventMeta& proto, Recorded& event) {
                                   proto.causation().position()};
     meta.settings_version = proto.settings_version();
     meta.traceparent = proto.traceparent();
+    meta.role = proto.role();
+    meta.reason = proto.reason();
+    meta.source_address = proto.source_address();
     event.is_private = proto.private_();
 }
 
@@ -105,6 +108,9 @@ std::string meta_bytes(const Meta& meta, bool is_private, const std::string& bui
     proto.set_traceparent(meta.traceparent);
     proto.set_build_id(build_id);
     proto.set_private_(is_private);
+    proto.set_role(meta.role);
+    proto.set_reason(meta.reason);
+    proto.set_source_address(meta.source_address);
     return proto.SerializeAsString();
 }
 

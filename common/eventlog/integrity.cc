@@ -628,6 +628,7 @@ std::string canonical_bytes(const Recorded& event) {
     fields.text(cause.service).number(cause.lane).number(cause.position);
     fields.number(event.meta.settings_version).text(event.meta.traceparent);
     fields.text(meta.build_id()).text(meta.key_id()).number(event.is_private ? 1 : 0);
+    fields.text(event.meta.role).text(event.meta.reason).text(event.meta.source_address);
     fields.text(crypto::bytes_of(crypto::sha256(event.payload)));
     return fields.bytes();
 }

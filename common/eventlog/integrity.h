@@ -29,7 +29,8 @@ namespace flowstack::eventlog {
 //   event id (16 bytes), type, recorded_at_us, occurred_at_us, command id,
 //   routing kind, routing key, actor, request hash, correlation id,
 //   causation service, causation lane, causation position ("", 0, 0 without a cause),
-//   settings version, traceparent, build id, key id, private (0 or 1), SHA-256 of the payload
+//   settings version, traceparent, build id, key id, private (0 or 1),
+//   role, reason, source address, SHA-256 of the payload
 //
 // The payload is covered by its hash, so that who may not see it can still follow the chain.
 std::string canonical_bytes(const Recorded& event);

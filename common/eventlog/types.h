@@ -51,6 +51,10 @@ struct Meta {
     std::optional<Position> causation;
     std::int64_t settings_version = 0;
     std::string traceparent;
+    // Of a call by a person or machine: in what role, why, and from where (common/rpc/caller.h).
+    std::string role;
+    std::string reason;
+    std::string source_address;
 };
 
 // An event that is to be appended. `payload` is a serialised protobuf message named by `type`.

@@ -65,10 +65,18 @@ DoorSettings::DoorSettings(config::Reader& reader) {
     tls_ = std::move(tls);
 }
 
-void DoorSettings::apply(ServerOptions& options) const {
+void DoorSettings::apply(ServerOptions& options,
+                         const std::function<void(const std::string& file)>& loaded) const {
     options.trusted_proxies = proxies_;
     options.tls = tls_;
-    if (options.tls) options.tls->on_change = log_certificate;
+    if (options.tls) {
+        if (loaded) loaded(options.tls->certificate_file);
+        options.tls->on_change = [loaded,
+                                  file = options.tls->certificate_file](std::string_view failure) {
+            log_certificate(failure);
+            if (failure.empty() && loaded) loaded(file);
+        };
+    }
     options.headers.push_back({"X-Content-Type-Options", "nosniff"});
     options.headers.push_back(
         {"Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'"});

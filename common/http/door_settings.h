@@ -22,7 +22,9 @@ public:
     explicit DoorSettings(config::Reader& reader);
 
     // A certificate that is read again, or cannot be, is told to the log.
-    void apply(ServerOptions& options) const;
+    // `loaded` hears of its file now and whenever it was read again.
+    void apply(ServerOptions& options,
+               const std::function<void(const std::string& file)>& loaded = {}) const;
 
 private:
     std::optional<ServerTls> tls_;

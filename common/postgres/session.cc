@@ -52,6 +52,16 @@ bool is_error(const PGresult* result) {
 
 }  // namespace
 
+std::string client_certificate_of(const std::string& url) {
+    const std::unique_ptr<PQconninfoOption, decltype(&PQconninfoFree)> options(
+        PQconninfoParse(url.c_str(), nullptr), PQconninfoFree);
+    for (const auto* option = options.get(); option != nullptr && option->keyword != nullptr;
+         ++option)
+        if (std::string_view(option->keyword) == "sslcert" && option->val != nullptr)
+            return option->val;
+    return {};
+}
+
 // ---------------------------------------------------------------------------------------- Params
 
 void Params::finish(std::uint32_t type, bool is_null) {

@@ -90,6 +90,10 @@ private:
     bool empty_arrays_are_null_ = false;
 };
 
+// The file of the certificate with which a connection of this URL shows who it is (`sslcert`);
+// empty when it names none.
+std::string client_certificate_of(const std::string& url);
+
 // The rows of one answer. Typed access by column number; asking for a null is a bug and throws.
 class Result {
 public:

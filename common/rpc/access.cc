@@ -22,12 +22,14 @@ std::string_view tenant_of(std::string_view resource) {
     return resource.substr(0, resource.find('/'));
 }
 
-std::string text_in(const pb::Message& message, const char* name) {
+// Empty when there is no such field. Valid while the message is.
+std::string_view text_in(const pb::Message& message, const char* name) {
     const auto* field = message.GetDescriptor()->FindFieldByName(name);
     if (field == nullptr || field->cpp_type() != pb::FieldDescriptor::CPPTYPE_STRING ||
         field->is_repeated())
         return {};
-    return message.GetReflection()->GetString(message, field);
+    std::string unused;  // filled for fields that are no std::string in memory; ours are
+    return message.GetReflection()->GetStringReference(message, field, &unused);
 }
 
 std::string who_may(Access access) {
@@ -78,8 +80,15 @@ void check_access(const identity::Grants& grants, const pb::MethodDescriptor& me
     if (grants.platform_admin) return;
     const auto name = text_in(request, "name"), parent = text_in(request, "parent");
     // Whoever names both must be allowed for both.
-    if (!name.empty() && !parent.empty()) check_access(grants, method, std::string_view(parent));
-    check_access(grants, method, std::string_view(name.empty() ? parent : name));
+    if (!name.empty() && !parent.empty()) check_access(grants, method, parent);
+    check_access(grants, method, name.empty() ? parent : name);
 }
+
+std::string_view tenant_in(const pb::Message& request) {
+    const auto name = text_in(request, "name");
+    return tenant_of(name.empty() ? text_in(request, "parent") : name);
+}
+
+std::string_view reason_in(const pb::Message& request) { return text_in(request, "reason"); }
 
 }  // namespace flowstack::rpc

@@ -30,4 +30,10 @@ void check_access(const identity::Grants& grants, const google::protobuf::Method
 void check_access(const identity::Grants& grants, const google::protobuf::MethodDescriptor& method,
                   const google::protobuf::Message& request);
 
+// The tenant whose resource a request names; empty when it names none. Valid while the request is.
+std::string_view tenant_in(const google::protobuf::Message& request);
+
+// What a request gives as its `reason`; empty when it has none. Valid while the request is.
+std::string_view reason_in(const google::protobuf::Message& request);
+
 }  // namespace flowstack::rpc

@@ -4,6 +4,8 @@
 #include <grpcpp/grpcpp.h>
 #include <grpcpp/support/client_interceptor.h>
 
+#include <map>
+
 #include "common/observability/trace.h"
 #include "common/rpc/caller.h"
 #include "common/rpc/server.h"
@@ -20,18 +22,23 @@ constexpr int kResolveAgainMs = 1000;
 // to every call: the server then ends it in time.
 class Carrier final : public ex::Interceptor {
 public:
-    Carrier(const std::string& key, const std::string& actor, std::string timeout)
-        : key_(key), actor_(actor), timeout_(std::move(timeout)) {}
+    Carrier(const std::string& key, const std::string& token, const std::string& actor,
+            std::string timeout)
+        : key_(key), token_(token), actor_(actor), timeout_(std::move(timeout)) {}
 
     void Intercept(ex::InterceptorBatchMethods* methods) override {
         if (methods->QueryInterceptionHookPoint(
                 ex::InterceptionHookPoints::PRE_SEND_INITIAL_METADATA)) {
             auto* metadata = methods->GetSendInitialMetadata();
             if (!key_.empty()) metadata->insert({std::string(kInternalKeyHeader), key_});
+            if (!token_.empty()) metadata->insert({"authorization", "Bearer " + token_});
             const std::string header(kActorHeader);
             const auto* caller = caller_if_any();
             const auto& actor = caller != nullptr ? caller->actor : actor_;
-            if (!actor.empty() && !metadata->contains(header)) metadata->insert({header, actor});
+            if (!actor.empty() && !metadata->contains(header)) {
+                metadata->insert({header, actor});
+                if (caller != nullptr) pass_on(*metadata, *caller);
+            }
             if (!timeout_.empty()) metadata->insert({"grpc-timeout", timeout_});
             if (const auto& traced = trace::current(); traced.valid())
                 metadata->insert(
@@ -41,25 +48,36 @@ public:
     }
 
 private:
+    using Metadata = std::multimap<std::string, std::string>;
+    static void pass_on(Metadata& metadata, const Caller& caller) {
+        if (!caller.role.empty()) metadata.insert({std::string(kRoleHeader), caller.role});
+        if (!caller.source_address.empty())
+            metadata.insert({std::string(kSourceHeader), caller.source_address});
+    }
+
     const std::string& key_;
+    const std::string& token_;
     const std::string& actor_;
     const std::string timeout_;
 };
 
 class CarrierFactory final : public ex::ClientInterceptorFactoryInterface {
 public:
-    CarrierFactory(Secret key, std::string actor, std::chrono::milliseconds deadline)
+    CarrierFactory(Secret key, Secret token, std::string actor, std::chrono::milliseconds deadline)
         : key_(std::move(key)),
+          token_(std::move(token)),
           actor_(std::move(actor)),
           timeout_(std::to_string(deadline.count()) + "m") {}
     ex::Interceptor* CreateClientInterceptor(ex::ClientRpcInfo* info) override {
         const bool given =
             info->client_context()->deadline() != std::chrono::system_clock::time_point::max();
-        return new Carrier(key_.reveal(), actor_, given ? std::string{} : timeout_);
+        return new Carrier(key_.reveal(), token_.reveal(), actor_,
+                           given ? std::string{} : timeout_);
     }
 
 private:
     Secret key_;
+    Secret token_;
     std::string actor_;
     std::string timeout_;  // as HTTP/2 carries it: "5000m"
 };
@@ -97,8 +115,8 @@ std::shared_ptr<grpc::Channel> make_channel(const std::string& address, ChannelO
     config += "}]}";
     arguments.SetServiceConfigJSON(config);
     std::vector<std::unique_ptr<ex::ClientInterceptorFactoryInterface>> interceptors;
-    interceptors.push_back(
-        std::make_unique<CarrierFactory>(options.internal_key, options.actor, options.deadline));
+    interceptors.push_back(std::make_unique<CarrierFactory>(options.internal_key, options.token,
+                                                            options.actor, options.deadline));
     return ex::CreateCustomChannelWithInterceptors(
         address,
         options.tls ? options.tls->to_peer(options.peer_uri) : grpc::InsecureChannelCredentials(),

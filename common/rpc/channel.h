@@ -18,6 +18,9 @@ class TlsIdentity;
 
 struct ChannelOptions {
     Secret internal_key = {};  // sent as x-internal-key with every call
+    // A token (JWT) or API key, sent as `authorization: Bearer …` with every call. Its holder makes
+    // the calls then, whatever else is sent.
+    Secret token = {};
     // None: plain HTTP/2. Otherwise TLS with our certificate, if it has one, to a neighbour whose
     // certificate has this name; when that is empty, the host name of its address.
     std::shared_ptr<const TlsIdentity> tls = nullptr;

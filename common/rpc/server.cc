@@ -25,6 +25,7 @@
 #include "common/rpc/access.h"
 #include "common/rpc/caller.h"
 #include "common/rpc/error.h"
+#include "common/rpc/rate_limits.h"
 #include "common/rpc/read_position.h"
 #include "common/rpc/tls.h"
 #include "flowstack/common/v1/error_reason.pb.h"
@@ -204,18 +205,20 @@ struct Server::Impl {
                                      "Calls refused because their caller calls too often"));
     }
 
-    // What is answered instead of the call; OK: go on.
-    grpc::Status within_limit(const Caller& who) {
-        if (!limits || !is_limited(who)) return grpc::Status::OK;
-        const auto wait = limits->take(
-            who.actor,
-            std::chrono::time_point_cast<resilience::Duration>(std::chrono::system_clock::now()));
-        if (!wait) return grpc::Status::OK;
+    // Throws RATE_LIMITED when the caller must wait.
+    void count(const Caller& who) {
+        const auto now =
+            std::chrono::time_point_cast<resilience::Duration>(std::chrono::system_clock::now());
+        if (who.grants && options.client_limits != nullptr)
+            return options.client_limits->take(*who.grants, who.actor, now);
+        if (!limits || !is_limited(who)) return;
+        const auto wait = limits->take(who.actor, now);
+        if (!wait) return;
         if (limited) limited->add();
-        return to_status(rate_limited(
+        throw rate_limited(
             who.actor,
             calls_text(options.caller_calls_per_second, options.caller_calls_at_once_max),
-            std::chrono::ceil<std::chrono::milliseconds>(*wait)));
+            std::chrono::ceil<std::chrono::milliseconds>(*wait));
     }
 
     void start_workers() {
@@ -237,11 +240,13 @@ struct Server::Impl {
         return options.tls && options.admission.proof != Proof::key;
     }
 
-    // What a call brings, or why it is not let in.
-    Caller admit(const grpc::CallbackServerContext& context) const {
+    Credentials shown_by(const grpc::CallbackServerContext& context) const {
         Credentials shown{.key = metadata_of(context, kInternalKeyHeader),
                           .token = token_in(metadata_of(context, "authorization")),
-                          .actor = metadata_of(context, kActorHeader)};
+                          .actor = metadata_of(context, kActorHeader),
+                          .role = metadata_of(context, kRoleHeader),
+                          .source = metadata_of(context, kSourceHeader),
+                          .peer_address = address_of_peer(context.peer())};
         if (asks_for_certificates()) {
             const auto connection = context.auth_context();
             for (const auto& uri : connection->FindPropertyValues(GRPC_PEER_URI_PROPERTY_NAME))
@@ -249,10 +254,27 @@ struct Server::Impl {
             shown.has_certificate =
                 !connection->FindPropertyValues(GRPC_X509_PEM_CERT_PROPERTY_NAME).empty();
         }
+        return shown;
+    }
+
+    // Who calls, or why the call is not let in.
+    Caller admit(const grpc::CallbackServerContext& context, const Credentials& shown) const {
         auto caller = admitted(options.admission, shown);
         if (options.deadline_required && !has_deadline(context))
             throw Failure(grpc::StatusCode::INVALID_ARGUMENT,
                           common::v1::ERROR_REASON_DEADLINE_MISSING, "a call needs a deadline");
+        return caller;
+    }
+
+    // The caller of one call, counted. Throws what is answered instead of the call.
+    Caller let_in(const grpc::CallbackServerContext& context, const Credentials& shown,
+                  const google::protobuf::Message& request) {
+        auto caller = admit(context, shown);
+        check(caller, request);
+        count(caller);
+        if (caller.grants && caller.role.empty())
+            caller.role = role_in(*caller.grants, tenant_in(request));
+        if (!caller.role.empty()) caller.reason = kept_reason(reason_in(request));
         return caller;
     }
 
@@ -364,7 +386,11 @@ void Server::drain(std::chrono::milliseconds grace) {
 
 grpc::Status Server::admit(const grpc::CallbackServerContext& context) const {
     try {
-        const auto caller = impl_->admit(context);
+        const auto shown = impl_->shown_by(context);
+        // Streams are not for tenants, and this thread must not wait.
+        if (is_by_api_key(impl_->options.admission, shown))
+            throw permission_denied("only the platform's operators may do this");
+        const auto caller = impl_->admit(context, shown);
         if (caller.grants && !caller.grants->platform_admin)
             throw permission_denied("only the platform's operators may do this");
         return grpc::Status::OK;
@@ -387,38 +413,38 @@ grpc::ServerUnaryReactor* Server::unary(grpc::CallbackServerContext* context,
                                         const google::protobuf::Message& request,
                                         std::function<void(Call&)> handler) {
     auto* reactor = context->DefaultReactor();
-    Caller admitted;
+    auto shown = impl_->shown_by(*context);
+    // Whoever shows an API key is looked up by the worker, since that may take a call.
+    const bool looked_up_later = is_by_api_key(impl_->options.admission, shown);
+    Caller caller;
     try {
-        admitted = impl_->admit(*context);
-        impl_->check(admitted, request);
+        if (!looked_up_later) caller = impl_->let_in(*context, shown, request);
     } catch (const Failure& refused) {
         reactor->Finish(to_status(refused));
         return reactor;
     }
-    if (const auto refused = impl_->within_limit(admitted); !refused.ok()) {
-        reactor->Finish(refused);
-        return reactor;
-    }
-    const bool taken = impl_->push(
-        [context, reactor, admitted = std::move(admitted), handler = std::move(handler)] {
-            const trace::Scope scope(
-                trace::continue_from(metadata_of(*context, trace::kHeader).value_or("")));
-            grpc::Status status = grpc::Status::OK;
-            try {
-                if (context->IsCancelled())
-                    status = grpc::Status(grpc::StatusCode::CANCELLED, "the caller is gone");
-                else {
-                    Call call(*context);
-                    const Answering answering(call);
-                    const CallerScope caller(admitted);
-                    handler(call);
-                }
-            } catch (...) {
-                status = to_status(failure_of_current_exception());
+    auto answer = [this, context, reactor, &request, looked_up_later, shown = std::move(shown),
+                   caller = std::move(caller), handler = std::move(handler)] {
+        const trace::Scope scope(
+            trace::continue_from(metadata_of(*context, trace::kHeader).value_or("")));
+        grpc::Status status = grpc::Status::OK;
+        try {
+            if (context->IsCancelled())
+                status = grpc::Status(grpc::StatusCode::CANCELLED, "the caller is gone");
+            else {
+                Call call(*context);
+                const Answering answering(call);
+                const CallerScope scope_of_caller(
+                    looked_up_later ? impl_->let_in(*context, shown, request) : caller);
+                handler(call);
             }
-            reactor->Finish(status);
-        });
-    if (!taken) reactor->Finish(to_status(overloaded(impl_->options.overload_retry_after)));
+        } catch (...) {
+            status = to_status(failure_of_current_exception());
+        }
+        reactor->Finish(status);
+    };
+    if (!impl_->push(std::move(answer)))
+        reactor->Finish(to_status(overloaded(impl_->options.overload_retry_after)));
     return reactor;
 }
 

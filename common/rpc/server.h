@@ -32,6 +32,7 @@ class Status;
 //   }); door.add(payments, v1::PaymentService::service_full_name()); door.start();
 namespace flowstack::rpc {
 
+class RateLimits;
 class TlsIdentity;
 
 // Metadata that carries INTERNAL_KEY between our services.
@@ -56,6 +57,9 @@ struct ServerOptions {
     // platform's operators are not counted. 0 a second: no limit.
     int caller_calls_per_second = 0;
     int caller_calls_at_once_max = 1;
+    // Counts tenants' people and machines instead, those who come with a token or an API key. None:
+    // they are counted as other callers are. Must outlive the server.
+    RateLimits* client_limits = nullptr;
     int streams_max = 128;  // open server streams, each with a thread of its own
     // Calls and streams that one connection may have open at once. More than workers, queue and
     // streams can take together, so that a caller hears RESOURCE_EXHAUSTED and does not wait.
@@ -116,8 +120,9 @@ public:
     // Joins the workers. Safe to repeat.
     void drain(std::chrono::milliseconds grace);
 
-    // The body of every unary method. Refuses at once a call that is not admitted, has no deadline,
-    // or may not be made by its caller (access.h, by the method whose request this is); otherwise
+    // The body of every unary method. Refuses a call that is not admitted, has no deadline, or may
+    // not be made by its caller (access.h, by the method whose request this is): at once, but for
+    // callers with an API key, who are looked up by the worker; otherwise
     // runs `handler` on a worker with the caller's trace as current, and turns whatever it throws
     // into a rich status. Request and response belong to gRPC and live until the answer is sent, so
     // `handler` may hold pointers to them.

@@ -14,6 +14,7 @@
 #include "common/rpc/channel.h"
 #include "common/rpc/library_log.h"
 #include "common/rpc/server.h"
+#include "common/service/certificates.h"
 #include "common/service/commit_notes.h"
 #include "common/service/consume_loop.h"
 #include "common/service/event_log_service.h"
@@ -94,6 +95,37 @@ HostOptions host_options(config::Reader& reader, const std::string& name,
     options.grpc_caller_calls_at_once_max =
         static_cast<int>(reader.integer("GRPC_CALLER_CALLS_AT_ONCE_MAX", 1000, 1, 1'000'000,
                                         "calls that a gRPC caller may make at once after a rest"));
+    auto& limits = options.client_limits;
+    limits.key_calls_per_second =
+        static_cast<int>(reader.integer("KEY_CALLS_PER_SECOND", 100, 0, 1'000'000,
+                                        "calls that one API key or token may make at each replica, "
+                                        "by REST and gRPC together, after "
+                                        "which it gets 429 or RESOURCE_EXHAUSTED; 0 = no limit"));
+    limits.key_calls_at_once_max = static_cast<int>(
+        reader.integer("KEY_CALLS_AT_ONCE_MAX", 500, 1, 1'000'000,
+                       "calls that an API key or token may make at once after a rest"));
+    limits.tenant_calls_per_second = static_cast<int>(reader.integer(
+        "TENANT_CALLS_PER_SECOND", 300, 0, 1'000'000,
+        "calls that all API keys and tokens of a tenant together may make at each replica; 0 = no "
+        "limit"));
+    limits.tenant_calls_at_once_max = static_cast<int>(
+        reader.integer("TENANT_CALLS_AT_ONCE_MAX", 1000, 1, 1'000'000,
+                       "calls that a tenant's keys and tokens may make at once after a rest"));
+    options.api_keys.wrong_keys_max = static_cast<int>(
+        reader.integer("WRONG_KEYS_MAX", 30, 1, 1'000'000,
+                       "keys that open nothing which one address may send at once; after them it "
+                       "gets 429 or RESOURCE_EXHAUSTED for every key but a tenant's right one"));
+    options.api_keys.wrong_key_every = reader.duration_ms(
+        "WRONG_KEY_EVERY_MS", 2'000,
+        "how long such an address waits until one more of its keys is looked at", 1);
+    if (name != "gateway")
+        options.api_keys.age_max = reader.duration_ms(
+            "API_KEY_AGE_MS", 5'000,
+            "how long gateway's answer whose API key it is may be kept: a revoked key opens this "
+            "service's gRPC for so long at most; 0 = every call asks",
+            0, 300'000);
+    else
+        options.api_keys.age_max = std::chrono::milliseconds{0};  // it knows them itself
     for (const auto& service : kServices)
         if (service != name) {
             const auto address = reader.text(upper(service) + "_GRPC", "",
@@ -152,11 +184,18 @@ HostOptions host_options(config::Reader& reader, const std::string& name,
 }
 
 struct Host::State {
-    static HostOptions opened(HostOptions options) {
+    HostOptions opened(HostOptions given) {
         rpc::log_what_the_library_says();
-        options.transport.open();
-        options.tokens.open();
-        return options;
+        given.transport.open(
+            [this](const std::string& file) { certificates.loaded("grpc", file); });
+        // These two are read once, when the process starts.
+        if (!given.brokers.certificate_file.empty())
+            certificates.loaded("kafka_client", given.brokers.certificate_file);
+        if (const auto file = postgres::client_certificate_of(given.store.database_url);
+            !file.empty())
+            certificates.loaded("postgresql_client", file);
+        given.tokens.open();
+        return given;
     }
 
     // `options` must outlive what is made.
@@ -165,10 +204,23 @@ struct Host::State {
         return
             [&tokens = options.tokens](std::string_view token) { return tokens.holder_of(token); };
     }
-    static rpc::AdmissionRules admission(const HostOptions& options) {
+    rpc::AdmissionRules admission() {
         auto rules = options.transport.admission();
         rules.holder_of = token_holders(options);
+        rules.key_holder_of = [this](std::string_view key, const std::string& source_address) {
+            return api_keys->holder_of(key, source_address);
+        };
         return rules;
+    }
+
+    rpc::RateLimits::Options client_limit_options() {
+        auto limited = options.client_limits;
+        limited.metrics = &registry;
+        return limited;
+    }
+
+    void know_api_keys(ApiKeys::Find find) {
+        api_keys = std::make_unique<ApiKeys>(std::move(find), options.api_keys, clock);
     }
 
     State(HostOptions o, eventlog::DeriveFn derive)
@@ -188,14 +240,16 @@ struct Host::State {
                  .poll_interval = options.relay_poll_interval,
                  .gather = options.relay_gather,
                  .hinted_gather = options.relay_hinted_gather}),
+          client_limits(client_limit_options()),
           door({.address = options.grpc_address,
                 .port = options.grpc_port,
                 .reflection = options.reflection,
-                .admission = admission(options),
+                .admission = admission(),
                 .tls = options.transport.tls(),
                 .tls_connection_age = options.transport.connection_age(),
                 .caller_calls_per_second = options.grpc_caller_calls_per_second,
                 .caller_calls_at_once_max = options.grpc_caller_calls_at_once_max,
+                .client_limits = &client_limits,
                 .calls_per_connection_max = options.grpc_calls_per_connection_max,
                 .memory_bytes_max = options.grpc_memory_mib_max << 20,
                 .metrics = &registry}),
@@ -386,13 +440,23 @@ struct Host::State {
         return false;
     }
 
+    // A key management service may be away for a while, as the store may.
+    bool begun(std::string& why) const {
+        try {
+            for (const auto& begin : begun_once_stored) begin();
+        } catch (const Unavailable& error) {
+            why = error.what();
+        }
+        return why.empty();
+    }
+
     // Waits for the store, which everything else needs, and logs why it waits.
     void wait_for_store() {
         const auto migrations = migrations_for(options.name);
         std::string said;
         while (!life.stopping()) {
             std::string why;
-            if (store.ready(why) && migrated(migrations, why)) {
+            if (store.ready(why) && migrated(migrations, why) && begun(why)) {
                 watch.set_store(true, "");
                 return;
             }
@@ -437,6 +501,7 @@ struct Host::State {
         std::function<void(milliseconds)> stop;
     };
 
+    Certificates certificates;  // before the options, whose transport tells of them
     HostOptions options;
     lifecycle::Lifecycle life;
     metrics::Registry registry;
@@ -452,12 +517,16 @@ struct Host::State {
     std::unique_ptr<eventlog::Consumption> consumption;
     std::unique_ptr<ConsumeLoop> consume;
     std::unique_ptr<HintReader> hints;  // none when they are switched off
+    const SystemClock clock;
+    std::unique_ptr<ApiKeys> api_keys;  // before the door, whose calls ask it
+    rpc::RateLimits client_limits;
     rpc::Server door;
     std::unique_ptr<grpc::Service> event_log;
     observability::AdminServer admin;
     std::map<std::string, std::shared_ptr<grpc::Channel>> channels;
     std::vector<Part> parts;
     std::vector<std::function<void(const eventlog::WorkNews&)>> work_listeners;
+    std::vector<std::function<void()>> begun_once_stored;
 };
 
 Host::Host(HostOptions options, eventlog::DeriveFn derive)
@@ -477,6 +546,14 @@ std::shared_ptr<grpc::Channel> Host::own_channel() {
 }
 std::function<rpc::Caller(std::string_view)> Host::token_holders() const {
     return State::token_holders(state_->options);
+}
+rpc::RateLimits& Host::client_limits() { return state_->client_limits; }
+void Host::certificate_loaded(const std::string& use, const std::string& file) {
+    state_->certificates.loaded(use, file);
+}
+void Host::know_api_keys(ApiKeys::Find find) { state_->know_api_keys(std::move(find)); }
+void Host::once_stored(std::function<void()> begin) {
+    state_->begun_once_stored.push_back(std::move(begin));
 }
 void Host::react(eventlog::Consumption::Handler handler) {
     state_->consumption->react(std::move(handler));
@@ -512,6 +589,7 @@ void Host::also(std::string name, std::function<void()> start,
 
 int Host::run() {
     auto& s = *state_;
+    if (!s.api_keys) s.know_api_keys(find_at_gateway(s.channel("gateway")));
     if (s.options.rebuild) return s.rebuild();
     s.door.add(*s.event_log, common::v1::EventLog::service_full_name());
     s.registry
@@ -519,6 +597,7 @@ int Host::run() {
                {{"version", std::string(version())}})
         .set(1);
     s.registry.before_scrape([&s] {
+        s.certificates.show(s.registry, s.clock);
         s.count_hints();
         s.show_log();
         s.registry

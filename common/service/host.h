@@ -15,6 +15,8 @@
 #include "common/eventlog/store.h"
 #include "common/eventlog/work.h"
 #include "common/messaging/brokers.h"
+#include "common/rpc/rate_limits.h"
+#include "common/service/api_keys.h"
 #include "common/service/tokens.h"
 #include "common/service/transport.h"
 
@@ -80,6 +82,8 @@ struct HostOptions {
     std::size_t grpc_memory_mib_max = 256;
     int grpc_caller_calls_per_second = 500;
     int grpc_caller_calls_at_once_max = 1000;
+    rpc::RateLimits::Options client_limits;  // without the registry, which the host adds
+    ApiKeys::Options api_keys;
     // Addresses of the other services' gRPC by name.
     std::map<std::string, std::string> peers;
     std::chrono::milliseconds relay_poll_interval{10};
@@ -97,8 +101,8 @@ struct HostOptions {
 };
 
 // Reads the settings that every service has: DATABASE_URL, KAFKA_*, LANES, REPLICA_ID,
-// GRPC_PORT, ADMIN_PORT, INTERNAL_KEY, GRPC_AUTH, GRPC_TLS_*, OIDC_*, <SERVICE>_GRPC, the waits,
-// and --rebuild.
+// GRPC_PORT, ADMIN_PORT, INTERNAL_KEY, GRPC_AUTH, GRPC_TLS_*, OIDC_*, API_KEY_AGE_MS,
+// KEY_CALLS_*, TENANT_CALLS_*, <SERVICE>_GRPC, the waits, and --rebuild.
 HostOptions host_options(config::Reader& reader, const std::string& name,
                          const std::vector<std::string>& sources);
 
@@ -121,6 +125,18 @@ public:
     // Who shows a token of the issuer (Tokens::holder_of), for another door; null when no tokens
     // are taken. For as long as this host lives.
     std::function<rpc::Caller(std::string_view token)> token_holders() const;
+    // What tenants' people and machines may call at the doors of this process together.
+    rpc::RateLimits& client_limits();
+    // A certificate of ours was loaded from this file, for the first time or again, e.g. by the
+    // HTTP door: metrics tell when it runs out.
+    void certificate_loaded(const std::string& use, const std::string& file);
+    // Whose API keys there are is known here and need not be asked of gateway. Before `run`.
+    void know_api_keys(ApiKeys::Find find);
+
+    // Called when the store is there with its schema, before anything else is started. It is called
+    // again later when it throws flowstack::Unavailable; anything else that it throws ends the
+    // process with that reason.
+    void once_stored(std::function<void()> begin);
 
     void react(eventlog::Consumption::Handler handler);
     void project(eventlog::Consumption::Handler handler);

@@ -50,8 +50,15 @@ CommandOf command_of(eventlog::Store& store, const std::string& tenant, const st
     }
 }
 
+void name_caller(eventlog::Meta& meta, const rpc::Caller& caller) {
+    meta.actor = caller.actor;
+    meta.role = caller.role;
+    meta.reason = caller.reason;
+    meta.source_address = caller.source_address;
+}
+
 OneEffect::OneEffect(eventlog::Store& store, IdSource& ids, Asked asked)
-    : store_(store), asked_(std::move(asked)), actor_(rpc::caller().actor) {
+    : store_(store), asked_(std::move(asked)), caller_(rpc::caller()) {
     rpc::check_request_id(asked_.request_id);
     if (!asked_.request_id.empty()) return;
     // Nobody can have used it before.
@@ -102,7 +109,7 @@ void OneEffect::prepare(Command& prepared) {
     prepared.id = command().id;
     prepared.tenant = asked_.tenant;
     prepared.meta.request_hash = asked_.hash;
-    prepared.meta.actor = actor_;
+    name_caller(prepared.meta, caller_);
     prepared.meta.traceparent = trace::current().traceparent();
     if (asked_.settings_version != 0) prepared.meta.settings_version = asked_.settings_version;
     prepared.dedupe = eventlog::Dedupe::claim;

@@ -11,6 +11,7 @@
 
 #include "common/core/ids.h"
 #include "common/eventlog/store.h"
+#include "common/rpc/caller.h"
 
 namespace google::protobuf {
 class Message;
@@ -37,6 +38,10 @@ struct CommandOf {
 CommandOf command_of(eventlog::Store& store, const std::string& tenant, const std::string& method,
                      const std::string& request_id);
 
+// Names in the envelope who makes a call: the actor, and for a person or machine from outside in
+// what role, why and from where.
+void name_caller(eventlog::Meta& meta, const rpc::Caller& caller);
+
 struct Asked {
     std::string method;
     std::string tenant;
@@ -49,7 +54,7 @@ struct Asked {
 
 // A request that was answered before is answered again, also when the rules would refuse it now;
 // with another body it is IDEMPOTENCY_KEY_REUSED. The answer of a repeat carries kReplayedHeader.
-// The actor of the events is the caller of the RPC that this thread answers (common/rpc/caller.h).
+// The events name the caller of the RPC that this thread answers (common/rpc/caller.h).
 class OneEffect {
 public:
     // Throws FIELD_INVALID for a request id that cannot be kept, and std::logic_error on a thread
@@ -77,7 +82,7 @@ private:
 
     eventlog::Store& store_;
     Asked asked_;
-    std::string actor_;
+    rpc::Caller caller_;
     std::optional<CommandOf> command_;
     bool replayed_ = false;
 };

@@ -116,8 +116,15 @@ Transport::Transport(config::Reader& reader, const std::string& name,
     files_ = std::move(files);
 }
 
-void Transport::open() {
-    if (files_) tls_ = std::make_shared<rpc::TlsIdentity>(*files_, log_files);
+void Transport::open(std::function<void(const std::string& file)> loaded) {
+    if (!files_) return;
+    if (loaded) loaded(files_->certificate);
+    tls_ = std::make_shared<rpc::TlsIdentity>(
+        *files_,
+        [loaded = std::move(loaded), file = files_->certificate](std::string_view failure) {
+            log_files(failure);
+            if (failure.empty() && loaded) loaded(file);
+        });
 }
 
 rpc::ChannelOptions Transport::to(const std::string& service) const {

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <chrono>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -27,7 +28,8 @@ public:
               const std::vector<std::string>& services);
 
     // Begins to watch the files. New ones, and those that cannot be used, are told to the log.
-    void open();
+    // `loaded` hears of the certificate's file now and whenever it was read again.
+    void open(std::function<void(const std::string& file)> loaded = {});
 
     const Secret& internal_key() const { return admission_.internal_key; }
     const rpc::AdmissionRules& admission() const { return admission_; }

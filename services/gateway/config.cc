@@ -108,37 +108,12 @@ GatewayConfig gateway_config(config::Reader& reader) {
         0, 2'000);
     c.body_bytes_max = static_cast<std::size_t>(reader.integer(
         "BODY_BYTES_MAX", 1'048'576, 1024, 16'777'216, "a larger REST body gets 413"));
-    c.master_key = reader.required_secret(
-        "MASTER_KEY",
-        "64 hex digits; wraps tenants' data keys, and keys the claims of contacts. Make one with: "
-        "openssl rand -hex 32");
     c.admin_key = reader.required_secret("ADMIN_KEY", "opens REST for platform operators");
     c.admin_password = reader.secret(
         "ADMIN_PASSWORD", "",
         "password of Basic authentication at /admin and /api/admin, with any user name; ADMIN_KEY "
         "is taken there too. After 10 wrong ones an address may try one every 30 s and gets 429 "
         "meanwhile");
-    c.wrong_keys_max = static_cast<int>(
-        reader.integer("WRONG_KEYS_MAX", 30, 1, 1'000'000,
-                       "keys that open nothing which one address may send at once; after them it "
-                       "gets 429 for every key but a tenant's right one"));
-    c.wrong_key_every = reader.duration_ms(
-        "WRONG_KEY_EVERY_MS", 2'000,
-        "how long such an address waits until one more of its keys is looked at", 1);
-    c.rate_limits.key_calls_per_second = static_cast<int>(reader.integer(
-        "KEY_CALLS_PER_SECOND", 100, 0, 1'000'000,
-        "REST calls that one API key may make at each replica, after which it gets 429; 0 = no "
-        "limit"));
-    c.rate_limits.key_calls_at_once_max = static_cast<int>(
-        reader.integer("KEY_CALLS_AT_ONCE_MAX", 500, 1, 1'000'000,
-                       "REST calls that an API key may make at once after a rest"));
-    c.rate_limits.tenant_calls_per_second = static_cast<int>(reader.integer(
-        "TENANT_CALLS_PER_SECOND", 300, 0, 1'000'000,
-        "REST calls that all API keys of a tenant together may make at each replica; 0 = no "
-        "limit"));
-    c.rate_limits.tenant_calls_at_once_max = static_cast<int>(
-        reader.integer("TENANT_CALLS_AT_ONCE_MAX", 1000, 1, 1'000'000,
-                       "REST calls that a tenant's keys may make at once after a rest"));
     c.installation = installation_in(reader);
 
     std::vector<std::string> parts;

@@ -10,7 +10,6 @@
 #include "services/gateway/domain/tenant_settings.h"
 #include "services/gateway/providers/meta/options.h"
 #include "services/gateway/providers/twilio/options.h"
-#include "services/gateway/rest/rate_limits.h"
 
 namespace flowstack::config {
 class Reader;
@@ -26,12 +25,8 @@ struct GatewayConfig {
     std::size_t webhook_bytes_max = 0;
     std::chrono::milliseconds status_gather{0};
     std::size_t body_bytes_max = 0;
-    Secret master_key;
     Secret admin_key;
-    Secret admin_password;  // empty: the key itself
-    int wrong_keys_max = 0;
-    RateLimits::Options rate_limits;
-    std::chrono::milliseconds wrong_key_every{0};
+    Secret admin_password;      // empty: the key itself
     Installation installation;  // without the time zones
     meta::CloudApiOptions meta;
     twilio::TwilioOptions twilio;

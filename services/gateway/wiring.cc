@@ -10,13 +10,16 @@
 #include "common/config/config.h"
 #include "common/core/clock.h"
 #include "common/core/ids.h"
-#include "common/crypto/envelope.h"
 #include "common/http/door_settings.h"
 #include "common/http/router.h"
 #include "common/http/server.h"
+#include "common/keys/data_key_service.h"
+#include "common/keys/data_keys.h"
+#include "common/keys/settings.h"
 #include "common/observability/log.h"
 #include "common/rpc/server.h"
 #include "common/service/host.h"
+#include "flowstack/common/v1/data_key_service.grpc.pb.h"
 #include "flowstack/gateway/v1/inbound_events.pb.h"
 #include "flowstack/gateway/v1/message_events.pb.h"
 #include "flowstack/gateway/v1/webhook_events.pb.h"
@@ -71,20 +74,28 @@ int run(int argc, char** argv, const MakeProviders& make_providers) {
     const auto config = gateway_config(reader);
     options.store.company_wait = config.status_gather;
     const http::DoorSettings door_settings(reader);
-    auto master_key = crypto::MasterKey::from_hex(config.master_key);
-    if (!master_key && !config.master_key.empty())
-        reader.mistake("MASTER_KEY: must be 64 hex digits");
+    const keys::KeySettings key_settings(reader);
     reader.finish();
 
     auto installation = config.installation;
     installation.time_zones = installed_time_zones();
     const SystemClock clock;
     IdSource ids(clock);
-    const DerivedKeys keys(config.master_key);
+    const auto key_wrapper = key_settings.wrapper();
+    crypto::RootKey root_key;
+    const DerivedKeys keys(root_key);
     service::Host host(options, make_derive(options.store.lanes, keys));
     auto& store = host.store();
 
-    Directory directory(store, *master_key);
+    keys::DataKeys data_keys(store.pool(), *key_wrapper);
+    host.once_stored([&] {
+        data_keys.check_all_open();
+        root_key.fill(data_keys.root());
+    });
+    const auto data_key_service = keys::make_data_key_service(host.rpc(), data_keys);
+    host.serve(*data_key_service, common::v1::DataKeyService::service_full_name());
+
+    Directory directory(store, data_keys);
     SettingsCheck settings_check(host.metrics(), installation);
     directory.on_tenant([&](const auto& tenant) { settings_check(tenant); });
     Contacts contacts(store, keys, ids, clock);
@@ -152,7 +163,7 @@ int run(int argc, char** argv, const MakeProviders& make_providers) {
         host.read_model(),
         directory,
         contacts,
-        *master_key,
+        data_keys,
         clock,
         ids,
         providers,
@@ -178,15 +189,18 @@ int run(int argc, char** argv, const MakeProviders& make_providers) {
     door.add_routes(router);
     std::shared_ptr<grpc::Channel> own_channel;
     const DirectoryKeys rest_keys(directory);
-    auto rate_limits = config.rate_limits;
-    rate_limits.metrics = &host.metrics();
+    host.know_api_keys([&](const std::string& key_sha256) -> std::optional<service::ApiKeyOwner> {
+        auto owner = directory.owner_of_key(key_sha256);
+        if (!owner) return std::nullopt;
+        return service::ApiKeyOwner{std::move(owner->tenant), owner->key_id.text()};
+    });
     Rest rest(rest_keys,
               {.admin_key = config.admin_key,
                .admin_password = config.admin_password,
-               .wrong_keys_max = config.wrong_keys_max,
-               .wrong_key_every = config.wrong_key_every,
+               .wrong_keys_max = options.api_keys.wrong_keys_max,
+               .wrong_key_every = options.api_keys.wrong_key_every,
                .timeout = config.rest_timeout,
-               .rate_limits = rate_limits,
+               .rate_limits = &host.client_limits(),
                .channel =
                    [&](const std::string& service) {
                        if (service != "gateway") return neighbour(service);
@@ -215,7 +229,9 @@ int run(int argc, char** argv, const MakeProviders& make_providers) {
                 return std::max(config.body_bytes_max, kUploadBodyBytesMax);
             return config.body_bytes_max;
         }};
-    door_settings.apply(door_options);
+    door_settings.apply(door_options, [&host](const std::string& file) {
+        host.certificate_loaded("http_door", file);
+    });
     http::Server http_door(std::move(door_options), counted(router.handler(), host.metrics()));
     // Stopped last of the three, before the store: what the others have begun is still written.
     host.also(

@@ -29,9 +29,6 @@ PaymentConfig payment_config(config::Reader& reader) {
     if (const auto word = mpesa::forbidden_word(c.public_base_url))
         reader.mistake("PAYMENT_PUBLIC_BASE_URL: contains '" + *word +
                        "', which Daraja does not allow in a callback URL");
-    c.master_key = reader.required_secret(
-        "MASTER_KEY",
-        "64 hex digits; wraps tenants' data keys. Make one with: openssl rand -hex 32");
 
     c.daraja_base_url =
         reader.text("DARAJA_BASE_URL", "https://sandbox.safaricom.co.ke", "M-Pesa's API");

@@ -22,7 +22,6 @@ struct PaymentConfig {
     std::size_t callback_bytes_max = 0;
     // What providers are told; PAYMENT_PUBLIC_BASE_URL, or PUBLIC_BASE_URL.
     std::string public_base_url;
-    Secret master_key;  // 64 hex digits
 
     std::string daraja_base_url;
     std::chrono::milliseconds push_timeout{};

@@ -7,13 +7,16 @@
 #include "common/config/config.h"
 #include "common/core/clock.h"
 #include "common/core/ids.h"
-#include "common/crypto/envelope.h"
 #include "common/http/client.h"
 #include "common/http/door_settings.h"
 #include "common/http/server.h"
+#include "common/keys/data_key_service.h"
+#include "common/keys/data_keys.h"
+#include "common/keys/settings.h"
 #include "common/observability/log.h"
 #include "common/service/host.h"
 #include "common/service/run_main.h"
+#include "flowstack/common/v1/data_key_service.grpc.pb.h"
 #include "flowstack/conversation/v1/conversation_events.pb.h"
 #include "services/payment/adapters/accounts.h"
 #include "services/payment/adapters/asker.h"
@@ -44,9 +47,7 @@ int run(int argc, char** argv) {
         conversation::v1::CheckoutRequested::descriptor()->full_name()};
     const auto config = payment::payment_config(reader);
     const http::DoorSettings door_settings(reader);
-    auto master_key = crypto::MasterKey::from_hex(config.master_key);
-    if (!master_key && !config.master_key.empty())
-        reader.mistake("MASTER_KEY: must be 64 hex digits");
+    const keys::KeySettings key_settings(reader);
     reader.finish();
 
     const SystemClock clock;
@@ -54,10 +55,20 @@ int run(int argc, char** argv) {
     service::Host host(options, payment::derive);
     auto& store = host.store();
 
+    const auto key_wrapper = key_settings.wrapper();
+    crypto::RootKey root_key;
+    keys::DataKeys data_keys(store.pool(), *key_wrapper);
+    host.once_stored([&] {
+        data_keys.check_all_open();
+        root_key.fill(data_keys.root());
+    });
+    const auto data_key_service = keys::make_data_key_service(host.rpc(), data_keys);
+    host.serve(*data_key_service, common::v1::DataKeyService::service_full_name());
+
     http::Client client;
     payment::Leases leases(store.pool(), options.replica_id);
     // The providers of this build. The first one is meant when a caller names none.
-    payment::mpesa::Mpesa mpesa(client, leases, config.master_key, clock,
+    payment::mpesa::Mpesa mpesa(client, leases, root_key, clock,
                                 {.base_url = config.daraja_base_url,
                                  .push_timeout = config.push_timeout,
                                  .query_timeout = config.query_timeout,
@@ -66,13 +77,13 @@ int run(int argc, char** argv) {
     const payment::Providers providers({&mpesa});
 
     payment::Books books(store);
-    payment::Accounts accounts(books, *master_key);
+    payment::Accounts accounts(books, data_keys);
     payment::GatewayTenants tenants(host.channel("gateway"));
     payment::Reactor reactor(books, tenants, accounts, providers, config, host.metrics());
     host.react([&](const auto& event, auto& turn) { reactor.react(event, turn); });
     host.project(payment::project);
 
-    const payment::CallbackTokens callback_tokens(config.master_key);
+    const payment::CallbackTokens callback_tokens(root_key);
     payment::Asker asker({.store = store,
                           .books = books,
                           .accounts = accounts,
@@ -102,7 +113,8 @@ int run(int argc, char** argv) {
         "person_watch", [&] { person_watch.start(); }, [&](auto) { person_watch.stop(); });
 
     const payment::Doors doors{
-        host.rpc(), store, host.read_model(), books, accounts, providers, clock, ids, config};
+        host.rpc(), store,  host.read_model(), books, accounts, providers, clock,
+        ids,        config, root_key};
     auto services = payment::make_read_services(doors);
     for (auto& named : payment::make_payment_services(doors)) services.push_back(std::move(named));
     for (auto& named : services) host.serve(*named.service, named.full_name);
@@ -113,7 +125,9 @@ int run(int argc, char** argv) {
     http::ServerOptions door_options{.address = config.http_address,
                                      .port = config.http_port,
                                      .body_bytes_max = config.callback_bytes_max};
-    door_settings.apply(door_options);
+    door_settings.apply(door_options, [&host](const std::string& file) {
+        host.certificate_loaded("http_door", file);
+    });
     http::Server http_door(std::move(door_options), router.handler());
     host.also(
         "callbacks",

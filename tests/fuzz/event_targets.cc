@@ -184,7 +184,8 @@ FLOWSTACK_FUZZ_TARGET(events) {
     std::optional<followup::v1::Task> task;
     for (const auto& event : followup_events) refused([&] { followup::apply(task, event); });
 
-    static const gateway::DerivedKeys keys(Secret(std::string(64, 'a')));
+    static const crypto::RootKey root(Secret(std::string(64, 'a')));
+    static const gateway::DerivedKeys keys(root);
     static const auto gateway_derive = gateway::make_derive(4, keys);
     const auto side_rows = [](const std::vector<Recorded>& events, const auto& derive) {
         for (const auto& event : events)

@@ -69,7 +69,8 @@ FLOWSTACK_FUZZ_TARGET(daraja_answer) {
 }
 
 FLOWSTACK_FUZZ_TARGET(callback_token) {
-    static const CallbackTokens tokens(Secret(std::string(64, 'a')));
+    static const crypto::RootKey root(Secret(std::string(64, 'a')));
+    static const CallbackTokens tokens(root);
     if (const auto target = tokens.check(bytes)) FLOWSTACK_EXPECT(tokens.make(*target) == bytes);
     (void)forbidden_word(bytes);
 }

@@ -69,7 +69,8 @@ FLOWSTACK_FUZZ_TARGET(rest_request) {
 
 // What comes back to us in a status, in a claim and in a work row.
 FLOWSTACK_FUZZ_TARGET(gateway_refs) {
-    static const DerivedKeys keys(Secret(std::string(64, 'a')));
+    static const crypto::RootKey root(Secret(std::string(64, 'a')));
+    static const DerivedKeys keys(root);
     if (const auto callback = keys.read_callback("t", bytes))
         FLOWSTACK_EXPECT(keys.callback_data("t", *callback) == bytes);
     if (const auto address = read_claim_value(bytes))

@@ -53,6 +53,7 @@ std::string canonical_form(const common::v1::RecordedEvent& e) {
            field(m.causation().service()) + field(std::int64_t{m.causation().lane()}) +
            field(m.causation().position()) + field(m.settings_version()) + field(m.traceparent()) +
            field(m.build_id()) + field(m.key_id()) + field(std::int64_t{m.private_()}) +
+           field(m.role()) + field(m.reason()) + field(m.source_address()) +
            field(sha256(e.payload()));
 }
 

@@ -54,6 +54,10 @@ int run_command_line(std::vector<std::string> arguments) {
                    "PEM file of the certificate that is shown (default: GRPC_TLS_CERT_FILE)");
     app.add_option("--tls-key", context.tls_key,
                    "PEM file of its private key (default: GRPC_TLS_KEY_FILE)");
+    app.add_option("--token", context.token_file,
+                   "a file whose first line is an OpenID Connect token, - reads stdin: it is shown "
+                   "instead of keys and certificates (default: FLOWCTL_TOKEN, FLOWCTL_TOKEN_FILE)")
+        ->option_text("FILE");
     const std::map<std::string, Format> formats{{"table", Format::table},
                                                 {"json", Format::json},
                                                 {"jsonl", Format::jsonl},
@@ -64,6 +68,7 @@ int run_command_line(std::vector<std::string> arguments) {
     add_status_commands(app, context);
     add_doctor_command(app, context);
     add_consumer_commands(app, context);
+    add_data_key_commands(app, context);
     add_resource_commands(app, context);
     add_channel_commands(app, context);
     add_webhook_commands(app, context);

@@ -1,6 +1,7 @@
 #include "tools/flowctl/context.h"
 
 #include <filesystem>
+#include <fstream>
 #include <iostream>
 
 #include "common/rpc/error.h"
@@ -44,6 +45,15 @@ stack::Environment with_living(stack::Environment environment) {
     return environment;
 }
 
+std::string token_in(const std::string& path) {
+    std::ifstream file(path);
+    std::string line;
+    std::getline(path == "-" ? std::cin : file, line);
+    if (line.ends_with('\r')) line.pop_back();
+    if (line.empty()) throw UsageError("--token: the first line of " + path + " is no token");
+    return line;
+}
+
 int exit_code_of(grpc::StatusCode code) {
     switch (code) {
         case grpc::NOT_FOUND:
@@ -80,6 +90,10 @@ const stack::Environment& Context::environment() {
              {std::pair{"GRPC_TLS_CA_FILE", &tls_ca}, std::pair{"GRPC_TLS_CERT_FILE", &tls_cert},
               std::pair{"GRPC_TLS_KEY_FILE", &tls_key}})
             if (!given->empty()) environment_->set(name, *given);
+        // It is a person's and not the stack's, so it comes from where that person sits.
+        const auto mine =
+            token_file.empty() ? stack::Environment().get("FLOWCTL_TOKEN") : token_in(token_file);
+        if (!mine.empty()) environment_->set("FLOWCTL_TOKEN", mine);
     }
     return *environment_;
 }

@@ -49,6 +49,8 @@ public:
     std::string tls_ca;
     std::string tls_cert;
     std::string tls_key;
+    // --token: instead of FLOWCTL_TOKEN. A file, because every process can read our command line.
+    std::string token_file;
     Format format = Format::table;
     // What the chosen command does; its result is the exit code.
     std::function<int()> run;
@@ -76,6 +78,7 @@ void add_audit_commands(CLI::App& app, Context& context);
 void add_operators_command(CLI::App& audit, Context& context);
 void add_status_commands(CLI::App& app, Context& context);
 void add_doctor_command(CLI::App& app, Context& context);
+void add_data_key_commands(CLI::App& app, Context& context);
 void add_consumer_commands(CLI::App& app, Context& context);
 void add_channel_commands(CLI::App& app, Context& context);
 void add_webhook_commands(CLI::App& app, Context& context);

@@ -64,8 +64,9 @@ Findings look_at_settings(const stack::Environment& environment) {
             findings.push_back({State::fault, "settings", name + " is not set",
                                 "give --env-file, or set where " + service + " serves gRPC"});
     const bool has_certificate = !environment.get("GRPC_TLS_CERT_FILE").empty();
+    const bool has_token = !environment.get("FLOWCTL_TOKEN").empty();
     for (const std::string_view key : {"ADMIN_KEY", "INTERNAL_KEY"})
-        if (environment.get(std::string(key)).empty() &&
+        if (!has_token && environment.get(std::string(key)).empty() &&
             !(has_certificate && key == "INTERNAL_KEY"))
             findings.push_back({State::warning, "settings", std::string(key) + " is not set",
                                 "set it (or " + std::string(key) +
@@ -266,6 +267,44 @@ Findings look_at_counters(const std::vector<Replica>& replicas) {
     return findings;
 }
 
+Findings look_at_data_keys(const std::map<std::string, DataKeysOf>& all) {
+    Findings findings;
+    for (const auto& [service, keys] : all) {
+        if (!keys.answered) {
+            findings.push_back({State::skipped, "data keys", service + ": " + keys.why_not});
+            continue;
+        }
+        for (const auto& version : keys.status.versions()) {
+            const auto count = counted(static_cast<std::size_t>(version.data_keys()), "data key is",
+                                       "data keys are");
+            if (version.version() == keys.status.wraps()) continue;
+            if (version.data_keys() > 0 && !version.opens())
+                findings.push_back(
+                    {State::fault, "data keys",
+                     service + ": " + count + " wrapped under " + version.version() +
+                         ", which it was not given: what they seal does not open",
+                     "give the key as MASTER_KEY_OTHER (or VAULT_ADDRESS) and restart it; then "
+                     "`flowctl data-keys rewrap`"});
+            else if (version.data_keys() > 0)
+                findings.push_back({State::warning, "data keys",
+                                    service + ": " + count + " still wrapped under " +
+                                        version.version() + ", so that key is needed",
+                                    "finish the rotation: `flowctl data-keys rewrap`"});
+            else
+                findings.push_back(
+                    {State::ok, "data keys",
+                     service + ": nothing is wrapped under " + version.version() +
+                         "; unless a rotation is about to begin, it can be taken out"});
+        }
+    }
+    const bool troubled = std::ranges::any_of(
+        findings, [](const auto& finding) { return finding.state != State::ok; });
+    if (!troubled)
+        findings.push_back(
+            {State::ok, "data keys", "all open and are wrapped under the key that wraps now"});
+    return findings;
+}
+
 std::optional<Finding> look_at_schema(const std::string& service, const MigrateResult& pending) {
     if (pending.applied.empty()) return std::nullopt;
     return Finding{State::fault, "schema",
@@ -355,6 +394,7 @@ int examine(Context& context, const std::string& folder) {
         add({{State::skipped, "lanes", error.what()}});
     }
     add(look_at_counters(replicas));
+    add(look_at_data_keys(data_keys_of_all(context)));
     add(look_at_databases(environment, folder));
     add(look_at_own_disk(environment));
 

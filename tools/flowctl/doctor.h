@@ -1,10 +1,12 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <optional>
 #include <string>
 #include <vector>
 
+#include "tools/flowctl/data_keys.h"
 #include "tools/flowctl/lanes.h"
 #include "tools/flowctl/migrate.h"
 #include "tools/flowctl/replicas.h"
@@ -47,6 +49,8 @@ Findings look_at_clocks(const std::vector<Replica>& replicas);
 Findings look_at_lanes(const AllLanes& all, const std::vector<Replica>& replicas);
 // That every topic equals its log, and what providers and dead letters have to say.
 Findings look_at_counters(const std::vector<Replica>& replicas);
+// That data keys open, and whether a second master key is needed any more.
+Findings look_at_data_keys(const std::map<std::string, DataKeysOf>& all);
 // What `migrate --dry-run` would apply; nothing when that is nothing.
 std::optional<Finding> look_at_schema(const std::string& service, const MigrateResult& pending);
 // Of the file system that holds `path`; bytes.

@@ -50,16 +50,20 @@ std::string json_of(const Change& change) {
     const auto& event = change.first;
     boost::json::array types;
     for (const auto& type : change.types) types.emplace_back(type);
-    return boost::json::serialize(boost::json::object{{"time", utc(event.recorded_at_us())},
-                                                      {"actor", event.meta().actor()},
-                                                      {"tenant", event.tenant()},
-                                                      {"service", event.service()},
-                                                      {"lane", event.lane()},
-                                                      {"position", event.position()},
-                                                      {"command", event.command_id()},
-                                                      {"stream", stream(event)},
-                                                      {"events", std::move(types)},
-                                                      {"what", summary(event)}});
+    return boost::json::serialize(
+        boost::json::object{{"time", utc(event.recorded_at_us())},
+                            {"actor", event.meta().actor()},
+                            {"role", event.meta().role()},
+                            {"source_address", event.meta().source_address()},
+                            {"reason", event.meta().reason()},
+                            {"tenant", event.tenant()},
+                            {"service", event.service()},
+                            {"lane", event.lane()},
+                            {"position", event.position()},
+                            {"command", event.command_id()},
+                            {"stream", stream(event)},
+                            {"events", std::move(types)},
+                            {"what", summary(event)}});
 }
 
 std::string joined(const std::vector<std::string>& types) {
@@ -101,15 +105,19 @@ int audit_operators(Context& context, const OperatorsArguments& a) {
     }
     Sheet sheet({{"TIME (UTC)"},
                  {"ACTOR"},
+                 {"ROLE"},
+                 {"FROM"},
                  {"TENANT"},
                  {"EVENTS", false, true},
                  {"STREAM", false, true},
                  {"PLACE"},
-                 {"WHAT", false, true}});
+                 {"WHAT", false, true},
+                 {"WHY", false, true}});
     for (const auto& change : changes)
         sheet.add({utc(change.first.recorded_at_us()), change.first.meta().actor(),
+                   change.first.meta().role(), change.first.meta().source_address(),
                    change.first.tenant(), joined(change.types), stream(change.first),
-                   place(change.first), summary(change.first)},
+                   place(change.first), summary(change.first), change.first.meta().reason()},
                   json_of(change));
     print(sheet, context.format, "changes by people or machines from outside");
     return kOk;

@@ -31,11 +31,14 @@ struct Reply {
 
 class Caller {
 public:
-    // Somebody without a certificate, who shows this as the internal key.
-    Caller(const stack::Environment& environment, const stack::Reach& reach,
+    enum class Shows { internal_key, bearer };
+    // Somebody without a certificate, who shows this.
+    Caller(const stack::Environment& environment, const stack::Reach& reach, Shows shows,
            const std::string& key) {
         for (const auto& service : kServices)
-            connect(environment, service, reach.to_with_key(service, key));
+            connect(environment, service,
+                    shows == Shows::bearer ? reach.to_with_token(service, key)
+                                           : reach.to_with_key(service, key));
     }
     // Whoever may call.
     Caller(const stack::Environment& environment, const stack::Reach& reach) {
@@ -109,6 +112,19 @@ std::string judged(const Reply& reply, Expect expect, const Tenant& attacker, co
     return "";
 }
 
+// The same of a reply to a tenant's own API key, which opens less than a service does.
+std::string judged_by_key(const Reply& reply, Expect expect, const Tenant& attacker,
+                          const Tenant& victim, const std::string& question) {
+    if (auto leak = found_in(reply.bytes, victim, question); !leak.empty())
+        return "the answer holds " + leak;
+    const bool closed = reply.code == grpc::StatusCode::PERMISSION_DENIED ||
+                        reply.code == grpc::StatusCode::NOT_FOUND;
+    if (closed && expect != Expect::own) return "";
+    if (expect == Expect::platform || expect == Expect::tenant_only)
+        return "answered with code " + std::to_string(static_cast<int>(reply.code));
+    return judged(reply, expect, attacker, victim, question);
+}
+
 }  // namespace
 
 struct Schema::State {
@@ -133,6 +149,8 @@ Schema::Schema(const std::string& path) : state_(std::make_unique<State>()) {
                 const auto service = full.substr(0, full.find('.'));
                 method.services =
                     service == "common" ? kServices : std::vector<std::string>{service};
+                // Only these two seal something.
+                if (full == "common.v1.DataKeyService") method.services = {"gateway", "payment"};
                 if (method.descriptor->options().HasExtension(google::api::http)) {
                     const auto& rule = method.descriptor->options().GetExtension(google::api::http);
                     const std::pair<const char*, const std::string*> verbs[] = {
@@ -156,8 +174,9 @@ Schema::~Schema() = default;
 void check_rpcs(const stack::Environment& environment, const Schema& schema, const Tenant& attacker,
                 const Tenant& victim, Report& report) {
     const stack::Reach reach(environment);
-    Caller nobody(environment, reach, "");
-    Caller tenant(environment, reach, attacker.key);
+    Caller nobody(environment, reach, Caller::Shows::internal_key, "");
+    Caller tenant(environment, reach, Caller::Shows::internal_key, attacker.key);
+    Caller bearer(environment, reach, Caller::Shows::bearer, attacker.key);
     Caller service(environment, reach);
     pb::DynamicMessageFactory factory;
     const auto bytes_of = [&](const Schema::Method& method, const std::string& json) {
@@ -192,9 +211,17 @@ void check_rpcs(const stack::Environment& environment, const Schema& schema, con
                     ++calls;
                     const auto reply = stranger->call(where, *method.descriptor, request);
                     if (reply.code != grpc::StatusCode::UNAUTHENTICATED)
-                        wrong(std::string(stranger == &nobody ? "no key" : "a tenant's key") +
+                        wrong(std::string(stranger == &nobody ? "no key"
+                                                              : "a tenant's key as the internal "
+                                                                "one") +
                               " is let in");
                 }
+                ++calls;
+                if (const auto problem =
+                        judged_by_key(bearer.call(where, *method.descriptor, request),
+                                      attack->expect, attacker, victim, question);
+                    !problem.empty())
+                    wrong("with another tenant's API key, " + question + ": " + problem);
                 if (attack->expect == Expect::platform || attack->expect == Expect::tenant_only ||
                     method.descriptor->server_streaming())
                     continue;

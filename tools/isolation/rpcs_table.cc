@@ -229,6 +229,10 @@ const std::vector<Attack>& attacks() {
         {"campaign.v1.CampaignService/ListRecipients", not_found,
          R"({"parent":"tenants/$attacker/campaigns/$victim.campaign"})"},
         // The logs: for services and auditors. A tenant's filter and name are kept.
+        {"gateway.v1.TenantService/FindApiKey", platform,
+         R"({"keySha256":"AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA="})"},
+        {"common.v1.DataKeyService/GetDataKeyStatus", platform, "{}"},
+        {"common.v1.DataKeyService/RewrapDataKeys", platform, R"({"limit":1})"},
         {"common.v1.EventLog/Heads", platform, "{}"},
         {"common.v1.EventLog/Read", nothing,
          R"({"lane":0,"fromPosition":"1","tenant":"$attacker"})"},

@@ -40,7 +40,8 @@ struct Api::State {
                                 target.substr(slash + 1) + "?");
         }
         auto options = reach.to(target.substr(0, slash));
-        options.actor = operator_name();
+        // A token says who its holder is.
+        if (!reach.has_token()) options.actor = operator_name();
         known = rpc::make_channel(address, std::move(options));
         return *known;
     }

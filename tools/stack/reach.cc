@@ -7,7 +7,9 @@
 namespace flowstack::stack {
 
 Reach::Reach(const Environment& environment)
-    : key_(environment.get("INTERNAL_KEY")), pattern_(environment.get("GRPC_TLS_ID")) {
+    : key_(environment.get("INTERNAL_KEY")),
+      token_(environment.get("FLOWCTL_TOKEN")),
+      pattern_(environment.get("GRPC_TLS_ID")) {
     const rpc::TlsFiles files{.certificate = environment.get("GRPC_TLS_CERT_FILE"),
                               .key = environment.get("GRPC_TLS_KEY_FILE"),
                               .ca = environment.get("GRPC_TLS_CA_FILE")};
@@ -34,6 +36,7 @@ std::string Reach::peer_uri(const std::string& service) const {
 }
 
 rpc::ChannelOptions Reach::to(const std::string& service) const {
+    if (!token_.empty()) return to_with_token(service, token_);
     return {.internal_key = Secret(key_), .tls = tls_, .peer_uri = peer_uri(service)};
 }
 
@@ -41,6 +44,11 @@ rpc::ChannelOptions Reach::to_with_key(const std::string& service, const std::st
     return {.internal_key = Secret(key),
             .tls = tls_without_certificate_,
             .peer_uri = peer_uri(service)};
+}
+
+rpc::ChannelOptions Reach::to_with_token(const std::string& service,
+                                         const std::string& token) const {
+    return {.token = Secret(token), .tls = tls_without_certificate_, .peer_uri = peer_uri(service)};
 }
 
 }  // namespace flowstack::stack

@@ -101,10 +101,7 @@ FLOWSTACK_FACT(TenantSettings, v1::TenantSettings) {
     FACT_FIELD(payment_providers);
     FACT_FIELD(unclear_payment_policy);
 }
-FLOWSTACK_FACT(SealedCredentials, v1::SealedCredentials) {
-    FACT_FIELD(wrapped_data_key);
-    FACT_FIELD(sealed);
-}
+FLOWSTACK_FACT(SealedCredentials, v1::SealedCredentials) { FACT_FIELD(sealed); }
 FLOWSTACK_FACT(ChannelLimits, v1::ChannelLimits) {
     FACT_FIELD(per_second);
     FACT_FIELD(inbound_headroom_per_second);

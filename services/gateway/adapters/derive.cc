@@ -17,11 +17,8 @@ namespace flowstack::gateway {
 namespace {
 
 constexpr std::size_t kTagBytes = 8;
-
-Secret key_for(const Secret& master, std::string_view use) {
-    const auto digest = crypto::hmac_sha256(master.reveal(), use);
-    return Secret(std::string(crypto::bytes_of(digest)));
-}
+constexpr std::string_view kIdentityUse = "flowstack.gateway.identity.v1";
+constexpr std::string_view kCallbackUse = "flowstack.gateway.callback.v1";
 
 // Fields between zero bytes: none of them may hold one.
 std::string joined(const std::vector<std::string>& parts) {
@@ -237,12 +234,8 @@ struct Deriver {
 
 }  // namespace
 
-DerivedKeys::DerivedKeys(const Secret& master_key_hex)
-    : identity_key_(key_for(master_key_hex, "flowstack.gateway.identity.v1")),
-      callback_key_(key_for(master_key_hex, "flowstack.gateway.callback.v1")) {}
-
 std::string DerivedKeys::identity_claim(std::string_view tenant, const Identity& identity) const {
-    const auto tenant_key = crypto::hmac_sha256(identity_key_.reveal(), tenant);
+    const auto tenant_key = crypto::hmac_sha256(root_.derive(kIdentityUse).reveal(), tenant);
     const auto spelling =
         identity.kind == IdentityKind::phone ? one_spelling(identity.value) : identity.value;
     return crypto::hex_encode(crypto::bytes_of(crypto::hmac_sha256(
@@ -253,7 +246,8 @@ std::string DerivedKeys::callback_data(std::string_view tenant, const Callback& 
     const auto text = joined({"1", c.message_id, c.customer_id, std::to_string(c.attempt),
                               std::to_string(c.priority), std::string(text_of(c.origin.kind)),
                               c.origin.id, c.origin.recipient});
-    const auto tag = crypto::hmac_sha256(callback_key_.reveal(), std::string(tenant) + '\0' + text);
+    const auto tag =
+        crypto::hmac_sha256(root_.derive(kCallbackUse).reveal(), std::string(tenant) + '\0' + text);
     return crypto::base64url_encode(std::string(crypto::bytes_of(tag).substr(0, kTagBytes)) + text);
 }
 
@@ -262,7 +256,8 @@ std::optional<DerivedKeys::Callback> DerivedKeys::read_callback(std::string_view
     const auto bytes = crypto::base64url_decode(data);
     if (!bytes || bytes->size() <= kTagBytes) return std::nullopt;
     const auto text = bytes->substr(kTagBytes);
-    const auto tag = crypto::hmac_sha256(callback_key_.reveal(), std::string(tenant) + '\0' + text);
+    const auto tag =
+        crypto::hmac_sha256(root_.derive(kCallbackUse).reveal(), std::string(tenant) + '\0' + text);
     if (!crypto::constant_time_equal(bytes->substr(0, kTagBytes),
                                      crypto::bytes_of(tag).substr(0, kTagBytes)))
         return std::nullopt;

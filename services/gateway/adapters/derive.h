@@ -4,19 +4,19 @@
 #include <string>
 #include <string_view>
 
-#include "common/core/secret.h"
+#include "common/crypto/envelope.h"
 #include "common/eventlog/types.h"
 #include "services/gateway/domain/contact.h"
 #include "services/gateway/domain/message.h"
 
 // The side rows of gateway's events: claims, queues, settings changes. A pure function of the event
-// (and of the installation's master key), so that they can be made again from the log.
+// (and of gateway's root key), so that they can be made again from the log.
 namespace flowstack::gateway {
 
-// Keys made of the master key, one per use.
+// Keys made of gateway's root key, one per use. `root` must outlive them.
 class DerivedKeys {
 public:
-    explicit DerivedKeys(const Secret& master_key_hex);
+    explicit DerivedKeys(const crypto::RootKey& root) : root_(root) {}
 
     // Claims hold HMACs under the tenant's key, not phone numbers: 64 hex digits. All spellings of
     // one number have one claim, so whoever looks a person up by phone finds the same one.
@@ -36,8 +36,7 @@ public:
     std::optional<Callback> read_callback(std::string_view tenant, std::string_view data) const;
 
 private:
-    Secret identity_key_;
-    Secret callback_key_;
+    const crypto::RootKey& root_;
 };
 
 inline constexpr std::string_view kIdentityClaim = "identity";

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <mutex>
+#include <tuple>
 
 #include "common/observability/log.h"
 #include "services/gateway/adapters/derive.h"
@@ -17,9 +18,9 @@ std::string credential_purpose(const ChannelId& channel_id) {
     return "channel/" + channel_id + "/access_token";
 }
 
-Directory::Directory(eventlog::Store& store, crypto::KeyWrapper& wrapper)
+Directory::Directory(eventlog::Store& store, keys::DataKeys& data_keys)
     : store_(store),
-      wrapper_(wrapper),
+      data_keys_(data_keys),
       tenant_folds_(store),
       channel_folds_(store),
       key_folds_(store) {}
@@ -47,6 +48,31 @@ void Directory::load_tenant(const std::string& tenant) {
     if (!kept || kept->version <= entry->version) kept = std::move(entry);
 }
 
+std::pair<Secret, Secret> Directory::opened(const std::string& tenant, const ChannelId& channel,
+                                            const KnownChannel& known) {
+    std::pair<Secret, Secret> tokens;
+    std::string why =
+        "its data key is gone from the table data_keys, or is not the one that "
+        "sealed them";
+    try {
+        if (const auto envelope = data_keys_.find(tenant)) {
+            const auto purpose = credential_purpose(channel);
+            if (known.previous_credentials)
+                if (auto token = envelope->open(known.previous_credentials->sealed, purpose))
+                    tokens.second = std::move(*token);
+            if (auto token = envelope->open(known.channel.credentials.sealed, purpose)) {
+                tokens.first = std::move(*token);
+                return tokens;
+            }
+        }
+    } catch (const crypto::KeysRefused& refused) {
+        why = refused.what();
+    }
+    log::error("a channel's credentials do not open",
+               {{"tenant", tenant}, {"channel", channel.text()}, {"why", why}});
+    return tokens;
+}
+
 void Directory::load_channel(const std::string& tenant, const ChannelId& channel) {
     const auto folded = channel_folds_.load(channel_stream(tenant, channel));
     const auto* known = std::get_if<KnownChannel>(&folded.state);
@@ -58,21 +84,7 @@ void Directory::load_channel(const std::string& tenant, const ChannelId& channel
     entry->pause_reason = known->pause_reason;
     entry->version = folded.version;
     entry->lane = store_.lane_of(by_channel(channel), tenant);
-    const auto opened = [&](const SealedCredentials& credentials) {
-        const auto envelope =
-            crypto::Envelope::load(wrapper_, tenant, credentials.wrapped_data_key);
-        return envelope ? envelope->open(credentials.sealed, credential_purpose(channel))
-                        : std::nullopt;
-    };
-    if (const auto token = opened(known->channel.credentials))
-        entry->access_token = *token;
-    else
-        log::error(
-            "a channel's credentials do not open: is MASTER_KEY the one they were sealed under?",
-            {{"tenant", tenant}, {"channel", channel.text()}});
-    if (known->previous_credentials)
-        if (const auto token = opened(*known->previous_credentials))
-            entry->previous_access_token = *token;
+    std::tie(entry->access_token, entry->previous_access_token) = opened(tenant, channel, *known);
     const std::unique_lock lock(mutex_);
     auto& kept = channels_[pair_key(tenant, channel.text())];
     if (kept && kept->version > entry->version) return;

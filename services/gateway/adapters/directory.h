@@ -10,8 +10,8 @@
 #include <vector>
 
 #include "common/core/secret.h"
-#include "common/crypto/envelope.h"
 #include "common/eventlog/folds.h"
+#include "common/keys/data_keys.h"
 #include "services/gateway/adapters/codec.h"
 #include "services/gateway/providers/connected_channels.h"
 
@@ -39,8 +39,8 @@ struct ChannelEntry {
 
 class Directory final : public ConnectedChannels {
 public:
-    // `wrapper` opens the tenants' data keys.
-    Directory(eventlog::Store& store, crypto::KeyWrapper& wrapper);
+    // `data_keys` open the channels' credentials.
+    Directory(eventlog::Store& store, keys::DataKeys& data_keys);
 
     // One settings change; reads the stream that it names. Throws when the store is away.
     void apply(const eventlog::SettingsChange& change);
@@ -84,11 +84,14 @@ public:
 
 private:
     void load_tenant(const std::string& tenant);
+    // Of each of these the access token; empty where it does not open, which is told to the log.
+    std::pair<Secret, Secret> opened(const std::string& tenant, const ChannelId& channel,
+                                     const KnownChannel& known);
     void load_channel(const std::string& tenant, const ChannelId& channel);
     void load_api_key(const std::string& tenant, const ApiKeyId& key_id);
 
     eventlog::Store& store_;
-    crypto::KeyWrapper& wrapper_;
+    keys::DataKeys& data_keys_;
     eventlog::Folds<TenantCodec> tenant_folds_;
     eventlog::Folds<ChannelCodec> channel_folds_;
     eventlog::Folds<ApiKeyCodec> key_folds_;

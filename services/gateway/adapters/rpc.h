@@ -10,9 +10,9 @@
 
 #include "common/core/clock.h"
 #include "common/core/ids.h"
-#include "common/crypto/envelope.h"
 #include "common/eventlog/read_model.h"
 #include "common/eventlog/store.h"
+#include "common/keys/data_keys.h"
 #include "common/rpc/error.h"
 #include "common/rpc/resource_name.h"
 #include "common/service/one_effect.h"
@@ -41,7 +41,7 @@ struct Doors {
     eventlog::ReadModel& read_model;
     Directory& directory;
     Contacts& contacts;
-    crypto::KeyWrapper& key_wrapper;
+    keys::DataKeys& data_keys;
     const Clock& clock;
     IdSource& ids;
     const Providers& providers;

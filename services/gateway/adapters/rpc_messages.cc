@@ -134,9 +134,8 @@ public:
     ServerUnaryReactor* SendMessages(CallbackServerContext* context,
                                      const v1::SendMessagesRequest* request,
                                      v1::SendMessagesResponse* response) override {
-        return doors_.rpc.unary(context, *request, [=, this](rpc::Call& call) {
-            send_batch(call, *request, *response);
-        });
+        return doors_.rpc.unary(context, *request,
+                                [=, this](rpc::Call&) { send_batch(*request, *response); });
     }
     ServerUnaryReactor* GetMessage(CallbackServerContext* context,
                                    const v1::GetMessageRequest* request,
@@ -165,7 +164,7 @@ public:
                                        const v1::CancelMessagesRequest* request,
                                        v1::CancelMessagesResponse* response) override {
         return doors_.rpc.unary(context, *request,
-                                [=, this](rpc::Call& call) { cancel(call, *request, *response); });
+                                [=, this](rpc::Call&) { cancel(*request, *response); });
     }
     ServerUnaryReactor* ListDeadLetters(CallbackServerContext* context,
                                         const v1::ListDeadLettersRequest* request,
@@ -393,8 +392,7 @@ private:
         return events;
     }
 
-    void send_batch(rpc::Call& call, const v1::SendMessagesRequest& request,
-                    v1::SendMessagesResponse& response) {
+    void send_batch(const v1::SendMessagesRequest& request, v1::SendMessagesResponse& response) {
         const auto tenant = rpc::parse_parent(request.parent());
         check_tenant(doors_, tenant);
         if (request.items_size() == 0 || request.items_size() > kBatchMax)
@@ -406,7 +404,6 @@ private:
         const auto channel_id = channel_for(doors_, tenant, ChannelId(request.channel_id()));
         const auto purpose = checked_purpose(request.purpose());
         const auto known = known_customers(tenant, request);
-        const auto actor = actor_of(call);
         const auto entry = doors_.directory.tenant(tenant);
 
         const auto base = "send/" + tenant + "/" + std::string(text_of(*origin_kind)) + "/" +
@@ -447,7 +444,7 @@ private:
             command.id = "send/" + queue.message_id;
             command.tenant = tenant;
             command.meta.routing = by_customer(queue.customer_id);
-            command.meta.actor = actor;
+            service::name_caller(command.meta, rpc::caller());
             if (entry) command.meta.settings_version = entry->version;
             command.dedupe = eventlog::Dedupe::creation;
             command.parts.push_back(
@@ -489,8 +486,7 @@ private:
     }
 
     // What waits is what the queue says, not what a read model has heard of.
-    void cancel(rpc::Call& call, const v1::CancelMessagesRequest& request,
-                v1::CancelMessagesResponse& response) {
+    void cancel(const v1::CancelMessagesRequest& request, v1::CancelMessagesResponse& response) {
         const auto tenant = rpc::parse_parent(request.parent());
         check_tenant(doors_, tenant);
         if (!origin_kind_of(request.origin().kind()) || request.origin().id().empty())
@@ -498,12 +494,12 @@ private:
         int cancelled = 0;
         for (const auto& channel : doors_.directory.channels_of(tenant))
             for (int priority = 0; priority < kPriorities; ++priority)
-                cancelled += cancel_queue(call, tenant, *channel, priority, request);
+                cancelled += cancel_queue(tenant, *channel, priority, request);
         response.set_cancelled(cancelled);
     }
 
-    int cancel_queue(rpc::Call& call, const std::string& tenant, const ChannelEntry& channel,
-                     int priority, const v1::CancelMessagesRequest& request) {
+    int cancel_queue(const std::string& tenant, const ChannelEntry& channel, int priority,
+                     const v1::CancelMessagesRequest& request) {
         const OriginId origin_id(request.origin().id());
         const auto origin_kind = origin_kind_of(request.origin().kind());
         int cancelled = 0;
@@ -542,7 +538,7 @@ private:
                 command.id = "cancel/" + after + "/" + std::to_string(folded.version);
                 command.tenant = tenant;
                 command.meta.routing = by_customer(ref->customer_id);
-                command.meta.actor = actor_of(call);
+                service::name_caller(command.meta, rpc::caller());
                 command.dedupe = eventlog::Dedupe::version;
                 command.parts.push_back(
                     {stream, folded.expected(), encode_all(decision.events(), doors_.clock.now())});

@@ -60,9 +60,8 @@ SealedCredentials sealed(const Doors& doors, const std::string& tenant, const Ch
     if (const auto* provider = doors.providers.find(kind))
         if (const auto faults = provider->credential_faults(Secret(token)); !faults.empty())
             throw refused_fields(faults, field);
-    const auto created = crypto::Envelope::create(doors.key_wrapper, tenant);
-    return {.wrapped_data_key = created.wrapped_key,
-            .sealed = created.envelope.seal(Secret(token), credential_purpose(channel_id))};
+    return {.sealed =
+                doors.data_keys.of(tenant)->seal(Secret(token), credential_purpose(channel_id))};
 }
 
 ConnectChannel channel_from(const v1::ChannelSpec& spec, ChannelId channel_id,
@@ -97,15 +96,15 @@ std::vector<FieldError> channel_faults(const ConnectChannel& channel, const Prov
 }
 
 // ChannelConnected at the channel's lane, once; idempotent by its id.
-void connect(const Doors& doors, rpc::Call& call, const std::string& tenant,
-             const ConnectChannel& channel, const std::string& command_id) {
+void connect(const Doors& doors, const std::string& tenant, const ConnectChannel& channel,
+             const std::string& command_id) {
     const auto decision = decide(Channel{NoChannel{}}, channel);
     if (!decision.accepted()) throw refused_fields(faults_of(channel), "channel");
     Command command;
     command.id = command_id;
     command.tenant = tenant;
     command.meta.routing = by_channel(channel.channel_id);
-    command.meta.actor = actor_of(call);
+    service::name_caller(command.meta, rpc::caller());
     command.dedupe = eventlog::Dedupe::creation;
     command.parts.push_back({channel_stream(tenant, channel.channel_id), eventlog::kCreate,
                              encode_all(decision.events(), doors.clock.now())});
@@ -209,6 +208,19 @@ public:
         });
     }
 
+    ServerUnaryReactor* FindApiKey(CallbackServerContext* context,
+                                   const v1::FindApiKeyRequest* request,
+                                   v1::ApiKeyOwner* response) override {
+        return doors_.rpc.unary(context, *request, [=, this](rpc::Call&) {
+            if (request->key_sha256().size() != crypto::Digest{}.size())
+                throw rpc::invalid_field("key_sha256", "must have 32 bytes");
+            const auto owner = doors_.directory.owner_of_key(request->key_sha256());
+            if (!owner) throw rpc::not_found("apiKeys");
+            response->set_tenant_id(owner->tenant);
+            response->set_key_id(owner->key_id);
+        });
+    }
+
 private:
     void register_tenant(rpc::Call& call, const v1::RegisterTenantRequest& request,
                          v1::Tenant& response) {
@@ -263,7 +275,7 @@ private:
                               decision);
         });
         // The claim is held by the tenant from here on; a crash in between is mended by a repeat.
-        connect(doors_, call, tenant, channel, "connect/" + channel.channel_id);
+        connect(doors_, tenant, channel, "connect/" + channel.channel_id);
         show_tenant(doors_, tenant, response);
     }
 

@@ -16,7 +16,6 @@ namespace flowstack::gateway {
 
 // Sealed outside (common/crypto); the rules never see a credential.
 struct SealedCredentials {
-    std::string wrapped_data_key;
     std::string sealed;
     friend bool operator==(const SealedCredentials&, const SealedCredentials&) = default;
 };

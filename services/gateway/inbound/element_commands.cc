@@ -4,6 +4,8 @@
 
 #include "common/crypto/encoding.h"
 #include "common/crypto/hash.h"
+#include "common/rpc/caller.h"
+#include "common/service/one_effect.h"
 #include "flowstack/gateway/v1/channel_events.pb.h"
 #include "flowstack/gateway/v1/media_events.pb.h"
 #include "services/gateway/inbound/inbound_codec.h"
@@ -45,6 +47,8 @@ Command command_of(const WebhookFrame& frame, const std::string& tenant, std::st
     command.tenant = tenant;
     command.meta.routing = std::move(routing);
     command.meta.actor = frame.actor;
+    // An operator has the webhook read again.
+    if (const auto* caller = rpc::caller_if_any()) service::name_caller(command.meta, *caller);
     command.meta.correlation_id = frame.webhook_id.text();
     command.meta.traceparent = frame.traceparent;
     command.dedupe = dedupe;

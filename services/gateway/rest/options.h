@@ -9,7 +9,7 @@
 
 #include "common/core/secret.h"
 #include "common/rpc/caller.h"
-#include "services/gateway/rest/rate_limits.h"
+#include "common/rpc/rate_limits.h"
 
 namespace grpc {
 class Channel;
@@ -30,7 +30,8 @@ struct RestOptions {
     int wrong_keys_max = 30;
     std::chrono::milliseconds wrong_key_every{2'000};
     std::chrono::milliseconds timeout{10'000};
-    RateLimits::Options rate_limits{};
+    // Shared with the gRPC door; none: nobody is counted. Must outlive the door.
+    rpc::RateLimits* rate_limits = nullptr;
     // The channel to a service by its name ("payment"); throws when it is not configured.
     std::function<std::shared_ptr<grpc::Channel>(const std::string& service)> channel;
     // Who shows this token (JWT), with what it grants. Throws a Failure when it is not good. None:

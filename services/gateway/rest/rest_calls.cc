@@ -150,8 +150,7 @@ RestCalls::RestCalls(const Keys& keys, RestOptions options)
       wrong_keys_(std::make_shared<WrongSecrets>(
           WrongSecrets::Options{.at_once_max = options_.wrong_keys_max,
                                 .every = options_.wrong_key_every,
-                                .share_when_full = false})),
-      rate_limits_(std::make_shared<RateLimits>(options_.rate_limits)) {}
+                                .share_when_full = false})) {}
 
 void RestCalls::refuse_unreadable(const http::Request& request) {
     if (!http::valid_utf8(request.body)) throw malformed("it is not UTF-8.");
@@ -166,7 +165,8 @@ void RestCalls::refuse_secrets(const http::Request& request) {
 
 Caller RestCalls::caller_of(const http::Request& request) const {
     auto caller = known_caller_of(request);
-    rate_limits_->take(caller, guess_time());
+    if (options_.rate_limits != nullptr)
+        options_.rate_limits->take(caller.grants, caller.actor, guess_time());
     return caller;
 }
 
@@ -208,7 +208,8 @@ Caller RestCalls::by_key(const http::Request& request, const std::string& key) c
     const auto given = crypto::sha256(key);
     if (auto owner = keys_.owner_of(crypto::bytes_of(given)))
         return {{.tenants = {{std::move(owner->tenant), {identity::Role::admin}}}},
-                "key:" + owner->key_id};
+                "key:" + owner->key_id,
+                std::string(rpc::kApiKeyRole)};
     const auto now = guess_time();
     if (const auto wait = wrong_keys_->wait_of(request.remote_address, now))
         throw guessed_too_often("keys", *wait);
@@ -268,6 +269,12 @@ void RestCalls::call(const VisitPtr& visit, const pb::MethodDescriptor& method,
     auto flight = std::make_shared<Flight>();
     rpc::set_timeout(flight->context, options_.timeout);
     flight->context.AddMetadata(std::string(rpc::kActorHeader), visit->caller.actor);
+    const auto role = visit->caller.role.empty()
+                          ? rpc::role_in(visit->caller.grants, rpc::tenant_in(request))
+                          : std::string_view(visit->caller.role);
+    if (!role.empty())
+        flight->context.AddMetadata(std::string(rpc::kRoleHeader), std::string(role));
+    flight->context.AddMetadata(std::string(rpc::kSourceHeader), visit->request.remote_address);
     const auto bytes = request.SerializeAsString();
     const grpc::Slice slice(bytes);
     flight->sent = grpc::ByteBuffer(&slice, 1);

@@ -25,6 +25,8 @@ struct Caller {
     identity::Grants grants;
     // "operator", "operator:ann", "key:<id>", "user:<subject>": of every event that the call makes
     std::string actor;
+    // "api_key"; empty: what the grants are in the tenant that a call means
+    std::string role = {};
 
     bool operates_platform() const { return grants.platform_admin; }
 };
@@ -103,7 +105,6 @@ private:
     RestOptions options_;
     std::shared_ptr<WrongSecrets> wrong_passwords_ = std::make_shared<WrongSecrets>();
     std::shared_ptr<WrongSecrets> wrong_keys_;
-    std::shared_ptr<RateLimits> rate_limits_;
 };
 
 // problem+json of a refusal.

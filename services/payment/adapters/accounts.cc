@@ -30,13 +30,22 @@ bool Accounts::connected(const std::string& tenant, const std::string& provider)
 std::optional<Account> Accounts::open(const std::string& tenant, const std::string& provider) {
     const auto sealed = books_.accounts.load(account_stream(tenant, provider)).state;
     if (!sealed) return {};
-    const auto envelope = crypto::Envelope::load(keys_, tenant, sealed->wrapped_data_key);
-    const auto opened = envelope ? envelope->open(sealed->sealed_credentials, purpose_of(provider))
-                                 : std::optional<Secret>{};
-    auto secrets = opened ? secrets_in(*opened) : std::nullopt;
+    std::string why =
+        "its data key is gone from the table data_keys, or is not the one that "
+        "sealed it";
+    std::optional<std::map<std::string, Secret>> secrets;
+    try {
+        const auto envelope = data_keys_.find(tenant);
+        const auto text = envelope
+                              ? envelope->open(sealed->sealed_credentials, purpose_of(provider))
+                              : std::optional<Secret>{};
+        if (text) secrets = secrets_in(*text);
+    } catch (const crypto::KeysRefused& refused) {
+        why = refused.what();
+    }
     if (!secrets) {
-        log::error("a provider account cannot be opened: was the master key changed?",
-                   {{"tenant", tenant}, {"provider", provider}});
+        log::error("a provider account cannot be opened",
+                   {{"tenant", tenant}, {"provider", provider}, {"why", why}});
         return {};
     }
     return Account{.provider = provider,
@@ -48,13 +57,11 @@ std::optional<Account> Accounts::open(const std::string& tenant, const std::stri
 SealedAccount Accounts::seal(const std::string& tenant, const Account& account) {
     boost::json::object json;
     for (const auto& [name, value] : account.secrets) json[name] = value.reveal();
-    const auto created = crypto::Envelope::create(keys_, tenant);
     return {.provider = account.provider,
             .account = account.account,
             .details = account.details,
-            .wrapped_data_key = created.wrapped_key,
-            .sealed_credentials = created.envelope.seal(Secret(boost::json::serialize(json)),
-                                                        purpose_of(account.provider))};
+            .sealed_credentials = data_keys_.of(tenant)->seal(Secret(boost::json::serialize(json)),
+                                                              purpose_of(account.provider))};
 }
 
 }  // namespace flowstack::payment

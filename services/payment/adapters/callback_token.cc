@@ -6,6 +6,7 @@
 namespace flowstack::payment {
 namespace {
 
+constexpr std::string_view kCallbackUse = "flowstack.payment.callback.v1";
 constexpr char kVersion = 2;
 constexpr std::size_t kProviderBytesMax = 32;
 constexpr std::size_t kTagBytes = 16;
@@ -14,12 +15,8 @@ constexpr std::size_t kFixedBytes = 1 + 2 + 16 + 1;  // version, lane, intent, p
 
 }  // namespace
 
-CallbackTokens::CallbackTokens(const Secret& master_key)
-    : key_(std::string(crypto::bytes_of(
-          crypto::hmac_sha256(master_key.reveal(), "flowstack.payment.callback.v1")))) {}
-
 std::string CallbackTokens::tag(std::string_view content) const {
-    const auto digest = crypto::hmac_sha256(key_.reveal(), content);
+    const auto digest = crypto::hmac_sha256(root_.derive(kCallbackUse).reveal(), content);
     return std::string(crypto::bytes_of(digest).substr(0, kTagBytes));
 }
 

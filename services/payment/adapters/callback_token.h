@@ -4,8 +4,8 @@
 #include <string>
 #include <string_view>
 
-#include "common/core/secret.h"
 #include "common/core/uuid.h"
+#include "common/crypto/envelope.h"
 
 // The path token of a payment's callback: it says whose callback this is, and proves that we said
 // so.
@@ -26,8 +26,9 @@ struct CallbackTarget {
 
 class CallbackTokens {
 public:
-    // The key is derived from `master_key`, so that a token reveals nothing for other uses of it.
-    explicit CallbackTokens(const Secret& master_key);
+    // The key is derived from `root`, which must outlive it, so that a token reveals nothing for
+    // other uses.
+    explicit CallbackTokens(const crypto::RootKey& root) : root_(root) {}
 
     std::string make(const CallbackTarget& target) const;
     // Nothing unless we made exactly this token. The check takes the same time wherever it differs.
@@ -35,7 +36,7 @@ public:
 
 private:
     std::string tag(std::string_view content) const;
-    Secret key_;
+    const crypto::RootKey& root_;
 };
 
 // "https://pay.example/hooks/pay/<token>"

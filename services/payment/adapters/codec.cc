@@ -305,7 +305,6 @@ FLOWSTACK_FACT(SealedAccount, v1::ProviderAccountConnected) {
     FACT_FIELD(provider);
     FACT_FIELD(account);
     FACT_FIELD(details);
-    FACT_FIELD(wrapped_data_key);
     FACT_FIELD(sealed_credentials);
 }
 

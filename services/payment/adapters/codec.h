@@ -55,7 +55,6 @@ struct SealedAccount {
     std::string provider;
     std::string account;
     std::map<std::string, std::string> details;
-    std::string wrapped_data_key;
     std::string sealed_credentials;
     bool operator==(const SealedAccount&) const = default;
 };

@@ -34,6 +34,7 @@ struct Doors {
     const Clock& clock;
     IdSource& ids;
     const PaymentConfig& config;
+    const crypto::RootKey& root_key;
 };
 
 struct NamedService {

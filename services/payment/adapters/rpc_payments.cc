@@ -29,6 +29,7 @@ using eventlog::Command;
 using grpc::CallbackServerContext;
 using grpc::ServerUnaryReactor;
 
+constexpr std::string_view kAccountRequestUse = "flowstack.payment.account_request.v1";
 constexpr std::size_t kReasonBytesMax = 500;
 constexpr std::chrono::milliseconds kLookAgainAfter{25};
 
@@ -423,8 +424,8 @@ private:
         }
         if (request.validate_only()) return;
         // Only a keyed digest of the credentials may leave this call, as the request's hash does.
-        const auto digest =
-            crypto::hmac_sha256(doors_.config.master_key.reveal(), request.SerializeAsString());
+        const auto digest = crypto::hmac_sha256(doors_.root_key.derive(kAccountRequestUse).reveal(),
+                                                request.SerializeAsString());
         auto effect = one_effect(doors_, "connect_account", tenant, request.request_id(),
                                  std::string(crypto::bytes_of(digest)));
         effect.run([&]() -> std::optional<Command> {

@@ -189,9 +189,7 @@ protected:
     }
     SealedCredentials sealed(const std::string& tenant, const ChannelId& channel,
                              const std::string& token) {
-        const auto created = crypto::Envelope::create(master, tenant);
-        return {.wrapped_data_key = created.wrapped_key,
-                .sealed = created.envelope.seal(Secret(token), credential_purpose(channel))};
+        return {.sealed = data_keys.of(tenant)->seal(Secret(token), credential_purpose(channel))};
     }
     void append(const std::string& tenant, eventlog::Routing routing, eventlog::StreamName stream,
                 std::int64_t expected, eventlog::NewEvent event) {
@@ -458,11 +456,13 @@ protected:
     SystemClock clock;
     IdSource ids{clock};
     crypto::MasterKey master{*crypto::MasterKey::from_hex(Secret(kMasterKey))};
-    DerivedKeys keys{Secret(kMasterKey)};
+    crypto::RootKey root_key{Secret(kMasterKey)};
+    DerivedKeys keys{root_key};
     eventlog::Store store;
+    keys::DataKeys data_keys{store.pool(), master};
     eventlog::ReadModel read_model{store, "key"};
     eventlog::Owners owners{store, "r1"};
-    Directory directory{store, master};
+    Directory directory{store, data_keys};
     Contacts contacts{store, keys, ids, clock};
     metrics::Registry metrics;
     Provider provider;
@@ -1713,7 +1713,7 @@ protected:
     RawWebhooks webhooks{store, directory, contacts, keys, providers};
     rpc::Server rpc_door{{.deadline_required = true}};
     NamedService service = make_webhook_service(
-        Doors{rpc_door, store, read_model, directory, contacts, master, clock, ids, providers},
+        Doors{rpc_door, store, read_model, directory, contacts, data_keys, clock, ids, providers},
         webhooks);
     std::unique_ptr<Stub> stub;
     std::optional<rpc::Failure> failure;
@@ -1881,7 +1881,7 @@ protected:
                 .read_model = read_model,
                 .directory = directory,
                 .contacts = contacts,
-                .key_wrapper = master,
+                .data_keys = data_keys,
                 .clock = clock,
                 .ids = ids,
                 .providers = providers,
@@ -2626,7 +2626,9 @@ TEST_F(Gateway, TheDispatcherSleepsUntilARowIsDue) {
 }
 
 TEST(Queue, IsLeftByWhateverEndsAMessageInItAtEveryPriority) {
-    const auto derive = make_derive(kLanes, DerivedKeys{Secret(kMasterKey)});
+    const crypto::RootKey root{Secret(kMasterKey)};
+    const DerivedKeys keys{root};
+    const auto derive = make_derive(kLanes, keys);
     const eventlog::StreamName stream{"duka", "message", "0197708c-0000-7000-8000-000000000001"};
     for (const int priority : {0, 1, 2}) {
         const Route route{.channel_id = ChannelId("channel-1"),

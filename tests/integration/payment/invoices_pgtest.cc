@@ -33,7 +33,8 @@ struct Replica {
     eventlog::Store store;
     Books books{store};
     crypto::MasterKey master_key = *crypto::MasterKey::from_hex(Secret(std::string(64, 'a')));
-    Accounts accounts{books, master_key};
+    keys::DataKeys data_keys{store.pool(), master_key};
+    Accounts accounts{books, data_keys};
     Voucher voucher;
     Providers providers{{&voucher}};
     metrics::Registry metrics;

@@ -26,7 +26,6 @@ PaymentConfig quick_config() {
     PaymentConfig c;
     c.http_address = "127.0.0.1";
     c.callback_bytes_max = 65'536;
-    c.master_key = Secret(kMasterKey);
     c.push_timeout = 5s;
     c.query_timeout = 5s;
     c.attempt_start_max = 2s;
@@ -53,15 +52,13 @@ Shop::Shop(PaymentConfig given)
       consumption(
           store, {{"conversation", conversation}, {"payment", eventlog::own_source(store)}},
           {.consumer = "payment", .head_compare_every = kNoWait, .idle_cursor_after = kNoWait}),
-      callback_tokens(config.master_key) {
+      root_key(Secret(kMasterKey)) {
     stand_in_door.start();
     config.daraja_base_url = "http://127.0.0.1:" + std::to_string(stand_in_door.port());
-    master_key =
-        std::make_unique<crypto::MasterKey>(*crypto::MasterKey::from_hex(config.master_key));
-    accounts = std::make_unique<Accounts>(books, *master_key);
+    accounts = std::make_unique<Accounts>(books, data_keys);
     leases = std::make_unique<Leases>(store.pool(), "r1");
     daraja =
-        std::make_unique<mpesa::Mpesa>(client, *leases, config.master_key, clock,
+        std::make_unique<mpesa::Mpesa>(client, *leases, root_key, clock,
                                        mpesa::MpesaOptions{.base_url = config.daraja_base_url,
                                                            .push_timeout = config.push_timeout,
                                                            .query_timeout = config.query_timeout,

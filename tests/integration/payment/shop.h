@@ -116,7 +116,10 @@ public:
         std::make_shared<flowstack::testing::ScriptedLog>("conversation", kLanes);
     eventlog::Consumption consumption;
     eventlog::Owners owners{store, "r1"};
-    CallbackTokens callback_tokens;
+    crypto::RootKey root_key;
+    crypto::MasterKey master_key = *crypto::MasterKey::from_hex(Secret(std::string(64, 'a')));
+    keys::DataKeys data_keys{store.pool(), master_key};
+    CallbackTokens callback_tokens{root_key};
     http::Client client;
 
     sandbox::LiveWorld world;
@@ -124,7 +127,6 @@ public:
     sandbox::Sandbox stand_in{world, record};
     http::Server stand_in_door{http::ServerOptions{}, sandbox::door(stand_in)};
 
-    std::unique_ptr<crypto::MasterKey> master_key;
     std::unique_ptr<Accounts> accounts;
     std::unique_ptr<Leases> leases;
     std::unique_ptr<mpesa::Mpesa> daraja;

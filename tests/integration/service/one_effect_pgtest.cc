@@ -98,5 +98,24 @@ TEST_F(OneEffectOfACall, AKeyMayCarryAnotherBodyOnlyAfterItsTime) {
     EXPECT_FALSE(call("#1/r1").replayed);
 }
 
+TEST_F(OneEffectOfACall, ItsEventsNameWhoCalledInWhatRoleWhyAndFromWhere) {
+    call("r1");
+    const rpc::CallerScope operator_ann({.actor = "operator:ann",
+                                         .role = "operator",
+                                         .source_address = "192.0.2.7",
+                                         .reason = "asked for by its owner"});
+    call("r2");
+    std::vector<eventlog::Meta> metas;
+    for (int lane = 0; lane < store.options().lanes; ++lane)
+        for (const auto& event : store.read_lane(lane, 1, 0, 100)) metas.push_back(event.meta);
+    ASSERT_EQ(metas.size(), 2U);
+    EXPECT_EQ(metas[0].actor, "key:7");
+    EXPECT_EQ(metas[0].role + metas[0].reason + metas[0].source_address, "");
+    EXPECT_EQ(metas[1].actor, "operator:ann");
+    EXPECT_EQ(metas[1].role, "operator");
+    EXPECT_EQ(metas[1].reason, "asked for by its owner");
+    EXPECT_EQ(metas[1].source_address, "192.0.2.7");
+}
+
 }  // namespace
 }  // namespace flowstack::service

@@ -227,6 +227,49 @@ TEST(MasterKey, IsExactly64HexDigits) {
     EXPECT_TRUE(MasterKey::from_hex(Secret(repeated('A', 64))));
 }
 
+TEST(MasterKey, WrapsUnderAVersionThatIsOnlyItsOwn) {
+    auto key = master('a'), other = master('b');
+    const auto wrapped = key.wrap(Secret(std::string(kAeadKeyBytes, 'k')), "tenant-1");
+    EXPECT_EQ(version_of(wrapped), key.version());
+    EXPECT_EQ(key.version(), master('a').version());
+    EXPECT_NE(key.version(), other.version());
+    EXPECT_TRUE(key.opens(version_of(wrapped)));
+    EXPECT_FALSE(other.opens(version_of(wrapped)));
+    // A version that says another key, or is none at all.
+    EXPECT_FALSE(key.unwrap(other.version() + wrapped.substr(key.version().size()), "tenant-1"));
+    for (const char* bad : {"", ":", "local:", "x"}) EXPECT_FALSE(key.unwrap(bad, "tenant-1"));
+    EXPECT_FALSE(key.unwrap(key.version() + ":", "tenant-1"));
+    EXPECT_FALSE(key.unwrap(wrapped + "=", "tenant-1"));
+}
+
+TEST(KeyRing, OpensWhatEitherWrappedAndWrapsUnderTheFirst) {
+    const auto ring_of = [](char first, char second) {
+        std::vector<std::unique_ptr<KeyWrapper>> keys;
+        keys.push_back(std::make_unique<MasterKey>(master(first)));
+        keys.push_back(std::make_unique<MasterKey>(master(second)));
+        return KeyRing(std::move(keys));
+    };
+    auto ring = ring_of('b', 'a');
+    const Secret data_key(std::string(kAeadKeyBytes, 'k'));
+    auto old = master('a'), now = master('b'), stranger = master('c');
+    EXPECT_EQ(ring.version(), now.version());
+    EXPECT_EQ(ring.versions(), (std::vector<std::string>{now.version(), old.version()}));
+    const auto again = ring.rewrap(old.wrap(data_key, "t"), "t");
+    ASSERT_TRUE(again);
+    EXPECT_EQ(now.unwrap(*again, "t").value_or(Secret("")).reveal(), data_key.reveal());
+    EXPECT_FALSE(ring.rewrap(old.wrap(data_key, "t"), "another tenant"));
+    EXPECT_FALSE(ring.unwrap(stranger.wrap(data_key, "t"), "t"));
+    EXPECT_FALSE(ring.opens(stranger.version()));
+    EXPECT_THROW(KeyRing({}), std::invalid_argument);
+}
+
+TEST(RootKey, GivesEachUseAKeyOfItsOwn) {
+    const RootKey root(Secret(std::string(kAeadKeyBytes, 'r')));
+    EXPECT_EQ(root.derive("a").reveal(), root.derive("a").reveal());
+    EXPECT_NE(root.derive("a").reveal(), root.derive("b").reveal());
+    EXPECT_THROW(RootKey().derive("a"), std::logic_error);
+}
+
 TEST(Envelope, OpensForItsTenantAndPurposeOnly) {
     auto key = master('a');
     const auto created = Envelope::create(key, "tenant-1");
@@ -250,7 +293,9 @@ TEST(Envelope, GivesEachTenantItsOwnKey) {
     const auto again = Envelope::create(key, "tenant-1");
     EXPECT_FALSE(again.envelope.open(one.envelope.seal(Secret("x"), "p"), "p"));
     // A sealed field is no wrapped key, even for the same tenant.
-    EXPECT_FALSE(Envelope::load(key, "tenant-1", one.envelope.seal(Secret("x"), "p")));
+    EXPECT_FALSE(Envelope::load(
+        key, "tenant-1",
+        key.version() + ":" + base64url_encode(one.envelope.seal(Secret("x"), "p"))));
 }
 
 template <class T>

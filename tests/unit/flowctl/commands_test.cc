@@ -8,9 +8,11 @@
 #include <fstream>
 #include <set>
 
+#include "common/rpc/caller.h"
 #include "common/rpc/error.h"
 #include "common/rpc/server.h"
 #include "flowstack/campaign/v1/campaign_service.grpc.pb.h"
+#include "flowstack/common/v1/data_key_service.grpc.pb.h"
 #include "flowstack/common/v1/event_log.grpc.pb.h"
 #include "flowstack/conversation/v1/conversation_service.grpc.pb.h"
 #include "flowstack/conversation/v1/flow_service.grpc.pb.h"
@@ -287,10 +289,52 @@ private:
     rpc::Server& door_;
 };
 
+// Data keys of which `left` are wrapped under an old version, which opens or not.
+class FakeDataKeys final : public common::v1::DataKeyService::CallbackService {
+public:
+    explicit FakeDataKeys(rpc::Server& door) : door_(door) {}
+
+    grpc::ServerUnaryReactor* GetDataKeyStatus(grpc::CallbackServerContext* context,
+                                               const common::v1::GetDataKeyStatusRequest* request,
+                                               common::v1::DataKeyStatus* answer) override {
+        return door_.unary(context, *request, [this, answer](rpc::Call&) { show(*answer); });
+    }
+    grpc::ServerUnaryReactor* RewrapDataKeys(grpc::CallbackServerContext* context,
+                                             const common::v1::RewrapDataKeysRequest* request,
+                                             common::v1::RewrapDataKeysResponse* answer) override {
+        return door_.unary(context, *request, [this, request, answer](rpc::Call&) {
+            callers.push_back(rpc::caller().actor);
+            const auto now = opens ? std::min<std::int64_t>(left, request->limit()) : 0;
+            left -= now;
+            answer->set_rewrapped(now);
+            show(*answer->mutable_status());
+        });
+    }
+
+    std::int64_t left = 0;
+    bool opens = true;
+    std::vector<std::string> callers;
+
+private:
+    void show(common::v1::DataKeyStatus& out) {
+        out.set_wraps("local:new");
+        out.set_left(left);
+        auto& old = *out.add_versions();
+        old.set_version("local:old");
+        old.set_data_keys(left);
+        old.set_opens(opens);
+        auto& now = *out.add_versions();
+        now.set_version("local:new");
+        now.set_opens(true);
+    }
+    rpc::Server& door_;
+};
+
 class CommandLine : public ::testing::Test {
 protected:
     CommandLine() {
         door_.add(log_, common::v1::EventLog::service_full_name());
+        door_.add(data_keys_, common::v1::DataKeyService::service_full_name());
         door_.add(webhooks_, gateway::v1::WebhookService::service_full_name());
         door_.add(tenants_, gateway::v1::TenantService::service_full_name());
         door_.add(conversations_, conversation::v1::ConversationService::service_full_name());
@@ -327,8 +371,13 @@ protected:
         std::filesystem::temp_directory_path() / ("flowctl-test-" + std::to_string(getpid()));
     const std::filesystem::path input_file_ =
         std::filesystem::temp_directory_path() / ("flowctl-input-" + std::to_string(getpid()));
-    rpc::Server door_{{}};
+    static rpc::Caller holder_of(std::string_view token) {
+        if (token == "ann.e30.e30") return {"user:ann", identity::Grants{.platform_admin = true}};
+        throw rpc::unauthenticated("the token has expired");
+    }
+    rpc::Server door_{{.admission = {.holder_of = holder_of}}};
     FakeLog log_{door_};
+    FakeDataKeys data_keys_{door_};
     FakeWebhooks webhooks_{door_};
     FakeConversations conversations_{door_};
     FakeTenants tenants_{door_};
@@ -346,18 +395,24 @@ TEST_F(CommandLine, AnAuditOfOperatorsShowsWhoChangedWhatFromOutside) {
     log_.add(10, "operator:ann", "c1", "TenantRegistered");
     log_.add(10, "operator:ann", "c1", "ChannelConnected");
     log_.add(20, "user:bob", "c2", "TenantSuspended", "soko");
+    auto& meta = *log_.events.back().mutable_meta();
+    meta.set_role("admin");
+    meta.set_source_address("2001:db8::7");
+    meta.set_reason("unpaid, twice");
     log_.add(30, "key:7", "c3", "MessageQueued");
     log_.add(31, "provider:meta", "c4", "StatusReported");
     log_.add(40, "spiffe-ci", "c5", "TenantResumed", "soko");
     ASSERT_EQ(run({"audit", "operators", "-s", "gateway", "-o", "csv"}), kOk) << err_;
     EXPECT_EQ(
         out_,
-        "time,actor,tenant,events,stream,place,what\n"
-        "1970-01-01 00:00:10.000,operator:ann,duka,\"TenantRegistered, "
-        "ChannelConnected\",duka/tenant/duka,gateway/0/10,\n"
-        "1970-01-01 00:00:20.000,user:bob,soko,TenantSuspended,soko/tenant/soko,gateway/0/12,\n"
-        "1970-01-01 00:00:30.000,key:7,duka,MessageQueued,duka/tenant/duka,gateway/0/13,\n"
-        "1970-01-01 00:00:40.000,spiffe-ci,soko,TenantResumed,soko/tenant/soko,gateway/0/15,\n");
+        "time,actor,role,from,tenant,events,stream,place,what,why\n"
+        "1970-01-01 00:00:10.000,operator:ann,,,duka,\"TenantRegistered, "
+        "ChannelConnected\",duka/tenant/duka,gateway/0/10,,\n"
+        "1970-01-01 00:00:20.000,user:bob,admin,2001:db8::7,soko,TenantSuspended,soko/tenant/soko,"
+        "gateway/0/12,,\"unpaid, twice\"\n"
+        "1970-01-01 00:00:30.000,key:7,,,duka,MessageQueued,duka/tenant/duka,gateway/0/13,,\n"
+        "1970-01-01 00:00:40.000,spiffe-ci,,,soko,TenantResumed,soko/tenant/soko,gateway/0/15,,"
+        "\n");
     const auto shown = [&](std::vector<std::string> options) {
         options.insert(options.begin(), {"audit", "operators", "-s", "gateway", "-o", "jsonl"});
         EXPECT_EQ(run(options), kOk) << err_;
@@ -365,12 +420,48 @@ TEST_F(CommandLine, AnAuditOfOperatorsShowsWhoChangedWhatFromOutside) {
     };
     EXPECT_EQ(shown({"--actor", "user:"}), 1);
     EXPECT_NE(out_.find(R"("actor":"user:bob")"), std::string::npos);
+    EXPECT_NE(
+        out_.find(R"("role":"admin","source_address":"2001:db8::7","reason":"unpaid, twice")"),
+        std::string::npos);
     EXPECT_EQ(shown({"--tenant", "soko"}), 2);
     EXPECT_EQ(shown({"--since", "1970-01-01 00:00:20", "--until", "1970-01-01T00:00:40Z"}), 2);
     EXPECT_EQ(shown({"--limit", "1"}), 1);
     EXPECT_NE(err_.find("the last 1 of 4 changes"), std::string::npos);
     EXPECT_NE(out_.find("spiffe-ci"), std::string::npos);
     EXPECT_EQ(run({"audit", "operators", "--since", "yesterday"}), kUsage);
+}
+
+TEST_F(CommandLine, DataKeysAreWrappedAgainUntilNoneIsLeft) {
+    data_keys_.left = 250;
+    ASSERT_EQ(run({"data-keys", "rewrap", "-s", "gateway"}), kOk) << err_;
+    EXPECT_EQ(data_keys_.callers.size(), 3U);
+    EXPECT_NE(err_.find("gateway: 100 wrapped again under local:new, 150 left"), std::string::npos);
+    EXPECT_NE(err_.find("gateway: 250 wrapped again under local:new, 0 left"), std::string::npos);
+    // Again there is nothing to do, which is as good.
+    EXPECT_EQ(run({"data-keys", "rewrap", "-s", "gateway"}), kOk);
+    data_keys_.left = 3;
+    data_keys_.opens = false;
+    EXPECT_NE(run({"data-keys", "rewrap", "-s", "gateway"}), kOk);
+    EXPECT_NE(err_.find("3 are wrapped under local:old, which the service was not given"),
+              std::string::npos);
+    EXPECT_EQ(run({"data-keys", "status", "-o", "csv"}), kPartial);
+    EXPECT_EQ(out_,
+              "service,wrapped_under,data_keys,opens,wraps\n"
+              "gateway,local:old,3,NO,\ngateway,local:new,0,yes,now\n");
+    EXPECT_NE(err_.find("payment does not tell: PAYMENT_GRPC is not set"), std::string::npos);
+    EXPECT_EQ(run({"data-keys", "rewrap", "-s", "campaign"}), kUsage);
+}
+
+TEST_F(CommandLine, ATokenIsShownInsteadOfAKey) {
+    EXPECT_EQ(run({"--token", input("ann.e30.e30\n"), "data-keys", "rewrap", "-s", "gateway"}), kOk)
+        << err_;
+    EXPECT_EQ(data_keys_.callers.back(), "user:ann");
+    EXPECT_EQ(run({"--token", input("bob.e30.e30\n"), "data-keys", "rewrap", "-s", "gateway"}),
+              kUnexpected);
+    EXPECT_NE(err_.find("the token has expired"), std::string::npos);
+    EXPECT_EQ(run({"--token", input("\n"), "data-keys", "rewrap", "-s", "gateway"}), kUsage);
+    EXPECT_NE(err_.find("is no token"), std::string::npos);
+    EXPECT_EQ(run({"--token", "/nowhere", "data-keys", "rewrap", "-s", "gateway"}), kUsage);
 }
 
 TEST_F(CommandLine, WebhooksAreListedPageByPageWithinTheRangeThatWasAskedFor) {

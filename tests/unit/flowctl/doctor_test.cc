@@ -173,5 +173,39 @@ TEST(Doctor, SettingsThatAreMissingAreNamed) {
     EXPECT_THAT(look_at_settings(environment), ElementsAre(is(State::ok, "every service")));
 }
 
+TEST(Doctor, SaysWhetherASecondMasterKeyIsNeeded) {
+    const auto keys = [](std::int64_t old_keys, bool old_opens) {
+        DataKeysOf of{.answered = true, .why_not = {}, .status = {}};
+        of.status.set_wraps("local:new");
+        of.status.set_left(old_keys);
+        auto& now = *of.status.add_versions();
+        now.set_version("local:new");
+        now.set_data_keys(7);
+        now.set_opens(true);
+        auto& old = *of.status.add_versions();
+        old.set_version("local:old");
+        old.set_data_keys(old_keys);
+        old.set_opens(old_opens);
+        return of;
+    };
+    DataKeysOf one{.answered = true, .why_not = {}, .status = {}};
+    one.status.set_wraps("local:new");
+    EXPECT_THAT(look_at_data_keys({{"gateway", one}}),
+                ElementsAre(is(State::ok, "wrapped under the key that wraps now")));
+
+    const auto done = look_at_data_keys({{"gateway", keys(0, true)}, {"payment", one}});
+    EXPECT_THAT(done, ElementsAre(is(State::ok, "gateway: nothing is wrapped under local:old"),
+                                  is(State::ok, "wrapped under the key that wraps now")));
+    const auto midway = look_at_data_keys({{"gateway", keys(3, true)}, {"payment", one}});
+    EXPECT_THAT(midway, ElementsAre(is(State::warning, "3 data keys are still wrapped under")));
+    EXPECT_THAT(midway.front().remedy, HasSubstr("flowctl data-keys rewrap"));
+    const auto closed = look_at_data_keys({{"payment", keys(1, false)}});
+    EXPECT_THAT(closed, ElementsAre(is(State::fault, "payment: 1 data key is wrapped under")));
+    EXPECT_THAT(closed.front().remedy, HasSubstr("MASTER_KEY_OTHER"));
+    const auto away = look_at_data_keys({{"payment", {.why_not = "it is away"}}});
+    EXPECT_THAT(away, ElementsAre(is(State::skipped, "payment: it is away")));
+    for (const auto& all : {done, midway, closed, away}) EXPECT_THAT(all, Each(SaysWhatToDo()));
+}
+
 }  // namespace
 }  // namespace flowstack::flowctl

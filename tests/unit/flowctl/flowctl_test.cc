@@ -235,6 +235,9 @@ common::v1::RecordedEvent full(int n) {
     meta.set_build_id("dev");
     meta.set_key_id("key-1");
     meta.set_private_(n % 2 == 0);
+    meta.set_role("operator");
+    meta.set_reason("a test");
+    meta.set_source_address("192.0.2.7");
     return event;
 }
 
@@ -269,6 +272,9 @@ TEST(Auditor, EveryFieldOfAnEventCounts) {
     EXPECT_NE(plain, with([](auto& e) { e.set_occurred_at_us(1); }));
     EXPECT_NE(plain, with([](auto& e) { e.mutable_meta()->set_actor("other"); }));
     EXPECT_NE(plain, with([](auto& e) { e.mutable_meta()->clear_causation(); }));
+    EXPECT_NE(plain, with([](auto& e) { e.mutable_meta()->set_role("admin"); }));
+    EXPECT_NE(plain, with([](auto& e) { e.mutable_meta()->set_reason("other"); }));
+    EXPECT_NE(plain, with([](auto& e) { e.mutable_meta()->clear_source_address(); }));
     // What one field loses the next cannot win: lengths are part of it.
     EXPECT_NE(with([](auto& e) {
                   e.set_category("ab");

@@ -22,7 +22,8 @@ namespace {
 constexpr int kLanes = 4;
 constexpr Time kNow = from_unix_seconds(1'750'000'000);
 const Secret kMaster{"000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f"};
-const DerivedKeys kKeys{kMaster};
+const crypto::RootKey kRoot{kMaster};
+const DerivedKeys kKeys{kRoot};
 
 QueueMessage queue() {
     QueueMessage m;

@@ -24,7 +24,6 @@
 #include "flowstack/conversation/v1/conversation_service.grpc.pb.h"
 #include "flowstack/gateway/v1/media_service.grpc.pb.h"
 #include "flowstack/gateway/v1/tenant_service.grpc.pb.h"
-#include "services/gateway/rest/rate_limits.h"
 #include "services/gateway/rest/rest_calls.h"
 #include "services/gateway/rest/wrong_secrets.h"
 
@@ -57,13 +56,15 @@ struct Heard {
     void note(const std::string& method) {
         const std::lock_guard lock(mutex);
         actors[method] = rpc::caller().actor;
+        roles[method] = rpc::caller().role;
+        sources[method] = rpc::caller().source_address;
     }
     std::string actor(const std::string& method) {
         const std::lock_guard lock(mutex);
         return actors[method];
     }
     std::mutex mutex;
-    std::map<std::string, std::string> actors;
+    std::map<std::string, std::string> actors, roles, sources;
     v1::RegisterTenantRequest registered;
     chat::PlaceOrderRequest placed;
 };
@@ -165,12 +166,13 @@ protected:
         open({});
     }
     // Another door with these limits.
-    void open(const RateLimits::Options& rate_limits) {
+    void open(const rpc::RateLimits::Options& rate_limits) {
+        limits = std::make_unique<rpc::RateLimits>(rate_limits);
         rest = std::make_unique<Rest>(
             keys,
             RestOptions{.admin_key = Secret(kAdminKey),
                         .admin_password = Secret(kPassword),
-                        .rate_limits = rate_limits,
+                        .rate_limits = limits.get(),
                         .channel = [this](const std::string&) { return channel; },
                         .holder_of = [](std::string_view token) { return holder_of(token); },
                         .media = [](const std::string& tenant, const std::string& media_id)
@@ -228,6 +230,7 @@ protected:
     Conversations conversations{server, heard};
     MediaFiles media{server};
     std::shared_ptr<grpc::Channel> channel;
+    std::unique_ptr<rpc::RateLimits> limits;
     std::unique_ptr<Rest> rest;
     http::Handler handler;
 };
@@ -254,6 +257,19 @@ TEST_F(RestDoor, TheCallersKeyIsTheActorOfTheCall) {
     EXPECT_EQ(heard.actor("GetTenant"), "key:key-1");
     EXPECT_EQ(ask("GET", "/v1/tenants/duka", bearer(kAdminKey)).status, 200);
     EXPECT_EQ(heard.actor("GetTenant"), "operator");
+}
+
+TEST_F(RestDoor, ServicesHearInWhatRoleAndFromWhereTheCallerCame) {
+    const auto role_of = [&](const std::string& authorization) {
+        EXPECT_EQ(ask("GET", "/v1/tenants/duka", authorization).status, 200) << authorization;
+        EXPECT_EQ(heard.sources["GetTenant"], address);
+        return heard.roles["GetTenant"];
+    };
+    EXPECT_EQ(role_of(bearer(kTenantKey)), "api_key");
+    EXPECT_EQ(role_of(bearer(kAdminKey)), "operator");
+    address = "2001:db8::7";
+    EXPECT_EQ(role_of(bearer("ann.duka:viewer,duka:agent,soko:admin.good")), "agent");
+    EXPECT_EQ(role_of(bearer("ann.platform_admin.good")), "operator");
 }
 
 TEST_F(RestDoor, WhatIsForOperatorsIsClosedToATenantsKey) {
@@ -477,40 +493,11 @@ TEST_F(RestDoor, AKeyThatCallsTooOftenGets429AndOperatorsAreNotCounted) {
     EXPECT_NE(refused.body.find("1 calls a second, 3 at once"), std::string::npos);
     EXPECT_NE(refused.body.find("key:key-1"), std::string::npos);
     EXPECT_EQ(refused.body.find(kTenantKey), std::string::npos);
-    EXPECT_NE(registry.render().find(R"(flowstack_rest_rate_limited_total{limit="key"} 1)"),
+    EXPECT_NE(registry.render().find(R"(flowstack_client_rate_limited_total{limit="key"} 1)"),
               std::string::npos);
     for (int i = 0; i < 10; ++i) EXPECT_EQ(get(kAdminKey).status, 200);
     // A wrong key is refused for what it is, and costs nobody's share.
     EXPECT_EQ(get("wrong").status, 401);
-}
-
-TEST(RateLimits, HoldEachKeyAndAllKeysOfATenantTogether) {
-    RateLimits limits({.key_calls_per_second = 1,
-                       .key_calls_at_once_max = 2,
-                       .tenant_calls_per_second = 1,
-                       .tenant_calls_at_once_max = 3});
-    resilience::Instant now{std::chrono::hours(1)};
-    // "tenants/duka" or "key:1" when it must wait.
-    const auto take = [&](const char* tenant, const char* key) -> std::string {
-        try {
-            limits.take({.grants = {.tenants = {{tenant, {identity::Role::admin}}}}, .actor = key},
-                        now);
-            return "";
-        } catch (const rpc::Failure& failure) {
-            EXPECT_EQ(failure.reason, common::v1::ERROR_REASON_RATE_LIMITED);
-            EXPECT_TRUE(failure.retry_after);
-            return failure.quotas.at(0).subject;
-        }
-    };
-    EXPECT_EQ(take("duka", "key:1"), "");
-    EXPECT_EQ(take("duka", "key:1"), "");
-    EXPECT_EQ(take("duka", "key:1"), "key:1");
-    // What the key was refused is not taken from the tenant.
-    EXPECT_EQ(take("duka", "key:2"), "");
-    EXPECT_EQ(take("duka", "key:2"), "tenants/duka");
-    EXPECT_EQ(take("soko", "key:1"), "") << "another tenant's";
-    now += std::chrono::seconds(10);
-    EXPECT_EQ(take("duka", "key:1"), "");
 }
 
 TEST(WrongSecrets, LetAnAddressTryAgainAfterAWhile) {

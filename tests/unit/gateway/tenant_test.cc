@@ -238,7 +238,7 @@ ConnectChannel connect() {
             .business_account_id = "",
             .app_id = "",
             .display_phone_number = "",
-            .credentials = {.wrapped_data_key = "wrapped", .sealed = "sealed"},
+            .credentials = {.sealed = "sealed"},
             .limits = {}};
 }
 const ChannelConnected kConnected{.channel = connect()};
@@ -257,7 +257,7 @@ TEST(Channel, KeepsTheCredentialsBeforeARotationAsTheSecond) {
     const auto of = [](const auto& channel) { return std::get<KnownChannel>(channel.state()); };
     EXPECT_FALSE(of(given_channel(kConnected)).previous_credentials);
     const auto rotation = [](const std::string& token) {
-        return CredentialsRotated{.credentials = {.wrapped_data_key = "wrapped", .sealed = token}};
+        return CredentialsRotated{.credentials = {.sealed = token}};
     };
     const auto rotated = of(given_channel(kConnected, rotation("second"), rotation("third")));
     EXPECT_EQ(rotated.channel.credentials.sealed, "third");

@@ -487,7 +487,8 @@ TEST(MpesaResultCode, HasAReasonInPlainWords) {
 // ---- the callback's path
 
 TEST(CallbackToken, ComesBackAsItWasMade) {
-    const CallbackTokens tokens(Secret("k"));
+    const crypto::RootKey root(Secret("k"));
+    const CallbackTokens tokens(root);
     const CallbackTarget target{.tenant = "demo-shop",
                                 .lane = 63,
                                 .intent = *Uuid::parse("018f5a2c-7b3e-7c41-9a55-0123456789ab"),
@@ -501,7 +502,8 @@ TEST(CallbackToken, ComesBackAsItWasMade) {
 }
 
 TEST(CallbackToken, IsRefusedWhenAnythingOfItIsChanged) {
-    const CallbackTokens tokens(Secret("k"));
+    const crypto::RootKey root(Secret("k"));
+    const CallbackTokens tokens(root);
     const auto token = tokens.make({.tenant = "demo",
                                     .lane = 3,
                                     .intent = *Uuid::parse("018f5a2c-7b3e-7c41-9a55-0123456789ab"),
@@ -515,11 +517,13 @@ TEST(CallbackToken, IsRefusedWhenAnythingOfItIsChanged) {
     EXPECT_FALSE(tokens.check(token + "00"));
     EXPECT_FALSE(tokens.check(""));
     EXPECT_FALSE(tokens.check(std::string(10'000, 'a')));
-    EXPECT_FALSE(CallbackTokens(Secret("other")).check(token));
+    const crypto::RootKey other(Secret("other"));
+    EXPECT_FALSE(CallbackTokens(other).check(token));
 }
 
 TEST(CallbackToken, CannotSpellAForbiddenWord) {
-    const CallbackTokens tokens(Secret("k"));
+    const crypto::RootKey root(Secret("k"));
+    const CallbackTokens tokens(root);
     const auto url = callback_url("https://pay.example/",
                                   tokens.make({.tenant = "mpesa-sql-exec-query-cmd-safaricom",
                                                .lane = 1,

@@ -12,6 +12,7 @@
 
 #include "common/rpc/error.h"
 #include "flowstack/campaign/v1/campaign_service.pb.h"
+#include "flowstack/common/v1/data_key_service.pb.h"
 #include "flowstack/common/v1/error_reason.pb.h"
 #include "flowstack/common/v1/event_log.pb.h"
 #include "flowstack/common/v1/method.pb.h"
@@ -141,13 +142,17 @@ const std::set<std::string> kServices{"EventLog/Heads",
                                       "EventLog/LaneStatus",
                                       "EventLog/ListParked",
                                       "EventLog/ReleaseParked",
-                                      "ChannelService/GetChannelDispatch"};
+                                      "ChannelService/GetChannelDispatch",
+                                      "DataKeyService/GetDataKeyStatus",
+                                      "DataKeyService/RewrapDataKeys",
+                                      "TenantService/FindApiKey"};
 
 // One message of every file with a service: it pulls the file into the program.
 std::vector<const pb::MethodDescriptor*> all_methods() {
     std::vector<const pb::MethodDescriptor*> all;
     for (const auto* file : {campaign::v1::Campaign::descriptor()->file(),
                              common::v1::HeadsRequest::descriptor()->file(),
+                             common::v1::DataKeyStatus::descriptor()->file(),
                              conversation::v1::Product::descriptor()->file(),
                              conversation::v1::Conversation::descriptor()->file(),
                              conversation::v1::Customer::descriptor()->file(),

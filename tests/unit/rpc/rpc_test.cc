@@ -19,6 +19,7 @@
 #include "common/rpc/caller.h"
 #include "common/rpc/channel.h"
 #include "common/rpc/error.h"
+#include "common/rpc/rate_limits.h"
 #include "common/rpc/request_id.h"
 #include "common/rpc/server.h"
 #include "common/rpc/stream.h"
@@ -339,6 +340,139 @@ TEST_F(Rpc, ByATokenOnlyThePlatformsOperatorsComeIn) {
     for (const auto* other : {"Basic b3BlcmF0b3I6", "operator", "bearer operator"})
         EXPECT_EQ(ask_with(other).error_code(), grpc::StatusCode::UNAUTHENTICATED) << other;
     EXPECT_EQ(service->calls, before);
+}
+
+TEST_F(Rpc, ATenantsKeyIsLookedUpAndCountedAsAtRest) {
+    RateLimits limits({.key_calls_per_second = 1, .key_calls_at_once_max = 2});
+    ServerOptions options{.caller_calls_per_second = 1, .client_limits = &limits};
+    std::atomic<int> looked_up{0};
+    options.admission.key_holder_of = [&](std::string_view key, const std::string& from) {
+        ++looked_up;
+        EXPECT_EQ(from, "127.0.0.1");
+        if (key == "fsk_away") throw Unavailable("gateway does not answer");
+        if (key != "fsk_good") throw unauthenticated("This key opens nothing.");
+        return Caller{.actor = "key:7",
+                      .grants = identity::Grants{.tenants = {{"demo", {identity::Role::admin}}}},
+                      .role = std::string(kApiKeyRole)};
+    };
+    open(options);
+    const auto ask_with = [&](const std::string& key, const std::string& internal_key = "") {
+        auto client =
+            stub({.internal_key = Secret(internal_key), .token = Secret(key), .attempts_max = 1});
+        return heads(*client);
+    };
+    // A key opens its tenant and not what is for our services; INTERNAL_KEY beside it changes that
+    // as little as it does for a token.
+    EXPECT_EQ(ask_with("fsk_good").error_code(), grpc::StatusCode::PERMISSION_DENIED);
+    EXPECT_EQ(ask_with("fsk_good", "right key").error_code(), grpc::StatusCode::PERMISSION_DENIED);
+    EXPECT_EQ(ask_with("fsk_wrong").error_code(), grpc::StatusCode::UNAUTHENTICATED);
+    EXPECT_EQ(ask_with("fsk_away").error_code(), grpc::StatusCode::UNAVAILABLE);
+    EXPECT_EQ(looked_up, 4);
+    EXPECT_EQ(service->calls, 0);
+    // What is no key of ours is not looked up.
+    EXPECT_EQ(ask_with("e30.e30.e30").error_code(), grpc::StatusCode::UNAUTHENTICATED);
+    EXPECT_EQ(looked_up, 4);
+    // Streams are our services' and operators', and nobody waits for a look-up there.
+    auto client = stub({.internal_key = {}, .token = Secret("fsk_good"), .attempts_max = 1});
+    grpc::ClientContext context;
+    set_timeout(context, kPatience);
+    const auto stream = client->Subscribe(&context, v1::SubscribeRequest());
+    v1::RecordedEvent event;
+    EXPECT_FALSE(stream->Read(&event));
+    EXPECT_EQ(stream->Finish().error_code(), grpc::StatusCode::PERMISSION_DENIED);
+    EXPECT_EQ(looked_up, 4);
+}
+
+TEST_F(Rpc, WhoCallsAndInWhatRoleAndFromWhereIsKnownToTheHandler) {
+    open();
+    Caller seen;
+    service->body = [&](Call&, v1::HeadsResponse&) { seen = caller(); };
+    const auto ask_as = [&](const std::string& actor,
+                            const std::multimap<std::string, std::string>& headers) {
+        auto client = stub({.internal_key = Secret("right key"), .actor = actor});
+        grpc::ClientContext context;
+        set_timeout(context, kPatience);
+        for (const auto& [name, value] : headers) context.AddMetadata(name, value);
+        v1::HeadsResponse response;
+        EXPECT_TRUE(client->Heads(&context, {}, &response).ok());
+        return seen.role + " " + seen.source_address;
+    };
+    const std::string role(kRoleHeader), source(kSourceHeader);
+    EXPECT_EQ(ask_as("operator:ann", {}), "operator 127.0.0.1");
+    EXPECT_EQ(ask_as("service:campaign", {{role, "admin"}, {source, "192.0.2.7"}}), " ")
+        << "a service on its own account has neither";
+    EXPECT_EQ(ask_as("key:7", {{role, "api_key"}, {source, "2001:db8::7"}}), "api_key 2001:db8::7");
+    // What cannot be kept is not kept.
+    EXPECT_EQ(ask_as("key:7", {{role, std::string(kRoleBytesMax + 1, 'x')},
+                               {source, std::string(kSourceBytesMax + 1, '1')}}),
+              "operator 127.0.0.1");
+    EXPECT_EQ(ask_as("key:7", {{role, "two words"}, {source, "x y"}}), "operator 127.0.0.1");
+    // A service that calls another one for a call passes on both.
+    auto client = stub({.internal_key = Secret("right key"), .actor = "service:conversation"});
+    const CallerScope scope({.actor = "user:ann", .role = "agent", .source_address = "192.0.2.9"});
+    EXPECT_TRUE(heads(*client).ok());
+    EXPECT_EQ(seen.actor + " " + seen.role + " " + seen.source_address, "user:ann agent 192.0.2.9");
+}
+
+TEST(Caller, HasTheRoleThatMayMostInTheTenant) {
+    using identity::Role;
+    const identity::Grants grants{.tenants = {{"demo", {Role::viewer, Role::auditor, Role::agent}},
+                                              {"soko", {Role::viewer}}}};
+    EXPECT_EQ(role_in(grants, "demo"), "agent");
+    EXPECT_EQ(role_in(grants, "soko"), "viewer");
+    EXPECT_EQ(role_in(grants, "another"), "");
+    EXPECT_EQ(role_in({.platform_admin = true}, "another"), "operator");
+}
+
+TEST(Caller, ComesFromTheAddressThatItsPeerHas) {
+    EXPECT_EQ(address_of_peer("ipv4:192.0.2.7:50814"), "192.0.2.7");
+    EXPECT_EQ(address_of_peer("ipv6:%5B2001:db8::7%5D:50814"), "2001:db8::7");
+    EXPECT_EQ(address_of_peer("ipv6:[::1]:50814"), "::1");
+    for (const char* other : {"", "unix:/run/x", "ipv4", "inproc"})
+        EXPECT_EQ(address_of_peer(other), "") << other;
+    EXPECT_EQ(address_of_peer("ipv4:" + std::string(kSourceBytesMax + 1, '1') + ":1"), "");
+}
+
+TEST(Caller, GivesAReasonOfBoundedLengthWithoutTelephoneNumbers) {
+    EXPECT_EQ(kept_reason("unpaid, twice"), "unpaid, twice");
+    EXPECT_EQ(kept_reason("asked by +254712345678").find("254712345678"), std::string::npos);
+    // Whole characters: each of these has two bytes.
+    std::string longer = "x";
+    for (int i = 0; i < 400; ++i) longer += "ä";
+    const auto kept = kept_reason(longer);
+    EXPECT_EQ(kept.size(), kReasonBytesMax - 1);
+    EXPECT_EQ(kept, longer.substr(0, kept.size()));
+    EXPECT_TRUE(kept.ends_with("ä"));
+}
+
+TEST(RateLimits, HoldEachKeyAndAllKeysOfATenantTogether) {
+    RateLimits limits({.key_calls_per_second = 1,
+                       .key_calls_at_once_max = 2,
+                       .tenant_calls_per_second = 1,
+                       .tenant_calls_at_once_max = 3});
+    resilience::Instant now{std::chrono::hours(1)};
+    // "tenants/duka" or "key:1" when it must wait.
+    const auto take = [&](const char* tenant, const char* key) -> std::string {
+        try {
+            limits.take({.tenants = {{tenant, {identity::Role::admin}}}}, key, now);
+            return "";
+        } catch (const Failure& failure) {
+            EXPECT_EQ(failure.reason, v1::ERROR_REASON_RATE_LIMITED);
+            EXPECT_TRUE(failure.retry_after);
+            return failure.quotas.at(0).subject;
+        }
+    };
+    EXPECT_EQ(take("duka", "key:1"), "");
+    EXPECT_EQ(take("duka", "key:1"), "");
+    EXPECT_EQ(take("duka", "key:1"), "key:1");
+    // What the key was refused is not taken from the tenant.
+    EXPECT_EQ(take("duka", "key:2"), "");
+    EXPECT_EQ(take("duka", "key:2"), "tenants/duka");
+    EXPECT_EQ(take("soko", "key:1"), "") << "another tenant's";
+    now += std::chrono::seconds(10);
+    EXPECT_EQ(take("duka", "key:1"), "");
+    for (int i = 0; i < 10; ++i)
+        EXPECT_NO_THROW(limits.take({.platform_admin = true}, "user:ann", now));
 }
 
 TEST_F(Rpc, ACallThatIsMadeForACallIsMadeInTheNameOfItsCaller) {

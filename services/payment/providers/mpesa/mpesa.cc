@@ -39,10 +39,10 @@ bool is_short_code(const std::string& text) {
 
 }  // namespace
 
-Mpesa::Mpesa(http::Client& client, Leases& leases, const Secret& master_key, const Clock& clock,
+Mpesa::Mpesa(http::Client& client, Leases& leases, const crypto::RootKey& root, const Clock& clock,
              const MpesaOptions& options)
     : retry_wait_(options.retry_wait),
-      tokens_(leases, client, master_key,
+      tokens_(leases, client, root,
               {.base_url = options.base_url,
                .timeout = options.query_timeout,
                .margin = options.token_margin}),

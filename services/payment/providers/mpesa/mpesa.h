@@ -20,8 +20,8 @@ struct MpesaOptions {
 
 class Mpesa final : public Provider {
 public:
-    // All of them must outlive it. `master_key` seals the tokens that are kept in `leases`.
-    Mpesa(http::Client& client, Leases& leases, const Secret& master_key, const Clock& clock,
+    // All of them must outlive it. A key of `root` seals the tokens that are kept in `leases`.
+    Mpesa(http::Client& client, Leases& leases, const crypto::RootKey& root, const Clock& clock,
           const MpesaOptions& options);
 
     const std::string& name() const override;

@@ -23,18 +23,17 @@ std::string row_of(const Account& account) {
 
 }  // namespace
 
-Tokens::Tokens(Leases& leases, http::Client& client, const Secret& master_key, TokenOptions options)
-    : leases_(leases),
-      client_(client),
-      key_(std::string(crypto::bytes_of(
-          crypto::hmac_sha256(master_key.reveal(), "flowstack.payment.token.v1")))),
-      options_(std::move(options)) {}
+Tokens::Tokens(Leases& leases, http::Client& client, const crypto::RootKey& root,
+               TokenOptions options)
+    : leases_(leases), client_(client), root_(root), options_(std::move(options)) {}
+
+Secret Tokens::key() const { return root_.derive("flowstack.payment.token.v1"); }
 
 std::optional<Tokens::Held> Tokens::stored(const std::string& name, std::int64_t dead_version) {
     const auto row = leases_.read(name);
     if (!row || !row->fresh || row->version <= dead_version) return {};
-    auto token = crypto::open(key_, row->bytes, name);
-    if (!token) return {};  // sealed under another master key
+    auto token = crypto::open(key(), row->bytes, name);
+    if (!token) return {};  // sealed under another root key
     return Held{std::move(*token), row->version};
 }
 
@@ -79,7 +78,7 @@ Tokens::Answer Tokens::fetch(const Account& account, const std::string& name) {
     const auto lifetime =
         std::max<std::chrono::milliseconds>(token->lifetime - options_.margin, kLeastLifetime);
     const auto version =
-        leases_.write(name, crypto::seal(key_, token->value.reveal(), name), lifetime);
+        leases_.write(name, crypto::seal(key(), token->value.reveal(), name), lifetime);
     return Held{std::move(token->value), version};
 }
 

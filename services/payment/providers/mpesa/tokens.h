@@ -8,6 +8,7 @@
 
 #include "common/core/clock.h"
 #include "common/core/guarded.h"
+#include "common/crypto/envelope.h"
 #include "common/http/client.h"
 #include "services/payment/adapters/leases.h"
 #include "services/payment/providers/mpesa/wire.h"
@@ -38,7 +39,7 @@ public:
     };
     using Answer = std::variant<Held, KeysRefused, Away>;
 
-    Tokens(Leases& leases, http::Client& client, const Secret& master_key, TokenOptions options);
+    Tokens(Leases& leases, http::Client& client, const crypto::RootKey& root, TokenOptions options);
 
     // A token newer than `dead_version` (0 = any). Blocks while it or another replica fetches one.
     Answer get(const Account& account, std::int64_t dead_version = 0);
@@ -49,7 +50,8 @@ private:
 
     Leases& leases_;
     http::Client& client_;
-    Secret key_;
+    Secret key() const;
+    const crypto::RootKey& root_;
     TokenOptions options_;
 };
 

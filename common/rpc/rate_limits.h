@@ -3,16 +3,16 @@
 #include <optional>
 #include <string>
 
+#include "common/identity/grants.h"
 #include "common/observability/metrics.h"
 #include "common/resilience/keyed_limits.h"
 
-namespace flowstack::gateway {
+namespace flowstack::rpc {
 
-struct Caller;
-
-// How often a tenant's machines may call REST: each API key for itself, and all keys of a tenant
-// together, so that a tenant with many keys takes no more than its share. The platform's operators
-// are not counted. Each replica counts for itself. Thread-safe.
+// How often a tenant's people and machines may call, at REST and gRPC together: each API key or
+// token for itself, and all of a tenant together, so that a tenant with many keys takes no more
+// than its share. The platform's operators are not counted. Each process counts for itself.
+// Thread-safe.
 class RateLimits {
 public:
     struct Options {
@@ -20,13 +20,13 @@ public:
         int key_calls_at_once_max = 1;
         int tenant_calls_per_second = 0;  // 0: no limit
         int tenant_calls_at_once_max = 1;
-        // flowstack_rest_rate_limited_total{limit="key"|"tenant"}. Must outlive this object.
+        // flowstack_client_rate_limited_total{limit="key"|"tenant"}. Must outlive this object.
         metrics::Registry* metrics = nullptr;
     };
     explicit RateLimits(const Options& options);
 
     // Counts a call of this caller. Throws RATE_LIMITED, with RetryInfo, when it must wait.
-    void take(const Caller& caller, resilience::Instant now);
+    void take(const identity::Grants& grants, const std::string& actor, resilience::Instant now);
 
 private:
     struct Limit {
@@ -41,4 +41,4 @@ private:
     Limit tenants_;
 };
 
-}  // namespace flowstack::gateway
+}  // namespace flowstack::rpc
