@@ -14,7 +14,7 @@ secret() { # secret <name>: stdin, unless it is there
 }
 
 mkdir -p "$state/secrets" "$state/postgres" "$state/kafka" "$state/caddy/data" "$state/caddy/config"
-for name in internal-key admin-key master-key; do random_hex 32 | secret "$name"; done
+for name in internal-key admin-key master-key master-key-other; do random_hex 32 | secret "$name"; done
 for name in postgres-password meta-verify-token; do random_hex 16 | secret "$name"; done
 # Nobody signs with this app: no webhook is believed until your own stands here, as app_id:app_secret.
 printf '0:%s\n' "$(random_hex 16)" | secret meta-apps
@@ -25,4 +25,4 @@ for service in gateway conversation payment followup campaign; do
 done
 chown -R "$user:$user" "$state"
 chmod 700 "$state/postgres" "$state/kafka" "$state/caddy"
-echo "state is in $state; keep a copy of secrets/master-key elsewhere"
+echo "state is in $state; keep a copy of secrets/master-key and master-key-other elsewhere"

@@ -162,7 +162,7 @@ write_settings() {
         # shellcheck disable=SC2094  # two files of one name
         new_file "$ETC/$(basename "$file")" 644 <"$file"
     done
-    for file in internal-key admin-key master-key; do
+    for file in internal-key admin-key master-key master-key-other; do
         random_hex 32 | new_file "$ETC/secrets/$file" 600
     done
     random_hex 16 | new_file "$ETC/secrets/meta-verify-token" 600

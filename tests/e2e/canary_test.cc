@@ -243,6 +243,7 @@ TEST_F(Canary, WhatIsPrivateOrSecretIsInNoLogMetricHeaderAndSecretsInNoTable) {
                           {"the operators' key", admin},
                           {"the internal key", stack.environment.required("INTERNAL_KEY")},
                           {"the master key", stack.environment.required("MASTER_KEY")},
+                          {"the other master key", stack.environment.required("MASTER_KEY_OTHER")},
                           {"the app's secret", stack.environment.required("META_APP_SECRET")},
                           {"the verify token", stack.environment.required("META_VERIFY_TOKEN")}};
     Needles everything = secrets;

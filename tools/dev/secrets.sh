@@ -8,7 +8,7 @@ load_secrets() {
         (
             umask 077
             printf '%s=%s\n' \
-                MASTER_KEY "$(random_hex 32)" ADMIN_KEY "$(random_hex 32)" \
+                MASTER_KEY "$(random_hex 32)" MASTER_KEY_OTHER "$(random_hex 32)" ADMIN_KEY "$(random_hex 32)" \
                 INTERNAL_KEY "$(random_hex 32)" POSTGRES_PASSWORD "$(random_hex 16)" \
                 META_APP_SECRET "$(random_hex 16)" META_VERIFY_TOKEN "$(random_hex 16)" >"$file.new"
         )
@@ -16,4 +16,6 @@ load_secrets() {
     fi
     # shellcheck disable=SC1090
     source "$file"
+    # A run directory that is older than this key.
+    [[ -n ${MASTER_KEY_OTHER-} ]] || MASTER_KEY_OTHER=$(random_hex 32)
 }
