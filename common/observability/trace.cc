@@ -4,6 +4,8 @@
 #include <random>
 #include <span>
 
+#include "common/observability/span.h"
+
 namespace flowstack::trace {
 namespace {
 
@@ -11,16 +13,6 @@ thread_local Context current_context;
 
 bool any_set(std::span<const std::uint8_t> bytes) {
     return std::ranges::any_of(bytes, [](std::uint8_t byte) { return byte != 0; });
-}
-
-std::string hex(std::span<const std::uint8_t> bytes) {
-    constexpr std::string_view kDigits = "0123456789abcdef";
-    std::string text;
-    for (const auto byte : bytes) {
-        text += kDigits[byte >> 4];
-        text += kDigits[byte & 15];
-    }
-    return text;
 }
 
 int digit_of(char c) {
@@ -58,14 +50,24 @@ void fill_random(std::span<std::uint8_t> bytes) {
 
 }  // namespace
 
+std::string hex_text(std::span<const std::uint8_t> bytes) {
+    constexpr std::string_view kDigits = "0123456789abcdef";
+    std::string text;
+    for (const auto byte : bytes) {
+        text += kDigits[byte >> 4];
+        text += kDigits[byte & 15];
+    }
+    return text;
+}
+
 bool Context::valid() const { return any_set(trace_id) && any_set(span_id); }
 
 std::string Context::traceparent() const {
     if (!valid()) return {};
-    return "00-" + hex(trace_id) + "-" + hex(span_id) + (sampled ? "-01" : "-00");
+    return "00-" + hex_text(trace_id) + "-" + hex_text(span_id) + (sampled ? "-01" : "-00");
 }
 
-std::string Context::trace_id_text() const { return valid() ? hex(trace_id) : std::string{}; }
+std::string Context::trace_id_text() const { return valid() ? hex_text(trace_id) : std::string{}; }
 
 std::optional<Context> parse(std::string_view traceparent) {
     constexpr std::size_t kLength = 55;  // of version 00; later versions may go on after a dash
@@ -92,6 +94,7 @@ Context start() {
     Context context;
     fill_random(context.trace_id);
     fill_random(context.span_id);
+    context.sampled = samples(context.trace_id);
     return context;
 }
 
@@ -105,6 +108,10 @@ Context child_of(const Context& parent) {
 Context continue_from(std::string_view traceparent) {
     const auto parent = parse(traceparent);
     return parent ? child_of(*parent) : start();
+}
+
+Context of_request(std::string_view traceparent) {
+    return current_context.valid() ? current_context : continue_from(traceparent);
 }
 
 const Context& current() { return current_context; }

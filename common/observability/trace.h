@@ -3,11 +3,13 @@
 #include <array>
 #include <cstdint>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 
 // W3C trace context (https://www.w3.org/TR/trace-context/): the `traceparent` header of HTTP, gRPC
-// metadata and Kafka, and the field of that name in the event envelope. We carry it and log it.
+// metadata and Kafka, and the field of that name in the event envelope. We carry it and log it;
+// span.h records what happened under it.
 namespace flowstack::trace {
 
 inline constexpr std::string_view kHeader = "traceparent";
@@ -24,15 +26,22 @@ struct Context {
     std::string trace_id_text() const;  // 32 hex digits; empty if not valid
 };
 
+// Two lower-case digits a byte.
+std::string hex_text(std::span<const std::uint8_t> bytes);
+
 // Nothing unless it is version 00, or a later version that begins like it, in lower-case hex.
 std::optional<Context> parse(std::string_view traceparent);
 
-// A new trace with random ids.
+// A new trace with random ids. It is sampled unless whoever takes spans says otherwise (span.h).
 Context start();
 // The same trace with a new span; start() when the parent is not valid.
 Context child_of(const Context& parent);
 // The trace that arrived with a new span, or a new trace when nothing usable arrived.
 Context continue_from(std::string_view traceparent);
+
+// What a request is worked on under: the span that was begun for it, which is current then, or
+// continue_from() what arrived with it.
+Context of_request(std::string_view traceparent);
 
 // The context of the work this thread is doing; not valid if there is none.
 const Context& current();
