@@ -12,6 +12,7 @@
 
 #include "common/eventlog/store.h"
 #include "common/eventlog/turn.h"
+#include "common/observability/span.h"
 
 // The fold of a stream, cached. The cache is only a head start: the tail is always read, so an
 // answer is never older than the moment it was asked for.
@@ -34,6 +35,8 @@ struct Folded {
     // decision that no event asks for (a send, a timer).
     Position last{};
     std::string correlation_id{};
+    // Of the last event, while spans are recorded: what such a decision is a part of.
+    std::string traceparent{};
 
     // What the next part of this stream expects: kCreate for a new one.
     std::int64_t expected() const { return version; }
@@ -145,6 +148,7 @@ private:
         }
         if (tail.empty()) return;
         folded.last = tail.back().where();
+        if (trace::on()) folded.traceparent = tail.back().meta.traceparent;
         if (const auto& first = tail.front(); first.version == 1)
             folded.correlation_id = first.meta.correlation_id.empty() ? first.event_id.text()
                                                                       : first.meta.correlation_id;

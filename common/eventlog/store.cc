@@ -8,6 +8,7 @@
 
 #include "common/eventlog/codes.h"
 #include "common/eventlog/loop_statements.h"
+#include "common/observability/span.h"
 
 namespace flowstack::eventlog {
 namespace {
@@ -26,6 +27,48 @@ std::size_t bytes_of(const Command& command) {
 std::exception_ptr as_refusal(const Command& command, const postgres::SqlError& error) {
     if (error.sqlstate == kClockAhead) return std::make_exception_ptr(ClockAhead(error.what()));
     return std::make_exception_ptr(CommandRefused("command " + command.id + ": " + error.what()));
+}
+
+std::string_view text_of(Outcome outcome) {
+    switch (outcome) {
+        case Outcome::ok:
+            return "ok";
+        case Outcome::wrong_version:
+            return "wrong_version";
+        case Outcome::already_done:
+            return "already_done";
+        case Outcome::other_body:
+            return "other_body";
+        case Outcome::claim_taken:
+            return "claim_taken";
+        case Outcome::not_owner:
+            return "not_owner";
+    }
+    return "";
+}
+
+// The wait for the commit is a span of the trace that asked for it. The answer is heard under that
+// trace.
+Store::Answer traced(const Command& command, const std::string& service, Store::Answer answer) {
+    const auto parent = trace::parse(command.meta.traceparent);
+    if (!parent) return answer;
+    const auto span = std::make_shared<trace::Span>(
+        trace::Span::begin(trace::SpanKind::client, "append flowstack_" + service, *parent));
+    span->set("db.system.name", "postgresql");
+    span->set("db.operation.name", "append");
+    span->set("db.namespace", "flowstack_" + service);
+    if (!command.parts.empty() && !command.parts.front().events.empty())
+        span->set("flowstack.event.type", command.parts.front().events.front().type);
+    return [span, context = *parent, answer = std::move(answer)](const Verdict& verdict,
+                                                                 const std::exception_ptr& error) {
+        if (error)
+            span->fail("not_stored");
+        else
+            span->set("flowstack.append.outcome", text_of(verdict.outcome));
+        span->end();
+        const trace::Scope scope(context);
+        answer(verdict, error);
+    };
 }
 
 }  // namespace
@@ -255,6 +298,9 @@ void Store::append_async(Command command, Answer answer) {
 }
 
 void Store::append_async(std::vector<Asked> asked) {
+    if (trace::on())
+        for (auto& one : asked)
+            one.answer = traced(one.command, options_.service, std::move(one.answer));
     std::vector<std::vector<Asked>> groups(batchers_.size());
     for (auto& one : asked) {
         const auto lane =

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "common/eventlog/loop_statements.h"
+#include "common/observability/span.h"
 
 namespace flowstack::eventlog {
 namespace {
@@ -84,6 +85,7 @@ void Turn::append(Command command, std::string_view handler, FateListener listen
         meta.correlation_id = event_.meta.correlation_id.empty() ? event_.event_id.text()
                                                                  : event_.meta.correlation_id;
     if (meta.traceparent.empty()) meta.traceparent = event_.meta.traceparent;
+    if (trace::on()) listener = traced(command, std::move(listener));
     if (meta.settings_version == 0) meta.settings_version = event_.meta.settings_version;
     // Ids of events must be the same at every try, whatever time a handler has put on them.
     int n = 0;
@@ -92,6 +94,29 @@ void Turn::append(Command command, std::string_view handler, FateListener listen
             if (!event.id) event.id = derive_id(event_.event_id, command.id, ++n);
     if (listener) pending_.fates.add(pending_.commands.size(), std::move(listener));
     pending_.add(command);
+}
+
+FateListener Turn::traced(Command& command, FateListener listener) const {
+    const auto parent = trace::parse(command.meta.traceparent);
+    if (!parent) return listener;
+    const auto topic = "flowstack." + event_.service + ".events";
+    const auto span = std::make_shared<trace::Span>(
+        trace::Span::begin(trace::SpanKind::consumer, "process " + topic, *parent));
+    span->set("messaging.system", "kafka");
+    span->set("messaging.operation.name", "process");
+    span->set("messaging.operation.type", "process");
+    span->set("messaging.destination.name", topic);
+    span->set("messaging.destination.partition.id", std::to_string(event_.lane));
+    span->set("messaging.message.id", event_.event_id.text());
+    span->set("flowstack.event.type", event_.type);
+    command.meta.traceparent = span->context().traceparent();
+    return [span, context = span->context(), listener = std::move(listener)](
+               Fate fate, const Verdict& verdict) {
+        if (fate != Fate::written) span->fail(fate == Fate::unknown ? "unknown" : "not_written");
+        span->end();
+        const trace::Scope scope(context);
+        if (listener) listener(fate, verdict);
+    };
 }
 
 Uuid Turn::derived_id(std::string_view handler, int n) const {

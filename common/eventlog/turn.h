@@ -131,7 +131,9 @@ public:
 
     // The one command that this event leads to. Empty id: made from the event and `handler`. Empty
     // meta: correlation, causation, traceparent and settings version are the event's. At most one a
-    // turn. `listener` hears what becomes of it; the event may be handled again then.
+    // turn. While spans are recorded, the command is one below that traceparent, which ends with
+    // its fate and is current for the listener. `listener` hears what becomes of it; the event may
+    // be handled again then.
     void append(Command command, std::string_view handler = "react", FateListener listener = {});
 
     // Set when the command of an earlier try of this same event was refused by a claim
@@ -155,6 +157,8 @@ public:
     Pending& pending() { return pending_; }
 
 private:
+    FateListener traced(Command& command, FateListener listener) const;
+
     Store& store_;
     Pending& pending_;
     const Recorded& event_;

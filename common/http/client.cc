@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <array>
+#include <charconv>
 #include <deque>
 #include <future>
 #include <list>
@@ -21,6 +22,7 @@
 
 #include "common/core/guarded.h"
 #include "common/http/failure_text.h"
+#include "common/observability/span.h"
 
 namespace flowstack::http {
 namespace {
@@ -48,6 +50,45 @@ ClientResult not_sent(std::string error) {
 std::string_view host_of(std::string_view url) {
     const auto scheme = url.find("://");
     return url.substr(0, url.find('/', scheme == std::string_view::npos ? 0 : scheme + 3));
+}
+
+using Done = std::function<void(ClientResult)>;
+
+void end_span(trace::Span& span, const ClientResult& result) {
+    if (result.outcome == Outcome::answered) {
+        span.set("http.response.status_code", result.response.status);
+        if (result.response.status >= 400) span.fail(std::to_string(result.response.status));
+    } else {
+        span.fail(result.outcome == Outcome::not_sent ? "not_sent" : "unknown");
+    }
+    span.end();
+}
+
+// What `done` asks for next belongs to the same work.
+Done traced(const ClientRequest& request, Done done) {
+    const auto caller = trace::current();
+    const auto span = std::make_shared<trace::Span>(
+        trace::Span::begin(trace::SpanKind::client, request.method, caller));
+    span->set("http.request.method", request.method);
+    auto host = host_of(request.url);
+    const bool is_secure = host.starts_with("https:");
+    host.remove_prefix(std::min(host.size(), host.find("://") + 3));
+    host = host.substr(0, host.find_first_of("?#"));
+    if (const auto user = host.rfind('@'); user != std::string_view::npos)
+        host.remove_prefix(user + 1);
+    std::int64_t port = is_secure ? 443 : 80;
+    if (const auto colon = host.rfind(':'); colon != std::string_view::npos) {
+        const auto digits = host.substr(colon + 1);
+        std::from_chars(digits.data(), digits.data() + digits.size(), port);
+        host = host.substr(0, colon);
+    }
+    span->set("server.address", host);
+    span->set("server.port", port);
+    return [span, caller, done = std::move(done)](ClientResult result) {
+        end_span(*span, result);
+        const trace::Scope scope(caller);
+        done(std::move(result));
+    };
 }
 
 struct Call {
@@ -438,6 +479,7 @@ Client::Client(ClientOptions options) : impl_(std::make_unique<Impl>(std::move(o
 Client::~Client() = default;
 
 void Client::call(ClientRequest request, std::function<void(ClientResult)> done) {
+    if (trace::on() && trace::current().valid()) done = traced(request, std::move(done));
     auto call = std::make_unique<Call>();
     call->request = std::move(request);
     call->done = std::move(done);

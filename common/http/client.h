@@ -14,6 +14,9 @@
 // **A request that is not idempotent is never sent twice by this library.** libcurl would do so
 // when a kept-alive connection is cut without an answer; the second start is refused here and
 // reported as `unknown`. Redirects are not followed, and a proxy is used only when it is named.
+//
+// A call from a thread with a current trace is a span of it: method, host and status, never the
+// rest of the URL. The other side is told nothing of the trace.
 namespace flowstack::http {
 
 struct ClientRequest {

@@ -7,11 +7,16 @@
 #include <utility>
 
 #include "common/http/url.h"
+#include "common/observability/span.h"
 
 namespace flowstack::http {
 namespace {
 
+// Load balancers ask it all the time; their questions are no traces.
+constexpr std::string_view kProbePattern = "/health";
+
 struct Endpoint {
+    std::string pattern;
     Handler handler;
     std::vector<std::string> names;  // of the variables, left to right
 };
@@ -108,6 +113,25 @@ Response wrong_method(const Request& request, const Node& node) {
     return response;
 }
 
+// Answers the request within a span of its own, which ends with the answer. The path stands in it
+// as the pattern only: paths hold ids and telephone numbers.
+void answer_traced(const Endpoint& endpoint, Request request, Responder responder) {
+    const auto parent = trace::parse(request.headers.get(trace::kHeader));
+    const auto span = std::make_shared<trace::Span>(
+        trace::Span::begin(trace::SpanKind::server, request.method + " " + endpoint.pattern,
+                           parent.value_or(trace::Context{})));
+    span->set("http.request.method", request.method);
+    span->set("http.route", endpoint.pattern);
+    const trace::Scope scope(span->context());
+    endpoint.handler(std::move(request),
+                     Responder([span, responder = std::move(responder)](Response answer) {
+                         span->set("http.response.status_code", answer.status);
+                         if (answer.status >= 500) span->fail(std::to_string(answer.status));
+                         span->end();
+                         responder.send(std::move(answer));
+                     }));
+}
+
 }  // namespace
 
 struct Router::Table {
@@ -169,7 +193,8 @@ void Router::add(std::string method, std::string pattern, Handler handler) {
             node = child_of(node->verbs[std::string(verb)]);
         }
     }
-    if (!node->methods.try_emplace(method, Endpoint{std::move(handler), std::move(names)}).second)
+    if (!node->methods.try_emplace(method, Endpoint{pattern, std::move(handler), std::move(names)})
+             .second)
         refuse("is already taken");
     table_->routes.push_back({std::move(method), std::move(pattern)});
 }
@@ -204,7 +229,10 @@ void Router::Table::dispatch(Request request, Responder responder) const {
     }
     for (std::size_t i = 0; i < match.values.size(); ++i)
         request.params[endpoint->second.names[i]] = std::move(match.values[i]);
-    endpoint->second.handler(std::move(request), std::move(responder));
+    if (trace::on() && endpoint->second.pattern != kProbePattern)
+        answer_traced(endpoint->second, std::move(request), std::move(responder));
+    else
+        endpoint->second.handler(std::move(request), std::move(responder));
 }
 
 Handler Router::handler() const {

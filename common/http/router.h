@@ -18,8 +18,9 @@ namespace flowstack::http {
 // rest. Segments are split before they are decoded, so an encoded slash stays inside its segment.
 //
 // No pattern for the path → 404; a pattern but not for the method → 405 with Allow. HEAD is
-// answered by the GET handler (the server leaves the body out). Not thread-safe while routes are
-// added; `handler()` takes a copy of the table.
+// answered by the GET handler (the server leaves the body out). While spans are recorded, a handler
+// runs under one of its request, below the `traceparent` that came with it. Not thread-safe while
+// routes are added; `handler()` takes a copy of the table.
 class Router {
 public:
     struct Route {

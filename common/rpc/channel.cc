@@ -41,8 +41,7 @@ public:
             }
             if (!timeout_.empty()) metadata->insert({"grpc-timeout", timeout_});
             if (const auto& traced = trace::current(); traced.valid())
-                metadata->insert(
-                    {std::string(trace::kHeader), trace::child_of(traced).traceparent()});
+                metadata->insert({std::string(trace::kHeader), traced.traceparent()});
         }
         methods->Proceed();
     }

@@ -21,6 +21,7 @@
 
 #include "common/core/thread_pool.h"
 #include "common/observability/log.h"
+#include "common/observability/span.h"
 #include "common/resilience/keyed_limits.h"
 #include "common/rpc/access.h"
 #include "common/rpc/caller.h"
@@ -177,6 +178,28 @@ bool has_deadline(const grpc::CallbackServerContext& context) {
     return context.deadline() < std::chrono::system_clock::now() + std::chrono::hours(24 * 365);
 }
 
+// Which codes are the server's fault: OpenTelemetry's list.
+bool is_servers_fault(grpc::StatusCode code) {
+    switch (code) {
+        case grpc::StatusCode::UNKNOWN:
+        case grpc::StatusCode::DEADLINE_EXCEEDED:
+        case grpc::StatusCode::UNIMPLEMENTED:
+        case grpc::StatusCode::INTERNAL:
+        case grpc::StatusCode::UNAVAILABLE:
+        case grpc::StatusCode::DATA_LOSS:
+            return true;
+        default:
+            return false;
+    }
+}
+
+void end_span(trace::Span& span, const grpc::Status& status) {
+    span.set("rpc.grpc.status_code", static_cast<std::int64_t>(status.error_code()));
+    if (is_servers_fault(status.error_code()))
+        span.fail(std::to_string(static_cast<int>(status.error_code())));
+    span.end();
+}
+
 }  // namespace
 
 bool Call::cancelled() const { return context_.IsCancelled(); }
@@ -285,6 +308,20 @@ struct Server::Impl {
         if (method == methods.end())
             throw std::logic_error("a method that was not added: " + request.GetTypeName());
         check_access(*caller.grants, *method->second, request);
+    }
+
+    trace::Span span_of(const google::protobuf::Descriptor& asked_with,
+                        std::string_view traceparent) const {
+        const auto found = methods.find(&asked_with);
+        const auto* method = found == methods.end() ? nullptr : found->second;
+        const auto service = method == nullptr ? std::string() : method->service()->full_name();
+        const auto name = method == nullptr ? std::string("unknown") : method->name();
+        auto span = trace::Span::begin(trace::SpanKind::server, service + "/" + name,
+                                       trace::parse(traceparent).value_or(trace::Context{}));
+        span.set("rpc.system", "grpc");
+        span.set("rpc.service", service);
+        span.set("rpc.method", name);
+        return span;
     }
 
     ServerOptions options;
@@ -425,8 +462,12 @@ grpc::ServerUnaryReactor* Server::unary(grpc::CallbackServerContext* context,
     }
     auto answer = [this, context, reactor, &request, looked_up_later, shown = std::move(shown),
                    caller = std::move(caller), handler = std::move(handler)] {
-        const trace::Scope scope(
-            trace::continue_from(metadata_of(*context, trace::kHeader).value_or("")));
+        const auto arrived = metadata_of(*context, trace::kHeader).value_or("");
+        // What our services ask each other on nobody's behalf (heads, tenants) is no trace.
+        const bool is_poll = arrived.empty() && caller.actor.starts_with("service:");
+        auto span = trace::on() && !is_poll ? impl_->span_of(*request.GetDescriptor(), arrived)
+                                            : trace::Span();
+        const trace::Scope scope(span ? span.context() : trace::continue_from(arrived));
         grpc::Status status = grpc::Status::OK;
         try {
             if (context->IsCancelled())
@@ -441,6 +482,7 @@ grpc::ServerUnaryReactor* Server::unary(grpc::CallbackServerContext* context,
         } catch (...) {
             status = to_status(failure_of_current_exception());
         }
+        end_span(span, status);
         reactor->Finish(status);
     };
     if (!impl_->push(std::move(answer)))

@@ -13,6 +13,7 @@
 #include "common/observability/log.h"
 #include "common/rpc/channel.h"
 #include "common/rpc/library_log.h"
+#include "common/observability/otlp_settings.h"
 #include "common/rpc/server.h"
 #include "common/service/certificates.h"
 #include "common/service/commit_notes.h"
@@ -37,6 +38,8 @@ constexpr milliseconds kFirstLanesWait{10'000};
 constexpr milliseconds kFirstLanesLookEvery{10};
 
 const std::vector<std::string> kServices{"gateway", "conversation", "payment", "followup",
+// A collector that does not answer must not make an end in good order one that hangs.
+constexpr milliseconds kLastSpansWait{2'000};
                                          "campaign"};
 
 std::string upper(std::string text) {
@@ -234,6 +237,9 @@ struct Host::State {
           settings(store, owners, options.settings_poll_interval),
           read_model(store, options.transport.internal_key().reveal()),
           runner(store, owners, {.poll_interval = options.work_poll_interval}),
+    options.traces = trace::otlp_options(
+        reader,
+        {.service = name, .replica = options.replica_id, .version = std::string(version())});
           relay(store, owners,
                 {.brokers = options.brokers,
                  .topic = topic_of(options.name),
@@ -288,6 +294,10 @@ struct Host::State {
                                          .head_compare_every = options.head_compare_every,
                                          .document_delay = options.read_model_delay});
         std::vector<std::string> topics;
+        if (options.traces) {
+            traces = std::make_unique<trace::OtlpExporter>(*options.traces, registry);
+            trace::send_spans_to(traces.get());
+        }
         for (const auto& name : kServices) topics.push_back(topic_of(name));
         consume = std::make_unique<ConsumeLoop>(
             ConsumeLoop::Options{.service = options.name,
@@ -373,6 +383,8 @@ struct Host::State {
         count("flowstack_hints_sent_total", "records told to followers, once for each", told.sent);
         const std::string dropped = "flowstack_hints_dropped_total";
         const std::string why_dropped = "hints that were lost on their way; the bus has the record";
+    ~State() { trace::send_spans_to(nullptr); }
+
         count(dropped, why_dropped, told.lost, {{"where", "slow_follower"}});
         count(dropped, why_dropped, consume->hints_lost(), {{"where", "full_queue"}});
         const auto heard = consumption->hints();
@@ -559,6 +571,7 @@ void Host::react(eventlog::Consumption::Handler handler) {
     state_->consumption->react(std::move(handler));
 }
 void Host::project(eventlog::Consumption::Handler handler) {
+    std::unique_ptr<trace::OtlpExporter> traces;  // none without a collector
     state_->consumption->project(std::move(handler));
 }
 void Host::prepare(eventlog::Consumption::Preparation preparation) {
@@ -662,6 +675,11 @@ int Host::run() {
             log::info("ready", {{"grpc_port", s.door.port()}, {"admin_port", s.admin.port()}});
         },
         [&s](milliseconds) {
+    // Stopped after all that records spans; the last of them are sent then.
+    if (s.traces)
+        s.life.add(
+            "traces", [&s] { s.traces->start(); },
+            [&s](milliseconds left) { s.traces->stop(std::min(left / 2, kLastSpansWait)); });
             s.health.close();
             s.door.set_ready(false);
         });

@@ -5,6 +5,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <set>
 #include <string>
 #include <vector>
@@ -17,6 +18,7 @@
 #include "common/messaging/brokers.h"
 #include "common/rpc/rate_limits.h"
 #include "common/service/api_keys.h"
+#include "common/observability/otlp_exporter.h"
 #include "common/service/tokens.h"
 #include "common/service/transport.h"
 
@@ -97,6 +99,7 @@ struct HostOptions {
     std::chrono::milliseconds settings_poll_interval{100};
     std::chrono::milliseconds lease_time{6'000};
     std::chrono::milliseconds grace{10'000};
+    std::optional<trace::OtlpOptions> traces{};  // none: no spans are recorded
     bool rebuild = false;
 };
 

@@ -15,7 +15,7 @@
 #include <thread>
 
 #include "common/core/broken_world.h"
-#include "common/observability/trace.h"
+#include "common/observability/span.h"
 #include "common/rpc/caller.h"
 #include "common/rpc/channel.h"
 #include "common/rpc/error.h"
@@ -287,6 +287,42 @@ TEST_F(Rpc, TheCallersTraceGoesOn) {
     auto client = stub();
     EXPECT_TRUE(heads(*client).ok());
     EXPECT_EQ(seen, mine.trace_id_text());
+}
+
+TEST_F(Rpc, ACallIsASpanBelowItsCallersWhileSomebodyTakesSpans) {
+    class Kept final : public trace::SpanSink {
+    public:
+        ~Kept() override { trace::send_spans_to(nullptr); }
+        bool samples(const std::array<std::uint8_t, 16>&) const override { return true; }
+        void take(trace::SpanData span) override {
+            const std::lock_guard lock(mutex);
+            spans.push_back(std::move(span));
+        }
+        std::mutex mutex;
+        std::vector<trace::SpanData> spans;
+    } kept;
+    open();
+    trace::send_spans_to(&kept);
+    trace::Context inside;
+    service->body = [&](Call&, v1::HeadsResponse&) {
+        inside = trace::current();
+        if (service->calls == 2) throw std::runtime_error("broken");
+    };
+    const auto mine = trace::start();
+    const trace::Scope scope(mine);
+    auto client = stub({.attempts_max = 1});
+    EXPECT_TRUE(heads(*client).ok());
+    EXPECT_FALSE(heads(*client).ok());
+    trace::send_spans_to(nullptr);
+    ASSERT_EQ(kept.spans.size(), 2U);
+    const auto& well = kept.spans[0];
+    EXPECT_EQ(well.name, "flowstack.common.v1.EventLog/Heads");
+    EXPECT_EQ(well.kind, trace::SpanKind::server);
+    EXPECT_EQ(well.context.trace_id, mine.trace_id);
+    EXPECT_EQ(well.parent, mine.span_id);
+    EXPECT_FALSE(well.failed);
+    EXPECT_TRUE(kept.spans[1].failed);
+    EXPECT_EQ(inside, kept.spans[1].context) << "what the handler asks for is below its span";
 }
 
 TEST_F(Rpc, TheCallerIsWhoItNamesItselfInACallThatShowsTheKey) {
