@@ -156,6 +156,15 @@ void Attempts::call(const AttemptPtr& attempt) {
                                                               .customer_id = message.customer_id,
                                                               .attempt = attempt->message.attempts,
                                                               .priority = message.priority,
+    // Nothing is called without a trace: its span would be the first of one that nobody asked for.
+    if (attempt->cause.trace.valid()) {
+        attempt->span =
+            trace::Span::begin(trace::SpanKind::internal, "send message", attempt->cause.trace);
+        attempt->span.set("flowstack.channel.kind", channel.kind);
+        attempt->span.set("flowstack.message.id", message.message_id.text());
+        attempt->span.set("flowstack.attempt", attempt->message.attempts);
+    }
+    const trace::Scope scope(attempt->span.context());
                                                               .origin = message.origin});
     out.timeout = options_.send_timeout;
     out.not_after = attempt->not_after;
@@ -182,7 +191,21 @@ void Attempts::settle(const AttemptPtr& attempt, const Outcome& outcome) {
         counters_.accepted.add();
         if (accepted->by_previous_credentials) warn_of_credentials(*attempt->channel);
     } else if (std::holds_alternative<Lost>(outcome)) {
+// What is written of the outcome follows from the call.
+void Attempts::end_span(Attempt& attempt, const Outcome& outcome) {
+    if (!attempt.span) return;
+    attempt.cause.trace = attempt.span.context();
+    if (const auto* refused = std::get_if<Refused>(&outcome))
+        attempt.span.fail(refused->error.code.empty() ? "refused" : refused->error.code);
+    else if (std::holds_alternative<Lost>(outcome))
+        attempt.span.fail("unknown");
+    else if (std::holds_alternative<NotSent>(outcome))
+        attempt.span.fail("not_sent");
+    attempt.span.end();
+}
+
         counters_.unknown.add();
+    end_span(*attempt, outcome);
     }
     write_outcome(attempt, outcome);
 }

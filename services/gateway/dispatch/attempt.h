@@ -18,6 +18,7 @@
 #include "common/eventlog/owners.h"
 #include "common/eventlog/store.h"
 #include "common/observability/metrics.h"
+#include "common/observability/span.h"
 #include "services/gateway/adapters/derive.h"
 #include "services/gateway/adapters/directory.h"
 #include "services/gateway/dispatch/loop.h"
@@ -49,6 +50,8 @@ struct Attempt {
     std::int64_t inbound_head = 0;
     bool inbound_known = true;
     std::chrono::steady_clock::time_point inbound_asked{};
+
+    trace::Span span;  // from the call to its answer
 
     int decisions = 0;
     // Counted from before the attempt is written: a process that stood still for longer must not
@@ -121,6 +124,7 @@ private:
     void reject(const AttemptPtr& attempt, std::string why);
     void settle(const AttemptPtr& attempt, const Outcome& outcome);
     void write_outcome(const AttemptPtr& attempt, const Outcome& outcome);
+    static void end_span(Attempt& attempt, const Outcome& outcome);
     void fold_again(const AttemptPtr& attempt, const Outcome& outcome);
     void read(const char* what, std::function<void()> job);
     void warn_of_credentials(const ChannelEntry& channel);

@@ -14,6 +14,7 @@
 #include "common/core/broken_world.h"
 #include "common/core/thread_pool.h"
 #include "common/observability/log.h"
+#include "common/observability/span.h"
 #include "services/gateway/dispatch/attempt.h"
 #include "services/gateway/dispatch/channel_queue.h"
 #include "services/gateway/dispatch/facts_reader.h"
@@ -655,7 +656,9 @@ public:
         if (!state) return;
         if (!attempted_) return end(*state, true);
         attempt_->version = 2;
-        attempt_->cause = {{queued.service, queued.lane, queued.position + 1}, correlation_id};
+        attempt_->cause = {{queued.service, queued.lane, queued.position + 1},
+                           correlation_id,
+                           trace::on() ? trace::current() : trace::Context{}};
         // First into the inbox: whoever sees that it has left us finds it there.
         state->loop->post(
             [&state = *state, attempt = attempt_] { state.attempts->adopt(attempt); });

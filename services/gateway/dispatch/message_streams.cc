@@ -18,6 +18,7 @@ eventlog::Command MessageStreams::command(const std::string& tenant, const Custo
     command.meta.actor = actor_;
     if (cause.event.position != 0) command.meta.causation = cause.event;
     command.meta.correlation_id = cause.correlation_id;
+    command.meta.traceparent = cause.trace.traceparent();
     if (const auto entry = directory_.tenant(tenant))
         command.meta.settings_version = entry->version;
     command.dedupe = eventlog::Dedupe::version;

@@ -6,6 +6,7 @@
 
 #include "common/core/clock.h"
 #include "common/eventlog/folds.h"
+#include "common/observability/trace.h"
 #include "services/gateway/adapters/codec.h"
 #include "services/gateway/adapters/directory.h"
 
@@ -16,11 +17,13 @@ namespace flowstack::gateway {
 struct Cause {
     eventlog::Position event;
     std::string correlation_id;
+    trace::Context trace{};  // what the command is a part of; valid only while spans are recorded
 };
 
 template <class State>
 Cause cause_of(const eventlog::Folded<State>& folded) {
-    return {folded.last, folded.correlation_id};
+    return {folded.last, folded.correlation_id,
+            trace::parse(folded.traceparent).value_or(trace::Context{})};
 }
 
 // Thread-safe.

@@ -138,7 +138,7 @@ void WebhookDoor::take(const MessagingProvider& provider, SignedWebhook webhook,
         .choices_numbered = provider.numbers_choices(),
         .webhook_id = ids_.next(),
         .received_at = clock_.now(),
-        .traceparent = trace::continue_from(request.headers.get(trace::kHeader)).traceparent()};
+        .traceparent = trace::of_request(request.headers.get(trace::kHeader)).traceparent()};
     // The elements' bytes are a part of the request's body, which is moved and never copied.
     auto parsed = std::move(webhook.parsed);
     auto delivery = std::make_shared<Delivery>(

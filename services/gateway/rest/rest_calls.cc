@@ -244,7 +244,7 @@ void RestCalls::admit(const Caller& caller, const pb::MethodDescriptor& method,
 }
 
 VisitPtr RestCalls::visit(http::Request request, http::Responder responder) const {
-    auto context = trace::continue_from(request.headers.get(trace::kHeader));
+    auto context = trace::of_request(request.headers.get(trace::kHeader));
     std::string request_id(request.headers.get("X-Request-Id"));
     if (request_id.empty() || request_id.size() > kRequestIdMax)
         request_id = context.trace_id_text();

@@ -4,6 +4,7 @@
 
 #include "common/core/overloaded.h"
 #include "common/observability/log.h"
+#include "common/observability/span.h"
 #include "services/payment/adapters/derive.h"
 
 namespace flowstack::payment {
@@ -23,6 +24,25 @@ struct Finally {
         if (run) run();
     }
 };
+
+// A call to the provider, as a part of what the payment's last event is a part of. While it is
+// current, calls of the HTTP client and what is appended are below it.
+struct CallSpan {
+    CallSpan(const Case& c, const char* what)
+        : parent(trace::parse(c.intent.traceparent)),
+          span(parent ? trace::Span::begin(trace::SpanKind::internal, what, *parent)
+                      : trace::Span()),
+          scope(span.context()) {
+        span.set("flowstack.payment.intent", c.intent_id.text());
+    }
+    std::optional<trace::Context> parent;
+    trace::Span span;
+    trace::Scope scope;
+};
+
+void follow_call(eventlog::Command& command) {
+    if (trace::current().valid()) command.meta.traceparent = trace::current().traceparent();
+}
 
 }  // namespace
 
@@ -103,6 +123,7 @@ bool Asker::announce(const eventlog::WorkRow& row, const Case& c,
     if (!settled.command) return false;
     settled.command->owner_guard = row.guard;
     tie_to_purchase(parts_.store, c, true, *settled.command);
+    follow_call(*settled.command);
     for (int attempt = 1;; ++attempt) {
         try {
             return parts_.store.append(*settled.command).accepted();
@@ -121,6 +142,7 @@ void Asker::ask(const eventlog::WorkRow& row) {
     const auto c = load_case(parts_.books, tenant, intent_id);
     if (!std::holds_alternative<Waiting>(c.intent.state)) return drop(row);
 
+    CallSpan call_span(c, "ask payer");
     const auto now = parts_.clock.now();
     const BeginAsk begin{.replica = parts_.replica,
                          .now = now,
@@ -152,6 +174,8 @@ void Asker::ask(const eventlog::WorkRow& row) {
     const auto not_after = Steady::now() + parts_.config.attempt_start_max;
     if (!announce(row, c, {begin})) return;
     const auto answer = call.provider->ask(call.account, call.plan, not_after);
+    if (std::holds_alternative<Refused>(answer)) call_span.span.fail("refused");
+    if (std::holds_alternative<Unclear>(answer)) call_span.span.fail("unclear");
     learn(
         tenant, intent_id, [&](const Case&, Taken taken) { return meaning_of(answer, taken); },
         "ask");
@@ -218,6 +242,7 @@ Asker::Query Asker::query(const std::string& tenant, const IntentId& intent_id, 
         !parts_.leases.take(provider->name() + "-query/" + account->account,
                             parts_.config.query_interval))
         return Query::later;
+    const CallSpan call_span(c, "query payment");
     const auto answer = provider->query(*account, story.ref);
     learn(
         tenant, intent_id,
@@ -287,6 +312,7 @@ void Asker::learn(const std::string& tenant, const IntentId& intent_id,
                                   intent_id + "/" + what + "/" + std::to_string(c.intent.version));
             if (!settled.command) return;  // another process was faster, or it is no news
             tie_to_purchase(parts_.store, c, true, *settled.command);
+            follow_call(*settled.command);
             const auto verdict = parts_.store.append(*settled.command);
             if (verdict.accepted()) return;
             if (verdict.outcome == eventlog::Outcome::claim_taken) taken = taken_by(verdict);

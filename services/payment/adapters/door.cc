@@ -60,8 +60,7 @@ void Door::receive(const http::Request& request, http::Responder responder) {
     command.meta.routing = {eventlog::RoutingKind::lane, std::to_string(target->lane)};
     command.meta.actor = "provider:" + target->provider;
     command.meta.request_hash = hash;
-    command.meta.traceparent =
-        trace::continue_from(request.headers.get(trace::kHeader)).traceparent();
+    command.meta.traceparent = trace::of_request(request.headers.get(trace::kHeader)).traceparent();
     command.parts.push_back({intent_stream(target->tenant, IntentId(intent)),
                              eventlog::kAny,
                              {encode(RawCallback{.body = request.body,
