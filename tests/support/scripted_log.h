@@ -1,6 +1,7 @@
 #pragma once
 
 #include <map>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -20,7 +21,8 @@ public:
     // real one.
     template <class Message>
     const eventlog::Recorded& happened(eventlog::StreamName stream, eventlog::Routing routing,
-                                       const Message& message, Time at) {
+                                       const Message& message, Time at,
+                                       std::optional<eventlog::Position> causation = {}) {
         const int lane = eventlog::lane_of(routing, stream.tenant, static_cast<int>(lanes_.size()));
         auto& log = lanes_[static_cast<std::size_t>(lane)];
         eventlog::Recorded event;
@@ -37,6 +39,7 @@ public:
         event.recorded_at = at;
         event.occurred_at = at;
         event.meta.routing = std::move(routing);
+        event.meta.causation = std::move(causation);
         log.push_back(std::move(event));
         return log.back();
     }

@@ -207,6 +207,7 @@ FLOWSTACK_FACT(QueueMessage, v1::MessageQueued) {
     FACT_FIELD(priority);
     FACT_FIELD(preconditions);
     FACT_TIME(not_before);
+    FACT_TIME(inbound_stored_at);
     FACT_PERSONAL(to);
     // The rules do not look inside a content, so they keep it as bytes.
     if constexpr (!std::is_const_v<FactOrConst>)

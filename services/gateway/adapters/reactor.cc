@@ -107,6 +107,11 @@ void Reactor::queue_reply(const Recorded& event, Turn& turn) {
     // Only an approved template may leave outside the window.
     queue.preconditions.needs_open_window = !reply.personal().content().has_template_();
     queue.preconditions.window_evidence = from_unix_micros(reply.window_evidence_us());
+    // conversation says what it does about a message at the time at which the message was stored.
+    // What it says about a payment or by itself answers nobody who waits.
+    if (kind == OriginKind::reply && event.meta.causation &&
+        event.meta.causation->service == "gateway")
+        queue.inbound_stored_at = event.occurred_at;
     queue.to = reply.personal().to();
     queue.content = with_plain_parameters(reply.personal().content()).SerializeAsString();
     if (queue.to.empty() || queue.channel_id.empty()) {

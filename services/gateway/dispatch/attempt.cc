@@ -13,6 +13,9 @@ using Steady = std::chrono::steady_clock;
 using std::chrono::milliseconds;
 
 constexpr milliseconds kStoreRetryAfter{200};
+// The objective is the bucket of 2.5 s (deploy/observability); a reply may also wait for a provider
+// that is away, for minutes.
+const std::vector<double> kReplyBuckets{0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300};
 constexpr int kDecisionsMax = 5;  // how often a decision is made again on what others wrote first
 
 }  // namespace
@@ -30,7 +33,13 @@ DispatchCounters dispatch_counters(metrics::Registry& metrics) {
             metrics.counter("flowstack_gateway_sends_failed_total", "answers that refused"),
             metrics.counter("flowstack_gateway_sends_unknown_total", "answers that were lost"),
             metrics.counter("flowstack_gateway_sends_suppressed_total",
-                            "messages that were not allowed to leave")};
+                            "messages that were not allowed to leave"),
+            metrics.counter("flowstack_gateway_send_retries_total",
+                            "calls begun for a message that had been tried before"),
+            metrics.histogram("flowstack_gateway_reply_seconds",
+                              "from the moment at which a customer's message was stored until the "
+                              "provider took the reply to it",
+                              {}, kReplyBuckets)};
 }
 
 Attempts::Attempts(eventlog::Store& store, eventlog::Owners& owners, Directory& directory,
@@ -144,6 +153,16 @@ void Attempts::call(const AttemptPtr& attempt) {
         return reject(attempt, faults.front().field + ": " + faults.front().description);
     if (message.to.empty()) return reject(attempt, "the customer has no address");
     counters_.attempts.add();
+    if (attempt->message.attempts > 1) counters_.retries.add();
+    // Nothing is called without a trace: its span would be the first of one that nobody asked for.
+    if (attempt->cause.trace.valid()) {
+        attempt->span =
+            trace::Span::begin(trace::SpanKind::internal, "send message", attempt->cause.trace);
+        attempt->span.set("flowstack.channel.kind", channel.kind);
+        attempt->span.set("flowstack.message.id", message.message_id.text());
+        attempt->span.set("flowstack.attempt", attempt->message.attempts);
+    }
+    const trace::Scope scope(attempt->span.context());
     out.tenant = attempt->tenant;
     out.files = options_.files;
     out.channel_external_id = channel.external_id;
@@ -156,15 +175,6 @@ void Attempts::call(const AttemptPtr& attempt) {
                                                               .customer_id = message.customer_id,
                                                               .attempt = attempt->message.attempts,
                                                               .priority = message.priority,
-    // Nothing is called without a trace: its span would be the first of one that nobody asked for.
-    if (attempt->cause.trace.valid()) {
-        attempt->span =
-            trace::Span::begin(trace::SpanKind::internal, "send message", attempt->cause.trace);
-        attempt->span.set("flowstack.channel.kind", channel.kind);
-        attempt->span.set("flowstack.message.id", message.message_id.text());
-        attempt->span.set("flowstack.attempt", attempt->message.attempts);
-    }
-    const trace::Scope scope(attempt->span.context());
                                                               .origin = message.origin});
     out.timeout = options_.send_timeout;
     out.not_after = attempt->not_after;
@@ -182,15 +192,6 @@ void Attempts::reject(const AttemptPtr& attempt, std::string why) {
                                              .details = ""}});
 }
 
-void Attempts::settle(const AttemptPtr& attempt, const Outcome& outcome) {
-    listener_.answered(attempt, outcome);
-    if (const auto* refused = std::get_if<Refused>(&outcome)) {
-        if (pauses_channel(refused->error.error_class)) pause(attempt->channel, refused->error);
-        counters_.failed.add();
-    } else if (const auto* accepted = std::get_if<Accepted>(&outcome)) {
-        counters_.accepted.add();
-        if (accepted->by_previous_credentials) warn_of_credentials(*attempt->channel);
-    } else if (std::holds_alternative<Lost>(outcome)) {
 // What is written of the outcome follows from the call.
 void Attempts::end_span(Attempt& attempt, const Outcome& outcome) {
     if (!attempt.span) return;
@@ -204,8 +205,21 @@ void Attempts::end_span(Attempt& attempt, const Outcome& outcome) {
     attempt.span.end();
 }
 
-        counters_.unknown.add();
+void Attempts::settle(const AttemptPtr& attempt, const Outcome& outcome) {
     end_span(*attempt, outcome);
+    listener_.answered(attempt, outcome);
+    if (const auto* refused = std::get_if<Refused>(&outcome)) {
+        if (pauses_channel(refused->error.error_class)) pause(attempt->channel, refused->error);
+        counters_.failed.add();
+    } else if (const auto* accepted = std::get_if<Accepted>(&outcome)) {
+        counters_.accepted.add();
+        if (const auto stored_at = attempt->message.message.inbound_stored_at; stored_at != Time{})
+            // By two clocks: an answer is never there before the question.
+            counters_.reply_seconds.observe(
+                std::max(0.0, std::chrono::duration<double>(clock_.now() - stored_at).count()));
+        if (accepted->by_previous_credentials) warn_of_credentials(*attempt->channel);
+    } else if (std::holds_alternative<Lost>(outcome)) {
+        counters_.unknown.add();
     }
     write_outcome(attempt, outcome);
 }

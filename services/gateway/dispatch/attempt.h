@@ -69,6 +69,8 @@ struct DispatchCounters {
     metrics::Counter failed;
     metrics::Counter unknown;
     metrics::Counter suppressed;
+    metrics::Counter retries;
+    metrics::Histogram reply_seconds;
 };
 DispatchCounters dispatch_counters(metrics::Registry& metrics);
 
@@ -122,9 +124,9 @@ private:
     void was_written(const AttemptPtr& attempt, const std::vector<MessageEvent>& events,
                      const eventlog::Verdict& verdict);
     void reject(const AttemptPtr& attempt, std::string why);
+    static void end_span(Attempt& attempt, const Outcome& outcome);
     void settle(const AttemptPtr& attempt, const Outcome& outcome);
     void write_outcome(const AttemptPtr& attempt, const Outcome& outcome);
-    static void end_span(Attempt& attempt, const Outcome& outcome);
     void fold_again(const AttemptPtr& attempt, const Outcome& outcome);
     void read(const char* what, std::function<void()> job);
     void warn_of_credentials(const ChannelEntry& channel);

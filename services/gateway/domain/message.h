@@ -63,6 +63,8 @@ struct QueueMessage {
     int priority = kPriorityFollowUp;
     Preconditions preconditions;
     Time not_before{};  // epoch = now
+    // When the message that this one answers was stored; epoch = it answers none.
+    Time inbound_stored_at{};
     std::string to;
     std::string content;  // serialised flowstack.common.v1.MessageContent; rules do not look inside
 };

@@ -288,7 +288,8 @@ protected:
         return seen.empty() ? CustomerId() : CustomerId(seen.front().stream.key);
     }
     MessageId reply(const CustomerId& customer, const std::string& text,
-                    conversation::v1::ReplyKind kind = conversation::v1::REPLY_KIND_REPLY) {
+                    conversation::v1::ReplyKind kind = conversation::v1::REPLY_KIND_REPLY,
+                    std::optional<eventlog::Position> causation = {}) {
         conversation::v1::ReplyRequested m;
         const MessageId id(ids.next().text());
         m.set_message_id(id);
@@ -301,7 +302,7 @@ protected:
         m.set_window_evidence_us(unix_micros(clock.now()));
         m.mutable_personal()->mutable_content()->mutable_text()->set_body(text);
         conversation->happened({"duka", "conversation", "conv1"}, by_customer(customer), m,
-                               clock.now());
+                               clock.now(), std::move(causation));
         return id;
     }
     // Without conversation: a message that may leave inside the customer's window.
@@ -1463,6 +1464,28 @@ TEST_F(Gateway, AReplyLeavesAndItsStatusesClimb) {
     EXPECT_EQ(events("StatusReported").size(), 3U);
     until([&] { return message(id).state() == "READ"; }, "READ");
     EXPECT_EQ(message(id).provider_message_id(), "wamid.out1");
+}
+
+TEST_F(Gateway, TheTimeFromAMessageToItsReplyIsCountedAndThatOfNothingElse) {
+    EXPECT_EQ(post(text_message("wamid.1", "Hi")), 200);
+    start_dispatcher();
+    const auto customer = only_customer();
+    const auto before = clock.now();
+    const eventlog::Position the_message{"gateway", 0, 1};
+    reply(customer, "An answer", conversation::v1::REPLY_KIND_REPLY, the_message);
+    until_events("SendAccepted", 1);
+    reply(customer, "Thank you for the payment", conversation::v1::REPLY_KIND_REPLY,
+          eventlog::Position{"payment", 0, 1});
+    reply(customer, "Are you still there?", conversation::v1::REPLY_KIND_FOLLOW_UP, the_message);
+    until_events("SendAccepted", 3);
+    const auto stored_at = [&](std::size_t number) {
+        return eventlog::parsed<v1::MessageQueued>(events("MessageQueued")[number])
+            .inbound_stored_at_us();
+    };
+    EXPECT_GE(stored_at(0), unix_micros(before));
+    EXPECT_LE(stored_at(0), unix_micros(clock.now()));
+    EXPECT_EQ(stored_at(1) + stored_at(2), 0) << "nobody waits in front of their telephone";
+    EXPECT_NE(metrics.render().find("flowstack_gateway_reply_seconds_count 1"), std::string::npos);
 }
 
 TEST_F(Gateway, AWindowIsJudgedByWhatIsCommittedNotByWhatTheReadModelShows) {
