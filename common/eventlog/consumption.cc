@@ -62,7 +62,7 @@ struct Consumption::State {
           cursors(session, options.consumer),
           batches(store, options, session, cursors),
           refill(sources, cursors, batches) {
-        batches.on_applied = [this] { publish_progress(); };
+        batches.on_progress = [this] { publish_progress(); };
     }
 
     void take(std::vector<BusRecord> records);
@@ -70,7 +70,9 @@ struct Consumption::State {
     void publish_progress() {
         std::vector<Progress> now;
         for (const auto& [where, cursor] : cursors.all())
-            now.push_back({where.first, where.second, cursor.applied, cursor.parked});
+            now.push_back({where.first, where.second, cursor.applied, cursor.parked,
+                           cursor.lag.events_behind(cursor.applied),
+                           cursor.lag.behind_since(cursor.applied)});
         const std::lock_guard lock(progress_mutex);
         progress = std::move(now);
     }
@@ -117,6 +119,7 @@ void Consumption::unassign(const std::vector<int>& lanes) {
 }
 
 void Consumption::State::take(std::vector<BusRecord> records) {
+    const auto now = std::chrono::steady_clock::now();
     std::vector<Item> ready;
     std::map<Where, std::int64_t> expected;
     const auto flush = [&] {
@@ -126,7 +129,7 @@ void Consumption::State::take(std::vector<BusRecord> records) {
     };
     for (auto& record : records) {
         const Where where{record.source, record.lane};
-        const auto* cursor = cursors.find(where);
+        auto* cursor = cursors.find(where);
         if (!cursor) continue;
         const auto known = expected.find(where);
         auto next = known != expected.end() ? known->second : cursor->applied + 1;
@@ -168,6 +171,7 @@ void Consumption::State::take(std::vector<BusRecord> records) {
             continue;
         }
         expected[where] = next + 1;
+        cursor->lag.look(cursor->applied, item.event.position, now);
         ready.push_back(std::move(item));
         if (hint) ++hints_applied;
     }
@@ -189,7 +193,7 @@ void Consumption::apply(std::vector<BusRecord> records) {
         state.take(std::move(next));
     try {
         state.batches.save();
-        state.refill.compare_heads(state.options.head_compare_every);
+        if (state.refill.compare_heads(state.options.head_compare_every)) state.publish_progress();
     } catch (const Unavailable& error) {
         log::warn("consumption waits: the store is away", {{"error", error.what()}});
     }

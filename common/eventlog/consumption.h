@@ -97,6 +97,10 @@ public:
         int lane = 0;
         std::int64_t applied = 0;
         std::int64_t parked = 0;
+        // Of the events that this process has heard of: how many are not applied, and since when
+        // the oldest of them has been known.
+        std::int64_t behind = 0;
+        std::optional<std::chrono::steady_clock::time_point> behind_since{};
     };
     std::vector<Progress> progress() const;
 

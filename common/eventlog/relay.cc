@@ -9,6 +9,7 @@
 #include <thread>
 #include <utility>
 
+#include "common/eventlog/lag_clock.h"
 #include "common/eventlog/loop_statements.h"
 #include "common/messaging/kafka.h"
 #include "common/observability/log.h"
@@ -44,6 +45,7 @@ struct Relay::State {
         std::int64_t published = 0;           // contiguous and acknowledged
         std::int64_t saved = 0;               // in the database
         std::set<std::int64_t> acknowledged;  // above published
+        LagClock lag;                         // of published behind head
         PublishedPage kept;                   // what was read and is not sent
         std::size_t kept_bytes = 0;
         // When what is committed and not read is to be read, and whether somebody waits for it.
@@ -465,7 +467,12 @@ struct Relay::State {
 
     void publish_status() {
         std::vector<Status> now;
-        for (const auto& [number, lane] : lanes) now.push_back({number, lane.published, lane.head});
+        const auto at = Steady::now();
+        for (auto& [number, lane] : lanes) {
+            lane.lag.look(lane.published, lane.head, at);
+            now.push_back(
+                {number, lane.published, lane.head, lane.lag.behind_since(lane.published)});
+        }
         const std::lock_guard lock(status_mutex);
         status = std::move(now);
     }

@@ -57,6 +57,8 @@ public:
         int lane;
         std::int64_t published;
         std::int64_t head;
+        // Since when the oldest event that is not published has been known.
+        std::optional<std::chrono::steady_clock::time_point> behind_since{};
     };
     std::vector<Status> status() const;
     std::int64_t mismatches() const;

@@ -2,7 +2,9 @@
 
 #include <libpq-fe.h>
 
+#include <atomic>
 #include <bit>
+#include <chrono>
 #include <condition_variable>
 #include <cstring>
 
@@ -331,6 +333,31 @@ void Session::run(const std::string& sql) {
 }
 
 // The pointers that libpq wants, into the one buffer that holds all values.
+namespace {
+
+std::atomic<const StatementTimer*> statement_timer{nullptr};
+
+struct Timed {
+    explicit Timed(const std::string& text) : sql(text) {}
+    ~Timed() {
+        if (timer != nullptr) (*timer)(sql, std::chrono::steady_clock::now() - since);
+    }
+    Timed(const Timed&) = delete;
+    Timed& operator=(const Timed&) = delete;
+
+    const std::string& sql;
+    const StatementTimer* timer = statement_timer.load(std::memory_order_acquire);
+    std::chrono::steady_clock::time_point since = timer == nullptr
+                                                      ? std::chrono::steady_clock::time_point{}
+                                                      : std::chrono::steady_clock::now();
+};
+
+}  // namespace
+
+void time_statements(const StatementTimer* timer) {
+    statement_timer.store(timer, std::memory_order_release);
+}
+
 struct Session::Bound {
     explicit Bound(const Params& params)
         : formats(params.size(), 1), types(params.types_.begin(), params.types_.end()) {
@@ -369,6 +396,7 @@ std::string Session::prepared(const std::string& sql, const Bound& bound) {
 
 Result Session::query(const std::string& sql, const Params& params) {
     connect();
+    const Timed timed(sql);
     const Bound bound(params);
     const auto name = prepared(sql, bound);
     PGresult* raw =
@@ -385,7 +413,9 @@ Result Session::query(const std::string& sql, const Params& params) {
 }
 
 std::vector<Result> Session::transaction(std::span<const Statement> statements) {
+    static const std::string kWhole;
     connect();
+    const Timed timed(kWhole);
     PGconn* c = conn(connection_);
     std::vector<Bound> bounds;
     std::vector<std::string> names;

@@ -118,6 +118,13 @@ private:
     std::shared_ptr<void> result_;
 };
 
+// Hears how long each statement took, with its way to the server and back. A transaction is heard
+// of as a whole, with an empty text.
+using StatementTimer = std::function<void(const std::string& sql, std::chrono::nanoseconds took)>;
+// Of every session of this process from now on; null: nobody hears. It must outlive them, and be
+// thread-safe.
+void time_statements(const StatementTimer* timer);
+
 // Not thread-safe: one thread at a time. Connects when first used and again after a loss; a
 // statement that was under way when the connection broke throws StoreUnavailable and is never
 // repeated from here.

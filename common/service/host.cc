@@ -3,17 +3,19 @@
 #include <grpcpp/impl/codegen/service_type.h>
 
 #include <thread>
+#include <unordered_map>
 
 #include "common/config/config.h"
 #include "common/core/version.h"
+#include "common/eventlog/loop_statements.h"
 #include "common/eventlog/membership.h"
 #include "common/eventlog/relay.h"
 #include "common/lifecycle/lifecycle.h"
 #include "common/observability/admin.h"
 #include "common/observability/log.h"
+#include "common/observability/otlp_settings.h"
 #include "common/rpc/channel.h"
 #include "common/rpc/library_log.h"
-#include "common/observability/otlp_settings.h"
 #include "common/rpc/server.h"
 #include "common/service/certificates.h"
 #include "common/service/commit_notes.h"
@@ -36,16 +38,49 @@ constexpr milliseconds kNeighbourPingEvery{6000};  // servers allow one ping in 
 // A service waits at most so long for its first lanes before it says that it is ready.
 constexpr milliseconds kFirstLanesWait{10'000};
 constexpr milliseconds kFirstLanesLookEvery{10};
-
-const std::vector<std::string> kServices{"gateway", "conversation", "payment", "followup",
 // A collector that does not answer must not make an end in good order one that hangs.
 constexpr milliseconds kLastSpansWait{2'000};
+const std::vector<double> kStatementBuckets{0.001, 0.005, 0.025, 0.1, 0.5, 2.5};
+
+const std::vector<std::string> kServices{"gateway", "conversation", "payment", "followup",
                                          "campaign"};
 
 std::string upper(std::string text) {
     for (auto& c : text) c = static_cast<char>(std::toupper(static_cast<unsigned char>(c)));
     return text;
 }
+
+double seconds_since(const std::optional<Steady::time_point>& time) {
+    return time ? std::chrono::duration<double>(Steady::now() - *time).count() : 0;
+}
+
+// Of the statements that run in loops, by their names; what is left is "other".
+class StatementTimes {
+public:
+    explicit StatementTimes(metrics::Registry& registry)
+        : registry_(registry), transactions_(times("transaction")), others_(times("other")) {
+        for (const auto* statement : eventlog::loop_statements())
+            known_.emplace(statement->sql, times(statement->name));
+    }
+    void observe(const std::string& sql, std::chrono::nanoseconds took) const {
+        const auto found = known_.find(sql);
+        const auto& seconds = sql.empty()             ? transactions_
+                              : found == known_.end() ? others_
+                                                      : found->second;
+        seconds.observe(std::chrono::duration<double>(took).count());
+    }
+
+private:
+    metrics::Histogram times(const std::string& statement) const {
+        return registry_.histogram("flowstack_postgres_seconds",
+                                   "of a statement, with its way to the database and back",
+                                   {{"statement", statement}}, kStatementBuckets);
+    }
+    metrics::Registry& registry_;
+    metrics::Histogram transactions_;
+    metrics::Histogram others_;
+    std::unordered_map<std::string, metrics::Histogram> known_;
+};
 
 }  // namespace
 
@@ -183,6 +218,9 @@ HostOptions host_options(config::Reader& reader, const std::string& name,
          .replica = options.replica_id,
          .level = log::parse_level(reader.choice(
              "LOG_LEVEL", "info", {"debug", "info", "warn", "error"}, "least level logged"))});
+    options.traces = trace::otlp_options(
+        reader,
+        {.service = name, .replica = options.replica_id, .version = std::string(version())});
     return options;
 }
 
@@ -237,9 +275,6 @@ struct Host::State {
           settings(store, owners, options.settings_poll_interval),
           read_model(store, options.transport.internal_key().reveal()),
           runner(store, owners, {.poll_interval = options.work_poll_interval}),
-    options.traces = trace::otlp_options(
-        reader,
-        {.service = name, .replica = options.replica_id, .version = std::string(version())});
           relay(store, owners,
                 {.brokers = options.brokers,
                  .topic = topic_of(options.name),
@@ -260,6 +295,11 @@ struct Host::State {
                 .memory_bytes_max = options.grpc_memory_mib_max << 20,
                 .metrics = &registry}),
           admin({.address = options.grpc_address, .port = options.admin_port}, health, registry) {
+        postgres::time_statements(&statement_timer);
+        if (options.traces) {
+            traces = std::make_unique<trace::OtlpExporter>(*options.traces, registry);
+            trace::send_spans_to(traces.get());
+        }
         event_log = make_event_log_service(
             door, store,
             {.id = options.replica_id,
@@ -294,10 +334,6 @@ struct Host::State {
                                          .head_compare_every = options.head_compare_every,
                                          .document_delay = options.read_model_delay});
         std::vector<std::string> topics;
-        if (options.traces) {
-            traces = std::make_unique<trace::OtlpExporter>(*options.traces, registry);
-            trace::send_spans_to(traces.get());
-        }
         for (const auto& name : kServices) topics.push_back(topic_of(name));
         consume = std::make_unique<ConsumeLoop>(
             ConsumeLoop::Options{.service = options.name,
@@ -349,6 +385,11 @@ struct Host::State {
             [this](std::vector<eventlog::BusRecord> heard) { consume->hear(std::move(heard)); });
     }
 
+    ~State() {
+        trace::send_spans_to(nullptr);
+        postgres::time_statements(nullptr);
+    }
+
     std::shared_ptr<grpc::Channel> channel(const std::string& service) {
         auto& known = channels[service];
         if (!known) {
@@ -383,8 +424,6 @@ struct Host::State {
         count("flowstack_hints_sent_total", "records told to followers, once for each", told.sent);
         const std::string dropped = "flowstack_hints_dropped_total";
         const std::string why_dropped = "hints that were lost on their way; the bus has the record";
-    ~State() { trace::send_spans_to(nullptr); }
-
         count(dropped, why_dropped, told.lost, {{"where", "slow_follower"}});
         count(dropped, why_dropped, consume->hints_lost(), {{"where", "full_queue"}});
         const auto heard = consumption->hints();
@@ -411,16 +450,19 @@ struct Host::State {
     // another replica shows nothing unpublished or parked here any more.
     void show_log() {
         const auto backlog = [&](const std::string& name, const char* help,
-                                 const metrics::Labels& labels, std::int64_t value) {
+                                 const metrics::Labels& labels, double value) {
             const auto gauge = registry.gauge(name, help, labels);
-            gauge.set(static_cast<double>(value));
+            gauge.set(value);
             backlogs.insert_or_assign({name, labels}, Backlog{gauge, true});
         };
         for (auto& [number, known] : backlogs) known.of_our_lane = false;
         for (const auto& lane : relay.status()) {
             const auto number = std::to_string(lane.lane);
             backlog("flowstack_relay_unpublished_events", "committed and not yet on the bus",
-                    {{"lane", number}}, lane.head - lane.published);
+                    {{"lane", number}}, static_cast<double>(lane.head - lane.published));
+            backlog("flowstack_relay_unpublished_seconds",
+                    "for how long the oldest event that is not on the bus has been known",
+                    {{"lane", number}}, seconds_since(lane.behind_since));
             registry
                 .gauge("flowstack_log_head_position",
                        "last position of the service's own log, as its owner knows it",
@@ -433,7 +475,12 @@ struct Host::State {
             registry.gauge("flowstack_consumer_position", "last applied position", labels)
                 .set(static_cast<double>(progress.applied));
             backlog("flowstack_consumer_parked_events", "events that wait for a person", labels,
-                    progress.parked);
+                    static_cast<double>(progress.parked));
+            backlog("flowstack_consumer_behind_events", "known to be in the source and not applied",
+                    labels, static_cast<double>(progress.behind));
+            backlog("flowstack_consumer_behind_seconds",
+                    "for how long the oldest event that is not applied has been known", labels,
+                    seconds_since(progress.behind_since));
         }
         for (const auto& [number, known] : backlogs)
             if (!known.of_our_lane) known.gauge.set(0);
@@ -517,6 +564,12 @@ struct Host::State {
     HostOptions options;
     lifecycle::Lifecycle life;
     metrics::Registry registry;
+    std::unique_ptr<trace::OtlpExporter> traces;  // none without a collector
+    StatementTimes statement_times{registry};
+    const postgres::StatementTimer statement_timer = [this](const std::string& sql,
+                                                            std::chrono::nanoseconds took) {
+        statement_times.observe(sql, took);
+    };
     observability::Health health;
     eventlog::Store store;
     eventlog::Owners owners;
@@ -571,7 +624,6 @@ void Host::react(eventlog::Consumption::Handler handler) {
     state_->consumption->react(std::move(handler));
 }
 void Host::project(eventlog::Consumption::Handler handler) {
-    std::unique_ptr<trace::OtlpExporter> traces;  // none without a collector
     state_->consumption->project(std::move(handler));
 }
 void Host::prepare(eventlog::Consumption::Preparation preparation) {
@@ -633,6 +685,11 @@ int Host::run() {
     });
     s.life.add(
         "admin", [&s] { s.admin.start(); }, [&s](milliseconds left) { s.admin.drain(left); });
+    // Stopped after all that records spans; the last of them are sent then.
+    if (s.traces)
+        s.life.add(
+            "traces", [&s] { s.traces->start(); },
+            [&s](milliseconds left) { s.traces->stop(std::min(left / 2, kLastSpansWait)); });
     s.life.add(
         "store", [&s] { s.wait_for_store(); }, [&s](milliseconds) { s.store.drain(); });
     s.life.add(
@@ -675,11 +732,6 @@ int Host::run() {
             log::info("ready", {{"grpc_port", s.door.port()}, {"admin_port", s.admin.port()}});
         },
         [&s](milliseconds) {
-    // Stopped after all that records spans; the last of them are sent then.
-    if (s.traces)
-        s.life.add(
-            "traces", [&s] { s.traces->start(); },
-            [&s](milliseconds left) { s.traces->stop(std::min(left / 2, kLastSpansWait)); });
             s.health.close();
             s.door.set_ready(false);
         });

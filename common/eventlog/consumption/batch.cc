@@ -78,6 +78,7 @@ void Batches::apply(std::span<const Item* const> given) {
             // The store or another service is away. The event waits for it as long as it takes.
             log::warn("consumption waits: a service or the store is away",
                       {{"error", error.what()}});
+            if (on_progress) on_progress();
             failures = 0;
             std::this_thread::sleep_for(options_.retry_delay);
         } catch (const postgres::SqlError& error) {
@@ -162,7 +163,7 @@ void Batches::commit(Attempt& attempt) {
                                     {"type", event.type},
                                     {"reason", what.reason}});
     }
-    if (on_applied) on_applied();
+    if (on_progress) on_progress();
 }
 
 // One transaction for all that is not written yet: every cursor that moved, the documents, what

@@ -48,8 +48,8 @@ public:
     // Reads the cursors again when another replica may have moved them.
     void refresh();
 
-    // Called after each batch that counts.
-    std::function<void()> on_applied;
+    // Called after each batch that counts, and when one waits.
+    std::function<void()> on_progress;
 
 private:
     enum class Fault { cursor_moved, refused, in_the_way, server_is_out, its_own };

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "common/eventlog/consumption/item.h"
+#include "common/eventlog/lag_clock.h"
 #include "common/postgres/session.h"
 
 namespace flowstack::eventlog::consuming {
@@ -20,6 +21,7 @@ struct Cursor {
     std::int64_t persisted = 0;  // in the cursor's row
     std::set<std::string> parked_keys;
     std::int64_t parked = 0;  // events
+    LagClock lag;
     // Since when `applied` has been ahead of `persisted`.
     std::chrono::steady_clock::time_point ahead_since = std::chrono::steady_clock::now();
 };

@@ -31,9 +31,9 @@ void Refill::fetch(const Where& where, std::int64_t to) {
     }
 }
 
-void Refill::compare_heads(std::chrono::milliseconds every) {
+bool Refill::compare_heads(std::chrono::milliseconds every) {
     const auto now = std::chrono::steady_clock::now();
-    if (now < due(every)) return;
+    if (now < due(every)) return false;
     compared_ = now;
     bool some_behind = false;
     std::set<std::string> names;
@@ -50,6 +50,7 @@ void Refill::compare_heads(std::chrono::milliseconds every) {
             if (where.first == name && static_cast<std::size_t>(where.second) < heads.size()) {
                 auto& seen = seen_[where];
                 const auto head = heads[static_cast<std::size_t>(where.second)];
+                cursors_.find(where)->lag.look(cursor.applied, head, now);
                 if (cursor.applied < head && seen == cursor.applied) behind.push_back(where);
                 some_behind |= cursor.applied < head;
                 seen = cursor.applied;
@@ -59,6 +60,7 @@ void Refill::compare_heads(std::chrono::milliseconds every) {
     }
     // Under load some cursor is always behind: every other comparison comes sooner then, not each.
     look_again_ = some_behind && !look_again_;
+    return true;
 }
 
 }  // namespace flowstack::eventlog::consuming

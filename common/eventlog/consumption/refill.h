@@ -30,8 +30,8 @@ public:
 
     // Compares the cursors with their sources' heads, when `every` has passed since it did so last.
     // A cursor that stands behind the head twice at the same place is refilled: the bus does not
-    // bring what comes next.
-    void compare_heads(std::chrono::milliseconds every);
+    // bring what comes next. Whether it compared.
+    bool compare_heads(std::chrono::milliseconds every);
     std::chrono::steady_clock::time_point due(std::chrono::milliseconds every) const {
         return compared_ + (look_again_ ? every / kLookAgainSooner : every);
     }
