@@ -14,6 +14,13 @@ metrics::Gauge gauge(metrics::Registry& metrics, const char* waited) {
                          {{"waited", waited}});
 }
 
+metrics::Gauge open(metrics::Registry& metrics, const char* state, const char* age) {
+    return metrics.gauge("flowstack_payment_open",
+                         "payments whose payer was not asked yet (initiated) or has not answered "
+                         "(pending), by their age",
+                         {{"state", state}, {"age", age}});
+}
+
 }  // namespace
 
 PersonWatch::PersonWatch(eventlog::Store& store, const Clock& clock, metrics::Registry& metrics,
@@ -23,7 +30,13 @@ PersonWatch::PersonWatch(eventlog::Store& store, const Clock& clock, metrics::Re
       every_(every),
       under_an_hour_(gauge(metrics, "under_1h")),
       under_a_day_(gauge(metrics, "1h_to_24h")),
-      over_a_day_(gauge(metrics, "over_24h")) {}
+      over_a_day_(gauge(metrics, "over_24h")) {
+    for (const auto& [document, state] :
+         {std::pair{"INITIATED", "initiated"}, std::pair{"PENDING", "pending"}})
+        open_.emplace(document, Open{.under_five_minutes = open(metrics, state, "under_5m"),
+                                     .under_an_hour = open(metrics, state, "5m_to_1h"),
+                                     .over_an_hour = open(metrics, state, "over_1h")});
+}
 
 PersonWatch::~PersonWatch() { stop(); }
 
@@ -49,6 +62,26 @@ void PersonWatch::look() {
     under_an_hour_.set(static_cast<double>(result.int8(0, 0)));
     under_a_day_.set(static_cast<double>(result.int8(0, 1)));
     over_a_day_.set(static_cast<double>(result.int8(0, 2)));
+    count_open();
+}
+
+void PersonWatch::count_open() {
+    const auto now = clock_.now();
+    const auto result = store_.pool().with([&](postgres::Session& session) {
+        return session.query(kOpenPayments.sql,
+                             postgres::Params().add(Time(now - 5min)).add(Time(now - 1h)));
+    });
+    for (const auto& [state, gauges] : open_) {
+        // A state that no payment is in has no row.
+        int row = 0;
+        while (row < result.rows() && result.text(row, 0) != state) ++row;
+        const auto number = [&](int column) {
+            return row < result.rows() ? static_cast<double>(result.int8(row, column)) : 0;
+        };
+        gauges.under_five_minutes.set(number(1));
+        gauges.under_an_hour.set(number(2));
+        gauges.over_an_hour.set(number(3));
+    }
 }
 
 void PersonWatch::loop() {

@@ -2,15 +2,18 @@
 
 #include <chrono>
 #include <condition_variable>
+#include <map>
 #include <mutex>
+#include <string>
 #include <thread>
 
 #include "common/core/clock.h"
 #include "common/eventlog/store.h"
 #include "common/observability/metrics.h"
 
-// Keeps the metric of payments that need a person, by how long they have waited. Every replica
-// counts all of them in the read model, so that no replica's end hides one.
+// Keeps the metrics of payments that need a person, by how long they have waited, and of those that
+// are open, by state and age. Every replica counts all of them in the read model, so that no
+// replica's end hides one.
 namespace flowstack::payment {
 
 class PersonWatch {
@@ -26,7 +29,14 @@ public:
     void look();
 
 private:
+    struct Open {
+        metrics::Gauge under_five_minutes;
+        metrics::Gauge under_an_hour;
+        metrics::Gauge over_an_hour;
+    };
+
     void loop();
+    void count_open();
 
     eventlog::Store& store_;
     const Clock& clock_;
@@ -34,6 +44,7 @@ private:
     metrics::Gauge under_an_hour_;
     metrics::Gauge under_a_day_;
     metrics::Gauge over_a_day_;
+    std::map<std::string, Open> open_;  // by the document's state
     std::mutex mutex_;
     std::condition_variable wake_;
     bool stopping_ = false;

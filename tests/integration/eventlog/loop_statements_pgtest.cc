@@ -191,9 +191,12 @@ TEST_F(LoopStatements, OfPaymentCountWhatNeedsAPersonWithoutReadingEveryDocument
     const TestDatabase with_its_index{kLanes, "payment"};
     postgres::Session of_payment({.url = with_its_index.service_url()});
     const Asked asked{&payment::kPaymentsForPerson, Params().add(kNow).add(kNow)};
+    const Asked open{&payment::kOpenPayments, Params().add(kNow).add(kNow)};
     read(asked, of_payment);
+    read(open, of_payment);
     fill_with_a_million(with_its_index.admin_url(), {"read_model"});
     expect_reads_little(asked, of_payment);
+    expect_reads_little(open, of_payment);
 }
 
 // A list of a few ids read all contacts of the lane, which is most of a large tenant's.

@@ -477,6 +477,8 @@ TEST(Person, IsCalledAtOnceWhenEvidenceNamesAnotherAmount) {
     watch.look();
     EXPECT_NE(shop.metrics.render().find("flowstack_payment_needs_person{waited=\"under_1h\"} 1"),
               std::string::npos);
+    const std::string open = "flowstack_payment_open{age=\"under_5m\",state=\"pending\"} ";
+    EXPECT_NE(shop.metrics.render().find(open + "1"), std::string::npos);
 
     ASSERT_TRUE(shop.reaches(order_id, v1::PAYMENT_STATE_PENDING));
     const auto decided = resolve(shop, shop.payments_of(order_id).front(), std::nullopt);
@@ -487,6 +489,7 @@ TEST(Person, IsCalledAtOnceWhenEvidenceNamesAnotherAmount) {
     watch.look();
     EXPECT_NE(shop.metrics.render().find("flowstack_payment_needs_person{waited=\"under_1h\"} 0"),
               std::string::npos);
+    EXPECT_NE(shop.metrics.render().find(open + "0"), std::string::npos);
 }
 
 TEST(Payment, FailsAndIsRetriedForTheSameOrderAndInvoice) {
