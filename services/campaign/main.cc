@@ -12,6 +12,7 @@
 #include "services/campaign/adapters/freezer.h"
 #include "services/campaign/adapters/heads.h"
 #include "services/campaign/adapters/pacer.h"
+#include "services/campaign/adapters/progress.h"
 #include "services/campaign/adapters/projections.h"
 #include "services/campaign/adapters/reactor.h"
 #include "services/campaign/adapters/rpc.h"
@@ -43,7 +44,11 @@ int run(int argc, char** argv) {
     host.react([&](const auto& event, auto& turn) { reactor.react(event, turn); });
     host.prepare(
         [&](auto events, auto& pending) { campaign::prepare(host.store(), events, pending); });
-    host.project(campaign::project);
+    const campaign::Progress progress(host.metrics());
+    host.project([&](const auto& event, auto& turn) {
+        progress.count(event);
+        campaign::project(event, turn);
+    });
 
     const auto heads = campaign::make_heads([&](const auto& name) { return host.channel(name); });
     const auto sends = campaign::make_gateway_sends(host.channel("gateway"));

@@ -15,6 +15,7 @@
 #include "services/campaign/adapters/derive.h"
 #include "services/campaign/adapters/freezer.h"
 #include "services/campaign/adapters/pacer.h"
+#include "services/campaign/adapters/progress.h"
 #include "services/campaign/adapters/projections.h"
 #include "services/campaign/adapters/reactor.h"
 #include "services/campaign/adapters/streams.h"
@@ -72,7 +73,10 @@ protected:
     Campaigning() {
         consumption.prepare([this](auto batch, auto& pending) { prepare(store, batch, pending); });
         consumption.react([this](const Recorded& e, eventlog::Turn& t) { reactor.react(e, t); });
-        consumption.project(project);
+        consumption.project([this](const Recorded& e, eventlog::Turn& t) {
+            progress.count(e);
+            project(e, t);
+        });
         consumption.assign({0, 1, 2, 3});
         owners.assigned({0, 1, 2, 3});
         tenant_says(gateway::v1::TenantRegistered{});
@@ -238,6 +242,7 @@ protected:
                     config};
     testing::FakeTenants tenants;
     metrics::Registry metrics;
+    const Progress progress{metrics};
     Pacer pacer{store, read_model, tenants, clock, sends, metrics, config};
     eventlog::Folds<CampaignCodec> campaigns{store};
     eventlog::Folds<ShardCodec> shards{store};
@@ -503,6 +508,15 @@ TEST_F(Campaigning, AsksAgainAfterGatewayWasAwayAndNobodyIsQueuedTwice) {
     EXPECT_EQ(sends.queued.size(), 50u);
     EXPECT_EQ(sends.texts.size(), 50u);
     EXPECT_EQ(count(D::queued), 50);
+    consume();
+    const auto came_to = [&](const char* disposition) {
+        return metrics
+            .counter("flowstack_campaign_recipients_total", "", {{"disposition", disposition}})
+            .value();
+    };
+    EXPECT_GE(came_to("waiting"), 50);
+    EXPECT_GE(came_to("queued"), 50);
+    EXPECT_EQ(came_to("failed"), 0);
 }
 
 TEST_F(Campaigning, WaitsForTheEndOfTheTenantsQuietHours) {
