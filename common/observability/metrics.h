@@ -16,7 +16,7 @@ class Histogram;
 // members (looking one up by name takes a lock), never let them outlive it. All of it thread-safe.
 //
 // Names: flowstack_<area>_<what>_<unit>[_total]; seconds and bytes, never milliseconds.
-// Labels have few values: a tenant, a channel, a state; never a customer, an id or a text.
+// Labels have few values: a lane, a status, a state; never a tenant, a customer, an id or a text.
 namespace flowstack::metrics {
 
 using Labels = std::map<std::string, std::string>;

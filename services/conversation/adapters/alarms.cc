@@ -1,16 +1,19 @@
 #include "services/conversation/adapters/alarms.h"
 
-#include "common/observability/metrics.h"
-
 namespace flowstack::conversation {
 
+Alarms::Alarms(metrics::Registry& registry)
+    : unanswered_(
+          registry.counter("flowstack_conversation_unanswered_messages_total",
+                           "messages that no flow answered, because the tenant's pack is missing")),
+      given_up_(registry.counter(
+          "flowstack_conversation_given_up_total",
+          "conversations given to a person, because a flow or this service failed")),
+      unsaid_(registry.counter("flowstack_conversation_unsaid_follow_ups_total",
+                               "follow-ups that were due and for whose kind there are no words")) {}
+
 void Alarms::handled(const std::string& tenant, const std::string& missing_pack) {
-    if (!missing_pack.empty())
-        registry_
-            .counter("flowstack_conversation_unanswered_messages_total",
-                     "messages that no flow answered, because the tenant's pack is missing",
-                     {{"tenant", tenant}})
-            .add();
+    if (!missing_pack.empty()) unanswered_.add();
     const std::lock_guard lock(mutex_);
     if (missing_pack.empty())
         mute_.erase(tenant);
@@ -18,21 +21,9 @@ void Alarms::handled(const std::string& tenant, const std::string& missing_pack)
         mute_[tenant] = missing_pack;
 }
 
-void Alarms::gave_up(const std::string& tenant) {
-    registry_
-        .counter("flowstack_conversation_given_up_total",
-                 "conversations given to a person, because a flow or this service failed",
-                 {{"tenant", tenant}})
-        .add();
-}
+void Alarms::gave_up() { given_up_.add(); }
 
-void Alarms::unsaid(const std::string& tenant, const std::string& kind) {
-    registry_
-        .counter("flowstack_conversation_unsaid_follow_ups_total",
-                 "follow-ups that were due and for whose kind there are no words",
-                 {{"tenant", tenant}, {"kind", kind}})
-        .add();
-}
+void Alarms::unsaid() { unsaid_.add(); }
 
 observability::Check Alarms::check() const {
     const std::lock_guard lock(mutex_);

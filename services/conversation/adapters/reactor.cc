@@ -294,7 +294,7 @@ void Reactor::gave_up(const std::string& tenant, const std::string& conversation
                       const std::string& problem) {
     log::error("conversation given to a person: its flow or this service failed",
                {{"tenant", tenant}, {"conversation", conversation}, {"problem", problem}});
-    alarms_.gave_up(tenant);
+    alarms_.gave_up();
 }
 
 void Reactor::advance(const Recorded& event, LogTurn& turn, const ConversationId& conversation_id,
@@ -325,7 +325,7 @@ void Reactor::advance(const Recorded& event, LogTurn& turn, const ConversationId
                   {{"tenant", tenant},
                    {"conversation", conversation_id.text()},
                    {"occasion", result.unsaid}});
-        alarms_.unsaid(tenant, result.unsaid);
+        alarms_.unsaid();
     }
     if (result.events.empty()) return;
 
