@@ -16,7 +16,7 @@ import yaml
 SERVICES = ["gateway", "conversation", "payment", "followup", "campaign"]
 WORKLOADS = ("StatefulSet", "Deployment", "Job")
 INTERNET = {"0.0.0.0/0", "::/0"}
-SECRET_NAME = re.compile(r"(KEY|TOKEN|PASSWORD|SECRET|_APPS|DATABASE_URL|MIGRATE_URL)$")
+SECRET_NAME = re.compile(r"(KEY|TOKEN|PASSWORD|SECRET|_APPS|DATABASE_URL|MIGRATE_URL|OTLP_HEADERS)$")
 
 
 class Rendered:
