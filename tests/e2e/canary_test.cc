@@ -1,6 +1,6 @@
 // A recognisable word in everything that is private (telephone numbers, names, texts) or secret
 // (tokens, keys), played through the whole stack, well and badly: afterwards it is in no log, no
-// metric and no header of a record, and no table holds a secret as it was given.
+// metric, no span and no header of a record, and no table holds a secret as it was given.
 #include <algorithm>
 #include <boost/json.hpp>
 #include <cstdio>
@@ -11,12 +11,24 @@
 
 #include "tests/e2e/stack.h"
 #include "tests/e2e/topics.h"
+#include "tests/support/otlp_collector.h"
 
 namespace flowstack::e2e {
 namespace {
 
 namespace json = boost::json;
 using namespace stack;
+
+flowstack::testing::OtlpCollector& collector() {
+    static flowstack::testing::OtlpCollector standing_in;
+    return standing_in;
+}
+
+// Every suite of this program runs with traces; the others run without.
+const std::string kCollectorsKey = "canaryKeyOfTheCollector";
+const bool kConfigured =
+    Stack::configure({.settings = "OTEL_EXPORTER_OTLP_ENDPOINT=" + collector().endpoint() +
+                                  "\nOTEL_EXPORTER_OTLP_HEADERS=api-key=" + kCollectorsKey + "\n"});
 
 // Eight digits of this run, for words that nothing else can hold.
 std::string fresh(const std::string& begins) {
@@ -245,6 +257,7 @@ TEST_F(Canary, WhatIsPrivateOrSecretIsInNoLogMetricHeaderAndSecretsInNoTable) {
                           {"the master key", stack.environment.required("MASTER_KEY")},
                           {"the other master key", stack.environment.required("MASTER_KEY_OTHER")},
                           {"the app's secret", stack.environment.required("META_APP_SECRET")},
+                          {"the key of the collector of traces", kCollectorsKey},
                           {"the verify token", stack.environment.required("META_VERIFY_TOKEN")}};
     Needles everything = secrets;
     everything.push_back({"a telephone number", number.substr(1)});
@@ -257,6 +270,9 @@ TEST_F(Canary, WhatIsPrivateOrSecretIsInNoLogMetricHeaderAndSecretsInNoTable) {
     in_the_logs(said);
     in_the_metrics(said);
     EXPECT_GT(in_the_records(said), 100);
+    EXPECT_TRUE(eventually([] { return collector().spans().size() > 100; }));
+    said.take(collector().bodies(), "spans");
+    said.next();
     EXPECT_GT(said.bytes(), 10'000u);
 
     Needles stored = secrets;

@@ -10,6 +10,7 @@
 #include <fstream>
 #include <future>
 #include <map>
+#include <mutex>
 #include <regex>
 #include <sstream>
 #include <thread>
@@ -310,7 +311,7 @@ TEST_F(Rpc, ACallIsASpanBelowItsCallersWhileSomebodyTakesSpans) {
     };
     const auto mine = trace::start();
     const trace::Scope scope(mine);
-    auto client = stub({.attempts_max = 1});
+    auto client = stub({.internal_key = Secret("right key"), .attempts_max = 1});
     EXPECT_TRUE(heads(*client).ok());
     EXPECT_FALSE(heads(*client).ok());
     trace::send_spans_to(nullptr);
