@@ -86,6 +86,8 @@ json::object Schemas::of_one(const Field& field, Side side) const {
             return {{"type", "integer"}, {"format", "int32"}};
         case Field::CPPTYPE_INT64:
             return {{"type", "string"}, {"pattern", "^-?[0-9]{1,19}$"}};
+        case Field::CPPTYPE_DOUBLE:
+            return {{"type", "number"}, {"format", "double"}};
         case Field::CPPTYPE_ENUM:
             return {{"$ref", "#/components/schemas/" + field.enum_type()->name()}};
         case Field::CPPTYPE_MESSAGE:
@@ -172,6 +174,8 @@ json::value Schemas::sample_of(const Field& field) const {
             return 1;
         case Field::CPPTYPE_INT64:
             return "1";
+        case Field::CPPTYPE_DOUBLE:
+            return 1.5;
         case Field::CPPTYPE_ENUM:
             return json::value(
                 field.enum_type()->value(field.enum_type()->value_count() > 1 ? 1 : 0)->name());
