@@ -291,6 +291,12 @@ bool ChannelQueue::entered(const MessageId& message_id, bool written, Instant no
     return false;
 }
 
+void ChannelQueue::wait_for_row(const CustomerId& customer_id, int priority,
+                                const MessageId& message_id, Instant now) {
+    await(customer_id, priority, message_id, Duration(0), now);
+    row_put(priority, now, now);
+}
+
 void ChannelQueue::forget_if_empty(const CustomerId& customer_id, int priority, Instant now) {
     auto& chats = chats_[index(priority)];
     const auto found = chats.find(customer_id);

@@ -118,6 +118,11 @@ public:
     // place back, and takes the way through the table when it enters again. Nothing happens when
     // it has been told before.
     bool entered(const MessageId& message_id, bool written, Instant now);
+    // After a message that was to leave at once has given its place back: it was queued another way
+    // meanwhile. Reads left its row out because it was in flight, and brought what was queued after
+    // it. That waits until its row is read too, at most kChatPatience.
+    void wait_for_row(const CustomerId& customer_id, int priority, const MessageId& message_id,
+                      Instant now);
 
     // ---- What begins and what is called.
 

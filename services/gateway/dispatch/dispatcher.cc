@@ -664,15 +664,9 @@ public:
             [&state = *state, attempt = attempt_] { state.attempts->adopt(attempt); });
         --state->entering_at_once;
     }
-    void not_written() override {
-        if (std::exchange(told_, true)) return;
-        const auto state = state_.lock();
-        if (!state) return;
-        end(*state, false);
-        if (!attempted_) return;
-        state->attempts->not_written(*attempt_);
-        --state->entering_at_once;
-    }
+    void not_written() override { give_place_back(false); }
+    // While nobody knew what became of the command, the message was queued by another one.
+    void queued_otherwise() { give_place_back(true); }
     void unknown() override {
         if (told_) return;
         // As if it were queued: then its row is looked for.
@@ -697,12 +691,27 @@ public:
     }
 
 private:
-    void end(State& state, bool written) {
+    void give_place_back(bool has_row) {
+        if (std::exchange(told_, true)) return;
+        const auto state = state_.lock();
+        if (!state) return;
+        end(*state, false, has_row);
+        if (!attempted_) return;
+        state->attempts->not_written(*attempt_);
+        --state->entering_at_once;
+    }
+
+    void end(State& state, bool written, bool has_row = false) {
         {
             const std::lock_guard lock(state.mutex);
             auto& channel = state.channel_of(*attempt_);
-            channel.queue.entered(attempt_->message_id, written, instant(Steady::now()));
-            if (written) state.active.insert(&channel);
+            const auto now = instant(Steady::now());
+            channel.queue.entered(attempt_->message_id, written, now);
+            if (has_row)
+                channel.queue.wait_for_row(attempt_->customer_id,
+                                           attempt_->message.message.priority, attempt_->message_id,
+                                           now);
+            if (written || has_row) state.active.insert(&channel);
         }
         // A chat may go on.
         state.loop->wake();
@@ -821,9 +830,9 @@ void Dispatcher::State::resolve(const std::shared_ptr<Leaving>& one) {
             }
             const auto guard = owners.guard(one->attempt().channel->lane);
             const bool lane_gone = !guard || guard->owner_epoch != one->epoch();
-            // The message was queued another way; or the guard refuses what is still under way; or
-            // nothing is under way any more.
-            if (!events.empty() || lane_gone || Steady::now() - one->asked_at() > kUnresolvedFor)
+            if (!events.empty()) return one->queued_otherwise();
+            // The guard refuses what is still under way; or nothing is under way any more.
+            if (lane_gone || Steady::now() - one->asked_at() > kUnresolvedFor)
                 return one->not_written();
             resolve_later(one, kUnresolvedLookAgain);
         });

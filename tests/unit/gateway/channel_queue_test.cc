@@ -559,6 +559,43 @@ TEST(ChannelQueue, AMessageLeavesAtOnceWhenNothingGoesBeforeIt) {
     EXPECT_TRUE(q.leaves_at_once("2", "amina"));
 }
 
+// The answer to its commit was lost, so its event was handled again and the message was queued. The
+// row is left out of the reads for as long as the message is in flight; the next reply's is not.
+TEST(ChannelQueue, AReplyThatWasQueuedAnotherWayStillGoesBeforeTheNextOne) {
+    TheQueue q;
+    EXPECT_TRUE(q.leaves_at_once("processing payment", "amina"));
+    EXPECT_FALSE(q.enter("processing payment", "amina")) << "it is told about by the first one";
+    EXPECT_FALSE(q.leaves_at_once("receipt", "amina"));
+    q.written("receipt");
+    q.add("receipt", "amina");
+    q.read_table();
+    EXPECT_EQ(q.begin(), Ids{});
+    q.not_written("processing payment");
+    q.queue.wait_for_row(CustomerId("amina"), kPriorityReply, MessageId("processing payment"),
+                         q.now);
+    EXPECT_TRUE(q.queue.must_read(kPriorityReply, q.now));
+    EXPECT_EQ(q.begin(), Ids{});
+    EXPECT_FALSE(q.leaves_at_once("thanks", "amina"));
+    q.add("processing payment", "amina");
+    q.read_table();
+    EXPECT_EQ(q.begin(), Ids{"processing payment"});
+    q.finish("processing payment");
+    EXPECT_EQ(q.begin(), Ids{"receipt"});
+}
+
+// The lane's next owner has sent it: there is no row any more.
+TEST(ChannelQueue, ARowThatDoesNotComeIsWaitedForOnlyShortly) {
+    TheQueue q;
+    EXPECT_TRUE(q.leaves_at_once("1", "amina"));
+    q.add("2", "amina");
+    q.not_written("1");
+    q.queue.wait_for_row(CustomerId("amina"), kPriorityReply, MessageId("1"), q.now);
+    q.now += kChatPatience - 1ms;
+    EXPECT_EQ(q.begin(), Ids{});
+    q.now += 1ms;
+    EXPECT_EQ(q.begin(), Ids{"2"});
+}
+
 TEST(ChannelQueue, OnlyWhatTheRulesAllowLeavesAtOnce) {
     TheQueue q;
     EXPECT_EQ(q.enter("1", "amina", kPriorityReply, false), ChannelQueue::Way::queue);
