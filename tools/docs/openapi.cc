@@ -49,6 +49,7 @@ const std::map<std::string, Variable> kVariables{
     {"conversation", {"Id of the conversation.", kUuid}},
     {"customer", {"Id of the customer.", kUuid}},
     {"template", {"Key of the template: letters, digits, _ and -, at most 63.", "greeting"}},
+    {"topic", {"Id of the topic: letters, digits, _ and -, at most 63.", "delivery"}},
     {"flow", {"Key of the flow: letters, digits, _ and -, at most 63; or of a pack.", "ECOMMERCE"}},
     {"product", {"Id of the product.", "premium-coffee"}},
     {"order", {"Id of the order (not its number).", kUuid}},

@@ -45,7 +45,7 @@ protected:
         return found;
     }
     std::vector<std::string> listed(int page_size = 0) {
-        std::vector<std::string> ids;
+        std::vector<std::string> found;
         v1::ListTopicsRequest request;
         request.set_parent("tenants/duka");
         request.set_page_size(page_size);
@@ -54,10 +54,10 @@ protected:
             EXPECT_EQ(
                 call<v1::SupportService>(&v1::SupportService::Stub::ListTopics, request, page),
                 kDone);
-            for (const auto& topic : page.topics()) ids.push_back(topic.topic_id());
+            for (const auto& topic : page.topics()) found.push_back(topic.topic_id());
             request.set_page_token(page.next_page_token());
         } while (!request.page_token().empty());
-        return ids;
+        return found;
     }
     v1::Conversation desk() {
         v1::GetConversationRequest request;

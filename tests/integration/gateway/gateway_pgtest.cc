@@ -223,7 +223,7 @@ protected:
         request.body = std::move(body);
         auto promise = std::make_shared<std::promise<http::Response>>();
         auto future = promise->get_future();
-        door.webhook(cloud_api, std::move(request),
+        door.webhook({&cloud_api}, std::move(request),
                      http::Responder([promise](http::Response response) {
                          promise->set_value(std::move(response));
                      }));
@@ -2109,9 +2109,9 @@ protected:
         request.headers.add("Echo-Seal", seal);
         request.body = body;
         std::promise<int> status;
-        door.webhook(echo, std::move(request), http::Responder([&](const http::Response& answer) {
-                         status.set_value(answer.status);
-                     }));
+        door.webhook({&echo}, std::move(request),
+                     http::Responder(
+                         [&](const http::Response& answer) { status.set_value(answer.status); }));
         return status.get_future().get();
     }
     int report(const std::string& body) { return report(body, phone.seal(body)); }

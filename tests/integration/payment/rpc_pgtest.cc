@@ -80,7 +80,8 @@ protected:
                 .providers = *shop.providers,
                 .clock = shop.clock,
                 .ids = shop.ids,
-                .config = shop.config};
+                .config = shop.config,
+                .root_key = shop.root_key};
     std::vector<NamedService> services;
     std::shared_ptr<grpc::Channel> channel;
     std::unique_ptr<v1::PaymentService::Stub> payments;

@@ -751,8 +751,9 @@ TEST(Verbs, EveryMethodOfTheApisHasACommand) {
         "ChannelService/ListChannels", "ChannelService/GetChannel",
         "ChannelService/GetChannelDispatch",
         // webhooks.cc
-        "WebhookService/ListWebhooks", "WebhookService/GetWebhook",
-        "WebhookService/RereadWebhooks"};
+        "WebhookService/ListWebhooks", "WebhookService/GetWebhook", "WebhookService/RereadWebhooks",
+        // Asked by our services, of keys that people keep to themselves.
+        "TenantService/FindApiKey"};
     std::set<const google::protobuf::FileDescriptor*> files{
         gateway::v1::Webhook::descriptor()->file(), payment::v1::Order::descriptor()->file()};
     for (const auto& verb : verbs()) {

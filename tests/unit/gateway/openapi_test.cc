@@ -10,6 +10,7 @@
 #include "common/http/client.h"
 #include "common/http/router.h"
 #include "services/gateway/providers/meta/cloud_api.h"
+#include "services/gateway/providers/twilio/twilio.h"
 #include "services/gateway/rest/rest.h"
 
 // docs/api/openapi.json and the door that it is about.
@@ -22,6 +23,13 @@ class NoKeys final : public Keys {
 public:
     std::optional<KeyOwner> owner_of(std::string_view) const override { return std::nullopt; }
     std::optional<TenantInRest> tenant(std::string_view) const override { return std::nullopt; }
+};
+
+class NoChannels final : public ConnectedChannels {
+public:
+    std::optional<ConnectedChannel> connected(std::string_view, std::string_view) const override {
+        return std::nullopt;
+    }
 };
 
 std::string checked_in() {
@@ -73,6 +81,10 @@ TEST_F(OpenApi, DescribesWhatTheDoorServesAndNothingElse) {
     const meta::CloudApi provider(client, {});
     for (const auto& path : provider.webhook_paths())
         for (const auto* method : {"GET ", "POST "}) served.insert(method + path);
+    // Twilio has no handshake.
+    const NoChannels channels;
+    const twilio::Twilio other(client, channels, {});
+    for (const auto& path : other.webhook_paths()) served.insert("POST " + path);
 
     const auto document = json::parse(checked_in());
     for (const auto& path : document.at("paths").as_object())

@@ -158,6 +158,7 @@ std::vector<const pb::MethodDescriptor*> all_methods() {
                              conversation::v1::Customer::descriptor()->file(),
                              conversation::v1::Flow::descriptor()->file(),
                              conversation::v1::Template::descriptor()->file(),
+                             conversation::v1::Topic::descriptor()->file(),
                              followup::v1::Task::descriptor()->file(),
                              gateway::v1::Channel::descriptor()->file(),
                              gateway::v1::Contact::descriptor()->file(),
