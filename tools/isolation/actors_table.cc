@@ -6,6 +6,7 @@ namespace flowstack::isolation {
 const std::vector<NoDeed>& no_deeds() {
     static const std::vector<NoDeed> kNoDeeds{
         {"conversation.v1.TemplateService/RenderTemplate", "it only renders"},
+        {"gateway.v1.MessageService/MarkMessageRead", "it tells the provider, and nothing is kept"},
         {"gateway.v1.WebhookService/RereadWebhooks",
          "it appends what an earlier reading missed, and nothing is missing here"},
     };
@@ -57,6 +58,8 @@ const std::vector<Deed>& deeds() {
          R"({"parent":"tenants/$attacker",
              "origin":{"kind":"MESSAGE_ORIGIN_KIND_CAMPAIGN","id":"walk"},
              "reason":"walk"})"},
+        {"gateway.v1.MediaService/UploadMedia",
+         R"({"parent":"tenants/$attacker","mimeType":"text/plain","content":"d2Fsaw=="})"},
         {"gateway.v1.MessageService/RetryMessage",
          R"({"name":"tenants/$attacker/messages/$attacker.deadOne","reason":"walk"})"},
         {"gateway.v1.MessageService/DiscardMessage",

@@ -110,8 +110,8 @@ const std::vector<Attack>& attacks() {
         {"conversation.v1.SupportService/GetTopic", not_found,
          R"({"name":"tenants/$attacker/topics/$victim.topic"})", true},
         {"conversation.v1.SupportService/ListTopics", own, R"({"parent":"tenants/$attacker"})"},
-        {"conversation.v1.SupportService/FindTopic", own,
-         R"({"parent":"tenants/$attacker","words":"opening hours"})"},
+        {"conversation.v1.SupportService/FindTopic", nothing,
+         R"({"parent":"tenants/$attacker","words":"$victim.topicTitle"})"},
         // conversation: dialogues and people
         {"conversation.v1.ConversationService/GetConversation", not_found,
          R"({"name":"tenants/$attacker/conversations/$victim.conversation"})", true},

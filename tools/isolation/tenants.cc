@@ -74,6 +74,7 @@ void make_resources(const Door& door, Tenant& t) {
     post("topics", R"({"topic":{"topicId":"topic-)" + t.word + R"(","text":{"en":{"title":")" +
                        t.word + R"(","answer":"Topic )" + t.word + R"("}}}})");
     t.ids["topic"] = "topic-" + t.word;
+    t.ids["topicTitle"] = t.word;
     post("flows", R"({"flowKey":"flow-)" + t.word +
                       R"(","document":{"flows":[{"id":"a","match":{"type":"equals","values":["a"]},
                           "action":{"type":"send_template","templateKey":")" +

@@ -78,13 +78,13 @@ TEST_F(OpenApi, DescribesWhatTheDoorServesAndNothingElse) {
     for (const auto& route : router.routes())
         served.insert(route.method + " " + shape_of(route.pattern));
     http::Client client{{}};
-    const meta::CloudApi provider(client, {});
-    for (const auto& path : provider.webhook_paths())
-        for (const auto* method : {"GET ", "POST "}) served.insert(method + path);
-    // Twilio has no handshake.
     const NoChannels channels;
-    const twilio::Twilio other(client, channels, {});
-    for (const auto& path : other.webhook_paths()) served.insert("POST " + path);
+    const meta::CloudApi meta(client, {});
+    const twilio::Twilio twilio(client, channels, {});
+    for (const MessagingProvider* provider : {static_cast<const MessagingProvider*>(&meta),
+                                              static_cast<const MessagingProvider*>(&twilio)})
+        for (const auto& path : provider->webhook_paths())
+            for (const auto* method : {"GET ", "POST "}) served.insert(method + path);
 
     const auto document = json::parse(checked_in());
     for (const auto& path : document.at("paths").as_object())
