@@ -13,7 +13,7 @@ secret() { # secret <name>: stdin, unless it is there
     if [ -s "$state/secrets/$1" ]; then cat >/dev/null; else cat >"$state/secrets/$1"; fi
 }
 
-mkdir -p "$state/secrets" "$state/postgres" "$state/kafka" "$state/caddy/data" "$state/caddy/config"
+mkdir -p "$state/secrets" "$state/postgres" "$state/kafka" "$state/media" "$state/caddy/data" "$state/caddy/config"
 for name in internal-key admin-key master-key master-key-other; do random_hex 32 | secret "$name"; done
 for name in postgres-password meta-verify-token; do random_hex 16 | secret "$name"; done
 # Nobody signs with this app: no webhook is believed until your own stands here, as app_id:app_secret.
@@ -24,5 +24,5 @@ for service in gateway conversation payment followup campaign; do
     printf 'postgresql://postgres:%s@postgres:5432/flowstack_%s\n' "$password" "$service" | secret "$service-owner-url"
 done
 chown -R "$user:$user" "$state"
-chmod 700 "$state/postgres" "$state/kafka" "$state/caddy"
+chmod 700 "$state/postgres" "$state/kafka" "$state/media" "$state/caddy"
 echo "state is in $state; keep a copy of secrets/master-key and master-key-other elsewhere"
