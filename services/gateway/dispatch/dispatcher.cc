@@ -291,10 +291,13 @@ struct Dispatcher::State final : AttemptListener, std::enable_shared_from_this<S
             asked = read_rows() || asked;
         });
         if (!asked && worked) return;
-        // A slow store is not asked more often than it can answer, an absent one rarely.
+        // A slow store is not asked more often than it can answer, an absent one rarely. What took
+        // long may also have been this process, which stood still: it waits no longer than for an
+        // absent store.
         const auto took = Steady::now() - began;
-        next_read = worked ? Steady::now() + std::max<Steady::duration>(kPollGap, took)
-                           : Steady::now() + kStoreAwayRetryAfter;
+        next_read = Steady::now() +
+                    (worked ? std::clamp<Steady::duration>(took, kPollGap, kStoreAwayRetryAfter)
+                            : kStoreAwayRetryAfter);
     }
 
     // Whatever the queues of our lanes hold that we have not heard of.
