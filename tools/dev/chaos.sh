@@ -1,8 +1,10 @@
 # shellcheck shell=bash
+
 # Chaos: a stack of its own in RUN_DIR/chaos, whose PostgreSQL has a small disk that can be filled
 # and frozen, and flowstack-chaos on it.
 
 CHAOS_DISK_SIZE=2G
+CHAOS_FINDINGS=1 # how flowstack-chaos ends when a check has found something
 
 # chaos [--minutes N] [--seed S] [--replicas R] [--customers N] [--rounds N] [--only KINDS]
 #       [--chats N --chat-messages M] [--settle-seconds N] [--keep] [-o json] [--no-build]
@@ -135,7 +137,12 @@ end_chaos() {
         say chaos "kept in $RUN_DIR: ./flowstack down --run-dir $RUN_DIR"
     else
         (stack_down) || true
-        release_chaos_disk
+        # After a finding the logs must be there to be read.
+        if ((status == CHAOS_FINDINGS)); then
+            say chaos "the databases stay until the next run: ./flowstack start postgres --run-dir $RUN_DIR"
+        else
+            release_chaos_disk
+        fi
     fi
     exit "$status"
 }
