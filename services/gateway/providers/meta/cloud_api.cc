@@ -6,26 +6,10 @@
 #include "services/gateway/providers/meta/meta_parser.h"
 #include "services/gateway/providers/meta/renderer.h"
 #include "services/gateway/providers/named_media.h"
+#include "services/gateway/providers/second_try.h"
 
 namespace flowstack::gateway::meta {
 namespace {
-
-Outcome outcome_of(const http::ClientResult& result) {
-    switch (result.outcome) {
-        case http::ClientResult::Outcome::answered:
-            return read_send_answer(result.response.status, result.response.body);
-        case http::ClientResult::Outcome::not_sent:
-            return NotSent{.reason = "not sent: " + result.error};
-        case http::ClientResult::Outcome::unknown:
-            break;
-    }
-    return Lost{.reason = result.error};
-}
-
-bool refused_as_unauthorised(const Outcome& outcome) {
-    const auto* refused = std::get_if<Refused>(&outcome);
-    return refused != nullptr && refused->error.error_class == ErrorClass::unauthorised;
-}
 
 http::ClientRequest with_token(http::ClientRequest request, const Secret& token) {
     request.headers.add("Authorization", "Bearer " + token.reveal());
@@ -128,34 +112,10 @@ void CloudApi::post_message(const OutboundCall& call, const UploadedMedia& uploa
     request.timeout_ms = static_cast<int>(call.timeout.count());
     request.not_after = call.not_after;
 
-    auto first = with_token(request, call.credentials);
-    if (call.previous_credentials.empty()) {
-        client_.call(std::move(first), [done = std::move(done)](const http::ClientResult& result) {
-            done(outcome_of(result));
-        });
-        return;
-    }
-    auto second = with_token(std::move(request), call.previous_credentials);
-    client_.call(std::move(first), [this, second = std::move(second), done = std::move(done)](
-                                       const http::ClientResult& result) mutable {
-        auto refusal = outcome_of(result);
-        if (!refused_as_unauthorised(refusal)) {
-            done(std::move(refusal));
-            return;
-        }
-        client_.call(std::move(second), [refusal = std::move(refusal),
-                                         done = std::move(done)](const http::ClientResult& again) {
-            auto outcome = outcome_of(again);
-            if (auto* accepted = std::get_if<Accepted>(&outcome)) {
-                accepted->by_previous_credentials = true;
-                done(std::move(outcome));
-            } else if (std::holds_alternative<NotSent>(outcome)) {
-                done(refusal);  // the first answer says more
-            } else {
-                done(std::move(outcome));
-            }
-        });
-    });
+    std::optional<http::ClientRequest> second;
+    if (!call.previous_credentials.empty()) second = with_token(request, call.previous_credentials);
+    send_with_second_try(client_, with_token(std::move(request), call.credentials),
+                         std::move(second), read_send_answer, std::move(done));
 }
 
 void CloudApi::mark_read(ReadMark mark, std::function<void(Outcome)> done) const {

@@ -16,18 +16,6 @@ namespace {
 constexpr std::string_view kDoor = "/webhooks/twilio";
 constexpr std::string_view kServicePrefix = "MG";
 
-Outcome outcome_of(const http::ClientResult& result) {
-    switch (result.outcome) {
-        case http::ClientResult::Outcome::answered:
-            return read_send_answer(result.response.status, result.response.body);
-        case http::ClientResult::Outcome::not_sent:
-            return NotSent{.reason = "not sent: " + result.error};
-        case http::ClientResult::Outcome::unknown:
-            break;
-    }
-    return Lost{.reason = result.error};
-}
-
 // The auth tokens with which Twilio may sign now: while they are rotated, both.
 std::vector<Secret> signing_tokens(const ConnectedChannel& channel) {
     std::vector<Secret> tokens;
@@ -157,7 +145,7 @@ void Twilio::send(OutboundCall call, std::function<void(Outcome)> done) const {
         second = with_authorization(request, call.business_account_id, *previous);
     send_with_second_try(
         client_, with_authorization(std::move(request), call.business_account_id, *credentials),
-        std::move(second), outcome_of, std::move(done));
+        std::move(second), read_send_answer, std::move(done));
 }
 
 }  // namespace flowstack::gateway::twilio
