@@ -92,6 +92,21 @@ std::vector<Identity> identities(const std::string& phone, const std::string& bs
     return known;
 }
 
+// Creates the stream of a message, which its provider's id names, so it exists once.
+template <class Message>
+Command creation_of(const WebhookFrame& frame, const Destination& to, const WebhookElement& element,
+                    const std::string& command_prefix, eventlog::Routing routing,
+                    const Message& message) {
+    auto command = command_of(frame, to.tenant, command_prefix + element.provider_message_id,
+                              std::move(routing), Dedupe::creation);
+    command.meta.settings_version = to.settings_version;
+    command.parts.push_back(
+        {inbound_stream(to.tenant, ProviderMessageId(element.provider_message_id)),
+         eventlog::kCreate,
+         {event_of(message, element_time(frame, element))}});
+    return command;
+}
+
 }  // namespace
 
 std::string_view text_of(QuarantineReason reason) {
@@ -177,13 +192,8 @@ Command message_command(const WebhookFrame& frame, const Destination& to,
     if (element.location) to_proto(*element.location, *personal.mutable_location());
     if (element.details) to_proto(*element.details, received);
 
-    auto command = command_of(frame, to.tenant, "inbound/" + element.provider_message_id,
-                              by_customer(customer.customer_id), Dedupe::creation);
-    command.meta.settings_version = to.settings_version;
-    command.parts.push_back(
-        {inbound_stream(to.tenant, ProviderMessageId(element.provider_message_id)),
-         eventlog::kCreate,
-         {event_of(received, element_time(frame, element))}});
+    auto command =
+        creation_of(frame, to, element, "inbound/", by_customer(customer.customer_id), received);
     expect_media(command, frame, to, element, customer.customer_id);
     if (plan.part) command.parts.push_back(*plan.part);
     return command;
@@ -203,14 +213,8 @@ Command group_message_command(const WebhookFrame& frame, const Destination& to,
     personal.set_profile_name(element.profile_name);
     personal.set_phone(element.phone);
     personal.set_element_json(std::string(element.json));
-    auto command = command_of(frame, to.tenant, "inbound/" + element.provider_message_id,
-                              {eventlog::RoutingKind::named, element.group_id}, Dedupe::creation);
-    command.meta.settings_version = to.settings_version;
-    command.parts.push_back(
-        {inbound_stream(to.tenant, ProviderMessageId(element.provider_message_id)),
-         eventlog::kCreate,
-         {event_of(received, element_time(frame, element))}});
-    return command;
+    return creation_of(frame, to, element, "inbound/",
+                       {eventlog::RoutingKind::named, element.group_id}, received);
 }
 
 Command echo_command(const WebhookFrame& frame, const Destination& to,
@@ -233,13 +237,8 @@ Command echo_command(const WebhookFrame& frame, const Destination& to,
         to_proto(*element.details->media, *echoed.mutable_media());
         personal.set_filename(element.details->media->filename);
     }
-    auto command = command_of(frame, to.tenant, "echo/" + element.provider_message_id,
-                              by_customer(customer.customer_id), Dedupe::creation);
-    command.meta.settings_version = to.settings_version;
-    command.parts.push_back(
-        {inbound_stream(to.tenant, ProviderMessageId(element.provider_message_id)),
-         eventlog::kCreate,
-         {event_of(echoed, element_time(frame, element))}});
+    auto command =
+        creation_of(frame, to, element, "echo/", by_customer(customer.customer_id), echoed);
     expect_media(command, frame, to, element, customer.customer_id);
     if (plan.part) command.parts.push_back(*plan.part);
     return command;
