@@ -242,8 +242,11 @@ stop_test_servers() {
 check_test_minutes() {
     local most=${FLOWSTACK_TEST_MINUTES_MAX:-20}
     (($1 > most * 60)) || return 0
-    complain test "the suites took $(($1 / 60)) minutes, more than $most"
-    [[ -z ${FLOWSTACK_TEST_MINUTES_MAX:-} ]]
+    if [[ -n ${FLOWSTACK_TEST_MINUTES_MAX:-} ]]; then
+        complain test "the suites took $(($1 / 60)) minutes, more than $most"
+        return 1
+    fi
+    say test "the suites took $(($1 / 60)) minutes, more than $most: this run passes all the same"
 }
 
 # show_suite_times <folder…>: where the time of a run went, longest first; docs/testing.md keeps such a
