@@ -1,6 +1,8 @@
 #include <algorithm>
+#include <atomic>
 #include <boost/json.hpp>
 #include <cstdlib>
+#include <fstream>
 #include <iostream>
 #include <map>
 #include <set>
@@ -408,6 +410,83 @@ TEST_F(Replicas, OneDispatcherAChannelKeepsTheNumbersLimitAndLetsRepliesOvertake
     for (const auto& [at, actor] : attempts)
         if (stretches.empty() || stretches.back() != actor) stretches.push_back(actor);
     EXPECT_LE(stretches.size(), 3u);
+    expect_right(shop);
+}
+
+// docs/security.md, "Rotating the master key", step by step, while a customer buys.
+TEST_F(Replicas, TheMasterKeyIsRotatedWhileACustomerBuys) {
+    const auto shop = stack.shop("rotation");
+    std::atomic<bool> over{false};
+    std::atomic<int> bought{0};
+    std::string failed;
+    std::thread customers([&] {
+        Sandbox sandbox(stack.environment);
+        for (int i = 0; !over; ++i) {
+            try {
+                Phone phone(sandbox, shop.phone_number_id, numbers(1, 5'000'000 + i).front(), "A");
+                buy(phone, sandbox, {});
+                ++bought;
+            } catch (const std::exception& e) {
+                failed = e.what();
+                return;
+            }
+        }
+    });
+    // Both services that seal, each with the version that wraps and what it opens.
+    const auto versions = [&](const std::string& column) {
+        std::map<std::string, std::set<std::string>> of_service;
+        for (const auto& row : rows("data-keys status"))
+            if (!text_at(row, column).empty() && text_at(row, column) != "NO")
+                of_service[text_at(row, "service")].insert(text_at(row, "wrappedUnder"));
+        return of_service;
+    };
+    const auto env_file = stack.environment.required("FLOWSTACK_RUN_DIR") + "/env";
+    // The settings of a process that starts from now on.
+    const auto set_keys = [&](const std::string& key, const std::string& other) {
+        std::string kept;
+        std::ifstream file(env_file);
+        for (std::string line; std::getline(file, line);)
+            if (!line.starts_with("MASTER_KEY=") && !line.starts_with("MASTER_KEY_OTHER="))
+                kept += line + "\n";
+        std::ofstream(env_file) << kept << "MASTER_KEY=" << key << "\nMASTER_KEY_OTHER=" << other
+                                << "\n";
+    };
+    const auto restart_one_after_the_other = [&] {
+        for (const std::string service : {"gateway", "payment"})
+            for (int i = 0; i < kReplicas; ++i)
+                stack.command("restart " + service + "-" + std::to_string(i));
+    };
+    const auto a_purchase_more = [&] {
+        const int before = bought;
+        return eventually([&] { return bought > before || !failed.empty(); }, 60s);
+    };
+    const auto old_key = stack.environment.required("MASTER_KEY");
+    const auto new_key = stack.environment.required("MASTER_KEY_OTHER");
+    const auto before = versions("wraps");
+    ASSERT_EQ(before.size(), 2u);
+    EXPECT_EQ(versions("opens")["gateway"].size(), 2u);
+
+    set_keys(new_key, old_key);
+    restart_one_after_the_other();
+    const auto now = versions("wraps");
+    EXPECT_NE(now, before);
+    EXPECT_TRUE(a_purchase_more());
+    const auto rewrapped = stack.flowctl("data-keys rewrap");
+    EXPECT_EQ(rewrapped.code, 0) << rewrapped.err;
+    for (const auto& row : rows("data-keys status"))
+        EXPECT_EQ(text_at(row, "dataKeys") == "0", text_at(row, "wraps").empty())
+            << text_at(row, "wrappedUnder");
+    // The old key goes: nothing is wrapped under it.
+    set_keys(new_key, std::string(64, 'c'));
+    restart_one_after_the_other();
+    EXPECT_EQ(versions("wraps"), now);
+    EXPECT_TRUE(a_purchase_more());
+
+    over = true;
+    customers.join();
+    EXPECT_EQ(failed, "");
+    std::cout << bought << " purchases during the rotation\n";
+    EXPECT_EQ(count(shop, "gateway", "ElementQuarantined"), 0);
     expect_right(shop);
 }
 

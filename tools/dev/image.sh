@@ -333,6 +333,9 @@ image_config() {
             title='PostgreSQL 15 with the databases of FlowStack, for development'
             environment+=',"LANG=C.UTF-8"'
             command='"/usr/bin/flowstack-postgres"' ;;
+        *) # one static program, made for a test
+            title=$image
+            command="\"/usr/bin/$image\"" ;;
     esac
     printf '{"User":"%s:%s","Env":[%s],"Cmd":[%s],"WorkingDir":"/","Labels":{' "$IMAGE_USER" "$IMAGE_USER" "$environment" "$command"
     printf '"org.opencontainers.image.title":"%s","org.opencontainers.image.description":"%s","org.opencontainers.image.version":"%s","org.opencontainers.image.revision":"%s",' \

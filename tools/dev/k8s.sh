@@ -65,7 +65,8 @@ run_k8s_check() {
         render "$K8S_WORK/with-$name" >"$K8S_WORK/with-$name.yaml" || fail k8s "the component $name cannot be rendered"
         alone+=("$K8S_WORK/with-$name.yaml")
     done
-    render "$ROOT/tests/k8s/overlay" >"$K8S_WORK/test.yaml" || fail k8s "tests/k8s/overlay cannot be rendered"
+    render "$ROOT/tests/k8s/overlay-ingress" >"$K8S_WORK/test.yaml" ||
+        fail k8s "tests/k8s/overlay-ingress cannot be rendered"
     "$PYTHON" "$ROOT/tests/k8s/policy.py" --schemas --controls "$ROOT" "$K8S_WORK/dev.yaml" || verdict=1
     "$PYTHON" "$ROOT/tests/k8s/policy.py" --schemas "$ROOT" "${rendered[@]}" "${alone[@]}" || verdict=1
     if [[ -n ${KUBECONFIG:-}${FLOWSTACK_K8S_LAB:-} ]]; then
@@ -125,15 +126,17 @@ here() { cluster -n "$K8S_NAMESPACE" "$@"; }
 load_images() {
     local name
     # shellcheck disable=SC2153 # of image.sh
-    for name in "${IMAGES[@]}"; do
-        if [[ -n ${FLOWSTACK_K8S_LAB:-} ]]; then
-            # shellcheck disable=SC2016
-            bash -c 'source "$1/common.sh"; on_node ctr -n k8s.io images import -' _ "$FLOWSTACK_K8S_LAB" \
-                <"$1/$name.oci.tar" >"$RUN_DIR/log/k8s-load.log" 2>&1 || fail k8s "$name cannot be loaded" "$RUN_DIR/log/k8s-load.log"
-        elif [[ -n ${FLOWSTACK_K8S_LOAD:-} ]]; then
-            $FLOWSTACK_K8S_LOAD "$1/$name.oci.tar" || fail k8s "$name cannot be loaded by $FLOWSTACK_K8S_LOAD"
-        fi
-    done
+    for name in "${IMAGES[@]}"; do load_image "$1/$name.oci.tar"; done
+}
+
+load_image() {
+    if [[ -n ${FLOWSTACK_K8S_LAB:-} ]]; then
+        # shellcheck disable=SC2016
+        bash -c 'source "$1/common.sh"; on_node ctr -n k8s.io images import -' _ "$FLOWSTACK_K8S_LAB" \
+            <"$1" >"$RUN_DIR/log/k8s-load.log" 2>&1 || fail k8s "$1 cannot be loaded" "$RUN_DIR/log/k8s-load.log"
+    elif [[ -n ${FLOWSTACK_K8S_LOAD:-} ]]; then
+        $FLOWSTACK_K8S_LOAD "$1" || fail k8s "$1 cannot be loaded by $FLOWSTACK_K8S_LOAD"
+    fi
 }
 
 # ------------------------------------------------------------------------------------------------ test
@@ -163,6 +166,7 @@ run_k8s_test() {
     [[ $images == no ]] || run_image ${from:+--from "$from"}
     find_cluster
     [[ $images == no ]] || load_images "$ROOT/build/images"
+    find_ingress
     K8S_KEEP=$keep
     # shellcheck disable=SC2034 # of common.sh
     POLL_SECONDS=1 # each look is a process that asks the API server
@@ -172,7 +176,7 @@ run_k8s_test() {
 
     cluster delete namespace "$K8S_NAMESPACE" --ignore-not-found --timeout=120s >/dev/null
     say k8s "the development overlay, two replicas of each service"
-    render "$ROOT/tests/k8s/overlay" | cluster apply -f - >"$RUN_DIR/log/k8s-apply.log" 2>&1 ||
+    render "$K8S_OVERLAY" | cluster apply -f - >"$RUN_DIR/log/k8s-apply.log" 2>&1 ||
         fail k8s "apply did not succeed" "$RUN_DIR/log/k8s-apply.log"
     await_all
     await_job seed 120
@@ -238,6 +242,7 @@ play_purchase() {
     await_job demo 180
     here logs job/demo | sed -n '/The order/,/The trail/p' | head -n 20
     here logs job/demo | tail -n 1
+    check_ingress
 }
 
 start_shoppers() {

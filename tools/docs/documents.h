@@ -26,4 +26,8 @@ void add_reference(Documents& out);
 // docs/api/postman.json of the OpenAPI document, which must be in `out`.
 void add_postman(Documents& out);
 
+// deploy/k8s/components/prometheus-operator/rules.yaml of deploy/observability/alerts.yaml. Throws
+// std::runtime_error when that has no groups.
+void add_rules(const std::filesystem::path& root, Documents& out);
+
 }  // namespace flowstack::docs

@@ -45,6 +45,7 @@ int main(int argc, char** argv) try {
     flowstack::docs::add_openapi(root, documents);
     flowstack::docs::add_postman(documents);
     flowstack::docs::add_reference(documents);
+    flowstack::docs::add_rules(root, documents);
     int wrong = 0;
     for (const auto& [path, text] : documents) {
         if (verb == "write") {
