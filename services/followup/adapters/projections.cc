@@ -71,6 +71,14 @@ void put_customer(const v1::CustomerView& view, const Recorded& event, Turn& tur
               view.SerializeAsString()});
 }
 
+v1::ChannelInbound& channel_of(v1::CustomerView& view, const std::string& channel_id) {
+    for (auto& channel : *view.mutable_channels())
+        if (channel.channel_id() == channel_id) return channel;
+    auto& channel = *view.add_channels();
+    channel.set_channel_id(channel_id);
+    return channel;
+}
+
 void project_customer(const Recorded& event, Turn& turn) {
     const auto& tenant = event.stream.tenant;
     if (is<gateway::ContactSeen>(event)) {
@@ -84,12 +92,16 @@ void project_customer(const Recorded& event, Turn& turn) {
         // The provider's own news about a customer are no word of theirs and open no window.
         if (m.kind() == gateway::INBOUND_KIND_SYSTEM) return;
         auto view = document<v1::CustomerView>(turn, tenant, kCustomerDocument, m.customer_id());
-        if (unix_micros(event.occurred_at) < view.last_inbound_us()) return;
+        const auto at_us = unix_micros(event.occurred_at);
         view.set_customer_id(m.customer_id());
         if (view.channel_id().empty()) view.set_channel_id(m.channel_id());
-        view.set_last_inbound_us(unix_micros(event.occurred_at));
-        view.set_last_inbound_id(m.provider_message_id());
-        view.set_last_inbound_position(event.position);
+        auto& here = channel_of(view, m.channel_id());
+        here.set_last_inbound_us(std::max(here.last_inbound_us(), at_us));
+        if (at_us >= view.last_inbound_us()) {
+            view.set_last_inbound_us(at_us);
+            view.set_last_inbound_id(m.provider_message_id());
+            view.set_last_inbound_position(event.position);
+        }
         put_customer(view, event, turn);
     }
 }

@@ -46,18 +46,26 @@ Timer::Timer(eventlog::Store& store, eventlog::ReadModel& read_model, service::T
       window_(config.window_length - config.window_margin),
       follow_up_late_(config.follow_up_late) {}
 
-Time Timer::window_end_read(const std::string& tenant, const CustomerId& customer_id) {
+Time Timer::window_end_read(const std::string& tenant, const Plan& plan) {
     v1::CustomerView customer;
-    const auto stored = read_model_.get(tenant, kCustomerDocument, customer_id);
-    if (!stored || !customer.ParseFromString(*stored) || customer.last_inbound_us() == 0)
-        return Time{};
-    return from_unix_micros(customer.last_inbound_us()) + window_;
+    const auto stored = read_model_.get(tenant, kCustomerDocument, plan.customer_id);
+    if (!stored || !customer.ParseFromString(*stored)) return Time{};
+    auto last_us = plan.channel_id.empty() ? customer.last_inbound_us() : 0;
+    for (const auto& channel : customer.channels())
+        if (channel.channel_id() == plan.channel_id.text()) last_us = channel.last_inbound_us();
+    return last_us == 0 ? Time{} : from_unix_micros(last_us) + window_;
 }
 
-Time Timer::window_end_now(const std::string& tenant, const CustomerId& customer_id) {
-    const auto contact = contacts_.find(tenant, customer_id);
-    if (!contact || !contact->has_last_inbound_time()) return Time{};
-    return rpc::time_of(contact->last_inbound_time()) + window_;
+Time Timer::window_end_now(const std::string& tenant, const Plan& plan) {
+    const auto contact = contacts_.find(tenant, plan.customer_id);
+    if (!contact) return Time{};
+    Time last{};
+    if (plan.channel_id.empty() && contact->has_last_inbound_time())
+        last = rpc::time_of(contact->last_inbound_time());
+    for (const auto& window : contact->windows())
+        if (window.channel_id() == plan.channel_id.text())
+            last = rpc::time_of(window.last_inbound_time());
+    return last == Time{} ? last : last + window_;
 }
 
 std::string Timer::approved_template(const std::string& tenant, const Plan& plan) {
@@ -90,12 +98,12 @@ void Timer::fire(const eventlog::WorkRow& row, eventlog::WorkRunner::Done done) 
         .now = now,
         .tenant = status_of(tenant),
         .quiet_until = local_clock_.quiet_until(key->tenant, quiet, tenant.time_zone(), now),
-        .window_until = window_end_read(key->tenant, key->customer_id),
+        .window_until = window_end_read(key->tenant, plan),
         .window_certain = false,
         .approved_template = approved_template(key->tenant, plan)};
     auto decision = decide(state.task, fire);
     if (!decision.accepted() && decision.rejection() == Rejection::window_uncertain) {
-        fire.window_until = window_end_now(key->tenant, key->customer_id);
+        fire.window_until = window_end_now(key->tenant, plan);
         fire.window_certain = true;
         decision = decide(state.task, fire);
     }

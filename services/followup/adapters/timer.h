@@ -25,10 +25,11 @@ public:
     void fire(const eventlog::WorkRow& row, eventlog::WorkRunner::Done done);
 
 private:
-    // When the customer's service window ends: from our own read model, or asked of gateway. The
-    // epoch if the customer has never written.
-    Time window_end_read(const std::string& tenant, const CustomerId& customer_id);
-    Time window_end_now(const std::string& tenant, const CustomerId& customer_id);
+    // When the customer's service window ends at the plan's channel (at the one where they wrote
+    // last, if the plan leaves the choice): from our own read model, or asked of gateway. The epoch
+    // if the customer has never written there.
+    Time window_end_read(const std::string& tenant, const Plan& plan);
+    Time window_end_now(const std::string& tenant, const Plan& plan);
     std::string approved_template(const std::string& tenant, const Plan& plan);
 
     eventlog::Store& store_;

@@ -158,7 +158,15 @@ void log_echoed(const Recorded& event, Turn& turn) {
                          echoed.customer_id(), message.state(), event.occurred_at, message));
 }
 
-// The window is the max of the inbound messages' own times.
+v1::ServiceWindow& window_at(v1::Contact& contact, const std::string& channel_id) {
+    for (auto& window : *contact.mutable_windows())
+        if (window.channel_id() == channel_id) return window;
+    auto& window = *contact.add_windows();
+    window.set_channel_id(channel_id);
+    return window;
+}
+
+// A window is the max of the inbound messages' own times.
 void project_inbound(const Recorded& event, Turn& turn) {
     if (event.type == v1::MessageEchoed::descriptor()->full_name()) return log_echoed(event, turn);
     v1::MessageReceived received;
@@ -180,6 +188,10 @@ void project_inbound(const Recorded& event, Turn& turn) {
     const auto last = std::max(time_of(resource.last_inbound_time()), event.occurred_at);
     set_time(*resource.mutable_last_inbound_time(), last);
     set_time(*resource.mutable_window_expire_time(), window_end(last, {}));
+    auto& window = window_at(resource, received.channel_id());
+    const auto here = std::max(time_of(window.last_inbound_time()), event.occurred_at);
+    set_time(*window.mutable_last_inbound_time(), here);
+    set_time(*window.mutable_expire_time(), window_end(here, {}));
     put_contact(event, turn, resource);
 }
 

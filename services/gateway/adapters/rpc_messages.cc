@@ -627,6 +627,11 @@ private:
                 set_time(*response.mutable_window_expire_time(),
                          window_end(time_of(seen.last_inbound_time()), doors_.window_margin));
             }
+            for (auto& window : *seen.mutable_windows()) {
+                set_time(*window.mutable_expire_time(),
+                         window_end(time_of(window.last_inbound_time()), doors_.window_margin));
+                *response.add_windows() = std::move(window);
+            }
         }
     }
 

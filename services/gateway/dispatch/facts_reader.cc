@@ -99,10 +99,15 @@ void FactsReader::read_inbound(const std::vector<InboundQuestion>& questions) {
             attempt.inbound_asked = std::chrono::steady_clock::now();
         }
         v1::Contact resource;
-        if (resource.ParseFromString(rows.text(row, 2)))
+        if (resource.ParseFromString(rows.text(row, 2))) {
             attempt.facts.last_inbound = time_of(resource.last_inbound_time());
+            for (const auto& window : resource.windows())
+                if (window.channel_id() == attempt.channel->channel.channel_id.text())
+                    attempt.facts.last_inbound_channel = time_of(window.last_inbound_time());
+        }
         // What comes in later only keeps a window open for longer.
-        const bool open = clock_.now() < window_end(attempt.facts.last_inbound, window_margin_);
+        const bool open =
+            clock_.now() < window_end(attempt.facts.last_inbound_channel, window_margin_);
         const bool asks_for_silence =
             attempt.message.message.preconditions.nothing_inbound_since != Time{};
         attempt.inbound_known =

@@ -357,7 +357,7 @@ std::optional<Suppression> reason_to_suppress(const Preconditions& preconditions
         facts.last_inbound > preconditions.nothing_inbound_since)
         return Suppression::answered;
     if (preconditions.needs_open_window) {
-        const auto last = std::max(facts.last_inbound, preconditions.window_evidence);
+        const auto last = std::max(facts.last_inbound_channel, preconditions.window_evidence);
         if (last == Time{} || now >= window_end(last, facts.window_margin))
             return Suppression::window_closed;
     }

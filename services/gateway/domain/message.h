@@ -73,7 +73,8 @@ struct QueueMessage {
 struct DispatchFacts {
     Consent marketing = Consent::unasked;
     Consent utility = Consent::unasked;
-    Time last_inbound{};  // epoch = never
+    Time last_inbound{};          // at any channel; epoch = never
+    Time last_inbound_channel{};  // at the channel that the message leaves by; epoch = never
     bool tenant_suspended = false;
     bool tenant_closed = false;
     bool channel_paused = false;

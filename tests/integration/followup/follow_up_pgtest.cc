@@ -111,9 +111,11 @@ protected:
         conversation->happened({"duka", "template", key}, {RoutingKind::tenant, "duka"}, m, kNoon);
     }
     // What the API does.
-    void booked(const std::string& id, Time due, const std::string& template_key = "") {
+    void booked(const std::string& id, Time due, const std::string& template_key = "",
+                const std::string& channel_id = "") {
         Plan plan;
         plan.task_id = TaskId(id);
+        plan.channel_id = ChannelId(channel_id);
         plan.customer_id = CustomerId("amina");
         plan.due = due;
         plan.text = "Hello.";
@@ -432,6 +434,31 @@ TEST_F(FollowUp, ThatIsBookedIsSaidInsideTheWindowAndSkippedOutsideOfIt) {
     wrote("wamid.2", kNoon + hours{25});
     consume();
     at(kNoon + hours{30});
+    EXPECT_EQ(event_of("task-3").type, v1::TaskFired::descriptor()->full_name());
+}
+
+TEST_F(FollowUp, NeedsTheWindowOfTheChannelByWhichItLeaves) {
+    wrote("wamid.1", kNoon);  // at channel-1
+    booked("task-1", kNoon + hours{1}, "", "channel-2");
+    booked("task-2", kNoon + hours{1}, "", "channel-1");
+    consume();
+    auto& known = contacts.know("duka", "amina");
+    known.mutable_last_inbound_time()->set_seconds(unix_seconds(kNoon));
+    auto& window = *known.add_windows();
+    window.set_channel_id("channel-1");
+    *window.mutable_last_inbound_time() = known.last_inbound_time();
+    at(kNoon + hours{1});
+    v1::TaskSkipped skipped;
+    ASSERT_TRUE(skipped.ParseFromString(event_of("task-1").payload));
+    EXPECT_EQ(skipped.reason(), v1::TASK_SKIP_REASON_WINDOW_CLOSED);
+    EXPECT_EQ(event_of("task-2").type, v1::TaskFired::descriptor()->full_name());
+    // Gateway has heard a word at the other one which this service has not read yet.
+    booked("task-3", kNoon + hours{2}, "", "channel-2");
+    consume();
+    auto& other = *known.add_windows();
+    other.set_channel_id("channel-2");
+    *other.mutable_last_inbound_time() = known.last_inbound_time();
+    at(kNoon + hours{2});
     EXPECT_EQ(event_of("task-3").type, v1::TaskFired::descriptor()->full_name());
 }
 

@@ -160,9 +160,12 @@ TEST(OutboundMessage, NeedsTheWindowOpenWithItsMargin) {
     DispatchFacts facts;
     facts.window_margin = 5min;
     EXPECT_EQ(reason_to_suppress(conditions, facts, kNow), Suppression::window_closed);
-    facts.last_inbound = kNow - 24h + 6min;
+    // A word at another channel opens no window at this one.
+    facts.last_inbound = kNow - 1min;
+    EXPECT_EQ(reason_to_suppress(conditions, facts, kNow), Suppression::window_closed);
+    facts.last_inbound_channel = kNow - 24h + 6min;
     EXPECT_EQ(reason_to_suppress(conditions, facts, kNow), std::nullopt);
-    facts.last_inbound = kNow - 24h + 4min;
+    facts.last_inbound_channel = kNow - 24h + 4min;
     EXPECT_EQ(reason_to_suppress(conditions, facts, kNow), Suppression::window_closed);
     // The message that it answers is evidence too, when our own copy lags.
     conditions.window_evidence = kNow - 1min;
