@@ -244,19 +244,13 @@ void Sandbox::say(const std::string& key, const json::value& body, const Answer&
         message["interactive"] = said.content;
     } else if (const auto* file = object_at(body, "file")) {
         const json::value described(*file);
-        const std::string kind = text_or(described, "kind", "image");
-        const auto bytes = from_base64(text_or(described, "base64", ""));
-        if (!bytes || (kind != "image" && kind != "audio" && kind != "video" &&
-                       kind != "document" && kind != "sticker")) {
-            return reply(fx, answer,
-                         wrong(422,
-                               "file: kind (image, audio, video, document, sticker) and base64 "
-                               "are required"));
-        }
-        const MediaFile& kept = keep_media(number.id, text_or(described, "mime_type", "image/jpeg"),
-                                           *bytes, kCustomerFileKept);
+        auto sent = customer_file(described);
+        if (!sent) return reply(fx, answer, wrong(422, kCustomerFileRule));
+        const std::string& kind = sent->kind;
+        const MediaFile& kept =
+            keep_media(number.id, sent->mime_type, std::move(sent->bytes), kCustomerFileKept);
         said.type = kind;
-        said.text = text_or(described, "caption", "");
+        said.text = sent->caption;
         said.content = {
             {"mime_type", kept.mime_type}, {"sha256", sha256_base64(kept.bytes)}, {"id", kept.id}};
         if (!said.text.empty()) said.content["caption"] = said.text;

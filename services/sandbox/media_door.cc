@@ -124,14 +124,28 @@ void collect_files(const json::value& value,
 
 }  // namespace
 
+std::optional<CustomerFile> customer_file(const json::value& described) {
+    constexpr std::array<std::string_view, 5> kKinds{"image", "audio", "video", "document",
+                                                     "sticker"};
+    CustomerFile file;
+    file.kind = text_or(described, "kind", "image");
+    auto bytes = from_base64(text_or(described, "base64", ""));
+    if (!bytes || std::find(kKinds.begin(), kKinds.end(), file.kind) == kKinds.end())
+        return std::nullopt;
+    file.mime_type = text_or(described, "mime_type", "image/jpeg");
+    file.caption = text_or(described, "caption", "");
+    file.bytes = std::move(*bytes);
+    return file;
+}
+
 MediaFile& Sandbox::keep_media(const std::string& number_id, std::string mime_type,
-                               std::string bytes, Milliseconds kept_for) {
+                               std::string bytes, Milliseconds kept_for, std::string id) {
     if (state_.media_order.size() >= State::kMediaMax) {
         state_.media.erase(state_.media_order.front());
         state_.media_order.pop_front();
     }
     MediaFile file;
-    file.id = random_text(16, "123456789");
+    file.id = id.empty() ? random_text(16, "123456789") : std::move(id);
     file.number_id = number_id;
     file.mime_type = std::move(mime_type);
     file.bytes = std::move(bytes);

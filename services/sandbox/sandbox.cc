@@ -54,6 +54,8 @@ void Sandbox::handle(Call call, Answer answer) {
             daraja(call, path, answer, fx);
         } else if (path.size() == 3 && path[0] == "media_content") {
             media_content(call, path, answer, fx);
+        } else if (path.size() == 3 && path[0] == "media_store") {
+            twilio_store(call, path, answer, fx);
         } else if (!path.empty() && path[0] == "2010-04-01") {
             twilio(call, path, answer, fx);
         } else if (path.size() >= 2 && is_graph_version(path[0])) {

@@ -18,6 +18,17 @@
 // object goes.
 namespace flowstack::sandbox {
 
+// `file` of what a customer says; nothing when its kind or its bytes cannot be read.
+struct CustomerFile {
+    std::string kind;
+    std::string mime_type;
+    std::string caption;
+    std::string bytes;
+};
+std::optional<CustomerFile> customer_file(const json::value& described);
+inline constexpr const char* kCustomerFileRule =
+    "file: kind (image, audio, video, document, sticker) and base64 are required";
+
 class Sandbox {
 public:
     static constexpr Milliseconds kLongPollMax{25'000};
@@ -50,8 +61,9 @@ private:
     void upload_media(const Call& call, const Number& number, const Answer& answer, Effects& fx);
     void media_by_id(const Call& call, const Path& path, const Answer& answer, Effects& fx);
     void media_content(const Call& call, const Path& path, const Answer& answer, Effects& fx);
+    // By Meta's kind of id unless one is given.
     MediaFile& keep_media(const std::string& number_id, std::string mime_type, std::string bytes,
-                          Milliseconds kept_for);
+                          Milliseconds kept_for, std::string id = {});
     MediaFile* find_media(const std::string& id);
     std::optional<GraphError> judge_files(const Number& number, const json::value& body);
     void accept_send(const Call& call, Number& number, const json::value& body, SendRequest send,
@@ -91,6 +103,8 @@ private:
 
     // Twilio (twilio_door.cc)
     void twilio(const Call& call, const Path& path, const Answer& answer, Effects& fx);
+    void twilio_file(const Call& call, const Path& path, const Answer& answer, Effects& fx);
+    void twilio_store(const Call& call, const Path& path, const Answer& answer, Effects& fx);
     void accept_twilio_send(TwilioSender& sender, const TwilioSend& send, const Form& form,
                             const Effect& effect, const Answer& answer, Effects& fx);
     int judge_twilio_state(TwilioSender& sender, const TwilioSend& send, const std::string& key);

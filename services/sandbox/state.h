@@ -163,10 +163,11 @@ struct Prompt {
     CallbackFault callback;
 };
 
-// A file that Meta keeps: uploaded by a business for 30 days, sent by a customer for 7.
+// A file that a provider keeps. Meta: uploaded by a business for 30 days, sent by a customer for 7.
 struct MediaFile {
     std::string id;
-    std::string number_id;
+    std::string number_id;     // Twilio's sender number
+    std::string message_id{};  // at Twilio: whose file it is
     std::string mime_type;
     std::string bytes;
     Time until{};

@@ -12,6 +12,9 @@ namespace flowstack::sandbox {
 namespace {
 
 constexpr std::string_view kSidDigits = "0123456789abcdef";
+// Until somebody deletes it; here nobody waits for longer.
+constexpr Milliseconds kFileKept{30LL * 24 * 3600 * 1000};
+constexpr Milliseconds kStoreAddressGood{4LL * 3600 * 1000};
 constexpr std::string_view kApiVersion = "2010-04-01";
 constexpr int kSaysMax = 1'000;
 
@@ -89,6 +92,10 @@ void Sandbox::twilio(const Call& call, const Path& path, const Answer& answer, E
               {"raw", call.body}});
         reply(fx, answer, {error.http, twilio_error_body(error)});
     };
+    if (path.size() == 7 && path[1] == "Accounts" && path[3] == "Messages" && path[5] == "Media" &&
+        call.method == "GET") {
+        return twilio_file(call, path, answer, fx);
+    }
     const bool is_send = path.size() == 4 && path[0] == kApiVersion && path[1] == "Accounts" &&
                          path[3] == "Messages.json" && call.method == "POST";
     if (!is_send) return refuse_early(twilio_error(20404, call.path));
@@ -382,6 +389,54 @@ void Sandbox::deliver_twilio(TwilioDelivery delivery,
          });
 }
 
+// ---------------------------------------------------------------- files of customers
+
+// Twilio shows a file to its account only, and sends whoever asks on to a store, which wants no
+// credentials and refuses an Authorization header as Amazon's does.
+void Sandbox::twilio_file(const Call& call, const Path& path, const Answer& answer, Effects& fx) {
+    const auto owner =
+        std::find_if(state_.senders.begin(), state_.senders.end(), [&](const auto& entry) {
+            return entry.second.account_sid == path[2] && may_call(call, entry.second);
+        });
+    if (owner == state_.senders.end()) {
+        const auto error = twilio_error(20003);
+        return reply(fx, answer, {error.http, twilio_error_body(error)});
+    }
+    const Effect effect = state_.faults.take({"twilio", "media", owner->first, "", ""});
+    if (effect.error) {
+        TwilioError error = twilio_error(std::atoi(effect.error->code.c_str()));
+        if (effect.error->http) error.http = *effect.error->http;
+        return reply(fx, answer, {error.http, twilio_error_body(error)}, effect.latency);
+    }
+    MediaFile* file = find_media(path[6]);
+    const bool is_theirs = file != nullptr && file->message_id == path[4] &&
+                           state_.senders[file->number_id].account_sid == path[2];
+    if (!is_theirs) {
+        const auto error = twilio_error(20404, call.path);
+        return reply(fx, answer, {404, twilio_error_body(error)});
+    }
+    file->address = random_text(24, kSidDigits);
+    file->address_until = world_.now() + kStoreAddressGood;
+    reply(fx, answer,
+          {307,
+           "",
+           "text/plain",
+           {{"Location",
+             "http://" + call.header("host") + "/media_store/" + file->id + "/" + file->address}}},
+          effect.latency);
+}
+
+void Sandbox::twilio_store(const Call& call, const Path& path, const Answer& answer, Effects& fx) {
+    const MediaFile* file = find_media(path[1]);
+    if (!call.header("authorization").empty()) {
+        return reply(fx, answer, {400, "Only one auth mechanism allowed", "text/plain"});
+    }
+    if (file == nullptr || file->address != path[2] || file->address_until <= world_.now()) {
+        return reply(fx, answer, {403, "Request has expired", "text/plain"});
+    }
+    reply(fx, answer, {200, file->bytes, file->mime_type});
+}
+
 // ---------------------------------------------------------------- customers
 
 void Sandbox::say_by_twilio(TwilioSender& sender, const std::string& key, const json::value& body,
@@ -396,8 +451,14 @@ void Sandbox::say_by_twilio(TwilioSender& sender, const std::string& key, const 
     }
     const auto text = text_at(body, "text");
     const auto* given = object_at(body, "message");
-    if (!text && given == nullptr) {
-        return reply(fx, answer, wrong(422, "text or message: one is required"));
+    const auto* described = object_at(body, "file");
+    if (!text && given == nullptr && described == nullptr) {
+        return reply(fx, answer, wrong(422, "text, file or message: one is required"));
+    }
+    std::optional<CustomerFile> file;
+    if (described != nullptr) {
+        file = customer_file(json::value(*described));
+        if (!file) return reply(fx, answer, wrong(422, kCustomerFileRule));
     }
     Customer& who = customer(key);
     introduce(who, body);
@@ -405,17 +466,17 @@ void Sandbox::say_by_twilio(TwilioSender& sender, const std::string& key, const 
 
     ChatMessage said;
     said.from_customer = true;
-    said.wamid = text_or(body, "wamid", "SM" + random_text(32, kSidDigits));
+    said.wamid = text_or(body, "wamid", (file ? "MM" : "SM") + random_text(32, kSidDigits));
     said.status = "sent";
-    said.type = "text";
-    said.text = text.value_or("");
+    said.type = file ? file->kind : "text";
+    said.text = file ? file->caption : text.value_or("");
     said.context_id = text_or(body, "context_id", "");
     const std::string from =
         who.phone_hidden || who.phone.empty() ? "whatsapp:" + who.user_id : whatsapp(who.phone);
     Form form{{"SmsMessageSid", said.wamid},
-              {"NumMedia", "0"},
+              {"NumMedia", file ? "1" : "0"},
               {"ProfileName", who.name},
-              {"MessageType", "text"},
+              {"MessageType", said.type},
               {"SmsSid", said.wamid},
               {"SmsStatus", "received"},
               {"Body", said.text},
@@ -426,6 +487,16 @@ void Sandbox::say_by_twilio(TwilioSender& sender, const std::string& key, const 
               {"AccountSid", sender.account_sid},
               {"From", from},
               {"ApiVersion", std::string{kApiVersion}}};
+    if (file) {
+        MediaFile& kept = keep_media(sender.number, file->mime_type, std::move(file->bytes),
+                                     kFileKept, "ME" + random_text(32, kSidDigits));
+        kept.message_id = said.wamid;
+        said.content = {{"mime_type", kept.mime_type}, {"id", kept.id}};
+        form.emplace_back("MediaContentType0", kept.mime_type);
+        form.emplace_back("MediaUrl0", "https://api.twilio.com/" + std::string{kApiVersion} +
+                                           "/Accounts/" + sender.account_sid + "/Messages/" +
+                                           said.wamid + "/Media/" + kept.id);
+    }
     if (!who.phone.empty() && !who.phone_hidden) form.emplace_back("WaId", who.phone);
     if (!who.user_id.empty()) form.emplace_back("ExternalUserId", "whatsapp:" + who.user_id);
     if (!sender.messaging_service_sid.empty()) {

@@ -4,8 +4,10 @@
 #include <cstdio>
 #include <fstream>
 
+#include "common/crypto/encoding.h"
 #include "flowstack/gateway/v1/channel_service.pb.h"
 #include "flowstack/gateway/v1/inbound_events.pb.h"
+#include "flowstack/gateway/v1/media_service.pb.h"
 #include "flowstack/gateway/v1/message_events.pb.h"
 #include "flowstack/gateway/v1/message_service.pb.h"
 #include "tests/e2e/stack.h"
@@ -263,6 +265,39 @@ TEST_F(OverTwilio, EveryKindOfMessageIsReceived) {
           gateway::v1::INBOUND_KIND_BUTTON, gateway::v1::INBOUND_KIND_LIST_ROW,
           gateway::v1::INBOUND_KIND_CONTACTS, gateway::v1::INBOUND_KIND_UNSUPPORTED})
         EXPECT_EQ(kinds[kind], 1) << gateway::v1::InboundKind_Name(kind);
+}
+
+TEST_F(OverTwilio, FilesAreFetchedAndServed) {
+    open("files");
+    stack.sandbox().post("/control/faults",
+                         json::object{{"provider", "twilio"},
+                                      {"call", "media"},
+                                      {"number", shop.phone_number_id},
+                                      {"times", 1},
+                                      {"effect", {{"error", {{"code", 20500}, {"http", 503}}}}}});
+    const std::string bytes = "%PDF-1.4 a receipt";
+    phone->send({{"file", json::object{{"kind", "document"},
+                                       {"mime_type", "application/pdf"},
+                                       {"base64", crypto::base64_encode(bytes)},
+                                       {"caption", "my receipt"}}}});
+    gateway::v1::ListMediaRequest request;
+    request.set_parent("tenants/" + shop.tenant);
+    gateway::v1::ListMediaResponse page;
+    ASSERT_TRUE(eventually([&] {
+        page = stack.api().call<gateway::v1::ListMediaResponse>("gateway", "MediaService/ListMedia",
+                                                                request);
+        return page.media_size() == 1 && page.media(0).state() == "STORED";
+    }));
+    EXPECT_EQ(page.media(0).mime_type(), "application/pdf");
+    const auto answer = stack.sandbox().http().send(
+        "GET",
+        "http://" + stack.environment.required("GATEWAY_0_HTTP") + "/v1/" + page.media(0).name() +
+            ":content",
+        "", {{"Authorization", "Bearer " + stack.environment.required("ADMIN_KEY")}});
+    EXPECT_EQ(answer.status, 200);
+    EXPECT_EQ(answer.body, bytes);
+    EXPECT_EQ(count("gateway", "MediaFetchFailed"), 1);
+    EXPECT_EQ(count("gateway", "MediaFetched"), 1);
 }
 
 TEST_F(OverTwilio, AStopAtOneConnectionHoldsAtTheOther) {

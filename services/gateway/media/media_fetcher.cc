@@ -67,6 +67,7 @@ void MediaFetcher::fetch(const eventlog::WorkRow& row, eventlog::WorkRunner::Don
     if (provider == nullptr)
         return fail(job, {.reason = "its channel, or the provider of it, is not here"});
     provider->fetch_media({.channel_external_id = channel->channel.external_id.text(),
+                           .business_account_id = channel->channel.business_account_id,
                            .credentials = channel->access_token,
                            .provider_media_id = job->expected.media().provider_media_id(),
                            .bytes_max = options_.bytes_max,

@@ -64,6 +64,7 @@ struct ReadMark {
 // A file of a received message, to be fetched.
 struct MediaCall {
     std::string channel_external_id;
+    std::string business_account_id;  // may be empty
     Secret credentials;
     std::string provider_media_id;
     std::size_t bytes_max = 0;

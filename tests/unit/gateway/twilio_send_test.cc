@@ -395,6 +395,75 @@ TEST_F(TwilioCalls, WithCredentialsOfAnotherFormAreNotMade) {
     EXPECT_TRUE(requests.empty());
 }
 
+class TwilioFiles : public TwilioCalls {
+protected:
+    MediaOutcome fetch(const std::string& media_id, const std::string& credentials = "token",
+                       std::size_t bytes_max = 100) {
+        std::promise<MediaOutcome> outcome;
+        twilio->fetch_media({.channel_external_id = "+14155238886",
+                             .business_account_id = kAccount,
+                             .credentials = Secret(credentials),
+                             .provider_media_id = media_id,
+                             .bytes_max = bytes_max},
+                            [&](MediaOutcome o) { outcome.set_value(std::move(o)); });
+        return outcome.get_future().get();
+    }
+    MediaNotFetched missing(const std::string& media_id, const std::string& credentials = "token",
+                            std::size_t bytes_max = 100) {
+        const auto outcome = fetch(media_id, credentials, bytes_max);
+        EXPECT_TRUE(std::holds_alternative<MediaNotFetched>(outcome));
+        return std::get<MediaNotFetched>(outcome);
+    }
+    http::Response redirect(const std::string& to) const {
+        http::Response response{.status = 307};
+        response.headers.set("Location", to);
+        return response;
+    }
+    static http::Response bytes(const std::string& body) {
+        http::Response response{.status = 200, .headers = {}, .body = body};
+        response.headers.set("Content-Type", "image/jpeg");
+        return response;
+    }
+    std::string here(const std::string& path) const {
+        return "http://127.0.0.1:" + std::to_string(server.port()) + path;
+    }
+    const std::string id = "MM00000000000000000000000000000001/ME00000000000000000000000000000001";
+};
+
+TEST_F(TwilioFiles, AreAskedOfTwilioWithTheCredentialsAndOfItsStoreWithout) {
+    answer_with({redirect(here("/store/1?right=x")), bytes("jpeg")});
+    const auto outcome = fetch(id);
+    ASSERT_TRUE(std::holds_alternative<FetchedMedia>(outcome));
+    EXPECT_EQ(std::get<FetchedMedia>(outcome).bytes, "jpeg");
+    EXPECT_EQ(std::get<FetchedMedia>(outcome).mime_type, "image/jpeg");
+    ASSERT_EQ(requests.size(), 2u);
+    EXPECT_EQ(requests[0].target, "/2010-04-01/Accounts/" + kAccount +
+                                      "/Messages/MM00000000000000000000000000000001/Media/"
+                                      "ME00000000000000000000000000000001");
+    EXPECT_EQ(requests[0].headers.get("Authorization"), basic(kAccount + ":token"));
+    EXPECT_EQ(requests[1].headers.get("Authorization"), "");
+}
+
+TEST_F(TwilioFiles, ThatDoNotComeSayWhyAndWhetherAskingAgainHelps) {
+    answer_with({http::Response::json(404, "{}")});
+    EXPECT_TRUE(missing(id).final);
+    answer_with({http::Response::json(401, "{}")});
+    EXPECT_FALSE(missing(id).final);
+    answer_with({http::Response::json(503, "{}")});
+    EXPECT_FALSE(missing(id).final);
+    answer_with({bytes("jpeg")});
+    EXPECT_TRUE(missing(id, "token", 3).final);
+    const auto again = redirect(here("/again"));
+    answer_with({again, again, again});
+    EXPECT_EQ(missing(id).reason, "it redirects too often");
+    answer_with({redirect("ftp://store.example.com/1")});
+    EXPECT_EQ(missing(id).reason, "it redirects to an address that is not https");
+    const auto asked = requests.size();
+    EXPECT_TRUE(missing("").final);
+    EXPECT_FALSE(missing(id, "token,key:secret").final);
+    EXPECT_EQ(requests.size(), asked) << "nobody was asked";
+}
+
 TEST_F(TwilioCalls, SayWhatIsWrongWithAChannel) {
     ConnectChannel channel;
     channel.external_id = ExternalChannelId("+14155238886");

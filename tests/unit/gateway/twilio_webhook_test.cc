@@ -290,6 +290,35 @@ TEST_F(TwilioWebhook, KeepsFilesAndReferralsWithTheMessage) {
         EXPECT_NE(e.json.find(part), std::string_view::npos) << e.json;
 }
 
+TEST_F(TwilioWebhook, NamesAFileOfItsAccountByTheIdsInItsAddress) {
+    const std::string message_sid = "MM00000000000000000000000000000001";
+    const std::string media_sid = "ME00000000000000000000000000000001";
+    const auto url = [&](const std::string& account, const std::string& more = "") {
+        return "https://api.twilio.com/2010-04-01/Accounts/" + account + "/Messages/" +
+               message_sid + "/Media/" + media_sid + more;
+    };
+    const auto media = [&](const std::string& address, const std::string& type = "image",
+                           const std::string& mime_type = "image/jpeg") {
+        const auto e = element(message(
+            {{"MessageType", type}, {"MediaUrl0", address}, {"MediaContentType0", mime_type}}));
+        return e.details ? e.details->media : std::nullopt;
+    };
+    const auto image = media(url(kAccount));
+    ASSERT_TRUE(image);
+    EXPECT_EQ(image->provider_media_id, message_sid + "/" + media_sid);
+    EXPECT_EQ(image->mime_type, "image/jpeg");
+    EXPECT_EQ(image->kind, MediaKind::image);
+    EXPECT_EQ(media(url(kAccount), "audio", "audio/ogg")->kind, MediaKind::audio);
+    EXPECT_EQ(media(url(kAccount), "media", "video/mp4")->kind, MediaKind::video);
+    EXPECT_EQ(media(url(kAccount), "media", "application/pdf")->kind, MediaKind::document);
+    EXPECT_EQ(media(url(kAccount), "sticker", "image/webp")->kind, MediaKind::sticker);
+    // Another account's, another host's path, something more behind it: no file of ours.
+    for (const auto& wrong :
+         {url("AC00000000000000000000000000000002"), url(kAccount, "/../x"), url(kAccount, "?a"),
+          std::string("https://evil.example.com/file.jpg"), std::string("file:///etc/passwd")})
+        EXPECT_FALSE(media(wrong)) << wrong;
+}
+
 TEST_F(TwilioWebhook, ReadsAPin) {
     const auto e = element(message({{"MessageType", "location"},
                                     {"Latitude", "-1.2611"},

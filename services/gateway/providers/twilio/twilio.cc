@@ -6,6 +6,7 @@
 #include "services/gateway/domain/phone.h"
 #include "services/gateway/providers/second_try.h"
 #include "services/gateway/providers/twilio/credentials.h"
+#include "services/gateway/providers/twilio/media.h"
 #include "services/gateway/providers/twilio/renderer.h"
 #include "services/gateway/providers/twilio/signature.h"
 #include "services/gateway/providers/twilio/webhook_parser.h"
@@ -146,6 +147,10 @@ void Twilio::send(OutboundCall call, std::function<void(Outcome)> done) const {
     send_with_second_try(
         client_, with_authorization(std::move(request), call.business_account_id, *credentials),
         std::move(second), read_send_answer, std::move(done));
+}
+
+void Twilio::fetch_media(MediaCall call, std::function<void(MediaOutcome)> done) const {
+    twilio::fetch_media(client_, options_.base_url, std::move(call), std::move(done));
 }
 
 }  // namespace flowstack::gateway::twilio

@@ -44,6 +44,7 @@ public:
     bool numbers_choices() const override { return true; }
     std::vector<FieldError> faults_of(const common::v1::MessageContent& content) const override;
     void send(OutboundCall call, std::function<void(Outcome)> done) const override;
+    void fetch_media(MediaCall call, std::function<void(MediaOutcome)> done) const override;
 
 private:
     http::Client& client_;

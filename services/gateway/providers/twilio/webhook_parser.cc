@@ -12,6 +12,7 @@
 #include "services/gateway/domain/phone.h"
 #include "services/gateway/providers/twilio/credentials.h"
 #include "services/gateway/providers/twilio/errors.h"
+#include "services/gateway/providers/twilio/media.h"
 
 namespace flowstack::gateway::twilio {
 namespace {
@@ -113,6 +114,28 @@ void read_kind(WebhookElement& out, const http::FormFields& fields) {
         out.inbound = InboundKind::unsupported;  // an interactive answer of another sort
 }
 
+// WhatsApp carries one file a message. Twilio says neither its name nor its hash.
+void read_file(WebhookElement& out, const http::FormFields& fields) {
+    auto mime_type = words_at(fields, "MediaContentType0");
+    auto id = media_id_of(field(fields, "MediaUrl0"), field(fields, "AccountSid"));
+    if (id.empty()) return;
+    const auto is = [&](std::string_view name) {
+        return out.provider_type == name ||
+               (out.provider_type == "media" && mime_type.starts_with(name));
+    };
+    InboundDetails details;
+    details.media = InboundMedia{.kind = is("audio")                      ? MediaKind::audio
+                                         : is("video")                    ? MediaKind::video
+                                         : is("image")                    ? MediaKind::image
+                                         : out.provider_type == "sticker" ? MediaKind::sticker
+                                                                          : MediaKind::document,
+                                 .provider_media_id = std::move(id),
+                                 .mime_type = std::move(mime_type),
+                                 .sha256 = {},
+                                 .filename = {}};
+    out.details = std::make_shared<const InboundDetails>(std::move(details));
+}
+
 void read_words(WebhookElement& out, const http::FormFields& fields) {
     const auto body = words_at(fields, "Body");
     const auto or_body = [&](std::string_view name) {
@@ -170,6 +193,7 @@ void read_message(WebhookElement& out, const http::FormFields& fields) {
     out.context_provider_message_id = id_at(fields, "OriginalRepliedMessageSid");
     read_kind(out, fields);
     read_words(out, fields);
+    if (out.inbound == InboundKind::media) read_file(out, fields);
     if (out.phone.empty() && out.bsuid.empty()) out.kind = WebhookElement::Kind::unknown;
 }
 
