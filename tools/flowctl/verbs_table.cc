@@ -203,6 +203,21 @@ void add_messages(std::vector<Verb>& all) {
                    .look = method<door::ListMessagesRequest, door::ListMessagesResponse>(
                        "MessageService/ListMessages"),
                    .look_fields = {"origin_id=@origin.id", "state=QUEUED"}});
+    all.push_back(
+        {.group = "messages",
+         .name = "charges",
+         .help = "for how many delivered messages the provider charges, by day and price",
+         .call = method<door::SummarizeChargesRequest, door::SummarizeChargesResponse>(
+             "MessageService/SummarizeCharges"),
+         .options = {{"--from", "start_time", "2026-11-01T00:00:00Z", Kind::text, true},
+                     {"--to", "end_time", "the first moment after it; default: now"},
+                     {"--by-campaign", "by_campaign", "a row for each campaign", Kind::flag}},
+         .columns = {{"DAY (UTC)", "day"},
+                     {"CATEGORY", "category"},
+                     {"TYPE", "type"},
+                     {"CALLING CODE", "calling_code"},
+                     {"CAMPAIGN", "campaign_id"},
+                     {"MESSAGES", "messages", true}}});
     all.push_back({.group = "messages",
                    .name = "mark-read",
                    .help = "show the writer of a received message that it was read",

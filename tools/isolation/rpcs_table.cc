@@ -65,6 +65,8 @@ const std::vector<Attack>& attacks() {
         {"gateway.v1.MessageService/ListMessages", own, R"({"parent":"tenants/$attacker"})"},
         {"gateway.v1.MessageService/ListMessages", nothing,
          R"({"parent":"tenants/$attacker","customerId":"$victim.customer"})"},
+        {"gateway.v1.MessageService/SummarizeCharges", nothing,
+         R"({"parent":"tenants/$attacker","startTime":"2026-01-01T00:00:00Z","endTime":"2026-12-31T00:00:00Z"})"},
         {"gateway.v1.MessageService/CancelMessages", nothing,
          R"({"parent":"tenants/$attacker",
              "origin":{"kind":"MESSAGE_ORIGIN_KIND_CAMPAIGN","id":"$victim.campaign"},

@@ -81,6 +81,12 @@ FLOWSTACK_FACT(SendError, v1::SendError) {
     FACT_FIELD(details);
     FACT_DURATION(retry_after, retry_after_s, std::chrono::seconds);
 }
+FLOWSTACK_FACT(MessagePrice, v1::MessagePrice) {
+    FACT_FIELD(category);
+    FACT_FIELD(type);
+    FACT_FIELD(model);
+    FACT_FIELD(calling_code);
+}
 FLOWSTACK_FACT(QuietHours, v1::QuietHours) {
     FACT_FIELD(start_minute);
     FACT_FIELD(end_minute);
@@ -258,6 +264,7 @@ FLOWSTACK_FACT(StatusReported, v1::StatusReported) {
     FACT_FIELD(provider_message_id);
     FACT_TIME(provider_time);
     FACT_SET(error);
+    FACT_SET(price);
     FACT_FIELD(attempt);
     describe_route(fact.route, message);
 }
@@ -344,6 +351,8 @@ std::optional<OriginKind> origin_kind_of(v1::MessageOriginKind kind) {
 }
 void to_proto(const Origin& origin, v1::MessageOrigin& proto) { describe(origin, proto); }
 SendError from_proto(const v1::SendError& proto) { return read_part<SendError>(proto); }
+MessagePrice from_proto(const v1::MessagePrice& proto) { return read_part<MessagePrice>(proto); }
+void to_proto(const MessagePrice& price, v1::MessagePrice& proto) { describe(price, proto); }
 void to_proto(const SendError& error, v1::SendError& proto) { describe(error, proto); }
 void to_proto(const Identity& identity, v1::Identity& proto) { describe(identity, proto); }
 

@@ -18,6 +18,7 @@ class MessageContent;
 namespace flowstack::gateway::v1 {
 class TenantSettings;
 class MessageOrigin;
+class MessagePrice;
 class SendError;
 class ChannelLimits;
 class Identity;
@@ -91,6 +92,8 @@ void to_proto(const ChannelLimits& limits, v1::ChannelLimits& proto);
 void to_proto(const Origin& origin, v1::MessageOrigin& proto);
 SendError from_proto(const v1::SendError& proto);
 void to_proto(const SendError& error, v1::SendError& proto);
+MessagePrice from_proto(const v1::MessagePrice& proto);
+void to_proto(const MessagePrice& price, v1::MessagePrice& proto);
 void to_proto(const Identity& identity, v1::Identity& proto);
 // Nothing when it says none.
 std::optional<OriginKind> origin_kind_of(v1::MessageOriginKind kind);

@@ -279,11 +279,24 @@ void project_notice(const Recorded& event, Turn& turn) {
                          v1::NoticeKind_Name(m.kind()), event.occurred_at, notice));
 }
 
+// One for each message that costs something; SummarizeCharges counts equal bodies.
+void put_charge(const Recorded& event, Turn& turn, const v1::Message& message) {
+    v1::Charge charge;
+    charge.set_category(message.price().category());
+    charge.set_type(message.price().type());
+    charge.set_calling_code(message.price().calling_code());
+    const bool is_campaign = message.origin().kind() == v1::MESSAGE_ORIGIN_KIND_CAMPAIGN;
+    turn.put(document_of(event.stream.tenant, kChargeDocument, event.stream.key,
+                         is_campaign ? message.origin().id() : "", charge.category(), event.occurred_at,
+                         charge));
+}
+
 void project_message(const Recorded& event, Turn& turn) {
     const auto& tenant = event.stream.tenant;
     const auto& id = event.stream.key;
     auto resource = own_resource<v1::Message>(turn, "message");
     const bool was_dead = resource.dead();
+    const bool was_charged = resource.has_price();
     move_along(resource, tenant, decode_message(event.type, event.payload), event.recorded_at,
                event.version);
     const auto created = time_of(resource.create_time());
@@ -292,6 +305,7 @@ void project_message(const Recorded& event, Turn& turn) {
     if (resource.origin().kind() == v1::MESSAGE_ORIGIN_KIND_CAMPAIGN)
         turn.put(document_of(tenant, "origin_message", id, resource.origin().id(), resource.state(),
                              created, resource));
+    if (resource.has_price() && !was_charged) put_charge(event, turn, resource);
     if (resource.dead() || was_dead) {
         auto letter = document_of(tenant, "dead_letter", id, resource.customer_id(),
                                   resource.state(), created, resource);

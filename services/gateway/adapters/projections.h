@@ -23,6 +23,7 @@ inline constexpr const char* kReceivedDocument = "received_message";
 // The same of messages that the shop wrote on its own phone.
 inline constexpr const char* kEchoedDocument = "echoed_message";
 inline constexpr const char* kMediaDocument = "media";
+inline constexpr const char* kChargeDocument = "charge";
 inline constexpr const char* kNoticeDocument = "notice";
 
 void project(const eventlog::Recorded& event, eventlog::Turn& turn);

@@ -135,6 +135,7 @@ v1::Message message_resource(const std::string& tenant, const Message& m, std::i
     resource.set_dead(std::holds_alternative<stage::Dead>(m.stage) ||
                       std::holds_alternative<stage::Unknown>(m.stage));
     resource.set_discarded(m.discarded);
+    if (m.price != MessagePrice{}) to_proto(m.price, *resource.mutable_price());
     if (const auto* queued = std::get_if<stage::Queued>(&m.stage);
         queued != nullptr && queued->not_before != Time{})
         set_time(*resource.mutable_retry_time(), queued->not_before);
@@ -219,6 +220,9 @@ void move_along(v1::Message& message, const std::string& tenant, const MessageEv
                               climb(message, View::unknown);
                           },
                           [&](const StatusReported& e) {
+                              if (const auto price = price_due(e);
+                                  !message.has_price() && price != MessagePrice{})
+                                  to_proto(price, *message.mutable_price());
                               switch (weigh(e, view_of(message), message.attempts(),
                                             message.failed_attempt(),
                                             ProviderMessageId(message.provider_message_id()))) {

@@ -22,6 +22,7 @@
 #include "flowstack/gateway/v1/message_service.grpc.pb.h"
 #include "services/gateway/adapters/content.h"
 #include "services/gateway/adapters/derive.h"
+#include "services/gateway/adapters/projections.h"
 #include "services/gateway/adapters/resources.h"
 #include "services/gateway/adapters/rpc.h"
 #include "services/gateway/domain/phone.h"
@@ -36,6 +37,8 @@ using grpc::ServerUnaryReactor;
 
 constexpr int kBatchMax = 500;
 constexpr int kCancelPage = 500;
+constexpr int kChargeRowsMax = 10'000;
+constexpr std::chrono::hours kChargesSpanMax{366 * 24};
 constexpr std::size_t kBsuidMax = 128;
 constexpr std::chrono::milliseconds kReadMarkTimeout{5'000};
 
@@ -159,6 +162,12 @@ public:
                  .state = request->state()},
                 [&](v1::Message message) { *response->add_messages() = std::move(message); }));
         });
+    }
+    ServerUnaryReactor* SummarizeCharges(CallbackServerContext* context,
+                                         const v1::SummarizeChargesRequest* request,
+                                         v1::SummarizeChargesResponse* response) override {
+        return doors_.rpc.unary(context, *request,
+                                [=, this](rpc::Call&) { summarize(*request, *response); });
     }
     ServerUnaryReactor* CancelMessages(CallbackServerContext* context,
                                        const v1::CancelMessagesRequest* request,
@@ -483,6 +492,44 @@ private:
     // The read model may be a moment behind.
     bool exists(const std::string& tenant, const CustomerId& customer_id) {
         return doors_.contacts.folds().load(contact_stream(tenant, customer_id)).version > 0;
+    }
+
+    void summarize(const v1::SummarizeChargesRequest& request,
+                   v1::SummarizeChargesResponse& response) {
+        const auto tenant = rpc::parse_parent(request.parent());
+        check_tenant(doors_, tenant);
+        if (!request.has_start_time()) throw rpc::invalid_field("start_time", "must be given");
+        const auto from = time_of(request.start_time());
+        const auto to = request.has_end_time() ? time_of(request.end_time()) : doors_.clock.now();
+        if (to < from || to - from > kChargesSpanMax)
+            throw rpc::invalid_field("end_time", "must be after start_time, by 366 days at most");
+        const auto rows = doors_.store.pool().with([&](postgres::Session& session) {
+            return session.query(
+                R"sql(
+                select to_char(sort_at at time zone 'UTC', 'YYYY-MM-DD'), body,
+                       case when $5 then parent else '' end, count(*)
+                from read_model
+                where tenant = $1 and kind = $2 and sort_at >= $3 and sort_at < $4
+                group by 1, 2, 3, state order by 1, state, 2, 3 limit $6)sql",
+                postgres::Params()
+                    .add(tenant)
+                    .add(kChargeDocument)
+                    .add(from)
+                    .add(to)
+                    .add(request.by_campaign())
+                    .add(kChargeRowsMax + 1));
+        });
+        if (rows.rows() > kChargeRowsMax)
+            throw rpc::invalid_field("end_time",
+                                     "there are more than 10,000 rows: ask for a "
+                                     "shorter time, or without campaigns");
+        for (int row = 0; row < rows.rows(); ++row) {
+            auto& charge = *response.add_charges();
+            charge.ParseFromString(rows.text(row, 1));
+            charge.set_day(rows.text(row, 0));
+            charge.set_campaign_id(rows.text(row, 2));
+            charge.set_messages(rows.int8(row, 3));
+        }
     }
 
     // What waits is what the queue says, not what a read model has heard of.

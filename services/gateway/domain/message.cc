@@ -240,6 +240,7 @@ void apply(Message& m, const SendUnknown& e) {
 }
 
 void apply(Message& m, const StatusReported& e) {
+    if (m.price == MessagePrice{}) m.price = price_due(e);
     switch (weigh(e, m.view, m.attempts, m.failed_attempt, m.provider_message_id)) {
         case StatusWeight::history:
             return;
@@ -320,6 +321,11 @@ std::string_view text_of(Suppression reason) {
             return "answered";
     }
     return "";
+}
+
+MessagePrice price_due(const StatusReported& status) {
+    const auto state = reported_state(status.status);
+    return state && arrived(*state) ? status.price : MessagePrice{};
 }
 
 StatusWeight weigh(const StatusReported& status, View view, int attempts, int failed_attempt,

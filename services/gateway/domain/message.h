@@ -12,6 +12,7 @@
 #include "common/core/time.h"
 #include "services/gateway/domain/contact.h"
 #include "services/gateway/domain/ids.h"
+#include "services/gateway/domain/message_price.h"
 #include "services/gateway/domain/send_error.h"
 
 // An outbound message: one promise to tell a customer something, at most once.
@@ -197,7 +198,8 @@ struct StatusReported {
     std::string status;
     ProviderMessageId provider_message_id;
     Time provider_time{};
-    SendError error;  // of a failure
+    SendError error;     // of a failure
+    MessagePrice price;  // empty unless the provider says here that the message costs something
     Route route;
     int attempt = 0;  // 0 = not known
 };
@@ -258,6 +260,7 @@ struct Message {
     bool reached = false;
     ProviderMessageId provider_message_id;
     SendError error;
+    MessagePrice price;  // empty while nobody says that it costs something
     std::string reason;
     bool discarded = false;
 };
@@ -287,6 +290,8 @@ enum class StatusWeight {
 };
 StatusWeight weigh(const StatusReported& status, View view, int attempts, int failed_attempt,
                    const ProviderMessageId& provider_message_id);
+// What this status says is to be paid: only for what arrived, although SENT names a price as well.
+MessagePrice price_due(const StatusReported& status);
 
 // Why the message may not leave now; nothing when it may. The order is the order of importance.
 std::optional<Suppression> reason_to_suppress(const Preconditions& preconditions,

@@ -33,4 +33,18 @@ std::string one_spelling(std::string_view phone) {
     return same;
 }
 
+std::string_view calling_code(std::string_view phone) {
+    // Codes of two digits; 1 and 7 have one digit, all others three.
+    constexpr std::string_view kTwoDigits[] = {
+        "20", "27", "30", "31", "32", "33", "34", "36", "39", "40", "41", "43", "44", "45", "46",
+        "47", "48", "49", "51", "52", "53", "54", "55", "56", "57", "58", "60", "61", "62", "63",
+        "64", "65", "66", "81", "82", "84", "86", "90", "91", "92", "93", "94", "95", "98"};
+    if (phone.empty() || phone_from_digits(phone) != phone) return {};
+    phone.remove_prefix(1);
+    if (phone.front() == '1' || phone.front() == '7') return phone.substr(0, 1);
+    return phone.substr(
+        0,
+        std::ranges::find(kTwoDigits, phone.substr(0, 2)) != std::ranges::end(kTwoDigits) ? 2 : 3);
+}
+
 }  // namespace flowstack::gateway

@@ -292,6 +292,7 @@ Command status_command(const WebhookFrame& frame, const Destination& to,
             .provider_message_id = ProviderMessageId(element.provider_message_id),
             .provider_time = element.provider_time,
             .error = element.error,
+            .price = element.price,
             .route = {.channel_id = to.channel_id,
                       .customer_id = callback->customer_id,
                       .origin = callback->origin,
@@ -314,6 +315,7 @@ Command status_command(const WebhookFrame& frame, const Destination& to,
     parked.set_provider_time_us(unix_micros(element.provider_time));
     parked.set_callback_data(element.callback_data);
     if (element.error != SendError{}) to_proto(element.error, *parked.mutable_error());
+    if (element.price != MessagePrice{}) to_proto(element.price, *parked.mutable_price());
     parked.set_webhook_id(std::string(frame.webhook_id.raw()));
     auto command =
         command_of(frame, to.tenant, "parked/" + name,

@@ -10,6 +10,7 @@
 
 #include "common/core/time.h"
 #include "services/gateway/domain/inbound.h"
+#include "services/gateway/domain/message_price.h"
 #include "services/gateway/domain/notice.h"
 #include "services/gateway/domain/send_error.h"
 
@@ -69,7 +70,8 @@ struct WebhookElement {
     // status ("sent", …) and preference ("stop", "resume")
     std::string value;
     std::string callback_data;
-    SendError error;  // of a failed status
+    SendError error;     // of a failed status
+    MessagePrice price;  // of a status that says that the message costs something
 
     std::shared_ptr<const Notice> notice;  // of a notice, never null there
 };

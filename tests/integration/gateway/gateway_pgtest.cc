@@ -1924,6 +1924,77 @@ protected:
     std::optional<rpc::Failure> failure;
 };
 
+TEST_F(ChannelsRpc, WhatDeliveredMessagesCostIsSummedUpByDayPriceAndCampaign) {
+    EXPECT_EQ(post(text_message("wamid.1", "Hi")), 200);
+    start_dispatcher();
+    const auto customer = only_customer();
+    const auto costs = [](const std::string& category) {
+        return R"(,"pricing":{"billable":true,"pricing_model":"PMP","type":"regular","category":")" +
+               category + R"("})";
+    };
+    // The n-th message that was sent, with its statuses.
+    int sent = 0;
+    const auto send = [&](const std::vector<std::pair<std::string, std::string>>& statuses,
+                          const Origin& origin = {}) {
+        QueueMessage queue;
+        queue.message_id = MessageId(ids.next().text());
+        queue.channel_id = kChannel;
+        queue.customer_id = customer;
+        queue.idempotency_key = queue.message_id;
+        queue.preconditions = {.purpose = Purpose::service, .needs_open_window = true};
+        queue.origin = origin;
+        common::v1::MessageContent content;
+        content.mutable_text()->set_body("Hello");
+        queue.content = content.SerializeAsString();
+        append("duka", by_customer(customer), message_stream("duka", queue.message_id), 0,
+               encode(MessageEvent(MessageQueued{.message = queue}), clock.now()));
+        until_events("SendAccepted", ++sent);
+        const auto callback = member(provider.calls().back().body, "biz_opaque_callback_data");
+        for (const auto& [status, pricing] : statuses)
+            EXPECT_EQ(
+                post(change(
+                    R"("statuses":[{"id":"wamid.out)" + std::to_string(sent) + R"(","status":")" +
+                    status + R"(","timestamp":"1749416393","recipient_id":"255712345678",)" +
+                    R"("biz_opaque_callback_data":")" + callback + R"(")" + pricing + "}]")),
+                200);
+        consume();
+        return queue.message_id;
+    };
+    const auto summary = [&](bool by_campaign, std::int64_t from_s = 1'749'400'000) {
+        v1::SummarizeChargesRequest request;
+        request.set_parent("tenants/duka");
+        request.mutable_start_time()->set_seconds(from_s);
+        request.mutable_end_time()->set_seconds(1'749'500'000);
+        request.set_by_campaign(by_campaign);
+        grpc::ClientContext context;
+        rpc::set_timeout(context, 20s);
+        v1::SummarizeChargesResponse response;
+        failure = rpc::failure_of(messages->SummarizeCharges(&context, request, &response));
+        std::vector<std::string> lines;
+        for (const auto& c : response.charges())
+            lines.push_back(c.day() + " " + c.category() + " " + c.type() + " " + c.calling_code() +
+                            " " + c.campaign_id() + " " + std::to_string(c.messages()));
+        return lines;
+    };
+    // Once, although two statuses say the price; SENT alone is not paid for; free is free.
+    const auto paid = send(
+        {{"sent", costs("utility")}, {"delivered", costs("utility")}, {"read", costs("utility")}});
+    send({{"sent", costs("utility")}});
+    send({{"delivered", ""}});
+    // READ may come without DELIVERED.
+    send({{"read", costs("utility")}});
+    send({{"delivered", costs("marketing")}},
+         {.kind = OriginKind::campaign, .id = OriginId("c1"), .recipient = customer});
+    EXPECT_EQ(message(paid).price().category(), "utility");
+    EXPECT_EQ(summary(false), (std::vector<std::string>{"2025-06-08 marketing regular 255  1",
+                                                        "2025-06-08 utility regular 255  2"}));
+    EXPECT_EQ(summary(true), (std::vector<std::string>{"2025-06-08 marketing regular 255 c1 1",
+                                                       "2025-06-08 utility regular 255  2"}));
+    EXPECT_TRUE(summary(false, 1'749'450'000).empty());
+    EXPECT_TRUE(summary(false, 1'600'000'000).empty());
+    EXPECT_EQ(refused_field(), "end_time");
+}
+
 TEST_F(ChannelsRpc, AreOfTheFirstProviderWhenNobodyNamesOne) {
     const auto channel = registered("one", spec("", "106540352242922"));
     ASSERT_TRUE(channel) << failure->message;

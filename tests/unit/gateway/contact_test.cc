@@ -220,6 +220,22 @@ TEST(Phones, RegionalSpellingsOfOneNumberAreOne) {
         EXPECT_EQ(one_spelling(same), same) << same;
 }
 
+TEST(Phone, HasItsCallingCode) {
+    for (const auto& [phone, code] :
+         std::vector<std::pair<std::string, std::string>>{{"+254712345678", "254"},
+                                                          {"+255712345678", "255"},
+                                                          {"+14155238886", "1"},
+                                                          {"+79161234567", "7"},
+                                                          {"+447911123456", "44"},
+                                                          {"+2348031234567", "234"},
+                                                          {"+27821234567", "27"},
+                                                          {"+5511987654321", "55"},
+                                                          {"+971501234567", "971"}})
+        EXPECT_EQ(calling_code(phone), code) << phone;
+    for (const auto* none : {"", "254712345678", "+0712345678", "KE.1349", "+12"})
+        EXPECT_EQ(calling_code(none), "") << none;
+}
+
 TEST(Contact, IsAddressedByPhoneFirst) {
     const auto address = [](std::vector<Identity> identities) {
         return address_of({.customer_id = kCustomer,

@@ -65,6 +65,27 @@ TEST(MetaParser, ReadsAFailedStatusWithOurCallbackData) {
     EXPECT_EQ(status.callback_data, "out-42");
 }
 
+TEST(MetaParser, ReadsWhatAMessageCostsAndNothingOfWhatIsFree) {
+    const auto price = [](const std::string& pricing) {
+        const auto body =
+            R"({"object":"whatsapp_business_account","entry":[{"id":"1","changes":[{"field":"messages","value":)"
+            R"({"messaging_product":"whatsapp","metadata":{"phone_number_id":"P1"},"statuses":[)"
+            R"({"id":"wamid.1","status":"delivered","timestamp":"1","recipient_id":"254712345678")" +
+            pricing + "}]}}]}]}";
+        const auto parsed = parse_meta_webhook(body);
+        return parsed.elements.at(0).price;
+    };
+    EXPECT_EQ(
+        price(
+            R"(,"pricing":{"billable":true,"pricing_model":"PMP","type":"regular","category":"utility"})"),
+        (MessagePrice{"utility", "regular", "PMP", "254"}));
+    for (const auto* free :
+         {"", R"(,"pricing":null)", R"(,"pricing":[])", R"(,"pricing":{"category":"service"})",
+          R"(,"pricing":{"billable":false,"category":"service","type":"free_customer_service"})",
+          R"(,"pricing":{"billable":"true","category":"utility"})"})
+        EXPECT_EQ(price(free), MessagePrice{}) << free;
+}
+
 TEST(MetaParser, EveryElementOfABatchIsItsOwn) {
     const auto parsed = parse_meta_webhook(vectors::kBody4);
     ASSERT_EQ(parsed.elements.size(), 3U);

@@ -520,6 +520,12 @@ void read_status(WebhookElement& out, const dom::element& status,
         out.error = meta::classified(code, cut(text_at(*error, "title")),
                                      data ? cut(text_at(*data, "details")) : std::string());
     }
+    // What is free has the same object, with `billable` false.
+    if (const auto pricing = object_at(status, "pricing"); pricing && flag_at(*pricing, "billable"))
+        out.price = {.category = cut(text_at(*pricing, "category")),
+                     .type = cut(text_at(*pricing, "type")),
+                     .model = cut(text_at(*pricing, "pricing_model")),
+                     .calling_code = std::string(calling_code(out.phone))};
     if (out.provider_message_id.empty() || out.value.empty())
         out.kind = WebhookElement::Kind::unknown;
 }
