@@ -207,6 +207,30 @@ GatewayConfig gateway_config(config::Reader& reader) {
     c.media_directory = reader.text(
         "MEDIA_DIRECTORY", "media",
         "where the files are kept that customers send and that tenants upload; replicas share it");
+    S3Options s3;
+    s3.url = reader.text("MEDIA_S3_URL", "",
+                         "bucket of S3 where the files are kept instead of MEDIA_DIRECTORY: "
+                         "https://s3.eu-west-1.amazonaws.com/bucket, or the address of another "
+                         "store that speaks like it, with the bucket and what keys begin with");
+    s3.credentials.region = reader.text("MEDIA_S3_REGION", "us-east-1", "the bucket's region");
+    s3.credentials.access_key_id = reader.text("MEDIA_S3_ACCESS_KEY_ID", "", "who calls the store");
+    s3.credentials.secret_access_key =
+        reader.secret("MEDIA_S3_SECRET_ACCESS_KEY", "", "signs the calls");
+    c.media_s3_ca_file =
+        reader.text("MEDIA_S3_CA_FILE", "",
+                    "PEM file of the CA that signed the store's certificate; without it the "
+                    "system's CAs are believed");
+    s3.timeout = reader.duration_ms("MEDIA_S3_TIMEOUT_MS", 30'000,
+                                    "how long one call of the store may take", 100);
+    if (!s3.url.empty()) {
+        if (const auto mistake = mistake_in_s3_url(s3.url); !mistake.empty())
+            reader.mistake("MEDIA_S3_URL: " + mistake);
+        if (s3.credentials.access_key_id.empty() || s3.credentials.secret_access_key.empty())
+            reader.mistake(
+                "MEDIA_S3_URL: MEDIA_S3_ACCESS_KEY_ID and MEDIA_S3_SECRET_ACCESS_KEY are required "
+                "with it");
+        c.media_s3 = std::move(s3);
+    }
     c.media_bytes_max =
         static_cast<std::size_t>(reader.integer("MEDIA_BYTES_MAX", 16'777'216, 1024, 16'777'216,
                                                 "a larger file of a customer is not fetched"));

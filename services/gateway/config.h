@@ -2,12 +2,14 @@
 
 #include <chrono>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "common/core/secret.h"
 #include "services/gateway/domain/message.h"
 #include "services/gateway/domain/tenant_settings.h"
+#include "services/gateway/media/s3_options.h"
 #include "services/gateway/providers/meta/options.h"
 #include "services/gateway/providers/twilio/options.h"
 
@@ -45,6 +47,8 @@ struct GatewayConfig {
     std::chrono::milliseconds breaker_open_for_max{0};
     std::chrono::milliseconds rest_timeout{0};
     std::string media_directory;
+    std::optional<S3Options> media_s3;  // instead of the directory
+    std::string media_s3_ca_file;
     std::size_t media_bytes_max = 0;
     std::chrono::milliseconds media_timeout{0};
 };

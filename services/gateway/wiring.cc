@@ -44,6 +44,7 @@
 #include "services/gateway/media/media_fetcher.h"
 #include "services/gateway/media/media_store.h"
 #include "services/gateway/media/rpc_media.h"
+#include "services/gateway/media/s3_store.h"
 #include "services/gateway/rest/rest.h"
 
 namespace flowstack::gateway {
@@ -51,6 +52,12 @@ namespace {
 
 // An upload in Base64, and what stands around it.
 constexpr std::size_t kUploadBodyBytesMax = kUploadBytesMax / 3 * 4 + 4096;
+
+std::unique_ptr<MediaStore> make_media_store(const GatewayConfig& config, http::Client& client,
+                                             const Clock& clock) {
+    if (config.media_s3) return std::make_unique<S3MediaStore>(client, clock, *config.media_s3);
+    return std::make_unique<MediaDirectory>(config.media_directory);
+}
 
 }  // namespace
 
@@ -114,7 +121,9 @@ int run(int argc, char** argv, const MakeProviders& make_providers) {
     std::vector<const MessagingProvider*> listed;
     for (const auto& provider : owned_providers) listed.push_back(provider.get());
     const Providers providers(std::move(listed));
-    MediaDirectory media(config.media_directory);
+    http::Client store_client({.user_agent = "FlowStack", .ca_file = config.media_s3_ca_file});
+    const auto kept = make_media_store(config, store_client, clock);
+    auto& media = *kept;
     Dispatcher dispatcher(store, host.owners(), directory, contacts, keys, providers, clock,
                           host.metrics(),
                           {.replica = options.replica_id,
