@@ -59,6 +59,14 @@ struct Issuer::State {
         return result.response.body;
     }
 
+    // Only what is reached as safely as the issuer itself.
+    std::string safe(std::string url) const {
+        const bool good =
+            http::reached_safely(url) &&
+            (url.starts_with("https://") || !options.expected.issuer.starts_with("https://"));
+        return good ? std::move(url) : std::string();
+    }
+
     std::vector<PublicKey> fetch() {
         auto base = options.expected.issuer;
         if (base.ends_with('/')) base.pop_back();
@@ -73,10 +81,19 @@ struct Issuer::State {
         if (text("issuer") != options.expected.issuer)
             throw std::runtime_error("the document at " + base + std::string(kDiscovery) +
                                      " is not that of OIDC_ISSUER");
-        const auto jwks = text("jwks_uri");
-        if (!http::reached_safely(jwks) ||
-            (!jwks.starts_with("https://") && options.expected.issuer.starts_with("https://")))
-            throw std::runtime_error("the issuer's jwks_uri is not https");
+        const auto jwks = safe(text("jwks_uri"));
+        if (jwks.empty()) throw std::runtime_error("the issuer's jwks_uri is not https");
+        const auto* names_itself =
+            document.as_object().if_contains("authorization_response_iss_parameter_supported");
+        {
+            const std::lock_guard lock(mutex);
+            endpoints =
+                Endpoints{.authorization = safe(text("authorization_endpoint")),
+                          .token = safe(text("token_endpoint")),
+                          .end_session = safe(text("end_session_endpoint")),
+                          .names_itself = names_itself != nullptr && names_itself->is_bool() &&
+                                          names_itself->as_bool()};
+        }
         std::vector<PublicKey> fetched;
         try {
             fetched = parse_jwks(get(jwks));
@@ -145,6 +162,7 @@ struct Issuer::State {
     std::condition_variable changed;
     bool stopping = false;
     bool wanted = false;  // a token named a key that is not known
+    std::optional<Endpoints> endpoints;
     std::vector<PublicKey> keys;
     Steady::time_point keys_until{};
     Steady::time_point fetched_last{};
@@ -157,12 +175,23 @@ Issuer::Issuer(IssuerOptions options, const Clock& clock)
     : state_(std::make_unique<State>(std::move(options), clock)) {}
 Issuer::~Issuer() = default;
 
+std::optional<Issuer::Endpoints> Issuer::endpoints() const {
+    const std::lock_guard lock(state_->mutex);
+    return state_->endpoints;
+}
+
+const IssuerOptions& Issuer::options() const { return state_->options; }
+
 std::variant<Claims, Refused, Issuer::Later> Issuer::read(std::string_view token) {
+    return read(token, state_->options.expected);
+}
+
+std::variant<Claims, Refused, Issuer::Later> Issuer::read(std::string_view token,
+                                                          const Expected& expected) {
     auto& s = *state_;
     const int before = s.times_fetched();
     auto result = read_token(
-        token, s.options.expected, [&s](const std::string& id) { return s.find(id); },
-        s.clock.now());
+        token, expected, [&s](const std::string& id) { return s.find(id); }, s.clock.now());
     if (auto* claims = std::get_if<Claims>(&result)) return std::move(*claims);
     auto& refused = std::get<Refused>(result);
     if (refused.unknown_key) {

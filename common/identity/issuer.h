@@ -2,6 +2,7 @@
 
 #include <chrono>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <variant>
@@ -36,8 +37,22 @@ public:
     Issuer(const Issuer&) = delete;
     Issuer& operator=(const Issuer&) = delete;
 
+    // Where people log in, as discovery says it. Empty: the issuer does not have it.
+    struct Endpoints {
+        std::string authorization;
+        std::string token;
+        std::string end_session;
+        // Its answers to a login say which issuer they are of (RFC 9207).
+        bool names_itself = false;
+    };
+    // Nothing while discovery has not been read.
+    std::optional<Endpoints> endpoints() const;
+    const IssuerOptions& options() const;
+
     struct Later {};  // the keys are being fetched: ask again in a moment
     std::variant<Claims, Refused, Later> read(std::string_view token);
+    // The same of a token that must say something else than IssuerOptions::expected.
+    std::variant<Claims, Refused, Later> read(std::string_view token, const Expected& expected);
 
     // Why there are no keys to judge by; empty when there are.
     std::string trouble() const;

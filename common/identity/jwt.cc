@@ -7,6 +7,7 @@
 #include <cmath>
 
 #include "common/crypto/encoding.h"
+#include "common/crypto/hash.h"
 
 namespace flowstack::identity {
 namespace {
@@ -61,6 +62,22 @@ bool is_for(const json::object& claims, const std::string& audience) {
            });
 }
 
+// Why an ID token is not the answer to this question; empty when it is.
+std::string wrong_id_token(const json::object& header, const json::object& claims,
+                           const Expected& expected) {
+    if (auto type = text_in(header, "typ"); type && type->size() > std::string_view("jwt").size())
+        return "this is an access token where an ID token is expected";
+    const auto azp = text_in(claims, "azp");
+    const auto* audiences = claims.at("aud").if_array();
+    if ((audiences != nullptr && audiences->size() > 1 && !azp) ||
+        (claims.contains("azp") && azp != expected.audience))
+        return "the token was made for another application (azp)";
+    const auto nonce = text_in(claims, "nonce");
+    if (!nonce || !crypto::constant_time_equal(*nonce, expected.nonce))
+        return "the token does not answer this login (nonce)";
+    return {};
+}
+
 bool good_subject(const std::string& subject) {
     return !subject.empty() && subject.size() <= kSubjectBytesMax &&
            std::ranges::all_of(subject, [](char c) { return c > ' ' && c < 0x7F; });
@@ -111,6 +128,9 @@ std::variant<Claims, Refused> read_token(std::string_view token, const Expected&
     if (text_in(*claims, "iss") != expected.issuer)
         return Refused{"the token is of another issuer"};
     if (!is_for(*claims, expected.audience)) return Refused{"the token is for another audience"};
+    if (!expected.nonce.empty())
+        if (auto why = wrong_id_token(*header, *claims, expected); !why.empty())
+            return Refused{std::move(why)};
     const auto expires = time_in(*claims, "exp"), issued = time_in(*claims, "iat");
     if (!expires || !issued)
         return Refused{"the token does not say from when until when it is good (iat, exp)"};

@@ -28,6 +28,9 @@ struct Expected {
     std::chrono::seconds lifetime_max{3600};
     // The claim that lists what its subject may do: a list of texts (grants.h).
     std::string grants_claim = "flowstack";
+    // The token is an ID token (OpenID Connect Core 3.1.3.7) that must say exactly this nonce, and
+    // is for nobody besides `audience`. Empty: it is any token for `audience`.
+    std::string nonce = {};
 };
 
 struct Claims {
