@@ -1,11 +1,13 @@
 #include "common/rpc/access.h"
 
 #include <algorithm>
+#include <array>
 #include <initializer_list>
 #include <string>
 
 #include "common/rpc/error.h"
 #include "flowstack/common/v1/method.pb.h"
+#include "google/api/annotations.pb.h"
 
 namespace flowstack::rpc {
 namespace {
@@ -31,6 +33,25 @@ std::string_view text_in(const pb::Message& message, const char* name) {
     std::string unused;  // filled for fields that are no std::string in memory; ours are
     return message.GetReflection()->GetStringReference(message, field, &unused);
 }
+
+// Methods with a body that change nothing.
+constexpr std::array<std::string_view, 1> kOnlyRead{
+    "flowstack.conversation.v1.TemplateService.RenderTemplate"};
+
+// What ends or settles something that was begun. Money that is under way must find its place, with
+// new credentials of the provider where the old ones are gone.
+constexpr std::array<std::string_view, 11> kEnd{
+    "flowstack.campaign.v1.CampaignService.CancelCampaign",
+    "flowstack.conversation.v1.ConversationService.CloseConversation",
+    "flowstack.followup.v1.TaskService.CancelTask",
+    "flowstack.gateway.v1.MessageService.CancelMessages",
+    "flowstack.gateway.v1.MessageService.DiscardMessage",
+    "flowstack.gateway.v1.TenantService.CloseTenant",
+    "flowstack.gateway.v1.TenantService.RevokeApiKey",
+    "flowstack.gateway.v1.WebhookService.RereadWebhooks",
+    "flowstack.payment.v1.PaymentService.CancelPayment",
+    "flowstack.payment.v1.PaymentService.ResolvePayment",
+    "flowstack.payment.v1.ProviderAccountService.ConnectProviderAccount"};
 
 std::string who_may(Access access) {
     switch (access) {
@@ -82,6 +103,14 @@ void check_access(const identity::Grants& grants, const pb::MethodDescriptor& me
     // Whoever names both must be allowed for both.
     if (!name.empty() && !parent.empty()) check_access(grants, method, parent);
     check_access(grants, method, name.empty() ? parent : name);
+}
+
+bool open_when_closed(const pb::MethodDescriptor& method, bool for_operators) {
+    // Methods without a route are our services' own and the operators': they read.
+    if (!method.options().HasExtension(google::api::http)) return true;
+    if (!method.options().GetExtension(google::api::http).get().empty()) return true;
+    if (std::ranges::find(kOnlyRead, method.full_name()) != kOnlyRead.end()) return true;
+    return for_operators && std::ranges::find(kEnd, method.full_name()) != kEnd.end();
 }
 
 std::string_view tenant_in(const pb::Message& request) {

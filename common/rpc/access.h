@@ -30,6 +30,10 @@ void check_access(const identity::Grants& grants, const google::protobuf::Method
 void check_access(const identity::Grants& grants, const google::protobuf::MethodDescriptor& method,
                   const google::protobuf::Message& request);
 
+// Whether a method goes on for a tenant that is closed. What only reads does for everybody who may
+// call it; what ends or settles something that was begun does for the platform's operators.
+bool open_when_closed(const google::protobuf::MethodDescriptor& method, bool for_operators);
+
 // The tenant whose resource a request names; empty when it names none. Valid while the request is.
 std::string_view tenant_in(const google::protobuf::Message& request);
 

@@ -90,6 +90,13 @@ Failure tenant_not_active(std::string tenant, std::string message) {
     return failure;
 }
 
+Failure tenant_closed(std::string tenant) {
+    auto failure = wrong_state(std::move(tenant),
+                               "The tenant is closed, for good: it can be read and not changed.");
+    failure.reason = common::v1::ERROR_REASON_TENANT_CLOSED;
+    return failure;
+}
+
 Failure key_reused(std::string_view request_id) {
     Failure failure(StatusCode::ALREADY_EXISTS, common::v1::ERROR_REASON_IDEMPOTENCY_KEY_REUSED,
                     "this request_id was used with another request before; use a new one");

@@ -67,8 +67,10 @@ Failure invalid_fields(std::vector<FieldViolation> fields);
 Failure not_found(std::string_view resource_name);  // "tenants/x/orders/y"
 Failure already_exists(std::string message);
 Failure wrong_state(std::string subject, std::string message);
-// TENANT_SUSPENDED: suspended or closed. `tenant` is a resource name: "tenants/x".
+// TENANT_SUSPENDED. `tenant` is a resource name: "tenants/x".
 Failure tenant_not_active(std::string tenant, std::string message);
+// TENANT_CLOSED, of the same.
+Failure tenant_closed(std::string tenant);
 Failure key_reused(std::string_view request_id);
 Failure overloaded(std::chrono::milliseconds retry_after);
 // `subject`: whose limit it is, "key:7" or "tenants/demo"; `limit`: "100 calls a second, 500 at

@@ -28,6 +28,7 @@
 #include "common/rpc/error.h"
 #include "common/rpc/rate_limits.h"
 #include "common/rpc/read_position.h"
+#include "common/rpc/resource_name.h"
 #include "common/rpc/tls.h"
 #include "flowstack/common/v1/error_reason.pb.h"
 
@@ -310,6 +311,17 @@ struct Server::Impl {
         check_access(*caller.grants, *method->second, request);
     }
 
+    // Throws TENANT_CLOSED when the call would change something of a closed tenant.
+    void check_open(const Caller& caller, const google::protobuf::Message& request) const {
+        if (!options.tenant_closed || caller.role.empty()) return;
+        const std::string tenant(tenant_in(request));
+        const auto method = methods.find(request.GetDescriptor());
+        if (tenant.empty() || method == methods.end() ||
+            open_when_closed(*method->second, caller.role == kOperatorRole))
+            return;
+        if (options.tenant_closed(tenant)) throw tenant_closed(tenant_name(tenant));
+    }
+
     trace::Span span_of(const google::protobuf::Descriptor& asked_with,
                         std::string_view traceparent) const {
         const auto found = methods.find(&asked_with);
@@ -477,6 +489,7 @@ grpc::ServerUnaryReactor* Server::unary(grpc::CallbackServerContext* context,
                 const Answering answering(call);
                 const CallerScope scope_of_caller(
                     looked_up_later ? impl_->let_in(*context, shown, request) : caller);
+                impl_->check_open(rpc::caller(), request);
                 handler(call);
             }
         } catch (...) {

@@ -60,6 +60,11 @@ struct ServerOptions {
     // Counts tenants' people and machines instead, those who come with a token or an API key. None:
     // they are counted as other callers are. Must outlive the server.
     RateLimits* client_limits = nullptr;
+    // Whether a tenant is closed: then only what reads goes on for its people and machines, and for
+    // operators what ends something too (access.h). Asked by a worker, so it may wait; it may throw
+    // a Failure or flowstack::Unavailable. Calls of our own services are not asked for. None: no
+    // tenant is.
+    std::function<bool(const std::string& tenant)> tenant_closed = nullptr;
     int streams_max = 128;  // open server streams, each with a thread of its own
     // Calls and streams that one connection may have open at once. More than workers, queue and
     // streams can take together, so that a caller hears RESOURCE_EXHAUSTED and does not wait.

@@ -264,6 +264,10 @@ struct Host::State {
         api_keys = std::make_unique<ApiKeys>(std::move(find), options.api_keys, clock);
     }
 
+    void know_closed_tenants(ClosedTenants::Find find, milliseconds age_max) {
+        closed_tenants = std::make_unique<ClosedTenants>(std::move(find), age_max, clock);
+    }
+
     State(HostOptions o, eventlog::DeriveFn derive)
         : options(opened(std::move(o))),
           life(options.grace),
@@ -291,6 +295,8 @@ struct Host::State {
                 .caller_calls_per_second = options.grpc_caller_calls_per_second,
                 .caller_calls_at_once_max = options.grpc_caller_calls_at_once_max,
                 .client_limits = &client_limits,
+                .tenant_closed =
+                    [this](const std::string& tenant) { return closed_tenants->closed(tenant); },
                 .calls_per_connection_max = options.grpc_calls_per_connection_max,
                 .memory_bytes_max = options.grpc_memory_mib_max << 20,
                 .metrics = &registry}),
@@ -584,6 +590,7 @@ struct Host::State {
     std::unique_ptr<HintReader> hints;  // none when they are switched off
     const SystemClock clock;
     std::unique_ptr<ApiKeys> api_keys;  // before the door, whose calls ask it
+    std::unique_ptr<ClosedTenants> closed_tenants;
     rpc::RateLimits client_limits;
     rpc::Server door;
     std::unique_ptr<grpc::Service> event_log;
@@ -617,6 +624,10 @@ void Host::certificate_loaded(const std::string& use, const std::string& file) {
     state_->certificates.loaded(use, file);
 }
 void Host::know_api_keys(ApiKeys::Find find) { state_->know_api_keys(std::move(find)); }
+void Host::know_closed_tenants(ClosedTenants::Find find) {
+    // Whoever knows them itself is asked every time.
+    state_->know_closed_tenants(std::move(find), milliseconds(0));
+}
 void Host::once_stored(std::function<void()> begin) {
     state_->begun_once_stored.push_back(std::move(begin));
 }
@@ -655,6 +666,8 @@ void Host::also(std::string name, std::function<void()> start,
 int Host::run() {
     auto& s = *state_;
     if (!s.api_keys) s.know_api_keys(find_at_gateway(s.channel("gateway")));
+    if (!s.closed_tenants)
+        s.know_closed_tenants(closed_at_gateway(s.channel("gateway")), s.options.api_keys.age_max);
     if (s.options.rebuild) return s.rebuild();
     s.door.add(*s.event_log, common::v1::EventLog::service_full_name());
     s.registry

@@ -16,9 +16,10 @@
 #include "common/eventlog/store.h"
 #include "common/eventlog/work.h"
 #include "common/messaging/brokers.h"
+#include "common/observability/otlp_exporter.h"
 #include "common/rpc/rate_limits.h"
 #include "common/service/api_keys.h"
-#include "common/observability/otlp_exporter.h"
+#include "common/service/closed_tenants.h"
 #include "common/service/tokens.h"
 #include "common/service/transport.h"
 
@@ -135,6 +136,8 @@ public:
     void certificate_loaded(const std::string& use, const std::string& file);
     // Whose API keys there are is known here and need not be asked of gateway. Before `run`.
     void know_api_keys(ApiKeys::Find find);
+    // The same of which tenants are closed.
+    void know_closed_tenants(ClosedTenants::Find find);
 
     // Called when the store is there with its schema, before anything else is started. It is called
     // again later when it throws flowstack::Unavailable; anything else that it throws ends the

@@ -68,7 +68,7 @@ void check_not_closed(eventlog::ReadModel& read_model, Tenants& tenants,
                       const std::string& tenant) {
     try {
         if (tenant_view(read_model, tenants, tenant).status() == common::v1::TENANT_STATUS_CLOSED)
-            throw rpc::tenant_not_active(rpc::tenant_name(tenant), "the tenant is closed");
+            throw rpc::tenant_closed(rpc::tenant_name(tenant));
     } catch (const NoSuchTenant&) {
         throw rpc::not_found(rpc::tenant_name(tenant));
     }

@@ -29,7 +29,7 @@ TenantView tenant_view(eventlog::ReadModel& read_model, Tenants& tenants,
                        const std::string& tenant);
 
 // For an RPC that makes something for a tenant. Throws NOT_FOUND for a tenant that does not exist
-// and TENANT_NOT_ACTIVE for one that is closed.
+// and TENANT_CLOSED for one that is closed.
 void check_not_closed(eventlog::ReadModel& read_model, Tenants& tenants, const std::string& tenant);
 
 }  // namespace flowstack::service

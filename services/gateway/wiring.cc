@@ -168,6 +168,10 @@ int run(int argc, char** argv, const MakeProviders& make_providers) {
     };
     const Doors doors{
         host.rpc(),
+    KeyUses key_uses(store, clock);
+    host.also(
+        "key_uses", [&] { key_uses.start(); }, [&](auto) { key_uses.stop(); });
+
         store,
         host.read_model(),
         directory,
@@ -184,7 +188,8 @@ int run(int argc, char** argv, const MakeProviders& make_providers) {
             return has_published_flow(neighbour("conversation"), tenant, flow_key);
         },
         ask_departure,
-        &media};
+        &media,
+        &key_uses};
     auto services = make_tenant_services(doors);
     for (auto& named : make_message_services(doors)) services.push_back(std::move(named));
     RawWebhooks raw_webhooks(store, directory, contacts, keys, providers);
@@ -197,7 +202,11 @@ int run(int argc, char** argv, const MakeProviders& make_providers) {
     http::Router router;
     door.add_routes(router);
     std::shared_ptr<grpc::Channel> own_channel;
-    const DirectoryKeys rest_keys(directory);
+    const DirectoryKeys rest_keys(directory, key_uses);
+    host.know_closed_tenants([&](const std::string& tenant) {
+        const auto entry = directory.tenant(tenant);
+        return entry && entry->tenant.status == TenantStatus::closed;
+    });
     host.know_api_keys([&](const std::string& key_sha256) -> std::optional<service::ApiKeyOwner> {
         auto owner = directory.owner_of_key(key_sha256);
         if (!owner) return std::nullopt;
@@ -208,6 +217,7 @@ int run(int argc, char** argv, const MakeProviders& make_providers) {
                .admin_password = config.admin_password,
                .wrong_keys_max = options.api_keys.wrong_keys_max,
                .wrong_key_every = options.api_keys.wrong_key_every,
+        key_uses.note(owner->tenant, owner->key_id.text());
                .timeout = config.rest_timeout,
                .rate_limits = &host.client_limits(),
                .channel =

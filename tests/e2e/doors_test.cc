@@ -244,6 +244,75 @@ TEST_F(Door, TheRestDoorWantsAKeyAndKnowsOneTenantFromAnother) {
     EXPECT_EQ(http("GET", "/v1/tenants/" + other.tenant + "/messages", "", {key}).status, 404);
 }
 
+TEST_F(Door, AClosedTenantIsReadAndNotChangedAtEveryService) {
+    const auto shop = stack.shop("closing");
+    const auto phone = phone_for("closing");
+    const std::string base = "/v1/tenants/" + shop.tenant;
+    const auto as = [&](const std::string& key, const std::string& method, const std::string& path,
+                        const std::string& body = "") {
+        return http(method, base + path, body,
+                    {{"Authorization", "Bearer " + key}, {"Content-Type", "application/json"}});
+    };
+    const auto operators = stack.environment.required("ADMIN_KEY");
+    const auto made = as(operators, "POST", "/apiKeys", R"({"displayName":"till"})");
+    ASSERT_EQ(made.status, 201) << made.body;
+    const std::string key(json::parse(made.body).at("key").as_string());
+    const std::string name(json::parse(made.body).at("name").as_string());
+    const auto receive = [&] {
+        return statuses(webhook(shop, {{"updates", json::array{text_from(shop, phone, "Hi")}}}))
+            .at(0)
+            .to_number<int>();
+    };
+    EXPECT_EQ(receive(), 200);
+    EXPECT_TRUE(eventually([&] { return count(shop, "gateway", "SendAccepted") == 1; }));
+
+    // The key is listed without itself, and that it is used.
+    EXPECT_TRUE(eventually([&] {
+        const auto listed = as(key, "GET", "/apiKeys");
+        return listed.body.find(R"("hint":")" + key.substr(0, 8)) != std::string::npos &&
+               listed.body.find("lastUsedTime") != std::string::npos &&
+               listed.body.find(key) == std::string::npos;
+    }));
+    EXPECT_EQ(as(key, "POST", ":close", R"({"reason":"x"})").status, 403);
+    EXPECT_EQ(as(operators, "POST", ":close", "{}").status, 422);
+    const auto closed = as(operators, "POST", ":close", R"({"reason":"the business has ended"})");
+    ASSERT_EQ(closed.status, 200) << closed.body;
+    EXPECT_EQ(as(operators, "POST", ":close", R"({"reason":"again"})").status, 200);
+    EXPECT_EQ(count(shop, "gateway", "TenantClosed"), 1);
+
+    const auto refused = [](const HttpAnswer& answer) {
+        return answer.status == 409 && answer.body.find("\"TENANT_CLOSED\"") != std::string::npos;
+    };
+    EXPECT_TRUE(refused(as(operators, "POST", ":resume", R"({"reason":"x"})")));
+    for (const auto& who : {key, operators}) {
+        // Each service hears of it within the age of its answers (API_KEY_AGE_MS).
+        // A body that would be refused anyway, so that nothing is made before.
+        for (const auto& [path, body] :
+             {std::pair{"/messages", R"({"to":"+254712345678"})"},
+              std::pair{"/products", R"({"product":{"product_id":"x"}})"},
+              std::pair{"/payments", R"({"customer_id":"c"})"},
+              std::pair{"/campaigns", R"({"display_name":"x"})"},
+              std::pair{"/tasks", R"({"kind":"custom"})"}})
+            EXPECT_TRUE(eventually([&, path = path, body = body] {
+                return refused(as(who, "POST", path, body));
+            })) << path;
+        for (const auto* path : {"", "/orders", "/payments", "/campaigns", "/tasks", "/products"})
+            EXPECT_EQ(as(who, "GET", path).status, 200) << path;
+    }
+    // What comes in is kept and not answered.
+    EXPECT_EQ(receive(), 200);
+    EXPECT_EQ(count(shop, "gateway", "MessageReceived"), 2);
+    EXPECT_TRUE(eventually([&] { return count(shop, "conversation", "CustomerSpoke") == 2; }));
+    EXPECT_EQ(count(shop, "gateway", "MessageQueued"), 1);
+    // A key is revoked all the same.
+    EXPECT_EQ(http("POST", "/v1/" + name + ":revoke", R"({"reason":"x"})",
+                   {{"Authorization", "Bearer " + operators}, {"Content-Type", "application/json"}})
+                  .status,
+              200);
+    EXPECT_EQ(as(key, "GET", "").status, 401);
+    expect_right(shop);
+}
+
 TEST_F(Door, ASendIsIdempotentByItsKey) {
     const auto shop = stack.shop("idempotent");
     Phone phone(stack.sandbox(), shop.phone_number_id, phone_for("idempotent"), "Amina");

@@ -71,6 +71,16 @@ void add_tenants(std::vector<Verb>& all) {
          .collection = "tenants",
          .options = {reason(true), request_id()},
          .look = looks});
+    all.push_back(
+        {.group = "tenants",
+         .name = "close",
+         .help = "end it, for good: nothing of it can be changed any more, and all of it can be "
+                 "read; queued sends, reminders and campaigns are cancelled, payments under way "
+                 "end as they would",
+         .call = method<door::CloseTenantRequest, door::Tenant>("TenantService/CloseTenant"),
+         .collection = "tenants",
+         .options = {reason(true), request_id()},
+         .look = looks});
 }
 
 void add_keys(std::vector<Verb>& all) {
@@ -81,13 +91,30 @@ void add_keys(std::vector<Verb>& all) {
          .call = method<door::CreateApiKeyRequest, door::ApiKey>("TenantService/CreateApiKey"),
          .options = {{"--name", "display_name", "what people call it", Kind::text, true},
                      request_id()}});
+    all.push_back({.group = "keys",
+                   .name = "list",
+                   .help = "newest first, without the keys themselves",
+                   .call = method<door::ListApiKeysRequest, door::ListApiKeysResponse>(
+                       "TenantService/ListApiKeys"),
+                   .columns = {{"KEY", "name"},
+                               {"CALLED", "display_name", false, true},
+                               {"BEGINS", "hint"},
+                               {"MADE (UTC)", "create_time"},
+                               {"LAST USED (UTC)", "last_used_time"},
+                               {"REVOKED", "revoked"}}});
+    all.push_back({.group = "keys",
+                   .name = "get",
+                   .help = "one, without the key itself",
+                   .call = method<door::GetApiKeyRequest, door::ApiKey>("TenantService/GetApiKey"),
+                   .collection = "apiKeys"});
     all.push_back(
         {.group = "keys",
          .name = "revoke",
          .help = "it opens nothing from now on",
          .call = method<door::RevokeApiKeyRequest, door::ApiKey>("TenantService/RevokeApiKey"),
          .collection = "apiKeys",
-         .options = {reason(true), request_id()}});
+         .options = {reason(true), request_id()},
+         .look = method<door::GetApiKeyRequest, door::ApiKey>("TenantService/GetApiKey")});
 }
 
 void add_channels(std::vector<Verb>& all) {

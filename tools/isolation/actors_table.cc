@@ -30,6 +30,8 @@ const std::vector<Deed>& deeds() {
          R"({"parent":"tenants/$attacker","displayName":"walk"})", "walkKey"},
         {"gateway.v1.TenantService/RevokeApiKey",
          R"({"name":"tenants/$attacker/apiKeys/$attacker.walkKey","reason":"walk"})"},
+        {"gateway.v1.TenantService/CloseTenant",
+         R"({"name":"tenants/$attacker-walk","reason":"walk"})"},
         // gateway: channels; the new one stays paused, so that what is sent by it waits
         {"gateway.v1.ChannelService/ConnectChannel",
          R"({"parent":"tenants/$attacker","channel":{"externalId":"7$attacker.number",

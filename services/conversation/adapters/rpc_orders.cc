@@ -71,6 +71,7 @@ void place_order(const Doors& doors, const v1::PlaceOrderRequest& request,
         // The total that the customer is told must follow the newest settings: payment prices the
         // order by them.
         const auto facts = tenant_facts(doors, tenant, kNewestSettings);
+        if (facts.status == "CLOSED") throw rpc::tenant_closed(rpc::tenant_name(tenant));
         if (facts.status != "ACTIVE")
             throw rpc::tenant_not_active(rpc::tenant_name(tenant),
                                          "The tenant is " + facts.status + ": it takes no orders.");

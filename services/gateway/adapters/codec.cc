@@ -149,6 +149,7 @@ FLOWSTACK_FACT(ApiKeyState, v1::ApiKeyCreated) {
     FACT_FIELD(key_sha256);
     FACT_FIELD(name);
 }
+    FACT_FIELD(hint);
 
 // ---- channels
 
@@ -315,12 +316,17 @@ MessageEvent decode_message(std::string_view type, std::string_view payload) {
 }
 
 ApiKeyCodec::State ApiKeyCodec::evolve(State state, const std::string& type,
-                                       const std::string& payload, Time) {
-    if (eventlog::is<v1::ApiKeyCreated>(type)) return eventlog::fact_of<ApiKeyState>(payload);
+                                       const std::string& payload, Time at) {
+    if (eventlog::is<v1::ApiKeyCreated>(type)) {
+        state = eventlog::fact_of<ApiKeyState>(payload);
+        state.created_at = at;
+        return state;
+    }
     if (!eventlog::is<v1::ApiKeyRevoked>(type))
         throw CorruptStream("api_key: unknown event " + type);
     state.revoked = true;
     return state;
+    state.revoked_at = at;
 }
 
 // ---- parts that the APIs show too

@@ -34,7 +34,10 @@ struct ApiKeyState {
     ApiKeyId key_id;
     std::string key_sha256;
     std::string name;
+    std::string hint;
     bool revoked = false;
+    Time created_at{};
+    Time revoked_at{};
 };
 
 eventlog::NewEvent encode(const TenantEvent& event, Time occurred_at);
@@ -82,7 +85,7 @@ struct MessageCodec {
 };
 struct ApiKeyCodec {
     using State = ApiKeyState;
-    static State evolve(State state, const std::string& type, const std::string& payload, Time);
+    static State evolve(State state, const std::string& type, const std::string& payload, Time at);
 };
 
 TenantSettings from_proto(const v1::TenantSettings& proto);

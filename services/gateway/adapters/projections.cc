@@ -103,6 +103,20 @@ void project_channel(const Recorded& event, Turn& turn) {
                          time_of(resource.create_time()), resource));
 }
 
+void project_api_key(const Recorded& event, Turn& turn) {
+    auto resource = own_resource<v1::ApiKey>(turn, kApiKeyDocument);
+    const auto key = ApiKeyCodec::evolve({}, event.type, event.payload, event.occurred_at);
+    if (key.revoked) {
+        resource.set_revoked(true);
+        set_time(*resource.mutable_revoke_time(), key.revoked_at);
+    } else {
+        resource = api_key_resource(event.stream.tenant, key);
+    }
+    turn.put(document_of(event.stream.tenant, kApiKeyDocument, event.stream.key, "",
+                         resource.revoked() ? "REVOKED" : "ACTIVE", time_of(resource.create_time()),
+                         resource));
+}
+
 void put_contact(const Recorded& event, Turn& turn, const v1::Contact& resource) {
     std::string phone;
     for (const auto& identity : resource.identities())
@@ -333,6 +347,8 @@ void project(const Recorded& event, Turn& turn) {
         project_tenant(event, turn);
     else if (category == "channel")
         project_channel(event, turn);
+    else if (category == "api_key")
+        project_api_key(event, turn);
 }
 
 }  // namespace flowstack::gateway

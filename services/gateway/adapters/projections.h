@@ -15,6 +15,8 @@
 //   kind "echoed_message" (parent: customer)  one that the shop wrote on its own phone
 //   kind "dead_letter"                  those that wait for a person
 //   kind "media" (parent: customer)     a file, by its hash
+//   kind "api_key" (state: ACTIVE,      without the key
+//       REVOKED)
 //   kind "notice" (state: its kind)     what a provider told about an account or a number
 namespace flowstack::gateway {
 
@@ -25,6 +27,7 @@ inline constexpr const char* kEchoedDocument = "echoed_message";
 inline constexpr const char* kMediaDocument = "media";
 inline constexpr const char* kChargeDocument = "charge";
 inline constexpr const char* kNoticeDocument = "notice";
+inline constexpr const char* kApiKeyDocument = "api_key";
 
 void project(const eventlog::Recorded& event, eventlog::Turn& turn);
 

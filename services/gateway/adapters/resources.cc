@@ -100,6 +100,17 @@ v1::Channel channel_resource(const std::string& tenant, const KnownChannel& know
     return resource;
 }
 
+v1::ApiKey api_key_resource(const std::string& tenant, const ApiKeyState& key) {
+    v1::ApiKey resource;
+    resource.set_name(rpc::resource_name(tenant, "apiKeys", key.key_id));
+    resource.set_display_name(key.name);
+    resource.set_revoked(key.revoked);
+    resource.set_hint(key.hint);
+    set_time(*resource.mutable_create_time(), key.created_at);
+    if (key.revoked) set_time(*resource.mutable_revoke_time(), key.revoked_at);
+    return resource;
+}
+
 v1::Contact contact_resource(const std::string& tenant, const Contact& contact,
                              std::int64_t version) {
     v1::Contact resource;

@@ -13,6 +13,7 @@ class Tenant;
 class Channel;
 class Contact;
 class Message;
+class ApiKey;
 }  // namespace flowstack::gateway::v1
 
 // The API's resources made from folds, and moved along by single events (for the read models).
@@ -21,6 +22,8 @@ namespace flowstack::gateway {
 v1::Tenant tenant_resource(const KnownTenant& tenant, std::int64_t version);
 v1::Channel channel_resource(const std::string& tenant, const KnownChannel& channel,
                              std::int64_t version);
+// When it was used is not in the log.
+v1::ApiKey api_key_resource(const std::string& tenant, const ApiKeyState& key);
 v1::Contact contact_resource(const std::string& tenant, const Contact& contact,
                              std::int64_t version);
 v1::Message message_resource(const std::string& tenant, const Message& message,

@@ -18,6 +18,7 @@
 #include "common/service/one_effect.h"
 #include "services/gateway/adapters/contacts.h"
 #include "services/gateway/adapters/directory.h"
+#include "services/gateway/adapters/key_uses.h"
 #include "services/gateway/dispatch/dispatcher.h"
 #include "services/gateway/media/media_store.h"
 
@@ -59,6 +60,8 @@ struct Doors {
     AskDeparture ask_departure{};
     // The tenants' files; null: there are none.
     MediaStore* media = nullptr;
+    // When API keys were used; null: nobody knows.
+    KeyUses* key_uses = nullptr;
 };
 
 struct NamedService {

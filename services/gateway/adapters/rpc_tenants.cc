@@ -12,6 +12,7 @@
 #include "flowstack/common/v1/error_reason.pb.h"
 #include "flowstack/gateway/v1/channel_service.grpc.pb.h"
 #include "flowstack/gateway/v1/tenant_service.grpc.pb.h"
+#include "services/gateway/adapters/projections.h"
 #include "services/gateway/adapters/resources.h"
 #include "services/gateway/adapters/rpc.h"
 
@@ -24,12 +25,21 @@ using grpc::ServerUnaryReactor;
 
 constexpr std::size_t kTokenMax = 4096;
 constexpr std::size_t kKeyBytes = 32;
+// fsk_ and four letters: enough to know a key again, and 232 of its 256 random bits stay unknown.
+constexpr std::size_t kKeyHintChars = 8;
 
 eventlog::Folded<Tenant> fold_tenant(const Doors& doors, const std::string& tenant) {
     auto folded = doors.directory.tenants().load(tenant_stream(tenant));
     if (!std::holds_alternative<KnownTenant>(folded.state))
         throw rpc::not_found(rpc::tenant_name(tenant));
     return folded;
+}
+
+// Here beside the door's check for callers (rpc::Server): the log is what counts when a tenant is
+// closed at the same moment.
+void check_open(const eventlog::Folded<Tenant>& folded, const std::string& tenant) {
+    if (std::get<KnownTenant>(folded.state).status == TenantStatus::closed)
+        throw rpc::tenant_closed(rpc::tenant_name(tenant));
 }
 
 void show_tenant(const Doors& doors, const std::string& tenant, v1::Tenant& out) {
@@ -193,11 +203,45 @@ public:
                    gateway::ResumeTenant{.reason = checked_reason(request->reason())}, *response);
         });
     }
+    ServerUnaryReactor* CloseTenant(CallbackServerContext* context,
+                                    const v1::CloseTenantRequest* request,
+                                    v1::Tenant* response) override {
+        return doors_.rpc.unary(context, *request, [=, this](rpc::Call& call) {
+            if (request->reason().empty()) throw rpc::invalid_field("reason", "must be given");
+            change(call, *request, "CloseTenant",
+                   gateway::CloseTenant{.reason = checked_reason(request->reason())}, *response);
+        });
+    }
     ServerUnaryReactor* CreateApiKey(CallbackServerContext* context,
                                      const v1::CreateApiKeyRequest* request,
                                      v1::ApiKey* response) override {
         return doors_.rpc.unary(context, *request, [=, this](rpc::Call& call) {
             create_key(call, *request, *response);
+        });
+    }
+    ServerUnaryReactor* GetApiKey(CallbackServerContext* context,
+                                  const v1::GetApiKeyRequest* request,
+                                  v1::ApiKey* response) override {
+        return doors_.rpc.unary(context, *request, [=, this](rpc::Call&) {
+            const auto name = rpc::parse_name(request->name(), "apiKeys");
+            const auto folded = eventlog::Folds<ApiKeyCodec>(doors_.store, 1)
+                                    .load(api_key_stream(name.tenant, ApiKeyId(name.id)));
+            if (folded.version == 0) throw rpc::not_found(request->name());
+            *response = api_key_resource(name.tenant, folded.state);
+            set_last_used(name.tenant, {response});
+        });
+    }
+    ServerUnaryReactor* ListApiKeys(CallbackServerContext* context,
+                                    const v1::ListApiKeysRequest* request,
+                                    v1::ListApiKeysResponse* response) override {
+        return doors_.rpc.unary(context, *request, [=, this](rpc::Call&) {
+            const auto tenant = rpc::parse_parent(request->parent());
+            response->set_next_page_token(service::list<v1::ApiKey>(
+                doors_.read_model, *request, {.tenant = tenant, .kind = kApiKeyDocument},
+                [&](v1::ApiKey key) { *response->add_api_keys() = std::move(key); }));
+            std::vector<v1::ApiKey*> keys;
+            for (auto& key : *response->mutable_api_keys()) keys.push_back(&key);
+            set_last_used(tenant, keys);
         });
     }
     ServerUnaryReactor* RevokeApiKey(CallbackServerContext* context,
@@ -216,6 +260,8 @@ public:
                 throw rpc::invalid_field("key_sha256", "must have 32 bytes");
             const auto owner = doors_.directory.owner_of_key(request->key_sha256());
             if (!owner) throw rpc::not_found("apiKeys");
+            if (doors_.key_uses != nullptr)
+                doors_.key_uses->note(owner->tenant, owner->key_id.text());
             response->set_tenant_id(owner->tenant);
             response->set_key_id(owner->key_id);
         });
@@ -313,7 +359,7 @@ private:
             if (!decision.accepted()) {
                 if (decision.rejection() == TenantRejection::invalid_settings)
                     throw refused_fields(faults_of(settings, can), "settings");
-                throw rpc::wrong_state(request.name(), "The tenant is closed.");
+                throw rpc::tenant_closed(request.name());
             }
             if (decision.events().empty()) return std::nullopt;
             return command_on(doors_, by_tenant(tenant), tenant_stream(tenant), folded.expected(),
@@ -331,11 +377,14 @@ private:
         effect.run([&]() -> std::optional<Command> {
             const auto folded = fold_tenant(doors_, tenant);
             const auto decision = decide(folded.state, wanted, doors_.installation);
+            if (!decision.accepted() && decision.rejection() == TenantRejection::closed)
+                throw rpc::tenant_closed(request.name());
             if (!decision.accepted())
                 throw rpc::wrong_state(
                     request.name(),
                     "The tenant is " +
                         std::string(text_of(std::get<KnownTenant>(folded.state).status)) + ".");
+            if (decision.events().empty()) return std::nullopt;
             return command_on(doors_, by_tenant(tenant), tenant_stream(tenant), folded.expected(),
                               decision);
         });
@@ -345,7 +394,7 @@ private:
 
     void create_key(rpc::Call& call, const v1::CreateApiKeyRequest& request, v1::ApiKey& response) {
         const auto tenant = rpc::parse_parent(request.parent());
-        fold_tenant(doors_, tenant);
+        check_open(fold_tenant(doors_, tenant), tenant);
         auto effect =
             one_effect(doors_, call, "CreateApiKey", tenant, request.request_id(), request);
         const ApiKeyId key_id(effect.derived_id("api_key"));
@@ -356,11 +405,11 @@ private:
             created.set_key_id(key_id);
             created.set_name(request.display_name());
             created.set_key_sha256(std::string(crypto::bytes_of(crypto::sha256(key))));
+            created.set_hint(key.substr(0, kKeyHintChars));
             return key_command(tenant, key_id, eventlog::kCreate, created);
         });
         doors_.directory.apply({tenant, "api_key", key_id});
-        response.set_name(rpc::resource_name(tenant, "apiKeys", key_id));
-        response.set_display_name(request.display_name());
+        show_key(tenant, key_id, response);
         if (!effect.replayed()) response.set_key(key);
     }
 
@@ -380,9 +429,22 @@ private:
             return key_command(name.tenant, key_id, folded.expected(), revoked);
         });
         doors_.directory.apply({name.tenant, "api_key", name.id});
-        response.set_name(request.name());
-        response.set_display_name(folds.load(api_key_stream(name.tenant, key_id)).state.name);
-        response.set_revoked(true);
+        show_key(name.tenant, key_id, response);
+    }
+
+    void show_key(const std::string& tenant, const ApiKeyId& key_id, v1::ApiKey& response) {
+        eventlog::Folds<ApiKeyCodec> folds(doors_.store, 1);
+        response = api_key_resource(tenant, folds.load(api_key_stream(tenant, key_id)).state);
+    }
+
+    void set_last_used(const std::string& tenant, const std::vector<v1::ApiKey*>& keys) {
+        if (doors_.key_uses == nullptr) return;
+        std::vector<std::string> ids;
+        for (const auto* key : keys) ids.push_back(rpc::parse_name(key->name(), "apiKeys").id);
+        const auto used = doors_.key_uses->last(tenant, ids);
+        for (std::size_t i = 0; i < keys.size(); ++i)
+            if (const auto found = used.find(ids[i]); found != used.end())
+                set_time(*keys[i]->mutable_last_used_time(), found->second);
     }
 
     template <class Proto>
@@ -410,7 +472,7 @@ public:
                                        v1::Channel* response) override {
         return doors_.rpc.unary(context, *request, [=, this](rpc::Call& call) {
             const auto tenant = rpc::parse_parent(request->parent());
-            fold_tenant(doors_, tenant);
+            check_open(fold_tenant(doors_, tenant), tenant);
             check_channel_id(request->channel().channel_id(), "channel.channel_id");
             auto effect =
                 one_effect(doors_, call, "ConnectChannel", tenant, request->request_id(), *request);

@@ -193,9 +193,10 @@ struct Dispatcher::State final : AttemptListener, std::enable_shared_from_this<S
     }
 
     bool stands_still(const ChannelEntry& entry) const {
-        if (entry.paused) return true;
         const auto tenant = directory.tenant(entry.tenant);
-        return tenant && tenant->tenant.status == TenantStatus::suspended;
+        // What a closed tenant has queued is cancelled when its turn comes, paused or not.
+        if (tenant && tenant->tenant.status == TenantStatus::closed) return false;
+        return entry.paused || (tenant && tenant->tenant.status == TenantStatus::suspended);
     }
 
     bool is_open(int lane) const { return open.contains(lane); }

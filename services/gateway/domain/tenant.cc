@@ -25,15 +25,17 @@ Answer on(const KnownTenant& t, const ChangeSettings& c, const Installation& can
     return TenantSettingsChanged{.settings = c.settings};
 }
 Answer on(const KnownTenant& t, const SuspendTenant& c, const Installation&) {
+    if (t.status == TenantStatus::closed) return TenantRejection::closed;
     if (t.status != TenantStatus::active) return TenantRejection::not_active;
     return TenantSuspended{.reason = c.reason};
 }
 Answer on(const KnownTenant& t, const ResumeTenant& c, const Installation&) {
+    if (t.status == TenantStatus::closed) return TenantRejection::closed;
     if (t.status != TenantStatus::suspended) return TenantRejection::not_suspended;
     return TenantResumed{.reason = c.reason};
 }
 Answer on(const KnownTenant& t, const CloseTenant& c, const Installation&) {
-    if (t.status == TenantStatus::closed) return TenantRejection::closed;
+    if (t.status == TenantStatus::closed) return std::vector<TenantEvent>{};
     return TenantClosed{.reason = c.reason};
 }
 template <class AnyCommand>

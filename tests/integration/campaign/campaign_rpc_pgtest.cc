@@ -250,7 +250,7 @@ TEST_F(CampaignService, AsksGatewayForATenantOfWhichItHasNotReadYet) {
     EXPECT_EQ(create(request), kOk);
     tenants.all["shut"].set_status("CLOSED");
     request.set_parent("tenants/shut");
-    EXPECT_EQ(create(request), common::v1::ERROR_REASON_TENANT_SUSPENDED);
+    EXPECT_EQ(create(request), common::v1::ERROR_REASON_TENANT_CLOSED);
 }
 
 TEST_F(CampaignService, MetricsSumToTheAudience) {

@@ -123,6 +123,8 @@ TEST_F(PlacingBy, WhatIsWrongIsNamedAndLeavesNoTrace) {
     EXPECT_EQ(place(request, placed), common::v1::ERROR_REASON_NOT_FOUND);
     tenants.facts["duka"].status = "SUSPENDED";
     EXPECT_EQ(place(two_coffees("r1"), placed), common::v1::ERROR_REASON_TENANT_SUSPENDED);
+    tenants.facts["duka"].status = "CLOSED";
+    EXPECT_EQ(place(two_coffees("r1"), placed), common::v1::ERROR_REASON_TENANT_CLOSED);
     tenants.facts["duka"].status = "ACTIVE";
     EXPECT_EQ(place(two_coffees("r1"), placed), kOk);  // no refusal used up the key
 }

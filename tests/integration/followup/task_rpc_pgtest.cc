@@ -182,7 +182,7 @@ TEST_F(TaskService, AsksGatewayForATenantOfWhichItHasNotReadYet) {
     EXPECT_EQ(field(), "customer_id");
     tenants.all["shut"].set_status("CLOSED");
     request.set_parent("tenants/shut");
-    EXPECT_EQ(create(request), common::v1::ERROR_REASON_TENANT_SUSPENDED);
+    EXPECT_EQ(create(request), common::v1::ERROR_REASON_TENANT_CLOSED);
 }
 
 TEST_F(TaskService, AsksGatewayForACustomerOfWhomItHasNotReadYet) {

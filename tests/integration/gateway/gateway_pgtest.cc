@@ -1834,7 +1834,8 @@ protected:
         for (auto& service : message_services) rpc_door.add(*service.service, service.full_name);
         rpc_door.start();
         const auto channel =
-            rpc::make_channel("127.0.0.1:" + std::to_string(rpc_door.port()), {.attempts_max = 1});
+            rpc::make_channel("127.0.0.1:" + std::to_string(rpc_door.port()),
+                              {.internal_key = Secret("internal"), .attempts_max = 1});
         tenants = v1::TenantService::NewStub(channel);
         channels = v1::ChannelService::NewStub(channel);
         messages = v1::MessageService::NewStub(channel);
@@ -1898,7 +1899,42 @@ protected:
         return failure && !failure->fields.empty() ? failure->fields.front().field : "";
     }
 
-    rpc::Server rpc_door{{.deadline_required = true}};
+    // A call of TenantService: its answer, or why not in `failure`.
+    template <class Answer, class Method, class Request>
+    Answer asked(Method method, const Request& request) {
+        Answer answer;
+        grpc::ClientContext context;
+        rpc::set_timeout(context, 20s);
+        failure = rpc::failure_of(std::invoke(method, *tenants, &context, request, &answer));
+        return answer;
+    }
+    std::string refusal() const { return failure ? rpc::reason_text(failure->reason) : ""; }
+    v1::ApiKey made_key(const std::string& called) {
+        v1::CreateApiKeyRequest request;
+        request.set_parent("tenants/duka");
+        request.set_display_name(called);
+        request.set_request_id(ids.next().text());
+        return asked<v1::ApiKey>(&v1::TenantService::Stub::CreateApiKey, request);
+    }
+    v1::ApiKey got_key(const std::string& name) {
+        v1::GetApiKeyRequest request;
+        request.set_name(name);
+        return asked<v1::ApiKey>(&v1::TenantService::Stub::GetApiKey, request);
+    }
+    v1::Tenant closed(const std::string& reason) {
+        v1::CloseTenantRequest request;
+        request.set_name("tenants/duka");
+        request.set_reason(reason);
+        return asked<v1::Tenant>(&v1::TenantService::Stub::CloseTenant, request);
+    }
+
+    rpc::Server rpc_door{{.admission = {.internal_key = Secret("internal")},
+                          .deadline_required = true,
+                          .tenant_closed = [this](const std::string& tenant) {
+                              const auto entry = directory.tenant(tenant);
+                              return entry && entry->tenant.status == TenantStatus::closed;
+                          }}};
+    KeyUses key_uses{store, clock};
     Doors doors{.rpc = rpc_door,
                 .store = store,
                 .read_model = read_model,
@@ -1915,7 +1951,8 @@ protected:
                 .ask_departure = [this](const auto& tenant, const auto& message,
                                         const auto& contact, OtherWriters others) {
                     return dispatcher ? dispatcher->ask(tenant, message, contact, others) : nullptr;
-                }};
+                },
+                .key_uses = &key_uses};
     std::vector<NamedService> services = make_tenant_services(doors);
     std::vector<NamedService> message_services = make_message_services(doors);
     std::unique_ptr<v1::TenantService::Stub> tenants;
@@ -2170,6 +2207,123 @@ TEST_F(ChannelsRpc, AndTenantsAreAskedForByNamesOfTheirForm) {
 }
 
 // A provider of 200 lines with a wire and a signature of its own, in both directions.
+TEST_F(ChannelsRpc, ListATenantsKeysWithoutTheKeysThemselves) {
+    const auto shop = made_key("shop"), till = made_key("till");
+    ASSERT_EQ(refusal(), "");
+    EXPECT_EQ(shop.hint(), shop.key().substr(0, 8));
+    EXPECT_TRUE(shop.hint().starts_with("fsk_"));
+    consume();
+    v1::ListApiKeysRequest list;
+    list.set_parent("tenants/duka");
+    list.set_page_size(1);
+    const auto listed = [&] {
+        return asked<v1::ListApiKeysResponse>(&v1::TenantService::Stub::ListApiKeys, list);
+    };
+    auto page = listed();
+    ASSERT_EQ(page.api_keys_size(), 1);
+    EXPECT_EQ(page.api_keys(0).display_name(), "till");  // the newest
+    list.set_page_token(page.next_page_token());
+    page = listed();
+    ASSERT_EQ(page.api_keys_size(), 1);
+    EXPECT_EQ(page.api_keys(0).name(), shop.name());
+    EXPECT_EQ(page.api_keys(0).hint(), shop.hint());
+    EXPECT_EQ(page.api_keys(0).key(), "");
+    EXPECT_FALSE(page.api_keys(0).has_last_used_time());
+    EXPECT_EQ(page.next_page_token(), "");
+    list.set_page_token("of nobody");
+    listed();
+    EXPECT_EQ(refusal(), "PAGE_TOKEN_INVALID");
+
+    // It is used, and revoked: both are told by the one and by the list.
+    const auto id = shop.name().substr(shop.name().rfind('/') + 1);
+    const auto before = clock.now();
+    key_uses.note("duka", id);
+    key_uses.note("duka", id);
+    key_uses.store_noted();
+    v1::RevokeApiKeyRequest revoke;
+    revoke.set_name(shop.name());
+    revoke.set_reason("it was in a public repository");
+    asked<v1::ApiKey>(&v1::TenantService::Stub::RevokeApiKey, revoke);
+    ASSERT_EQ(refusal(), "");
+    consume();
+    list.set_page_token("");
+    list.set_page_size(10);
+    page = listed();
+    ASSERT_EQ(page.api_keys_size(), 2);
+    for (const auto& key : {got_key(shop.name()), page.api_keys(1)}) {
+        EXPECT_EQ(key.name(), shop.name());
+        EXPECT_TRUE(key.revoked());
+        EXPECT_GE(rpc::time_of(key.last_used_time()), before);
+        EXPECT_GE(rpc::time_of(key.revoke_time()), rpc::time_of(key.create_time()));
+    }
+    EXPECT_FALSE(got_key(till.name()).has_last_used_time());
+    got_key("tenants/duka/apiKeys/nobody");
+    EXPECT_EQ(refusal(), "NOT_FOUND");
+    got_key("tenants/other/apiKeys/" + id);
+    EXPECT_EQ(refusal(), "NOT_FOUND");
+}
+
+TEST_F(ChannelsRpc, OfAClosedTenantSendNothingAndKeepWhatComes) {
+    EXPECT_EQ(post(text_message("wamid.1", "Hi")), 200);
+    const auto key = made_key("shop");
+    consume();
+    const auto customer = only_customer();
+    // Its channel is paused, and something is queued.
+    v1::PauseChannelRequest pause;
+    pause.set_name("tenants/duka/channels/ch1");
+    pause.set_reason("stocktaking");
+    v1::Channel paused;
+    grpc::ClientContext context;
+    rpc::set_timeout(context, 20s);
+    ASSERT_TRUE(channels->PauseChannel(&context, pause, &paused).ok());
+    queue("duka", kChannel, customer);
+    closed("");
+    EXPECT_EQ(refusal(), "FIELD_INVALID");
+    EXPECT_EQ(closed("the business has ended").status(), "CLOSED");
+    ASSERT_EQ(refusal(), "");
+    EXPECT_EQ(closed("again").status(), "CLOSED");
+    ASSERT_EQ(refusal(), "");
+    EXPECT_EQ(events("TenantClosed").size(), 1U);
+
+    start_dispatcher();
+    until_events("MessageCancelled", 1);
+    EXPECT_EQ(eventlog::parsed<v1::MessageCancelled>(events("MessageCancelled").front()).reason(),
+              "tenant_closed");
+    // A reply that conversation had begun before it heard of the end.
+    reply(customer, "Hello");
+    until_events("MessageCancelled", 2);
+    EXPECT_TRUE(provider.calls().empty());
+
+    v1::ResumeTenantRequest resume;
+    resume.set_name("tenants/duka");
+    asked<v1::Tenant>(&v1::TenantService::Stub::ResumeTenant, resume);
+    EXPECT_EQ(refusal(), "TENANT_CLOSED");
+    made_key("till");
+    EXPECT_EQ(refusal(), "TENANT_CLOSED");
+    v1::Message message;
+    grpc::ClientContext sending;
+    rpc::set_timeout(sending, 20s);
+    failure = rpc::failure_of(messages->SendMessage(&sending, template_request("r1"), &message));
+    EXPECT_EQ(refusal(), "TENANT_CLOSED");
+
+    // What comes in is kept, and all of it can be read.
+    EXPECT_EQ(post(text_message("wamid.2", "Anybody there?")), 200);
+    EXPECT_EQ(events("MessageReceived").size(), 2U);
+    v1::GetTenantRequest get;
+    get.set_name("tenants/duka");
+    EXPECT_EQ(asked<v1::Tenant>(&v1::TenantService::Stub::GetTenant, get).status(), "CLOSED");
+    EXPECT_EQ(got_key(key.name()).display_name(), "shop");
+    // A key is revoked all the same.
+    v1::RevokeApiKeyRequest revoke;
+    revoke.set_name(key.name());
+    EXPECT_TRUE(asked<v1::ApiKey>(&v1::TenantService::Stub::RevokeApiKey, revoke).revoked());
+    postgres::Session admin({.url = database.admin_url()});
+    const auto report =
+        eventlog::check_derived(admin, "gateway", kLanes, make_derive(kLanes, keys));
+    for (const auto& problem : report.problems)
+        ADD_FAILURE() << problem.subject << ": " << problem.detail;
+}
+
 class SecondProvider : public Gateway {
 protected:
     SecondProvider() { connect("echoes", "ch9", "echo-1", "", "ECHO"); }

@@ -219,6 +219,26 @@ TEST(Tenant, SuspensionIsEnteredAndLeft) {
               TenantRejection::unknown_tenant);
 }
 
+TEST(Tenant, IsClosedOnceAndForGood) {
+    const TenantClosed closed{.reason = "the business has ended"};
+    EXPECT_EQ(given_tenant().when(CloseTenant{.reason = "x"}).rejection(),
+              TenantRejection::unknown_tenant);
+    for (const auto& open :
+         {given_tenant(kRegistered), given_tenant(kRegistered, TenantSuspended{.reason = ""})}) {
+        const auto events = open.when(CloseTenant{.reason = closed.reason}).events();
+        ASSERT_EQ(events.size(), 1U);
+        EXPECT_EQ(std::get<TenantClosed>(events.front()).reason, closed.reason);
+    }
+    const auto ended = given_tenant(kRegistered, closed);
+    EXPECT_EQ(std::get<KnownTenant>(ended.state()).status, TenantStatus::closed);
+    EXPECT_TRUE(ended.when(CloseTenant{.reason = "again"}).events().empty());
+    EXPECT_EQ(ended.when(ResumeTenant{.reason = ""}).rejection(), TenantRejection::closed);
+    EXPECT_EQ(ended.when(SuspendTenant{.reason = ""}).rejection(), TenantRejection::closed);
+    auto other = settings();
+    other.name = "Duka jipya";
+    EXPECT_EQ(ended.when(ChangeSettings{.settings = other}).rejection(), TenantRejection::closed);
+}
+
 TEST(Tenant, UnchangedSettingsAreNoEvent) {
     EXPECT_TRUE(
         given_tenant(kRegistered).when(ChangeSettings{.settings = settings()}).events().empty());

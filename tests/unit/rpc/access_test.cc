@@ -126,12 +126,13 @@ const std::set<std::string> kAdmins{
     "ChannelService/UpdateLimits",    "ChannelService/PauseChannel",
     "ChannelService/ResumeChannel",   "TenantService/UpdateTenantSettings",
     "TenantService/CreateApiKey",     "TenantService/RevokeApiKey",
+    "TenantService/GetApiKey",        "TenantService/ListApiKeys",
     "PaymentService/ResolvePayment",  "ProviderAccountService/ConnectProviderAccount"};
 // The platform's operators alone.
-const std::set<std::string> kOperators{"TenantService/RegisterTenant", "TenantService/ListTenants",
-                                       "TenantService/SuspendTenant",  "TenantService/ResumeTenant",
-                                       "WebhookService/ListWebhooks",  "WebhookService/GetWebhook",
-                                       "WebhookService/RereadWebhooks"};
+const std::set<std::string> kOperators{
+    "TenantService/RegisterTenant", "TenantService/ListTenants",    "TenantService/SuspendTenant",
+    "TenantService/ResumeTenant",   "TenantService/CloseTenant",    "WebhookService/ListWebhooks",
+    "WebhookService/GetWebhook",    "WebhookService/RereadWebhooks"};
 // Our own services, and the platform's operators: they say nothing about access.
 const std::set<std::string> kServices{"EventLog/Heads",
                                       "EventLog/Read",
@@ -261,6 +262,37 @@ TEST(Access, EveryMethodStandsInOneOfTheLists) {
     for (const auto* method : all_methods())
         EXPECT_TRUE(said.at(method->options().GetExtension(access))->contains(name_of(*method)))
             << name_of(*method);
+}
+
+// What only reads, and what ends or settles something: everything else is over with the tenant.
+TEST(Access, AClosedTenantIsReadAndWhatItHasBegunIsEndedByOperators) {
+    const std::set<std::string> ends{"CampaignService/CancelCampaign",
+                                     "ConversationService/CloseConversation",
+                                     "TaskService/CancelTask",
+                                     "MessageService/CancelMessages",
+                                     "MessageService/DiscardMessage",
+                                     "TenantService/CloseTenant",
+                                     "TenantService/RevokeApiKey",
+                                     "WebhookService/RereadWebhooks",
+                                     "PaymentService/CancelPayment",
+                                     "PaymentService/ResolvePayment",
+                                     "ProviderAccountService/ConnectProviderAccount"};
+    int read = 0, ended = 0;
+    for (const auto* method : all_methods()) {
+        const auto name = name_of(*method);
+        const auto verb = method->name();
+        // Every method of ours that reads is called so.
+        const bool reads = kServices.contains(name) || verb.starts_with("Get") ||
+                           verb.starts_with("List") || verb.starts_with("Find") ||
+                           verb.starts_with("Describe") || verb.starts_with("Render") ||
+                           verb.starts_with("Summarize");
+        EXPECT_EQ(open_when_closed(*method, false), reads) << name;
+        EXPECT_EQ(open_when_closed(*method, true), reads || ends.contains(name)) << name;
+        read += reads ? 1 : 0;
+        ended += ends.contains(name) ? 1 : 0;
+    }
+    EXPECT_GE(read, 50);
+    EXPECT_EQ(ended, static_cast<int>(ends.size()));
 }
 
 TEST(Access, RolesAddUpAndEveryNameThatIsGivenMustBeOnesOwn) {
