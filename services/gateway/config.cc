@@ -2,11 +2,13 @@
 
 #include <algorithm>
 #include <charconv>
+#include <iterator>
 #include <sstream>
 #include <stdexcept>
 
 #include "common/config/config.h"
 #include "common/core/money.h"
+#include "common/http/url.h"
 
 namespace flowstack::gateway {
 namespace {
@@ -87,6 +89,43 @@ meta::RecalledLimits meta_limits_in(config::Reader& reader) {
             set(part.substr(0, equals), value);
     }
     return limits;
+}
+
+// OIDC_ISSUER is read where tokens are (common/service/tokens.h).
+LoginOptions login_in(config::Reader& reader, const std::string& base_url) {
+    LoginOptions login;
+    login.base_url = base_url;
+    login.client.id = reader.text(
+        "OIDC_CLIENT_ID", "",
+        "what OIDC_ISSUER calls us: people then log in with a browser at /auth/login. The issuer "
+        "must know <PUBLIC_BASE_URL>/auth/callback as the redirect");
+    login.client.secret =
+        reader.secret("OIDC_CLIENT_SECRET", "",
+                      "the secret of that client, where it has one; without it PKCE alone protects "
+                      "the code");
+    login.client.scopes = reader.text(
+        "OIDC_SCOPES", "openid",
+        "what is asked of the issuer, with spaces between; with openid among it. The ID token must "
+        "have OIDC_GRANTS_CLAIM");
+    login.lifetime =
+        reader.duration_ms("SESSION_LIFETIME_MS", 28'800'000,
+                           "a browser's session ends after this, whatever happens", 60'000);
+    login.idle = reader.duration_ms("SESSION_IDLE_MS", 1'800'000,
+                                    "and when it was not used for so long", 10'000);
+    if (login.client.id.empty()) {
+        if (!login.client.secret.empty())
+            reader.mistake("OIDC_CLIENT_SECRET: is not used without OIDC_CLIENT_ID");
+        return login;
+    }
+    if (!http::reached_safely(base_url))
+        reader.mistake(
+            "PUBLIC_BASE_URL: must begin with https:// where people log in (http:// only on this "
+            "machine), because their session is in a cookie");
+    std::istringstream scopes(login.client.scopes);
+    if (std::find(std::istream_iterator<std::string>(scopes), {}, "openid") ==
+        std::istream_iterator<std::string>())
+        reader.mistake("OIDC_SCOPES: must have openid among it");
+    return login;
 }
 
 }  // namespace
@@ -238,6 +277,10 @@ GatewayConfig gateway_config(config::Reader& reader) {
                                          "how long one step of fetching a file may take", 100);
     c.rest_timeout = reader.duration_ms("REST_TIMEOUT_MS", 10'000,
                                         "deadline of the gRPC call that a REST request makes", 10);
+    c.login = login_in(reader, c.twilio.public_base_url);
+    c.login_threads = static_cast<int>(
+        reader.integer("SESSION_THREADS", 4, 1, 64,
+                       "threads that handle what comes with the cookie of a session, and logins"));
     return c;
 }
 

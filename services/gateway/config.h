@@ -12,6 +12,7 @@
 #include "services/gateway/media/s3_options.h"
 #include "services/gateway/providers/meta/options.h"
 #include "services/gateway/providers/twilio/options.h"
+#include "services/gateway/rest/options.h"
 
 namespace flowstack::config {
 class Reader;
@@ -51,6 +52,9 @@ struct GatewayConfig {
     std::string media_s3_ca_file;
     std::size_t media_bytes_max = 0;
     std::chrono::milliseconds media_timeout{0};
+    // How people log in with a browser; without a client id nobody does.
+    LoginOptions login;
+    int login_threads = 4;
 };
 
 GatewayConfig gateway_config(config::Reader& reader);

@@ -10,6 +10,7 @@
 #include "common/config/config.h"
 #include "common/core/clock.h"
 #include "common/core/ids.h"
+#include "common/core/thread_pool.h"
 #include "common/http/door_settings.h"
 #include "common/http/router.h"
 #include "common/http/server.h"
@@ -33,6 +34,7 @@
 #include "services/gateway/adapters/reactor.h"
 #include "services/gateway/adapters/rest_keys.h"
 #include "services/gateway/adapters/rpc.h"
+#include "services/gateway/adapters/sessions.h"
 #include "services/gateway/adapters/settings_check.h"
 #include "services/gateway/adapters/time_zones.h"
 #include "services/gateway/dispatch/dispatcher.h"
@@ -52,6 +54,9 @@ namespace {
 
 // An upload in Base64, and what stands around it.
 constexpr std::size_t kUploadBodyBytesMax = kUploadBytesMax / 3 * 4 + 4096;
+// Requests with a session's cookie, and logins, that may wait for a thread; one more gets 429.
+constexpr std::size_t kSessionJobsMax = 1000;
+constexpr std::size_t kIssuerAnswerBytesMax = std::size_t{1} << 20;
 
 std::unique_ptr<MediaStore> make_media_store(const GatewayConfig& config, http::Client& client,
                                              const Clock& clock) {
@@ -80,6 +85,8 @@ int run(int argc, char** argv, const MakeProviders& make_providers) {
     options.store.join = join_raw_webhooks;
     const auto config = gateway_config(reader);
     options.store.company_wait = config.status_gather;
+    if (!config.login.client.id.empty() && !options.tokens.has_issuer())
+        reader.mistake("OIDC_CLIENT_ID: is not used without OIDC_ISSUER");
     const http::DoorSettings door_settings(reader);
     const keys::KeySettings key_settings(reader);
     reader.finish();
@@ -161,6 +168,10 @@ int run(int argc, char** argv, const MakeProviders& make_providers) {
         dispatcher.settings_changed();
     });
 
+    KeyUses key_uses(store, clock);
+    host.also(
+        "key_uses", [&] { key_uses.start(); }, [&](auto) { key_uses.stop(); });
+
     std::mutex channels_mutex;
     const auto neighbour = [&](const std::string& service) {
         const std::lock_guard lock(channels_mutex);
@@ -168,10 +179,6 @@ int run(int argc, char** argv, const MakeProviders& make_providers) {
     };
     const Doors doors{
         host.rpc(),
-    KeyUses key_uses(store, clock);
-    host.also(
-        "key_uses", [&] { key_uses.start(); }, [&](auto) { key_uses.stop(); });
-
         store,
         host.read_model(),
         directory,
@@ -210,14 +217,36 @@ int run(int argc, char** argv, const MakeProviders& make_providers) {
     host.know_api_keys([&](const std::string& key_sha256) -> std::optional<service::ApiKeyOwner> {
         auto owner = directory.owner_of_key(key_sha256);
         if (!owner) return std::nullopt;
+        key_uses.note(owner->tenant, owner->key_id.text());
         return service::ApiKeyOwner{std::move(owner->tenant), owner->key_id.text()};
     });
+    StoredSessions sessions(store, clock, config.login.idle);
+    std::optional<ThreadPool> session_threads;
+    http::Client issuer_client({.connections_per_host_max = 4,
+                                .connections_max = 8,
+                                .response_bytes_max = kIssuerAnswerBytesMax,
+                                .ca_file = host.options().tokens.ca_file()});
+    std::optional<LoginOptions> login;
+    if (!config.login.client.id.empty()) {
+        session_threads.emplace(ThreadPoolOptions{
+            .name = "sessions", .threads = config.login_threads, .waiting_max = kSessionJobsMax});
+        login = config.login;
+        login->issuer = host.options().tokens.issuer();
+        login->sessions = &sessions;
+        login->clock = &clock;
+        login->seal_key = [&] { return root_key.derive("login/1"); };
+        login->send = [&](http::ClientRequest request) {
+            return issuer_client.call_and_wait(std::move(request));
+        };
+        login->on_worker = [&](std::function<void()> job) {
+            return session_threads->post(std::move(job));
+        };
+    }
     Rest rest(rest_keys,
               {.admin_key = config.admin_key,
                .admin_password = config.admin_password,
                .wrong_keys_max = options.api_keys.wrong_keys_max,
                .wrong_key_every = options.api_keys.wrong_key_every,
-        key_uses.note(owner->tenant, owner->key_id.text());
                .timeout = config.rest_timeout,
                .rate_limits = &host.client_limits(),
                .channel =
@@ -233,7 +262,8 @@ int run(int argc, char** argv, const MakeProviders& make_providers) {
                    auto file = media.read(tenant, media_id);
                    if (!file) return std::nullopt;
                    return MediaBytes{std::move(file->bytes), std::move(file->mime_type)};
-               }});
+               },
+               .login = std::move(login)});
     rest.add_routes(router);
     host.admin_page("/routes", [&] { return http::routes_json(router.routes()); });
 
@@ -251,7 +281,8 @@ int run(int argc, char** argv, const MakeProviders& make_providers) {
     door_settings.apply(door_options, [&host](const std::string& file) {
         host.certificate_loaded("http_door", file);
     });
-    http::Server http_door(std::move(door_options), counted(router.handler(), host.metrics()));
+    http::Server http_door(std::move(door_options),
+                           counted(rest.with_sessions(router.handler()), host.metrics()));
     // Stopped last of the three, before the store: what the others have begun is still written.
     host.also(
         "media", [] {}, [&](auto) { fetcher.stop(); });

@@ -35,6 +35,7 @@ constexpr Rule kCategories[] = {
     {"gateway/inbound", "MessageEchoed", "inbound"},
     {"gateway/inbound", "StatusParked", "delivery"},
     {"gateway/notice", "", "notice"},
+    {"gateway/session", "", "session"},
     {"gateway/media", "", "media"},
     {"gateway/message", "", "message"},
     {"conversation/customer", "", "customer"},

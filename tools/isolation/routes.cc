@@ -44,6 +44,11 @@ constexpr AliasAttack kAliases[] = {
     {"GET /health", Opens::to_all},
     {"GET /whatsapp/health", Opens::to_all},
     {"GET /openapi.json", Opens::to_all},
+    // Without a login in a browser they say so, and with one they know no stranger.
+    {"GET /auth/login", Opens::to_all, Expect::not_found},
+    {"GET /auth/callback", Opens::to_all, Expect::not_found},
+    {"GET /auth/session", Opens::to_all, Expect::not_found},
+    {"POST /auth/logout", Opens::to_all, Expect::not_found},
     {"GET /admin", Opens::to_all},
     {"GET /v1/tenants/{tenant}/media/{media}:content", Opens::by_path, Expect::not_found,
      "/v1/tenants/$attacker/media/$victim.message:content"},

@@ -10,6 +10,7 @@
 #include "flowstack/gateway/v1/media_events.pb.h"
 #include "flowstack/gateway/v1/message_events.pb.h"
 #include "flowstack/gateway/v1/notice_events.pb.h"
+#include "flowstack/gateway/v1/session_events.pb.h"
 #include "flowstack/gateway/v1/tenant_events.pb.h"
 #include "flowstack/gateway/v1/webhook_events.pb.h"
 
@@ -148,8 +149,8 @@ FLOWSTACK_FACT(ApiKeyState, v1::ApiKeyCreated) {
     FACT_FIELD(key_id);
     FACT_FIELD(key_sha256);
     FACT_FIELD(name);
-}
     FACT_FIELD(hint);
+}
 
 // ---- channels
 
@@ -325,8 +326,8 @@ ApiKeyCodec::State ApiKeyCodec::evolve(State state, const std::string& type,
     if (!eventlog::is<v1::ApiKeyRevoked>(type))
         throw CorruptStream("api_key: unknown event " + type);
     state.revoked = true;
-    return state;
     state.revoked_at = at;
+    return state;
 }
 
 // ---- parts that the APIs show too
@@ -383,6 +384,7 @@ const std::vector<std::string>& event_types() {
         add(v1::MessageQueued(), v1::SendAttempted(), v1::SendAccepted(), v1::SendFailed(),
             v1::SendUnknown(), v1::StatusReported(), v1::MessageSuppressed(),
             v1::MessageCancelled(), v1::MessageRetried(), v1::MessageDiscarded());
+        add(v1::SessionBegan(), v1::SessionEnded());
         return names;
     }();
     return types;

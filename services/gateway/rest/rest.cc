@@ -31,6 +31,7 @@
 #include "flowstack/payment/v1/provider_account_service.pb.h"
 #include "google/api/annotations.pb.h"
 #include "services/gateway/rest/aliases.h"
+#include "services/gateway/rest/login.h"
 #include "services/gateway/rest/openapi_document.h"
 #include "services/gateway/rest/rest_calls.h"
 
@@ -67,6 +68,8 @@ std::vector<const pb::FileDescriptor*> service_files() {
             followup::v1::Task::descriptor()->file(),
             campaign::v1::Campaign::descriptor()->file()};
 }
+
+constexpr std::chrono::milliseconds kSessionsRetryAfter{1'000};
 
 // A path template as the router takes it, and how to put its variables together again.
 struct Template {
@@ -150,7 +153,8 @@ int success_status(const pb::MethodDescriptor& method) {
 }  // namespace
 
 struct Rest::Impl {
-    Impl(const Keys& keys, RestOptions options) : calls(keys, std::move(options)), aliases(calls) {}
+    Impl(const Keys& keys, RestOptions options)
+        : calls(keys, std::move(options)), aliases(calls), login(calls, calls.options().login) {}
 
     void transcode(const pb::MethodDescriptor* method, const google::api::HttpRule& rule,
                    const Template& path, Request request, Responder responder) const {
@@ -254,6 +258,7 @@ struct Rest::Impl {
 
     RestCalls calls;
     Aliases aliases;
+    LoginDoor login;
 };
 
 Rest::Rest(const Keys& keys, RestOptions options)
@@ -283,6 +288,7 @@ void Rest::add_routes(http::Router& router) {
                    impl->media_content(std::move(request), std::move(responder));
                });
     impl->aliases.add_routes(router);
+    impl->login.add_routes(router);
     router.add("GET", "/openapi.json", [impl](Request request, Responder responder) {
         const auto visit = impl->calls.visit(std::move(request), std::move(responder));
         visit->guarded([&] {
@@ -290,6 +296,24 @@ void Rest::add_routes(http::Router& router) {
             visit->answer(Response::json(200, std::string(openapi_document())));
         });
     });
+}
+
+http::Handler Rest::with_sessions(http::Handler handler) const {
+    return [impl = impl_, handler = std::move(handler)](Request request, Responder responder) {
+        if (!impl->calls.shows_session(request))
+            return handler(std::move(request), std::move(responder));
+        const auto job = std::make_shared<std::pair<Request, Responder>>(std::move(request),
+                                                                         std::move(responder));
+        const bool taken = impl->calls.options().login->on_worker([impl, handler, job] {
+            // Every handler of this door answers what goes wrong; one that is forgotten is a 500.
+            try {
+                handler(std::move(job->first), job->second);
+            } catch (const std::exception&) {
+                job->second.send(problem_of(rpc::failure_of_current_exception(), ""));
+            }
+        });
+        if (!taken) job->second.send(problem_of(rpc::overloaded(kSessionsRetryAfter), ""));
+    };
 }
 
 }  // namespace flowstack::gateway

@@ -28,6 +28,10 @@ public:
     // handlers use this object: it must outlive the server.
     void add_routes(http::Router& router);
 
+    // Whoever comes with a session's cookie is looked up in the store, so these requests are
+    // handled by a worker; all others where they come.
+    http::Handler with_sessions(http::Handler handler) const;
+
 private:
     struct Impl;
     std::shared_ptr<Impl> impl_;

@@ -16,6 +16,7 @@
 #include "common/rpc/request_id.h"
 #include "common/rpc/server.h"
 #include "flowstack/common/v1/error_reason.pb.h"
+#include "services/gateway/rest/login.h"
 
 namespace flowstack::gateway {
 namespace {
@@ -172,6 +173,7 @@ Caller RestCalls::caller_of(const http::Request& request) const {
 
 Caller RestCalls::known_caller_of(const http::Request& request) const {
     refuse_secrets(request);
+    if (shows_session(request)) return by_session(request);
     const auto header = request.headers.get("Authorization");
     if (header.starts_with(kBasic) && takes_passwords(request.path))
         return by_password(request, header.substr(kBasic.size()));
@@ -183,6 +185,33 @@ Caller RestCalls::known_caller_of(const http::Request& request) const {
         !same_secret(secret, options_.admin_key))
         return by_token(request, secret);
     return by_key(request, secret);
+}
+
+bool RestCalls::shows_session(const http::Request& request) const {
+    return options_.login && !request.headers.has("Authorization") &&
+           cookie_in(request, session_cookie_name(*options_.login));
+}
+
+void RestCalls::check_guesses(const http::Request& request, const std::string& what) const {
+    if (const auto wait = wrong_keys_->wait_of(request.remote_address, guess_time()))
+        throw guessed_too_often(what, *wait);
+}
+
+void RestCalls::count_guess(const http::Request& request) const {
+    wrong_keys_->count(request.remote_address, guess_time());
+}
+
+// As with a tenant's key: a right one always opens, and wrong ones count, since each costs us a
+// look into the store.
+Caller RestCalls::by_session(const http::Request& request) const {
+    const auto& login = *options_.login;
+    refuse_other_sites(request, origin_of(login.base_url));
+    const auto digest = crypto::sha256(*cookie_in(request, session_cookie_name(login)));
+    if (const auto session = login.sessions->find(crypto::bytes_of(digest)))
+        return {identity::parse_grants(session->grants), "user:" + session->subject};
+    check_guesses(request, "keys");
+    count_guess(request);
+    throw rpc::unauthenticated("This session has ended. Log in again: /auth/login.");
 }
 
 // A good token opens wherever it comes from, as a tenant's key does: nobody guesses a signature.

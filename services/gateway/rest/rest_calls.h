@@ -73,6 +73,12 @@ public:
     static void admit(const Caller& caller, const google::protobuf::MethodDescriptor& method,
                       const std::string& resource);
 
+    // Whether the caller is to be known by a session's cookie and by nothing else.
+    bool shows_session(const http::Request& request) const;
+    // Throws RESOURCE_EXHAUSTED for an address that must wait; counts one more wrong secret.
+    void check_guesses(const http::Request& request, const std::string& what) const;
+    void count_guess(const http::Request& request) const;
+
     VisitPtr visit(http::Request request, http::Responder responder) const;
 
     // One call. `done` runs on another thread, also for a refusal; what it throws is the answer.
@@ -98,6 +104,7 @@ private:
     Caller known_caller_of(const http::Request& request) const;
     Caller by_password(const http::Request& request, std::string_view encoded) const;
     Caller by_key(const http::Request& request, const std::string& key) const;
+    Caller by_session(const http::Request& request) const;
     Caller by_token(const http::Request& request, const std::string& token) const;
     static const google::protobuf::MethodDescriptor& method_named(const char* name);
 

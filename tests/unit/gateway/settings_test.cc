@@ -44,6 +44,30 @@ TEST(Settings, AProviderWithACurrencyThatDoesNotExistIsAMistake) {
     EXPECT_THAT(mistakes, Contains(HasSubstr("KEX")));
 }
 
+TEST(Settings, OfALoginMustFitTogether) {
+    const auto mistakes_of = [](std::vector<const char*> environment) {
+        std::vector<std::string> mistakes;
+        installation_of(std::move(environment), &mistakes);
+        return mistakes;
+    };
+    const auto only = [](const char* part) { return ::testing::ElementsAre(HasSubstr(part)); };
+    // What every gateway must have besides.
+    const auto with = [&](std::vector<const char*> more) {
+        more.push_back("ADMIN_KEY=secret");
+        return mistakes_of(std::move(more));
+    };
+    EXPECT_THAT(with({}), ::testing::IsEmpty());
+    EXPECT_THAT(with({"OIDC_CLIENT_ID=shop"}), ::testing::IsEmpty());  // on this machine
+    EXPECT_THAT(with({"OIDC_CLIENT_SECRET=x"}), only("OIDC_CLIENT_SECRET"));
+    EXPECT_THAT(with({"OIDC_CLIENT_ID=shop", "PUBLIC_BASE_URL=http://shop.example"}),
+                only("PUBLIC_BASE_URL"));
+    EXPECT_THAT(with({"OIDC_CLIENT_ID=shop", "PUBLIC_BASE_URL=https://shop.example",
+                      "OIDC_SCOPES=profile openid email"}),
+                ::testing::IsEmpty());
+    EXPECT_THAT(with({"OIDC_CLIENT_ID=shop", "OIDC_SCOPES=openid2"}), only("OIDC_SCOPES"));
+    EXPECT_THAT(with({"SESSION_LIFETIME_MS=59999"}), only("SESSION_LIFETIME_MS"));
+}
+
 TEST(TimeZones, AreThoseOfTheMachineWithTheirCountries) {
     const auto zones = installed_time_zones();
     const auto find = [&](const char* name) {
