@@ -56,7 +56,8 @@ int run_command_line(std::vector<std::string> arguments) {
                    "PEM file of its private key (default: GRPC_TLS_KEY_FILE)");
     app.add_option("--token", context.token_file,
                    "a file whose first line is an OpenID Connect token, - reads stdin: it is shown "
-                   "instead of keys and certificates (default: FLOWCTL_TOKEN, FLOWCTL_TOKEN_FILE)")
+                   "instead of keys and certificates (default: FLOWCTL_TOKEN, FLOWCTL_TOKEN_FILE, "
+                   "else that of flowctl login)")
         ->option_text("FILE");
     const std::map<std::string, Format> formats{{"table", Format::table},
                                                 {"json", Format::json},
@@ -72,6 +73,7 @@ int run_command_line(std::vector<std::string> arguments) {
     add_resource_commands(app, context);
     add_channel_commands(app, context);
     add_webhook_commands(app, context);
+    add_login_commands(app, context);
     add_verb_commands(app, context);
     add_event_commands(app, context);
     add_audit_commands(app, context);

@@ -4,7 +4,9 @@
 #include <fstream>
 #include <iostream>
 
+#include "common/core/clock.h"
 #include "common/rpc/error.h"
+#include "tools/flowctl/login.h"
 #include "tools/stack/sandbox.h"
 
 namespace flowstack::flowctl {
@@ -81,19 +83,30 @@ int exit_code_of(grpc::StatusCode code) {
 
 }  // namespace
 
-const stack::Environment& Context::environment() {
-    if (!environment_) {
+const stack::Environment& Context::environment_before_login() {
+    if (!before_login_) {
         if (!env_file.empty() && !std::filesystem::exists(env_file))
             throw UsageError("--env-file: there is no " + env_file);
-        environment_ = env_file.empty() ? find_stack() : stack::Environment::from_file(env_file);
+        before_login_ = env_file.empty() ? find_stack() : stack::Environment::from_file(env_file);
         for (const auto& [name, given] :
              {std::pair{"GRPC_TLS_CA_FILE", &tls_ca}, std::pair{"GRPC_TLS_CERT_FILE", &tls_cert},
               std::pair{"GRPC_TLS_KEY_FILE", &tls_key}})
-            if (!given->empty()) environment_->set(name, *given);
+            if (!given->empty()) before_login_->set(name, *given);
         // It is a person's and not the stack's, so it comes from where that person sits.
         const auto mine =
             token_file.empty() ? stack::Environment().get("FLOWCTL_TOKEN") : token_in(token_file);
-        if (!mine.empty()) environment_->set("FLOWCTL_TOKEN", mine);
+        if (!mine.empty()) before_login_->set("FLOWCTL_TOKEN", mine);
+    }
+    return *before_login_;
+}
+
+const stack::Environment& Context::environment() {
+    if (!environment_) {
+        environment_ = environment_before_login();
+        if (environment_->get("FLOWCTL_TOKEN").empty())
+            if (const auto kept =
+                    LoginFile().token_for(environment_->get("GATEWAY_GRPC"), SystemClock().now()))
+                environment_->set("FLOWCTL_TOKEN", *kept);
     }
     return *environment_;
 }

@@ -49,7 +49,8 @@ public:
     std::string tls_ca;
     std::string tls_cert;
     std::string tls_key;
-    // --token: instead of FLOWCTL_TOKEN. A file, because every process can read our command line.
+    // --token: instead of FLOWCTL_TOKEN, and that instead of what `flowctl login` keeps. A file,
+    // because every process can read our command line.
     std::string token_file;
     Format format = Format::table;
     // What the chosen command does; its result is the exit code.
@@ -58,8 +59,11 @@ public:
     // Throw UsageError when no stack can be found.
     const stack::Environment& environment();
     stack::Api& api();
+    // The environment as it is without what `flowctl login` keeps, for those who keep it.
+    const stack::Environment& environment_before_login();
 
 private:
+    std::optional<stack::Environment> before_login_;
     std::optional<stack::Environment> environment_;
     std::unique_ptr<stack::Api> api_;
 };
@@ -82,6 +86,7 @@ void add_data_key_commands(CLI::App& app, Context& context);
 void add_consumer_commands(CLI::App& app, Context& context);
 void add_channel_commands(CLI::App& app, Context& context);
 void add_webhook_commands(CLI::App& app, Context& context);
+void add_login_commands(CLI::App& app, Context& context);
 void add_verb_commands(CLI::App& app, Context& context);
 void add_completion_command(CLI::App& app, Context& context);
 void add_manual_command(CLI::App& app, Context& context);
