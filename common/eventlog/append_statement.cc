@@ -11,6 +11,7 @@
 #include "common/eventlog/envelope.h"
 #include "common/eventlog/loop_statements.h"
 #include "common/eventlog/store.h"
+#include "common/eventlog/tail.h"
 
 namespace flowstack::eventlog {
 namespace {
@@ -49,28 +50,6 @@ struct Request {
     bool is_command;
 };
 
-// Adds what follows from the next event of a command. append() deletes the rows of a command before
-// it puts any, so a row that an earlier event puts and this one deletes is not put at all. The
-// deletion stays, since an older row of that name may be there.
-void derive_next(const DeriveFn& derive, const StreamName& stream, int lane, const NewEvent& event,
-                 Derived& derived) {
-    Derived next;
-    derive(stream, lane, event, next);
-    std::erase_if(derived.work_put, [&](const WorkPut& put) {
-        return std::ranges::any_of(next.work_del, [&](const WorkDel& del) {
-            return put.lane == del.lane && put.kind == del.kind && put.key == del.key;
-        });
-    });
-    const auto move_to = [](auto& all, auto& more) {
-        all.insert(all.end(), std::make_move_iterator(more.begin()),
-                   std::make_move_iterator(more.end()));
-    };
-    move_to(derived.claims, next.claims);
-    move_to(derived.work_put, next.work_put);
-    move_to(derived.work_del, next.work_del);
-    move_to(derived.settings, next.settings);
-}
-
 std::vector<WorkNews> news_of(std::span<const Derived> derived) {
     std::map<std::pair<int, std::string_view>, Time> earliest;
     for (const auto& of_command : derived)
@@ -107,6 +86,27 @@ struct Stream {
 };
 
 }  // namespace
+
+void derive_next(const DeriveFn& derive, const StreamName& stream, int lane, const NewEvent& event,
+                 Derived& derived) {
+    if (is_about_the_log(stream)) return;
+    Derived next;
+    derive(stream, lane, event, next);
+    // The deletion stays, since an older row of that name may be there.
+    std::erase_if(derived.work_put, [&](const WorkPut& put) {
+        return std::ranges::any_of(next.work_del, [&](const WorkDel& del) {
+            return put.lane == del.lane && put.kind == del.kind && put.key == del.key;
+        });
+    });
+    const auto move_to = [](auto& all, auto& more) {
+        all.insert(all.end(), std::make_move_iterator(more.begin()),
+                   std::make_move_iterator(more.end()));
+    };
+    move_to(derived.claims, next.claims);
+    move_to(derived.work_put, next.work_put);
+    move_to(derived.work_del, next.work_del);
+    move_to(derived.settings, next.settings);
+}
 
 AppendCall append_call(std::span<const Command> commands, const StoreOptions& options,
                        const DeriveFn& derive, bool strict) {

@@ -44,9 +44,11 @@ inline constexpr std::string_view kNoSuchLane = "FS001";
 inline constexpr std::string_view kRefused = "FS002";     // refused while append() is strict
 inline constexpr std::string_view kClockAhead = "FS003";  // the lane's clock is more than 5 s ahead
 inline constexpr std::string_view kCursorMoved = "FS004";
-inline constexpr std::string_view kOtherLane = "FS005";   // a stream is named in a second lane
-inline constexpr std::string_view kAppendOnly = "FS006";  // somebody tried to change history
-inline constexpr std::string_view kNotParked = "FS007";   // the parked event is not there any more
+inline constexpr std::string_view kOtherLane = "FS005";    // a stream is named in a second lane
+inline constexpr std::string_view kAppendOnly = "FS006";   // somebody tried to change history
+inline constexpr std::string_view kNotParked = "FS007";    // the parked event is not there any more
+inline constexpr std::string_view kLaneRefuses = "FS008";  // its tail is lost, or may be
+inline constexpr std::string_view kTailDiffers = "FS009";  // a tail that does not fit the log
 
 // Classes of PostgreSQL's own SQLSTATEs (the first two characters).
 inline constexpr std::string_view kSyntaxOrMissingTable = "42";

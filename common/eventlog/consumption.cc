@@ -12,6 +12,7 @@
 #include "common/eventlog/consumption/parking.h"
 #include "common/eventlog/consumption/refill.h"
 #include "common/eventlog/envelope.h"
+#include "common/eventlog/tail.h"
 #include "common/observability/log.h"
 
 namespace flowstack::eventlog {
@@ -162,10 +163,15 @@ void Consumption::State::take(std::vector<BusRecord> records) {
             flush();
             refill.fetch(where, item.event.position - 1);
             cursor = cursors.find(where);
-            if (!cursor || cursor->applied + 1 != item.event.position) continue;
+            const bool comes_next =
+                cursor && (cursor->applied + 1 == item.event.position ||
+                           (item.undecodable.empty() && follows(item.event, cursor->applied)));
+            if (!comes_next) continue;
             next = item.event.position;
         }
-        if (too_large) {  // for the bus: its own log has it
+        // What was too large for the bus its own log has. Of what is older than a restore, the bus
+        // may have what that log has lost.
+        if (too_large || item.event.recorded_at < cursor->held_before) {
             flush();
             refill.fetch(where, item.event.position);
             continue;
@@ -230,7 +236,8 @@ void Consumption::rebuild() {
                 std::optional<Recorded> opened;
                 const auto& event = in_clear(state.store.vault(), stored, opened);
                 Turn turn(state.store, pending, event, std::nullopt);
-                if (state.batches.project && !cursor.parked_keys.contains(key_of(event)))
+                if (state.batches.project && !is_about_the_log(event.stream) &&
+                    !cursor.parked_keys.contains(key_of(event)))
                     state.batches.project(event, turn);
                 at = event.position;
             }

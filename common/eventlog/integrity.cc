@@ -8,8 +8,12 @@
 #include <stdexcept>
 #include <unordered_map>
 
+#include "common/core/corrupt_stream.h"
 #include "common/crypto/encoding.h"
+#include "common/eventlog/payload.h"
 #include "common/eventlog/store.h"
+#include "common/eventlog/tail.h"
+#include "flowstack/common/v1/log_events.pb.h"
 #include "flowstack/common/v1/recorded_event.pb.h"
 
 namespace flowstack::eventlog {
@@ -149,6 +153,11 @@ public:
     }
 
     void take(const Recorded& event, const Uuid& stored_stream) {
+        if (event.position != next_ && declared_lost(event)) next_ = event.position;
+        if (event.epoch != epoch_ && epoch_ != 0 && !is<common::v1::TailLost>(event))
+            problem("envelope", event.position, name_of(event.stream),
+                    "epoch " + std::to_string(event.epoch) + " begins without a TailLost");
+        epoch_ = event.epoch;
         step_to(event.position);
         if (last_time_ && event.recorded_at <= *last_time_)
             problem("time", event.position, name_of(event.stream),
@@ -233,6 +242,23 @@ private:
             {std::move(kind), what_.lane, position, std::move(subject), std::move(detail)});
     }
 
+    // Whether it is a TailLost that gives up all positions from the next one on.
+    bool declared_lost(const Recorded& event) {
+        try {
+            if (!follows(event, next_ - 1)) return false;
+            const auto fact = parsed<common::v1::TailLost>(event);
+            report_.lost_tails.push_back(
+                {next_, event.position - 1, fact.principal(), fact.reason(), event.recorded_at});
+            if (last_leaf_ && fact.kept_hash() != crypto::bytes_of(*last_leaf_))
+                problem("changed", next_ - 1, "",
+                        "the event before a lost tail is not the one that was kept then");
+            return true;
+        } catch (const CorruptStream& error) {
+            problem("payload", event.position, name_of(event.stream), error.what());
+            return false;
+        }
+    }
+
     void step_to(std::int64_t position) {
         if (position != next_)
             problem("gap", next_, "",
@@ -258,6 +284,7 @@ private:
     }
 
     void add_leaf(std::int64_t position, const crypto::Digest& leaf) {
+        last_leaf_ = leaf;
         chain_.add_leaf(leaf);
         remembered_.add_leaf(leaf);
         // A mark at a missing position adds nothing to the gap that was reported.
@@ -284,6 +311,8 @@ private:
     std::int64_t last_mark_ = 0;
     std::int64_t next_;
     std::optional<Time> last_time_;
+    std::optional<crypto::Digest> last_leaf_;
+    int epoch_ = 0;  // of the event before
     std::unordered_map<Uuid, Stream> streams_;
 };
 
@@ -400,7 +429,8 @@ public:
 
     void compare_work() {
         const auto rows = session_.query(
-            "select lane, kind, key, due_at, priority, ref from work order by lane, kind, key");
+            "select lane, kind, key, coalesce(held_due_at, due_at), priority, ref from work order "
+            "by lane, kind, key");
         for (int row = 0; row < rows.rows(); ++row) {
             ++report_.work;
             const WorkKey key{rows.int4(row, 0), rows.text(row, 1), rows.text(row, 2)};
@@ -550,10 +580,11 @@ private:
         try {
             std::optional<Recorded> opened;
             const auto& clear = in_clear(vault_, event, opened);
-            derive_(
-                event.stream, event.lane,
-                {event.type, clear.payload, event.occurred_at, event.is_private, event.event_id},
-                derived_);
+            if (!is_about_the_log(event.stream))
+                derive_(event.stream, event.lane,
+                        {event.type, clear.payload, event.occurred_at, event.is_private,
+                         event.event_id},
+                        derived_);
         } catch (const std::exception& error) {
             problem("payload", event.lane, event.position, name_of(event.stream), error.what());
         }

@@ -86,6 +86,15 @@ struct LaneReport {
     std::int64_t events = 0;
     std::int64_t to = 0;  // the last position that was looked at
     crypto::Digest digest{};
+    // Positions that were given up after a restore: a TailLost stands behind each.
+    struct LostTail {
+        std::int64_t first = 0;
+        std::int64_t last = 0;
+        std::string principal;
+        std::string reason;
+        Time at{};
+    };
+    std::vector<LostTail> lost_tails;
     std::vector<Problem> problems;
     std::int64_t more_problems = 0;
 };

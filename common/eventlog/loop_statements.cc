@@ -36,7 +36,8 @@ const LoopStatement kReplicas{
 const LoopStatement kLanesNow{
     .name = "lanes now",
     .sql = R"sql(select o.lane, o.owner_epoch, o.replica, o.incarnation, l.position,
-                        (select coalesce(max(seq), 0) from settings_changes)
+                        (select coalesce(max(seq), 0) from settings_changes),
+                        coalesce(l.lost_to, 0), l.timeline = (select wal_timeline())
                    from lane_owner o join lanes l using (lane) order by o.lane)sql",
     .read_for_each = 4,
     .read_besides = 4};
@@ -50,7 +51,8 @@ const LoopStatement kLivingOwner{.name = "the living owner of a lane",
                                  .read_besides = 10};
 
 const LoopStatement kRelayHeads{.name = "heads of the lanes that the relay publishes",
-                                .sql = R"sql(select l.lane, l.position, r.published
+                                .sql = R"sql(select l.lane, l.position, r.published,
+                           l.timeline = (select wal_timeline())
                     from lanes l join lane_relay r using (lane) where l.lane = any($1))sql",
                                 .read_for_each = 4};
 const LoopStatement kRelayPage{
@@ -66,6 +68,12 @@ const LoopStatement kRelaySave{
                    where r.lane = v.lane)sql",
     .read_for_each = 4,
     .read_besides = 10};
+const LoopStatement kLaneCompared{.name = "what the bus has of a lane",
+                                  .sql = "select lane_compared($1, $2)",
+                                  .read_besides = 10};
+const LoopStatement kLaneReadTo{.name = "what a reader has of a lane",
+                                .sql = "select lane_read_to($1, $2)",
+                                .read_besides = 10};
 const LoopStatement kVerifyStretch{
     .name = "what the topic must be equal to",
     .sql = events_where("where lane = $1 and position between $2 and $3 order by position")};
@@ -132,7 +140,11 @@ const LoopStatement kMoveCursors{
     .read_besides = 10};
 const LoopStatement kCursor{
     .name = "a cursor",
-    .sql = "select position from cursors where consumer = $1 and source = $2 and lane = $3"};
+    .sql =
+        R"sql(select coalesce(c.position, 0), coalesce(c.decided, 0), r.before, coalesce(c.epoch, 1)
+                   from restored r
+                   left join cursors c on c.consumer = $1 and c.source = $2 and c.lane = $3)sql",
+    .read_for_each = 4};
 const LoopStatement kParkedKeys{.name = "parked keys of a lane",
                                 .sql = R"sql(select routing_key, count(*) from parked
                where consumer = $1 and source = $2 and lane = $3 group by 1)sql",
@@ -167,11 +179,11 @@ const LoopStatement kAppend{
 
 std::vector<const LoopStatement*> loop_statements() {
     using namespace loops;
-    return {&kRenewLease,     &kReplicas,      &kLanesNow,      &kLivingOwner, &kRelayHeads,
-            &kRelayPage,      &kRelaySave,     &kVerifyStretch, &kWorkDue,     &kSettingsChanges,
-            &kHeads,          &kLanePage,      &kStream,        &kStreams,     &kClaim,
-            &kMoveCursors,    &kCursor,        &kParkedKeys,    &kDocument,    &kDocuments,
-            &kWriteDocuments, &kDropDocuments, &kAppend};
+    return {&kRenewLease, &kReplicas,        &kLanesNow,       &kLivingOwner,   &kRelayHeads,
+            &kRelayPage,  &kRelaySave,       &kLaneCompared,   &kLaneReadTo,    &kVerifyStretch,
+            &kWorkDue,    &kSettingsChanges, &kHeads,          &kLanePage,      &kStream,
+            &kStreams,    &kClaim,           &kMoveCursors,    &kCursor,        &kParkedKeys,
+            &kDocument,   &kDocuments,       &kWriteDocuments, &kDropDocuments, &kAppend};
 }
 
 }  // namespace flowstack::eventlog

@@ -38,6 +38,9 @@ extern const LoopStatement kRelayHeads;
 extern const LoopStatement kRelayPage;
 extern const LoopStatement kRelaySave;
 extern const LoopStatement kVerifyStretch;
+// For each lane that comes, and for each look at what others have read.
+extern const LoopStatement kLaneCompared;
+extern const LoopStatement kLaneReadTo;
 
 // Due work, by a timer and for each commit that put a row.
 extern const LoopStatement kWorkDue;

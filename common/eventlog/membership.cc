@@ -9,6 +9,15 @@
 namespace flowstack::eventlog {
 
 using std::chrono::milliseconds;
+namespace {
+
+// Of a lane that refuses: how many positions it has lost, and one where it has them all again and
+// waits for other lanes.
+std::int64_t lost_of(std::int64_t lost_to, std::int64_t head) {
+    return lost_to == 0 ? 0 : std::max<std::int64_t>(lost_to - head, 1);
+}
+
+}  // namespace
 
 std::vector<int> share_of(const std::string& name, const std::vector<std::string>& living,
                           int lanes) {
@@ -80,7 +89,10 @@ void Membership::beat() {
 
 void Membership::tell(const postgres::Result& lanes) const {
     Seen seen;
-    for (int lane = 0; lane < lanes.rows(); ++lane) seen.heads.push_back(lanes.int8(lane, 4));
+    for (int lane = 0; lane < lanes.rows(); ++lane) {
+        seen.heads.push_back(lanes.int8(lane, 4));
+        seen.uncompared |= !lanes.boolean(lane, 7);
+    }
     if (lanes.rows() > 0) seen.settings_seq = lanes.int8(0, 5);
     seen_(seen);
 }
@@ -117,7 +129,11 @@ void Membership::read(const postgres::Result& replicas, const postgres::Result& 
         replicas_[replicas.text(row, 0)] = {replicas.int8(row, 1), replicas.boolean(row, 2)};
     lanes_.clear();
     for (int row = 0; row < lanes.rows(); ++row)
-        lanes_.push_back({lanes.int8(row, 1), lanes.text(row, 2), lanes.int8(row, 3)});
+        lanes_.push_back({.epoch = lanes.int8(row, 1),
+                          .replica = lanes.text(row, 2),
+                          .incarnation = lanes.int8(row, 3),
+                          .lost = lost_of(lanes.int8(row, 6), lanes.int8(row, 4)),
+                          .compared = lanes.boolean(row, 7)});
     for (int lane = 0; lane < static_cast<int>(lanes_.size()); ++lane) {
         if (held_by_the_living(lanes_[static_cast<std::size_t>(lane)]))
             without_owner_since_.erase(lane);
@@ -231,6 +247,12 @@ Membership::Report Membership::report() const {
                                             std::chrono::duration_cast<milliseconds>(now - since));
     }
     report.replaced = replaced_;
+    for (int lane = 0; lane < static_cast<int>(lanes_.size()); ++lane) {
+        const auto& row = lanes_[static_cast<std::size_t>(lane)];
+        if (row.lost > 0) report.tail_lost.push_back(lane);
+        if (!row.compared) report.uncompared.push_back(lane);
+        report.events_lost += row.lost;
+    }
     return report;
 }
 

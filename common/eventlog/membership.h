@@ -57,6 +57,7 @@ public:
     struct Seen {
         std::vector<std::int64_t> heads;  // of every lane, by number
         std::int64_t settings_seq = 0;    // of the last settings change
+        bool uncompared = false;          // a lane waits to be compared with the bus
     };
     // Called at each beat, on its thread, before the listener of on_beat.
     void on_seen(std::function<void(const Seen&)> listener) { seen_ = std::move(listener); }
@@ -83,6 +84,11 @@ public:
         std::chrono::milliseconds without_owner_for{0};
         // Another process was started under this replica's name: this one holds no lane.
         bool replaced = false;
+        // Lanes of the service that refuse to be written to: their logs have lost a tail, or have
+        // not been compared with the bus since the database was restored or failed over.
+        std::vector<int> tail_lost;
+        std::int64_t events_lost = 0;  // positions behind their heads that are known outside
+        std::vector<int> uncompared;
     };
     Report report() const;
 
@@ -91,6 +97,8 @@ private:
         std::int64_t epoch = 0;
         std::string replica;
         std::int64_t incarnation = 0;
+        std::int64_t lost = 0;  // positions behind its head that are known outside
+        bool compared = true;
     };
     struct ReplicaRow {
         std::int64_t incarnation = 0;

@@ -11,6 +11,7 @@
 
 #include "common/eventlog/lag_clock.h"
 #include "common/eventlog/loop_statements.h"
+#include "common/eventlog/tail.h"
 #include "common/messaging/kafka.h"
 #include "common/observability/log.h"
 
@@ -21,6 +22,7 @@ using Steady = std::chrono::steady_clock;
 constexpr std::chrono::milliseconds kBusTimeout{3000};
 constexpr std::chrono::milliseconds kBusRetryAfter{500};
 constexpr std::chrono::milliseconds kPublishedSaveEvery{500};
+constexpr std::chrono::milliseconds kCompareAgainAfter{3000};
 // While this replica owns every lane it hears of nearly every commit by wake(). Reading the heads
 // finds the others, and what a lost call would have told. It is not needed while seen() tells of
 // the heads as often.
@@ -39,11 +41,13 @@ struct Relay::State {
     // A lane that is being published.
     struct Lane {
         bool begun = false;
-        std::int64_t head = 0;                // known to be committed
-        std::int64_t read = 0;                // read from the table; followers have heard of it
-        std::int64_t sent = 0;                // handed to the producer
-        std::int64_t published = 0;           // contiguous and acknowledged
-        std::int64_t saved = 0;               // in the database
+        std::int64_t head = 0;       // known to be committed
+        std::int64_t read = 0;       // read from the table; followers have heard of it
+        std::int64_t sent = 0;       // handed to the producer
+        std::int64_t published = 0;  // contiguous and acknowledged
+        std::int64_t saved = 0;      // in the database
+        // When a lane that could not be compared with the bus is looked at again.
+        Steady::time_point compare_at{};
         std::set<std::int64_t> acknowledged;  // above published
         LagClock lag;                         // of published behind head
         PublishedPage kept;                   // what was read and is not sent
@@ -54,13 +58,21 @@ struct Relay::State {
         // When what is kept is to be sent.
         Steady::time_point send_by = Steady::time_point::max();
 
-        std::int64_t unread() const { return begun ? std::max<std::int64_t>(head - read, 0) : 0; }
+        // What comes next stands behind positions that were given up: it is read when everything
+        // before them is acknowledged.
+        bool at_gap = false;
+
+        bool waits_at_gap() const { return at_gap && (published != read || !kept.empty()); }
+        std::int64_t unread() const {
+            return begun && !waits_at_gap() ? std::max<std::int64_t>(head - read, 0) : 0;
+        }
         std::int64_t in_flight() const {
             return sent - published - static_cast<std::int64_t>(acknowledged.size());
         }
         void begin_after(std::int64_t position) {
             read = sent = published = position;
             acknowledged.clear();
+            at_gap = false;
             forget_kept();
         }
         void forget_kept() {
@@ -252,18 +264,37 @@ struct Relay::State {
                 lane.due = Steady::now();
                 lane.hurried = true;
             }
-            if (!lane.begun) begin(result.int4(row, 0), lane, result.int8(row, 2));
+            const bool compared = result.boolean(row, 3);
+            if (!lane.begun || (!compared && Steady::now() >= lane.compare_at))
+                begin(result.int4(row, 0), lane, result.int8(row, 2), compared);
         }
         publish_status();
     }
 
-    // Publishing goes on after the last record of the partition, or after the saved position if
-    // that is further.
-    void begin(int number, Lane& lane, std::int64_t published) {
+    // Compares the lane with the partition: a log that ends before it has lost a tail, and refuses
+    // to be written to. Publishing goes on after the last record of the partition, or after the
+    // saved position if that is further.
+    void begin(int number, Lane& lane, std::int64_t published, bool compared) {
         std::int64_t last = 0;
         if (const auto record =
                 messaging::last_record(options.brokers, options.topic, number, kBusTimeout))
             last = from_bus(record->value).position;
+        lane.compare_at = Steady::now() + kCompareAgainAfter;
+        // A database that was restored, and a bus that has forgotten what was published: nobody
+        // here knows what the log has lost. A partition whose records have only expired was
+        // written to, and then nothing was published for as long as records are kept.
+        if (!compared && last == 0 && published > 0 &&
+            !messaging::was_written(options.brokers, options.topic, number, kBusTimeout))
+            log::error(
+                "the database was restored and the bus has no record of this lane: it refuses to "
+                "be written to until its tail is declared lost",
+                {{"lane", number}, {"published", published}});
+        else if (const auto lost = session.query(loops::kLaneCompared.sql,
+                                                 postgres::Params().add(number).add(last));
+                 !lost.null(0, 0) && lost.int8(0, 0) > 0)
+            log::error("the log has lost its tail: the bus is ahead of it",
+                       {{"lane", number}, {"head", lane.head}, {"on_the_bus", last}});
+        if (lane.begun) return;
         lane.begin_after(std::max(last, published));
         lane.saved = published;
         lane.begun = true;
@@ -312,6 +343,10 @@ struct Relay::State {
         std::int64_t events = 0;
         bool more = false;
         for (auto& [number, lane] : lanes) {
+            if (lane.at_gap && !lane.waits_at_gap()) {
+                lane.due = moment.now;
+                lane.hurried = true;
+            }
             if (lane.unread() == 0) {
                 lane.due = Steady::time_point::max();  // of what comes next, wake() tells
                 lane.hurried = false;
@@ -352,9 +387,19 @@ struct Relay::State {
                                             .add(static_cast<std::int64_t>(options.page_events)));
         ++read_count;
         PublishedPage page;
+        std::set<int> wait;  // lanes at a gap
         for (int row = 0; row < rows.rows(); ++row) {
             const auto event = recorded_from(rows, row, store.options().service);
             auto& lane = lanes.at(event.lane);
+            if (wait.contains(event.lane)) continue;
+            if (event.position != lane.read + 1 && follows(event, lane.read)) {
+                lane.at_gap = true;
+                if (lane.waits_at_gap()) {
+                    wait.insert(event.lane);
+                    continue;
+                }
+                lane.begin_after(event.position - 1);
+            }
             // Positions are gapless and become visible in order, so a hole means that a promise of
             // the log is broken.
             if (event.position != lane.read + 1)
@@ -510,7 +555,8 @@ struct Relay::State {
             auto& [known, seen] = verified[lane];
             if (known != number) seen = 0;
             known = number;
-            if (seen != 0 && position > seen + 1) mismatch("the topic has a gap", lane, position);
+            if (seen != 0 && position > seen + 1 && !given_up(lane, seen + 1, position - 1))
+                mismatch("the topic has a gap", lane, position);
             seen = std::max(seen, position);
             // A repeated position is allowed if every copy equals the table.
             if (const auto [at, fresh] = stretches[lane].try_emplace(position, value);
@@ -536,10 +582,29 @@ struct Relay::State {
             loops::kVerifyStretch.sql, postgres::Params().add(lane).add(at->first).add(last));
         for (int row = 0; at != end; ++at) {
             const bool there = row < rows.rows() && rows.int8(row, 1) == at->first;
-            if (!there || to_bus(recorded_from(rows, row, store.options().service)) != at->second)
+            const bool equal =
+                there && to_bus(recorded_from(rows, row, store.options().service)) == at->second;
+            // The bus keeps what a restored log has lost.
+            if (!equal && (there || !lost(lane, at->first)))
                 mismatch("the topic differs from the table", lane, at->first);
             if (there) ++row;
         }
+    }
+
+    // Whether these positions were given up.
+    bool given_up(int lane, std::int64_t from, std::int64_t to) {
+        return verify_session
+                   .query("select 1 from lost_tails where lane = $1 and first <= $2 and last >= $3",
+                          postgres::Params().add(lane).add(from).add(to))
+                   .rows() > 0;
+    }
+    // Whether it was, or the log has yet to take it back.
+    bool lost(int lane, std::int64_t position) {
+        return given_up(lane, position, position) ||
+               verify_session
+                       .query("select 1 from lanes where lane = $1 and lost_to >= $2",
+                              postgres::Params().add(lane).add(position))
+                       .rows() > 0;
     }
 
     void mismatch(const char* what, int lane, std::int64_t position) {
@@ -619,6 +684,8 @@ void Relay::seen(std::span<const std::int64_t> heads) {
         if (const int number = static_cast<int>(lane); heads[lane] > state_->told_heads[number])
             state_->tell(number, heads[lane], Steady::now(), true);
 }
+
+void Relay::look_again() { state_->look_at_lanes(); }
 
 void Relay::State::tell(int lane, std::int64_t head, Steady::time_point due, bool hurried) {
     auto& told_head = told_heads[lane];

@@ -49,6 +49,9 @@ public:
     // itself as long as this replica owns every lane.
     void seen(std::span<const std::int64_t> heads);
 
+    // Some lane waits to be compared with the bus (Membership::Seen::uncompared).
+    void look_again();
+
     // Compares a record of the service's own topic with the table. Cheap: it queues; a thread of
     // its own compares what has come within a moment by one question to the table.
     void verify(int lane, std::string value);

@@ -8,6 +8,7 @@
 
 #include "common/eventlog/codes.h"
 #include "common/eventlog/loop_statements.h"
+#include "common/eventlog/tail.h"
 #include "common/observability/span.h"
 
 namespace flowstack::eventlog {
@@ -26,6 +27,7 @@ std::size_t bytes_of(const Command& command) {
 
 std::exception_ptr as_refusal(const Command& command, const postgres::SqlError& error) {
     if (error.sqlstate == kClockAhead) return std::make_exception_ptr(ClockAhead(error.what()));
+    if (error.sqlstate == kLaneRefuses) return std::make_exception_ptr(LaneRefuses(error.what()));
     return std::make_exception_ptr(CommandRefused("command " + command.id + ": " + error.what()));
 }
 

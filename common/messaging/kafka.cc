@@ -459,26 +459,121 @@ std::string why_unusable(const Brokers& brokers) {
     return "KAFKA_SECURITY_PROTOCOL: " + std::string(reason);
 }
 
-std::optional<Record> last_record(const Brokers& brokers, const std::string& topic, int partition,
-                                  std::chrono::milliseconds timeout) {
+namespace {
+
+// Of somebody who only looks at a partition.
+Config looking(const Brokers& brokers) {
     auto config = base(brokers);
     config.insert(config.end(), {{"group.id", "flowstack-relay-look"},
                                  {"enable.auto.commit", "false"},
                                  {"enable.partition.eof", "true"},
                                  {"fetch.wait.max.ms", "10"}});
-    Asking client(RD_KAFKA_CONSUMER, config);
+    return config;
+}
+
+// The offsets of the first record and behind the last one; both 0 when there is no such partition.
+std::pair<std::int64_t, std::int64_t> offsets_of(Asking& client, const std::string& topic,
+                                                 int partition, std::chrono::milliseconds timeout) {
     std::int64_t low = 0, high = 0;
     const auto error = rd_kafka_query_watermark_offsets(
         client.handle(), topic.c_str(), partition, &low, &high, static_cast<int>(timeout.count()));
     if (error == RD_KAFKA_RESP_ERR__UNKNOWN_PARTITION ||
         error == RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART)
-        return std::nullopt;
+        return {0, 0};
     if (error != RD_KAFKA_RESP_ERR_NO_ERROR) client.raise(topic + ": ", rd_kafka_err2str(error));
-    if (high <= low) return std::nullopt;
+    return {low, high};
+}
+
+void read_from(Asking& client, const std::string& topic, int partition, std::int64_t offset) {
     auto* list = rd_kafka_topic_partition_list_new(1);
-    rd_kafka_topic_partition_list_add(list, topic.c_str(), partition)->offset = high - 1;
+    rd_kafka_topic_partition_list_add(list, topic.c_str(), partition)->offset = offset;
     rd_kafka_assign(client.handle(), list);
     rd_kafka_topic_partition_list_destroy(list);
+}
+
+}  // namespace
+
+bool was_written(const Brokers& brokers, const std::string& topic, int partition,
+                 std::chrono::milliseconds timeout) {
+    Asking client(RD_KAFKA_CONSUMER, looking(brokers));
+    return offsets_of(client, topic, partition, timeout).second > 0;
+}
+
+struct PartitionReader::State {
+    State(const Brokers& brokers, std::string name, int number, std::chrono::milliseconds wait)
+        : client(RD_KAFKA_CONSUMER, looking(brokers)),
+          topic(std::move(name)),
+          partition(number),
+          timeout(wait) {}
+
+    Asking client;
+    std::string topic;
+    int partition;
+    std::chrono::milliseconds timeout;
+    std::int64_t end = 0;  // the offset behind the last record
+    std::int64_t at = 0;   // of the next record that is wanted
+    bool from_first = false;
+};
+
+PartitionReader::PartitionReader(const Brokers& brokers, std::string topic, int partition,
+                                 std::chrono::system_clock::time_point from,
+                                 std::chrono::milliseconds timeout)
+    : state_(std::make_unique<State>(brokers, std::move(topic), partition, timeout)) {
+    auto& s = *state_;
+    const auto [low, high] = offsets_of(s.client, s.topic, s.partition, timeout);
+    s.end = high;
+    s.at = low;
+    const auto since =
+        std::chrono::duration_cast<std::chrono::milliseconds>(from.time_since_epoch()).count();
+    if (high > low && since > 0) {
+        auto* list = rd_kafka_topic_partition_list_new(1);
+        auto* place = rd_kafka_topic_partition_list_add(list, s.topic.c_str(), s.partition);
+        place->offset = since;
+        const auto error =
+            rd_kafka_offsets_for_times(s.client.handle(), list, static_cast<int>(timeout.count()));
+        // Where the broker does not know it, everything is read.
+        if (error == RD_KAFKA_RESP_ERR_NO_ERROR && place->err == RD_KAFKA_RESP_ERR_NO_ERROR &&
+            place->offset > low && place->offset < high)
+            s.at = place->offset;
+        rd_kafka_topic_partition_list_destroy(list);
+    }
+    if (high > low) read_from(s.client, s.topic, s.partition, s.at);
+    s.from_first = s.at == low;
+}
+
+PartitionReader::~PartitionReader() { rd_kafka_assign(state_->client.handle(), nullptr); }
+
+bool PartitionReader::from_first() const { return state_->from_first; }
+
+std::vector<Record> PartitionReader::next(std::size_t max) {
+    auto& s = *state_;
+    std::vector<Record> records;
+    auto until = std::chrono::steady_clock::now() + s.timeout;
+    while (s.at < s.end && records.size() < max) {
+        if (std::chrono::steady_clock::now() > until)
+            s.client.raise(s.topic + ": ", "the next record did not come in time");
+        auto* message = rd_kafka_consumer_poll(s.client.handle(), records.empty() ? 100 : 0);
+        if (!message) {
+            if (!records.empty()) break;
+            continue;
+        }
+        if (message->err == RD_KAFKA_RESP_ERR_NO_ERROR) {
+            records.push_back(record_of(message));
+            s.at = records.back().offset + 1;
+        } else if (message->err == RD_KAFKA_RESP_ERR__PARTITION_EOF) {
+            s.at = s.end;  // what stood at the last offsets was no record
+        }
+        rd_kafka_message_destroy(message);
+    }
+    return records;
+}
+
+std::optional<Record> last_record(const Brokers& brokers, const std::string& topic, int partition,
+                                  std::chrono::milliseconds timeout) {
+    Asking client(RD_KAFKA_CONSUMER, looking(brokers));
+    const auto [low, high] = offsets_of(client, topic, partition, timeout);
+    if (high <= low) return std::nullopt;
+    read_from(client, topic, partition, high - 1);
     std::optional<Record> last;
     const auto until = std::chrono::steady_clock::now() + timeout;
     while (!last && std::chrono::steady_clock::now() < until) {

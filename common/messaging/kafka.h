@@ -127,6 +127,29 @@ private:
 std::optional<Record> last_record(const Brokers& brokers, const std::string& topic, int partition,
                                   std::chrono::milliseconds timeout);
 
+// Whether the partition ever had a record. False for a topic that was made anew, or is not there.
+// Throws BusUnavailable.
+bool was_written(const Brokers& brokers, const std::string& topic, int partition,
+                 std::chrono::milliseconds timeout);
+
+// Reads one partition from its first record at or after a time up to the end that it has now, by
+// nobody's name. Throws BusUnavailable.
+class PartitionReader {
+public:
+    PartitionReader(const Brokers& brokers, std::string topic, int partition,
+                    std::chrono::system_clock::time_point from, std::chrono::milliseconds timeout);
+    ~PartitionReader();
+
+    // The next records, in order; none: the end was reached.
+    std::vector<Record> next(std::size_t max);
+    // Whether it began at the partition's first record.
+    bool from_first() const;
+
+private:
+    struct State;
+    std::unique_ptr<State> state_;
+};
+
 // Makes the topics that do not exist, with this many partitions. Throws BusUnavailable, BusRefused
 // where a broker does not let us in, and std::runtime_error when an existing topic has another
 // number of partitions.

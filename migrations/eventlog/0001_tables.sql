@@ -6,12 +6,30 @@
 -- look equally good. So the primary keys of work and read_model are made after their other indexes: a plan made on
 -- an empty table then seeks by the whole key and still serves when the table has grown.
 
+-- The timeline on which the cluster writes. PostgreSQL begins a new one after each restore and each failover.
+create function wal_timeline() returns int language sql stable as $$
+    select ('x' || left(pg_walfile_name(pg_current_wal_lsn()), 8))::bit(32)::int
+$$;
+
+-- A lane refuses to be written to (append() raises FS008) while its log may have lost events that others know: while lost_to
+-- is set, and from a restore or failover on until its owner has compared it with the bus (0005_tail.sql).
 create table lanes (
     lane             int primary key,
     epoch            int not null default 1,
-    position         bigint not null default 0,       -- the head: positions 1..position exist, no other
-    last_recorded_at timestamptz not null default 'epoch'
+    position         bigint not null default 0,       -- the head: positions 1..position exist, but for lost_tails, no other
+    last_recorded_at timestamptz not null default 'epoch',
+    timeline         int not null default wal_timeline(),  -- on which it was last found to be as far as the bus
+    lost_to          bigint                           -- the bus or a reader had this position, and the log had not
 ) with (fillfactor = 10);
+
+-- Positions that were given up after a restore (TailLost). No event ever has one of them again.
+create table lost_tails (
+    lane  int not null,
+    first bigint not null,
+    last  bigint not null,
+    epoch int not null,                                -- the one that began behind them
+    primary key (lane, first)
+);
 
 create table heads (
     stream  uuid primary key,                          -- one aggregate, in the whole database
@@ -65,7 +83,9 @@ create table work (
     key      text not null,
     due_at   timestamptz not null,
     priority int not null,
-    ref      bytea not null
+    ref      bytea not null,
+    -- Set: a person decides whether it is still to be done, and due_at is in the year 2200, so that nobody does it by himself.
+    held_due_at timestamptz
 );
 create index work_due on work (lane, kind, due_at, key);
 alter table work add primary key (lane, key, kind);
@@ -94,8 +114,9 @@ create table cursors (
     consumer text not null,
     source   text not null,
     lane     int not null,
-    epoch    int not null default 1,
+    epoch    int not null default 1,                    -- of the event that it stands at, or of one before
     position bigint not null,
+    decided  bigint not null default 0,                -- up to here nothing more is decided: a recovered tail holds what was
     primary key (consumer, source, lane)
 ) with (fillfactor = 50);
 
@@ -147,3 +168,27 @@ create table leases (
     value      bytea not null,
     expires_at timestamptz not null
 );
+
+-- Until all lanes of a service have their tails back: what the recovered events say about work rows, by the latest of them.
+create table recovered_work (
+    lane        int not null,
+    kind        text not null,
+    key         text not null,
+    recorded_at timestamptz not null,                  -- of the event that says so
+    due_at      timestamptz,                           -- null: it takes the row away
+    priority    int not null,
+    ref         bytea not null,
+    primary key (lane, kind, key)
+);
+
+-- What was taken back of each lane, until it is in the log as a TailRecovered.
+create table recoveries (
+    lane          int primary key,
+    first         bigint not null,
+    last          bigint not null,
+    payloads_lost bigint not null
+);
+
+-- Work that a source's event led to before this moment was perhaps done in a tail that was declared lost.
+create table restored (only_row boolean primary key default true check (only_row), before timestamptz not null);
+insert into restored (before) values ('epoch');

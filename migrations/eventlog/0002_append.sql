@@ -52,7 +52,8 @@
 --
 -- Verdicts and SQLSTATEs are those of common/eventlog/codes.h (a test compares them).
 -- FS001 no such lane; FS002 refused while strict; FS003 the lane's clock is ahead; FS004 a cursor was moved;
--- FS005 a stream in a second lane; FS006 a change of history; FS007 an event is not parked any more.
+-- FS005 a stream in a second lane; FS006 a change of history; FS007 an event is not parked any more;
+-- FS008 the lane refuses to be written to; FS009 a lost tail is not what it was taken for (0005_tail.sql).
 --
 -- An answer has a name: columns of a function would be looked up in the catalogue in every call.
 create type append_answer as (
@@ -100,7 +101,8 @@ declare
     p_base bigint[];
     pi int; qi int; ei int; di int; wi int; p0 int; q0 int; v int; ki int; si int; li int;
     found_version bigint; found_lane int; found_epoch bigint;
-    lane_base bigint; lane_epoch int; lane_time timestamptz;
+    lane_base bigint; lane_epoch int; lane_time timestamptz; lane_timeline int; lane_lost_to bigint;
+    now_timeline constant int := ('x' || left(pg_walfile_name(pg_current_wal_lsn()), 8))::bit(32)::int;  -- wal_timeline()
     done_lane int; done_first bigint; done_count int; done_id text; done_time timestamptz;
 begin
     -- Claims, in id order. A row that another transaction is making is waited for here.
@@ -283,10 +285,18 @@ begin
                                       + (l_total[j] - 1) * interval '1 microsecond'
              where l.lane = l_id[j]
             returning l.position - l_total[j], l.epoch,
-                      l.last_recorded_at - (l_total[j] - 1) * interval '1 microsecond'
-                 into lane_base, lane_epoch, lane_time;
+                      l.last_recorded_at - (l_total[j] - 1) * interval '1 microsecond', l.timeline, l.lost_to
+                 into lane_base, lane_epoch, lane_time, lane_timeline, lane_lost_to;
             if not found then
                 raise exception 'lane % does not exist', l_id[j] using errcode = 'FS001';
+            end if;
+            if lane_lost_to is not null then
+                raise exception 'lane % refuses to be written to: its log ends at % and position % is known outside',
+                    l_id[j], lane_base, lane_lost_to using errcode = 'FS008';
+            end if;
+            if lane_timeline <> now_timeline then
+                raise exception 'lane % refuses to be written to until it is compared with the bus: the database was restored or failed over',
+                    l_id[j] using errcode = 'FS008';
             end if;
             if lane_time > clock_timestamp() + interval '5 seconds' then
                 raise exception 'lane % is ahead of the clock: last recorded %', l_id[j], lane_time
@@ -326,7 +336,7 @@ begin
                     insert into public.work (lane, kind, key, due_at, priority, ref)
                     values (w_lane[wi], w_kind[wi], w_key[wi], w_due[wi], w_priority[wi], w_ref[wi])
                     on conflict (lane, kind, key) do update
-                        set due_at = excluded.due_at, priority = excluded.priority, ref = excluded.ref;
+                        set due_at = excluded.due_at, priority = excluded.priority, ref = excluded.ref, held_due_at = null;
                 end if;
                 wi := wi + 1;
             end if;

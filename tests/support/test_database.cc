@@ -103,15 +103,20 @@ private:
 
 TestDatabase::TestDatabase(int lanes, const std::string& service) {
     static Templates templates;
+    copy(templates.of(service));
+    postgres::Session session({.url = admin_url_});
+    session.run("select make_lanes(" + std::to_string(lanes) + ")");
+}
+
+TestDatabase::TestDatabase(AsOfNow now) { copy(now.of.name_); }
+
+void TestDatabase::copy(const std::string& source) {
     static std::atomic<int> count{0};
     name_ = "flowstack_test_" + std::to_string(getpid()) + "_" + std::to_string(count++);
-    const auto source = templates.of(service);
     postgres::Session server({.url = base_url()});
     server.run("create database " + name_ + " template " + source);
     admin_url_ = with(base_url(), name_, "");
     service_url_ = with(base_url(), name_, "flowstack_service");
-    postgres::Session session({.url = admin_url_});
-    session.run("select make_lanes(" + std::to_string(lanes) + ")");
 }
 
 TestDatabase::~TestDatabase() { drop(name_); }

@@ -12,6 +12,12 @@ class TestDatabase {
 public:
     // `service`: besides the event log, migrations/<service> is applied when it is not empty.
     explicit TestDatabase(int lanes = 4, const std::string& service = "");
+    // A copy of it as it is now, and as a restore to this moment would give it back. Nobody may be
+    // connected to it.
+    struct AsOfNow {
+        const TestDatabase& of;
+    };
+    explicit TestDatabase(AsOfNow now);
     ~TestDatabase();
     TestDatabase(const TestDatabase&) = delete;
 
@@ -20,6 +26,8 @@ public:
     const std::string& service_url() const { return service_url_; }
 
 private:
+    void copy(const std::string& source);
+
     std::string name_;
     std::string admin_url_;
     std::string service_url_;

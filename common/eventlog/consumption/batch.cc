@@ -6,6 +6,7 @@
 #include "common/eventlog/codes.h"
 #include "common/eventlog/consumption/documents.h"
 #include "common/eventlog/consumption/parking.h"
+#include "common/eventlog/tail.h"
 #include "common/observability/log.h"
 
 namespace flowstack::eventlog::consuming {
@@ -19,6 +20,14 @@ bool handler_is_told(const Verdict& verdict) {
     return verdict.outcome == Outcome::claim_taken || verdict.outcome == Outcome::other_body;
 }
 
+// An event of before a restore leads to a command: a person decides whether it is still to be done.
+struct HeldForAPerson : std::invalid_argument {
+    HeldForAPerson()
+        : std::invalid_argument(
+              "it was not consumed before the restore: what it leads to may have been done in the "
+              "tail that was declared lost") {}
+};
+
 // These failures stay the same however often the event is tried.
 bool is_final(const std::exception& error) {
     return dynamic_cast<const CorruptStream*>(&error) != nullptr ||
@@ -30,6 +39,7 @@ bool is_final(const std::exception& error) {
 Batches::Fault Batches::fault_of(const postgres::SqlError& error) {
     if (error.sqlstate == kCursorMoved) return Fault::cursor_moved;
     if (error.sqlstate == kRefused) return Fault::refused;
+    if (error.sqlstate == kLaneRefuses) return Fault::lane_refuses;
     if (error.retryable()) return Fault::in_the_way;
     if (server_is_out(error) || error.sqlstate.starts_with(kOperatorIntervention))
         return Fault::server_is_out;
@@ -63,7 +73,9 @@ void Batches::apply(std::span<const Item* const> given) {
             for (const auto* item : items) {
                 const auto where = item->where();
                 attempt.moved[where] = item->event.position;
-                if (!item->undecodable.empty())
+                if (is_about_the_log(item->event.stream) && item->undecodable.empty()) {
+                    if (gap_before(item->event)) attempt.tails_lost.push_back(item);
+                } else if (!item->undecodable.empty())
                     attempt.parks.push_back({item, item->undecodable});
                 else if (cursors_.find(where)->parked_keys.contains(key_of(item->event)))
                     attempt.parks.push_back({item, "an earlier event of this key is parked"});
@@ -93,6 +105,15 @@ void Batches::apply(std::span<const Item* const> given) {
                 case Fault::server_is_out:
                     session_.disconnect();
                     failures = 0;
+                    std::this_thread::sleep_for(options_.retry_delay);
+                    break;
+                case Fault::lane_refuses:
+                    // What is recovered may hold what this event leads to: the cursor is read
+                    // again.
+                    if (items.size() > 1) return halve(attempt, items);
+                    must_reload_ = true;
+                    failures = 0;
+                    if (on_progress) on_progress();
                     std::this_thread::sleep_for(options_.retry_delay);
                     break;
                 case Fault::refused:
@@ -135,12 +156,18 @@ void Batches::decide(const Item& item, Attempt& attempt, const std::optional<Ver
     std::optional<Recorded> opened;
     const auto& event = in_clear(store_.vault(), item.event, opened);
     Turn turn(store_, attempt.pending, event, refusal);
-    if (react) react(event, turn);
+    const auto* cursor = cursors_.find(item.where());
+    const bool next = cursor && event.position > cursor->applied;  // not one that is released
+    const auto commands = attempt.pending.commands.size();
+    if (react && !(next && event.position <= cursor->decided)) react(event, turn);
+    if (next && event.recorded_at < cursor->held_before &&
+        attempt.pending.commands.size() != commands)
+        throw HeldForAPerson();
     if (project) project(event, turn);
 }
 
 void Batches::commit(Attempt& attempt) {
-    if (attempt.pending.commands.empty() && attempt.parks.empty()) {
+    if (attempt.pending.commands.empty() && attempt.parks.empty() && attempt.tails_lost.empty()) {
         // Nobody waits for these documents and cursors: they are written with what comes next, or
         // by save().
         if (documents_.unsaved().empty()) unsaved_since_ = Steady::now();
@@ -150,8 +177,23 @@ void Batches::commit(Attempt& attempt) {
     } else {
         std::vector<postgres::Session::Statement> parks;
         for (const auto& what : attempt.parks) parks.push_back(park(options_.consumer, what));
+        for (const auto* item : attempt.tails_lost)
+            parks.push_back({R"sql(
+                insert into cursors (consumer, source, lane, epoch, position)
+                values ($1, $2, $3, $4, 0)
+                on conflict (consumer, source, lane) do update set epoch = excluded.epoch)sql",
+                             postgres::Params()
+                                 .add(options_.consumer)
+                                 .add(item->event.service)
+                                 .add(item->event.lane)
+                                 .add(item->event.epoch)});
         write(attempt, std::move(parks));
     }
+    for (const auto* item : attempt.tails_lost)
+        log::warn("a tail that its source has lost is stepped over",
+                  {{"source", item->event.service},
+                   {"lane", item->event.lane},
+                   {"goes_on_at", item->event.position}});
     for (const auto& what : attempt.parks) {
         const auto& event = what.item->event;
         auto& cursor = *cursors_.find(what.item->where());
@@ -274,6 +316,7 @@ std::string Batches::release(const Item& item) {
                 case Fault::in_the_way:
                     break;
                 case Fault::server_is_out:
+                case Fault::lane_refuses:
                 case Fault::its_own:
                     return why;
             }

@@ -52,7 +52,7 @@ public:
     std::function<void()> on_progress;
 
 private:
-    enum class Fault { cursor_moved, refused, in_the_way, server_is_out, its_own };
+    enum class Fault { cursor_moved, refused, in_the_way, server_is_out, lane_refuses, its_own };
 
     static Fault fault_of(const postgres::SqlError& error);
     void apply(std::span<const Item* const> given);

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "common/eventlog/loop_statements.h"
+#include "common/eventlog/tail.h"
 
 namespace flowstack::eventlog::consuming {
 
@@ -15,7 +16,9 @@ void Cursors::load(const Where& where) {
         session_.query(loops::kParkedKeys.sql,
                        postgres::Params().add(consumer_).add(where.first).add(where.second));
     Cursor cursor;
-    cursor.applied = cursor.persisted = row.rows() ? row.int8(0, 0) : 0;
+    cursor.applied = cursor.persisted = row.int8(0, 0);
+    cursor.decided = row.int8(0, 1);
+    cursor.held_before = row.time(0, 2);
     for (int i = 0; i < parked.rows(); ++i) {
         cursor.parked_keys.insert(parked.text(i, 0));
         cursor.parked += parked.int8(i, 1);
@@ -40,8 +43,10 @@ std::vector<const Item*> Cursors::next_of(std::span<const Item* const> items) {
         const auto* cursor = find(where);
         if (!cursor) continue;
         auto& position = at.try_emplace(where, cursor->applied).first->second;
-        if (item->event.position != position + 1) continue;
-        ++position;
+        if (item->undecodable.empty() ? !follows(item->event, position)
+                                      : item->event.position != position + 1)
+            continue;
+        position = item->event.position;
         next.push_back(item);
     }
     return next;

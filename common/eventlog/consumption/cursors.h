@@ -19,6 +19,11 @@ namespace flowstack::eventlog::consuming {
 struct Cursor {
     std::int64_t applied = 0;    // in memory
     std::int64_t persisted = 0;  // in the cursor's row
+    // Up to here nothing more is decided, only projected: a recovered tail holds what was decided.
+    std::int64_t decided = 0;
+    // What an event of before then leads to may have been done in a tail that was declared lost: a
+    // person decides. The bus may still have that tail, so the source's own log is asked for these.
+    Time held_before{};
     std::set<std::string> parked_keys;
     std::int64_t parked = 0;  // events
     LagClock lag;

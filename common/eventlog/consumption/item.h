@@ -39,6 +39,7 @@ struct Attempt {
     Pending pending;
     std::map<Where, std::int64_t> moved;  // cursors, to this position
     std::vector<Park> parks;
+    std::vector<const Item*> tails_lost;  // gaps that it steps over
 };
 
 }  // namespace flowstack::eventlog::consuming

@@ -102,8 +102,9 @@ std::vector<LaneRecovery::Retry> LaneRecovery::retries_of(int lane) {
 
 void LaneRecovery::declare_lost(int lane, const eventlog::OwnerGuard& guard) {
     const auto rows = store_.pool().with([&](postgres::Session& session) {
-        return session.query("select key, ref from work where lane = $1 and kind = $2",
-                             postgres::Params().add(lane).add(kAttemptKind));
+        return session.query(
+            "select key, ref from work where lane = $1 and kind = $2 and held_due_at is null",
+            postgres::Params().add(lane).add(kAttemptKind));
     });
     for (int row = 0; row < rows.rows(); ++row) {
         const MessageId message_id(rows.text(row, 0));

@@ -99,6 +99,8 @@ std::vector<Asked> questions() {
         {&kRelayPage, Params().add_array(two_lanes).add_array(relayed).add(std::int64_t{100})},
         {&kRelayPage, Params().add_array(two_lanes).add_array(relayed).add(std::int64_t{1'000})},
         {&kRelaySave, Params().add_array(two_lanes).add_array(two_positions)},
+        {&kLaneCompared, Params().add(3).add(std::int64_t{9})},
+        {&kLaneReadTo, Params().add(4).add(std::int64_t{9})},
         {&kVerifyStretch, Params().add(3).add(std::int64_t{100}).add(std::int64_t{199})},
         {&kWorkDue, Params().add_array(kinds).add_array(limits).add_array(lanes).add(true)},
         {&kWorkDue, Params().add_array(kinds).add_array(limits).add_array(lanes).add(false)},

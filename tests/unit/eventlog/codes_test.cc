@@ -48,15 +48,16 @@ TEST(Codes, VerdictsAreThoseOfAppend) {
 TEST(Codes, SqlstatesAreThoseThatTheSqlRaises) {
     std::set<std::string> raised;
     static const std::regex kRaised(R"(errcode = '(\w+)')");
-    for (const auto* file : {"0001_tables.sql", "0002_append.sql", "0003_walls.sql"}) {
+    for (const auto* file :
+         {"0001_tables.sql", "0002_append.sql", "0003_walls.sql", "0005_tail.sql"}) {
         const auto sql = sql_of(file);
         for (auto it = std::sregex_iterator(sql.begin(), sql.end(), kRaised);
              it != std::sregex_iterator(); ++it)
             raised.insert((*it)[1]);
     }
     std::set<std::string> known;
-    for (const auto code :
-         {kNoSuchLane, kRefused, kClockAhead, kCursorMoved, kOtherLane, kAppendOnly, kNotParked})
+    for (const auto code : {kNoSuchLane, kRefused, kClockAhead, kCursorMoved, kOtherLane,
+                            kAppendOnly, kNotParked, kLaneRefuses, kTailDiffers})
         known.emplace(code);
     EXPECT_EQ(raised, known);
 }
