@@ -10,7 +10,10 @@
 #include "common/eventlog/bounded_queue.h"
 #include "common/eventlog/integrity.h"
 #include "common/eventlog/turn.h"
+#include "common/messaging/kafka.h"
+#include "common/observability/log.h"
 #include "common/postgres/session.h"
+#include "common/rpc/caller.h"
 #include "common/rpc/channel.h"
 #include "common/rpc/error.h"
 #include "common/rpc/server.h"
@@ -30,6 +33,10 @@ constexpr std::chrono::milliseconds kReadTimeout{5000};
 constexpr std::chrono::milliseconds kSubscribePollInterval{50};
 constexpr int kSubscribePageEventsMax = 200;
 constexpr int kParkedPageMax = 500;
+constexpr int kHeldPageMax = 500;
+// A call that takes tails back ends in time for its caller, who calls again.
+constexpr std::chrono::seconds kRecoverFor{20};
+constexpr std::chrono::milliseconds kBusRetryAfter{1000};
 
 // An envelope with its payload of any size. (The bus leaves large payloads out.)
 void write(const Recorded& event, common::v1::RecordedEvent& proto) {
@@ -290,6 +297,14 @@ public:
             response->set_digest(std::string(crypto::bytes_of(report.digest)));
             for (const auto& problem : report.problems) tell(problem, *response->add_problems());
             response->set_more_problems(report.more_problems);
+            for (const auto& lost : report.lost_tails) {
+                auto& given_up = *response->add_given_up();
+                given_up.set_first(lost.first);
+                given_up.set_last(lost.last);
+                given_up.set_principal(lost.principal);
+                given_up.set_reason(lost.reason);
+                given_up.set_at_us(unix_micros(lost.at));
+            }
         });
     }
 
@@ -321,7 +336,8 @@ public:
                     // A replica owns nothing when its lease ran out or it was started anew since.
                     R"sql(
                     select l.lane, l.position, p.published, coalesce(r.name, ''), o.owner_epoch,
-                           coalesce(o.taken_at, 'epoch')
+                           coalesce(o.taken_at, 'epoch'), coalesce(l.lost_to, 0),
+                           l.timeline <> (select wal_timeline()), l.epoch
                       from lanes l join lane_relay p using (lane) join lane_owner o using (lane)
                       left join replicas r on r.name = o.replica and r.incarnation = o.incarnation
                                           and r.alive_until > clock_timestamp()
@@ -334,6 +350,9 @@ public:
                     lane.set_owner(lanes.text(row, 3));
                     lane.set_owner_epoch(lanes.int8(row, 4));
                     lane.set_owned_since_us(unix_micros(lanes.time(row, 5)));
+                    lane.set_lost_to(lanes.int8(row, 6));
+                    lane.set_not_compared(lanes.boolean(row, 7));
+                    lane.set_epoch(lanes.int4(row, 8));
                 }
                 // A lane whose first event is parked has no cursor yet: join both ways.
                 const auto consumers = session.query(
@@ -434,7 +453,133 @@ public:
         });
     }
 
+    grpc::ServerUnaryReactor* RecoverTails(grpc::CallbackServerContext* context,
+                                           const common::v1::RecoverTailsRequest* request,
+                                           common::v1::RecoverTailsResponse* response) override {
+        return door_.unary(context, *request, [this, request, response](rpc::Call& call) {
+            if (!replica_.recover_tails) throw no_bus();
+            const auto until = std::chrono::steady_clock::now() + kRecoverFor;
+            const auto enough = [&call, until] {
+                return call.cancelled() || std::chrono::steady_clock::now() > until;
+            };
+            for (const auto& lane : with_the_bus(
+                     [&] { return replica_.recover_tails(ordered(request->reason()), enough); })) {
+                auto& told = *response->add_lanes();
+                told.set_lane(lane.lane);
+                told.set_from(lane.from);
+                told.set_to(lane.from == 0 ? 0 : lane.to);
+                told.set_recovered(lane.recovered);
+                told.set_payloads_lost(lane.payloads_lost);
+                told.set_missing(lane.missing);
+                told.set_refused(lane.refused);
+                told.set_refused_at(lane.refused_at);
+            }
+        });
+    }
+
+    grpc::ServerUnaryReactor* DeclareTailsLost(
+        grpc::CallbackServerContext* context, const common::v1::DeclareTailsLostRequest* request,
+        common::v1::DeclareTailsLostResponse* response) override {
+        return door_.unary(context, *request, [this, request, response](rpc::Call&) {
+            if (request->reason().empty()) throw rpc::invalid_field("reason", "must say why");
+            if (request->above() < 0) throw rpc::invalid_field("above", "must not be negative");
+            if (request->at_us() < 0) throw rpc::invalid_field("at_us", "must not be negative");
+            for (const auto lane : request->lanes()) check_lane(lane);
+            if (!replica_.lose_tails) throw no_bus();
+            const eventlog::LossRequest wanted{
+                .lanes = {request->lanes().begin(), request->lanes().end()},
+                .above = request->above(),
+                .at = request->at_us() == 0
+                          ? std::chrono::time_point_cast<Micros>(std::chrono::system_clock::now())
+                          : from_unix_micros(request->at_us()),
+                .dry_run = request->validate_only()};
+            const auto losses = with_the_bus([&] {
+                try {
+                    return replica_.lose_tails(wanted, ordered(request->reason()));
+                } catch (const eventlog::NothingKnown& error) {
+                    throw rpc::wrong_state("lanes", std::string(error.what()) +
+                                                        ": say above which position it certainly "
+                                                        "was not.");
+                }
+            });
+            for (const auto& loss : losses) {
+                auto& told = *response->add_lanes();
+                told.set_lane(loss.lane);
+                told.set_head(loss.head);
+                told.set_last(loss.last);
+            }
+        });
+    }
+
+    grpc::ServerUnaryReactor* ListHeldWork(grpc::CallbackServerContext* context,
+                                           const common::v1::ListHeldWorkRequest* request,
+                                           common::v1::ListHeldWorkResponse* response) override {
+        return door_.unary(context, *request, [this, request, response](rpc::Call&) {
+            if (request->page_size() < 0)
+                throw rpc::invalid_field("page_size", "must not be negative");
+            const auto limit = request->page_size() == 0
+                                   ? kHeldPageMax
+                                   : std::min(request->page_size(), kHeldPageMax);
+            std::optional<eventlog::HeldWork> after;
+            if (request->has_after())
+                after = {.lane = request->after().lane(),
+                         .kind = request->after().kind(),
+                         .key = request->after().key()};
+            const auto held = store_.pool().with([&](postgres::Session& session) {
+                return eventlog::held_work(session, {request->kind(), request->key()}, after,
+                                           limit);
+            });
+            for (const auto& row : held) {
+                auto& told = *response->add_work();
+                told.set_lane(row.lane);
+                told.set_kind(row.kind);
+                told.set_key(row.key);
+                told.set_due_at_us(unix_micros(row.due_at));
+            }
+        });
+    }
+
+    grpc::ServerUnaryReactor* ReleaseHeldWork(
+        grpc::CallbackServerContext* context, const common::v1::ReleaseHeldWorkRequest* request,
+        common::v1::ReleaseHeldWorkResponse* response) override {
+        return door_.unary(context, *request, [this, request, response](rpc::Call&) {
+            if (request->kind().empty() && request->key().empty() && !request->all())
+                throw rpc::invalid_field("all", "must be set when neither kind nor key is given");
+            const auto released = store_.pool().with([&](postgres::Session& session) {
+                return eventlog::release_held_work(session, {request->kind(), request->key()});
+            });
+            const auto by = ordered(request->reason());
+            log::info("held work was released", {{"rows", released},
+                                                 {"kind", request->kind()},
+                                                 {"key", request->key()},
+                                                 {"principal", by.principal},
+                                                 {"reason", by.reason}});
+            response->set_released(released);
+        });
+    }
+
 private:
+    static eventlog::Ordered ordered(const std::string& reason) {
+        const auto& caller = rpc::caller();
+        return {.principal = caller.actor,
+                .reason = rpc::kept_reason(reason),
+                .role = caller.role,
+                .source_address = caller.source_address};
+    }
+
+    rpc::Failure no_bus() const {
+        return rpc::wrong_state("replicas/" + replica_.id, "This process has no bus.");
+    }
+
+    template <class Work>
+    static auto with_the_bus(const Work& work) -> decltype(work()) {
+        try {
+            return work();
+        } catch (const messaging::BusUnavailable& error) {
+            throw rpc::unavailable(std::string("the bus is away: ") + error.what(), kBusRetryAfter);
+        }
+    }
+
     static grpc::ServerWriteReactor<common::v1::FollowResponse>* refuse(grpc::Status status) {
         class Refusal final : public grpc::ServerWriteReactor<common::v1::FollowResponse> {
             void OnDone() override { delete this; }

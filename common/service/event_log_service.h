@@ -8,6 +8,7 @@
 #include "common/eventlog/followers.h"
 #include "common/eventlog/source.h"
 #include "common/eventlog/store.h"
+#include "common/eventlog/tail.h"
 
 namespace grpc {
 class Channel;
@@ -29,6 +30,13 @@ struct ThisReplica {
         release{};
     // Whom its relay tells of new records at once. None: nobody can follow. Outlives the door.
     eventlog::Followers* followers = nullptr;
+    // recover_tails and lose_tails with this service's bus.
+    std::function<std::vector<eventlog::Recovery>(const eventlog::Ordered& by,
+                                                  const std::function<bool()>& enough)>
+        recover_tails{};
+    std::function<std::vector<eventlog::Loss>(const eventlog::LossRequest& request,
+                                              const eventlog::Ordered& by)>
+        lose_tails{};
 };
 
 // Metadata with which a server answers EventLog.Follow as soon as it tells the caller everything:

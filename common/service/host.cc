@@ -25,6 +25,7 @@
 #include "common/service/lane_watch.h"
 #include "common/service/schema.h"
 #include "common/service/settings_loop.h"
+#include "common/service/tail_watch.h"
 #include "flowstack/common/v1/event_log.grpc.pb.h"
 
 namespace flowstack::service {
@@ -37,6 +38,8 @@ constexpr milliseconds kHostRetryDelay{500};
 constexpr milliseconds kNeighbourPingEvery{6000};  // servers allow one ping in 5 s
 // A service waits at most so long for its first lanes before it says that it is ready.
 constexpr milliseconds kFirstLanesWait{10'000};
+// How often the other services are asked how far they have read this one's log.
+constexpr milliseconds kReadersAskedEvery{30'000};
 constexpr milliseconds kFirstLanesLookEvery{10};
 // A collector that does not answer must not make an end in good order one that hangs.
 constexpr milliseconds kLastSpansWait{2'000};
@@ -316,7 +319,17 @@ struct Host::State {
                          return consumption->release(source, lane, key);
                      });
                  },
-             .followers = options.event_hints ? &relay.followers() : nullptr});
+             .followers = options.event_hints ? &relay.followers() : nullptr,
+             .recover_tails =
+                 [this](const eventlog::Ordered& by, const std::function<bool()>& enough) {
+                     return eventlog::recover_tails(store, options.brokers, topic_of(options.name),
+                                                    by, enough);
+                 },
+             .lose_tails =
+                 [this](const eventlog::LossRequest& request, const eventlog::Ordered& by) {
+                     return eventlog::lose_tails(store, options.brokers, topic_of(options.name),
+                                                 request, by);
+                 }});
         store.on_commit([this](const eventlog::Commit& commit) {
             const auto notes = CommitNotes::take();
             for (const auto& [lane, head] : commit.heads)
@@ -330,6 +343,7 @@ struct Host::State {
         membership.on_seen([this](const eventlog::Membership::Seen& seen) {
             relay.seen(seen.heads);
             settings.seen(seen.settings_seq);
+            if (seen.uncompared) relay.look_again();
         });
         std::map<std::string, std::shared_ptr<eventlog::Source>> sources{
             {options.name, eventlog::own_source(store)}};
@@ -368,6 +382,10 @@ struct Host::State {
             return observability::Check{bus.ready ? observability::State::ok : without, bus.detail};
         });
         health.add("lanes", [this] { return lanes_check(membership.report()); });
+        health.add("log", [this] { return tail_check(membership.report()); });
+        std::map<std::string, std::shared_ptr<grpc::Channel>> readers;
+        for (const auto& [name, address] : options.peers) readers[name] = channel(name);
+        tail = std::make_unique<TailWatch>(store, std::move(readers), kReadersAskedEvery);
     }
 
     // Of the sources that somebody waits for. What is in no hurry is left to the bus.
@@ -587,6 +605,7 @@ struct Host::State {
     eventlog::Relay relay;
     std::unique_ptr<eventlog::Consumption> consumption;
     std::unique_ptr<ConsumeLoop> consume;
+    std::unique_ptr<TailWatch> tail;
     std::unique_ptr<HintReader> hints;  // none when they are switched off
     const SystemClock clock;
     std::unique_ptr<ApiKeys> api_keys;  // before the door, whose calls ask it
@@ -693,6 +712,16 @@ int Host::run() {
             .gauge("flowstack_lanes_without_owner_seconds",
                    "for how long the first of them has had no living owner; alarm above 10")
             .set(static_cast<double>(report.without_owner_for.count()) / 1000);
+        const auto refusing = [&](const char* why, double lanes) {
+            s.registry
+                .gauge("flowstack_lanes_refusing",
+                       "lanes of the service that refuse to be written to: their logs have lost a "
+                       "tail, or were not compared with the bus since a restore",
+                       {{"why", why}})
+                .set(lanes);
+        };
+        refusing("tail_lost", static_cast<double>(report.tail_lost.size()));
+        refusing("not_compared", static_cast<double>(report.uncompared.size()));
         s.registry.gauge("flowstack_replicas_alive", "replicas of the service whose lease runs")
             .set(static_cast<double>(report.living.size()));
     });
@@ -722,6 +751,8 @@ int Host::run() {
             s.relay.followers().close();
             s.door.drain(left);
         });
+    s.life.add(
+        "tail", [&s] { s.tail->start(); }, [&s](milliseconds) { s.tail->stop(); });
     for (auto& part : s.parts) s.life.add(part.name, part.start, part.stop);
     s.life.add(
         "work", [&s] { s.runner.start(); }, [&s](milliseconds) { s.runner.stop(); });

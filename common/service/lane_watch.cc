@@ -2,6 +2,7 @@
 
 #include "common/core/number_ranges.h"
 #include "common/observability/log.h"
+#include "common/service/tail_watch.h"
 
 namespace flowstack::service {
 observability::Check lanes_check(const eventlog::Membership::Report& report) {
@@ -47,6 +48,10 @@ void LaneWatch::tell_of_lanes() {
                                                  {"living_replicas", report.living.size()}});
     if (!late && told_) log::info("every lane has a living owner again");
     told_ = late;
+    const bool refusing = !report.tail_lost.empty() || !report.uncompared.empty();
+    if (refusing && !told_refusing_) log::error(tail_check(report).detail);
+    if (!refusing && told_refusing_) log::info("every lane takes what is written again");
+    told_refusing_ = refusing;
 }
 
 void LaneWatch::set_store(bool ready, const std::string& detail) {

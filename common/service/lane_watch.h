@@ -34,7 +34,8 @@ private:
     void tell_of_lanes();
 
     eventlog::Membership& membership_;
-    bool told_ = false;  // that lanes are without an owner
+    bool told_ = false;           // that lanes are without an owner
+    bool told_refusing_ = false;  // that lanes refuse to be written to
     mutable std::mutex mutex_;
     bool store_ready_ = false;
     std::string store_detail_ = "not looked at yet";

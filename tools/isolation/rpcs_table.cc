@@ -261,6 +261,12 @@ const std::vector<Attack>& attacks() {
         {"common.v1.EventLog/ListParked", platform, "{}"},
         {"common.v1.EventLog/ReleaseParked", platform,
          R"({"source":"gateway","lane":0,"routingKey":"$victim/$victim.customer"})"},
+        {"common.v1.EventLog/RecoverTails", platform, R"({"reason":"probe"})"},
+        {"common.v1.EventLog/DeclareTailsLost", platform,
+         R"({"lanes":[0],"reason":"probe","validateOnly":true})"},
+        {"common.v1.EventLog/ListHeldWork", platform, "{}"},
+        {"common.v1.EventLog/ReleaseHeldWork", platform,
+         R"({"key":"$victim.order","reason":"probe"})"},
     };
     return kAttacks;
 }

@@ -10,11 +10,13 @@
 #include "common/eventlog/membership.h"
 #include "common/eventlog/owners.h"
 #include "common/eventlog/store.h"
+#include "common/eventlog/tail.h"
 #include "common/rpc/channel.h"
 #include "common/rpc/error.h"
 #include "common/rpc/server.h"
 #include "common/service/event_log_service.h"
 #include "common/service/hint_reader.h"
+#include "common/service/tail_watch.h"
 #include "flowstack/common/v1/error_reason.pb.h"
 #include "flowstack/common/v1/event_log.grpc.pb.h"
 #include "tests/support/test_database.h"
@@ -164,6 +166,98 @@ TEST_F(EventLogService, IsTheSameReadAsPagesOrAsASource) {
     ASSERT_TRUE(stub_->Read(&context, request, &page).ok());
     ASSERT_EQ(page.events_size(), 1);
     EXPECT_EQ(page.next_position(), 2);
+}
+
+TEST_F(EventLogService, I24_AReaderThatIsFurtherThanTheLogShowsThatItsTailIsLost) {
+    append("one");
+    append("two");
+    // Another service, whose cursor stands at position 5 of this log.
+    testing::TestDatabase reader_database(kLanes);
+    eventlog::Store reader(
+        {.service = "reader", .database_url = reader_database.service_url(), .lanes = kLanes},
+        derive);
+    const auto cursor_at = [&](int position) {
+        postgres::Session({.url = reader_database.service_url()})
+            .query(R"sql(insert into cursors (consumer, source, lane, position)
+                         values ('reader', 'test', $1, $2)
+                         on conflict (consumer, source, lane) do update set position = $2)sql",
+                   postgres::Params().add(lane_).add(std::int64_t{position}));
+    };
+    rpc::Server reader_door({.admission = {.internal_key = Secret("key")}});
+    const auto reader_log = make_event_log_service(reader_door, reader);
+    reader_door.add(*reader_log, v1::EventLog::service_full_name());
+    reader_door.start();
+    TailWatch watch(store_,
+                    {{"reader", rpc::make_channel("127.0.0.1:" + std::to_string(reader_door.port()),
+                                                  {.internal_key = Secret("key")})},
+                     {"away", rpc::make_channel("127.0.0.1:1", {.attempts_max = 1})}},
+                    std::chrono::hours(1));
+    cursor_at(2);
+    EXPECT_EQ(watch.look(), 0);
+    append("three");
+    cursor_at(5);
+    EXPECT_EQ(watch.look(), 1);
+    Command command;
+    command.id = "refused";
+    command.tenant = "t1";
+    command.meta.routing = {eventlog::RoutingKind::customer, "c"};
+    command.parts.push_back(
+        {{"t1", "thing", "refused"}, eventlog::kAny, {{"test.v1.Happened", "x", kNow}}});
+    EXPECT_THROW(store_.append(command), eventlog::LaneRefuses);
+
+    grpc::ClientContext context;
+    rpc::set_timeout(context, std::chrono::seconds(10));
+    v1::LaneStatusResponse status;
+    ASSERT_TRUE(stub_->LaneStatus(&context, {}, &status).ok());
+    EXPECT_EQ(status.lanes(lane_).position(), 3);
+    EXPECT_EQ(status.lanes(lane_).lost_to(), 5);
+    EXPECT_EQ(status.lanes(1 - lane_).lost_to(), 0);
+    EXPECT_FALSE(status.lanes(lane_).not_compared());
+    EXPECT_EQ(status.lanes(lane_).epoch(), 1);
+}
+
+TEST_F(EventLogService, ListsAndReleasesHeldWorkAndRefusesWhatSaysTooLittle) {
+    postgres::Session({.url = database_.service_url()})
+        .run(
+            "insert into work (lane, kind, key, due_at, priority, ref, held_due_at) "
+            "select 0, 'ask', 'p' || n, '2200-01-01', 0, '', '2026-01-01' "
+            "from generate_series(1, 3) n");
+    const auto call = [&](auto method, const auto& request, auto& answer) {
+        grpc::ClientContext context;
+        rpc::set_timeout(context, std::chrono::seconds(10));
+        return (stub_.get()->*method)(&context, request, &answer).error_code();
+    };
+    v1::ListHeldWorkRequest list;
+    list.set_page_size(2);
+    v1::ListHeldWorkResponse page;
+    EXPECT_EQ(call(&v1::EventLog::Stub::ListHeldWork, list, page), grpc::StatusCode::OK);
+    ASSERT_EQ(page.work_size(), 2);
+    EXPECT_EQ(page.work(0).key(), "p1");
+    *list.mutable_after() = page.work(1);
+    EXPECT_EQ(call(&v1::EventLog::Stub::ListHeldWork, list, page), grpc::StatusCode::OK);
+    ASSERT_EQ(page.work_size(), 1);
+    EXPECT_EQ(page.work(0).key(), "p3");
+
+    v1::ReleaseHeldWorkRequest release;
+    v1::ReleaseHeldWorkResponse released;
+    EXPECT_EQ(call(&v1::EventLog::Stub::ReleaseHeldWork, release, released),
+              grpc::StatusCode::INVALID_ARGUMENT);
+    release.set_key("p2");
+    EXPECT_EQ(call(&v1::EventLog::Stub::ReleaseHeldWork, release, released), grpc::StatusCode::OK);
+    EXPECT_EQ(released.released(), 1);
+    release.clear_key();
+    release.set_all(true);
+    EXPECT_EQ(call(&v1::EventLog::Stub::ReleaseHeldWork, release, released), grpc::StatusCode::OK);
+    EXPECT_EQ(released.released(), 2);
+
+    v1::DeclareTailsLostRequest lost;
+    v1::DeclareTailsLostResponse given_up;
+    EXPECT_EQ(call(&v1::EventLog::Stub::DeclareTailsLost, lost, given_up),
+              grpc::StatusCode::INVALID_ARGUMENT);  // no reason
+    lost.set_reason("a test");
+    lost.add_lanes(kLanes);
+    EXPECT_EQ(call(&v1::EventLog::Stub::DeclareTailsLost, lost, given_up),
+              grpc::StatusCode::NOT_FOUND);
 }
 
 TEST_F(EventLogService, SaysWhoOwnsEachLaneAndHowFarItsConsumerIs) {
