@@ -119,6 +119,20 @@ private:
         if (ours.events() > 0) now_.note(service, lane, ours.position(), ours.hex());
         for (const auto& problem : ours.problems())
             found += add(service, lane, 0, "reader", problem);
+        // Both readers must have stepped over the same gaps, and people must know of them.
+        bool same_gaps = theirs.given_up_size() == static_cast<int>(ours.given_up().size());
+        for (int n = 0; same_gaps && n < theirs.given_up_size(); ++n)
+            same_gaps =
+                theirs.given_up(n).first() == ours.given_up()[static_cast<std::size_t>(n)].first &&
+                theirs.given_up(n).last() == ours.given_up()[static_cast<std::size_t>(n)].last;
+        if (!same_gaps)
+            found += add(service, lane, 0, "gap",
+                         "the service and our own reading find different positions given up");
+        for (const auto& lost : ours.given_up())
+            given_up_.push_back(service + "/" + std::to_string(lane) + ": " +
+                                std::to_string(lost.first) + ".." + std::to_string(lost.last) +
+                                " were declared lost at " + utc(lost.at_us) + " by " +
+                                lost.principal + ": " + lost.reason);
         if (!marks.empty() && marks.rbegin()->first > ours.position())
             found += add(service, lane, marks.rbegin()->first, "changed",
                          "an earlier audit saw the lane up to here; it now ends at " +
@@ -191,6 +205,7 @@ private:
             }
         }
         std::cout << std::flush;
+        for (const auto& lost : given_up_) std::cerr << lost << "\n";
         if (findings_.empty() && away > 0)
             std::cerr << "nothing wrong was found, but not every service could be asked\n";
         else if (findings_.empty())
@@ -216,6 +231,7 @@ private:
     Notebook before_;
     Notebook now_;
     std::vector<Finding> findings_;
+    std::vector<std::string> given_up_;
     Sheet sheet_{{{"SERVICE"},
                   {"LANE"},
                   {"EVENTS", true},

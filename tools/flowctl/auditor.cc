@@ -7,6 +7,8 @@
 #include <sstream>
 #include <stdexcept>
 
+#include "flowstack/common/v1/log_events.pb.h"
+
 namespace flowstack::flowctl {
 namespace {
 
@@ -57,6 +59,17 @@ std::string canonical_form(const common::v1::RecordedEvent& e) {
            field(sha256(e.payload()));
 }
 
+// A TailLost follows the positions that it gives up.
+bool LaneDigest::steps_over_a_gap(const common::v1::RecordedEvent& event) {
+    if (event.type() != common::v1::TailLost::descriptor()->full_name()) return false;
+    common::v1::TailLost lost;
+    if (!lost.ParseFromString(event.payload())) return false;
+    if (lost.from() > position_ + 1 || lost.to() + 1 != event.position()) return false;
+    given_up_.push_back(
+        {position_ + 1, lost.to(), lost.principal(), lost.reason(), event.recorded_at_us()});
+    return true;
+}
+
 LaneDigest::LaneDigest(const std::string& service, int lane)
     : digest_(sha256(field(std::string("flowstack.chain.v1")) + field(service) +
                      field(std::int64_t{lane}) + field(std::int64_t{1}))) {}
@@ -66,7 +79,7 @@ void LaneDigest::add(const common::v1::RecordedEvent& event) {
         if (problems_.size() < kProblemsMax)
             problems_.push_back("position " + std::to_string(event.position()) + ": " + text);
     };
-    if (event.position() != position_ + 1)
+    if (event.position() != position_ + 1 && !steps_over_a_gap(event))
         problem("came after position " + std::to_string(position_));
     if (event.recorded_at_us() <= recorded_at_us_) problem("is not recorded after the one before");
     auto& version = versions_[event.tenant() + "\n" + event.category() + "\n" + event.key()];

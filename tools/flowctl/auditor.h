@@ -28,7 +28,20 @@ public:
     std::int64_t position() const { return position_; }
     const std::vector<std::string>& problems() const { return problems_; }
 
+    // Positions that were given up after a restore: a TailLost stands behind each.
+    struct GivenUp {
+        std::int64_t first = 0;
+        std::int64_t last = 0;
+        std::string principal;
+        std::string reason;
+        std::int64_t at_us = 0;
+    };
+    const std::vector<GivenUp>& given_up() const { return given_up_; }
+
 private:
+    bool steps_over_a_gap(const common::v1::RecordedEvent& event);
+
+    std::vector<GivenUp> given_up_;
     std::string digest_;
     std::int64_t events_ = 0;
     std::int64_t position_ = 0;

@@ -20,7 +20,7 @@ struct Watching {
 bool can_be_watched(const std::string& name) {
     return name == "list" || name == "get" || name == "progress" || name == "recipients" ||
            name == "history" || name == "breaker" || name == "balance" || name == "lag" ||
-           name == "parked";
+           name == "parked" || name == "held";
 }
 
 void add_watch(CLI::App& app, Watching& watching) {
@@ -70,6 +70,7 @@ int run_command_line(std::vector<std::string> arguments) {
     add_doctor_command(app, context);
     add_consumer_commands(app, context);
     add_data_key_commands(app, context);
+    add_tail_commands(app, context);
     add_resource_commands(app, context);
     add_channel_commands(app, context);
     add_webhook_commands(app, context);

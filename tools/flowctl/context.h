@@ -82,6 +82,7 @@ void add_audit_commands(CLI::App& app, Context& context);
 void add_operators_command(CLI::App& audit, Context& context);
 void add_status_commands(CLI::App& app, Context& context);
 void add_doctor_command(CLI::App& app, Context& context);
+void add_tail_commands(CLI::App& app, Context& context);
 void add_data_key_commands(CLI::App& app, Context& context);
 void add_consumer_commands(CLI::App& app, Context& context);
 void add_channel_commands(CLI::App& app, Context& context);

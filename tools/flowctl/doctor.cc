@@ -169,6 +169,24 @@ Findings look_at_lanes(const AllLanes& all, const std::vector<Replica>& replicas
                 {State::fault, "lanes",
                  "nobody has ever worked on " + service + "'s lanes " + number_ranges(never),
                  runbook("FlowStackLaneWithoutOwner")});
+        std::vector<int> lost, uncompared;
+        for (const auto& lane : lanes.status.lanes()) {
+            if (lane.lost_to() > 0) lost.push_back(lane.lane());
+            if (lane.not_compared()) uncompared.push_back(lane.lane());
+        }
+        if (!lost.empty())
+            findings.push_back({State::fault, "lanes",
+                                service + "'s lanes " + number_ranges(lost) +
+                                    " refuse to be written to: their logs have lost what the bus "
+                                    "or another service has",
+                                runbook("FlowStackTailLost")});
+        else if (!uncompared.empty())
+            findings.push_back(
+                {State::fault, "lanes",
+                 service + "'s lanes " + number_ranges(uncompared) +
+                     " refuse to be written to: the database was restored or failed over, and "
+                     "they were not compared with the bus since",
+                 runbook("FlowStackTailLost")});
         if (unpublished > kUnpublishedMany)
             findings.push_back({State::warning, "lanes",
                                 service + " has " + std::to_string(unpublished) +

@@ -84,6 +84,15 @@ int show_status(Context& context) {
     return well == 0 ? kUnavailable : kPartial;
 }
 
+// Why a lane refuses to be written to; empty: it does not.
+std::string why_refusing(const common::v1::LaneState& lane) {
+    if (lane.lost_to() > lane.position())
+        return "lost " + std::to_string(lane.position() + 1) + ".." +
+               std::to_string(lane.lost_to());
+    if (lane.lost_to() > 0) return "waits for other lanes";
+    return lane.not_compared() ? "not compared with the bus" : "";
+}
+
 int show_lanes(Context& context) {
     const auto all = lanes_of_all(context);
     Sheet sheet({{"SERVICE"},
@@ -94,7 +103,8 @@ int show_lanes(Context& context) {
                  {"HEAD", true},
                  {"UNPUBLISHED", true},
                  {"BEHIND", true},
-                 {"PARKED", true}});
+                 {"PARKED", true},
+                 {"REFUSES", false, true}});
     std::size_t answered = 0;
     for (const auto& service : stack::kServices) {
         const auto& lanes = all.at(service);
@@ -114,7 +124,7 @@ int show_lanes(Context& context) {
                  std::to_string(lane.position()),
                  std::to_string(std::max<std::int64_t>(lane.position() - lane.published(), 0)),
                  std::to_string(consumed[lane.lane()].first),
-                 std::to_string(consumed[lane.lane()].second)});
+                 std::to_string(consumed[lane.lane()].second), why_refusing(lane)});
     }
     print(sheet, context.format, "lanes");
     if (answered == all.size()) return kOk;

@@ -106,18 +106,23 @@ TEST(Doctor, WhatIsWrongWithLanesIsToldServiceByService) {
     all["gateway"].status.mutable_lanes(0)->set_published(10);
     all["conversation"].status.mutable_consumers(0)->set_applied(3);
     all["conversation"].status.mutable_consumers(0)->set_parked(4);
+    all["followup"].status.mutable_lanes(0)->set_lost_to(20'005);
+    all["gateway"].status.mutable_lanes(1)->set_not_compared(true);
     const auto found =
         look_at_lanes(all, {replica("gateway", 0, "flowstack_lanes_without_owner 2\n"),
                             replica("gateway", 1, "flowstack_lanes_without_owner 2\n")});
-    EXPECT_THAT(found,
-                UnorderedElementsAre(
-                    is(State::fault, "payment does not say how its lanes are: connection refused"),
-                    is(State::fault, "nobody has ever worked on campaign's lanes 1"),
-                    is(State::fault, "3 in followup"),
-                    is(State::warning, "gateway has 20000 events that Kafka does not have yet"),
-                    is(State::warning, "conversation is 19997 events behind gateway"),
-                    is(State::fault, "conversation could not apply 4 events of gateway"),
-                    is(State::fault, "gateway has 2 lanes without a living owner")));
+    EXPECT_THAT(
+        found,
+        UnorderedElementsAre(
+            is(State::fault, "payment does not say how its lanes are: connection refused"),
+            is(State::fault, "nobody has ever worked on campaign's lanes 1"),
+            is(State::fault, "3 in followup"),
+            is(State::warning, "gateway has 20000 events that Kafka does not have yet"),
+            is(State::warning, "conversation is 19997 events behind gateway"),
+            is(State::fault, "followup's lanes 0 refuse to be written to: their logs have lost"),
+            is(State::fault, "gateway's lanes 1 refuse to be written to: the database was"),
+            is(State::fault, "conversation could not apply 4 events of gateway"),
+            is(State::fault, "gateway has 2 lanes without a living owner")));
     EXPECT_THAT(found, Each(SaysWhatToDo()));
 }
 

@@ -12,6 +12,7 @@
 #include "common/text/width.h"
 #include "flowstack/campaign/v1/campaign_events.pb.h"
 #include "flowstack/common/v1/error_reason.pb.h"
+#include "flowstack/common/v1/log_events.pb.h"
 #include "flowstack/conversation/v1/conversation_events.pb.h"
 #include "flowstack/gateway/v1/webhook_events.pb.h"
 #include "flowstack/payment/v1/intent_events.pb.h"
@@ -296,6 +297,38 @@ TEST(Auditor, SeesGapsBrokenStreamsAndTimesThatDoNotClimb) {
     late.set_recorded_at_us(1);
     ours.add(late);
     EXPECT_THAT(ours.problems(), SizeIs(3));
+}
+
+TEST(Auditor, StepsOverAGapOnlyWithTheTailLostThatEndsIt) {
+    const auto tail_lost = [](int position, int from, int to) {
+        auto event = full(position);
+        event.set_key("1");
+        event.set_version(1);
+        event.set_type("flowstack.common.v1.TailLost");
+        common::v1::TailLost lost;
+        lost.set_from(from);
+        lost.set_to(to);
+        lost.set_principal("user:asha");
+        lost.set_reason("restored");
+        event.set_payload(lost.SerializeAsString());
+        return event;
+    };
+    LaneDigest ours("payment", 1);
+    ours.add(full(1));
+    ours.add(tail_lost(10, 2, 9));
+    EXPECT_THAT(ours.problems(), IsEmpty());
+    ASSERT_THAT(ours.given_up(), SizeIs(1));
+    EXPECT_EQ(ours.given_up()[0].first, 2);
+    EXPECT_EQ(ours.given_up()[0].last, 9);
+    EXPECT_EQ(ours.given_up()[0].principal, "user:asha");
+    // One that gives up less than is missing, or does not stand behind its gap, is none.
+    for (const auto& wrong : {tail_lost(10, 3, 9), tail_lost(10, 2, 8)}) {
+        LaneDigest other("payment", 1);
+        other.add(full(1));
+        other.add(wrong);
+        EXPECT_THAT(other.problems(), ElementsAre(HasSubstr("came after position 1")));
+        EXPECT_THAT(other.given_up(), IsEmpty());
+    }
 }
 
 class NotebookFile : public ::testing::Test {
