@@ -12,8 +12,8 @@ namespace {
 
 namespace pb = google::protobuf;
 
-const std::vector<std::string> kServices{"gateway", "conversation", "payment", "followup",
-                                         "campaign"};
+const std::vector<std::string> kServices{"gateway",  "conversation", "payment",
+                                         "followup", "campaign",     "common"};
 
 // The category of the streams that an event lives in, by file and, where a file holds several, by
 // the beginning of the event's name. The first that fits counts.
@@ -23,6 +23,7 @@ struct Rule {
     const char* category;
 };
 constexpr Rule kCategories[] = {
+    {"common/log", "", "log"},
     {"gateway/tenant", "ApiKey", "api_key"},
     {"gateway/tenant", "Tenant", "tenant"},
     {"gateway/channel", "ElementQuarantined", "quarantine"},
@@ -166,8 +167,12 @@ void add_events(const std::filesystem::path& root, Documents& out) {
             for (int i = 0; i < file->message_type_count(); ++i)
                 add_referenced(*file->message_type(i), referenced);
         }
-        text += "\n## " + service + "\n\nTopic `flowstack." + service +
-                ".events`, types `flowstack." + service + ".v1.*`.\n";
+        text += "\n## " + service;
+        text += service == "common"
+                    ? "\n\nIn the log of every service, types `flowstack.common.v1.*`. They are "
+                      "about the log itself.\n"
+                    : "\n\nTopic `flowstack." + service + ".events`, types `flowstack." + service +
+                          ".v1.*`.\n";
         std::string parts;
         for (const auto* file : files) {
             const auto base = std::filesystem::path(file->name()).filename().string();
