@@ -275,6 +275,19 @@ GatewayConfig gateway_config(config::Reader& reader) {
                                                 "a larger file of a customer is not fetched"));
     c.media_timeout = reader.duration_ms("MEDIA_TIMEOUT_MS", 30'000,
                                          "how long one step of fetching a file may take", 100);
+    c.templates.every = reader.duration_ms(
+        "TEMPLATE_SYNC_MS", 21'600'000,
+        "how often the templates of an account are listed at its provider, besides when a channel "
+        "is connected, when somebody asks and when news leaves something open",
+        1'000);
+    c.templates.list_lag = reader.duration_ms(
+        "TEMPLATE_LIST_LAG_MS", 60'000,
+        "how old a provider's list of templates may be: what became of a request whose answer was "
+        "lost is judged by a list that was asked for so much later");
+    c.templates.timeout = reader.duration_ms(
+        "TEMPLATE_TIMEOUT_MS", 8'000,
+        "how long a provider may take to answer about templates; keep it below REST_TIMEOUT_MS",
+        100);
     c.rest_timeout = reader.duration_ms("REST_TIMEOUT_MS", 10'000,
                                         "deadline of the gRPC call that a REST request makes", 10);
     c.login = login_in(reader, c.twilio.public_base_url);

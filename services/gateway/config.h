@@ -13,6 +13,7 @@
 #include "services/gateway/providers/meta/options.h"
 #include "services/gateway/providers/twilio/options.h"
 #include "services/gateway/rest/options.h"
+#include "services/gateway/templates/sync_options.h"
 
 namespace flowstack::config {
 class Reader;
@@ -55,6 +56,7 @@ struct GatewayConfig {
     // How people log in with a browser; without a client id nobody does.
     LoginOptions login;
     int login_threads = 4;
+    TemplateSyncOptions templates;
 };
 
 GatewayConfig gateway_config(config::Reader& reader);

@@ -48,6 +48,9 @@
 #include "services/gateway/media/rpc_media.h"
 #include "services/gateway/media/s3_store.h"
 #include "services/gateway/rest/rest.h"
+#include "services/gateway/templates/rpc_provider_templates.h"
+#include "services/gateway/templates/template_book.h"
+#include "services/gateway/templates/template_sync.h"
 
 namespace flowstack::gateway {
 namespace {
@@ -115,10 +118,6 @@ int run(int argc, char** argv, const MakeProviders& make_providers) {
     Contacts contacts(store, keys, ids, clock);
     Reactor reactor(store, directory, contacts, config.retry);
     const DeadLetters dead_letters(host.metrics());
-    host.react([&](const auto& event, auto& turn) {
-        dead_letters.count(event);
-        reactor.react(event, turn);
-    });
     host.prepare([&](auto events, auto& pending) { reactor.prepare(events, pending); });
     host.project(project);
 
@@ -131,6 +130,14 @@ int run(int argc, char** argv, const MakeProviders& make_providers) {
     http::Client store_client({.user_agent = "FlowStack", .ca_file = config.media_s3_ca_file});
     const auto kept = make_media_store(config, store_client, clock);
     auto& media = *kept;
+    TemplateBook templates(store);
+    TemplateReactor template_reactor(templates, providers);
+    // At most one of them answers an event: they act on different ones.
+    host.react([&](const auto& event, auto& turn) {
+        dead_letters.count(event);
+        reactor.react(event, turn);
+        template_reactor.react(event, turn);
+    });
     Dispatcher dispatcher(store, host.owners(), directory, contacts, keys, providers, clock,
                           host.metrics(),
                           {.replica = options.replica_id,
@@ -158,6 +165,13 @@ int run(int argc, char** argv, const MakeProviders& make_providers) {
     host.work(
         std::string(kMediaKind), [&](const auto& row, auto done) { fetcher.fetch(row, done); },
         kMediaFetchesMax);
+    TemplateSync template_sync(templates, directory, providers, clock, host.metrics(),
+                               config.templates);
+    host.work(
+        std::string(kTemplateListingKind),
+        [&](const auto& row, auto done) { template_sync.list(row, done); }, kTemplateListingsMax);
+    host.work(std::string(kTemplateCallKind),
+              [&](const auto& row, auto done) { template_sync.overdue(row, done); });
 
     WebhookDoor door(providers, store, directory, contacts, keys, ids, clock, host.metrics(),
                      {.lookup_threads = config.lookup_threads,
@@ -196,7 +210,9 @@ int run(int argc, char** argv, const MakeProviders& make_providers) {
         },
         ask_departure,
         &media,
-        &key_uses};
+        &key_uses,
+        &templates,
+        config.templates.timeout};
     auto services = make_tenant_services(doors);
     for (auto& named : make_message_services(doors)) services.push_back(std::move(named));
     RawWebhooks raw_webhooks(store, directory, contacts, keys, providers);
@@ -204,6 +220,7 @@ int run(int argc, char** argv, const MakeProviders& make_providers) {
     services.push_back(make_message_log_service(doors));
     services.push_back(make_media_service(doors));
     services.push_back(make_notice_service(doors));
+    services.push_back(make_provider_template_service(doors));
     for (auto& named : services) host.serve(*named.service, named.full_name);
 
     http::Router router;
@@ -286,6 +303,8 @@ int run(int argc, char** argv, const MakeProviders& make_providers) {
     // Stopped last of the three, before the store: what the others have begun is still written.
     host.also(
         "media", [] {}, [&](auto) { fetcher.stop(); });
+    host.also(
+        "templates", [] {}, [&](auto) { template_sync.stop(); });
     host.also(
         "webhooks", [] {}, [&](auto) { door.stop(); });
     host.also(

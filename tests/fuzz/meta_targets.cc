@@ -4,6 +4,7 @@
 #include "services/gateway/domain/phone.h"
 #include "services/gateway/providers/meta/meta_parser.h"
 #include "services/gateway/providers/meta/meta_signature.h"
+#include "services/gateway/providers/meta/templates.h"
 #include "tests/fuzz/fuzz.h"
 
 namespace flowstack::gateway {
@@ -35,6 +36,27 @@ FLOWSTACK_FUZZ_TARGET(meta_webhook) {
         for (const auto* name :
              {&element.channel_external_id, &element.provider_message_id, &element.bsuid})
             FLOWSTACK_EXPECT(name->find('\0') == std::string::npos);
+    }
+}
+
+// The answer to a list of templates, and the components of one.
+FLOWSTACK_FUZZ_TARGET(meta_templates) {
+    const auto check = [](const TemplateParts& parts) {
+        for (const auto* text : {&parts.body, &parts.footer, &parts.header.text})
+            FLOWSTACK_EXPECT(http::valid_utf8(*text) && text->find('\0') == std::string::npos);
+        for (const auto& button : parts.buttons)
+            FLOWSTACK_EXPECT(http::valid_utf8(button.text) && http::valid_utf8(button.kind));
+        // What customers see of it can always be named.
+        for (const auto& name : variables_of(parts.body)) FLOWSTACK_EXPECT(!name.empty());
+    };
+    if (const auto parts = meta::read_template_parts(bytes)) check(*parts);
+    const auto read = meta::read_template_page(200, bytes);
+    const auto* page = std::get_if<TemplatePage>(&read);
+    if (page == nullptr) return;
+    for (const auto& listed : page->templates) {
+        FLOWSTACK_EXPECT(!listed.key.name.empty() && !listed.key.language_code.empty());
+        FLOWSTACK_EXPECT(http::valid_utf8(listed.key.name) && http::valid_utf8(listed.status));
+        check(listed.parts);
     }
 }
 

@@ -214,6 +214,7 @@ CLI::App* group_of(CLI::App& app, const std::string& name) {
     const auto named = [&name](const CLI::App* one) { return one->get_name() == name; };
     for (auto* there : app.get_subcommands(named)) return there;
     static const std::map<std::string, std::string> kHelp{
+        {"provider-templates", "templates that a provider keeps and judges: APPROVED, PAUSED …"},
         {"templates", "the words of flows, and those that WhatsApp approved"},
         {"flows", "how dialogues go, as documents"},
         {"campaigns", "one message to many customers"},

@@ -11,6 +11,7 @@
 #include "flowstack/gateway/v1/message_log_service.pb.h"
 #include "flowstack/gateway/v1/message_service.pb.h"
 #include "flowstack/gateway/v1/notice_service.pb.h"
+#include "flowstack/gateway/v1/provider_template_service.pb.h"
 #include "flowstack/gateway/v1/tenant_service.pb.h"
 #include "flowstack/payment/v1/invoice_service.pb.h"
 #include "flowstack/payment/v1/ledger_service.pb.h"
@@ -344,6 +345,62 @@ void add_customers(std::vector<Verb>& all) {
          .options = {{"--add", "add", "with commas between them"},
                      {"--remove", "remove", "with commas between them"},
                      request_id()}});
+}
+
+void add_provider_templates(std::vector<Verb>& all) {
+    const auto looks = method<door::GetProviderTemplateRequest, door::ProviderTemplate>(
+        "ProviderTemplateService/GetProviderTemplate");
+    const VerbOption channel{"--channel", "channel_id", "of whose account; default: the only one"};
+    all.push_back(
+        {.group = "provider-templates",
+         .name = "list",
+         .help = "the latest heard of first",
+         .call = method<door::ListProviderTemplatesRequest, door::ListProviderTemplatesResponse>(
+             "ProviderTemplateService/ListProviderTemplates"),
+         .options = {{"--account", "business_account_id", "only of this account"},
+                     {"--status", "status", "APPROVED, PAUSED, REJECTED …", Kind::word}},
+         .columns = {{"TEMPLATE", "name"},
+                     {"NAME", "key.name", false, true},
+                     {"LANG", "key.language_code"},
+                     {"STATUS", "status"},
+                     {"REASON", "reason", false, true},
+                     {"CATEGORY", "category"},
+                     {"QUALITY", "quality"},
+                     {"SINCE (UTC)", "status_time"}}});
+    all.push_back({.group = "provider-templates",
+                   .name = "get",
+                   .help = "one of them",
+                   .call = looks,
+                   .collection = "providerTemplates"});
+    all.push_back({.group = "provider-templates",
+                   .name = "create",
+                   .help = "have the provider take one in, of a request in a file",
+                   .call = method<door::CreateProviderTemplateRequest, door::ProviderTemplate>(
+                       "ProviderTemplateService/CreateProviderTemplate"),
+                   .options = {channel, request_id()},
+                   .takes_fields = true});
+    all.push_back({.group = "provider-templates",
+                   .name = "edit",
+                   .help = "replace its parts, whole; the provider judges it again",
+                   .call = method<door::EditProviderTemplateRequest, door::ProviderTemplate>(
+                       "ProviderTemplateService/EditProviderTemplate"),
+                   .collection = "providerTemplates",
+                   .options = {etag(), request_id()},
+                   .takes_fields = true});
+    all.push_back({.group = "provider-templates",
+                   .name = "delete",
+                   .help = "have the provider delete it, in its one language",
+                   .call = method<door::DeleteProviderTemplateRequest, door::ProviderTemplate>(
+                       "ProviderTemplateService/DeleteProviderTemplate"),
+                   .collection = "providerTemplates",
+                   .options = {request_id()},
+                   .look = looks});
+    all.push_back({.group = "provider-templates",
+                   .name = "sync",
+                   .help = "have an account's templates listed at the provider soon",
+                   .call = method<door::SyncProviderTemplatesRequest, door::TemplateAccount>(
+                       "ProviderTemplateService/SyncProviderTemplates"),
+                   .options = {channel, request_id()}});
 }
 
 void add_templates(std::vector<Verb>& all) {
@@ -742,6 +799,7 @@ const std::vector<Verb>& verbs() {
         add_messages(all);
         add_conversations(all);
         add_customers(all);
+        add_provider_templates(all);
         add_templates(all);
         add_flows(all);
         add_catalog(all);

@@ -7,6 +7,8 @@ const std::vector<NoDeed>& no_deeds() {
     static const std::vector<NoDeed> kNoDeeds{
         {"conversation.v1.TemplateService/RenderTemplate", "it only renders"},
         {"gateway.v1.MessageService/MarkMessageRead", "it tells the provider, and nothing is kept"},
+        {"gateway.v1.ProviderTemplateService/EditProviderTemplate",
+         "a template is edited once the provider has judged it, and nobody judges it here"},
         {"gateway.v1.WebhookService/RereadWebhooks",
          "it appends what an earlier reading missed, and nothing is missing here"},
     };
@@ -66,6 +68,15 @@ const std::vector<Deed>& deeds() {
          R"({"name":"tenants/$attacker/messages/$attacker.deadOne","reason":"walk"})"},
         {"gateway.v1.MessageService/DiscardMessage",
          R"({"name":"tenants/$attacker/messages/$attacker.deadTwo","reason":"walk"})"},
+        // gateway: templates at the provider
+        {"gateway.v1.ProviderTemplateService/CreateProviderTemplate",
+         R"({"parent":"tenants/$attacker","channelId":"$attacker.channel","template":{
+             "name":"walk","languageCode":"en","category":"UTILITY","parts":{"body":"walk"}}})",
+         "walkProviderTemplate"},
+        {"gateway.v1.ProviderTemplateService/DeleteProviderTemplate",
+         R"({"name":"tenants/$attacker/providerTemplates/$attacker.walkProviderTemplate"})"},
+        {"gateway.v1.ProviderTemplateService/SyncProviderTemplates",
+         R"({"parent":"tenants/$attacker","channelId":"$attacker.channel"})"},
         // conversation: catalog
         {"conversation.v1.CatalogService/SaveProduct",
          R"({"parent":"tenants/$attacker","product":{"productId":"walk","displayName":"walk",

@@ -13,6 +13,7 @@
 #include "flowstack/gateway/v1/session_events.pb.h"
 #include "flowstack/gateway/v1/tenant_events.pb.h"
 #include "flowstack/gateway/v1/webhook_events.pb.h"
+#include "services/gateway/templates/template_codec.h"
 
 namespace flowstack::gateway {
 
@@ -107,6 +108,7 @@ FLOWSTACK_FACT(TenantSettings, v1::TenantSettings) {
     FACT_FIELD(unknown_text_policy);
     FACT_FIELD(payment_providers);
     FACT_FIELD(unclear_payment_policy);
+    FACT_FIELD(marketing_messages_per_month);
 }
 FLOWSTACK_FACT(SealedCredentials, v1::SealedCredentials) { FACT_FIELD(sealed); }
 FLOWSTACK_FACT(ChannelLimits, v1::ChannelLimits) {
@@ -385,6 +387,7 @@ const std::vector<std::string>& event_types() {
             v1::SendUnknown(), v1::StatusReported(), v1::MessageSuppressed(),
             v1::MessageCancelled(), v1::MessageRetried(), v1::MessageDiscarded());
         add(v1::SessionBegan(), v1::SessionEnded());
+        for (auto& type : template_event_types()) names.push_back(std::move(type));
         return names;
     }();
     return types;

@@ -12,6 +12,7 @@
 #include "flowstack/gateway/v1/media_events.pb.h"
 #include "services/gateway/adapters/codec.h"
 #include "services/gateway/domain/phone.h"
+#include "services/gateway/templates/template_codec.h"
 
 namespace flowstack::gateway {
 namespace {
@@ -48,6 +49,12 @@ std::string claimed_key(const QueueMessage& message) {
     return message.key_reused == 0
                ? message.idempotency_key
                : message.idempotency_key + "\n" + std::to_string(message.key_reused);
+}
+
+// Of a row whose key says the rest.
+std::string tenant_ref(const std::string& tenant) {
+    return ref_text(
+        {.tenant = tenant, .channel_id = {}, .customer_id = {}, .attempt = 0, .origin_id = {}});
 }
 
 struct Deriver {
@@ -215,6 +222,39 @@ struct Deriver {
             out.work_del.push_back({lane, std::string(kMediaKind), stream.key});
     }
 
+    // The list of an account's templates, until it is read; then again at its next time.
+    static void template_account(const eventlog::StreamName& stream, int lane,
+                                 const eventlog::NewEvent& event, eventlog::Derived& out) {
+        const auto key = listing_key(stream.tenant, stream.key);
+        const auto due =
+            std::visit(Overloaded{[](const TemplateListingRequested& e) { return e.due; },
+                                  [](const TemplatesListed& e) { return e.next; },
+                                  [](const TemplateListingFailed& e) { return e.retry; }},
+                       decode_template_account(event.type, event.payload));
+        if (due == Time{})
+            out.work_del.push_back({lane, std::string(kTemplateListingKind), key});
+        else
+            out.work_put.push_back(
+                {lane, std::string(kTemplateListingKind), key, due, 0, tenant_ref(stream.tenant)});
+    }
+
+    static void provider_template(const eventlog::StreamName& stream, int lane,
+                                  const eventlog::NewEvent& event, eventlog::Derived& out) {
+        const auto answered = [&] {
+            out.work_del.push_back({lane, std::string(kTemplateCallKind), stream.key});
+        };
+        std::visit(Overloaded{[&](const TemplateRequested& e) {
+                                  out.work_put.push_back({lane, std::string(kTemplateCallKind),
+                                                          stream.key, e.request.answer_until, 0,
+                                                          tenant_ref(stream.tenant)});
+                              },
+                              [&](const TemplateRequestAccepted&) { answered(); },
+                              [&](const TemplateRequestRefused&) { answered(); },
+                              [&](const TemplateRequestUnknown&) { answered(); },
+                              [](const TemplateReported&) {}, [](const TemplateGone&) {}},
+                   decode_template(event.type, event.payload));
+    }
+
     void operator()(const eventlog::StreamName& stream, int lane, const eventlog::NewEvent& event,
                     eventlog::Derived& out) const {
         if (stream.category == "message")
@@ -229,6 +269,10 @@ struct Deriver {
             settings(stream, "api_key", out);
         else if (stream.category == "media")
             media(stream, lane, event, out);
+        else if (stream.category == kTemplateCategory)
+            provider_template(stream, lane, event, out);
+        else if (stream.category == kTemplateAccountCategory)
+            template_account(stream, lane, event, out);
     }
 };
 
@@ -297,6 +341,13 @@ std::optional<MessageAddress> read_claim_value(std::string_view value) {
 
 std::string dispatch_kind(const ChannelId& channel_id, int priority) {
     return std::string(kDispatchPrefix) + channel_id + "/" + std::to_string(priority);
+}
+
+std::string listing_key(std::string_view tenant, std::string_view business_account_id) {
+    return std::string(tenant) + "/" + std::string(business_account_id);
+}
+std::string account_of_listing(std::string_view key) {
+    return std::string(key.substr(key.find('/') + 1));
 }
 
 std::string ref_text(const WorkRef& ref) {

@@ -63,6 +63,14 @@ inline constexpr std::string_view kEvidenceKind = "evidence";  // an unknown one
 // A file of a received message that is to be fetched, at the message's lane.
 inline constexpr std::string_view kMediaKind = "media";
 
+// The list of an account's templates that is to be read, at the account's lane. Its key has the
+// tenant too: accounts are the provider's.
+inline constexpr std::string_view kTemplateListingKind = "template_listing";
+std::string listing_key(std::string_view tenant, std::string_view business_account_id);
+std::string account_of_listing(std::string_view key);
+// A request about a template that has no answer, when it is due to be unknown.
+inline constexpr std::string_view kTemplateCallKind = "template_call";
+
 // What a work row points to.
 struct WorkRef {
     std::string tenant;

@@ -15,9 +15,11 @@
 #include "flowstack/gateway/v1/message_service.pb.h"
 #include "flowstack/gateway/v1/notice_events.pb.h"
 #include "flowstack/gateway/v1/notice_service.pb.h"
+#include "flowstack/gateway/v1/provider_template_service.pb.h"
 #include "flowstack/gateway/v1/tenant_service.pb.h"
 #include "services/gateway/adapters/resources.h"
 #include "services/gateway/domain/phone.h"
+#include "services/gateway/templates/template_codec.h"
 
 namespace flowstack::gateway {
 namespace {
@@ -301,8 +303,8 @@ void put_charge(const Recorded& event, Turn& turn, const v1::Message& message) {
     charge.set_calling_code(message.price().calling_code());
     const bool is_campaign = message.origin().kind() == v1::MESSAGE_ORIGIN_KIND_CAMPAIGN;
     turn.put(document_of(event.stream.tenant, kChargeDocument, event.stream.key,
-                         is_campaign ? message.origin().id() : "", charge.category(), event.occurred_at,
-                         charge));
+                         is_campaign ? message.origin().id() : "", charge.category(),
+                         event.occurred_at, charge));
 }
 
 void project_message(const Recorded& event, Turn& turn) {
@@ -328,6 +330,22 @@ void project_message(const Recorded& event, Turn& turn) {
     }
 }
 
+void project_template(const Recorded& event, Turn& turn) {
+    auto resource = own_resource<v1::ProviderTemplate>(turn, kProviderTemplateDocument);
+    move_along(resource, event.stream.tenant, decode_template(event.type, event.payload),
+               event.recorded_at, event.version);
+    turn.put(document_of(event.stream.tenant, kProviderTemplateDocument, event.stream.key,
+                         resource.key().business_account_id(), resource.status(), event.recorded_at,
+                         resource));
+}
+
+void project_template_account(const Recorded& event, Turn& turn) {
+    auto resource = own_resource<v1::TemplateAccount>(turn, kTemplateAccountDocument);
+    move_along(resource, decode_template_account(event.type, event.payload));
+    turn.put(document_of(event.stream.tenant, kTemplateAccountDocument, event.stream.key, "", "",
+                         event.recorded_at, resource));
+}
+
 }  // namespace
 
 void project(const Recorded& event, Turn& turn) {
@@ -349,6 +367,10 @@ void project(const Recorded& event, Turn& turn) {
         project_channel(event, turn);
     else if (category == "api_key")
         project_api_key(event, turn);
+    else if (category == kTemplateCategory)
+        project_template(event, turn);
+    else if (category == kTemplateAccountCategory)
+        project_template_account(event, turn);
 }
 
 }  // namespace flowstack::gateway

@@ -18,6 +18,8 @@
 //   kind "api_key" (state: ACTIVE,      without the key
 //       REVOKED)
 //   kind "notice" (state: its kind)     what a provider told about an account or a number
+//   kind "provider_template" (parent: account, state: status)  a template at a provider
+//   kind "template_account"             an account, as far as its templates go
 namespace flowstack::gateway {
 
 // Documents of received messages (LoggedMessage), one each.
@@ -28,6 +30,8 @@ inline constexpr const char* kMediaDocument = "media";
 inline constexpr const char* kChargeDocument = "charge";
 inline constexpr const char* kNoticeDocument = "notice";
 inline constexpr const char* kApiKeyDocument = "api_key";
+inline constexpr const char* kProviderTemplateDocument = "provider_template";
+inline constexpr const char* kTemplateAccountDocument = "template_account";
 
 void project(const eventlog::Recorded& event, eventlog::Turn& turn);
 

@@ -2,6 +2,7 @@
 
 #include <chrono>
 #include <functional>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -21,6 +22,7 @@
 #include "services/gateway/adapters/key_uses.h"
 #include "services/gateway/dispatch/dispatcher.h"
 #include "services/gateway/media/media_store.h"
+#include "services/gateway/templates/template_book.h"
 
 namespace grpc {
 class Service;
@@ -62,6 +64,10 @@ struct Doors {
     MediaStore* media = nullptr;
     // When API keys were used; null: nobody knows.
     KeyUses* key_uses = nullptr;
+    // What is known of templates at providers; null: nothing, and the providers judge alone.
+    TemplateBook* templates = nullptr;
+    // How long a provider may take to answer about a template.
+    std::chrono::milliseconds template_timeout{8'000};
 };
 
 struct NamedService {
@@ -79,6 +85,29 @@ using rpc::ResourceName;
 service::OneEffect one_effect(const Doors& doors, const rpc::Call& call, const std::string& method,
                               const std::string& tenant, const std::string& request_id,
                               const google::protobuf::Message& request);
+
+// Throws NOT_FOUND for a tenant that does not exist.
+void check_tenant(const Doors& doors, const std::string& tenant);
+// The channel that a request names, or the tenant's only one. Throws FIELD_INVALID (channel_id).
+ChannelId channel_for(const Doors& doors, const std::string& tenant, const ChannelId& channel_id);
+// Whether contents may be sent through a channel as far as its provider's templates are known here.
+// Remembers what it has looked up: for one call.
+class TemplateCheck {
+public:
+    // `doors` outlives it.
+    TemplateCheck(const Doors& doors, std::string tenant, ChannelId channel_id)
+        : doors_(doors), tenant_(std::move(tenant)), channel_id_(std::move(channel_id)) {}
+
+    // Throws WRONG_STATE when the content names a template that may not be sent. Otherwise what is
+    // wrong with what it gives the template, by field.
+    std::vector<FieldError> operator()(const common::v1::MessageContent& content);
+
+private:
+    const Doors& doors_;
+    std::string tenant_;
+    ChannelId channel_id_;
+    std::map<TemplateKey, KnownTemplate> known_;
+};
 
 // Of events that are appended without one_effect.
 std::string actor_of(const rpc::Call& call);

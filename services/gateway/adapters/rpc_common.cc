@@ -12,6 +12,34 @@ constexpr std::size_t kReasonMax = 500;
 
 }  // namespace
 
+void check_tenant(const Doors& doors, const std::string& tenant) {
+    if (doors.directory.tenant(tenant)) return;
+    // Registered a moment ago, or not at all.
+    const auto folded = doors.directory.tenants().load(tenant_stream(tenant));
+    if (!std::holds_alternative<KnownTenant>(folded.state))
+        throw rpc::not_found(rpc::tenant_name(tenant));
+}
+
+ChannelId channel_for(const Doors& doors, const std::string& tenant, const ChannelId& channel_id) {
+    if (!channel_id.empty()) {
+        if (doors.directory.channel(tenant, channel_id)) return channel_id;
+        const auto folded =
+            doors.directory.channel_folds().load(channel_stream(tenant, channel_id));
+        if (!std::holds_alternative<KnownChannel>(folded.state))
+            throw rpc::invalid_field("channel_id", "must be a channel of this tenant");
+        return channel_id;
+    }
+    const auto channels = doors.directory.channels_of(tenant);
+    if (channels.size() == 1) return channels.front()->channel.channel_id;
+    if (channels.empty()) {
+        // Connected a moment ago: the tenant's first channel is in its own stream.
+        const auto folded = doors.directory.tenants().load(tenant_stream(tenant));
+        if (const auto* known = std::get_if<KnownTenant>(&folded.state))
+            return known->first_channel_id;
+    }
+    throw rpc::invalid_field("channel_id", "must be given, since the tenant has several channels");
+}
+
 std::string actor_of(const rpc::Call&) { return rpc::caller().actor; }
 
 const std::string& checked_reason(const std::string& reason) {

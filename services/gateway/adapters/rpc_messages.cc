@@ -42,40 +42,12 @@ constexpr std::chrono::hours kChargesSpanMax{366 * 24};
 constexpr std::size_t kBsuidMax = 128;
 constexpr std::chrono::milliseconds kReadMarkTimeout{5'000};
 
-void check_tenant(const Doors& doors, const std::string& tenant) {
-    if (doors.directory.tenant(tenant)) return;
-    // Registered a moment ago, or not at all.
-    const auto folded = doors.directory.tenants().load(tenant_stream(tenant));
-    if (!std::holds_alternative<KnownTenant>(folded.state))
-        throw rpc::not_found(rpc::tenant_name(tenant));
-}
-
 eventlog::Folded<Message> fold_message(eventlog::Folds<MessageCodec>& folds,
                                        const ResourceName& name) {
     auto folded = folds.load(message_stream(name.tenant, MessageId(name.id)));
     if (std::holds_alternative<stage::Absent>(folded.state.stage))
         throw rpc::not_found(rpc::resource_name(name.tenant, "messages", name.id));
     return folded;
-}
-
-ChannelId channel_for(const Doors& doors, const std::string& tenant, const ChannelId& channel_id) {
-    if (!channel_id.empty()) {
-        if (doors.directory.channel(tenant, channel_id)) return channel_id;
-        const auto folded =
-            doors.directory.channel_folds().load(channel_stream(tenant, channel_id));
-        if (!std::holds_alternative<KnownChannel>(folded.state))
-            throw rpc::invalid_field("channel_id", "must be a channel of this tenant");
-        return channel_id;
-    }
-    const auto channels = doors.directory.channels_of(tenant);
-    if (channels.size() == 1) return channels.front()->channel.channel_id;
-    if (channels.empty()) {
-        // Connected a moment ago: the tenant's first channel is in its own stream.
-        const auto folded = doors.directory.tenants().load(tenant_stream(tenant));
-        if (const auto* known = std::get_if<KnownTenant>(&folded.state))
-            return known->first_channel_id;
-    }
-    throw rpc::invalid_field("channel_id", "must be given, since the tenant has several channels");
 }
 
 Purpose checked_purpose(const std::string& text) {
@@ -291,6 +263,10 @@ private:
         bool tried = false;
         const auto make = [&]() -> std::optional<Command> {
             departure.reset();  // of a try that was refused
+            // Here, so that a repeat of a message that was taken is answered as the first time.
+            if (const auto misfits = TemplateCheck(doors_, tenant, queue.channel_id)(content);
+                !misfits.empty())
+                throw refused_fields(misfits, "");
             Command command;
             std::optional<eventlog::Part> contact;
             std::optional<eventlog::Folded<Contact>> known;
@@ -419,6 +395,7 @@ private:
                           origin_id + "/" + std::to_string(request.round());
         const auto origin_uuid = Uuid::parse(origin_id.text());
         const auto at = origin_uuid ? flowstack::time_of(*origin_uuid) : Time{};
+        TemplateCheck check_template(doors_, tenant, channel_id);
         Appends appends(doors_.store);
         std::vector<bool> asked(static_cast<std::size_t>(request.items_size()));
         for (int i = 0; i < request.items_size(); ++i) {
@@ -429,6 +406,8 @@ private:
             const auto content = with_plain_parameters(item.content());
             auto faults = content_faults(tenant, channel_id, content);
             if (faults.empty()) faults = missing_media(tenant, content);
+            // Refuses all of them: what asks for many sends of one template stops asking then.
+            if (faults.empty()) faults = check_template(content);
             if (!faults.empty()) {
                 verdict.set_reason("CONTENT_INVALID");
                 verdict.set_description(faults.front().field + ": " + faults.front().description);

@@ -13,5 +13,7 @@ using ExternalChannelId = Id<struct ExternalChannelKind>;
 using OriginId = Id<struct OriginIdKind>;
 // A provider's own id of a message.
 using ProviderMessageId = Id<struct ProviderMessageKind>;
+// Our own id of a template at a provider.
+using ProviderTemplateId = Id<struct ProviderTemplateKind>;
 
 }  // namespace flowstack::gateway

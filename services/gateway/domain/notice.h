@@ -31,6 +31,7 @@ struct NoticeTemplate {
     std::string previous_category;
     std::string quality;
     std::string previous_quality;
+    std::string status;  // from now on; empty where the event is no status
     bool operator==(const NoticeTemplate&) const = default;
 };
 

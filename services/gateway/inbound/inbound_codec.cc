@@ -127,6 +127,7 @@ FLOWSTACK_FACT(NoticeTemplate, v1::NoticeTemplate) {
     FACT_FIELD(previous_category);
     FACT_FIELD(quality);
     FACT_FIELD(previous_quality);
+    FACT_FIELD(status);
 }
 FLOWSTACK_FACT(NoticeNumber, v1::NoticeNumber) {
     FACT_FIELD(display_phone_number);

@@ -14,6 +14,7 @@
 #include "flowstack/common/v1/message_content.pb.h"
 #include "services/gateway/domain/channel.h"
 #include "services/gateway/domain/message.h"
+#include "services/gateway/providers/templates.h"
 #include "services/gateway/providers/webhook.h"
 
 // What a messaging provider is to gateway, in both directions. One folder beside this file
@@ -137,6 +138,9 @@ public:
                                .title = "this provider has no read marks",
                                .details = ""}});
     }
+    // The templates of the businesses' accounts there; null: it keeps none, or they cannot be
+    // reached from here.
+    virtual const ProviderTemplates* templates() const { return nullptr; }
     // Fetches a file of a received message. `done` runs exactly once, on any thread; it must not
     // block.
     virtual void fetch_media(MediaCall, std::function<void(MediaOutcome)> done) const {

@@ -29,6 +29,7 @@
 #include "flowstack/gateway/v1/message_log_service.pb.h"
 #include "flowstack/gateway/v1/message_service.pb.h"
 #include "flowstack/gateway/v1/notice_service.pb.h"
+#include "flowstack/gateway/v1/provider_template_service.pb.h"
 #include "flowstack/gateway/v1/tenant_service.pb.h"
 #include "flowstack/gateway/v1/webhook_service.pb.h"
 #include "flowstack/payment/v1/invoice_service.pb.h"
@@ -82,6 +83,8 @@ const std::set<std::string> kViewers{"CampaignService/GetCampaign",
                                      "MediaService/GetMedia",
                                      "MediaService/ListMedia",
                                      "NoticeService/ListNotices",
+                                     "ProviderTemplateService/GetProviderTemplate",
+                                     "ProviderTemplateService/ListProviderTemplates",
                                      "TenantService/GetTenant",
                                      "InvoiceService/GetInvoice",
                                      "InvoiceService/ListInvoices",
@@ -115,19 +118,34 @@ const std::set<std::string> kAgents{"CatalogService/SetStock",
                                     "PaymentService/InitiateStkPush",
                                     "PaymentService/CancelPayment"};
 // Admins alone.
-const std::set<std::string> kAdmins{
-    "CampaignService/CreateCampaign", "CampaignService/StartCampaign",
-    "CampaignService/PauseCampaign",  "CampaignService/ResumeCampaign",
-    "CampaignService/CancelCampaign", "CatalogService/SaveProduct",
-    "CatalogService/SavePromotion",   "FlowService/PublishFlow",
-    "SupportService/SaveTopic",       "TemplateService/CreateTemplate",
-    "TemplateService/UpdateTemplate", "TemplateService/DeleteTemplate",
-    "ChannelService/ConnectChannel",  "ChannelService/RotateCredentials",
-    "ChannelService/UpdateLimits",    "ChannelService/PauseChannel",
-    "ChannelService/ResumeChannel",   "TenantService/UpdateTenantSettings",
-    "TenantService/CreateApiKey",     "TenantService/RevokeApiKey",
-    "TenantService/GetApiKey",        "TenantService/ListApiKeys",
-    "PaymentService/ResolvePayment",  "ProviderAccountService/ConnectProviderAccount"};
+const std::set<std::string> kAdmins{"CampaignService/CreateCampaign",
+                                    "CampaignService/StartCampaign",
+                                    "CampaignService/PauseCampaign",
+                                    "CampaignService/ResumeCampaign",
+                                    "CampaignService/CancelCampaign",
+                                    "CatalogService/SaveProduct",
+                                    "CatalogService/SavePromotion",
+                                    "FlowService/PublishFlow",
+                                    "SupportService/SaveTopic",
+                                    "TemplateService/CreateTemplate",
+                                    "TemplateService/UpdateTemplate",
+                                    "TemplateService/DeleteTemplate",
+                                    "ChannelService/ConnectChannel",
+                                    "ChannelService/RotateCredentials",
+                                    "ChannelService/UpdateLimits",
+                                    "ChannelService/PauseChannel",
+                                    "ChannelService/ResumeChannel",
+                                    "TenantService/UpdateTenantSettings",
+                                    "TenantService/CreateApiKey",
+                                    "TenantService/RevokeApiKey",
+                                    "TenantService/GetApiKey",
+                                    "TenantService/ListApiKeys",
+                                    "PaymentService/ResolvePayment",
+                                    "ProviderAccountService/ConnectProviderAccount",
+                                    "ProviderTemplateService/CreateProviderTemplate",
+                                    "ProviderTemplateService/EditProviderTemplate",
+                                    "ProviderTemplateService/DeleteProviderTemplate",
+                                    "ProviderTemplateService/SyncProviderTemplates"};
 // The platform's operators alone.
 const std::set<std::string> kOperators{
     "TenantService/RegisterTenant", "TenantService/ListTenants",    "TenantService/SuspendTenant",
@@ -172,6 +190,7 @@ std::vector<const pb::MethodDescriptor*> all_methods() {
                              gateway::v1::Media::descriptor()->file(),
                              gateway::v1::Message::descriptor()->file(),
                              gateway::v1::Notice::descriptor()->file(),
+                             gateway::v1::ProviderTemplate::descriptor()->file(),
                              gateway::v1::Tenant::descriptor()->file(),
                              gateway::v1::Webhook::descriptor()->file(),
                              payment::v1::Invoice::descriptor()->file(),

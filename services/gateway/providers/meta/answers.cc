@@ -36,7 +36,10 @@ std::optional<Refused> refusal_in(const dom::element& root, int http_status) {
     std::string_view title;
     std::string_view details;
     if (error["message"].get(title) != simdjson::SUCCESS) title = status;
-    if (error["error_data"]["details"].get(details) != simdjson::SUCCESS) details = {};
+    // About templates Meta says at length what is wrong in words for people.
+    if (error["error_data"]["details"].get(details) != simdjson::SUCCESS &&
+        error["error_user_msg"].get(details) != simdjson::SUCCESS)
+        details = {};
     return Refused{.error = classified(code, std::string(text::front_of_bytes(title, kErrorMax)),
                                        std::string(text::front_of_bytes(details, kErrorMax)))};
 }
@@ -82,6 +85,12 @@ Outcome read_mark_answer(int http_status, std::string_view body) {
         if (http_status == 200 && (*root)["success"].get(success) == simdjson::SUCCESS && success)
             return Accepted{};
     }
+    return without_words(http_status);
+}
+
+Outcome read_failure(int http_status, std::string_view body) {
+    if (const auto root = object_in(body))
+        if (auto refusal = refusal_in(*root, http_status)) return std::move(*refusal);
     return without_words(http_status);
 }
 

@@ -5,16 +5,12 @@
 #include "common/crypto/hash.h"
 #include "services/gateway/providers/meta/meta_parser.h"
 #include "services/gateway/providers/meta/renderer.h"
+#include "services/gateway/providers/meta/with_token.h"
 #include "services/gateway/providers/named_media.h"
 #include "services/gateway/providers/second_try.h"
 
 namespace flowstack::gateway::meta {
 namespace {
-
-http::ClientRequest with_token(http::ClientRequest request, const Secret& token) {
-    request.headers.add("Authorization", "Bearer " + token.reveal());
-    return request;
-}
 
 // Meta's words for an id of a file that it does not have (any more).
 bool says_file_is_gone(const SendError& error) {

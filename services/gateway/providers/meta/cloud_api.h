@@ -7,6 +7,7 @@
 #include "common/http/client.h"
 #include "services/gateway/providers/meta/media.h"
 #include "services/gateway/providers/meta/options.h"
+#include "services/gateway/providers/meta/templates.h"
 #include "services/gateway/providers/provider.h"
 
 // Meta's Cloud API as a messaging provider.
@@ -17,7 +18,8 @@ public:
     CloudApi(http::Client& client, CloudApiOptions options)
         : client_(client),
           options_(std::move(options)),
-          media_(std::make_unique<MediaTransfer>(client_, options_.base_url)) {}
+          media_(std::make_unique<MediaTransfer>(client_, options_.base_url)),
+          templates_(client_, options_.base_url, options_.limits) {}
 
     std::string_view kind() const override { return "META_CLOUD"; }
     std::string_view name() const override { return "meta"; }
@@ -42,6 +44,7 @@ public:
     void send(OutboundCall call, std::function<void(Outcome)> done) const override;
     void mark_read(ReadMark mark, std::function<void(Outcome)> done) const override;
     void fetch_media(MediaCall call, std::function<void(MediaOutcome)> done) const override;
+    const ProviderTemplates* templates() const override { return &templates_; }
 
 private:
     // The files that it names first, and once more when Meta does not know them any more.
@@ -53,6 +56,7 @@ private:
     http::Client& client_;
     CloudApiOptions options_;
     std::unique_ptr<MediaTransfer> media_;
+    Templates templates_;
 };
 
 }  // namespace flowstack::gateway::meta

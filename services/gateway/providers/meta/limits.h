@@ -24,6 +24,10 @@ inline constexpr std::size_t kTemplateNameMax = 512;
 inline constexpr std::size_t kLanguageCodeMin = 2;
 inline constexpr std::size_t kLanguageCodeMax = 15;
 inline constexpr std::size_t kTemplateParameterMax = 1024;
+inline constexpr std::size_t kTemplateBodyMax = 1024;
+inline constexpr std::size_t kTemplateButtonTextMax = 25;
+inline constexpr std::size_t kTemplateUrlMax = 2000;
+inline constexpr std::size_t kTemplatePhoneMax = 20;
 inline constexpr std::size_t kCallbackDataMax = 512;
 
 // Of a media file, in bytes.
@@ -42,6 +46,8 @@ inline constexpr std::size_t kCardTextMax = 1000;
 inline constexpr int kCardPartsMax = 20;  // phones, emails, links of one address card
 inline constexpr std::size_t kEmojiBytesMax = 64;
 inline constexpr int kTemplateParametersMax = 100;
+inline constexpr std::size_t kTemplateExampleMax = 1024;
+inline constexpr std::size_t kSampleHandleMax = 4096;
 inline constexpr std::size_t kFormDataBytesMax = 16 * 1024;
 
 // Known by practice and not from Meta's documents: the setting META_LIMITS changes them.

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "common/http/url.h"
+#include "services/gateway/providers/meta/with_token.h"
 
 namespace flowstack::gateway::meta {
 namespace {
@@ -56,11 +57,6 @@ Refused refused(std::string title) {
 std::string form_part(const std::string& boundary, std::string_view name, std::string_view value) {
     return "--" + boundary + "\r\nContent-Disposition: form-data; name=\"" + std::string(name) +
            "\"\r\n\r\n" + std::string(value) + "\r\n";
-}
-
-http::ClientRequest with_token(http::ClientRequest request, const Secret& token) {
-    request.headers.add("Authorization", "Bearer " + token.reveal());
-    return request;
 }
 
 }  // namespace

@@ -648,6 +648,17 @@ std::string reason_in(const dom::element& value) {
     return cut(reason);
 }
 
+// The events that are a status of the template at the same time. Other words (FLAGGED, REINSTATED,
+// UNARCHIVED, LOCKED …, and those of next year) say that something happened; which status the
+// template has then, only the account's list of templates tells.
+std::string template_status_of(std::string_view event) {
+    constexpr std::string_view kStatuses[] = {"APPROVED", "REJECTED",         "PAUSED",
+                                              "DISABLED", "PENDING",          "IN_APPEAL",
+                                              "ARCHIVED", "PENDING_DELETION", "DELETED"};
+    return std::ranges::find(kStatuses, event) == std::end(kStatuses) ? std::string()
+                                                                      : std::string(event);
+}
+
 Notice notice_of(NoticeKind kind, const dom::element& value) {
     Notice notice{.kind = kind,
                   .event = first_text(value, {"event", "decision", "alert_type", "status"}),
@@ -661,7 +672,9 @@ Notice notice_of(NoticeKind kind, const dom::element& value) {
         .category = first_text(value, {"new_category", "message_template_category"}),
         .previous_category = first_text(value, {"previous_category"}),
         .quality = first_text(value, {"new_quality_score"}),
-        .previous_quality = first_text(value, {"previous_quality_score"})};
+        .previous_quality = first_text(value, {"previous_quality_score"}),
+        .status =
+            kind == NoticeKind::template_status ? template_status_of(notice.event) : std::string()};
     notice.about_number = {.display_phone_number = first_text(value, {"display_phone_number"}),
                            .messaging_limit = first_text(
                                value, {"current_limit", "max_daily_conversations_per_business",

@@ -1,64 +1,13 @@
 #include "services/gateway/providers/meta/renderer.h"
 
-#include <array>
-#include <charconv>
-#include <concepts>
-
-#include "common/http/message.h"
 #include "flowstack/common/v1/message_content.pb.h"
+#include "services/gateway/providers/meta/json_object.h"
 
 namespace flowstack::gateway::meta {
 namespace {
 
 namespace v1 = flowstack::common::v1;
 using http::json_string;
-
-// A JSON object that is being written. What is empty is left out.
-class Object {
-public:
-    Object& text(std::string_view name, std::string_view value) {
-        return raw(name, json_string(value));
-    }
-    Object& text_if(std::string_view name, std::string_view value) {
-        return value.empty() ? *this : text(name, value);
-    }
-    Object& flag(std::string_view name, bool value) { return raw(name, value ? "true" : "false"); }
-    Object& number(std::string_view name, double value) {
-        std::array<char, 64> digits{};
-        const auto end = std::to_chars(digits.data(), digits.data() + digits.size(), value).ptr;
-        return raw(name,
-                   std::string_view(digits.data(), static_cast<std::size_t>(end - digits.data())));
-    }
-    // `json` is a finished value.
-    Object& raw(std::string_view name, std::string_view json) {
-        json_ += json_.size() == 1 ? "" : ",";
-        json_ += json_string(name);
-        json_ += ':';
-        json_ += json;
-        return *this;
-    }
-    Object& object(std::string_view name, const Object& value) { return raw(name, value.json()); }
-    std::string json() const { return json_ + "}"; }
-
-private:
-    std::string json_ = "{";
-};
-
-// An array of what `make` says of each item; it gets the item's place too where it asks for it.
-template <class Items, class Make>
-std::string array_of(const Items& items, Make make) {
-    std::string json = "[";
-    int n = 0;
-    for (const auto& item : items) {
-        if (n) json += ',';
-        if constexpr (std::invocable<Make, decltype(item), int>)
-            json += make(item, n);
-        else
-            json += make(item);
-        ++n;
-    }
-    return json + "]";
-}
 
 // What all renderers need to know of the message.
 struct Frame {

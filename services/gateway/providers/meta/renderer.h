@@ -42,6 +42,9 @@ Outcome read_send_answer(int http_status, std::string_view body);
 // The same for an answer that says only whether it succeeded.
 Outcome read_mark_answer(int http_status, std::string_view body);
 
+// What an answer means that does not say that it succeeded: Refused or Lost.
+Outcome read_failure(int http_status, std::string_view body);
+
 // Meta's id of an uploaded file. NotSent: it may be uploaded again.
 using UploadOutcome = std::variant<std::string, Refused, NotSent>;
 UploadOutcome read_upload_answer(int http_status, std::string_view body);
