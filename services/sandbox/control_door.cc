@@ -121,11 +121,14 @@ void set_allow_list(Setter& set, Business& business) {
     }
 }
 
-void set_templates(Setter& set, Number& number) {
+// Those that the account has from now on.
+void set_templates(Setter& set, TemplateAccount& account,
+                   const std::function<std::string()>& new_id) {
+    set.number("templates_max", account.templates_max);
     const auto* list = set.get("templates");
     if (list == nullptr) return;
     if (!list->is_array()) return set.fail("templates", "must be a list");
-    number.templates.clear();
+    account.templates.clear();
     for (const json::value& entry : list->get_array()) {
         Template one;
         one.name = text_or(entry, "name", "");
@@ -145,7 +148,8 @@ void set_templates(Setter& set, Number& number) {
         texts("names", one.names);
         if (!one.names.empty()) one.body_parameters = static_cast<int>(one.names.size());
         if (one.name.empty()) return set.fail("templates", "each needs a name");
-        number.templates.emplace(one.name, one);
+        one.id = new_id();
+        account.templates.emplace(one.name, one);
     }
 }
 
@@ -209,6 +213,7 @@ void Sandbox::control(const Call& call, const Path& path, const Answer& answer, 
     if (door == "senders") return control_senders(call, path, answer, fx);
     if (door == "shortcodes") return control_shortcodes(call, path, answer, fx);
     if (door == "payers") return control_payers(call, path, answer, fx);
+    if (door == "templates") return control_templates(call, answer, fx);
     if (door == "faults") return control_faults(call, path, answer, fx);
     if (door == "customers") return control_customers(call, path, answer, fx);
     if (door == "chats") return control_chats(call, path, answer, fx);
@@ -216,10 +221,12 @@ void Sandbox::control(const Call& call, const Path& path, const Answer& answer, 
     if (door == "record") return control_record(call, answer, fx);
     if (door == "webhooks") return control_webhooks(call, answer, fx);
     if (door == "callbacks") return control_callbacks(call, answer, fx);
-    reply(fx, answer,
-          wrong(404,
-                "no such control path; known: numbers, senders, shortcodes, payers, faults, "
-                "customers, chats, prompts, record, webhooks, callbacks"));
+    reply(
+        fx, answer,
+        wrong(
+            404,
+            "no such control path; known: numbers, senders, templates, shortcodes, payers, faults, "
+            "customers, chats, prompts, record, webhooks, callbacks"));
 }
 
 void Sandbox::control_numbers(const Call& call, const Path& path, const Answer& answer,
@@ -261,7 +268,8 @@ void Sandbox::control_numbers(const Call& call, const Path& path, const Answer& 
     set.optional_milliseconds("delivered_after_ms", number.delivered_after);
     set.optional_milliseconds("read_after_ms", number.read_after);
     set_allow_list(set, number);
-    set_templates(set, number);
+    auto account = template_account(number.waba_id);
+    set_templates(set, account, [this] { return random_text(15, "123456789"); });
     if (!set.mistake().empty()) return reply(fx, answer, wrong(422, set.mistake()));
     for (const auto& [name, value] : {std::pair{"app_secret", &number.app_secret},
                                       {"webhook_url", &number.webhook_url},
@@ -272,6 +280,7 @@ void Sandbox::control_numbers(const Call& call, const Path& path, const Answer& 
     }
     if (number.name.empty()) number.name = "+" + number.display_phone_number;
     const json::object described = describe_number(number);
+    state_.accounts[number.waba_id] = std::move(account);
     state_.numbers[id] = std::move(number);
     wake(fx);
     reply(fx, answer, {200, compact(described)});

@@ -181,7 +181,8 @@ std::variant<Fault, std::string> parse_fault(const json::value& document) {
                 {"provider", "call", "number", "phone", "shortcode", "skip", "times", "effect"}};
     Fault fault;
     fault.target.provider = read.one_of("provider", {"meta", "twilio", "daraja"});
-    fault.target.call = read.one_of("call", {"messages", "media", "oauth", "stkpush", "stkquery"});
+    fault.target.call =
+        read.one_of("call", {"messages", "templates", "media", "oauth", "stkpush", "stkquery"});
     fault.target.number = read.text("number");
     fault.target.phone = read.text("phone");
     if (fault.target.phone.starts_with('+')) fault.target.phone.erase(0, 1);

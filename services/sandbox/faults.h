@@ -54,8 +54,9 @@ struct Effect {
 // What a call is, for matching. Empty members of a fault match anything.
 struct FaultTarget {
     std::string provider;  // "meta" | "twilio" | "daraja"
-    std::string call;  // meta, twilio: "messages" · twilio: "media" · daraja: "oauth" | "stkpush" |
-                       // "stkquery"
+    // meta: "messages" | "templates" · twilio: "messages" | "media" · daraja: "oauth" | "stkpush" |
+    // "stkquery"
+    std::string call;
     std::string number;  // phone_number_id, or the number of a sender
     std::string phone;
     std::string shortcode;

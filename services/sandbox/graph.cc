@@ -68,6 +68,12 @@ constexpr std::array kCodes{
     KnownCode{133010, 400, "Phone number not registered"},
     KnownCode{135000, 400, "Generic user error"},
     KnownCode{137000, 400, "Identity hash mismatch"},
+    KnownCode{2388019, 400, "Message template limit exceeded"},
+    KnownCode{2388040, 400, "Character limit exceeded"},
+    KnownCode{2388047, 400, "Message header or body format incorrect"},
+    KnownCode{2388073, 400, "Message footer format incorrect"},
+    KnownCode{2388293, 400, "Parameters to words ratio exceeds limit"},
+    KnownCode{2388299, 400, "Leading or trailing parameters not allowed"},
 };
 
 constexpr std::size_t kTextMax = 4096;
@@ -839,6 +845,10 @@ std::string graph_error_body(const GraphError& error, const std::string& trace_i
     if (!error.details.empty()) {
         inner["error_data"] = {{"messaging_product", "whatsapp"}, {"details", error.details}};
     }
+    if (!error.user_message.empty()) {
+        inner["error_user_title"] = graph_title(error.code);
+        inner["error_user_msg"] = error.user_message;
+    }
     inner["fbtrace_id"] = trace_id;
     return compact(json::object{{"error", std::move(inner)}});
 }
@@ -1029,7 +1039,8 @@ std::optional<GraphError> judge_template(const json::value& body,
                                          const std::multimap<std::string, Template>& known) {
     const Template* found = find_template(body, known);
     const json::value& wanted = body.get_object().at("template");
-    if (found == nullptr || found->status == "PENDING") {
+    if (found == nullptr ||
+        (found->status != "APPROVED" && found->status != "PAUSED" && found->status != "DISABLED")) {
         return graph_error(132001, "template name (" + text_or(wanted, "name", "") +
                                        ") does not exist in " +
                                        text_or(*member(wanted, "language"), "code", ""));

@@ -19,7 +19,8 @@ struct GraphError {
     std::string message;  // as in the body, with its "(#code) " prefix
     std::string type = "OAuthException";
     std::string details;
-    int subcode = 0;  // 0: none
+    int subcode = 0;           // 0: none
+    std::string user_message;  // about templates: what is wrong, for people
 };
 
 // Title and HTTP status from the documented table; 400 "Unknown error" for a code not in it.
@@ -51,7 +52,7 @@ struct Template {
     std::string name;
     std::string language;
     std::string category = "UTILITY";
-    std::string status = "APPROVED";  // APPROVED | PAUSED | DISABLED | PENDING
+    std::string status = "APPROVED";  // APPROVED | PAUSED | DISABLED | PENDING | REJECTED …
     std::string body;                 // with {{1}} or {{name}}; shown on the phone
     int body_parameters = 0;
     // Of the parts with a variable: what a send must fill, and nothing else.
@@ -60,6 +61,10 @@ struct Template {
                                        // no variable. quick_reply and catalog may be filled.
     int cards = 0;                   // of a carousel; 0: it is none
     std::vector<std::string> names;  // of the body's variables; empty: they are numbered
+    std::string id;
+    json::array components;  // as they were given; empty: registered by the control API
+    std::string quality = "UNKNOWN";
+    std::string rejected_reason;
 };
 // Nothing when the template message may be sent. `known` is keyed by name.
 std::optional<GraphError> judge_template(const json::value& body,

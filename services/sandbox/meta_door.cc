@@ -45,7 +45,8 @@ std::string bearer(const Call& call) {
     return header.starts_with(kPrefix) ? header.substr(kPrefix.size()) : std::string{};
 }
 
-std::string visible_text(const json::value& body, const std::string& type, const Number& number) {
+std::string visible_text(const json::value& body, const std::string& type,
+                         const TemplateAccount& account) {
     const auto* content = member(body, type);
     if (content == nullptr) return {};
     if (type == "text") return text_or(*content, "body", "");
@@ -54,7 +55,7 @@ std::string visible_text(const json::value& body, const std::string& type, const
         const auto* inner = member(*content, "body");
         return inner == nullptr ? std::string{} : text_or(*inner, "text", "");
     }
-    if (type == "template") return template_text(body, number.templates);
+    if (type == "template") return template_text(body, account.templates);
     if (type == "location") return text_or(*content, "name", "Location");
     if (type == "reaction") return text_or(*content, "emoji", "");
     return text_or(*content, "caption", "");
@@ -92,6 +93,7 @@ void Sandbox::graph(const Call& call, const Path& path, const Answer& answer, Ef
     std::string verb = call.method;
     std::transform(verb.begin(), verb.end(), verb.begin(),
                    [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+    if (found == state_.numbers.end() && templates(call, path, token, answer, fx)) return;
     if (found == state_.numbers.end() || (!mock && found->second.token != token)) {
         return refuse_early(no_such_object(path[1], verb));
     }
@@ -223,7 +225,8 @@ std::optional<GraphError> Sandbox::judge_state(Number& number, const json::value
                            "time.");
     }
     if (auto error = judge_files(number, body)) return error;
-    if (send.type == "template") return judge_template(body, number.templates);
+    if (send.type == "template")
+        return judge_template(body, template_account(number.waba_id).templates);
     const auto it = state_.chats.find({number.id, key});
     const bool open =
         it != state_.chats.end() && it->second.last_inbound + number.window_length > now;
@@ -262,7 +265,7 @@ void Sandbox::accept_send(const Call& call, Number& number, const json::value& b
     message.type = send.type;
     if (const auto* content = object_at(body, send.type)) message.content = *content;
     if (const auto* cards = array_at(body, send.type)) message.content["cards"] = *cards;
-    message.text = visible_text(body, send.type, number);
+    message.text = visible_text(body, send.type, template_account(number.waba_id));
     message.context_id = send.context_id;
     message.status = "accepted";
     message.biz_opaque_callback_data = send.biz_opaque_callback_data;

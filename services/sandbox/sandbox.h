@@ -57,6 +57,12 @@ private:
     // Meta (meta_door.cc)
     void graph(const Call& call, const Path& path, const Answer& answer, Effects& fx);
     void messages(const Call& call, Number& number, const Answer& answer, Effects& fx);
+    // Templates (templates_door.cc)
+    TemplateAccount& template_account(const std::string& waba_id);
+    const Number* number_of_account(const std::string& waba_id, const std::string& token);
+    Template* find_template_by_id(const std::string& id, std::string* waba_id);
+    bool templates(const Call& call, const Path& path, const std::string& token,
+                   const Answer& answer, Effects& fx);
     // Files (media_door.cc)
     void upload_media(const Call& call, const Number& number, const Answer& answer, Effects& fx);
     void media_by_id(const Call& call, const Path& path, const Answer& answer, Effects& fx);
@@ -147,6 +153,7 @@ private:
     void control_senders(const Call& call, const Path& path, const Answer& answer, Effects& fx);
     void control_shortcodes(const Call& call, const Path& path, const Answer& answer, Effects& fx);
     void control_payers(const Call& call, const Path& path, const Answer& answer, Effects& fx);
+    void control_templates(const Call& call, const Answer& answer, Effects& fx);
     void control_faults(const Call& call, const Path& path, const Answer& answer, Effects& fx);
     void control_customers(const Call& call, const Path& path, const Answer& answer, Effects& fx);
     void control_prompts(const Call& call, const Path& path, const Answer& answer, Effects& fx);

@@ -12,6 +12,7 @@
 #include "services/sandbox/faults.h"
 #include "services/sandbox/graph.h"
 #include "services/sandbox/limits.h"
+#include "services/sandbox/templates.h"
 #include "services/sandbox/twilio.h"
 
 // What the stand-ins know, as plain structs. It lives in memory and is lost when the process ends;
@@ -36,8 +37,6 @@ struct Number {
     Milliseconds window_length{24LL * 3600 * 1000};
     bool allow_list_on = false;  // then people who are not on the list get 131030
     std::set<std::string> allow_list;
-    std::multimap<std::string, Template> templates{
-        {"hello_world", {"hello_world", "en_US", "UTILITY", "APPROVED", "Hello World", 0}}};
 
     // When statuses follow the accepted send; nothing: never.
     std::optional<Milliseconds> sent_after{20};
@@ -182,6 +181,7 @@ struct State {
     static constexpr std::size_t kPromptsOfPhoneMax = 20;  // shown; the rest is in the record
 
     std::map<std::string, Number> numbers;
+    std::map<std::string, TemplateAccount> accounts;            // by WABA id
     std::map<std::string, MediaFile> media;                     // by id
     std::deque<std::string> media_order;                        // the oldest first
     std::map<std::string, TwilioSender> senders;                // by number, with its +

@@ -36,6 +36,7 @@ json::value envelope(std::vector<Change> changes) {
         list.emplace_back(std::move(inner));
         json::object entry;
         entry["id"] = change.waba_id;
+        if (change.time != 0) entry["time"] = change.time;
         entry["changes"] = std::move(list);
         entries.emplace_back(std::move(entry));
     }

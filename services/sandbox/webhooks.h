@@ -22,6 +22,7 @@ struct Change {
     std::string waba_id;
     std::string field = "messages";
     json::object value;
+    std::int64_t time = 0;  // of the entry, where it has one
 };
 // One entry a change, in order.
 json::value envelope(std::vector<Change> changes);
