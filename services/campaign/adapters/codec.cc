@@ -1,5 +1,7 @@
 #include "services/campaign/adapters/codec.h"
 
+#include <stdexcept>
+
 #include "common/core/overloaded.h"
 #include "common/eventlog/fact.h"
 #include "flowstack/campaign/v1/campaign_events.pb.h"
@@ -41,6 +43,15 @@ FLOWSTACK_FACT(Draft, v1::CampaignDrafted) {
     FACT_FIELD(default_name);
     FACT_FIELD(per_second);
     FACT_FIELD(channel_id);
+    if constexpr (!std::is_const_v<FactOrConst>) {
+        if (message.has_template_())
+            fact.in_template = {.name = message.template_().name(),
+                                .language_code = message.template_().language_code(),
+                                .content = message.template_().SerializeAsString()};
+    } else if (!fact.in_template.name.empty() &&
+               !message.mutable_template_()->ParseFromString(fact.in_template.content)) {
+        throw std::invalid_argument("a campaign's template is no TemplateContent");
+    }
 }
 FLOWSTACK_FACT(CampaignDrafted, v1::CampaignDrafted) { describe(fact.draft, message); }
 FLOWSTACK_FACT(CampaignScheduled, v1::CampaignScheduled) {

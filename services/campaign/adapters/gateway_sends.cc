@@ -1,5 +1,7 @@
 #include <grpcpp/grpcpp.h>
 
+#include <algorithm>
+
 #include "common/core/broken_world.h"
 #include "common/rpc/channel.h"
 #include "common/rpc/resource_name.h"
@@ -24,14 +26,19 @@ public:
         request.mutable_origin()->set_kind(gateway::MESSAGE_ORIGIN_KIND_CAMPAIGN);
         request.mutable_origin()->set_id(batch.campaign_id);
         request.set_purpose(batch.purpose);
-        // A free text may only go into an open window. Asking anyway would cost the number its
-        // quality.
-        request.set_needs_open_window(true);
+        // A free text may only go into an open window, a template always. Asking anyway would cost
+        // the number its quality.
+        request.set_needs_open_window(
+            std::ranges::all_of(batch.items, [](const auto& i) { return !i.text.empty(); }));
         request.set_round(batch.round);
         for (const auto& item : batch.items) {
             auto& out = *request.add_items();
             out.set_customer_id(item.customer_id);
-            out.mutable_content()->mutable_text()->set_body(item.text);
+            if (item.template_content.empty())
+                out.mutable_content()->mutable_text()->set_body(item.text);
+            else if (!out.mutable_content()->mutable_template_()->ParseFromString(
+                         item.template_content))
+                throw SendsRefused("the campaign's template cannot be read");
         }
         grpc::ClientContext context;
         rpc::set_timeout(context, kSendsTimeout);

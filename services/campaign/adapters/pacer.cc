@@ -9,6 +9,7 @@
 #include "services/campaign/adapters/hold.h"
 #include "services/campaign/adapters/reactor.h"
 #include "services/campaign/adapters/streams.h"
+#include "services/campaign/adapters/template_values.h"
 
 namespace flowstack::campaign {
 namespace {
@@ -138,6 +139,14 @@ bool Pacer::tenant_allows(const View& view, const service::TenantView& tenant) {
     return true;
 }
 
+// Pauses a campaign whose template the provider does not let be sent. True when it goes on as it
+// is.
+bool Pacer::template_allows(const View& view) {
+    if (!std::holds_alternative<Running>(view.campaign.state.campaign)) return true;
+    const auto hold = template_hold(read_model_, view.key.tenant, view.draft());
+    return !hold || !append(view, PauseCampaign{.reason = *hold});
+}
+
 // Whether the tenant's quiet hours hold this campaign now. The first turn of each hold is logged
 // and counted; the API shows the hold as the campaign's reason.
 bool Pacer::quiet(const View& view, const service::TenantView& tenant, Memory& memory) {
@@ -183,6 +192,7 @@ void Pacer::turn(const eventlog::WorkRow& row) {
     }
     const auto tenant = service::tenant_view(read_model_, tenants_, view.key.tenant);
     if (!tenant_allows(view, tenant)) view = look(row);
+    if (!template_allows(view)) view = look(row);
     if (!view.run().audience && view.frozen() &&
         append(view, RecordFrozen{.audience = view.members()}))
         view = look(row);
@@ -274,9 +284,14 @@ void Pacer::ask(View& view, int lane, int round, const std::vector<Addressee>& m
                     .channel_id = draft.channel_id,
                     .purpose = purpose_of(draft.type),
                     .items = {}};
-    for (const auto& [customer, name] : members)
-        batch.items.push_back(
-            {.customer_id = customer, .text = personalized(draft.body, name, draft.default_name)});
+    for (const auto& [customer, name] : members) {
+        SendBatch::Item item{.customer_id = customer, .text = "", .template_content = ""};
+        if (draft.in_template.name.empty())
+            item.text = personalized(draft.body, name, draft.default_name);
+        else
+            item.template_content = personalized_template(draft, name);
+        batch.items.push_back(std::move(item));
+    }
     for (const auto& refused : sends_.ask(batch)) {
         auto& shard = view.shards[static_cast<std::size_t>(lane)];
         shard = shards_.load(shard_stream(view.key.tenant, view.key.campaign_id, lane));

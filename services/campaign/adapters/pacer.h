@@ -71,6 +71,7 @@ private:
     bool append(const View& view, const Command& command);
     bool append(const View& view, int lane, const ShardCommand& command);
     bool tenant_allows(const View& view, const service::TenantView& tenant);
+    bool template_allows(const View& view);
     bool quiet(const View& view, const service::TenantView& tenant, Memory& memory);
     void run(View& view, Memory& memory);
     void pause(const View& view, Memory& memory);

@@ -11,9 +11,11 @@
 #include "flowstack/campaign/v1/campaign_service.pb.h"
 #include "flowstack/campaign/v1/views.pb.h"
 #include "flowstack/conversation/v1/customer_events.pb.h"
+#include "flowstack/gateway/v1/channel_events.pb.h"
 #include "flowstack/gateway/v1/contact_events.pb.h"
 #include "flowstack/gateway/v1/inbound_events.pb.h"
 #include "flowstack/gateway/v1/message_events.pb.h"
+#include "flowstack/gateway/v1/provider_template_events.pb.h"
 #include "services/campaign/adapters/origin.h"
 #include "services/campaign/adapters/streams.h"
 
@@ -44,8 +46,34 @@ void note_phone(v1::ContactView& view, const gateway::Identity& identity) {
     if (identity.kind() == gateway::IDENTITY_KIND_PHONE) view.set_phone(identity.value());
 }
 
+void note_template(const gateway::TemplateKey& key, const std::string& status,
+                   const std::string& reason, const Recorded& event, Turn& turn) {
+    v1::TemplateView view;
+    view.set_business_account_id(key.business_account_id());
+    view.set_name(key.name());
+    view.set_language_code(key.language_code());
+    view.set_status(status);
+    view.set_reason(reason);
+    turn.put({event.stream.tenant, kTemplateDocument, event.stream.key,
+              template_parent(key.name(), key.language_code()), status, event.occurred_at,
+              view.SerializeAsString()});
+}
+
 void project_gateway(const Recorded& event, Turn& turn) {
     service::project_tenant(event, turn);
+    if (is<gateway::TemplateReported>(event)) {
+        const auto m = parsed<gateway::TemplateReported>(event);
+        note_template(m.key(), m.status(), m.reason(), event, turn);
+    } else if (is<gateway::TemplateGone>(event)) {
+        const auto m = parsed<gateway::TemplateGone>(event);
+        note_template(m.key(), "GONE", m.reason(), event, turn);
+    } else if (is<gateway::ChannelConnected>(event)) {
+        v1::ChannelView view;
+        view.set_business_account_id(
+            parsed<gateway::ChannelConnected>(event).business_account_id());
+        turn.put({event.stream.tenant, kChannelDocument, event.stream.key, "", "",
+                  event.occurred_at, view.SerializeAsString()});
+    }
     if (is<gateway::ContactSeen>(event)) {
         const auto m = parsed<gateway::ContactSeen>(event);
         change_contact(m.customer_id(), event, turn, [&](v1::ContactView& view) {
@@ -289,6 +317,8 @@ void fill(v1::Campaign& out, const std::string& tenant, const CampaignState& sta
         out.set_campaign_id(draft->campaign_id);
         out.set_display_name(draft->name);
         out.set_body(draft->body);
+        if (!draft->in_template.name.empty())
+            out.mutable_template_()->ParseFromString(draft->in_template.content);
         out.set_type(std::string(text_of(draft->type)));
         out.mutable_audience()->set_kind(std::string(text_of(draft->audience.kind)));
         for (const auto& value : draft->audience.values) out.mutable_audience()->add_values(value);

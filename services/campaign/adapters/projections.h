@@ -21,12 +21,20 @@ class Campaign;
 //   tenant     tenant                –          –      common.v1.TenantView, of gateway
 //   contact    customer id           phone      –      v1.ContactView, of gateway
 //   customer   customer id           –          –      v1.CustomerView, of conversation
+//   provider_template  its id  name/language  status  v1.TemplateView, of gateway
+//   channel    channel id            –          –      v1.ChannelView, of gateway
 namespace flowstack::campaign {
 
 inline constexpr const char* kCampaignDocument = "campaign";
 inline constexpr const char* kRecipientDocument = "recipient";
 inline constexpr const char* kContactDocument = "contact";
 inline constexpr const char* kCustomerDocument = "customer";
+inline constexpr const char* kTemplateDocument = "provider_template";
+inline constexpr const char* kChannelDocument = "channel";
+// The parent of a template's document.
+inline std::string template_parent(const std::string& name, const std::string& language_code) {
+    return name + "/" + language_code;
+}
 
 // The newest sends of campaigns that a contact remembers, to tell replies.
 inline constexpr int kRecentSendsMax = 5;

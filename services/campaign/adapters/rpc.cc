@@ -21,6 +21,7 @@
 #include "services/campaign/adapters/projections.h"
 #include "services/campaign/adapters/reactor.h"
 #include "services/campaign/adapters/streams.h"
+#include "services/campaign/adapters/template_values.h"
 
 namespace flowstack::campaign {
 namespace {
@@ -59,8 +60,11 @@ rpc::Failure failure_of(Rejection rejection, const std::string& name, const Camp
             return rpc::invalid_field("display_name", "must have 1 to 200 bytes");
         case Rejection::body_length:
             return rpc::invalid_field("body", "must have 1 to 4096 bytes");
+        case Rejection::body_and_template:
+            return rpc::invalid_field("template", "must be unset together with body");
         case Rejection::variable_unknown:
-            return rpc::invalid_field("body", "may have no other variable than {{name}}");
+            return rpc::invalid_field(
+                "body", "and the values of template may have no other variable than {{name}}");
         case Rejection::audience_values:
             return rpc::invalid_field(
                 "audience.values",
@@ -255,6 +259,17 @@ private:
         draft.campaign_id = CampaignId(doors_.ids.next().text());
         draft.name = request.display_name();
         draft.body = request.body();
+        if (request.has_template_()) {
+            const auto& used = request.template_();
+            if (used.name().empty())
+                throw rpc::invalid_field("template.name", "must be a template of the provider");
+            if (used.language_code().empty())
+                throw rpc::invalid_field("template.language_code",
+                                         "must be a language of the template, e.g. en_US");
+            draft.in_template = {.name = used.name(),
+                                 .language_code = used.language_code(),
+                                 .content = used.SerializeAsString()};
+        }
         const auto type = request.type().empty() ? Type::promotional : parse_type(request.type());
         if (!type) throw rpc::invalid_field("type", "must be PROMOTIONAL or TRANSACTIONAL");
         draft.type = *type;
@@ -292,7 +307,9 @@ private:
                     campaign = evolve(std::move(campaign), event);
                 }
             };
-            decide_next(DraftCampaign{draft});
+            decide_next(DraftCampaign{.draft = draft,
+                                      .template_values = template_values(request.template_())});
+            if (request.start_immediately()) check_template(tenant, draft, "");
             if (request.start_immediately())
                 decide_next(campaign::StartCampaign{.lanes = doors_.store.options().lanes});
             else if (request.has_start_time())
@@ -302,6 +319,15 @@ private:
                               draft, made);
         });
         show_after(tenant, events, answer);
+    }
+
+    // A campaign would be paused again at once.
+    void check_template(const std::string& tenant, const Draft& draft, const std::string& name) {
+        if (const auto hold = template_hold(doors_.read_model, tenant, draft))
+            throw rpc::wrong_state(name,
+                                   "The provider does not let the campaign's template be "
+                                   "sent: " +
+                                       *hold);
     }
 
     template <class Request>
@@ -314,6 +340,10 @@ private:
             folded = load(name, request.name());
             const auto& campaign = folded.state.campaign;
             service::check_etag(request.etag(), folded.version, "the campaign");
+            const bool begins = std::holds_alternative<campaign::ResumeCampaign>(wish) ||
+                                std::holds_alternative<campaign::StartCampaign>(wish);
+            if (begins && !std::holds_alternative<Running>(campaign))
+                check_template(name.tenant, *draft_of(campaign), request.name());
             const auto decision = decide(campaign, wish);
             if (!decision.accepted())
                 throw failure_of(decision.rejection(), request.name(), campaign);

@@ -22,7 +22,8 @@ struct SendBatch {
     std::string purpose;   // marketing | utility
     struct Item {
         CustomerId customer_id;
-        std::string text;
+        std::string text;                // empty when it is a template
+        std::string template_content{};  // serialised flowstack.common.v1.TemplateContent
     };
     std::vector<Item> items;  // at most kSendBatchMax
 };

@@ -63,8 +63,15 @@ std::size_t audience_values_max(AudienceKind kind) {
 Answer on(const Absent&, const DraftCampaign& c) {
     const Draft& draft = c.draft;
     if (trimmed(draft.name).empty() || draft.name.size() > kNameMax) return Rejection::name_length;
-    if (trimmed(draft.body).empty() || draft.body.size() > kBodyMax) return Rejection::body_length;
-    if (!only_known_variables(draft.body)) return Rejection::variable_unknown;
+    if (!draft.in_template.name.empty()) {
+        if (!draft.body.empty()) return Rejection::body_and_template;
+        if (!std::ranges::all_of(c.template_values, only_known_variables))
+            return Rejection::variable_unknown;
+    } else {
+        if (trimmed(draft.body).empty() || draft.body.size() > kBodyMax)
+            return Rejection::body_length;
+        if (!only_known_variables(draft.body)) return Rejection::variable_unknown;
+    }
     if (draft.per_second < 0 || draft.per_second > kPerSecondMax)
         return Rejection::per_second_range;
     const auto& values = draft.audience.values;

@@ -29,11 +29,20 @@ struct Audience {
     bool operator==(const Audience&) const = default;
 };
 
+// A template of the provider. The rules do not look into what is put in.
+struct TemplateUse {
+    std::string name;  // empty: it is a text
+    std::string language_code;
+    std::string content;  // serialised flowstack.common.v1.TemplateContent
+    bool operator==(const TemplateUse&) const = default;
+};
+
 // What a campaign says, to whom, and how fast. Fixed once it is drafted.
 struct Draft {
     CampaignId campaign_id;
     std::string name;
-    std::string body;  // with {{name}}
+    std::string body;         // with {{name}}; empty when it is a template
+    TemplateUse in_template;  // instead of the body
     Type type = Type::promotional;
     Audience audience;
     std::string default_name;  // for customers without a name
@@ -53,6 +62,7 @@ inline constexpr int kPerSecondMax = 1000;
 
 struct DraftCampaign {
     Draft draft;
+    std::vector<std::string> template_values{};  // what is put into the template, with {{name}}
 };
 struct ScheduleCampaign {
     Time start_at{};
@@ -176,6 +186,7 @@ enum class Rejection {
     exists,
     name_length,          // 1 to kNameMax bytes
     body_length,          // 1 to kBodyMax bytes
+    body_and_template,    // exactly one of them
     variable_unknown,     // {{name}} is the only one there is
     audience_values,      // tag, list: 1 to the limit of the kind, none of them empty; all: none
     per_second_range,     // 0 to kPerSecondMax

@@ -7,10 +7,13 @@
 #include "common/eventlog/consumption.h"
 #include "common/observability/metrics.h"
 #include "flowstack/campaign/v1/campaign_service.pb.h"
+#include "flowstack/common/v1/message_content.pb.h"
 #include "flowstack/conversation/v1/customer_events.pb.h"
+#include "flowstack/gateway/v1/channel_events.pb.h"
 #include "flowstack/gateway/v1/contact_events.pb.h"
 #include "flowstack/gateway/v1/inbound_events.pb.h"
 #include "flowstack/gateway/v1/message_events.pb.h"
+#include "flowstack/gateway/v1/provider_template_events.pb.h"
 #include "flowstack/gateway/v1/tenant_events.pb.h"
 #include "services/campaign/adapters/derive.h"
 #include "services/campaign/adapters/freezer.h"
@@ -52,7 +55,10 @@ struct FakeSends final : Sends {
                 refused.push_back({.customer_id = item.customer_id, .reason = "UNKNOWN_CUSTOMER"});
                 continue;
             }
-            if (queued.emplace(item.customer_id, batch.round).second) texts.push_back(item.text);
+            if (!queued.emplace(item.customer_id, batch.round).second) continue;
+            common::v1::TemplateContent used;
+            used.ParseFromString(item.template_content);
+            texts.push_back(item.template_content.empty() ? item.text : used.body_parameters(0));
         }
         return refused;
     }
@@ -593,6 +599,81 @@ TEST_F(Campaigning, EndsARecipientWhomGatewayRefuses) {
     turn();
     EXPECT_EQ(count(D::failed), 1);
     EXPECT_EQ(count(D::queued), 4);
+}
+
+// ---- a template of the provider
+
+class WithATemplate : public Campaigning {
+protected:
+    WithATemplate() {
+        gateway::v1::ChannelConnected connected;
+        connected.set_business_account_id("W1");
+        gateway_log->happened({"duka", "channel", "ch1"}, {RoutingKind::named, "ch1"}, connected,
+                              kNow);
+        provider_says("APPROVED");
+    }
+    void provider_says(const std::string& status, const std::string& reason = "",
+                       const std::string& account = "W1") {
+        gateway::v1::TemplateReported m;
+        m.mutable_key()->set_business_account_id(account);
+        m.mutable_key()->set_name("promo");
+        m.mutable_key()->set_language_code("en");
+        m.set_status(status);
+        m.set_reason(reason);
+        gateway_log->happened({"duka", "provider_template", "t-" + account},
+                              {RoutingKind::named, account}, m, clock.now());
+    }
+    void start(int people) {
+        contacts(people);
+        consume();
+        auto d = draft();
+        d.body.clear();
+        common::v1::TemplateContent used;
+        used.set_name("promo");
+        used.set_language_code("en");
+        used.add_body_parameters("dear {{name}}");
+        d.in_template = {
+            .name = "promo", .language_code = "en", .content = used.SerializeAsString()};
+        wish(DraftCampaign{.draft = d, .template_values = {"dear {{name}}"}});
+        wish(StartCampaign{.lanes = kLanes});
+        freeze();
+    }
+};
+
+TEST_F(WithATemplate, PutsTheNameIntoItsValues) {
+    start(3);
+    turn();
+    EXPECT_EQ(std::set<std::string>(sends.texts.begin(), sends.texts.end()),
+              (std::set<std::string>{"dear Customer 0", "dear Customer 1", "dear Customer 2"}));
+}
+
+TEST_F(WithATemplate, IsPausedWithTheReasonWhenTheProviderPausesTheTemplate) {
+    for (const auto* status : {"PAUSED", "DISABLED", "REJECTED"}) {
+        SCOPED_TRACE(status);
+        if (std::string(status) == "PAUSED") start(3);
+        provider_says(status, "LOW_QUALITY");
+        consume();
+        turn();
+        ASSERT_EQ(text_of(state()), "PAUSED");
+        EXPECT_EQ(std::get<Paused>(state()).reason,
+                  "template promo (en) is " + std::string(status) + ": LOW_QUALITY");
+        EXPECT_TRUE(sends.queued.empty());
+        turn();
+        wish(ResumeCampaign{});
+    }
+    provider_says("APPROVED");
+    consume();
+    turn();
+    EXPECT_EQ(text_of(state()), "RUNNING");
+    EXPECT_EQ(sends.queued.size(), 3u);
+}
+
+TEST_F(WithATemplate, GoesOnWhenAnotherAccountsTemplateOfThatNameIsPaused) {
+    provider_says("PAUSED", "", "W2");
+    start(3);
+    turn();
+    EXPECT_EQ(text_of(state()), "RUNNING");
+    EXPECT_EQ(sends.queued.size(), 3u);
 }
 
 TEST_F(Campaigning, PausesWithTheReasonWhenGatewayRefusesAllOfIt) {

@@ -47,6 +47,19 @@ TEST(Campaign, IsDraftedOnce) {
     EXPECT_EQ(given(kDrafted).when(DraftCampaign{new_year()}).rejection(), Rejection::exists);
 }
 
+TEST(Campaign, IsDraftedWithATemplateInsteadOfAText) {
+    const auto draft = [](const std::string& body, std::vector<std::string> values) {
+        Draft d = new_year();
+        d.body = body;
+        d.in_template = {.name = "promo", .language_code = "en", .content = "any bytes"};
+        return given().when(DraftCampaign{.draft = d, .template_values = std::move(values)});
+    };
+    EXPECT_TRUE(draft("", {}).accepted());
+    EXPECT_TRUE(draft("", {"Hi {{name}}", "20 %"}).accepted());
+    EXPECT_EQ(draft("Happy New Year", {}).rejection(), Rejection::body_and_template);
+    EXPECT_EQ(draft("", {"Hi {{nmae}}"}).rejection(), Rejection::variable_unknown);
+}
+
 TEST(Campaign, IsDraftedWithinItsLimits) {
     const auto draft = [](auto change) {
         Draft d = new_year();
