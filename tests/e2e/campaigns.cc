@@ -39,7 +39,7 @@ void make_audience(const stack::ShopSpec& shop, int count) {
 Broadcast::Broadcast(const stack::ShopSpec& shop, v1::CreateCampaignRequest request) : shop_(shop) {
     request.set_parent("tenants/" + shop.tenant);
     if (request.display_name().empty()) request.set_display_name("New year");
-    request.set_body(kGreeting + std::string(" {{name}}!"));
+    if (!request.has_template_()) request.set_body(kGreeting + std::string(" {{name}}!"));
     name_ = Stack::get()
                 .api()
                 .call<v1::Campaign>("campaign", "CampaignService/CreateCampaign", request)

@@ -14,6 +14,8 @@ void make_audience(const stack::ShopSpec& shop, int count);
 // The phone of the n-th one.
 std::string audience_phone(const stack::ShopSpec& shop, int n);
 
+// A request with a template says "Happy New Year" in one of its values, by which its messages are
+// counted; one without gets that text.
 class Broadcast {
 public:
     Broadcast(const stack::ShopSpec& shop, campaign::v1::CreateCampaignRequest request);
