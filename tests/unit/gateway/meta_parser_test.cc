@@ -355,7 +355,8 @@ TEST(MetaParser, ReadsNewsOfTemplatesNumbersAndAccounts) {
                                                        .category = "UTILITY",
                                                        .previous_category = "",
                                                        .quality = "",
-                                                       .previous_quality = ""}));
+                                                       .previous_quality = "",
+                                                       .status = "APPROVED"}));
     EXPECT_EQ(notice("message_template_status_update",
                      R"({"event":"REJECTED","rejection_info":{"reason":"INVALID_FORMAT"}})")
                   .reason,

@@ -146,8 +146,9 @@ TEST(TemplateCodec, GivesBackWhatWasStored) {
         const auto read = decode_template(stored.type, stored.payload);
         EXPECT_EQ(encode(read, kAt).payload, stored.payload) << stored.type;
         EXPECT_EQ(read.index(), fact.index());
-        if (const auto* reported = std::get_if<TemplateReported>(&read))
+        if (const auto* reported = std::get_if<TemplateReported>(&read)) {
             EXPECT_EQ(*reported, std::get<TemplateReported>(fact));
+        }
     }
 }
 
