@@ -116,7 +116,7 @@ Refusal judge_holes(const json::value& component, const std::string& part, const
                               "Variables can't be at the start or end of the template.");
     if (text.find("}}{{") != std::string::npos)
         return template_error(kBadFormat, "body: variables stand next to each other");
-    if (words_in(text) < 2 * distinct.size())
+    if (words_in(text) <= 2 * distinct.size())
         return template_error(kTooManyVariables,
                               "This template has too many variables for its length.");
     made.body_parameters = static_cast<int>(distinct.size());
