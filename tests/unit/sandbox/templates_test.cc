@@ -34,7 +34,8 @@ protected:
         return text_or(*parse(create(made_of(name, body_of("Come."))).body), "id", "");
     }
     int error_of(const Reply& reply) {
-        const auto* error = member(*parse(reply.body), "error");
+        const auto body = *parse(reply.body);
+        const auto* error = member(body, "error");
         return error == nullptr ? 0 : static_cast<int>(int_or(*error, "code", -1));
     }
     int code_of_components(const std::string& components) {
