@@ -200,20 +200,20 @@ double number_at(const dom::element& object, std::string_view name) {
 }
 
 // What names the customer: on the message itself, else in the change's contacts.
-struct Contact {
+struct WebhookContact {
     std::string wa_id;
     std::string user_id;
     std::string name;
 };
 
-std::vector<Contact> contacts_of(std::string_view value) {
-    std::vector<Contact> contacts;
+std::vector<WebhookContact> contacts_of(std::string_view value) {
+    std::vector<WebhookContact> contacts;
     for (const auto raw : items(member(value, "contacts"))) {
         dom::element contact;
         if (scratch().parse(raw.data(), raw.size()).get(contact) != simdjson::SUCCESS ||
             !contact.is_object())
             continue;
-        Contact found{id_at(contact, "wa_id"), id_at(contact, "user_id"), {}};
+        WebhookContact found{id_at(contact, "wa_id"), id_at(contact, "user_id"), {}};
         if (const auto profile = object_at(contact, "profile"))
             found.name = cut(text_at(*profile, "name"));
         contacts.push_back(std::move(found));
@@ -222,7 +222,7 @@ std::vector<Contact> contacts_of(std::string_view value) {
 }
 
 void identify(WebhookElement& element, std::string_view wa_id, std::string_view user_id,
-              const std::vector<Contact>& contacts) {
+              const std::vector<WebhookContact>& contacts) {
     element.phone = phone_from_digits(wa_id);
     element.bsuid = user_id;
     for (const auto& contact : contacts) {
@@ -486,7 +486,7 @@ void read_content(WebhookElement& out, const dom::element& message) {
 }
 
 void read_message(WebhookElement& out, const dom::element& message,
-                  const std::vector<Contact>& contacts) {
+                  const std::vector<WebhookContact>& contacts) {
     out.kind = WebhookElement::Kind::message;
     out.provider_message_id = id_at(message, "id");
     out.provider_time = seconds_at(message, "timestamp");
@@ -506,7 +506,7 @@ void read_message(WebhookElement& out, const dom::element& message,
 }
 
 void read_status(WebhookElement& out, const dom::element& status,
-                 const std::vector<Contact>& contacts) {
+                 const std::vector<WebhookContact>& contacts) {
     out.kind = WebhookElement::Kind::status;
     out.provider_message_id = id_at(status, "id");
     out.value = text_at(status, "status");
@@ -531,7 +531,7 @@ void read_status(WebhookElement& out, const dom::element& status,
 }
 
 void read_preference(WebhookElement& out, const dom::element& preference,
-                     const std::vector<Contact>& contacts) {
+                     const std::vector<WebhookContact>& contacts) {
     out.kind = WebhookElement::Kind::preference;
     out.value = text_at(preference, "value");
     out.provider_time = seconds_at(preference, "timestamp");
@@ -542,7 +542,7 @@ void read_preference(WebhookElement& out, const dom::element& preference,
 
 // What somebody of the shop wrote on the business's own phone: `from` is the business.
 void read_echo(WebhookElement& out, const dom::element& echo,
-               const std::vector<Contact>& contacts) {
+               const std::vector<WebhookContact>& contacts) {
     out.kind = WebhookElement::Kind::echo;
     out.provider_message_id = id_at(echo, "id");
     out.provider_time = seconds_at(echo, "timestamp");
@@ -556,7 +556,7 @@ void read_echo(WebhookElement& out, const dom::element& echo,
 
 // The beginning of a customer's call is like a message of theirs; the rest of a call is news.
 void read_call(WebhookElement& out, const dom::element& call,
-               const std::vector<Contact>& contacts) {
+               const std::vector<WebhookContact>& contacts) {
     out.provider_time = seconds_at(call, "timestamp");
     const auto event = text_at(call, "event");
     if (event == "connect" && text_at(call, "direction") != "BUSINESS_INITIATED") {
@@ -576,7 +576,7 @@ void read_call(WebhookElement& out, const dom::element& call,
                                                        .about_number = {}});
 }
 
-using Read = void (*)(WebhookElement&, const dom::element&, const std::vector<Contact>&);
+using Read = void (*)(WebhookElement&, const dom::element&, const std::vector<WebhookContact>&);
 
 struct List {
     std::string_view name;
