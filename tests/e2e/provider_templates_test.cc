@@ -72,7 +72,7 @@ protected:
         request.set_parent("tenants/" + shop.tenant);
         request.set_to(audience_phone(shop, kOthers + ++people));
         fill(*request.mutable_content()->mutable_template_());
-        request.mutable_content()->mutable_template_()->set_body_parameters(0, "Hello");
+        request.mutable_content()->mutable_template_()->set_body_parameters(0, "A parcel is here");
         try {
             stack.api().call<gateway::v1::Message>("gateway", "MessageService/SendMessage",
                                                    request);
@@ -115,7 +115,7 @@ TEST_F(ProvidersTemplates, AreSentWhileTheyAreApprovedAndPauseTheirCampaignWhenT
     judge("APPROVED");
     EXPECT_TRUE(eventually([&] { return status(made.name()) == "APPROVED"; }));
     EXPECT_FALSE(refusal());
-    EXPECT_TRUE(eventually([&] { return sent("Hello") == 1; }));
+    EXPECT_TRUE(eventually([&] { return sent("A parcel is here") == 1; }));
 
     // A campaign of it, slow enough to have a middle.
     campaign::v1::CreateCampaignRequest request;
@@ -123,7 +123,16 @@ TEST_F(ProvidersTemplates, AreSentWhileTheyAreApprovedAndPauseTheirCampaignWhenT
     request.set_per_second(1);
     request.set_start_immediately(true);
     fill(*request.mutable_template_());
-    const Broadcast broadcast(shop, request);
+    // campaign hears of the approval after gateway.
+    std::unique_ptr<const Broadcast> begun;
+    ASSERT_TRUE(eventually([&] {
+        try {
+            begun = std::make_unique<const Broadcast>(shop, request);
+        } catch (const rpc::Failure&) {
+        }
+        return begun != nullptr;
+    }));
+    const auto& broadcast = *begun;
     EXPECT_TRUE(eventually([&] { return sent("Happy New Year") >= 2; }))
         << broadcast.metrics().DebugString();
 
