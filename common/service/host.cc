@@ -551,6 +551,19 @@ struct Host::State {
         throw std::runtime_error("stopped while waiting for the store");
     }
 
+    // The store, or what opens credentials, may go away again after it was waited for.
+    void begin_settings() {
+        while (true) {
+            try {
+                return settings.start();
+            } catch (const std::exception& error) {
+                if (life.stopping()) throw;
+                log::warn("waiting for settings that cannot be read", {{"error", error.what()}});
+            }
+            std::this_thread::sleep_for(kHostRetryDelay);
+        }
+    }
+
     // A customer is answered at once only when the lane of the message has an owner.
     void wait_for_lanes() const {
         const auto until = Steady::now() + kFirstLanesWait;
@@ -735,7 +748,7 @@ int Host::run() {
     s.life.add(
         "store", [&s] { s.wait_for_store(); }, [&s](milliseconds) { s.store.drain(); });
     s.life.add(
-        "settings", [&s] { s.settings.start(); }, [&s](milliseconds) { s.settings.stop(); });
+        "settings", [&s] { s.begin_settings(); }, [&s](milliseconds) { s.settings.stop(); });
     // The lanes are given back after everything that works on them has ended.
     s.life.add(
         "lanes", [&s] { s.watch.start(); },

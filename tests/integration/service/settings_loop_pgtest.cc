@@ -76,6 +76,26 @@ TEST_F(Settings, AChangeThatSomebodyElseSawInTheTableIsHandedOverWithoutAPoll) {
     EXPECT_TRUE(hears(1));
 }
 
+// The store, or a key management service that opens credentials, goes away while a service starts.
+TEST_F(Settings, AStartThatFailedCanBeTriedAgainAndLosesNoChange) {
+    for (int lane = 0; lane < 3; ++lane)
+        ASSERT_TRUE(store.append(command_of("test.v1.Setting", lane)).accepted());
+    std::vector<std::string> told;
+    bool away = true;
+    SettingsLoop late(store, owners, std::chrono::hours(1));
+    late.listen([&](const eventlog::SettingsChange& change) {
+        if (told.size() == 1 && away)
+            throw std::runtime_error("the key management service is away");
+        told.push_back(change.key);
+    });
+    EXPECT_THROW(late.start(), std::runtime_error);
+    EXPECT_EQ(told.size(), 1U);
+    away = false;
+    late.start();
+    EXPECT_EQ(told.size(), 3U);
+    late.stop();
+}
+
 class PolledSettings : public Settings {
 protected:
     PolledSettings() : Settings(milliseconds(10)) {}
