@@ -627,9 +627,12 @@ void add_orders_and_money(std::vector<Verb>& all) {
          .collection = "invoices"});
     all.push_back({.group = "ledger",
                    .name = "balance",
-                   .help = "the sum of every account",
+                   .help = "the sum of every account, of now or of a past moment",
                    .call = method<money::GetTrialBalanceRequest, money::TrialBalance>(
                        "LedgerService/GetTrialBalance"),
+                   .options = {{"--known", "known_time",
+                                "only what was recorded by then, e.g. 2026-11-01T00:00:00Z"},
+                               {"--occurred", "occurred_time", "only what had happened by then"}},
                    .columns = {{"ACCOUNT", "account"},
                                {"DEBITS", "debits", true},
                                {"CREDITS", "credits", true},

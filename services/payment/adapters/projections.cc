@@ -239,6 +239,7 @@ void project_journal(const Recorded& event, eventlog::Turn& turn) {
     entry.set_reference(posted.reference());
     *entry.mutable_postings() = posted.postings();
     set(entry.mutable_time(), event.recorded_at);
+    set(entry.mutable_occur_time(), event.occurred_at);
     eventlog::Document document;
     document.tenant = event.stream.tenant;
     document.kind = document::kJournal;

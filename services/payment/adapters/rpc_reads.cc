@@ -1,10 +1,13 @@
 #include <grpcpp/grpcpp.h>
 
+#include <algorithm>
+#include <cstdlib>
 #include <map>
 
 #include "common/rpc/error.h"
 #include "common/rpc/resource_name.h"
 #include "common/rpc/server.h"
+#include "common/rpc/timestamp.h"
 #include "common/service/pages.h"
 #include "flowstack/common/v1/error_reason.pb.h"
 #include "flowstack/payment/v1/invoice_service.grpc.pb.h"
@@ -15,6 +18,10 @@
 
 namespace flowstack::payment {
 namespace {
+
+// An append that has not ended yet may have begun before: it ends, or is cancelled, much sooner.
+constexpr std::chrono::seconds kKnownAtLeast{5};
+constexpr int kJournalPage = 2000;
 
 using grpc::CallbackServerContext;
 using grpc::ServerUnaryReactor;
@@ -131,13 +138,23 @@ public:
     }
 
 private:
-    // Every lane keeps its own sums; here they are added up.
+    // By currency and account.
+    using Sums = std::map<std::pair<std::string, std::string>, v1::TrialBalanceLine>;
+
     void sum_up(const v1::GetTrialBalanceRequest& request, v1::TrialBalance& response) {
+        if (request.has_known_time() || request.has_occurred_time())
+            sum_up_past(request, response);
+        else
+            sum_up_now(rpc::parse_parent(request.parent()), response);
+    }
+
+    // Every lane keeps its own sums; here they are added up.
+    void sum_up_now(const std::string& tenant, v1::TrialBalance& response) {
         eventlog::ListQuery query;
-        query.tenant = rpc::parse_parent(request.parent());
+        query.tenant = tenant;
         query.kind = document::kBalance;
         query.page_size = eventlog::kPageSizeMax;
-        std::map<std::pair<std::string, std::string>, v1::TrialBalanceLine> sums;
+        Sums sums;
         do {
             const auto page = doors_.read_model.list(query);
             for (const auto& body : page.bodies) {
@@ -148,16 +165,101 @@ private:
             query.page_token = page.next_page_token;
         } while (!query.page_token.empty());
 
+        answer(sums, response);
+        query.kind = document::kJournal;
+        query.page_token.clear();
+        response.set_transaction_count(doors_.read_model.count(query));
+    }
+
+    // Sums of a past moment are not kept: the transactions are added up again.
+    void sum_up_past(const v1::GetTrialBalanceRequest& request, v1::TrialBalance& response) {
+        const auto tenant = rpc::parse_parent(request.parent());
+        // Events are recorded by the database's clock.
+        const auto newest =
+            doors_.store.pool()
+                .with([](postgres::Session& session) { return session.query("select now()"); })
+                .time(0, 0) -
+            kKnownAtLeast;
+        const auto known = request.has_known_time() ? rpc::time_of(request.known_time()) : newest;
+        if (known > newest)
+            throw rpc::invalid_field("known_time",
+                                     "must be at least 5 s ago: what is being "
+                                     "written now may still belong before it");
+        const auto occurred =
+            request.has_occurred_time() ? rpc::time_of(request.occurred_time()) : known;
+        wait_for(known);
+        Sums sums;
+        std::int64_t transactions = 0;
+        std::string after;
+        Time from{};
+        while (true) {
+            const auto rows = doors_.store.pool().with([&](postgres::Session& session) {
+                return session.query(
+                    "select sort_at, id, body from read_model where tenant = $1 and kind = $2 and "
+                    "sort_at <= $3 and (sort_at > $4 or (sort_at = $4 and id > $5)) "
+                    "order by sort_at, id limit $6",
+                    postgres::Params()
+                        .add(tenant)
+                        .add(document::kJournal)
+                        .add(known)
+                        .add(from)
+                        .add(after)
+                        .add(kJournalPage));
+            });
+            for (int row = 0; row < rows.rows(); ++row) {
+                from = rows.time(row, 0);
+                after = rows.text(row, 1);
+                v1::JournalEntry entry;
+                if (!entry.ParseFromString(rows.text(row, 2))) throw rpc::internal();
+                if (rpc::time_of(entry.occur_time()) > occurred) continue;
+                ++transactions;
+                for (const auto& posting : entry.postings()) add(sums, posting);
+            }
+            if (rows.rows() < kJournalPage) break;
+        }
+        answer(sums, response);
+        response.set_transaction_count(transactions);
+        rpc::set_time(*response.mutable_known_time(), known);
+        rpc::set_time(*response.mutable_occurred_time(), occurred);
+    }
+
+    // Throws UNAVAILABLE while the read model lacks an event that was recorded by then: the answer
+    // would be another one later.
+    void wait_for(Time known) {
+        const auto behind = doors_.store.pool().with([&](postgres::Session& session) {
+            return session.query(
+                R"sql(
+                select 1 from lanes l
+                    left join cursors c on c.consumer = $1 and c.source = $1 and c.lane = l.lane
+                    join events e on e.lane = l.lane and e.position = coalesce(c.position, 0) + 1
+                where e.recorded_at <= $2 limit 1)sql",
+                postgres::Params().add(doors_.store.options().service).add(known));
+        });
+        if (behind.rows() > 0)
+            throw rpc::unavailable("The ledger has not read everything up to that moment yet.",
+                                   std::chrono::seconds(1));
+    }
+
+    static void add(Sums& sums, const v1::Posting& posting) {
+        const auto& currency = posting.amount().currency_code();
+        const auto amount = posting.amount().minor_units();
+        auto& line = sums[{currency, posting.account()}];
+        line.set_account(posting.account());
+        for (auto* money : {line.mutable_debits(), line.mutable_credits(), line.mutable_balance()})
+            money->set_currency_code(currency);
+        auto* side = amount > 0 ? line.mutable_debits() : line.mutable_credits();
+        side->set_minor_units(side->minor_units() + std::abs(amount));
+        line.mutable_balance()->set_minor_units(line.balance().minor_units() + amount);
+    }
+
+    static void answer(const Sums& sums, v1::TrialBalance& response) {
         std::map<std::string, std::int64_t> by_currency;
         for (const auto& [key, line] : sums) {
             by_currency[key.first] += line.balance().minor_units();
             *response.add_lines() = line;
         }
-        response.set_balanced(std::all_of(by_currency.begin(), by_currency.end(),
-                                          [](const auto& c) { return c.second == 0; }));
-        query.kind = document::kJournal;
-        query.page_token.clear();
-        response.set_transaction_count(doors_.read_model.count(query));
+        response.set_balanced(std::ranges::all_of(
+            by_currency, [](const auto& currency) { return currency.second == 0; }));
     }
 
     static void add(v1::TrialBalanceLine& sum, const v1::TrialBalanceLine& line) {

@@ -1,10 +1,14 @@
 #include <grpcpp/grpcpp.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <thread>
+
 #include "common/rpc/caller.h"
 #include "common/rpc/channel.h"
 #include "common/rpc/error.h"
 #include "common/rpc/server.h"
+#include "common/rpc/timestamp.h"
 #include "flowstack/common/v1/error_reason.pb.h"
 #include "flowstack/payment/v1/ledger_service.grpc.pb.h"
 #include "flowstack/payment/v1/order_service.grpc.pb.h"
@@ -437,6 +441,44 @@ TEST_F(PaymentDoors, ListOrdersPaymentsAndTheLedgerThatBalances) {
             EXPECT_EQ(line.debits().minor_units(), 3 * 116'000);
         }
     }
+
+    // Of past moments. What was recorded within the last seconds is not past yet.
+    v1::ListJournalEntriesRequest list_entries;
+    list_entries.set_parent("tenants/" + kTenant);
+    const auto entries = ok<v1::ListJournalEntriesResponse>(
+        *ledger, &v1::LedgerService::Stub::ListJournalEntries, list_entries);
+    ASSERT_EQ(entries.journal_entries_size(), 6);
+    const auto& newest = entries.journal_entries(0);
+    *ask.mutable_known_time() = newest.time();
+    ask.mutable_known_time()->set_seconds(newest.time().seconds() + 3600);
+    EXPECT_EQ(refused<v1::TrialBalance>(*ledger, &v1::LedgerService::Stub::GetTrialBalance, ask)
+                  .fields.at(0)
+                  .field,
+              "known_time");
+    std::this_thread::sleep_for(std::chrono::seconds(6));
+    const auto at = [&](const google::protobuf::Timestamp& known) {
+        *ask.mutable_known_time() = known;
+        return ok<v1::TrialBalance>(*ledger, &v1::LedgerService::Stub::GetTrialBalance, ask);
+    };
+    const auto whole = at(newest.time());
+    EXPECT_EQ(whole.transaction_count(), 6);
+    ASSERT_EQ(whole.lines_size(), balance.lines_size());
+    for (int i = 0; i < whole.lines_size(); ++i)
+        EXPECT_EQ(whole.lines(i).SerializeAsString(), balance.lines(i).SerializeAsString());
+    const auto before_last = at(entries.journal_entries(1).time());
+    EXPECT_EQ(before_last.transaction_count(), 5);
+    EXPECT_TRUE(before_last.balanced());
+    EXPECT_EQ(at(google::protobuf::Timestamp()).transaction_count(), 0);
+    // By the other clock.
+    Time earliest = rpc::time_of(newest.occur_time()), latest = earliest;
+    for (const auto& entry : entries.journal_entries()) {
+        earliest = std::min(earliest, rpc::time_of(entry.occur_time()));
+        latest = std::max(latest, rpc::time_of(entry.occur_time()));
+    }
+    rpc::set_time(*ask.mutable_occurred_time(), latest);
+    EXPECT_EQ(at(newest.time()).transaction_count(), 6);
+    rpc::set_time(*ask.mutable_occurred_time(), earliest - std::chrono::microseconds(1));
+    EXPECT_EQ(at(newest.time()).transaction_count(), 0);
 }
 
 TEST_F(PaymentDoors, ConnectAnAccountWhoseSecretsNeverComeOut) {
