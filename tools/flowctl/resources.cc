@@ -109,21 +109,24 @@ int list_tenants(Context& context, int limit) {
 
 int show(Context& context, const gateway::v1::Tenant& t) {
     const auto& s = t.settings();
-    print_facts({{"name", t.name()},
-                 {"status", t.status()},
-                 {"business", s.name()},
-                 {"pack", s.pack()},
-                 {"languages", joined(s.languages())},
-                 {"currency", s.currency_code()},
-                 {"tax", s.tax_rate_bp() ? std::to_string(s.tax_rate_bp()) + " bp" : ""},
-                 {"time zone", s.time_zone()},
-                 {"payment by", joined(s.payment_providers())},
-                 {"a text of unknown outcome", s.unknown_text_policy()},
-                 {"while a payment is unclear", s.unclear_payment_policy()},
-                 {"channel", t.channel_id()},
-                 {"settings version", std::to_string(t.settings_version())},
-                 {"since", when(t.create_time())}},
-                json_of(t), context.format);
+    print_facts(
+        {{"name", t.name()},
+         {"status", t.status()},
+         {"business", s.name()},
+         {"pack", s.pack()},
+         {"languages", joined(s.languages())},
+         {"currency", s.currency_code()},
+         {"tax", s.tax_rate_bp() ? std::to_string(s.tax_rate_bp()) + " bp" : ""},
+         {"time zone", s.time_zone()},
+         {"payment by", joined(s.payment_providers())},
+         {"a text of unknown outcome", s.unknown_text_policy()},
+         {"while a payment is unclear", s.unclear_payment_policy()},
+         {"marketing a month",
+          s.marketing_messages_per_month() ? std::to_string(s.marketing_messages_per_month()) : ""},
+         {"channel", t.channel_id()},
+         {"settings version", std::to_string(t.settings_version())},
+         {"since", when(t.create_time())}},
+        json_of(t), context.format);
     return kOk;
 }
 

@@ -37,6 +37,7 @@ using grpc::ServerUnaryReactor;
 
 constexpr int kBatchMax = 500;
 constexpr int kCancelPage = 500;
+constexpr const char* kMarketingCategory = "marketing";
 constexpr int kChargeRowsMax = 10'000;
 constexpr std::chrono::hours kChargesSpanMax{366 * 24};
 constexpr std::size_t kBsuidMax = 128;
@@ -95,6 +96,30 @@ private:
     eventlog::Store& store_;
     std::shared_ptr<Shared> shared_ = std::make_shared<Shared>();
 };
+
+// Throws WRONG_STATE when the tenant's budget of marketing messages has no place for so many more.
+void check_budget(const Doors& doors, const std::string& tenant, Purpose purpose, int more) {
+    if (purpose != Purpose::marketing) return;
+    const auto entry = doors.directory.tenant(tenant);
+    const auto budget = entry ? entry->tenant.settings.marketing_messages_per_month : 0;
+    if (budget == 0) return;
+    const std::chrono::year_month_day today{
+        std::chrono::floor<std::chrono::days>(doors.clock.now())};
+    const Time month = std::chrono::sys_days{today.year() / today.month() / 1};
+    const auto rows = doors.store.pool().with([&](postgres::Session& session) {
+        return session.query(
+            "select count(*) from read_model where tenant = $1 and kind = $2 and state = $3 and "
+            "sort_at >= $4",
+            postgres::Params().add(tenant).add(kChargeDocument).add(kMarketingCategory).add(month));
+    });
+    if (rows.int8(0, 0) + more > budget)
+        throw rpc::wrong_state(
+            rpc::tenant_name(tenant),
+            "The budget of " + std::to_string(budget) +
+                " marketing messages a month (marketing_messages_per_month) has no place for " +
+                std::to_string(more) + " more: " + std::to_string(rows.int8(0, 0)) +
+                " were charged for.");
+}
 
 class MessageRpc final : public v1::MessageService::CallbackService {
 public:
@@ -267,6 +292,7 @@ private:
             if (const auto misfits = TemplateCheck(doors_, tenant, queue.channel_id)(content);
                 !misfits.empty())
                 throw refused_fields(misfits, "");
+            check_budget(doors_, tenant, queue.preconditions.purpose, 1);
             Command command;
             std::optional<eventlog::Part> contact;
             std::optional<eventlog::Folded<Contact>> known;
@@ -388,6 +414,7 @@ private:
             throw rpc::invalid_field("origin", "must have a kind and an id");
         const auto channel_id = channel_for(doors_, tenant, ChannelId(request.channel_id()));
         const auto purpose = checked_purpose(request.purpose());
+        check_budget(doors_, tenant, purpose, request.items_size());
         const auto known = known_customers(tenant, request);
         const auto entry = doors_.directory.tenant(tenant);
 

@@ -259,6 +259,8 @@ std::vector<FieldError> faults_of(const TenantSettings& s, const Installation& c
     if (const auto& policy = s.unclear_payment_policy;
         !policy.empty() && policy != "order_again" && policy != "wait")
         wrong("unclear_payment_policy", "must be order_again or wait");
+    if (s.marketing_messages_per_month < 0)
+        wrong("marketing_messages_per_month", "must not be negative; 0 is no limit");
     check_providers(s, can, faults);
     return faults;
 }

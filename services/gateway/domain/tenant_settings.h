@@ -30,6 +30,8 @@ struct TenantSettings {
     std::string unknown_text_policy;  // hold | send_again
     std::vector<std::string> payment_providers;
     std::string unclear_payment_policy;  // order_again | wait
+    // That the provider charges for, in a calendar month (UTC); 0 = no limit.
+    std::int64_t marketing_messages_per_month = 0;
     friend bool operator==(const TenantSettings&, const TenantSettings&) = default;
 };
 

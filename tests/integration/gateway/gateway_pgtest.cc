@@ -26,6 +26,7 @@
 #include "common/rpc/channel.h"
 #include "common/rpc/error.h"
 #include "common/rpc/server.h"
+#include "common/rpc/timestamp.h"
 #include "flowstack/common/v1/error_reason.pb.h"
 #include "flowstack/conversation/v1/conversation_events.pb.h"
 #include "flowstack/gateway/v1/channel_events.pb.h"
@@ -1948,10 +1949,12 @@ protected:
                                  .languages = {"en"},
                                  .payment_providers = {{"mpesa", {"KES"}}},
                                  .time_zones = {{"Africa/Nairobi", {"KE"}}}},
-                .ask_departure = [this](const auto& tenant, const auto& message,
-                                        const auto& contact, OtherWriters others) {
-                    return dispatcher ? dispatcher->ask(tenant, message, contact, others) : nullptr;
-                },
+                .ask_departure =
+                    [this](const auto& tenant, const auto& message, const auto& contact,
+                           OtherWriters others) {
+                        return dispatcher ? dispatcher->ask(tenant, message, contact, others)
+                                          : nullptr;
+                    },
                 .key_uses = &key_uses};
     std::vector<NamedService> services = make_tenant_services(doors);
     std::vector<NamedService> message_services = make_message_services(doors);
@@ -1971,6 +1974,7 @@ TEST_F(ChannelsRpc, WhatDeliveredMessagesCostIsSummedUpByDayPriceAndCampaign) {
     };
     // The n-th message that was sent, with its statuses.
     int sent = 0;
+    std::int64_t at_s = 1749416393;
     const auto send = [&](const std::vector<std::pair<std::string, std::string>>& statuses,
                           const Origin& origin = {}) {
         QueueMessage queue;
@@ -1988,12 +1992,12 @@ TEST_F(ChannelsRpc, WhatDeliveredMessagesCostIsSummedUpByDayPriceAndCampaign) {
         until_events("SendAccepted", ++sent);
         const auto callback = member(provider.calls().back().body, "biz_opaque_callback_data");
         for (const auto& [status, pricing] : statuses)
-            EXPECT_EQ(
-                post(change(
-                    R"("statuses":[{"id":"wamid.out)" + std::to_string(sent) + R"(","status":")" +
-                    status + R"(","timestamp":"1749416393","recipient_id":"255712345678",)" +
-                    R"("biz_opaque_callback_data":")" + callback + R"(")" + pricing + "}]")),
-                200);
+            EXPECT_EQ(post(change(R"("statuses":[{"id":"wamid.out)" + std::to_string(sent) +
+                                  R"(","status":")" + status + R"(","timestamp":")" +
+                                  std::to_string(at_s) + R"(","recipient_id":"255712345678",)" +
+                                  R"("biz_opaque_callback_data":")" + callback + R"(")" + pricing +
+                                  "}]")),
+                      200);
         consume();
         return queue.message_id;
     };
@@ -2028,6 +2032,35 @@ TEST_F(ChannelsRpc, WhatDeliveredMessagesCostIsSummedUpByDayPriceAndCampaign) {
     EXPECT_EQ(summary(true), (std::vector<std::string>{"2025-06-08 marketing regular 255 c1 1",
                                                        "2025-06-08 utility regular 255  2"}));
     EXPECT_TRUE(summary(false, 1'749'450'000).empty());
+
+    // A budget that is used up refuses more marketing, and nothing else.
+    at_s = unix_seconds(clock.now());
+    send({{"delivered", costs("marketing")}});
+    const auto limit = [&](std::int64_t budget) {
+        auto settings = directory.tenant("duka")->tenant.settings;
+        settings.marketing_messages_per_month = budget;
+        append("duka", by_tenant("duka"), tenant_stream("duka"), eventlog::kAny,
+               encode(TenantEvent(TenantSettingsChanged{.settings = settings}), clock.now()));
+        read_settings();
+        EXPECT_EQ(directory.tenant("duka")->tenant.settings.marketing_messages_per_month, budget);
+    };
+    const auto asked = [&](const std::string& purpose) {
+        auto request = template_request(ids.next().text());
+        request.set_purpose(purpose);
+        v1::Message answer;
+        grpc::ClientContext context;
+        rpc::set_timeout(context, 20s);
+        failure = rpc::failure_of(messages->SendMessage(&context, request, &answer));
+        return failure ? failure->reason : common::v1::ERROR_REASON_UNSPECIFIED;
+    };
+    limit(1);
+    EXPECT_EQ(asked("marketing"), common::v1::ERROR_REASON_WRONG_STATE);
+    EXPECT_EQ(asked("utility"), common::v1::ERROR_REASON_UNSPECIFIED);
+    limit(2);
+    EXPECT_EQ(asked("marketing"), common::v1::ERROR_REASON_UNSPECIFIED);
+    limit(0);
+    EXPECT_EQ(asked("marketing"), common::v1::ERROR_REASON_UNSPECIFIED);
+
     EXPECT_TRUE(summary(false, 1'600'000'000).empty());
     EXPECT_EQ(refused_field(), "end_time");
 }
