@@ -148,15 +148,17 @@ finding() {
 }
 
 # k8s-test [--from DIR] [--images] [--keep]
+#   --ingress  webhooks and callbacks come by an Ingress of the class nginx
 #   --images   makes the images first, of the programs in --from (default: the everyday build), and loads them
 #   --keep     leaves the namespace as it is
 run_k8s_test() {
-    local from='' images=no keep=no began=$SECONDS
+    local from='' images=no ingress=no keep=no began=$SECONDS
     while (($# > 0)); do
         case $1 in
             --from) [[ -n ${2:-} ]] || usage_error "--from wants a folder"
                     from=$2; shift ;;
             --images) images=yes ;;
+            --ingress) ingress=yes ;;
             --keep) keep=yes ;;
             *) usage_error "k8s-test does not know '$1'" ;;
         esac
@@ -166,7 +168,8 @@ run_k8s_test() {
     [[ $images == no ]] || run_image ${from:+--from "$from"}
     find_cluster
     [[ $images == no ]] || load_images "$ROOT/build/images"
-    find_ingress
+    K8S_OVERLAY=$ROOT/tests/k8s/overlay
+    [[ $ingress == no ]] || find_ingress
     K8S_KEEP=$keep
     # shellcheck disable=SC2034 # of common.sh
     POLL_SECONDS=1 # each look is a process that asks the API server

@@ -6,18 +6,13 @@ TRAEFIK_VERSION=v3.6.2
 TRAEFIK_SUM=h1:nR6rGDV8R1kT1BB3n3sPN86d4D8F17ew6sQMVJlTJZ8=
 TRAEFIK_HOME=$ROOT/.cache/traefik-$TRAEFIK_VERSION
 
-# K8S_OVERLAY is what the test applies: by the Ingress, or straight to the Services where no controller can be had.
 find_ingress() {
     K8S_OVERLAY=$ROOT/tests/k8s/overlay-ingress
     if cluster get ingressclass nginx >/dev/null 2>&1 && ! cluster -n ingress-nginx get deployment traefik >/dev/null 2>&1; then
         say k8s "the cluster has the Ingress class nginx: webhooks and callbacks come by it"
         return
     fi
-    if ! make_traefik; then
-        K8S_OVERLAY=$ROOT/tests/k8s/overlay
-        say k8s "no Ingress class nginx, and no Go to compile a controller: webhooks go straight to the Services"
-        return
-    fi
+    make_traefik
     load_image "$TRAEFIK_HOME/traefik.oci.tar"
     cluster apply -k "$ROOT/tests/k8s/ingress" >"$RUN_DIR/log/k8s-ingress.log" 2>&1 &&
         cluster -n ingress-nginx rollout status deployment/traefik --timeout=120s >>"$RUN_DIR/log/k8s-ingress.log" 2>&1 ||
@@ -25,11 +20,11 @@ find_ingress() {
     say k8s "Traefik $TRAEFIK_VERSION serves the Ingress class nginx: webhooks and callbacks come by it"
 }
 
-# Ten minutes the first time. False: there is no Go.
+# Ten minutes the first time.
 make_traefik() {
     local log=$RUN_DIR/log/traefik.log answer work
     [[ ! -s $TRAEFIK_HOME/traefik.oci.tar ]] || return 0
-    command -v go >/dev/null || return 1
+    command -v go >/dev/null || fail k8s "the cluster has no Ingress class nginx, and Go is missing to compile a controller"
     mkdir -p "$TRAEFIK_HOME"
     if [[ ! -x $TRAEFIK_HOME/traefik ]]; then
         say k8s "compiling Traefik $TRAEFIK_VERSION, which takes minutes"
