@@ -223,6 +223,8 @@ take_licences() {
         [[ -f /usr/share/doc/$name/copyright ]] || continue
         mkdir -p "$tree/usr/share/doc/$name"
         cp -L "/usr/share/doc/$name/copyright" "$tree/usr/share/doc/$name/"
+        # That of Boost alone has 2 MiB.
+        [[ $(stat -c %s "$tree/usr/share/doc/$name/copyright") -lt 65536 ]] || gzip -n -9 "$tree/usr/share/doc/$name/copyright"
     done < <(tree_packages)
 }
 
