@@ -1,5 +1,3 @@
-#include "services/gateway/adapters/sessions.h"
-
 #include <gtest/gtest.h>
 
 #include "common/core/clock.h"
@@ -7,6 +5,7 @@
 #include "common/eventlog/payload.h"
 #include "common/eventlog/store.h"
 #include "flowstack/gateway/v1/session_events.pb.h"
+#include "services/gateway/adapters/sessions.h"
 #include "tests/support/test_database.h"
 
 // People's sessions in a real database, as two replicas see them.
@@ -23,9 +22,8 @@ constexpr int kSessionLanes = 4;
 class StoredSession : public ::testing::Test {
 protected:
     eventlog::StoreOptions options() const {
-        return {.service = "gateway",
-                .database_url = database.service_url(),
-                .lanes = kSessionLanes};
+        return {
+            .service = "gateway", .database_url = database.service_url(), .lanes = kSessionLanes};
     }
     static eventlog::DeriveFn nothing() {
         return [](const auto&, int, const auto&, auto&) {};

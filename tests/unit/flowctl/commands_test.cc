@@ -777,10 +777,13 @@ TEST_F(CommandLine, TheManualAndTheCompletionNameEveryCommand) {
     EXPECT_THAT(manual, AllOf(HasSubstr(".TH FLOWCTL 1"), HasSubstr(".SH \"EXIT STATUS\"")));
     EXPECT_EQ(run({"completion", "bash"}), kOk);
     const auto bash = out_;
+    const auto in_roff = [](const std::string& word) {
+        std::string text;
+        for (const char c : word) text += c == '-' ? "\\-" : std::string(1, c);
+        return text;
+    };
     for (const auto& verb : verbs()) {
-        std::string in_roff;
-        for (const char c : verb.name) in_roff += c == '-' ? "\\-" : std::string(1, c);
-        EXPECT_THAT(manual, HasSubstr(".B flowctl " + verb.group + " " + in_roff));
+        EXPECT_THAT(manual, HasSubstr(".B flowctl " + in_roff(verb.group + " " + verb.name)));
         EXPECT_THAT(bash, HasSubstr("'" + verb.group + " " + verb.name + "') words="));
     }
 }
