@@ -211,17 +211,11 @@ void list_for_person(eventlog::Turn& turn, const Recorded& event, const v1::Paym
 }
 
 void add_to_balance(eventlog::Turn& turn, const Recorded& event, const v1::Posting& posting) {
-    const auto& currency = posting.amount().currency_code();
-    const auto id = std::to_string(event.lane) + "/" + posting.account() + "/" + currency;
+    const auto id = std::to_string(event.lane) + "/" + posting.account() + "/" +
+                    posting.amount().currency_code();
     auto line =
         service::document<v1::TrialBalanceLine>(turn, event.stream.tenant, document::kBalance, id);
-    line.set_account(posting.account());
-    for (auto* money : {line.mutable_debits(), line.mutable_credits(), line.mutable_balance()})
-        money->set_currency_code(currency);
-    const auto amount = posting.amount().minor_units();
-    auto* side = amount > 0 ? line.mutable_debits() : line.mutable_credits();
-    side->set_minor_units(side->minor_units() + (amount > 0 ? amount : -amount));
-    line.mutable_balance()->set_minor_units(line.balance().minor_units() + amount);
+    add(line, posting);
     eventlog::Document document;
     document.tenant = event.stream.tenant;
     document.kind = document::kBalance;
@@ -252,6 +246,17 @@ void project_journal(const Recorded& event, eventlog::Turn& turn) {
 }
 
 }  // namespace
+
+void add(v1::TrialBalanceLine& line, const v1::Posting& posting) {
+    const auto& currency = posting.amount().currency_code();
+    line.set_account(posting.account());
+    for (auto* money : {line.mutable_debits(), line.mutable_credits(), line.mutable_balance()})
+        money->set_currency_code(currency);
+    const auto amount = posting.amount().minor_units();
+    auto* side = amount > 0 ? line.mutable_debits() : line.mutable_credits();
+    side->set_minor_units(side->minor_units() + (amount > 0 ? amount : -amount));
+    line.mutable_balance()->set_minor_units(line.balance().minor_units() + amount);
+}
 
 void apply(v1::Order& order, const Recorded& event) {
     if (is<v1::OrderPlaced>(event)) {

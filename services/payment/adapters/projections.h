@@ -8,6 +8,8 @@ namespace flowstack::payment::v1 {
 class Invoice;
 class Order;
 class Payment;
+class Posting;
+class TrialBalanceLine;
 }  // namespace flowstack::payment::v1
 
 // Read models: pure functions (resource, event) → resource, and the documents that lists read.
@@ -29,6 +31,9 @@ inline constexpr const char* kPaymentForPerson = "payment_for_person";
 inline constexpr const char* kJournal = "journal";
 inline constexpr const char* kBalance = "balance";
 }  // namespace document
+
+// The line of the posting's account and currency, with the posting.
+void add(v1::TrialBalanceLine& line, const v1::Posting& posting);
 
 // Each changes `resource` by an event of its own stream; events that it does not show change only
 // the etag and the time. `with_evidence` also lists the event in the payment's evidence.

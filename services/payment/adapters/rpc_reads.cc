@@ -213,7 +213,9 @@ private:
                 if (!entry.ParseFromString(rows.text(row, 2))) throw rpc::internal();
                 if (rpc::time_of(entry.occur_time()) > occurred) continue;
                 ++transactions;
-                for (const auto& posting : entry.postings()) add(sums, posting);
+                for (const auto& posting : entry.postings())
+                    payment::add(sums[{posting.amount().currency_code(), posting.account()}],
+                                 posting);
             }
             if (rows.rows() < kJournalPage) break;
         }
@@ -238,18 +240,6 @@ private:
         if (behind.rows() > 0)
             throw rpc::unavailable("The ledger has not read everything up to that moment yet.",
                                    std::chrono::seconds(1));
-    }
-
-    static void add(Sums& sums, const v1::Posting& posting) {
-        const auto& currency = posting.amount().currency_code();
-        const auto amount = posting.amount().minor_units();
-        auto& line = sums[{currency, posting.account()}];
-        line.set_account(posting.account());
-        for (auto* money : {line.mutable_debits(), line.mutable_credits(), line.mutable_balance()})
-            money->set_currency_code(currency);
-        auto* side = amount > 0 ? line.mutable_debits() : line.mutable_credits();
-        side->set_minor_units(side->minor_units() + std::abs(amount));
-        line.mutable_balance()->set_minor_units(line.balance().minor_units() + amount);
     }
 
     static void answer(const Sums& sums, v1::TrialBalance& response) {
