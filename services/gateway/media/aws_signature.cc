@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <chrono>
-#include <cstdio>
 
 #include "common/crypto/encoding.h"
 #include "common/crypto/hash.h"
@@ -23,15 +22,8 @@ std::string hmac(std::string_view key, std::string_view text) {
 
 // 20130524T000000Z
 std::string amz_date(Time now) {
-    const auto seconds = std::chrono::floor<std::chrono::seconds>(now);
-    const auto day = std::chrono::floor<std::chrono::days>(seconds);
-    const std::chrono::year_month_day date{day};
-    const std::chrono::hh_mm_ss time{seconds - day};
-    char text[32];
-    std::snprintf(text, sizeof text, "%04d%02u%02uT%02d%02d%02dZ", static_cast<int>(date.year()),
-                  static_cast<unsigned>(date.month()), static_cast<unsigned>(date.day()),
-                  static_cast<int>(time.hours().count()), static_cast<int>(time.minutes().count()),
-                  static_cast<int>(time.seconds().count()));
+    auto text = to_rfc3339(std::chrono::floor<std::chrono::seconds>(now));
+    std::erase_if(text, [](char c) { return c == '-' || c == ':'; });
     return text;
 }
 
