@@ -37,6 +37,14 @@ bool may_call(const Call& call, const TwilioSender& sender) {
     return false;
 }
 
+// The account's first sender, when the call may be made for it; the end when there is none.
+auto account_of(std::map<std::string, TwilioSender>& senders, const Call& call,
+                const std::string& sid) {
+    return std::find_if(senders.begin(), senders.end(), [&](const auto& entry) {
+        return entry.second.account_sid == sid && may_call(call, entry.second);
+    });
+}
+
 // Twilio's webhook, signed as the knob says.
 std::string signature_of(const std::string& how, const TwilioSender& sender, const std::string& url,
                          const Form& form) {
@@ -99,10 +107,7 @@ void Sandbox::twilio(const Call& call, const Path& path, const Answer& answer, E
     const bool is_send = path.size() == 4 && path[0] == kApiVersion && path[1] == "Accounts" &&
                          path[3] == "Messages.json" && call.method == "POST";
     if (!is_send) return refuse_early(twilio_error(20404, call.path));
-    const auto account =
-        std::find_if(state_.senders.begin(), state_.senders.end(), [&](const auto& entry) {
-            return entry.second.account_sid == path[2] && may_call(call, entry.second);
-        });
+    const auto account = account_of(state_.senders, call, path[2]);
     if (account == state_.senders.end()) return refuse_early(twilio_error(20003));
 
     std::optional<Form> form;
@@ -394,10 +399,7 @@ void Sandbox::deliver_twilio(TwilioDelivery delivery,
 // Twilio shows a file to its account only, and sends whoever asks on to a store, which wants no
 // credentials and refuses an Authorization header as Amazon's does.
 void Sandbox::twilio_file(const Call& call, const Path& path, const Answer& answer, Effects& fx) {
-    const auto owner =
-        std::find_if(state_.senders.begin(), state_.senders.end(), [&](const auto& entry) {
-            return entry.second.account_sid == path[2] && may_call(call, entry.second);
-        });
+    const auto owner = account_of(state_.senders, call, path[2]);
     if (owner == state_.senders.end()) {
         const auto error = twilio_error(20003);
         return reply(fx, answer, {error.http, twilio_error_body(error)});
