@@ -584,12 +584,19 @@ void Sandbox::control_prompts(const Call& call, const Path& path, const Answer& 
         wait(
             Milliseconds{whole(call.parameter("wait_ms"), 0)},
             [this, phone, all](bool last_chance) -> std::optional<std::string> {
+                // In the order in which they were asked for: an id begins with the day of the
+                // month, so the order of ids is another one on the first of a month.
                 json::array list;
-                for (const auto& [id, prompt] : state_.prompts) {
-                    if ((all || prompt.open) && (phone.empty() || prompt.push.phone == phone)) {
-                        list.emplace_back(describe(prompt));
-                    }
-                }
+                const auto add = [&](const std::string& id) {
+                    const auto it = state_.prompts.find(id);
+                    if (it != state_.prompts.end() && (all || it->second.open))
+                        list.emplace_back(describe(it->second));
+                };
+                if (phone.empty())
+                    std::ranges::for_each(state_.prompt_order, add);
+                else if (const auto its = state_.phone_prompts.find(phone);
+                         its != state_.phone_prompts.end())
+                    std::ranges::for_each(its->second, add);
                 if (list.empty() && !last_chance) return std::nullopt;
                 return compact(json::object{{"prompts", std::move(list)}});
             },

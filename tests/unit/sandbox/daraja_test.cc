@@ -20,6 +20,13 @@ protected:
     void payer(const std::string& body, const std::string& phone = kPhone) {
         put("/control/payers/" + phone, body);
     }
+    std::vector<std::string> listed(const std::map<std::string, std::string>& query) {
+        const json::value answer = get("/control/prompts", query);
+        std::vector<std::string> ids;
+        for (const json::value& prompt : *array_at(answer, "prompts"))
+            ids.push_back(text_or(prompt, "id", ""));
+        return ids;
+    }
     json::value answer_prompt(const std::string& id, const std::string& body) {
         const Reply reply = ask(json_call("POST", "/control/prompts/" + id + "/answer", body));
         EXPECT_EQ(reply.status, 200) << reply.body;
@@ -81,6 +88,21 @@ TEST_F(Daraja, QueuesAPrompt) {
     const json::value prompts = get("/control/prompts", {{"phone", kPhone}});
     EXPECT_EQ(text_or(array_at(prompts, "prompts")->front(), "id", ""), id);
     EXPECT_EQ(int_or(last_recorded("push_accepted"), "amount", 0), 1500);
+}
+
+// The ids of two prompts on both sides of a month's end sort the other way round.
+TEST_F(Daraja, ListsPromptsInTheOrderInWhichTheyWereAskedFor) {
+    const auto month = std::chrono::hours{24 * 31};
+    std::vector<std::string> asked;
+    for (const auto until = world.now() + month; world.now() < until;
+         world.advance(std::chrono::hours{13})) {
+        asked.push_back(pushed_id(push_body()));
+        answer_prompt(asked.back(), R"({"answer":"cancel"})");
+    }
+    EXPECT_FALSE(std::ranges::is_sorted(asked)) << "a month's end is among them";
+    EXPECT_EQ(listed({{"all", "true"}}), asked);
+    asked.erase(asked.begin(), asked.end() - State::kPromptsOfPhoneMax);
+    EXPECT_EQ(listed({{"all", "true"}, {"phone", kPhone}}), asked) << "a phone shows its last ones";
 }
 
 TEST_F(Daraja, ChecksEveryField) {
