@@ -40,7 +40,7 @@ constexpr std::array<std::string_view, 1> kOnlyRead{
 
 // What ends or settles something that was begun. Money that is under way must find its place, with
 // new credentials of the provider where the old ones are gone.
-constexpr std::array<std::string_view, 11> kEnd{
+constexpr std::array<std::string_view, 12> kEnd{
     "flowstack.campaign.v1.CampaignService.CancelCampaign",
     "flowstack.conversation.v1.ConversationService.CloseConversation",
     "flowstack.followup.v1.TaskService.CancelTask",
@@ -49,6 +49,7 @@ constexpr std::array<std::string_view, 11> kEnd{
     "flowstack.gateway.v1.TenantService.CloseTenant",
     "flowstack.gateway.v1.TenantService.RevokeApiKey",
     "flowstack.gateway.v1.WebhookService.RereadWebhooks",
+    "flowstack.payment.v1.OrderService.CancelOrder",
     "flowstack.payment.v1.PaymentService.CancelPayment",
     "flowstack.payment.v1.PaymentService.ResolvePayment",
     "flowstack.payment.v1.ProviderAccountService.ConnectProviderAccount"};

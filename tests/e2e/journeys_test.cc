@@ -5,6 +5,7 @@
 #include "flowstack/conversation/v1/conversation_service.pb.h"
 #include "flowstack/conversation/v1/support_service.pb.h"
 #include "flowstack/payment/v1/intent_events.pb.h"
+#include "flowstack/payment/v1/order_service.pb.h"
 #include "flowstack/payment/v1/payment_service.pb.h"
 #include "tests/e2e/stack.h"
 #include "tools/stack/logs.h"
@@ -114,6 +115,59 @@ TEST_F(Journey, ASupportDeskAnswersHandsOverAndIsRated) {
     phone->wait_text("Thank you!");
     EXPECT_TRUE(eventually([&] { return read() && desk.state() == "CLOSED"; }));
     EXPECT_EQ(desk.rating(), "GOOD");
+}
+
+TEST_F(Journey, TheCustomerIsToldHowFarAPaidOrderIs) {
+    open("delivered");
+    const auto purchase = buy(*phone, stack.sandbox(), {.greeting = "Habari"});
+    payment::v1::ListOrdersRequest list;
+    list.set_parent("tenants/" + shop.tenant);
+    payment::v1::ListOrdersResponse orders;
+    ASSERT_TRUE(eventually([&] {
+        orders = stack.api().call<payment::v1::ListOrdersResponse>("payment",
+                                                                   "OrderService/ListOrders", list);
+        return orders.orders_size() == 1;
+    }));
+    payment::v1::AdvanceOrderRequest advance;
+    advance.set_name(orders.orders(0).name());
+    advance.set_state(payment::v1::ORDER_STATE_SHIPPED);
+    advance.set_note("Otieno anailetea.");
+    stack.api().call<payment::v1::Order>("payment", "OrderService/AdvanceOrder", advance);
+    const auto told = phone->wait_text("iko njiani");
+    EXPECT_NE(told.text.find(orders.orders(0).number()), std::string::npos) << told.text;
+    EXPECT_NE(told.text.find("Otieno anailetea."), std::string::npos) << told.text;
+    advance.set_state(payment::v1::ORDER_STATE_DELIVERED);
+    advance.clear_note();
+    stack.api().call<payment::v1::Order>("payment", "OrderService/AdvanceOrder", advance);
+    phone->wait_text("imefika");
+}
+
+TEST_F(Journey, TheCustomerIsToldThatTheShopCancelsAnOrder) {
+    open("called-off");
+    payer({{"behaviour", "cancel"}});
+    to_summary(*phone, {});
+    phone->tap("M-Pesa");
+    phone->wait_for(
+        [](const ChatMessage& m) { return !m.buttons.empty() && m.buttons.front() == "Try again"; },
+        "\"Try again\"");
+    payment::v1::ListOrdersRequest list;
+    list.set_parent("tenants/" + shop.tenant);
+    payment::v1::ListOrdersResponse orders;
+    ASSERT_TRUE(eventually([&] {
+        orders = stack.api().call<payment::v1::ListOrdersResponse>("payment",
+                                                                   "OrderService/ListOrders", list);
+        return orders.orders_size() == 1;
+    }));
+    payment::v1::CancelOrderRequest cancel;
+    cancel.set_name(orders.orders(0).name());
+    cancel.set_reason("The coffee did not come in.");
+    stack.api().call<payment::v1::Order>("payment", "OrderService/CancelOrder", cancel);
+    phone->wait_text("The coffee did not come in.");
+    // The button is still on the phone: nobody is asked for the money of a cancelled order.
+    phone->tap("Try again");
+    phone->wait_text("It was cancelled");
+    EXPECT_EQ(pushes(), 1U);
+    EXPECT_EQ(count("payment", "InvoiceVoided"), 1);
 }
 
 TEST_F(Journey, TheNextMessageAfterAPurchaseStartsAfresh) {

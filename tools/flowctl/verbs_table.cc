@@ -15,6 +15,7 @@
 #include "flowstack/gateway/v1/tenant_service.pb.h"
 #include "flowstack/payment/v1/invoice_service.pb.h"
 #include "flowstack/payment/v1/ledger_service.pb.h"
+#include "flowstack/payment/v1/order_service.pb.h"
 #include "flowstack/payment/v1/payment_service.pb.h"
 #include "flowstack/payment/v1/provider_account_service.pb.h"
 #include "tools/flowctl/verbs.h"
@@ -580,6 +581,25 @@ void add_orders_and_money(std::vector<Verb>& all) {
                        "ConversationService/PlaceOrder"),
                    .options = {request_id()},
                    .takes_fields = true});
+    const auto order = method<money::GetOrderRequest, money::Order>("OrderService/GetOrder");
+    all.push_back(
+        {.group = "orders",
+         .name = "advance",
+         .help = "the shop is further with the goods; the customer is told",
+         .call = method<money::AdvanceOrderRequest, money::Order>("OrderService/AdvanceOrder"),
+         .collection = "orders",
+         .options = {{"--to", "state", "processing, shipped or delivered", Kind::word, true},
+                     {"--note", "note", "what the customer is told with it"},
+                     request_id()},
+         .look = order});
+    all.push_back(
+        {.group = "orders",
+         .name = "cancel",
+         .help = "give up one that is neither paid nor shipped; the customer is told why",
+         .call = method<money::CancelOrderRequest, money::Order>("OrderService/CancelOrder"),
+         .collection = "orders",
+         .options = {reason(true), request_id()},
+         .look = order});
     all.push_back(
         {.group = "payments",
          .name = "create",

@@ -18,7 +18,9 @@
 
 #include "common/rpc/channel.h"
 #include "common/rpc/resource_name.h"
+#include "flowstack/conversation/v1/conversation_service.pb.h"
 #include "flowstack/gateway/v1/message_service.pb.h"
+#include "flowstack/payment/v1/invoice_service.pb.h"
 #include "flowstack/payment/v1/payment_service.pb.h"
 #include "tools/isolation/logs.h"
 #include "tools/stack/logs.h"
@@ -159,6 +161,32 @@ void make_unclear_payment(stack::Api& api, stack::Sandbox& sandbox, Tenant& tena
     tenant.ids["unclearPayment"] = unclear.name().substr(unclear.name().rfind('/') + 1);
 }
 
+// An order that nobody has paid, with a numbered invoice: "openOrder".
+void make_open_order(stack::Api& api, Tenant& tenant) {
+    conversation::v1::PlaceOrderRequest place;
+    place.set_parent(rpc::tenant_name(tenant.id));
+    place.set_phone("+254712345680");
+    place.set_product_id(tenant.ids.at("product"));
+    place.set_quantity(1);
+    place.set_channel_id(tenant.ids.at("channel"));
+    const auto placed = api.call<conversation::v1::PlacedOrder>(
+        "conversation", "ConversationService/PlaceOrder", place);
+    tenant.ids["openOrder"] = placed.order_id();
+    payment::v1::ListInvoicesRequest list;
+    list.set_parent(rpc::tenant_name(tenant.id));
+    list.set_customer_id(placed.customer_id());
+    list.set_state(payment::v1::INVOICE_STATE_ISSUED);
+    const auto until = Steady::now() + kPatience;
+    while (
+        api.call<payment::v1::ListInvoicesResponse>("payment", "InvoiceService/ListInvoices", list)
+            .invoices()
+            .empty()) {
+        if (Steady::now() > until)
+            throw std::runtime_error("waited in vain for an invoice of " + tenant.id);
+        std::this_thread::sleep_for(kPoll);
+    }
+}
+
 }  // namespace
 
 void check_actors(const stack::Environment& environment, const Schema& schema, stack::Api& api,
@@ -175,6 +203,7 @@ void check_actors(const stack::Environment& environment, const Schema& schema, s
     tenant.ids["shortcode"] = tenant.shortcode;
     make_dead_letters(api, sandbox, tenant);
     make_unclear_payment(api, sandbox, tenant);
+    make_open_order(api, tenant);
 
     Walker walker(environment);
     std::map<std::string, std::string> rpc_of_actor;

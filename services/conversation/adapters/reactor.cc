@@ -100,6 +100,8 @@ void Reactor::react(const eventlog::Recorded& event, eventlog::Turn& turn) {
         {name_of<payment::v1::PaymentNeedsPerson>(), &Reactor::on_payment_needs_person},
         {name_of<payment::v1::IntentFailed>(), &Reactor::on_intent_failed},
         {name_of<payment::v1::IntentExpired>(), &Reactor::on_intent_expired},
+        {name_of<payment::v1::OrderAdvanced>(), &Reactor::on_order_advanced},
+        {name_of<payment::v1::OrderCancelled>(), &Reactor::on_order_cancelled},
         {name_of<followup::v1::TaskFired>(), &Reactor::on_task_fired},
         {name_of<followup::v1::TaskSkipped>(), &Reactor::on_task_skipped},
     };
@@ -521,6 +523,37 @@ void Reactor::on_intent_expired(const Recorded& event, LogTurn& turn) {
     advance(
         event, turn, ConversationId(m.conversation_id()), CustomerId(m.customer_id()),
         PaymentExpired{.order_id = OrderId(m.order_id()), .intent_id = IntentId(m.intent_id())});
+}
+
+void Reactor::on_order_advanced(const Recorded& event, LogTurn& turn) {
+    const auto m = parsed<payment::v1::OrderAdvanced>(event);
+    OrderProgress progress{};
+    switch (m.state()) {
+        case payment::v1::ORDER_STATE_PROCESSING:
+            progress = OrderProgress::processing;
+            break;
+        case payment::v1::ORDER_STATE_SHIPPED:
+            progress = OrderProgress::shipped;
+            break;
+        case payment::v1::ORDER_STATE_DELIVERED:
+            progress = OrderProgress::delivered;
+            break;
+        default:
+            return ignored(event, "a state of orders that this build does not know");
+    }
+    advance(event, turn, ConversationId(m.conversation_id()), CustomerId(m.customer_id()),
+            OrderWentOn{.order_id = OrderId(m.order_id()),
+                        .progress = progress,
+                        .order_number = m.order_number(),
+                        .note = m.personal().note()});
+}
+
+void Reactor::on_order_cancelled(const Recorded& event, LogTurn& turn) {
+    const auto m = parsed<payment::v1::OrderCancelled>(event);
+    advance(event, turn, ConversationId(m.conversation_id()), CustomerId(m.customer_id()),
+            OrderGivenUp{.order_id = OrderId(m.order_id()),
+                         .order_number = m.order_number(),
+                         .reason = m.reason()});
 }
 
 // --- Followup

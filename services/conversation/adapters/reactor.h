@@ -44,6 +44,8 @@ private:
     void on_payment_needs_person(const Recorded& event, LogTurn& turn);  // payment
     void on_intent_failed(const Recorded& event, LogTurn& turn);         // payment
     void on_intent_expired(const Recorded& event, LogTurn& turn);        // payment
+    void on_order_advanced(const Recorded& event, LogTurn& turn);        // payment
+    void on_order_cancelled(const Recorded& event, LogTurn& turn);       // payment
     void on_task_fired(const Recorded& event, LogTurn& turn);            // followup
     void on_task_skipped(const Recorded& event, LogTurn& turn);          // followup
 

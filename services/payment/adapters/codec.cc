@@ -25,6 +25,13 @@ constexpr auto wire_values(Resolution) {
                       std::pair{Resolution::failed, v1::PAYMENT_OUTCOME_FAILED}};
 }
 
+// Confirmed is where an order begins: nobody advances to it.
+constexpr auto wire_values(Progress) {
+    return std::array{std::pair{Progress::processing, v1::ORDER_STATE_PROCESSING},
+                      std::pair{Progress::shipped, v1::ORDER_STATE_SHIPPED},
+                      std::pair{Progress::delivered, v1::ORDER_STATE_DELIVERED}};
+}
+
 constexpr auto wire_values(RefundReason) {
     return std::array{std::pair{RefundReason::order_paid, v1::REFUND_REASON_ORDER_PAID},
                       std::pair{RefundReason::order_cancelled, v1::REFUND_REASON_ORDER_CANCELLED}};
@@ -89,9 +96,20 @@ FLOWSTACK_FACT(OrderPaid, v1::OrderPaid) {
     FACT_FIELD(order_id);
     FACT_FIELD(intent_id);
 }
+FLOWSTACK_FACT(OrderAdvanced, v1::OrderAdvanced) {
+    FACT_FIELD(order_id);
+    FACT_FIELD_AS(progress, state);
+    FACT_FIELD(conversation_id);
+    FACT_FIELD(customer_id);
+    FACT_FIELD(order_number);
+    FACT_PERSONAL_AS(note, note);
+}
 FLOWSTACK_FACT(OrderCancelled, v1::OrderCancelled) {
     FACT_FIELD(order_id);
     FACT_FIELD(reason);
+    FACT_FIELD(conversation_id);
+    FACT_FIELD(customer_id);
+    FACT_FIELD(order_number);
 }
 FLOWSTACK_FACT(CheckoutRefused, v1::CheckoutRefused) {
     FACT_FIELD(order_id);

@@ -283,9 +283,15 @@ void apply(v1::Order& order, const Recorded& event) {
     } else if (is<v1::OrderPaid>(event)) {
         order.set_payment_state(v1::ORDER_PAYMENT_STATE_PAID);
         set(order.mutable_paid_time(), event.recorded_at);
+    } else if (is<v1::OrderAdvanced>(event)) {
+        const auto e = parsed<v1::OrderAdvanced>(event);
+        order.set_state(e.state());
+        order.set_progress_note(e.personal().note());
+        set(order.mutable_advance_time(), event.recorded_at);
     } else if (is<v1::OrderCancelled>(event)) {
         order.set_state(v1::ORDER_STATE_CANCELLED);
         order.set_cancel_reason(parsed<v1::OrderCancelled>(event).reason());
+        set(order.mutable_advance_time(), event.recorded_at);
     }
     order.set_etag(std::to_string(event.version));
 }

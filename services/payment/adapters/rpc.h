@@ -42,7 +42,9 @@ struct NamedService {
     std::string full_name;
 };
 
-// Orders, invoices, ledger: what is only read (rpc_reads.cc).
+// Orders (rpc_orders.cc).
+std::vector<NamedService> make_order_services(const Doors& doors);
+// Invoices, ledger: what is only read (rpc_reads.cc).
 std::vector<NamedService> make_read_services(const Doors& doors);
 // Payments and provider accounts (rpc_payments.cc).
 std::vector<NamedService> make_payment_services(const Doors& doors);

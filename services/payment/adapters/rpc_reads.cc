@@ -12,7 +12,6 @@
 #include "flowstack/common/v1/error_reason.pb.h"
 #include "flowstack/payment/v1/invoice_service.grpc.pb.h"
 #include "flowstack/payment/v1/ledger_service.grpc.pb.h"
-#include "flowstack/payment/v1/order_service.grpc.pb.h"
 #include "services/payment/adapters/projections.h"
 #include "services/payment/adapters/rpc.h"
 
@@ -34,45 +33,6 @@ void fold(const Doors& doors, const eventlog::StreamName& stream, const std::str
     if (events.empty()) throw rpc::not_found(name);
     for (const auto& event : events) apply(resource, event);
 }
-
-class OrderRpc final : public v1::OrderService::CallbackService {
-public:
-    explicit OrderRpc(const Doors& doors) : doors_(doors) {}
-
-    ServerUnaryReactor* GetOrder(CallbackServerContext* context, const v1::GetOrderRequest* request,
-                                 v1::Order* response) override {
-        return doors_.rpc.unary(context, *request, [=, this](rpc::Call&) {
-            const auto name = rpc::parse_name(request->name(), "orders");
-            fold(doors_, order_stream(name.tenant, OrderId(name.id)), request->name(), *response);
-        });
-    }
-
-    ServerUnaryReactor* ListOrders(CallbackServerContext* context,
-                                   const v1::ListOrdersRequest* request,
-                                   v1::ListOrdersResponse* response) override {
-        return doors_.rpc.unary(context, *request, [=, this](rpc::Call&) {
-            v1::Order wanted;
-            wanted.set_payment_state(request->payment_state());
-            const bool any = request->payment_state() == v1::ORDER_PAYMENT_STATE_UNSPECIFIED;
-            response->set_next_page_token(service::list<v1::Order>(
-                doors_.read_model, *request,
-                {.tenant = rpc::parse_parent(request->parent()),
-                 .kind = document::kOrder,
-                 .parent = request->customer_id(),
-                 .state = any ? "" : state_of(wanted)},
-                [&](v1::Order order) { *response->add_orders() = std::move(order); }));
-            if (request->count_all())
-                response->set_total_size(
-                    doors_.read_model.count({.tenant = rpc::parse_parent(request->parent()),
-                                             .kind = document::kOrder,
-                                             .parent = request->customer_id(),
-                                             .state = any ? "" : state_of(wanted)}));
-        });
-    }
-
-private:
-    Doors doors_;
-};
 
 class InvoiceRpc final : public v1::InvoiceService::CallbackService {
 public:
@@ -270,7 +230,6 @@ private:
 
 std::vector<NamedService> make_read_services(const Doors& doors) {
     std::vector<NamedService> services;
-    services.push_back({std::make_unique<OrderRpc>(doors), v1::OrderService::service_full_name()});
     services.push_back(
         {std::make_unique<InvoiceRpc>(doors), v1::InvoiceService::service_full_name()});
     services.push_back(

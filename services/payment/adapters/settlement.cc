@@ -162,6 +162,10 @@ std::string text_of(OrderRejection rejection) {
             return "it was cancelled";
         case OrderRejection::reason_missing:
             return "a reason is missing";
+        case OrderRejection::further_already:
+            return "it is further than that already";
+        case OrderRejection::shipped:
+            return "it is shipped already";
     }
     return "";
 }

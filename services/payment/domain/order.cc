@@ -1,5 +1,8 @@
 #include "services/payment/domain/order.h"
 
+#include <stdexcept>
+#include <type_traits>
+
 #include "common/core/corrupt_stream.h"
 
 namespace flowstack::payment {
@@ -58,10 +61,32 @@ Answer on(const PaidOrder& o, const MarkOrderPaid& c) {
 
 Answer on(const CancelledOrder&, const MarkOrderPaid&) { return OrderRejection::cancelled; }
 
+// Of an open or a paid order.
+template <class Stage>
+Answer advanced(const Stage& o, const AdvanceOrder& c) {
+    if (c.to == o.progress) return std::vector<OrderEvent>{};
+    if (c.to < o.progress) return OrderRejection::further_already;
+    return OrderAdvanced{.order_id = o.placed.order_id,
+                         .progress = c.to,
+                         .conversation_id = o.placed.conversation_id,
+                         .customer_id = o.placed.customer_id,
+                         .order_number = o.placed.number,
+                         .note = c.note};
+}
+
+Answer on(const OpenOrder& o, const AdvanceOrder& c) { return advanced(o, c); }
+Answer on(const PaidOrder& o, const AdvanceOrder& c) { return advanced(o, c); }
+Answer on(const CancelledOrder&, const AdvanceOrder&) { return OrderRejection::cancelled; }
+
 Answer on(const OpenOrder& o, const CancelOrder& c) {
     if (c.reason.empty()) return OrderRejection::reason_missing;
+    if (o.progress >= Progress::shipped) return OrderRejection::shipped;
     if (money_may_come(c.previous)) return OrderRejection::payment_pending;
-    return OrderCancelled{.order_id = o.placed.order_id, .reason = c.reason};
+    return OrderCancelled{.order_id = o.placed.order_id,
+                          .reason = c.reason,
+                          .conversation_id = o.placed.conversation_id,
+                          .customer_id = o.placed.customer_id,
+                          .order_number = o.placed.number};
 }
 
 // A paid order can be cancelled only together with a refund, which this build does not have.
@@ -69,7 +94,8 @@ Answer on(const PaidOrder&, const CancelOrder&) { return OrderRejection::already
 Answer on(const CancelledOrder&, const CancelOrder&) { return std::vector<OrderEvent>{}; }
 
 Order after(const NoOrder&, const OrderPlaced& e) {
-    return OpenOrder{.placed = e, .confirmed = false, .intents = {}};
+    return OpenOrder{
+        .placed = e, .confirmed = false, .intents = {}, .progress = Progress::confirmed};
 }
 
 Order after(OpenOrder o, const OrderConfirmed&) {
@@ -83,8 +109,20 @@ Order after(OpenOrder o, const PaymentStarted& e) {
 }
 
 Order after(const OpenOrder& o, const OrderPaid& e) {
-    return PaidOrder{.placed = o.placed, .intents = o.intents, .paid_by = e.intent_id};
+    return PaidOrder{
+        .placed = o.placed, .intents = o.intents, .paid_by = e.intent_id, .progress = o.progress};
 }
+
+// Of an open or a paid order.
+template <class Stage>
+Order at(Stage o, const OrderAdvanced& e) {
+    if (e.progress <= o.progress) throw CorruptStream("order: a step back");
+    o.progress = e.progress;
+    return o;
+}
+
+Order after(const OpenOrder& o, const OrderAdvanced& e) { return at(o, e); }
+Order after(const PaidOrder& o, const OrderAdvanced& e) { return at(o, e); }
 
 Order after(const OpenOrder& o, const OrderCancelled& e) {
     return CancelledOrder{.placed = o.placed, .intents = o.intents, .reason = e.reason};
@@ -96,6 +134,17 @@ Order after(const Stage&, const AnyEvent&) {
 }
 
 }  // namespace
+
+const OrderPlaced& placed_of(const Order& order) {
+    return std::visit(
+        [](const auto& stage) -> const OrderPlaced& {
+            if constexpr (std::is_same_v<std::decay_t<decltype(stage)>, NoOrder>)
+                throw std::logic_error("order: none was placed");
+            else
+                return stage.placed;
+        },
+        order);
+}
 
 Answer decide(const Order& order, const OrderCommand& command) {
     return std::visit([](const auto& o, const auto& c) { return on(o, c); }, order, command);
@@ -115,6 +164,8 @@ std::string refusal_of(OrderRejection rejection) {
             return refusal::kNoOrder;
         case OrderRejection::not_priced:
         case OrderRejection::reason_missing:
+        case OrderRejection::further_already:
+        case OrderRejection::shipped:
             break;
     }
     return refusal::kNotPriced;

@@ -10,10 +10,14 @@
 #include "services/payment/domain/payment_started.h"
 #include "services/payment/domain/pricing.h"
 
-// An order: what a customer wants to buy, and whether its money is here.
+// An order: what a customer wants to buy, whether its money is here, and how far its goods are.
 //
 //   Absent ── place ──▶ Open ── mark paid ──▶ Paid
 //                        └───── cancel ─────▶ Cancelled
+//
+// Goods and money go their ways apart: an open and a paid order both advance, confirmed →
+// processing → shipped → delivered. Steps may be passed over; none is taken back. Nothing is
+// cancelled that is shipped.
 //
 // The types are here, the rules in order.cc. Both are pure.
 namespace flowstack::payment {
@@ -49,13 +53,28 @@ struct OrderPaid {
     IntentId intent_id;
     bool operator==(const OrderPaid&) const = default;
 };
+// How far the shop is with the goods, in this order.
+enum class Progress { confirmed, processing, shipped, delivered };
+
+struct OrderAdvanced {
+    OrderId order_id;
+    Progress progress = Progress::processing;
+    ConversationId conversation_id;
+    CustomerId customer_id;
+    std::string order_number;
+    std::string note;  // what the customer is told with it
+    bool operator==(const OrderAdvanced&) const = default;
+};
 struct OrderCancelled {
     OrderId order_id;
     std::string reason;
+    ConversationId conversation_id;
+    CustomerId customer_id;
+    std::string order_number;
     bool operator==(const OrderCancelled&) const = default;
 };
-using OrderEvent =
-    std::variant<OrderPlaced, OrderConfirmed, PaymentStarted, OrderPaid, OrderCancelled>;
+using OrderEvent = std::variant<OrderPlaced, OrderConfirmed, PaymentStarted, OrderPaid,
+                                OrderAdvanced, OrderCancelled>;
 
 // A checkout led to no order, or to no new payment of one. A fact of a stream of its own.
 struct CheckoutRefused {
@@ -104,11 +123,16 @@ struct StartPayment {
 struct MarkOrderPaid {
     IntentId intent_id;
 };
+struct AdvanceOrder {
+    Progress to = Progress::processing;
+    std::string note;
+};
 struct CancelOrder {
     std::string reason;
     PreviousIntent previous = PreviousIntent::none;
 };
-using OrderCommand = std::variant<PlaceOrder, StartPayment, MarkOrderPaid, CancelOrder>;
+using OrderCommand =
+    std::variant<PlaceOrder, StartPayment, MarkOrderPaid, AdvanceOrder, CancelOrder>;
 
 enum class OrderRejection {
     exists_already,
@@ -118,6 +142,8 @@ enum class OrderRejection {
     already_paid,
     cancelled,
     reason_missing,
+    further_already,  // a step back
+    shipped,          // too late to cancel
 };
 
 // Stages.
@@ -128,12 +154,14 @@ struct OpenOrder {
     OrderPlaced placed;
     bool confirmed = false;
     std::vector<IntentId> intents;  // the oldest first
+    Progress progress = Progress::confirmed;
     bool operator==(const OpenOrder&) const = default;
 };
 struct PaidOrder {
     OrderPlaced placed;
     std::vector<IntentId> intents;
     IntentId paid_by;
+    Progress progress = Progress::confirmed;
     bool operator==(const PaidOrder&) const = default;
 };
 struct CancelledOrder {
@@ -143,6 +171,9 @@ struct CancelledOrder {
     bool operator==(const CancelledOrder&) const = default;
 };
 using Order = std::variant<NoOrder, OpenOrder, PaidOrder, CancelledOrder>;
+
+// Throws std::logic_error when there is no order.
+const OrderPlaced& placed_of(const Order& order);
 
 Decision<OrderEvent, OrderRejection> decide(const Order& order, const OrderCommand& command);
 

@@ -27,6 +27,7 @@ class PaymentDoors : public ::testing::Test {
 protected:
     PaymentDoors() {
         for (auto& named : make_read_services(doors)) services.push_back(std::move(named));
+        for (auto& named : make_order_services(doors)) services.push_back(std::move(named));
         for (auto& named : make_payment_services(doors)) services.push_back(std::move(named));
         for (auto& named : services) server.add(*named.service, named.full_name);
         server.start();
@@ -251,6 +252,134 @@ TEST_F(PaymentDoors, WantAConnectedAccountFirst) {
         refused<v1::Payment>(*payments, &v1::PaymentService::Stub::CreatePaymentIntent, request);
     EXPECT_EQ(failure.code, grpc::StatusCode::FAILED_PRECONDITION);
     EXPECT_NE(failure.message.find("ConnectProviderAccount"), std::string::npos);
+}
+
+// Orders that people of the shop bring to their end.
+class Fulfilling : public PaymentDoors {
+protected:
+    static std::string order_name(const std::string& order_id) {
+        return "tenants/" + kTenant + "/orders/" + order_id;
+    }
+    static v1::AdvanceOrderRequest step(const std::string& order_id, v1::OrderState state,
+                                        const std::string& note = {}) {
+        v1::AdvanceOrderRequest request;
+        request.set_name(order_name(order_id));
+        request.set_state(state);
+        request.set_note(note);
+        return request;
+    }
+    static v1::CancelOrderRequest give_up(const std::string& order_id, const std::string& reason) {
+        v1::CancelOrderRequest request;
+        request.set_name(order_name(order_id));
+        request.set_reason(reason);
+        return request;
+    }
+    v1::Order advance(const v1::AdvanceOrderRequest& request) {
+        return ok<v1::Order>(*orders, &v1::OrderService::Stub::AdvanceOrder, request);
+    }
+    rpc::Failure not_advanced(const v1::AdvanceOrderRequest& request) {
+        return refused<v1::Order>(*orders, &v1::OrderService::Stub::AdvanceOrder, request);
+    }
+    rpc::Failure not_cancelled(const v1::CancelOrderRequest& request) {
+        return refused<v1::Order>(*orders, &v1::OrderService::Stub::CancelOrder, request);
+    }
+    // Its invoice has a number.
+    std::string placed(const std::string& customer) {
+        const auto order_id = shop.place(customer);
+        EXPECT_TRUE(shop.until(
+            [&] { return shop.invoice_of(order_id).state() == v1::INVOICE_STATE_ISSUED; }));
+        return order_id;
+    }
+
+    std::unique_ptr<v1::OrderService::Stub> orders = v1::OrderService::NewStub(channel);
+};
+
+TEST_F(Fulfilling, TakesAnOrderToItsDeliveryAndTellsTheConversationOfEachStep) {
+    const auto order_id = shop.check_out("amina");
+    ASSERT_TRUE(shop.reaches(order_id, v1::PAYMENT_STATE_PAID));
+    EXPECT_EQ(advance(step(order_id, v1::ORDER_STATE_PROCESSING)).state(),
+              v1::ORDER_STATE_PROCESSING);
+    auto ship = step(order_id, v1::ORDER_STATE_SHIPPED, "Otieno brings it");
+    ship.set_request_id("s1");
+    const auto shipped = advance(ship);
+    EXPECT_EQ(shipped.state(), v1::ORDER_STATE_SHIPPED);
+    EXPECT_EQ(shipped.payment_state(), v1::ORDER_PAYMENT_STATE_PAID);
+    EXPECT_EQ(shipped.progress_note(), "Otieno brings it");
+    EXPECT_TRUE(shipped.has_advance_time());
+    // The same call, and the same step by another one: nobody is told twice.
+    advance(ship);
+    advance(step(order_id, v1::ORDER_STATE_SHIPPED, "again"));
+    EXPECT_EQ(shop.count_events("OrderAdvanced"), 2);
+    EXPECT_EQ(not_advanced(step(order_id, v1::ORDER_STATE_PROCESSING)).reason,
+              common::v1::ERROR_REASON_WRONG_STATE);
+    EXPECT_EQ(advance(step(order_id, v1::ORDER_STATE_DELIVERED)).state(),
+              v1::ORDER_STATE_DELIVERED);
+}
+
+TEST_F(Fulfilling, CancelsAnUnpaidOrderWithItsInvoice) {
+    const auto order_id = placed("amina");
+    const auto owed = shop.booked("receivable");
+    EXPECT_GT(owed, 0);
+    const auto cancelled = ok<v1::Order>(*orders, &v1::OrderService::Stub::CancelOrder,
+                                         give_up(order_id, "out of beans"));
+    EXPECT_EQ(cancelled.state(), v1::ORDER_STATE_CANCELLED);
+    EXPECT_EQ(cancelled.cancel_reason(), "out of beans");
+    const auto invoice = shop.invoice_of(order_id);
+    EXPECT_EQ(invoice.state(), v1::INVOICE_STATE_VOID);
+    EXPECT_FALSE(invoice.number().empty()) << "a void invoice keeps its number";
+    EXPECT_EQ(shop.booked("receivable"), 0);
+    EXPECT_TRUE(shop.sums_to_zero());
+    // Once more: it is cancelled already, and nothing is written.
+    ok<v1::Order>(*orders, &v1::OrderService::Stub::CancelOrder, give_up(order_id, "again"));
+    EXPECT_EQ(shop.count_events("OrderCancelled"), 1);
+    EXPECT_EQ(not_advanced(step(order_id, v1::ORDER_STATE_SHIPPED)).reason,
+              common::v1::ERROR_REASON_WRONG_STATE);
+    // Nobody can pay it any more.
+    v1::CreatePaymentIntentRequest pay;
+    pay.set_parent("tenants/" + kTenant);
+    pay.set_order(order_name(order_id));
+    EXPECT_EQ(
+        refused<v1::Payment>(*payments, &v1::PaymentService::Stub::CreatePaymentIntent, pay).reason,
+        common::v1::ERROR_REASON_WRONG_STATE);
+}
+
+TEST_F(Fulfilling, RefusesToCancelWhatIsPaidShippedOrBeingPaid) {
+    shop.payer({{"behaviour", "manual"}});
+    const auto asked = shop.check_out("amina");
+    ASSERT_TRUE(shop.reaches(asked, v1::PAYMENT_STATE_PENDING));
+    const auto pending = not_cancelled(give_up(asked, "x"));
+    EXPECT_EQ(pending.reason, common::v1::ERROR_REASON_WRONG_STATE);
+    EXPECT_NE(pending.message.find("payment of it is still open"), std::string::npos);
+    shop.payer({{"behaviour", "pay"}});
+    const auto paid = shop.check_out("baraka");
+    ASSERT_TRUE(shop.reaches(paid, v1::PAYMENT_STATE_PAID));
+    EXPECT_NE(not_cancelled(give_up(paid, "x")).message.find("paid already"), std::string::npos);
+    const auto shipped = placed("chege");
+    advance(step(shipped, v1::ORDER_STATE_SHIPPED));
+    EXPECT_NE(not_cancelled(give_up(shipped, "x")).message.find("shipped"), std::string::npos);
+    EXPECT_EQ(shop.count_events("OrderCancelled"), 0);
+}
+
+TEST_F(Fulfilling, NamesWhatIsWrongWithARequest) {
+    const auto order_id = placed("amina");
+    const auto field_of = [](const rpc::Failure& failure) {
+        EXPECT_EQ(failure.reason, common::v1::ERROR_REASON_FIELD_INVALID);
+        return failure.fields.empty() ? "" : failure.fields[0].field;
+    };
+    for (const auto state : {v1::ORDER_STATE_UNSPECIFIED, v1::ORDER_STATE_DRAFT,
+                             v1::ORDER_STATE_CONFIRMED, v1::ORDER_STATE_CANCELLED})
+        EXPECT_EQ(field_of(not_advanced(step(order_id, state))), "state");
+    EXPECT_EQ(
+        field_of(not_advanced(step(order_id, v1::ORDER_STATE_SHIPPED, std::string(501, 'x')))),
+        "note");
+    EXPECT_EQ(field_of(not_cancelled(give_up(order_id, ""))), "reason");
+    EXPECT_EQ(field_of(not_cancelled(give_up(order_id, std::string(501, 'x')))), "reason");
+    auto stale = step(order_id, v1::ORDER_STATE_SHIPPED);
+    stale.set_etag("1");
+    EXPECT_EQ(not_advanced(stale).reason, common::v1::ERROR_REASON_VERSION_MISMATCH);
+    EXPECT_EQ(not_advanced(step("nobody", v1::ORDER_STATE_SHIPPED)).code,
+              grpc::StatusCode::NOT_FOUND);
+    EXPECT_EQ(not_cancelled(give_up("nobody", "x")).code, grpc::StatusCode::NOT_FOUND);
 }
 
 // A payment without an order whose answer and callback are lost.

@@ -40,6 +40,75 @@ struct Waiting : Chat {
     std::string order;
 };
 
+// --- What the shop does with the goods
+
+TEST(OrderNews, TellHowFarTheOrderIsInTheCustomersLanguageAlsoAfterTheDialogueIsClosed) {
+    struct Case {
+        const char* hello;
+        std::vector<const char*> words;
+    };
+    for (const auto& c : {Case{"Hi", {"preparing", "on its way", "has been delivered"}},
+                          Case{"Habari", {"Tunaandaa", "iko njiani", "imefika"}}}) {
+        Waiting chat(c.hello);
+        chat.payment_pays(50'000);
+        ASSERT_EQ(chat.state(), "CLOSED");
+        for (int i = 0; i < 3; ++i)
+            EXPECT_THAT(chat.hears(OrderWentOn{.order_id = OrderId(chat.order),
+                                               .progress = static_cast<OrderProgress>(i),
+                                               .order_number = "ORD-1",
+                                               .note = "Asha brings it."}),
+                        ElementsAre(AllOf(HasSubstr(c.words[i]), HasSubstr("ORD-1"),
+                                          HasSubstr("Asha brings it."), Not(HasSubstr("{{")))));
+        EXPECT_EQ(chat.state(), "CLOSED") << "nothing is asked";
+    }
+}
+
+TEST(OrderNews, OfAnEarlierOrderNameItAndLeaveTheDialogueAlone) {
+    Waiting chat;
+    chat.payment_pays(50'000);
+    chat.says("Hi");
+    chat.says("3 soap");
+    const auto before = chat.now_in();
+    const auto words = chat.hears(OrderWentOn{.order_id = OrderId(chat.order),
+                                              .progress = OrderProgress::shipped,
+                                              .order_number = "ORD-1",
+                                              .note = ""});
+    EXPECT_THAT(words, ElementsAre(AllOf(HasSubstr("ORD-1"), Not(HasSubstr("Soap")))));
+    EXPECT_EQ(chat.state(), std::string(text_of(before.state)));
+    EXPECT_EQ(chat.now_in().shop.cart, before.shop.cart);
+}
+
+TEST(OrderNews, OfACancellationGiveBackWhatIsHeldAndEmptyTheCartOfIt) {
+    for (const bool failed : {true, false}) {
+        Waiting chat;
+        if (failed)
+            chat.hears(PaymentFailed{.order_id = OrderId(chat.order),
+                                     .reason = "cancelled",
+                                     .intent_id = IntentId("i1")});
+        const int ends = chat.count<ReservationEndRequested>();
+        EXPECT_THAT(chat.hears(OrderGivenUp{.order_id = OrderId(chat.order),
+                                            .order_number = "ORD-1",
+                                            .reason = "The coffee did not come in."}),
+                    ElementsAre(AllOf(HasSubstr("ORD-1"), HasSubstr("did not come in"))));
+        EXPECT_EQ(chat.count<ReservationEndRequested>(), failed ? ends : ends + 1);
+        EXPECT_FALSE(chat.last<ReservationEndRequested>().sold);
+        EXPECT_THAT(chat.now_in().shop.cart, IsEmpty());
+        EXPECT_TRUE(chat.now_in().shop.held_reservation_id.empty());
+    }
+}
+
+TEST(OrderNews, OfACancellationEndTheWaitOfAnOrderThatTheSitePlaced) {
+    Chat chat;
+    chat.says("Hi");
+    chat.places("o9", "coffee", 2);
+    chat.order_is_made("o9");
+    ASSERT_TRUE(chat.now_in().shop.waiting_order(OrderId("o9"))->waits());
+    chat.hears(OrderGivenUp{
+        .order_id = OrderId("o9"), .order_number = "ORD-o9", .reason = "Out of beans."});
+    EXPECT_EQ(chat.now_in().shop.waiting_order(OrderId("o9"))->ended,
+              OrderWaitEnd::order_cancelled);
+}
+
 // --- The receipt
 
 TEST(Receipt, OfAPaymentWithoutAnOrderListsNothingOfTheCart) {

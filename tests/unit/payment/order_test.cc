@@ -36,8 +36,21 @@ OrderPaid paid_by(const char* intent) {
     return {.order_id = OrderId("o1"), .intent_id = IntentId(intent)};
 }
 OrderCancelled cancelled_for(const std::string& reason) {
-    return {.order_id = OrderId("o1"), .reason = reason};
+    return {.order_id = OrderId("o1"),
+            .reason = reason,
+            .conversation_id = ConversationId("conv"),
+            .customer_id = CustomerId("c1"),
+            .order_number = "ORD-7K2M9Q"};
 }
+OrderAdvanced advanced_to(Progress progress, const std::string& note = "") {
+    return {.order_id = OrderId("o1"),
+            .progress = progress,
+            .conversation_id = ConversationId("conv"),
+            .customer_id = CustomerId("c1"),
+            .order_number = "ORD-7K2M9Q",
+            .note = note};
+}
+AdvanceOrder advance(Progress to, const std::string& note = "") { return {.to = to, .note = note}; }
 PaymentStarted started(const std::string& intent) {
     return {.order_id = OrderId("o1"),
             .intent_id = IntentId(intent),
@@ -118,7 +131,53 @@ TEST(Order, IsCancelledOnlyWhileNoMoneyCanCome) {
               OrderRejection::already_paid);
 }
 
+TEST(Order, GoesForwardWhetherItIsPaidOrNot) {
+    const auto open = order(placed(), kConfirmed);
+    const auto paid = order(placed(), kConfirmed, started("i1"), paid_by("i1"));
+    for (const auto& history : {open, paid})
+        for (const auto to : {Progress::processing, Progress::shipped, Progress::delivered})
+            EXPECT_EQ(history.when(advance(to, "by Otieno")).events(),
+                      std::vector<OrderEvent>{advanced_to(to, "by Otieno")});
+    // Money that comes later changes nothing of it.
+    const auto later =
+        order(placed(), kConfirmed, advanced_to(Progress::shipped), started("i1"), paid_by("i1"));
+    EXPECT_EQ(later.when(advance(Progress::processing)).rejection(),
+              OrderRejection::further_already);
+    EXPECT_EQ(later.when(advance(Progress::delivered)).events(),
+              std::vector<OrderEvent>{advanced_to(Progress::delivered)});
+}
+
+TEST(Order, TakesNoStepBackAndNoneTwice) {
+    const auto shipped = order(placed(), kConfirmed, advanced_to(Progress::processing),
+                               advanced_to(Progress::shipped));
+    EXPECT_EQ(shipped.when(advance(Progress::processing)).rejection(),
+              OrderRejection::further_already);
+    EXPECT_TRUE(shipped.when(advance(Progress::shipped, "once more")).events().empty());
+    EXPECT_EQ(order(placed(), kConfirmed, cancelled_for("x"))
+                  .when(advance(Progress::shipped))
+                  .rejection(),
+              OrderRejection::cancelled);
+    EXPECT_THROW(order(placed(), kConfirmed, advanced_to(Progress::shipped),
+                       advanced_to(Progress::processing))
+                     .state(),
+                 CorruptStream);
+}
+
+TEST(Order, IsCancelledUntilItIsShipped) {
+    EXPECT_EQ(order(placed(), kConfirmed, advanced_to(Progress::processing))
+                  .when(CancelOrder{.reason = "out of beans"})
+                  .events(),
+              std::vector<OrderEvent>{cancelled_for("out of beans")});
+    for (const auto gone : {Progress::shipped, Progress::delivered})
+        EXPECT_EQ(order(placed(), kConfirmed, advanced_to(gone))
+                      .when(CancelOrder{.reason = "out of beans"})
+                      .rejection(),
+                  OrderRejection::shipped);
+}
+
 TEST(Order, ThatDoesNotExistAnswersSo) {
+    EXPECT_EQ(order().when(advance(Progress::shipped)).rejection(), OrderRejection::not_placed);
+    EXPECT_THROW(placed_of(Order{}), std::logic_error);
     EXPECT_EQ(order().when(start("i")).rejection(), OrderRejection::not_placed);
     EXPECT_EQ(order().when(MarkOrderPaid{IntentId("i")}).rejection(), OrderRejection::not_placed);
     EXPECT_EQ(order().when(CancelOrder{.reason = "x"}).rejection(), OrderRejection::not_placed);

@@ -114,6 +114,8 @@ const std::set<std::string> kAgents{"CatalogService/SetStock",
                                     "MessageService/DiscardMessage",
                                     "MessageService/MarkMessageRead",
                                     "MediaService/UploadMedia",
+                                    "OrderService/AdvanceOrder",
+                                    "OrderService/CancelOrder",
                                     "PaymentService/CreatePaymentIntent",
                                     "PaymentService/InitiateStkPush",
                                     "PaymentService/CancelPayment"};
@@ -289,17 +291,13 @@ TEST(Access, EveryMethodStandsInOneOfTheLists) {
 
 // What only reads, and what ends or settles something: everything else is over with the tenant.
 TEST(Access, AClosedTenantIsReadAndWhatItHasBegunIsEndedByOperators) {
-    const std::set<std::string> ends{"CampaignService/CancelCampaign",
-                                     "ConversationService/CloseConversation",
-                                     "TaskService/CancelTask",
-                                     "MessageService/CancelMessages",
-                                     "MessageService/DiscardMessage",
-                                     "TenantService/CloseTenant",
-                                     "TenantService/RevokeApiKey",
-                                     "WebhookService/RereadWebhooks",
-                                     "PaymentService/CancelPayment",
-                                     "PaymentService/ResolvePayment",
-                                     "ProviderAccountService/ConnectProviderAccount"};
+    const std::set<std::string> ends{
+        "CampaignService/CancelCampaign", "ConversationService/CloseConversation",
+        "TaskService/CancelTask",         "MessageService/CancelMessages",
+        "MessageService/DiscardMessage",  "TenantService/CloseTenant",
+        "TenantService/RevokeApiKey",     "WebhookService/RereadWebhooks",
+        "OrderService/CancelOrder",       "PaymentService/CancelPayment",
+        "PaymentService/ResolvePayment",  "ProviderAccountService/ConnectProviderAccount"};
     int read = 0, ended = 0;
     for (const auto* method : all_methods()) {
         const auto name = name_of(*method);

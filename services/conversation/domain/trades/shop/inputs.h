@@ -78,6 +78,20 @@ struct PaymentUnclear {
     Money amount;
     std::string order_number;
 };
+enum class OrderProgress { processing, shipped, delivered };
+// The shop went on with the goods of an order.
+struct OrderWentOn {
+    OrderId order_id;
+    OrderProgress progress = OrderProgress::processing;
+    std::string order_number;
+    std::string note;  // in the shop's words; may be empty
+};
+// The shop gave an order up that nobody has paid.
+struct OrderGivenUp {
+    OrderId order_id;
+    std::string order_number;
+    std::string reason;  // in the shop's words
+};
 struct InvoiceLine {
     std::string product_name;
     std::int64_t quantity = 0;
@@ -92,8 +106,8 @@ struct InvoiceSent {
     Money subtotal, tax, rounding, total;
     Time due_at{};
 };
-using ShopInput =
-    std::variant<CartSent, StockAnswered, OrderMade, PaymentBegan, PaymentPaid, ReceiptCame,
-                 PaymentFailed, CheckoutRefused, PaymentExpired, PaymentUnclear, InvoiceSent>;
+using ShopInput = std::variant<CartSent, StockAnswered, OrderMade, PaymentBegan, PaymentPaid,
+                               ReceiptCame, PaymentFailed, CheckoutRefused, PaymentExpired,
+                               PaymentUnclear, OrderWentOn, OrderGivenUp, InvoiceSent>;
 
 }  // namespace flowstack::conversation

@@ -1,6 +1,8 @@
 #include "services/conversation/domain/trades/shop/payments.h"
 
 #include <algorithm>
+#include <array>
+#include <string_view>
 
 namespace flowstack::conversation {
 
@@ -54,6 +56,13 @@ void Payments::note(const IntentId& intent_id, const OrderId& order_id, PaymentN
 void Payments::end_held_reservation(bool sold, ReservationEnd reason) {
     scene_.emit(ReservationEndRequested{
         .reservation_id = scene_.state().held_reservation_id, .sold = sold, .reason = reason});
+}
+
+void Payments::empty_cart_of_order() {
+    const auto& state = scene_.state();
+    if (scene_.dialogue().state != Lifecycle::closed && !state.cart.empty() &&
+        state.cart == state.order_lines)
+        scene_.emit(CartChanged{});
 }
 
 void Payments::take_stock_again(const OrderId& order_id, const std::vector<CartLine>& lines) {
@@ -191,10 +200,7 @@ void Payments::on(const PaymentUnclear& input) {
     if (is_current(input.order_id)) {
         if (!state.held_reservation_id.empty())
             end_held_reservation(false, ReservationEnd::payment_unclear);
-        // Else an old button would order the same things once more.
-        if (scene_.dialogue().state != Lifecycle::closed && !state.cart.empty() &&
-            state.cart == state.order_lines)
-            scene_.emit(CartChanged{});
+        empty_cart_of_order();
     }
     shown_ = values_of(input.order_id, input.order_number, "", input.amount);
     if (waited && flow.advance(Lifecycle::engaged, "payment unclear"))
@@ -206,6 +212,26 @@ void Payments::on(const PaymentUnclear& input) {
 void Payments::on(const ReceiptCame& input) {
     scene_.flow.say_on("receipt_learned",
                        values_of(input.order_id, input.order_number, input.receipt, input.amount));
+}
+
+void Payments::on(const OrderWentOn& input) {
+    static constexpr std::array<std::string_view, 3> kOccasions{"order_processing", "order_shipped",
+                                                                "order_delivered"};
+    auto extra = values_of(input.order_id, input.order_number, "", {});
+    extra["note"] = input.note;
+    scene_.flow.say_on(std::string(kOccasions[static_cast<std::size_t>(input.progress)]), extra);
+}
+
+void Payments::on(const OrderGivenUp& input) {
+    checkout_.end_wait(input.order_id, OrderWaitEnd::order_cancelled);
+    if (is_current(input.order_id)) {
+        if (!scene_.state().held_reservation_id.empty())
+            end_held_reservation(false, ReservationEnd::cancelled);
+        empty_cart_of_order();
+    }
+    auto extra = values_of(input.order_id, input.order_number, "", {});
+    extra["reason"] = input.reason;
+    scene_.flow.say_on("order_cancelled_by_shop", extra);
 }
 
 void Payments::on(const InvoiceSent& input) {

@@ -6,8 +6,8 @@
 #include "services/conversation/domain/trades/shop/inputs.h"
 #include "services/conversation/domain/trades/shop/scene.h"
 
-// What payment says. Each fact is noted under its payment first: the rules ask the notes, never a
-// variable, since a flow can write variables.
+// What payment says of payments and orders. Each fact about a payment is noted under its payment
+// first: the rules ask the notes, never a variable, since a flow can write variables.
 namespace flowstack::conversation {
 
 class Payments {
@@ -20,6 +20,8 @@ public:
     void on(const PaymentFailed& input);
     void on(const PaymentExpired& input);
     void on(const PaymentUnclear& input);
+    void on(const OrderWentOn& input);
+    void on(const OrderGivenUp& input);
     void on(const InvoiceSent& input);
 
     // What texts say in this step instead of the dialogue's own: one payment and its order.
@@ -37,6 +39,8 @@ private:
     void note(const IntentId& intent_id, const OrderId& order_id, PaymentNews news, Money amount,
               const std::string& order_number);
     void end_held_reservation(bool sold, ReservationEnd reason);
+    // Else an old button would order the same things once more.
+    void empty_cart_of_order();
     // The goods of an order that was given up and is paid after all.
     void take_stock_again(const OrderId& order_id, const std::vector<CartLine>& lines);
     void settle_goods(const PaymentPaid& input, bool was_paid, bool waited);
