@@ -46,6 +46,7 @@ using MessageId = Id<struct MessageKind>;
 using OrderId = Id<struct OrderKind>;
 using ProductId = Id<struct ProductKind>;
 using PromotionId = Id<struct PromotionKind>;
+using RefundId = Id<struct RefundKind>;
 using ReservationId = Id<struct ReservationKind>;
 using TaskId = Id<struct TaskKind>;
 

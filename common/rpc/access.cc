@@ -40,7 +40,7 @@ constexpr std::array<std::string_view, 1> kOnlyRead{
 
 // What ends or settles something that was begun. Money that is under way must find its place, with
 // new credentials of the provider where the old ones are gone.
-constexpr std::array<std::string_view, 12> kEnd{
+constexpr std::array<std::string_view, 15> kEnd{
     "flowstack.campaign.v1.CampaignService.CancelCampaign",
     "flowstack.conversation.v1.ConversationService.CloseConversation",
     "flowstack.followup.v1.TaskService.CancelTask",
@@ -52,6 +52,9 @@ constexpr std::array<std::string_view, 12> kEnd{
     "flowstack.payment.v1.OrderService.CancelOrder",
     "flowstack.payment.v1.PaymentService.CancelPayment",
     "flowstack.payment.v1.PaymentService.ResolvePayment",
+    "flowstack.payment.v1.RefundService.CreateRefund",
+    "flowstack.payment.v1.RefundService.RecordRefund",
+    "flowstack.payment.v1.RefundService.CancelRefund",
     "flowstack.payment.v1.ProviderAccountService.ConnectProviderAccount"};
 
 std::string who_may(Access access) {

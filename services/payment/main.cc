@@ -117,6 +117,7 @@ int run(int argc, char** argv) {
         ids,        config, root_key};
     auto services = payment::make_read_services(doors);
     for (auto& named : payment::make_order_services(doors)) services.push_back(std::move(named));
+    for (auto& named : payment::make_refund_services(doors)) services.push_back(std::move(named));
     for (auto& named : payment::make_payment_services(doors)) services.push_back(std::move(named));
     for (auto& named : services) host.serve(*named.service, named.full_name);
 

@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <boost/json.hpp>
 
 #include "flowstack/common/v1/recorded_event.pb.h"
@@ -5,8 +6,10 @@
 #include "flowstack/conversation/v1/conversation_service.pb.h"
 #include "flowstack/conversation/v1/support_service.pb.h"
 #include "flowstack/payment/v1/intent_events.pb.h"
+#include "flowstack/payment/v1/ledger_service.pb.h"
 #include "flowstack/payment/v1/order_service.pb.h"
 #include "flowstack/payment/v1/payment_service.pb.h"
+#include "flowstack/payment/v1/refund_service.pb.h"
 #include "tests/e2e/stack.h"
 #include "tools/stack/logs.h"
 
@@ -168,6 +171,53 @@ TEST_F(Journey, TheCustomerIsToldThatTheShopCancelsAnOrder) {
     phone->wait_text("It was cancelled");
     EXPECT_EQ(pushes(), 1U);
     EXPECT_EQ(count("payment", "InvoiceVoided"), 1);
+}
+
+TEST_F(Journey, APaidOrderIsCancelledAndItsMoneyAndGoodsGoBack) {
+    open("refunded");
+    buy(*phone, stack.sandbox(), {});
+    payment::v1::ListOrdersRequest list;
+    list.set_parent("tenants/" + shop.tenant);
+    payment::v1::ListOrdersResponse orders;
+    ASSERT_TRUE(eventually([&] {
+        orders = stack.api().call<payment::v1::ListOrdersResponse>("payment",
+                                                                   "OrderService/ListOrders", list);
+        return orders.orders_size() == 1 &&
+               orders.orders(0).payment_state() == payment::v1::ORDER_PAYMENT_STATE_PAID;
+    }));
+    payment::v1::CancelOrderRequest cancel;
+    cancel.set_name(orders.orders(0).name());
+    cancel.set_reason("The coffee did not come in.");
+    stack.api().call<payment::v1::Order>("payment", "OrderService/CancelOrder", cancel);
+    phone->wait_text("The coffee did not come in.");
+    EXPECT_TRUE(eventually([&] { return count("conversation", "StockReleased") == 1; }));
+
+    payment::v1::ListRefundsRequest owed;
+    owed.set_parent("tenants/" + shop.tenant);
+    owed.set_state(payment::v1::REFUND_STATE_OPEN);
+    payment::v1::ListRefundsResponse refunds;
+    ASSERT_TRUE(eventually([&] {
+        refunds = stack.api().call<payment::v1::ListRefundsResponse>(
+            "payment", "RefundService/ListRefunds", owed);
+        return refunds.refunds_size() == 1;
+    }));
+    payment::v1::RecordRefundRequest record;
+    record.set_name(refunds.refunds(0).name());
+    record.set_receipt("BACK" + std::to_string(100'000 + ::getpid()));
+    stack.api().call<payment::v1::Refund>("payment", "RefundService/RecordRefund", record);
+    const auto told = phone->wait_text("back to you");
+    EXPECT_NE(told.text.find(record.receipt()), std::string::npos) << told.text;
+    EXPECT_TRUE(eventually([&] { return count("payment", "CreditNoteIssued") == 1; }));
+    payment::v1::GetTrialBalanceRequest books;
+    books.set_parent("tenants/" + shop.tenant);
+    payment::v1::TrialBalance balance;
+    EXPECT_TRUE(eventually([&] {
+        balance = stack.api().call<payment::v1::TrialBalance>(
+            "payment", "LedgerService/GetTrialBalance", books);
+        return std::ranges::all_of(
+            balance.lines(), [](const auto& line) { return line.balance().minor_units() == 0; });
+    })) << balance.ShortDebugString();
+    EXPECT_TRUE(balance.balanced());
 }
 
 TEST_F(Journey, TheNextMessageAfterAPurchaseStartsAfresh) {

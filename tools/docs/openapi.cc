@@ -56,6 +56,7 @@ const std::map<std::string, Variable> kVariables{
     {"order", {"Id of the order (not its number).", kUuid}},
     {"invoice", {"Id of the invoice (not its number).", kUuid}},
     {"payment", {"Id of the payment.", kUuid}},
+    {"refund", {"Id of the refund.", kUuid}},
     {"providerAccount", {"Name of the payment provider.", "mpesa"}},
     {"task", {"Id of the task.", kUuid}},
     {"campaign", {"Id of the campaign.", kUuid}},

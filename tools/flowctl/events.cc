@@ -240,13 +240,11 @@ struct Home {
     const char* service;
     const char* category;
 };
-constexpr Home kHomes[] = {{"messages", "gateway", "message"},
-                           {"payments", "payment", "intent"},
-                           {"orders", "payment", "order"},
-                           {"invoices", "payment", "invoice"},
-                           {"conversations", "conversation", "conversation"},
-                           {"tasks", "followup", "task"},
-                           {"campaigns", "campaign", "campaign"}};
+constexpr Home kHomes[] = {
+    {"messages", "gateway", "message"}, {"payments", "payment", "intent"},
+    {"orders", "payment", "order"},     {"refunds", "payment", "refund"},
+    {"invoices", "payment", "invoice"}, {"conversations", "conversation", "conversation"},
+    {"tasks", "followup", "task"},      {"campaigns", "campaign", "campaign"}};
 
 // The history of what was named: a resource, its bare id, or an event's place.
 std::vector<RecordedEvent> history_of(Context& context, const std::string& typed,

@@ -226,6 +226,7 @@ CLI::App* group_of(CLI::App& app, const std::string& name) {
         {"products", "what is for sale, and its stock"},
         {"promotions", "what customers are told about"},
         {"topics", "questions that the SUPPORT pack answers"},
+        {"refunds", "money of payments that goes back"},
         {"invoices", "what customers owe"},
         {"ledger", "the books: balances and transactions"},
         {"accounts", "a tenant's accounts with payment providers"}};

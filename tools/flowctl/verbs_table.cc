@@ -18,6 +18,7 @@
 #include "flowstack/payment/v1/order_service.pb.h"
 #include "flowstack/payment/v1/payment_service.pb.h"
 #include "flowstack/payment/v1/provider_account_service.pb.h"
+#include "flowstack/payment/v1/refund_service.pb.h"
 #include "tools/flowctl/verbs.h"
 
 // Every command that is one call. Those that show more than an answer, or ask more than one method,
@@ -595,7 +596,7 @@ void add_orders_and_money(std::vector<Verb>& all) {
     all.push_back(
         {.group = "orders",
          .name = "cancel",
-         .help = "give up one that is neither paid nor shipped; the customer is told why",
+         .help = "give up one that is not shipped; the customer is told why",
          .call = method<money::CancelOrderRequest, money::Order>("OrderService/CancelOrder"),
          .collection = "orders",
          .options = {reason(true), request_id()},
@@ -626,6 +627,53 @@ void add_orders_and_money(std::vector<Verb>& all) {
                    .collection = "payments",
                    .options = {reason(true), request_id()},
                    .look = looks});
+    all.push_back(
+        {.group = "refunds",
+         .name = "create",
+         .help = "money of a payment goes back, all that is left of it unless amount.minor_units "
+                 "and amount.currency_code say how much",
+         .call = method<money::CreateRefundRequest, money::Refund>("RefundService/CreateRefund"),
+         .options = {{"--payment", "payment", "tenants/<tenant>/payments/<id>", Kind::text, true},
+                     reason(true),
+                     request_id()},
+         .takes_fields = true});
+    all.push_back({.group = "refunds",
+                   .name = "list",
+                   .help = "the newest first",
+                   .call = method<money::ListRefundsRequest, money::ListRefundsResponse>(
+                       "RefundService/ListRefunds"),
+                   .options = {state("open, done or given_up"), customer()},
+                   .columns = {{"REFUND", "name"},
+                               {"STATE", "state"},
+                               {"AMOUNT", "amount", true},
+                               {"PROVIDER", "provider"},
+                               {"ORDER", "order_number"},
+                               {"CREDIT NOTE", "credit_note"},
+                               {"CREATED (UTC)", "create_time"}}});
+    const auto refund = method<money::GetRefundRequest, money::Refund>("RefundService/GetRefund");
+    all.push_back({.group = "refunds",
+                   .name = "get",
+                   .help = "one of them",
+                   .call = refund,
+                   .collection = "refunds"});
+    all.push_back(
+        {.group = "refunds",
+         .name = "record",
+         .help = "a person has sent the money back: the provider's receipt",
+         .call = method<money::RecordRefundRequest, money::Refund>("RefundService/RecordRefund"),
+         .collection = "refunds",
+         .options = {{"--receipt", "receipt", "of the way back, e.g. TKT951KKMC", Kind::text, true},
+                     etag(),
+                     request_id()},
+         .look = refund});
+    all.push_back(
+        {.group = "refunds",
+         .name = "cancel",
+         .help = "give up an open one: the money stays",
+         .call = method<money::CancelRefundRequest, money::Refund>("RefundService/CancelRefund"),
+         .collection = "refunds",
+         .options = {reason(true), request_id()},
+         .look = refund});
     all.push_back({.group = "invoices",
                    .name = "list",
                    .help = "the newest first",

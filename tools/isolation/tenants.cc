@@ -108,6 +108,11 @@ void make_more(const Door& door, Tenant& t) {
     };
     const auto later = std::chrono::system_clock::to_time_t(std::chrono::system_clock::now() +
                                                             std::chrono::hours(24 * 30));
+    t.ids["refund"] = last_part(
+        text_at(post("refunds", R"({"payment":"tenants/)" + t.id + "/payments/" + t.ids["payment"] +
+                                    R"(","amount":{"minorUnits":"100","currencyCode":"KES"},)" +
+                                    R"("reason":"torn )" + t.word + R"("})"),
+                "name"));
     char due[32];
     std::strftime(due, sizeof due, "%Y-%m-%dT%H:%M:%SZ", std::gmtime(&later));
     t.ids["task"] = text_at(

@@ -8,6 +8,7 @@
 #include "flowstack/gateway/v1/message_events.pb.h"
 #include "flowstack/payment/v1/intent_events.pb.h"
 #include "flowstack/payment/v1/invoice_events.pb.h"
+#include "flowstack/payment/v1/refund_events.pb.h"
 #include "tools/stack/journey.h"
 #include "tools/stack/logs.h"
 
@@ -129,7 +130,7 @@ void check_money(const std::vector<RecordedEvent>& payment, const CheckOptions& 
                  Sandbox& sandbox, Problems& problems) {
     std::map<std::string, int> booked;            // receipt → times
     std::map<std::string, std::int64_t> amounts;  // receipt or pending checkout → minor units
-    std::int64_t taken = 0;                       // by intents, in minor units
+    std::int64_t taken = 0;                       // by intents and not refunded, in minor units
     std::int64_t cleared = 0;                     // what the books say that providers hold
     std::map<std::string, int> paid_intents;
     std::set<std::string> pending_checkouts;
@@ -147,6 +148,8 @@ void check_money(const std::vector<RecordedEvent>& payment, const CheckOptions& 
                 pending_checkouts.insert(paid.ref().id());
             else
                 ++booked[paid.receipt()];
+        } else if (type == "RefundDone") {
+            taken -= decode<payment::v1::RefundDone>(event).amount().minor_units();
         } else if (type == "ReceiptLearned") {
             ++booked[decode<payment::v1::ReceiptLearned>(event).receipt()];
         } else if (type == "IntentQuarantined") {

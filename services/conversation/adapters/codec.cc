@@ -456,6 +456,10 @@ FLOWSTACK_FACT(StockFreed, v1::StockFreed) {
     FACT_FIELD(reservation_id);
     FACT_FIELD(quantity);
 }
+FLOWSTACK_FACT(StockReturned, v1::StockReturned) {
+    FACT_FIELD(reservation_id);
+    FACT_FIELD(quantity);
+}
 FLOWSTACK_FACT(StockTaken, v1::StockTaken) {
     FACT_FIELD(reservation_id);
     FACT_FIELD(quantity);

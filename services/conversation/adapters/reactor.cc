@@ -13,6 +13,7 @@
 #include "flowstack/payment/v1/intent_events.pb.h"
 #include "flowstack/payment/v1/invoice_events.pb.h"
 #include "flowstack/payment/v1/order_events.pb.h"
+#include "flowstack/payment/v1/refund_events.pb.h"
 #include "services/conversation/domain/linked.h"
 
 namespace flowstack::conversation {
@@ -102,6 +103,7 @@ void Reactor::react(const eventlog::Recorded& event, eventlog::Turn& turn) {
         {name_of<payment::v1::IntentExpired>(), &Reactor::on_intent_expired},
         {name_of<payment::v1::OrderAdvanced>(), &Reactor::on_order_advanced},
         {name_of<payment::v1::OrderCancelled>(), &Reactor::on_order_cancelled},
+        {name_of<payment::v1::RefundDone>(), &Reactor::on_refund_done},
         {name_of<followup::v1::TaskFired>(), &Reactor::on_task_fired},
         {name_of<followup::v1::TaskSkipped>(), &Reactor::on_task_skipped},
     };
@@ -553,7 +555,17 @@ void Reactor::on_order_cancelled(const Recorded& event, LogTurn& turn) {
     advance(event, turn, ConversationId(m.conversation_id()), CustomerId(m.customer_id()),
             OrderGivenUp{.order_id = OrderId(m.order_id()),
                          .order_number = m.order_number(),
-                         .reason = m.reason()});
+                         .reason = m.reason(),
+                         .sold_reservation_id = ReservationId(m.sold_reservation_id())});
+}
+
+void Reactor::on_refund_done(const Recorded& event, LogTurn& turn) {
+    const auto m = parsed<payment::v1::RefundDone>(event);
+    advance(event, turn, ConversationId(m.conversation_id()), CustomerId(m.customer_id()),
+            RefundSent{.order_id = OrderId(m.order_id()),
+                       .order_number = m.order_number(),
+                       .amount = money_of(m.amount()),
+                       .receipt = m.receipt()});
 }
 
 // --- Followup

@@ -46,6 +46,7 @@ private:
     void on_intent_expired(const Recorded& event, LogTurn& turn);        // payment
     void on_order_advanced(const Recorded& event, LogTurn& turn);        // payment
     void on_order_cancelled(const Recorded& event, LogTurn& turn);       // payment
+    void on_refund_done(const Recorded& event, LogTurn& turn);           // payment
     void on_task_fired(const Recorded& event, LogTurn& turn);            // followup
     void on_task_skipped(const Recorded& event, LogTurn& turn);          // followup
 

@@ -74,8 +74,10 @@ std::string items_json(const Bill& bill) {
 // One word for where an order is. There is none for a payment that failed: the order can be paid
 // again, so it is pending, and the failure is the payment's.
 std::string_view order_status(const pay::Order& order) {
-    if (order.payment_state() == pay::ORDER_PAYMENT_STATE_PAID) return "completed";
-    return order.state() == pay::ORDER_STATE_CANCELLED ? "cancelled" : "pending";
+    if (order.state() == pay::ORDER_STATE_CANCELLED ||
+        order.payment_state() == pay::ORDER_PAYMENT_STATE_REFUNDED)
+        return "cancelled";
+    return order.payment_state() == pay::ORDER_PAYMENT_STATE_UNPAID ? "pending" : "completed";
 }
 
 std::string order_json(const pay::Order& order) {

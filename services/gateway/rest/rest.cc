@@ -30,6 +30,7 @@
 #include "flowstack/payment/v1/order_service.pb.h"
 #include "flowstack/payment/v1/payment_service.pb.h"
 #include "flowstack/payment/v1/provider_account_service.pb.h"
+#include "flowstack/payment/v1/refund_service.pb.h"
 #include "google/api/annotations.pb.h"
 #include "services/gateway/rest/aliases.h"
 #include "services/gateway/rest/login.h"
@@ -65,6 +66,7 @@ std::vector<const pb::FileDescriptor*> service_files() {
             payment::v1::Order::descriptor()->file(),
             payment::v1::Invoice::descriptor()->file(),
             payment::v1::Payment::descriptor()->file(),
+            payment::v1::Refund::descriptor()->file(),
             payment::v1::ListJournalEntriesRequest::descriptor()->file(),
             payment::v1::ProviderAccount::descriptor()->file(),
             followup::v1::Task::descriptor()->file(),

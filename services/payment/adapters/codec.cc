@@ -7,6 +7,7 @@
 #include "flowstack/payment/v1/invoice_events.pb.h"
 #include "flowstack/payment/v1/order_events.pb.h"
 #include "flowstack/payment/v1/provider_account_events.pb.h"
+#include "flowstack/payment/v1/refund_events.pb.h"
 
 namespace flowstack::payment {
 
@@ -110,6 +111,13 @@ FLOWSTACK_FACT(OrderCancelled, v1::OrderCancelled) {
     FACT_FIELD(conversation_id);
     FACT_FIELD(customer_id);
     FACT_FIELD(order_number);
+    FACT_FIELD(sold_reservation_id);
+}
+FLOWSTACK_FACT(OrderRefunded, v1::OrderRefunded) {
+    FACT_FIELD(order_id);
+    FACT_FIELD(refund_id);
+    FACT_FIELD(amount);
+    FACT_FIELD(whole);
 }
 FLOWSTACK_FACT(CheckoutRefused, v1::CheckoutRefused) {
     FACT_FIELD(order_id);
@@ -160,6 +168,12 @@ FLOWSTACK_FACT(InvoiceOverdue, v1::InvoiceOverdue) {
     FACT_FIELD(number);
     FACT_FIELD(total);
     FACT_TIME(due_at);
+}
+FLOWSTACK_FACT(InvoiceCredited, v1::InvoiceCredited) {
+    FACT_FIELD(invoice_id);
+    FACT_FIELD(refund_id);
+    FACT_FIELD(customer_id);
+    describe_totals(fact, message);
 }
 FLOWSTACK_FACT(InvoiceVoided, v1::InvoiceVoided) {
     FACT_FIELD(invoice_id);
@@ -281,6 +295,15 @@ FLOWSTACK_FACT(RefundOwed, v1::RefundOwed) {
     FACT_FIELD(amount);
     FACT_FIELD(reason);
 }
+FLOWSTACK_FACT(RefundOpened, v1::RefundOpened) {
+    FACT_FIELD(refund_id);
+    FACT_FIELD(amount);
+}
+FLOWSTACK_FACT(RefundClosed, v1::RefundClosed) {
+    FACT_FIELD(refund_id);
+    FACT_FIELD(amount);
+    FACT_FIELD(done);
+}
 FLOWSTACK_FACT(IntentFailed, v1::IntentFailed) {
     FACT_FIELD(intent_id);
     FACT_FIELD(order_id);
@@ -317,6 +340,47 @@ FLOWSTACK_FACT(IntentQuarantined, v1::IntentQuarantined) {
     FACT_FIELD(detail);
 }
 
+// ---- refunds
+
+FLOWSTACK_FACT(RefundRequested, v1::RefundRequested) {
+    FACT_FIELD(refund_id);
+    FACT_FIELD(intent_id);
+    FACT_FIELD(order_id);
+    FACT_FIELD(invoice_id);
+    FACT_FIELD(customer_id);
+    FACT_FIELD(conversation_id);
+    FACT_FIELD(order_number);
+    FACT_FIELD(provider);
+    FACT_FIELD(paid_receipt);
+    FACT_FIELD(amount);
+    FACT_PERSONAL(reason);
+    FACT_PERSONAL(phone);
+}
+FLOWSTACK_FACT(RefundDone, v1::RefundDone) {
+    FACT_FIELD(refund_id);
+    FACT_FIELD(intent_id);
+    FACT_FIELD(order_id);
+    FACT_FIELD(customer_id);
+    FACT_FIELD(conversation_id);
+    FACT_FIELD(order_number);
+    FACT_FIELD(provider);
+    FACT_FIELD(amount);
+    FACT_FIELD(receipt);
+}
+FLOWSTACK_FACT(RefundGivenUp, v1::RefundGivenUp) {
+    FACT_FIELD(refund_id);
+    FACT_PERSONAL(reason);
+}
+FLOWSTACK_FACT(CreditNoteIssued, v1::CreditNoteIssued) {
+    FACT_FIELD(refund_id);
+    FACT_FIELD(number);
+}
+FLOWSTACK_FACT(CreditNoteNumberAssigned, v1::CreditNoteNumberAssigned) {
+    FACT_FIELD(refund_id);
+    FACT_FIELD(customer_id);
+    FACT_FIELD(year);
+}
+
 // ---- accounts with providers
 
 FLOWSTACK_FACT(SealedAccount, v1::ProviderAccountConnected) {
@@ -329,13 +393,20 @@ FLOWSTACK_FACT(SealedAccount, v1::ProviderAccountConnected) {
 eventlog::NewEvent encode(const OrderEvent& event, Time at) { return stored_fact(event, at); }
 eventlog::NewEvent encode(const InvoiceEvent& event, Time at) { return stored_fact(event, at); }
 eventlog::NewEvent encode(const IntentEvent& event, Time at) { return stored_fact(event, at); }
+eventlog::NewEvent encode(const RefundEvent& event, Time at) { return stored_fact(event, at); }
 eventlog::NewEvent encode(const CheckoutRefused& event, Time at) { return stored_fact(event, at); }
+eventlog::NewEvent encode(const CreditNoteNumberAssigned& event, Time at) {
+    return stored_fact(event, at);
+}
 eventlog::NewEvent encode(const NumberAssigned& event, Time at) { return stored_fact(event, at); }
 eventlog::NewEvent encode(const RawCallback& event, Time at) { return stored_fact(event, at); }
 eventlog::NewEvent encode(const SealedAccount& event, Time at) { return stored_fact(event, at); }
 
 NumberAssigned decode_number_assigned(const std::string& payload) {
     return fact_of<NumberAssigned>(payload);
+}
+CreditNoteNumberAssigned decode_credit_note_number(const std::string& payload) {
+    return fact_of<CreditNoteNumberAssigned>(payload);
 }
 InvoiceDrafted decode_invoice_drafted(const std::string& payload) {
     return fact_of<InvoiceDrafted>(payload);
@@ -352,6 +423,10 @@ Invoice InvoiceCodec::evolve(Invoice invoice, const std::string& type, const std
 Intent IntentCodec::evolve(Intent intent, const std::string& type, const std::string& payload,
                            Time) {
     return payment::evolve(intent, recorded_fact<IntentEvent>("intent", type, payload));
+}
+Refund RefundCodec::evolve(Refund refund, const std::string& type, const std::string& payload,
+                           Time) {
+    return payment::evolve(refund, recorded_fact<RefundEvent>("refund", type, payload));
 }
 AccountCodec::State AccountCodec::evolve(State, const std::string& type, const std::string& payload,
                                          Time) {

@@ -8,6 +8,7 @@
 #include "services/payment/domain/intent.h"
 #include "services/payment/domain/invoice.h"
 #include "services/payment/domain/order.h"
+#include "services/payment/domain/refund.h"
 
 // Translates between the domain's facts and their stored form (flowstack.payment.v1, protobuf). No
 // other file knows both.
@@ -16,7 +17,9 @@ namespace flowstack::payment {
 eventlog::NewEvent encode(const OrderEvent& event, Time at);
 eventlog::NewEvent encode(const InvoiceEvent& event, Time at);
 eventlog::NewEvent encode(const IntentEvent& event, Time at);
+eventlog::NewEvent encode(const RefundEvent& event, Time at);
 eventlog::NewEvent encode(const NumberAssigned& event, Time at);
+eventlog::NewEvent encode(const CreditNoteNumberAssigned& event, Time at);
 eventlog::NewEvent encode(const CheckoutRefused& event, Time at);
 
 // A callback as the HTTP door keeps it.
@@ -31,6 +34,7 @@ eventlog::NewEvent encode(const RawCallback& callback, Time at);
 // All decoders throw CorruptStream for an unknown type and for bytes that are not of their type,
 // and std::invalid_argument for a value that a fact cannot hold (common/eventlog/fact.h).
 NumberAssigned decode_number_assigned(const std::string& payload);
+CreditNoteNumberAssigned decode_credit_note_number(const std::string& payload);
 InvoiceDrafted decode_invoice_drafted(const std::string& payload);
 RawCallback decode_callback(const std::string& payload);
 
@@ -47,6 +51,11 @@ struct InvoiceCodec {
 struct IntentCodec {
     using State = Intent;
     static Intent evolve(Intent intent, const std::string& type, const std::string& payload,
+                         Time at);
+};
+struct RefundCodec {
+    using State = Refund;
+    static Refund evolve(Refund refund, const std::string& type, const std::string& payload,
                          Time at);
 };
 

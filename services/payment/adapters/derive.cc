@@ -8,6 +8,7 @@
 #include "flowstack/payment/v1/invoice_events.pb.h"
 #include "flowstack/payment/v1/order_events.pb.h"
 #include "flowstack/payment/v1/provider_account_events.pb.h"
+#include "flowstack/payment/v1/refund_events.pb.h"
 #include "services/payment/domain/intent.h"
 
 namespace flowstack::payment {
@@ -110,6 +111,9 @@ const std::map<std::string, Rule>& rules() {
             rows.put(kPoll, e.next_poll_at_us());
         }),
         rule<v1::ReceiptLearned>([](const auto& e, const Rows& rows) {
+            rows.take(claim::kReceipt, e.provider(), e.receipt());
+        }),
+        rule<v1::RefundDone>([](const auto& e, const Rows& rows) {
             rows.take(claim::kReceipt, e.provider(), e.receipt());
         }),
         rule<v1::IntentQuarantined>([](const auto& e, const Rows& rows) {

@@ -14,6 +14,8 @@
 #include "flowstack/payment/v1/order_events.pb.h"
 #include "flowstack/payment/v1/order_service.pb.h"
 #include "flowstack/payment/v1/payment_service.pb.h"
+#include "flowstack/payment/v1/refund_events.pb.h"
+#include "flowstack/payment/v1/refund_service.pb.h"
 #include "services/payment/adapters/streams.h"
 
 namespace flowstack::payment {
@@ -148,6 +150,25 @@ Line refund_owed(v1::Payment&, const Recorded& event) {
     return {"refund_owed", e.reason() == v1::REFUND_REASON_ORDER_CANCELLED
                                ? "the order was cancelled"
                                : "another payment had paid the order"};
+}
+// Amounts of one currency.
+void add_up(common::v1::Money& sum, const common::v1::Money& amount) {
+    sum.set_currency_code(amount.currency_code());
+    sum.set_minor_units(sum.minor_units() + amount.minor_units());
+}
+std::string text_of(const common::v1::Money& amount) {
+    const auto currency = parse_currency(amount.currency_code());
+    return currency ? format_money({amount.minor_units(), *currency}) : "";
+}
+Line refund_opened(v1::Payment& p, const Recorded& event) {
+    const auto e = parsed<v1::RefundOpened>(event);
+    p.add_refunds(name(event, "refunds", e.refund_id()));
+    return {"refund_opened", text_of(e.amount())};
+}
+Line refund_closed(v1::Payment& p, const Recorded& event) {
+    const auto e = parsed<v1::RefundClosed>(event);
+    if (e.done()) add_up(*p.mutable_refunded(), e.amount());
+    return {"refund_closed", text_of(e.amount()) + (e.done() ? " went back" : " stays")};
 }
 Line failed(v1::Payment& p, const Recorded& event) {
     const auto e = parsed<v1::IntentFailed>(event);
@@ -292,6 +313,11 @@ void apply(v1::Order& order, const Recorded& event) {
         order.set_state(v1::ORDER_STATE_CANCELLED);
         order.set_cancel_reason(parsed<v1::OrderCancelled>(event).reason());
         set(order.mutable_advance_time(), event.recorded_at);
+    } else if (is<v1::OrderRefunded>(event)) {
+        const auto e = parsed<v1::OrderRefunded>(event);
+        add_up(*order.mutable_refunded(), e.amount());
+        order.set_payment_state(e.whole() ? v1::ORDER_PAYMENT_STATE_REFUNDED
+                                          : v1::ORDER_PAYMENT_STATE_PARTIALLY_REFUNDED);
     }
     order.set_etag(std::to_string(event.version));
 }
@@ -321,6 +347,8 @@ void apply(v1::Invoice& invoice, const Recorded& event) {
         if (invoice.state() != v1::INVOICE_STATE_DRAFT) invoice.set_state(v1::INVOICE_STATE_PAID);
     } else if (is<v1::InvoiceOverdue>(event)) {
         invoice.set_state(v1::INVOICE_STATE_OVERDUE);
+    } else if (is<v1::InvoiceCredited>(event)) {
+        add_up(*invoice.mutable_credited(), parsed<v1::InvoiceCredited>(event).total());
     } else if (is<v1::InvoiceVoided>(event)) {
         invoice.set_state(v1::INVOICE_STATE_VOID);
         invoice.set_void_reason(parsed<v1::InvoiceVoided>(event).reason());
@@ -343,6 +371,8 @@ void apply(v1::Payment& payment, const Recorded& event, bool with_evidence) {
         {v1::QueryAnswered::descriptor()->full_name(), query_answered},
         {v1::IntentPaid::descriptor()->full_name(), paid},
         {v1::RefundOwed::descriptor()->full_name(), refund_owed},
+        {v1::RefundOpened::descriptor()->full_name(), refund_opened},
+        {v1::RefundClosed::descriptor()->full_name(), refund_closed},
         {v1::IntentFailed::descriptor()->full_name(), failed},
         {v1::IntentExpired::descriptor()->full_name(), expired},
         {v1::ReceiptLearned::descriptor()->full_name(), receipt_learned},
@@ -356,8 +386,43 @@ void apply(v1::Payment& payment, const Recorded& event, bool with_evidence) {
     payment.set_etag(std::to_string(event.version));
 }
 
+void apply(v1::Refund& refund, const Recorded& event) {
+    if (is<v1::RefundRequested>(event)) {
+        const auto e = parsed<v1::RefundRequested>(event);
+        refund.set_name(name(event, "refunds", e.refund_id()));
+        refund.set_state(v1::REFUND_STATE_OPEN);
+        refund.set_payment(name(event, "payments", e.intent_id()));
+        refund.set_order(name(event, "orders", e.order_id()));
+        refund.set_order_number(e.order_number());
+        refund.set_invoice(name(event, "invoices", e.invoice_id()));
+        refund.set_customer_id(e.customer_id());
+        refund.set_conversation_id(e.conversation_id());
+        refund.set_provider(e.provider());
+        *refund.mutable_amount() = e.amount();
+        refund.set_reason(e.personal().reason());
+        refund.set_phone(e.personal().phone());
+        refund.set_paid_receipt(e.paid_receipt());
+        set(refund.mutable_create_time(), event.recorded_at);
+    } else if (is<v1::RefundDone>(event)) {
+        refund.set_state(v1::REFUND_STATE_DONE);
+        refund.set_receipt(parsed<v1::RefundDone>(event).receipt());
+        set(refund.mutable_end_time(), event.recorded_at);
+    } else if (is<v1::RefundGivenUp>(event)) {
+        refund.set_state(v1::REFUND_STATE_GIVEN_UP);
+        refund.set_cancel_reason(parsed<v1::RefundGivenUp>(event).personal().reason());
+        set(refund.mutable_end_time(), event.recorded_at);
+    } else if (is<v1::CreditNoteIssued>(event)) {
+        refund.set_credit_note(parsed<v1::CreditNoteIssued>(event).number());
+    }
+    refund.set_etag(std::to_string(event.version));
+}
+
 std::string state_of(const v1::Order& order) {
-    return order.payment_state() == v1::ORDER_PAYMENT_STATE_PAID ? "PAID" : "UNPAID";
+    return v1::OrderPaymentState_Name(order.payment_state())
+        .substr(std::string("ORDER_PAYMENT_STATE_").size());
+}
+std::string state_of(const v1::Refund& refund) {
+    return v1::RefundState_Name(refund.state()).substr(std::string("REFUND_STATE_").size());
 }
 std::string state_of(const v1::Invoice& invoice) {
     return v1::InvoiceState_Name(invoice.state()).substr(std::string("INVOICE_STATE_").size());
@@ -383,6 +448,10 @@ void project(const Recorded& event, eventlog::Turn& turn) {
         apply(payment, event, false);
         put(turn, event, document::kPayment, payment, payment.create_time());
         list_for_person(turn, event, payment, waited);
+    } else if (event.stream.category == category::kRefund) {
+        auto refund = service::own_document<v1::Refund>(turn, document::kRefund);
+        apply(refund, event);
+        put(turn, event, document::kRefund, refund, refund.create_time());
     }
 }
 

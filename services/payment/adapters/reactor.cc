@@ -8,6 +8,8 @@
 #include "flowstack/conversation/v1/conversation_events.pb.h"
 #include "flowstack/payment/v1/intent_events.pb.h"
 #include "flowstack/payment/v1/invoice_events.pb.h"
+#include "flowstack/payment/v1/refund_events.pb.h"
+#include "services/payment/adapters/refunds.h"
 
 namespace flowstack::payment {
 namespace {
@@ -76,6 +78,9 @@ void Reactor::react(const eventlog::Recorded& event, eventlog::Turn& turn) {
         {v1::InvoiceDrafted::descriptor()->full_name(), &Reactor::assign_number},
         {v1::NumberAssigned::descriptor()->full_name(), &Reactor::issue},
         {v1::CallbackReceived::descriptor()->full_name(), &Reactor::weigh_callback},
+        {v1::RefundOwed::descriptor()->full_name(), &Reactor::refund_owed},
+        {v1::InvoiceCredited::descriptor()->full_name(), &Reactor::assign_credit_note},
+        {v1::CreditNoteNumberAssigned::descriptor()->full_name(), &Reactor::issue_credit_note},
     };
     const auto found = kHandlers.find(event.type);
     if (found != kHandlers.end()) (this->*found->second)(event, turn);
@@ -346,6 +351,66 @@ void Reactor::weigh_callback(const eventlog::Recorded& event, eventlog::Turn& tu
     if (!settled.command) return;
     tie_to_purchase(turn.store(), c, false, *settled.command);
     turn.append(std::move(*settled.command), "weigh_callback");
+}
+
+void Reactor::refund_owed(const eventlog::Recorded& event, eventlog::Turn& turn) {
+    v1::RefundOwed owed;
+    if (!owed.ParseFromString(event.payload)) throw std::invalid_argument("not a RefundOwed");
+    const auto c = load_case(books_, event.stream.tenant, IntentId(owed.intent_id()), &turn);
+    auto opened = open_refund(c,
+                              {.refund_id = RefundId(turn.derived_id("refund", 0).text()),
+                               .amount = {},
+                               .reason = owed.reason() == v1::REFUND_REASON_ORDER_CANCELLED
+                                             ? "the order was cancelled before this money came"
+                                             : "another payment had paid the order"},
+                              event.recorded_at);
+    // A person was faster, and nothing of it is left.
+    if (const auto* no = std::get_if<RefundRefused>(&opened)) return refused(event, no->why);
+    eventlog::Command command;
+    command.tenant = event.stream.tenant;
+    command.meta = routed_to(CustomerId(owed.customer_id()));
+    command.parts = std::move(std::get<std::vector<eventlog::Part>>(opened));
+    turn.append(std::move(command), "refund_owed");
+}
+
+void Reactor::assign_credit_note(const eventlog::Recorded& event, eventlog::Turn& turn) {
+    v1::InvoiceCredited credited;
+    if (!credited.ParseFromString(event.payload))
+        throw std::invalid_argument("not an InvoiceCredited");
+    const auto& tenant = event.stream.tenant;
+    const auto settings = tenants_.at_least(tenant, event.meta.settings_version);
+    const CreditNoteNumberAssigned assigned{
+        .refund_id = RefundId(credited.refund_id()),
+        .customer_id = CustomerId(credited.customer_id()),
+        .year = local_clock_.year(tenant, settings.time_zone, event.recorded_at)};
+    eventlog::Command command;
+    command.tenant = tenant;
+    command.meta.routing = tenant_routing(tenant);
+    command.parts.push_back({credit_notes_stream(tenant, assigned.year),
+                             eventlog::kAny,
+                             {encode(assigned, event.recorded_at)}});
+    turn.append(std::move(command), "assign_credit_note");
+}
+
+void Reactor::issue_credit_note(const eventlog::Recorded& event, eventlog::Turn& turn) {
+    const auto assigned = decode_credit_note_number(event.payload);
+    const auto& tenant = event.stream.tenant;
+    const auto stream = refund_stream(tenant, assigned.refund_id);
+    const auto refund = books_.refunds.load(stream, turn);
+    // The register's version is the number.
+    const auto decision =
+        decide(refund.state,
+               NumberCreditNote{invoice_number(kCreditNotePrefix, assigned.year, event.version)});
+    if (!decision.accepted()) return refused(event, text_of(decision.rejection()));
+    if (decision.events().empty()) return;
+    eventlog::Command command;
+    command.tenant = tenant;
+    command.meta = routed_to(assigned.customer_id);
+    eventlog::Part part{stream, refund.version, {}};
+    for (const auto& fact : decision.events())
+        part.events.push_back(encode(fact, event.recorded_at));
+    command.parts.push_back(std::move(part));
+    turn.append(std::move(command), "issue_credit_note");
 }
 
 }  // namespace flowstack::payment

@@ -17,6 +17,9 @@
 //   payment      InvoiceDrafted      the register's next number, on the tenant's lane
 //   payment      NumberAssigned      the invoice is issued and booked
 //   payment      CallbackReceived    what the callback means for its intent
+//   payment      RefundOwed          a refund of that money
+//   payment      InvoiceCredited     the next number of the credit notes, on the tenant's lane
+//   payment      CreditNoteNumberAssigned   the credit note is issued
 namespace flowstack::payment {
 
 class Reactor {
@@ -47,6 +50,9 @@ private:
     void assign_number(const eventlog::Recorded& event, eventlog::Turn& turn);
     void issue(const eventlog::Recorded& event, eventlog::Turn& turn);
     void weigh_callback(const eventlog::Recorded& event, eventlog::Turn& turn);
+    void refund_owed(const eventlog::Recorded& event, eventlog::Turn& turn);
+    void assign_credit_note(const eventlog::Recorded& event, eventlog::Turn& turn);
+    void issue_credit_note(const eventlog::Recorded& event, eventlog::Turn& turn);
     // Counts what happened to payments when the service's own events come back. So each event is
     // counted by the owner of its lane, whoever appended it.
     void count(const eventlog::Recorded& event);

@@ -44,6 +44,8 @@ struct NamedService {
 
 // Orders (rpc_orders.cc).
 std::vector<NamedService> make_order_services(const Doors& doors);
+// Refunds (rpc_refunds.cc).
+std::vector<NamedService> make_refund_services(const Doors& doors);
 // Invoices, ledger: what is only read (rpc_reads.cc).
 std::vector<NamedService> make_read_services(const Doors& doors);
 // Payments and provider accounts (rpc_payments.cc).

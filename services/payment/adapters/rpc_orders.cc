@@ -9,6 +9,7 @@
 #include "flowstack/payment/v1/order_service.grpc.pb.h"
 #include "services/payment/adapters/derive.h"
 #include "services/payment/adapters/projections.h"
+#include "services/payment/adapters/refunds.h"
 #include "services/payment/adapters/rpc.h"
 
 namespace flowstack::payment {
@@ -137,11 +138,45 @@ private:
                                    order.correlation_id, events, doors_.clock.now());
     }
 
-    // The order, its invoice and the last payment are judged together: the append holds only while
-    // none of them has changed.
     std::optional<Command> cancel(const eventlog::StreamName& stream,
                                   const v1::CancelOrderRequest& request) {
         const auto order = existing(stream, request);
+        if (std::holds_alternative<PaidOrder>(order.state))
+            return cancel_paid(stream, order, request);
+        return cancel_unpaid(stream, order, request);
+    }
+
+    // All of its money is to go back: what no refund has taken yet, by a new one.
+    std::optional<Command> cancel_paid(const eventlog::StreamName& stream, const FoldedOrder& order,
+                                       const v1::CancelOrderRequest& request) {
+        const auto c =
+            load_case(doors_.books, stream.tenant, std::get<PaidOrder>(order.state).paid_by);
+        const auto* paid = std::get_if<Paid>(&c.intent.state);
+        auto command = command_of(
+            stream, order,
+            decided(request.name(), order.state,
+                    payment::CancelOrder{.reason = request.reason(), .refunds = paid != nullptr}));
+        if (!paid || is_zero(paid->left())) return command;
+        auto opened = open_refund(c,
+                                  {.refund_id = RefundId(doors_.ids.next().text()),
+                                   .amount = {},
+                                   .reason = request.reason()},
+                                  doors_.clock.now());
+        if (const auto* refused = std::get_if<RefundRefused>(&opened)) {
+            if (refused->later)
+                throw rpc::unavailable("Not yet: " + refused->why + ".", kNumberIsThereIn);
+            throw rpc::wrong_state(request.name(), "Not now: " + refused->why + ".");
+        }
+        for (auto& part : std::get<std::vector<eventlog::Part>>(opened))
+            command->parts.push_back(std::move(part));
+        return command;
+    }
+
+    // The order, its invoice and the last payment are judged together: the append holds only while
+    // none of them has changed.
+    std::optional<Command> cancel_unpaid(const eventlog::StreamName& stream,
+                                         const FoldedOrder& order,
+                                         const v1::CancelOrderRequest& request) {
         const auto& tenant = stream.tenant;
         std::vector<eventlog::Part> others;
         auto previous = PreviousIntent::none;

@@ -142,6 +142,10 @@ std::string text_of(IntentRejection rejection) {
                    "CancelPayment gives it up while it is open";
         case IntentRejection::other_amount:
             return "the amount is not the payment's";
+        case IntentRejection::not_paid:
+            return "no money has come that could go back";
+        case IntentRejection::more_than_is_left:
+            return "that is more than is left of it";
     }
     return "";
 }
@@ -166,6 +170,8 @@ std::string text_of(OrderRejection rejection) {
             return "it is further than that already";
         case OrderRejection::shipped:
             return "it is shipped already";
+        case OrderRejection::not_paid:
+            return "it is not paid";
     }
     return "";
 }

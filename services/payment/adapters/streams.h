@@ -14,8 +14,10 @@ namespace category {
 inline const std::string kOrder = "order";
 inline const std::string kInvoice = "invoice";
 inline const std::string kIntent = "intent";
+inline const std::string kRefund = "refund";
 inline const std::string kCheckout = "checkout";                 // key = the order's id
 inline const std::string kRegister = "invoice_register";         // key = the year
+inline const std::string kCreditNotes = "credit_note_register";  // key = the year
 inline const std::string kProviderAccount = "provider_account";  // key = the provider
 }  // namespace category
 
@@ -28,6 +30,9 @@ inline eventlog::StreamName invoice_stream(const std::string& tenant, const Invo
 inline eventlog::StreamName intent_stream(const std::string& tenant, const IntentId& intent_id) {
     return {tenant, category::kIntent, intent_id};
 }
+inline eventlog::StreamName refund_stream(const std::string& tenant, const RefundId& refund_id) {
+    return {tenant, category::kRefund, refund_id};
+}
 inline eventlog::StreamName checkout_stream(const std::string& tenant, const OrderId& order_id) {
     return {tenant, category::kCheckout, order_id};
 }
@@ -36,6 +41,9 @@ inline eventlog::StreamName account_stream(const std::string& tenant, const std:
 }
 inline eventlog::StreamName register_stream(const std::string& tenant, int year) {
     return {tenant, category::kRegister, std::to_string(year)};
+}
+inline eventlog::StreamName credit_notes_stream(const std::string& tenant, int year) {
+    return {tenant, category::kCreditNotes, std::to_string(year)};
 }
 inline eventlog::Routing customer_routing(const CustomerId& customer_id) {
     return {eventlog::RoutingKind::customer, customer_id};
@@ -47,10 +55,11 @@ inline eventlog::Routing tenant_routing(const std::string& tenant) {
 // The folds of this service, shared by the reactor, the asker and the RPCs. Thread-safe.
 struct Books {
     explicit Books(eventlog::Store& store)
-        : orders(store), invoices(store), intents(store), accounts(store) {}
+        : orders(store), invoices(store), intents(store), refunds(store), accounts(store) {}
     eventlog::Folds<OrderCodec> orders;
     eventlog::Folds<InvoiceCodec> invoices;
     eventlog::Folds<IntentCodec> intents;
+    eventlog::Folds<RefundCodec> refunds;
     eventlog::Folds<AccountCodec> accounts;
 };
 

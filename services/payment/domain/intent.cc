@@ -467,6 +467,26 @@ Answer resolved_late(const Ended& i, const ResolveIntent& c) {
 Answer on(const Failed& i, const ResolveIntent& c) { return resolved_late(i, c); }
 Answer on(const Expired& i, const ResolveIntent& c) { return resolved_late(i, c); }
 
+// ---- what goes back
+
+Answer on(const Paid& i, const BeginRefund& c) {
+    if (i.refunds.contains(c.refund_id)) return kNothingNew;
+    if (!is_positive(c.amount)) return IntentRejection::amount_not_positive;
+    if (c.amount.currency != i.story.made.amount.currency) return IntentRejection::other_amount;
+    if (c.amount.minor_units > i.left().minor_units) return IntentRejection::more_than_is_left;
+    return RefundOpened{.refund_id = c.refund_id, .amount = c.amount};
+}
+Answer on(const NoIntent&, const BeginRefund&) { return IntentRejection::not_created; }
+template <class Stage>
+Answer on(const Stage&, const BeginRefund&) {
+    return IntentRejection::not_paid;
+}
+Answer on(const Paid& i, const EndRefund& c) {
+    const auto found = i.refunds.find(c.refund_id);
+    if (found == i.refunds.end()) return IntentRejection::settled;
+    return RefundClosed{.refund_id = c.refund_id, .amount = found->second, .done = c.done};
+}
+
 // ---- answers that come after the end
 
 // A callback or a person was faster. The same reference is no news, and a payment that was ended
@@ -609,6 +629,18 @@ Intent after(Paid i, const RefundOwed&) {
     return i;
 }
 
+Intent after(Paid i, const RefundOpened& e) {
+    if (!i.refunds.emplace(e.refund_id, e.amount).second)
+        throw CorruptStream("intent: a refund was opened twice");
+    if (i.left().minor_units < 0) throw CorruptStream("intent: more goes back than came");
+    return i;
+}
+Intent after(Paid i, const RefundClosed& e) {
+    if (!i.refunds.contains(e.refund_id)) throw CorruptStream("intent: no such refund");
+    if (!e.done) i.refunds.erase(e.refund_id);
+    return i;
+}
+
 Intent fell(Story story, const IntentFailed& e) {
     if (!e.ref.empty()) story.ref = e.ref;
     return Failed{.story = std::move(story), .was_asked = e.was_asked};
@@ -662,6 +694,12 @@ const Story& story_of(const Intent& intent) {
                                  },
                                  [](const auto& stage) -> const Story& { return stage.story; }},
                       intent);
+}
+
+Money Paid::left() const {
+    auto left = story.made.amount;
+    for (const auto& [id, amount] : refunds) left += -amount;
+    return left;
 }
 
 bool same_ask(const ProviderRef& a, const ProviderRef& b) {

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <map>
 #include <optional>
 #include <string>
 #include <variant>
@@ -33,6 +34,8 @@
 //    money for a cancelled one, stands in suspense, and RefundOwed says that it goes back. Evidence
 //    that does not fit is quarantined, and money is never dropped.
 //  - Evidence may come in any order and any number of times: the end is the same.
+//  - What goes back (refund.h) is taken off here when a refund is opened, and is back when it is
+//    given up: together never more than came.
 //
 // Pure: times, and what other streams say, come in the command.
 namespace flowstack::payment {
@@ -165,6 +168,18 @@ struct RefundOwed {
     RefundReason reason = RefundReason::order_paid;
     bool operator==(const RefundOwed&) const = default;
 };
+// A refund was opened: this part of the money is taken for it.
+struct RefundOpened {
+    RefundId refund_id;
+    Money amount;
+    bool operator==(const RefundOpened&) const = default;
+};
+struct RefundClosed {
+    RefundId refund_id;
+    Money amount;
+    bool done = false;  // else it was given up, and the part is free again
+    bool operator==(const RefundClosed&) const = default;
+};
 struct IntentFailed {
     IntentId intent_id;
     OrderId order_id;
@@ -207,8 +222,8 @@ struct IntentQuarantined {
 using IntentEvent =
     std::variant<IntentCreated, PaymentStarted, AskRequested, AskAttempted, AskAccepted, AskRefused,
                  AskUnknown, CallbackReceived, QueryAnswered, PaymentNeedsPerson, PaymentResolved,
-                 IntentPaid, RefundOwed, IntentFailed, IntentExpired, ReceiptLearned,
-                 IntentQuarantined, JournalPosted>;
+                 IntentPaid, RefundOwed, RefundOpened, RefundClosed, IntentFailed, IntentExpired,
+                 ReceiptLearned, IntentQuarantined, JournalPosted>;
 
 namespace evidence {
 inline const std::string kCallback = "callback";
@@ -330,10 +345,18 @@ struct ResolveIntent {
     std::string by;
     OrderStanding order = OrderStanding::none;
 };
+struct BeginRefund {
+    RefundId refund_id;
+    Money amount;
+};
+struct EndRefund {
+    RefundId refund_id;
+    bool done = false;
+};
 using IntentCommand =
     std::variant<CreateIntent, RequestAsk, BeginAsk, LearnAskAccepted, LearnAskRefused,
                  LearnAskLost, LearnCallback, LearnMalformed, LearnQuery, ExpireIntent,
-                 CancelIntent, CallPerson, ResolveIntent>;
+                 CancelIntent, CallPerson, ResolveIntent, BeginRefund, EndRefund>;
 
 enum class IntentRejection {
     exists_already,
@@ -348,6 +371,8 @@ enum class IntentRejection {
     still_open,    // a person need not decide: it ends by itself
     never_asked,   // a person has nothing to decide: nobody was asked
     other_amount,  // a person names another amount than the payment's
+    not_paid,      // only money that came goes back
+    more_than_is_left,
 };
 
 // ---- stages
@@ -386,6 +411,14 @@ struct Paid {
     bool late = false;
     bool second_success = false;
     bool refund_owed = false;
+    std::map<RefundId, Money> refunds = {};  // open and done ones
+
+    // No order wants it: a person says what becomes of it.
+    bool in_suspense() const {
+        return second_success || refund_owed || story.made.order_id.empty();
+    }
+    // What no refund has taken yet.
+    Money left() const;
     bool operator==(const Paid&) const = default;
 };
 struct Failed {

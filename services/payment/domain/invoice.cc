@@ -9,6 +9,7 @@ namespace {
 
 using Answer = Decision<InvoiceEvent, InvoiceRejection>;
 using Events = std::vector<InvoiceEvent>;
+__extension__ using Wide = __int128;  // holds the product of two amounts
 
 Answer on(const NoInvoice&, const DraftInvoice& c) {
     const auto& t = c.invoice.totals;
@@ -88,6 +89,29 @@ Answer on(const IssuedInvoice& i, const MarkOverdue& c) {
 Answer on(const PaidInvoice&, const MarkOverdue&) { return Events{}; }
 Answer on(const VoidedInvoice&, const MarkOverdue&) { return Events{}; }
 
+Answer on(const DraftedInvoice&, const CreditInvoice&) { return InvoiceRejection::not_issued; }
+Answer on(const IssuedInvoice&, const CreditInvoice&) { return InvoiceRejection::not_paid; }
+Answer on(const VoidedInvoice&, const CreditInvoice&) { return InvoiceRejection::voided; }
+
+// Shares of the whole, so that many small refunds together are the invoice's own tax and rounding.
+Answer on(const PaidInvoice& i, const CreditInvoice& c) {
+    const auto& all = i.drafted.totals;
+    const auto after = i.credited + c.amount;
+    if (!is_positive(c.amount) || after.minor_units > all.total.minor_units)
+        return InvoiceRejection::more_than_is_left;
+    const auto before = share_of(all, i.credited);
+    const auto then = share_of(all, after);
+    const Totals credit{.subtotal = then.subtotal - before.subtotal,
+                        .tax = then.tax - before.tax,
+                        .rounding = then.rounding - before.rounding,
+                        .total = c.amount};
+    return Events{InvoiceCredited{.invoice_id = i.drafted.invoice_id,
+                                  .refund_id = c.refund_id,
+                                  .customer_id = i.drafted.customer_id,
+                                  .totals = credit},
+                  invoice_credited_journal(i.drafted.invoice_id, c.refund_id, c.provider, credit)};
+}
+
 Answer on(const DraftedInvoice& i, const VoidInvoice& c) {
     if (i.paid_by) return InvoiceRejection::already_paid;
     if (c.reason.empty()) return InvoiceRejection::reason_missing;
@@ -107,9 +131,15 @@ Invoice after(const NoInvoice&, const InvoiceDrafted& e) {
     return DraftedInvoice{.drafted = e, .paid_by = {}};
 }
 
+PaidInvoice paid(const InvoiceDrafted& drafted, const std::string& number, const IntentId& by) {
+    return {.drafted = drafted,
+            .number = number,
+            .paid_by = by,
+            .credited = {0, drafted.totals.total.currency}};
+}
+
 Invoice after(const DraftedInvoice& i, const InvoiceIssued& e) {
-    if (i.paid_by)
-        return PaidInvoice{.drafted = i.drafted, .number = e.number, .paid_by = *i.paid_by};
+    if (i.paid_by) return paid(i.drafted, e.number, *i.paid_by);
     return IssuedInvoice{.drafted = i.drafted, .number = e.number};
 }
 
@@ -120,7 +150,14 @@ Invoice after(DraftedInvoice i, const InvoicePaid& e) {
 }
 
 Invoice after(const IssuedInvoice& i, const InvoicePaid& e) {
-    return PaidInvoice{.drafted = i.drafted, .number = i.number, .paid_by = e.intent_id};
+    return paid(i.drafted, i.number, e.intent_id);
+}
+
+Invoice after(PaidInvoice i, const InvoiceCredited& e) {
+    i.credited += e.totals.total;
+    if (i.credited.minor_units > i.drafted.totals.total.minor_units)
+        throw CorruptStream("invoice: credited with more than it is");
+    return i;
 }
 
 Invoice after(IssuedInvoice i, const InvoiceOverdue&) {
@@ -153,6 +190,18 @@ Invoice after(const Stage&, const AnyEvent&) {
 }
 
 }  // namespace
+
+Totals share_of(const Totals& all, Money part) {
+    const auto share = [&](Money whole) -> Money {
+        const auto product = static_cast<Wide>(whole.minor_units) * part.minor_units;
+        const Wide total = all.total.minor_units;
+        const auto half = product < 0 ? -total / 2 : total / 2;
+        return {static_cast<std::int64_t>((product + half) / total), whole.currency};
+    };
+    const auto tax = share(all.tax);
+    const auto rounding = share(all.rounding);
+    return {.subtotal = part - tax - rounding, .tax = tax, .rounding = rounding, .total = part};
+}
 
 Answer decide(const Invoice& invoice, const InvoiceCommand& command) {
     return std::visit([](const auto& i, const auto& c) { return on(i, c); }, invoice, command);

@@ -17,6 +17,8 @@
 //                            └────────────── void ────────────────┘──▶ Voided
 //
 // An issued invoice whose due date passes is overdue: it is still owed, and money still pays it.
+// Money of a paid invoice that goes back is credited: the invoice stays paid, its credit notes say
+// by how much its sum went down, and never below zero.
 //
 // Money may be faster than the number: a draft remembers who paid it and is Paid when it is issued.
 // Its year is fixed when it is drafted, in the tenant's time. The journal of a transaction stands
@@ -67,13 +69,20 @@ struct InvoiceOverdue {
     Time due_at{};
     bool operator==(const InvoiceOverdue&) const = default;
 };
+struct InvoiceCredited {
+    InvoiceId invoice_id;
+    RefundId refund_id;
+    CustomerId customer_id;
+    Totals totals;  // what the invoice goes down by
+    bool operator==(const InvoiceCredited&) const = default;
+};
 struct InvoiceVoided {
     InvoiceId invoice_id;
     std::string reason;
     bool operator==(const InvoiceVoided&) const = default;
 };
 using InvoiceEvent = std::variant<InvoiceDrafted, InvoiceIssued, InvoicePaid, InvoiceOverdue,
-                                  InvoiceVoided, JournalPosted>;
+                                  InvoiceCredited, InvoiceVoided, JournalPosted>;
 
 struct DraftInvoice {
     InvoiceDrafted invoice;
@@ -88,11 +97,17 @@ struct PayInvoice {
 struct MarkOverdue {
     Time now{};
 };
+// A refund has gone back by this provider.
+struct CreditInvoice {
+    RefundId refund_id;
+    std::string provider;
+    Money amount;
+};
 struct VoidInvoice {
     std::string reason;
 };
 using InvoiceCommand =
-    std::variant<DraftInvoice, IssueInvoice, PayInvoice, MarkOverdue, VoidInvoice>;
+    std::variant<DraftInvoice, IssueInvoice, PayInvoice, MarkOverdue, CreditInvoice, VoidInvoice>;
 
 enum class InvoiceRejection {
     exists_already,
@@ -104,6 +119,8 @@ enum class InvoiceRejection {
     reason_missing,
     not_due,
     not_issued,  // a draft is not owed yet
+    not_paid,    // nothing has come that could go back
+    more_than_is_left,
 };
 
 struct NoInvoice {
@@ -124,6 +141,7 @@ struct PaidInvoice {
     InvoiceDrafted drafted;
     std::string number;
     IntentId paid_by;
+    Money credited;  // by all credits so far
     bool operator==(const PaidInvoice&) const = default;
 };
 struct VoidedInvoice {
@@ -133,6 +151,11 @@ struct VoidedInvoice {
     bool operator==(const VoidedInvoice&) const = default;
 };
 using Invoice = std::variant<NoInvoice, DraftedInvoice, IssuedInvoice, PaidInvoice, VoidedInvoice>;
+
+// What the parts of `all` are worth in its first `part` minor units: of tax and rounding their
+// share, to the nearest minor unit, halves away from zero; the subtotal is the rest. The shares of
+// growing parts add up to `all` exactly.
+Totals share_of(const Totals& all, Money part);
 
 Decision<InvoiceEvent, InvoiceRejection> decide(const Invoice& invoice,
                                                 const InvoiceCommand& command);

@@ -60,6 +60,28 @@ JournalPosted money_in_journal(const IntentId& intent_id, const std::string& cau
                                  {.account = credit, .amount = -amount}}});
 }
 
+JournalPosted invoice_credited_journal(const InvoiceId& invoice_id, const RefundId& refund_id,
+                                       const std::string& provider, const Totals& credit) {
+    JournalPosted journal{.transaction_id = refund_id + "/credited",
+                          .cause = "invoice_credited",
+                          .reference = invoice_id,
+                          .postings = {}};
+    add(journal.postings, account::kRevenue, credit.subtotal);
+    add(journal.postings, account::kTax, credit.tax);
+    add(journal.postings, account::kRounding, credit.rounding);
+    add(journal.postings, account::clearing(provider), -credit.total);
+    return checked(std::move(journal));
+}
+
+JournalPosted suspense_refunded_journal(const RefundId& refund_id, const std::string& provider,
+                                        Money amount) {
+    return checked({.transaction_id = refund_id + "/refunded",
+                    .cause = "suspense_refunded",
+                    .reference = refund_id,
+                    .postings = {{.account = account::kSuspense, .amount = amount},
+                                 {.account = account::clearing(provider), .amount = -amount}}});
+}
+
 JournalPosted late_applied_journal(const IntentId& intent_id, Money amount) {
     return checked({.transaction_id = intent_id + "/late_applied",
                     .cause = "late_applied",

@@ -17,6 +17,8 @@
 //   late, order still open   Dr clearing          Cr suspense, then Dr suspense  Cr receivable
 //   late, order cancelled    Dr clearing          Cr suspense
 //   second success           Dr clearing          Cr suspense     (a person refunds it)
+//   refunded, of an invoice  Dr revenue, tax, rounding            Cr clearing
+//   refunded, of suspense    Dr suspense          Cr clearing
 namespace flowstack::payment {
 
 namespace account {
@@ -40,8 +42,9 @@ struct Posting {
 struct JournalPosted {
     std::string transaction_id;
     // invoice_issued | invoice_voided | intent_paid | late_success | late_applied | second_success
+    // | invoice_credited | suspense_refunded
     std::string cause;
-    std::string reference;  // id of the invoice or intent
+    std::string reference;  // id of the invoice, intent or refund
     std::vector<Posting> postings;
     bool operator==(const JournalPosted&) const = default;
 };
@@ -57,6 +60,11 @@ JournalPosted invoice_voided_journal(const InvoiceId& invoice_id, const Totals& 
 JournalPosted money_in_journal(const IntentId& intent_id, const std::string& cause,
                                const std::string& provider, Money amount,
                                const std::string& credit);
+// What an invoice goes down by goes back to the payer. `credit` adds up as an invoice does.
+JournalPosted invoice_credited_journal(const InvoiceId& invoice_id, const RefundId& refund_id,
+                                       const std::string& provider, const Totals& credit);
+JournalPosted suspense_refunded_journal(const RefundId& refund_id, const std::string& provider,
+                                        Money amount);
 // Money that waited in suspense is the invoice's after all.
 JournalPosted late_applied_journal(const IntentId& intent_id, Money amount);
 

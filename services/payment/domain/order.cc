@@ -86,12 +86,37 @@ Answer on(const OpenOrder& o, const CancelOrder& c) {
                           .reason = c.reason,
                           .conversation_id = o.placed.conversation_id,
                           .customer_id = o.placed.customer_id,
-                          .order_number = o.placed.number};
+                          .order_number = o.placed.number,
+                          .sold_reservation_id = {}};
 }
 
-// A paid order can be cancelled only together with a refund, which this build does not have.
-Answer on(const PaidOrder&, const CancelOrder&) { return OrderRejection::already_paid; }
+Answer on(const PaidOrder& o, const CancelOrder& c) {
+    if (c.reason.empty()) return OrderRejection::reason_missing;
+    if (o.progress >= Progress::shipped) return OrderRejection::shipped;
+    if (!c.refunds && o.refunded != o.placed.totals.total) return OrderRejection::already_paid;
+    return OrderCancelled{.order_id = o.placed.order_id,
+                          .reason = c.reason,
+                          .conversation_id = o.placed.conversation_id,
+                          .customer_id = o.placed.customer_id,
+                          .order_number = o.placed.number,
+                          .sold_reservation_id = o.placed.reservation_id};
+}
 Answer on(const CancelledOrder&, const CancelOrder&) { return std::vector<OrderEvent>{}; }
+
+// How much may go back, the payment has judged (intent.h).
+template <class Stage>
+Answer refunded(const Stage& o, const RefundOrder& c) {
+    return OrderRefunded{.order_id = o.placed.order_id,
+                         .refund_id = c.refund_id,
+                         .amount = c.amount,
+                         .whole = o.refunded + c.amount == o.placed.totals.total};
+}
+Answer on(const OpenOrder&, const RefundOrder&) { return OrderRejection::not_paid; }
+Answer on(const PaidOrder& o, const RefundOrder& c) { return refunded(o, c); }
+Answer on(const CancelledOrder& o, const RefundOrder& c) {
+    if (!o.paid_by) return OrderRejection::not_paid;
+    return refunded(o, c);
+}
 
 Order after(const NoOrder&, const OrderPlaced& e) {
     return OpenOrder{
@@ -109,8 +134,11 @@ Order after(OpenOrder o, const PaymentStarted& e) {
 }
 
 Order after(const OpenOrder& o, const OrderPaid& e) {
-    return PaidOrder{
-        .placed = o.placed, .intents = o.intents, .paid_by = e.intent_id, .progress = o.progress};
+    return PaidOrder{.placed = o.placed,
+                     .intents = o.intents,
+                     .paid_by = e.intent_id,
+                     .progress = o.progress,
+                     .refunded = {0, o.placed.totals.total.currency}};
 }
 
 // Of an open or a paid order.
@@ -125,7 +153,32 @@ Order after(const OpenOrder& o, const OrderAdvanced& e) { return at(o, e); }
 Order after(const PaidOrder& o, const OrderAdvanced& e) { return at(o, e); }
 
 Order after(const OpenOrder& o, const OrderCancelled& e) {
-    return CancelledOrder{.placed = o.placed, .intents = o.intents, .reason = e.reason};
+    return CancelledOrder{.placed = o.placed,
+                          .intents = o.intents,
+                          .reason = e.reason,
+                          .paid_by = {},
+                          .refunded = {0, o.placed.totals.total.currency}};
+}
+
+Order after(const PaidOrder& o, const OrderCancelled& e) {
+    return CancelledOrder{.placed = o.placed,
+                          .intents = o.intents,
+                          .reason = e.reason,
+                          .paid_by = o.paid_by,
+                          .refunded = o.refunded};
+}
+
+template <class Stage>
+Order less(Stage o, const OrderRefunded& e) {
+    o.refunded += e.amount;
+    if (o.refunded.minor_units > o.placed.totals.total.minor_units)
+        throw CorruptStream("order: more went back than came");
+    return o;
+}
+Order after(const PaidOrder& o, const OrderRefunded& e) { return less(o, e); }
+Order after(const CancelledOrder& o, const OrderRefunded& e) {
+    if (!o.paid_by) throw CorruptStream("order: refunded and not paid");
+    return less(o, e);
 }
 
 template <class Stage, class AnyEvent>
@@ -166,6 +219,7 @@ std::string refusal_of(OrderRejection rejection) {
         case OrderRejection::reason_missing:
         case OrderRejection::further_already:
         case OrderRejection::shipped:
+        case OrderRejection::not_paid:
             break;
     }
     return refusal::kNotPriced;

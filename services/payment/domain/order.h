@@ -13,11 +13,12 @@
 // An order: what a customer wants to buy, whether its money is here, and how far its goods are.
 //
 //   Absent ── place ──▶ Open ── mark paid ──▶ Paid
-//                        └───── cancel ─────▶ Cancelled
+//                        └───── cancel ────────┴─▶ Cancelled
 //
 // Goods and money go their ways apart: an open and a paid order both advance, confirmed →
 // processing → shipped → delivered. Steps may be passed over; none is taken back. Nothing is
-// cancelled that is shipped.
+// cancelled that is shipped. A paid order is cancelled together with a refund of what it still
+// holds.
 //
 // The types are here, the rules in order.cc. Both are pure.
 namespace flowstack::payment {
@@ -71,10 +72,20 @@ struct OrderCancelled {
     ConversationId conversation_id;
     CustomerId customer_id;
     std::string order_number;
+    // Of goods that were sold: they come back. Empty: the order was not paid.
+    ReservationId sold_reservation_id;
     bool operator==(const OrderCancelled&) const = default;
 };
+// Money of the order went back.
+struct OrderRefunded {
+    OrderId order_id;
+    RefundId refund_id;
+    Money amount;
+    bool whole = false;  // nothing of it is left
+    bool operator==(const OrderRefunded&) const = default;
+};
 using OrderEvent = std::variant<OrderPlaced, OrderConfirmed, PaymentStarted, OrderPaid,
-                                OrderAdvanced, OrderCancelled>;
+                                OrderAdvanced, OrderCancelled, OrderRefunded>;
 
 // A checkout led to no order, or to no new payment of one. A fact of a stream of its own.
 struct CheckoutRefused {
@@ -130,9 +141,14 @@ struct AdvanceOrder {
 struct CancelOrder {
     std::string reason;
     PreviousIntent previous = PreviousIntent::none;
+    bool refunds = false;  // all of its money has gone back, is going, or goes with this append
+};
+struct RefundOrder {
+    RefundId refund_id;
+    Money amount;
 };
 using OrderCommand =
-    std::variant<PlaceOrder, StartPayment, MarkOrderPaid, AdvanceOrder, CancelOrder>;
+    std::variant<PlaceOrder, StartPayment, MarkOrderPaid, AdvanceOrder, CancelOrder, RefundOrder>;
 
 enum class OrderRejection {
     exists_already,
@@ -144,6 +160,7 @@ enum class OrderRejection {
     reason_missing,
     further_already,  // a step back
     shipped,          // too late to cancel
+    not_paid,         // nothing can go back
 };
 
 // Stages.
@@ -162,12 +179,15 @@ struct PaidOrder {
     std::vector<IntentId> intents;
     IntentId paid_by;
     Progress progress = Progress::confirmed;
+    Money refunded;
     bool operator==(const PaidOrder&) const = default;
 };
 struct CancelledOrder {
     OrderPlaced placed;
     std::vector<IntentId> intents;
     std::string reason;
+    std::optional<IntentId> paid_by;
+    Money refunded;
     bool operator==(const CancelledOrder&) const = default;
 };
 using Order = std::variant<NoOrder, OpenOrder, PaidOrder, CancelledOrder>;

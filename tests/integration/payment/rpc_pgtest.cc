@@ -2,6 +2,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <atomic>
 #include <thread>
 
 #include "common/rpc/caller.h"
@@ -14,6 +15,7 @@
 #include "flowstack/payment/v1/order_service.grpc.pb.h"
 #include "flowstack/payment/v1/payment_service.grpc.pb.h"
 #include "flowstack/payment/v1/provider_account_service.grpc.pb.h"
+#include "flowstack/payment/v1/refund_service.grpc.pb.h"
 #include "services/payment/adapters/rpc.h"
 #include "tests/integration/payment/shop.h"
 
@@ -28,6 +30,7 @@ protected:
     PaymentDoors() {
         for (auto& named : make_read_services(doors)) services.push_back(std::move(named));
         for (auto& named : make_order_services(doors)) services.push_back(std::move(named));
+        for (auto& named : make_refund_services(doors)) services.push_back(std::move(named));
         for (auto& named : make_payment_services(doors)) services.push_back(std::move(named));
         for (auto& named : services) server.add(*named.service, named.full_name);
         server.start();
@@ -343,17 +346,13 @@ TEST_F(Fulfilling, CancelsAnUnpaidOrderWithItsInvoice) {
         common::v1::ERROR_REASON_WRONG_STATE);
 }
 
-TEST_F(Fulfilling, RefusesToCancelWhatIsPaidShippedOrBeingPaid) {
+TEST_F(Fulfilling, RefusesToCancelWhatIsShippedOrBeingPaid) {
     shop.payer({{"behaviour", "manual"}});
     const auto asked = shop.check_out("amina");
     ASSERT_TRUE(shop.reaches(asked, v1::PAYMENT_STATE_PENDING));
     const auto pending = not_cancelled(give_up(asked, "x"));
     EXPECT_EQ(pending.reason, common::v1::ERROR_REASON_WRONG_STATE);
     EXPECT_NE(pending.message.find("payment of it is still open"), std::string::npos);
-    shop.payer({{"behaviour", "pay"}});
-    const auto paid = shop.check_out("baraka");
-    ASSERT_TRUE(shop.reaches(paid, v1::PAYMENT_STATE_PAID));
-    EXPECT_NE(not_cancelled(give_up(paid, "x")).message.find("paid already"), std::string::npos);
     const auto shipped = placed("chege");
     advance(step(shipped, v1::ORDER_STATE_SHIPPED));
     EXPECT_NE(not_cancelled(give_up(shipped, "x")).message.find("shipped"), std::string::npos);
@@ -380,6 +379,226 @@ TEST_F(Fulfilling, NamesWhatIsWrongWithARequest) {
     EXPECT_EQ(not_advanced(step("nobody", v1::ORDER_STATE_SHIPPED)).code,
               grpc::StatusCode::NOT_FOUND);
     EXPECT_EQ(not_cancelled(give_up("nobody", "x")).code, grpc::StatusCode::NOT_FOUND);
+}
+
+// Money of payments that goes back.
+class Refunding : public Fulfilling {
+protected:
+    v1::CreateRefundRequest back(const std::string& order_id, std::int64_t cents = 0) {
+        v1::CreateRefundRequest request;
+        request.set_parent("tenants/" + kTenant);
+        request.set_payment(shop.last_payment(order_id).name());
+        request.set_reason("a torn bag");
+        if (cents == 0) return request;
+        request.mutable_amount()->set_minor_units(cents);
+        request.mutable_amount()->set_currency_code("KES");
+        return request;
+    }
+    v1::Refund open(const v1::CreateRefundRequest& request) {
+        return ok<v1::Refund>(*refunds, &v1::RefundService::Stub::CreateRefund, request);
+    }
+    rpc::Failure not_opened(const v1::CreateRefundRequest& request) {
+        return refused<v1::Refund>(*refunds, &v1::RefundService::Stub::CreateRefund, request);
+    }
+    static v1::RecordRefundRequest sent(const v1::Refund& refund, const std::string& receipt) {
+        v1::RecordRefundRequest request;
+        request.set_name(refund.name());
+        request.set_receipt(receipt);
+        return request;
+    }
+    v1::Refund record(const v1::RecordRefundRequest& request) {
+        return ok<v1::Refund>(*refunds, &v1::RefundService::Stub::RecordRefund, request);
+    }
+    rpc::Failure not_recorded(const v1::RecordRefundRequest& request) {
+        return refused<v1::Refund>(*refunds, &v1::RefundService::Stub::RecordRefund, request);
+    }
+    v1::Refund get(const std::string& name) {
+        v1::GetRefundRequest request;
+        request.set_name(name);
+        return ok<v1::Refund>(*refunds, &v1::RefundService::Stub::GetRefund, request);
+    }
+    std::vector<v1::Refund> list(v1::RefundState state) {
+        shop.consume();
+        v1::ListRefundsRequest request;
+        request.set_parent("tenants/" + kTenant);
+        request.set_state(state);
+        const auto page =
+            ok<v1::ListRefundsResponse>(*refunds, &v1::RefundService::Stub::ListRefunds, request);
+        return {page.refunds().begin(), page.refunds().end()};
+    }
+    // An order of KES 1,160.00, paid, with its invoice.
+    std::string paid(const std::string& customer) {
+        const auto order_id = shop.check_out(customer);
+        EXPECT_TRUE(shop.reaches(order_id, v1::PAYMENT_STATE_PAID));
+        EXPECT_TRUE(shop.until(
+            [&] { return shop.invoice_of(order_id).state() == v1::INVOICE_STATE_PAID; }));
+        return order_id;
+    }
+
+    std::unique_ptr<v1::RefundService::Stub> refunds = v1::RefundService::NewStub(channel);
+};
+
+TEST_F(Refunding, SendBackAPartAndThenTheRestUntilNothingIsEarned) {
+    const auto order_id = paid("amina");
+    auto request = back(order_id, 46'000);
+    request.set_request_id("r1");
+    const auto part = open(request);
+    EXPECT_EQ(part.state(), v1::REFUND_STATE_OPEN);
+    EXPECT_EQ(open(request).name(), part.name()) << "the same request opens it once";
+    EXPECT_EQ(part.paid_receipt(), shop.last_payment(order_id).receipt());
+    EXPECT_EQ(list(v1::REFUND_STATE_OPEN).size(), 1U);
+    EXPECT_EQ(shop.booked("clearing:mpesa"), 116'000) << "nothing has gone back yet";
+
+    EXPECT_EQ(record(sent(part, " tkt951kkmc ")).receipt(), "TKT951KKMC");
+    record(sent(part, "TKT951KKMC"));  // again: no news
+    EXPECT_EQ(shop.count_events("RefundDone"), 1);
+    EXPECT_EQ(shop.booked("clearing:mpesa"), 70'000);
+    EXPECT_EQ(shop.order(order_id).payment_state(), v1::ORDER_PAYMENT_STATE_PARTIALLY_REFUNDED);
+    EXPECT_EQ(shop.order(order_id).refunded().minor_units(), 46'000);
+    EXPECT_EQ(shop.invoice_of(order_id).credited().minor_units(), 46'000);
+    EXPECT_EQ(shop.last_payment(order_id).refunded().minor_units(), 46'000);
+
+    const auto rest = open(back(order_id));
+    EXPECT_EQ(rest.amount().minor_units(), 70'000);
+    record(sent(rest, "TKT951KKMD"));
+    EXPECT_EQ(shop.order(order_id).payment_state(), v1::ORDER_PAYMENT_STATE_REFUNDED);
+    for (const auto* account : {"clearing:mpesa", "revenue", "tax", "rounding", "receivable"})
+        EXPECT_EQ(shop.booked(account), 0) << account;
+    EXPECT_TRUE(shop.sums_to_zero());
+    ASSERT_TRUE(shop.until([&] { return !get(rest.name()).credit_note().empty(); }));
+    EXPECT_TRUE(get(part.name()).credit_note().ends_with("-000001"));
+    EXPECT_TRUE(get(rest.name()).credit_note().ends_with("-000002"));
+    EXPECT_TRUE(get(rest.name()).credit_note().starts_with("CN-"));
+}
+
+TEST_F(Refunding, NeverSendBackMoreThanCame) {
+    const auto order_id = paid("amina");
+    const auto first = open(back(order_id, 100'000));
+    const auto more = not_opened(back(order_id, 16'001));
+    EXPECT_EQ(more.reason, common::v1::ERROR_REASON_WRONG_STATE);
+    EXPECT_NE(more.message.find("more than is left"), std::string::npos);
+    open(back(order_id, 16'000));
+    EXPECT_EQ(not_opened(back(order_id)).reason, common::v1::ERROR_REASON_WRONG_STATE);
+    // What is given up may go back by another one.
+    v1::CancelRefundRequest stay;
+    stay.set_name(first.name());
+    stay.set_reason("another bag instead");
+    const auto kept = ok<v1::Refund>(*refunds, &v1::RefundService::Stub::CancelRefund, stay);
+    EXPECT_EQ(kept.state(), v1::REFUND_STATE_GIVEN_UP);
+    EXPECT_EQ(kept.cancel_reason(), "another bag instead");
+    EXPECT_EQ(not_recorded(sent(first, "TKT951KKMC")).reason, common::v1::ERROR_REASON_WRONG_STATE);
+    EXPECT_EQ(open(back(order_id)).amount().minor_units(), 100'000);
+}
+
+TEST_F(Refunding, RunAtOnceAndStillSendBackNoMoreThanCame) {
+    const auto order_id = paid("amina");
+    std::atomic<int> opened{0};
+    std::vector<std::thread> threads;
+    for (int i = 0; i < 8; ++i)
+        threads.emplace_back([&] {
+            v1::Refund refund;
+            opened += call(*refunds, &v1::RefundService::Stub::CreateRefund, back(order_id, 30'000),
+                           refund)
+                          .ok();
+        });
+    for (auto& thread : threads) thread.join();
+    EXPECT_EQ(opened, 3) << "3 × 300.00 of 1,160.00";
+}
+
+TEST_F(Refunding, TakeAReceiptOnceOnly) {
+    const auto one = paid("amina");
+    const auto two = paid("baraka");
+    record(sent(open(back(one, 1'000)), "TKT951KKMC"));
+    const auto again = open(back(two, 1'000));
+    EXPECT_EQ(not_recorded(sent(again, "TKT951KKMC")).code, grpc::StatusCode::ALREADY_EXISTS);
+    EXPECT_EQ(not_recorded(sent(again, shop.last_payment(one).receipt())).code,
+              grpc::StatusCode::ALREADY_EXISTS);
+    EXPECT_EQ(get(again.name()).state(), v1::REFUND_STATE_OPEN);
+    EXPECT_EQ(record(sent(again, "TKT951KKME")).state(), v1::REFUND_STATE_DONE);
+}
+
+TEST_F(Refunding, OpenByThemselvesForMoneyThatNoOrderWants) {
+    shop.payer({{"script", {"cancel", "pay"}}});
+    const auto order_id = placed("amina");
+    v1::CreatePaymentIntentRequest pay;
+    pay.set_parent("tenants/" + kTenant);
+    pay.set_order(order_name(order_id));
+    pay.set_phone("+254712000222");
+    // The first fails, the order is cancelled, and the money of the first comes after all.
+    const auto made = create(pay);
+    v1::InitiateStkPushRequest push;
+    push.set_name(made.name());
+    ok<v1::Payment>(*payments, &v1::PaymentService::Stub::InitiateStkPush, push);
+    ASSERT_TRUE(shop.reaches(order_id, v1::PAYMENT_STATE_FAILED));
+    ok<v1::Order>(*orders, &v1::OrderService::Stub::CancelOrder, give_up(order_id, "out of beans"));
+    v1::ResolvePaymentRequest found;
+    found.set_name(made.name());
+    found.mutable_paid()->set_receipt("TKT951LATE");
+    *found.mutable_paid()->mutable_amount() = made.amount();
+    found.set_reason("it is on the statement");
+    ok<v1::Payment>(*payments, &v1::PaymentService::Stub::ResolvePayment, found);
+    ASSERT_TRUE(shop.until([&] { return shop.count_events("RefundRequested") == 1; }));
+    const auto owed = list(v1::REFUND_STATE_OPEN);
+    ASSERT_EQ(owed.size(), 1U);
+    EXPECT_EQ(owed[0].amount().minor_units(), made.amount().minor_units());
+    EXPECT_EQ(owed[0].invoice(), "");
+    EXPECT_EQ(shop.booked("suspense"), -made.amount().minor_units());
+    record(sent(owed[0], "TKT951BACK"));
+    EXPECT_EQ(shop.booked("suspense"), 0);
+    EXPECT_EQ(shop.booked("clearing:mpesa"), 0);
+    shop.consume();
+    EXPECT_EQ(get(owed[0].name()).credit_note(), "") << "no invoice went down";
+    EXPECT_EQ(shop.order(order_id).payment_state(), v1::ORDER_PAYMENT_STATE_UNPAID);
+}
+
+TEST_F(Refunding, AreOpenedWhenAPaidOrderIsCancelled) {
+    const auto order_id = paid("amina");
+    record(sent(open(back(order_id, 16'000)), "TKT951KKMC"));
+    const auto cancelled = ok<v1::Order>(*orders, &v1::OrderService::Stub::CancelOrder,
+                                         give_up(order_id, "out of beans"));
+    EXPECT_EQ(cancelled.state(), v1::ORDER_STATE_CANCELLED);
+    EXPECT_EQ(cancelled.payment_state(), v1::ORDER_PAYMENT_STATE_PARTIALLY_REFUNDED);
+    const auto rest = list(v1::REFUND_STATE_OPEN);
+    ASSERT_EQ(rest.size(), 1U);
+    EXPECT_EQ(rest[0].amount().minor_units(), 100'000);
+    EXPECT_EQ(rest[0].reason(), "out of beans");
+    record(sent(rest[0], "TKT951KKMD"));
+    EXPECT_EQ(shop.order(order_id).payment_state(), v1::ORDER_PAYMENT_STATE_REFUNDED);
+    EXPECT_EQ(shop.booked("revenue"), 0);
+    EXPECT_TRUE(shop.sums_to_zero());
+}
+
+TEST_F(Refunding, NameWhatIsWrongWithARequest) {
+    const auto order_id = paid("amina");
+    const auto field_of = [](const rpc::Failure& failure) {
+        EXPECT_EQ(failure.reason, common::v1::ERROR_REASON_FIELD_INVALID);
+        return failure.fields.empty() ? "" : failure.fields[0].field;
+    };
+    auto request = back(order_id, 100);
+    request.clear_reason();
+    EXPECT_EQ(field_of(not_opened(request)), "reason");
+    request = back(order_id, -1);
+    EXPECT_EQ(field_of(not_opened(request)), "amount.minor_units");
+    request = back(order_id, 100);
+    request.mutable_amount()->set_currency_code("XX");
+    EXPECT_EQ(field_of(not_opened(request)), "amount.currency_code");
+    request = back(order_id, 100);
+    request.mutable_amount()->set_currency_code("USD");
+    EXPECT_EQ(not_opened(request).reason, common::v1::ERROR_REASON_WRONG_STATE);
+    request = back(order_id, 100);
+    request.set_payment("tenants/" + kTenant + "/payments/nobody");
+    EXPECT_EQ(not_opened(request).code, grpc::StatusCode::NOT_FOUND);
+    request.set_payment("tenants/other/payments/nobody");
+    EXPECT_EQ(not_opened(request).code, grpc::StatusCode::NOT_FOUND);
+    request = back(order_id, 100);
+    request.set_validate_only(true);
+    open(request);
+    EXPECT_EQ(shop.count_events("RefundRequested"), 0) << "validate_only makes nothing";
+    const auto refund = open(back(order_id, 100));
+    EXPECT_EQ(field_of(not_recorded(sent(refund, "!"))), "receipt");
+    auto stale = sent(refund, "TKT951KKMC");
+    stale.set_etag("7");
+    EXPECT_EQ(not_recorded(stale).reason, common::v1::ERROR_REASON_VERSION_MISMATCH);
 }
 
 // A payment without an order whose answer and callback are lost.

@@ -138,6 +138,34 @@ TEST(Stock, ALateSaleTakesWhatWasGivenBackEvenBelowZero) {
     EXPECT_EQ(after(reservation, late).stage, ReservationStage::sold);
 }
 
+TEST(Stock, WhatWasSoldAndIsCancelledComesBackOnce) {
+    const ProductId b("b");
+    Products products{{kA, product_of("a", "A", 100, {}, 5)}, {b, product_of("b", "B", 100)}};
+    const EndReservation sell{
+        .reservation_id = ReservationId("r"), .sold = true, .reason = ReservationEnd::paid};
+    const EndReservation cancel{
+        .reservation_id = ReservationId("r"), .sold = false, .reason = ReservationEnd::cancelled};
+    Reservation reservation;
+    const auto apply_all = [&](const StockDecision& decision) {
+        apply(products, decision);
+        reservation = after(reservation, decision);
+    };
+    apply_all(decide(reservation, products, want("r", {{kA, 2}, {b, 1}})));
+    apply_all(decide(reservation, products, sell));
+    EXPECT_EQ(products[kA].on_hand, 3);
+    // Only a cancellation brings it back: a payment that failed after it was paid is none.
+    EXPECT_EQ(decide(reservation, products,
+                     EndReservation{.reservation_id = ReservationId("r"),
+                                    .sold = false,
+                                    .reason = ReservationEnd::payment_failed}),
+              StockDecision{});
+    apply_all(decide(reservation, products, cancel));
+    EXPECT_EQ(products[kA].on_hand, 5);
+    EXPECT_FALSE(products[b].on_hand) << "what is not counted does not come back";
+    for (const auto& again : {cancel, sell})
+        EXPECT_EQ(decide(reservation, products, again), StockDecision{});
+}
+
 TEST(Stock, ImpossibleHistoryIsRefused) {
     EXPECT_THROW(evolve(Product{}, StockSet{.product_id = kA, .on_hand = 1}), CorruptStream);
     EXPECT_THROW(evolve(product_of("a", "A", 1, {}, 1),

@@ -97,6 +97,39 @@ TEST(OrderNews, OfACancellationGiveBackWhatIsHeldAndEmptyTheCartOfIt) {
     }
 }
 
+TEST(OrderNews, OfACancelledPaidOrderGiveItsGoodsBack) {
+    Waiting chat;
+    const auto reservation = chat.last<StockRequested>().reservation_id;
+    chat.payment_pays(50'000);
+    chat.hears(OrderGivenUp{.order_id = OrderId(chat.order),
+                            .order_number = "ORD-1",
+                            .reason = "Out of beans.",
+                            .sold_reservation_id = reservation});
+    const auto& back = chat.last<ReservationEndRequested>();
+    EXPECT_EQ(back.reservation_id, reservation);
+    EXPECT_FALSE(back.sold);
+    EXPECT_EQ(back.reason, ReservationEnd::cancelled);
+}
+
+TEST(OrderNews, OfMoneyThatWentBackNameAmountOrderAndReceipt) {
+    for (const std::string hello : {"Hi", "Habari"}) {
+        Waiting chat(hello);
+        chat.payment_pays(50'000);
+        EXPECT_THAT(chat.hears(RefundSent{.order_id = OrderId(chat.order),
+                                          .order_number = "ORD-1",
+                                          .amount = kes(20'000),
+                                          .receipt = "TKT951KKMC"}),
+                    ElementsAre(AllOf(HasSubstr("KES 200.00"), HasSubstr("ORD-1"),
+                                      HasSubstr("TKT951KKMC"))));
+        // Of a payment without an order.
+        EXPECT_THAT(chat.hears(RefundSent{.order_id = {},
+                                          .order_number = "",
+                                          .amount = kes(20'000),
+                                          .receipt = "TKT951KKMD"}),
+                    ElementsAre(AllOf(HasSubstr("KES 200.00"), Not(HasSubstr("ORD-1")))));
+    }
+}
+
 TEST(OrderNews, OfACancellationEndTheWaitOfAnOrderThatTheSitePlaced) {
     Chat chat;
     chat.says("Hi");

@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <random>
+
 #include "common/core/corrupt_stream.h"
 #include "services/payment/domain/invoice.h"
 #include "tests/support/given.h"
@@ -175,6 +177,52 @@ TEST(Order, IsCancelledUntilItIsShipped) {
                   OrderRejection::shipped);
 }
 
+TEST(Order, ThatIsPaidIsCancelledOnlyWithItsMoney) {
+    const auto paid = order(placed(), kConfirmed, started("i1"), paid_by("i1"));
+    auto cancelled = cancelled_for("out of beans");
+    cancelled.sold_reservation_id = ReservationId("res");
+    EXPECT_EQ(paid.when(CancelOrder{.reason = "out of beans", .refunds = true}).events(),
+              std::vector<OrderEvent>{cancelled});
+    EXPECT_EQ(paid.when(CancelOrder{.reason = "out of beans"}).rejection(),
+              OrderRejection::already_paid);
+    // All of it went back before: nothing is left to go with it.
+    const OrderRefunded whole{.order_id = OrderId("o1"),
+                              .refund_id = RefundId("r1"),
+                              .amount = kes(100000),
+                              .whole = true};
+    EXPECT_TRUE(order(placed(), kConfirmed, started("i1"), paid_by("i1"), whole)
+                    .when(CancelOrder{.reason = "out of beans"})
+                    .accepted());
+}
+
+TEST(Order, CountsWhatGoesBack) {
+    const auto part = [](const char* id, std::int64_t cents, bool whole) {
+        return OrderRefunded{.order_id = OrderId("o1"),
+                             .refund_id = RefundId(id),
+                             .amount = kes(cents),
+                             .whole = whole};
+    };
+    const auto back = [](const char* id, std::int64_t cents) {
+        return RefundOrder{.refund_id = RefundId(id), .amount = kes(cents)};
+    };
+    const auto once =
+        order(placed(), kConfirmed, started("i1"), paid_by("i1"), part("r1", 40000, false));
+    EXPECT_EQ(once.when(back("r2", 60000)).events(),
+              std::vector<OrderEvent>{part("r2", 60000, true)});
+    // Also after the order was cancelled, if it was paid.
+    EXPECT_EQ(order(placed(), kConfirmed, started("i1"), paid_by("i1"), cancelled_for("x"))
+                  .when(back("r1", 100000))
+                  .events(),
+              std::vector<OrderEvent>{part("r1", 100000, true)});
+    for (const auto& unpaid :
+         {order(placed(), kConfirmed), order(placed(), kConfirmed, cancelled_for("x"))})
+        EXPECT_EQ(unpaid.when(back("r1", 1)).rejection(), OrderRejection::not_paid);
+    EXPECT_THROW(
+        order(placed(), kConfirmed, started("i1"), paid_by("i1"), part("r1", 100001, false))
+            .state(),
+        CorruptStream);
+}
+
 TEST(Order, ThatDoesNotExistAnswersSo) {
     EXPECT_EQ(order().when(advance(Progress::shipped)).rejection(), OrderRejection::not_placed);
     EXPECT_THROW(placed_of(Order{}), std::logic_error);
@@ -255,9 +303,10 @@ TEST(Invoice, MayBePaidBeforeItHasItsNumber) {
     EXPECT_EQ(invoice(drafted()).when(PayInvoice{IntentId("i1")}).events(),
               std::vector<InvoiceEvent>{kPaid});
     const auto fast = invoice(drafted(), kPaid, kIssued);
-    EXPECT_EQ(fast.state(),
-              Invoice(PaidInvoice{
-                  .drafted = drafted(), .number = "INV-2026-000001", .paid_by = kIntent}));
+    EXPECT_EQ(fast.state(), Invoice(PaidInvoice{.drafted = drafted(),
+                                                .number = "INV-2026-000001",
+                                                .paid_by = kIntent,
+                                                .credited = kes(0)}));
     EXPECT_EQ(fast.state(), invoice(drafted(), kIssued, kPaid).state());
 }
 
@@ -302,6 +351,58 @@ TEST(Invoice, IsOverdueOnceAfterItsDueDateAndStillPayable) {
     EXPECT_EQ(invoice(due_later).when(due).rejection(), InvoiceRejection::not_issued);
     EXPECT_THROW(invoice(due_later, overdue).state(), CorruptStream);
     EXPECT_THROW(invoice(due_later, kIssued, overdue, overdue).state(), CorruptStream);
+}
+
+TEST(Invoice, ThatIsPaidIsCreditedAtMostItsSum) {
+    const auto paid = invoice(drafted(), kIssued, kPaid);
+    const CreditInvoice half{
+        .refund_id = RefundId("r1"), .provider = "mpesa", .amount = kes(50000)};
+    const auto events = paid.when(half).events();
+    ASSERT_EQ(events.size(), 2U);
+    const auto& credited = std::get<InvoiceCredited>(events[0]);
+    EXPECT_EQ(credited.totals.total, kes(50000));
+    EXPECT_EQ(std::get<JournalPosted>(events[1]).cause, "invoice_credited");
+    const auto less = invoice(drafted(), kIssued, kPaid, credited);
+    EXPECT_EQ(less.when(CreditInvoice{
+                            .refund_id = RefundId("r2"), .provider = "mpesa", .amount = kes(50001)})
+                  .rejection(),
+              InvoiceRejection::more_than_is_left);
+    EXPECT_TRUE(less.when(half).accepted());
+    EXPECT_EQ(invoice(drafted()).when(half).rejection(), InvoiceRejection::not_issued);
+    EXPECT_EQ(invoice(drafted(), kIssued).when(half).rejection(), InvoiceRejection::not_paid);
+    EXPECT_EQ(invoice(drafted(), kIssued, voided_for("x")).when(half).rejection(),
+              InvoiceRejection::voided);
+}
+
+// However an invoice is credited, its credits together are the invoice: no cent of tax is left.
+TEST(Invoice, CreditsOfAnySizesAddUpToTheInvoice) {
+    std::mt19937 random(7);
+    for (int round = 0; round < 500; ++round) {
+        auto drawn = drafted();
+        drawn.totals = totals_of(kes(std::uniform_int_distribution(1, 300'000)(random)),
+                                 std::uniform_int_distribution(0, 3000)(random));
+        Invoice state = evolve(evolve(evolve(Invoice{}, drawn), kIssued), kPaid);
+        Totals sum{kes(0), kes(0), kes(0), kes(0)};
+        auto left = drawn.totals.total.minor_units;
+        for (int n = 0; left > 0; ++n) {
+            const auto part = n == 6 ? left : std::uniform_int_distribution(1L, left)(random);
+            const auto answer =
+                decide(state, CreditInvoice{.refund_id = RefundId(std::to_string(n)),
+                                            .provider = "mpesa",
+                                            .amount = kes(part)});
+            ASSERT_TRUE(answer.accepted());
+            const auto& credit = std::get<InvoiceCredited>(answer.events()[0]).totals;
+            EXPECT_EQ(credit.subtotal + credit.tax + credit.rounding, credit.total);
+            EXPECT_TRUE(balanced(std::get<JournalPosted>(answer.events()[1]).postings));
+            sum.subtotal += credit.subtotal;
+            sum.tax += credit.tax;
+            sum.rounding += credit.rounding;
+            sum.total += credit.total;
+            for (const auto& event : answer.events()) state = evolve(state, event);
+            left -= part;
+        }
+        EXPECT_EQ(sum, drawn.totals);
+    }
 }
 
 TEST(Invoice, RefusesToReplayImpossibleHistory) {

@@ -37,6 +37,7 @@
 #include "flowstack/payment/v1/order_service.pb.h"
 #include "flowstack/payment/v1/payment_service.pb.h"
 #include "flowstack/payment/v1/provider_account_service.pb.h"
+#include "flowstack/payment/v1/refund_service.pb.h"
 
 // Role by method by own or other tenant, for every method that there is. What a method says in its
 // proto file is compared with these lists, so a method that is opened to more people is opened
@@ -90,6 +91,8 @@ const std::set<std::string> kViewers{"CampaignService/GetCampaign",
                                      "InvoiceService/ListInvoices",
                                      "OrderService/GetOrder",
                                      "OrderService/ListOrders",
+                                     "RefundService/GetRefund",
+                                     "RefundService/ListRefunds",
                                      "PaymentService/GetPayment",
                                      "PaymentService/ListPayments"};
 // Auditors and admins.
@@ -143,6 +146,9 @@ const std::set<std::string> kAdmins{"CampaignService/CreateCampaign",
                                     "TenantService/GetApiKey",
                                     "TenantService/ListApiKeys",
                                     "PaymentService/ResolvePayment",
+                                    "RefundService/CreateRefund",
+                                    "RefundService/RecordRefund",
+                                    "RefundService/CancelRefund",
                                     "ProviderAccountService/ConnectProviderAccount",
                                     "ProviderTemplateService/CreateProviderTemplate",
                                     "ProviderTemplateService/EditProviderTemplate",
@@ -199,6 +205,7 @@ std::vector<const pb::MethodDescriptor*> all_methods() {
                              payment::v1::ListJournalEntriesRequest::descriptor()->file(),
                              payment::v1::Order::descriptor()->file(),
                              payment::v1::Payment::descriptor()->file(),
+                             payment::v1::Refund::descriptor()->file(),
                              payment::v1::ProviderAccount::descriptor()->file()})
         for (int s = 0; s < file->service_count(); ++s)
             for (int m = 0; m < file->service(s)->method_count(); ++m)
@@ -291,13 +298,21 @@ TEST(Access, EveryMethodStandsInOneOfTheLists) {
 
 // What only reads, and what ends or settles something: everything else is over with the tenant.
 TEST(Access, AClosedTenantIsReadAndWhatItHasBegunIsEndedByOperators) {
-    const std::set<std::string> ends{
-        "CampaignService/CancelCampaign", "ConversationService/CloseConversation",
-        "TaskService/CancelTask",         "MessageService/CancelMessages",
-        "MessageService/DiscardMessage",  "TenantService/CloseTenant",
-        "TenantService/RevokeApiKey",     "WebhookService/RereadWebhooks",
-        "OrderService/CancelOrder",       "PaymentService/CancelPayment",
-        "PaymentService/ResolvePayment",  "ProviderAccountService/ConnectProviderAccount"};
+    const std::set<std::string> ends{"CampaignService/CancelCampaign",
+                                     "ConversationService/CloseConversation",
+                                     "TaskService/CancelTask",
+                                     "MessageService/CancelMessages",
+                                     "MessageService/DiscardMessage",
+                                     "TenantService/CloseTenant",
+                                     "TenantService/RevokeApiKey",
+                                     "WebhookService/RereadWebhooks",
+                                     "OrderService/CancelOrder",
+                                     "PaymentService/CancelPayment",
+                                     "PaymentService/ResolvePayment",
+                                     "RefundService/CreateRefund",
+                                     "RefundService/RecordRefund",
+                                     "RefundService/CancelRefund",
+                                     "ProviderAccountService/ConnectProviderAccount"};
     int read = 0, ended = 0;
     for (const auto* method : all_methods()) {
         const auto name = name_of(*method);

@@ -41,6 +41,10 @@ Product evolve(Product product, const ProductEvent& event) {
                        product.held.erase(e.reservation_id);  // a late sale held nothing any more
                        if (product.on_hand) *product.on_hand -= e.quantity;
                    },
+                   [&](const StockReturned& e) {
+                       must_exist();
+                       if (product.on_hand) *product.on_hand += e.quantity;
+                   },
                },
                event);
     return product;
@@ -89,7 +93,9 @@ Reservation evolve(Reservation reservation, const ReservationEvent& event) {
                 reservation.lines = e.lines;
             },
             [&](const StockRefused&) { move(absent, refused); },
-            [&](const StockReleased&) { move(held, released); },
+            [&](const StockReleased&) {
+                reservation.stage == sold ? move(sold, returned) : move(held, released);
+            },
             [&](const StockSold&) { move(reservation.stage == released ? released : held, sold); },
         },
         event);
@@ -142,7 +148,9 @@ StockDecision decide(const Reservation& reservation, const std::map<ProductId, P
                      const EndReservation& command) {
     const bool was_held = reservation.stage == ReservationStage::held;
     const bool late_sale = command.sold && reservation.stage == ReservationStage::released;
-    if (!was_held && !late_sale) return {};
+    const bool comes_back = !command.sold && command.reason == ReservationEnd::cancelled &&
+                            reservation.stage == ReservationStage::sold;
+    if (!was_held && !late_sale && !comes_back) return {};
 
     StockDecision decision;
     for (const auto& line : reservation.lines) {
@@ -153,6 +161,9 @@ StockDecision decide(const Reservation& reservation, const std::map<ProductId, P
         if (command.sold && (holds || (late_sale && product->on_hand)))
             decision.products[line.product_id] = {
                 StockTaken{.reservation_id = command.reservation_id, .quantity = line.quantity}};
+        else if (comes_back && product->on_hand)
+            decision.products[line.product_id] = {
+                StockReturned{.reservation_id = command.reservation_id, .quantity = line.quantity}};
         else if (!command.sold && holds)
             decision.products[line.product_id] = {
                 StockFreed{.reservation_id = command.reservation_id, .quantity = line.quantity}};

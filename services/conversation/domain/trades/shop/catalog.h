@@ -54,7 +54,14 @@ struct StockTaken {
     std::int64_t quantity = 0;
     bool operator==(const StockTaken&) const = default;
 };
-using ProductEvent = std::variant<ProductSaved, StockSet, StockHeld, StockFreed, StockTaken>;
+// What was sold came back.
+struct StockReturned {
+    ReservationId reservation_id;
+    std::int64_t quantity = 0;
+    bool operator==(const StockReturned&) const = default;
+};
+using ProductEvent =
+    std::variant<ProductSaved, StockSet, StockHeld, StockFreed, StockTaken, StockReturned>;
 
 struct Product {
     ProductId id;  // empty: there is none
@@ -137,7 +144,7 @@ struct StockSold {
 };
 using ReservationEvent = std::variant<StockReserved, StockRefused, StockReleased, StockSold>;
 
-enum class ReservationStage { absent, held, refused, released, sold };
+enum class ReservationStage { absent, held, refused, released, sold, returned };
 struct Reservation {
     ReservationStage stage = ReservationStage::absent;
     std::vector<ReservedLine> lines;
@@ -168,7 +175,8 @@ struct StockDecision {
 StockDecision decide(const Reservation& reservation, const std::map<ProductId, Product>& products,
                      const ReserveStock& command);
 // Sold or given back, once. Money that comes after the stock was given back takes it from the shelf
-// all the same: the sale is a fact, and a shelf below zero is shown to a person.
+// all the same: the sale is a fact, and a shelf below zero is shown to a person. What was sold and
+// is cancelled comes back, once.
 StockDecision decide(const Reservation& reservation, const std::map<ProductId, Product>& products,
                      const EndReservation& command);
 

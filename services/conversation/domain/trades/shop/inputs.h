@@ -86,11 +86,20 @@ struct OrderWentOn {
     std::string order_number;
     std::string note;  // in the shop's words; may be empty
 };
-// The shop gave an order up that nobody has paid.
+// The shop gave an order up.
 struct OrderGivenUp {
     OrderId order_id;
     std::string order_number;
     std::string reason;  // in the shop's words
+    // Of what was sold and comes back; empty: nobody had paid.
+    ReservationId sold_reservation_id = {};
+};
+// Money of a payment went back to its payer.
+struct RefundSent {
+    OrderId order_id;
+    std::string order_number;
+    Money amount;
+    std::string receipt;
 };
 struct InvoiceLine {
     std::string product_name;
@@ -108,6 +117,6 @@ struct InvoiceSent {
 };
 using ShopInput = std::variant<CartSent, StockAnswered, OrderMade, PaymentBegan, PaymentPaid,
                                ReceiptCame, PaymentFailed, CheckoutRefused, PaymentExpired,
-                               PaymentUnclear, OrderWentOn, OrderGivenUp, InvoiceSent>;
+                               PaymentUnclear, OrderWentOn, OrderGivenUp, RefundSent, InvoiceSent>;
 
 }  // namespace flowstack::conversation

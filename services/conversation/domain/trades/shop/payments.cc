@@ -229,9 +229,18 @@ void Payments::on(const OrderGivenUp& input) {
             end_held_reservation(false, ReservationEnd::cancelled);
         empty_cart_of_order();
     }
+    if (!input.sold_reservation_id.empty())
+        scene_.emit(ReservationEndRequested{.reservation_id = input.sold_reservation_id,
+                                            .sold = false,
+                                            .reason = ReservationEnd::cancelled});
     auto extra = values_of(input.order_id, input.order_number, "", {});
     extra["reason"] = input.reason;
     scene_.flow.say_on("order_cancelled_by_shop", extra);
+}
+
+void Payments::on(const RefundSent& input) {
+    scene_.flow.say_on("refund_sent",
+                       values_of(input.order_id, input.order_number, input.receipt, input.amount));
 }
 
 void Payments::on(const InvoiceSent& input) {

@@ -22,6 +22,7 @@ public:
     void on(const PaymentUnclear& input);
     void on(const OrderWentOn& input);
     void on(const OrderGivenUp& input);
+    void on(const RefundSent& input);
     void on(const InvoiceSent& input);
 
     // What texts say in this step instead of the dialogue's own: one payment and its order.
