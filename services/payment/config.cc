@@ -32,6 +32,28 @@ PaymentConfig payment_config(config::Reader& reader) {
 
     c.daraja_base_url =
         reader.text("DARAJA_BASE_URL", "https://sandbox.safaricom.co.ke", "M-Pesa's API");
+    c.stripe_base_url =
+        reader.text("STRIPE_BASE_URL", "https://api.stripe.com", "Stripe's API, for cards");
+    c.stripe_api_version = reader.text("STRIPE_API_VERSION", "2026-10-28.endive",
+                                       "the version of Stripe's API that is asked for");
+    for (const auto& part : reader.list(
+             "STRIPE_CURRENCIES",
+             "KES:2,USD:2,EUR:2,GBP:2,TZS:2,ZAR:2,NGN:2,GHS:2,ZMW:2,AED:2,CAD:2,INR:2,UGX:2,RWF:0,"
+             "JPY:0,XAF:0,XOF:0",
+             "currencies that cards are charged in, each with the decimals of Stripe's amounts")) {
+        if (const auto form = stripe::read_currency_form(part))
+            c.stripe_currencies.push_back(*form);
+        else
+            reader.mistake("STRIPE_CURRENCIES: '" + part +
+                           "' is not a known ISO 4217 currency with its decimals, e.g. KES:2");
+    }
+    c.signature_tolerance = reader.duration_ms(
+        "WEBHOOK_TOLERANCE_MS", 300'000,
+        "how far the time that a webhook is signed with may be from ours", 1'000);
+    c.same_key_wait = reader.duration_ms("SAME_KEY_WAIT_MS", 500,
+                                         "before a call to Stripe whose answer was lost is made "
+                                         "again with its key; doubled each time",
+                                         1);
     c.push_timeout =
         reader.duration_ms("PUSH_TIMEOUT_MS", 20'000,
                            "the outcome of an STK push without an answer by then is unknown", 10);

@@ -8,6 +8,7 @@
 
 #include "common/core/secret.h"
 #include "common/core/time.h"
+#include "services/payment/providers/stripe/wire.h"
 
 namespace flowstack::config {
 class Reader;
@@ -24,6 +25,11 @@ struct PaymentConfig {
     std::string public_base_url;
 
     std::string daraja_base_url;
+    std::string stripe_base_url;
+    std::string stripe_api_version;
+    stripe::CurrencyForms stripe_currencies;
+    std::chrono::milliseconds signature_tolerance{};
+    std::chrono::milliseconds same_key_wait{};
     std::chrono::milliseconds push_timeout{};
     std::chrono::milliseconds query_timeout{};
     std::chrono::milliseconds attempt_start_max{};

@@ -31,6 +31,7 @@
 #include "services/payment/adapters/rpc.h"
 #include "services/payment/config.h"
 #include "services/payment/providers/mpesa/mpesa.h"
+#include "services/payment/providers/stripe/stripe.h"
 
 // payment: orders, invoices, payment intents and the ledger. See README.md.
 namespace {
@@ -74,7 +75,17 @@ int run(int argc, char** argv) {
                                  .query_timeout = config.query_timeout,
                                  .retry_wait = config.push_retry_after,
                                  .token_margin = config.token_margin});
-    const payment::Providers providers({&mpesa});
+    payment::stripe::Stripe stripe(
+        client, {.base_url = config.stripe_base_url,
+                 .api_version = config.stripe_api_version,
+                 .currencies = config.stripe_currencies,
+                 .ask_timeout = config.push_timeout,
+                 .query_timeout = config.query_timeout,
+                 .retry_wait = config.push_retry_after,
+                 .same_key_wait = config.same_key_wait,
+                 .signature_tolerance =
+                     std::chrono::duration_cast<std::chrono::seconds>(config.signature_tolerance)});
+    const payment::Providers providers({&mpesa, &stripe});
 
     payment::Books books(store);
     payment::Accounts accounts(books, data_keys);
@@ -121,7 +132,7 @@ int run(int argc, char** argv) {
     for (auto& named : payment::make_payment_services(doors)) services.push_back(std::move(named));
     for (auto& named : services) host.serve(*named.service, named.full_name);
 
-    payment::Door door(store, callback_tokens, providers, clock, host.metrics());
+    payment::Door door(store, callback_tokens, providers, accounts, clock, host.metrics());
     const auto router = door.router();
     host.admin_page("/routes", [&] { return http::routes_json(router.routes()); });
     http::ServerOptions door_options{.address = config.http_address,

@@ -212,6 +212,8 @@ void Sandbox::control(const Call& call, const Path& path, const Answer& answer, 
     if (door == "numbers") return control_numbers(call, path, answer, fx);
     if (door == "senders") return control_senders(call, path, answer, fx);
     if (door == "shortcodes") return control_shortcodes(call, path, answer, fx);
+    if (door == "accounts") return control_accounts(call, path, answer, fx);
+    if (door == "checkouts") return control_checkouts(call, path, answer, fx);
     if (door == "payers") return control_payers(call, path, answer, fx);
     if (door == "templates") return control_templates(call, answer, fx);
     if (door == "faults") return control_faults(call, path, answer, fx);
@@ -223,10 +225,9 @@ void Sandbox::control(const Call& call, const Path& path, const Answer& answer, 
     if (door == "callbacks") return control_callbacks(call, answer, fx);
     reply(
         fx, answer,
-        wrong(
-            404,
-            "no such control path; known: numbers, senders, templates, shortcodes, payers, faults, "
-            "customers, chats, prompts, record, webhooks, callbacks"));
+        wrong(404,
+              "no such control path; known: numbers, senders, templates, shortcodes, accounts, "
+              "checkouts, payers, faults, customers, chats, prompts, record, webhooks, callbacks"));
 }
 
 void Sandbox::control_numbers(const Call& call, const Path& path, const Answer& answer,
@@ -389,6 +390,53 @@ void Sandbox::control_shortcodes(const Call& call, const Path& path, const Answe
     const json::object described = describe_shortcode(code);
     state_.shortcodes[id] = std::move(code);
     reply(fx, answer, {200, compact(described)});
+}
+
+void Sandbox::control_accounts(const Call& call, const Path& path, const Answer& answer,
+                               Effects& fx) {
+    const auto described = [](const StripeAccount& account) {
+        return json::object{{"account", account.id},
+                            {"webhook_url", account.webhook_url},
+                            {"payer", account.payer},
+                            {"payer_delay_ms", account.payer_delay.count()},
+                            {"webhook_delay_ms", account.webhook_delay.count()}};
+    };
+    if (call.method == "GET") {
+        json::array list;
+        for (const auto& [id, account] : state_.stripe_accounts) {
+            list.emplace_back(described(account));
+        }
+        return reply(fx, answer, {200, compact(json::object{{"accounts", std::move(list)}})});
+    }
+    const auto body = parse(call.body);
+    if (!body) return reply(fx, answer, wrong(400, "the body is not JSON"));
+    const std::string id = path.size() == 3 ? path[2] : text_or(*body, "account", "");
+    if (!id.starts_with("acct_")) {
+        return reply(fx, answer, wrong(422, "account: is required, like acct_1A2b"));
+    }
+    const auto before = state_.stripe_accounts.find(id);
+    StripeAccount account =
+        before == state_.stripe_accounts.end() ? StripeAccount{} : before->second;
+    account.id = id;
+    Setter set{*body, {"account"}};
+    set.text("secret_key", account.secret_key);
+    set.text("webhook_secret", account.webhook_secret);
+    set.text("webhook_secret_other", account.webhook_secret_other);
+    set.text("webhook_url", account.webhook_url);
+    set.choice("payer", account.payer, {"manual", "pay"});
+    set.milliseconds("payer_delay_ms", account.payer_delay);
+    set.milliseconds("webhook_delay_ms", account.webhook_delay);
+    if (!set.mistake().empty()) return reply(fx, answer, wrong(422, set.mistake()));
+    for (const auto& [name, value] : {std::pair{"secret_key", &account.secret_key},
+                                      {"webhook_secret", &account.webhook_secret},
+                                      {"webhook_url", &account.webhook_url}}) {
+        if (value->empty()) {
+            return reply(fx, answer, wrong(422, std::string{name} + ": is required"));
+        }
+    }
+    const json::object described_now = described(account);
+    state_.stripe_accounts[id] = std::move(account);
+    reply(fx, answer, {200, compact(described_now)});
 }
 
 void Sandbox::control_payers(const Call& call, const Path& path, const Answer& answer,

@@ -136,7 +136,8 @@ CallbackFault read_callback(const json::object& from, std::string& mistake) {
         }
     }
     if (read.get("receipt") != nullptr) callback.receipt = read.text("receipt");
-    callback.forge = read.one_of("forge", {"unknown_checkout", "wrong_path"});
+    callback.forge = read.one_of("forge", {"unknown_checkout", "wrong_path", "wrong_signature",
+                                           "old_signature", "no_signature"});
     return callback;
 }
 
@@ -180,16 +181,17 @@ std::variant<Fault, std::string> parse_fault(const json::value& document) {
                 mistake,
                 {"provider", "call", "number", "phone", "shortcode", "skip", "times", "effect"}};
     Fault fault;
-    fault.target.provider = read.one_of("provider", {"meta", "twilio", "daraja"});
-    fault.target.call =
-        read.one_of("call", {"messages", "templates", "media", "oauth", "stkpush", "stkquery"});
+    fault.target.provider = read.one_of("provider", {"meta", "twilio", "daraja", "stripe"});
+    fault.target.call = read.one_of("call", {"messages", "templates", "media", "oauth", "stkpush",
+                                             "stkquery", "sessions", "retrieve", "expire"});
     fault.target.number = read.text("number");
     fault.target.phone = read.text("phone");
     if (fault.target.phone.starts_with('+')) fault.target.phone.erase(0, 1);
     fault.target.shortcode = read.text("shortcode");
     fault.skip = static_cast<int>(read.number("skip", 0, 1'000'000));
     fault.times = static_cast<int>(read.number("times", 1, 1'000'000));
-    if (fault.target.provider.empty()) read.fail("provider", "is required: meta, twilio or daraja");
+    if (fault.target.provider.empty())
+        read.fail("provider", "is required: meta, twilio, daraja or stripe");
     if (const auto* effect = read.object("effect")) {
         fault.effect = read_effect(*effect, mistake);
     } else {

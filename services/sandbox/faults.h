@@ -39,7 +39,9 @@ struct CallbackFault {
     Milliseconds delay{0};
     std::optional<std::string> amount;   // "1.00"
     std::optional<std::string> receipt;  // "repeat" (the shortcode's previous one) or a text
-    std::string forge;                   // "", "unknown_checkout", "wrong_path"
+    // "", "unknown_checkout", "wrong_path"; of Stripe: "wrong_signature", "old_signature",
+    // "no_signature"
+    std::string forge;
 };
 
 struct Effect {
@@ -53,13 +55,13 @@ struct Effect {
 
 // What a call is, for matching. Empty members of a fault match anything.
 struct FaultTarget {
-    std::string provider;  // "meta" | "twilio" | "daraja"
+    std::string provider;  // "meta" | "twilio" | "daraja" | "stripe"
     // meta: "messages" | "templates" · twilio: "messages" | "media" · daraja: "oauth" | "stkpush" |
-    // "stkquery"
+    // "stkquery" · stripe: "sessions" | "retrieve" | "expire"
     std::string call;
     std::string number;  // phone_number_id, or the number of a sender
     std::string phone;
-    std::string shortcode;
+    std::string shortcode;  // or the account's id at Stripe
 };
 
 struct Fault {

@@ -52,6 +52,10 @@ void Sandbox::handle(Call call, Answer answer) {
             control(call, path, answer, fx);
         } else if (!path.empty() && (path[0] == "oauth" || path[0] == "mpesa")) {
             daraja(call, path, answer, fx);
+        } else if (!path.empty() && path[0] == "v1") {
+            stripe(call, path, answer, fx);
+        } else if (path.size() >= 3 && path[0] == "c" && path[1] == "pay") {
+            stripe_page(call, path, answer, fx);
         } else if (path.size() == 3 && path[0] == "media_content") {
             media_content(call, path, answer, fx);
         } else if (path.size() == 3 && path[0] == "media_store") {
@@ -62,11 +66,11 @@ void Sandbox::handle(Call call, Answer answer) {
             graph(call, path, answer, fx);
         } else {
             reply(fx, answer,
-                  {404, compact(json::object{
-                            {"error", "no provider has this path"},
-                            {"paths",
-                             "/v{N}.{M}/…  /2010-04-01/Accounts/…  /oauth/v1/generate  /mpesa/…  "
-                             "/control/…  /"}})});
+                  {404, compact(json::object{{"error", "no provider has this path"},
+                                             {"paths",
+                                              "/v{N}.{M}/…  /2010-04-01/Accounts/…  "
+                                              "/oauth/v1/generate  /mpesa/…  /v1/checkout/…  "
+                                              "/control/…  /"}})});
         }
     });
 }

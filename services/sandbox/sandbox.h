@@ -10,7 +10,7 @@
 #include "services/sandbox/state.h"
 #include "services/sandbox/values.h"
 
-// The stand-ins for Meta, Twilio and Safaricom, the customers' phones, and the control API:
+// The stand-ins for Meta, Twilio, Safaricom and Stripe, the customers' phones, and the control API:
 // everything behind the sandbox's one HTTP port, without the port.
 //
 // Thread-safe: one lock over the state, held for microseconds; answers, posts and timers are
@@ -147,11 +147,29 @@ private:
     void post_callback(const Prompt& prompt, const std::string& url, const std::string& body,
                        const std::string& what, std::function<void(Effects&)> then, Effects& fx);
 
+    // Stripe (stripe_door.cc)
+    void stripe(const Call& call, const Path& path, const Answer& answer, Effects& fx);
+    void stripe_page(const Call& call, const Path& path, const Answer& answer, Effects& fx);
+    // One thing that the payer, the bank or the clock does: pay, pay_later, decline, expire,
+    // succeed, fail. False when the session's state has no place for it.
+    bool end_stripe(StripeSession& session, const std::string& action,
+                    std::function<void(Effects&)> then, Effects& fx);
+    struct StripeEvent {
+        std::string session, account, id, type, body;
+        std::string what = "callback";
+        std::string sign;  // "", "wrong_signature", "old_signature", "no_signature"
+        int tries = 0;
+    };
+    void post_stripe(StripeEvent event, std::function<void(Effects&)> then, Effects& fx);
+    json::object describe(const StripeSession& session) const;
+
     // Control (control_door.cc, customers.cc)
     void control(const Call& call, const Path& path, const Answer& answer, Effects& fx);
     void control_numbers(const Call& call, const Path& path, const Answer& answer, Effects& fx);
     void control_senders(const Call& call, const Path& path, const Answer& answer, Effects& fx);
     void control_shortcodes(const Call& call, const Path& path, const Answer& answer, Effects& fx);
+    void control_accounts(const Call& call, const Path& path, const Answer& answer, Effects& fx);
+    void control_checkouts(const Call& call, const Path& path, const Answer& answer, Effects& fx);
     void control_payers(const Call& call, const Path& path, const Answer& answer, Effects& fx);
     void control_templates(const Call& call, const Answer& answer, Effects& fx);
     void control_faults(const Call& call, const Path& path, const Answer& answer, Effects& fx);

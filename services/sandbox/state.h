@@ -12,6 +12,7 @@
 #include "services/sandbox/faults.h"
 #include "services/sandbox/graph.h"
 #include "services/sandbox/limits.h"
+#include "services/sandbox/stripe.h"
 #include "services/sandbox/templates.h"
 #include "services/sandbox/twilio.h"
 
@@ -162,6 +163,40 @@ struct Prompt {
     CallbackFault callback;
 };
 
+// One account on Stripe's side, with the one endpoint that its events go to.
+struct StripeAccount {
+    std::string id;  // "acct_…"
+    std::string secret_key;
+    std::string webhook_secret;
+    std::string webhook_secret_other;  // signs too, while a secret is rolled; empty: there is none
+    std::string webhook_url;
+    std::string payer = "manual";  // manual | pay
+    Milliseconds payer_delay{200};
+    Milliseconds webhook_delay{50};
+};
+
+// A Checkout Session.
+struct StripeSession {
+    std::string id;
+    std::string account;
+    StripeAsk ask;
+    std::string url;
+    bool live = false;
+    std::int64_t created = 0;  // unix seconds
+    std::string status = "open";
+    std::string payment_status = "unpaid";
+    std::string payment_intent;
+    int declines = 0;
+    CallbackFault callback;
+};
+
+// The first result of an idempotency key.
+struct StripeReply {
+    std::string asked;  // path and body
+    int status = 0;
+    std::string body;
+};
+
 // A file that a provider keeps. Meta: uploaded by a business for 30 days, sent by a customer for 7.
 struct MediaFile {
     std::string id;
@@ -190,7 +225,11 @@ struct State {
     std::map<std::string, std::string> customer_aliases;        // phone or user id → key
     std::map<std::pair<std::string, std::string>, Chat> chats;  // (number id, customer key)
     std::map<std::string, Shortcode> shortcodes;
-    std::map<std::string, Token> tokens;                            // by consumer key
+    std::map<std::string, StripeAccount> stripe_accounts;                       // by id
+    std::map<std::string, StripeSession> stripe_sessions;                       // by id
+    std::deque<std::string> stripe_order;                                       // the oldest first
+    std::map<std::pair<std::string, std::string>, StripeReply> stripe_replies;  // (account, key)
+    std::map<std::string, Token> tokens;                                        // by consumer key
     std::map<std::string, Payer> payers;                            // by phone; "default"
     std::map<std::string, Prompt> prompts;                          // by CheckoutRequestID
     std::map<std::string, std::string> open_prompts;                // phone → CheckoutRequestID

@@ -15,6 +15,7 @@ trap './flowstack down --wipe >/dev/null 2>&1 </dev/null || true' EXIT
 ./flowstack up --no-build
 ./flowstack demo --once --no-build
 ./flowstack demo --once --no-build --channel twilio
+./flowstack demo --once --no-build --pay card
 ./flowstack compare-read-models
 
 # A document that is not what the logs say is found.

@@ -106,6 +106,8 @@ write_env() {
             META_BASE_URL "http://127.0.0.1:$SANDBOX_PORT" \
             TWILIO_BASE_URL "http://127.0.0.1:$SANDBOX_PORT" \
             DARAJA_BASE_URL "http://127.0.0.1:$SANDBOX_PORT" \
+            STRIPE_BASE_URL "http://127.0.0.1:$SANDBOX_PORT" \
+            PAYMENT_PROVIDERS "mpesa:KES,stripe:KES/USD" \
             SANDBOX_RECORD "$RUN_DIR/sandbox.jsonl" \
             MEDIA_DIRECTORY "$RUN_DIR/media" \
             PUBLIC_BASE_URL "http://127.0.0.1:$(service_port HTTP gateway 0)" \

@@ -64,6 +64,7 @@ constexpr Rule kCategories[] = {
     {"payment/invoice", "NumberAssigned", "invoice_register"},
     {"payment/invoice", "JournalPosted", "invoice, intent, refund"},
     {"payment/invoice", "Invoice", "invoice"},
+    {"payment/intent", "CallbackUnmatched", "unmatched_callback"},
     {"payment/intent", "", "intent"},
     {"payment/refund", "CreditNoteNumberAssigned", "credit_note_register"},
     {"payment/refund", "", "refund"},

@@ -113,6 +113,11 @@ constexpr AliasAttack kAliases[] = {
     // payment's own door takes callbacks, by a token that nobody can guess
     {"POST /hooks/pay/{token}", Opens::to_all, Expect::not_found, "/hooks/pay/$victim.payment",
      "{}"},
+    // signed by the account of the tenant whose payment it names
+    {"GET /hooks/pay/done", Opens::to_all},
+    {"POST /webhooks/stripe", Opens::to_all},
+    {"POST /webhooks/stripe/{tenant}", Opens::to_all, Expect::nothing, "/webhooks/stripe/$victim",
+     "{}"},
     {"POST /webhooks/mpesa/{token}", Opens::to_all, Expect::not_found,
      "/webhooks/mpesa/$victim.payment", "{}"},
 };

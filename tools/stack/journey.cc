@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <boost/json.hpp>
+#include <chrono>
+#include <thread>
 
 #include "common/http/url.h"
 
@@ -10,6 +12,7 @@ namespace {
 
 namespace json = boost::json;
 constexpr int kRecordPage = 5000;
+constexpr std::chrono::seconds kLinkPatience{30};
 
 bool has(const std::vector<std::string>& titles, const std::string& title) {
     return std::find(titles.begin(), titles.end(), title) != titles.end();
@@ -17,6 +20,27 @@ bool has(const std::vector<std::string>& titles, const std::string& title) {
 
 ChatMessage any_reply(Phone& phone, const std::string& what) {
     return phone.wait_for([](const ChatMessage&) { return true; }, what);
+}
+
+// The addresses of the pages that the phone was sent, as buttons or as words.
+std::vector<std::string> links_sent(Phone& phone, Sandbox& sandbox) {
+    std::vector<std::string> links;
+    for (const auto& sent : record_of(sandbox, "send_accepted", phone.number())) {
+        const auto body = json::serialize(sent);
+        constexpr std::string_view kPage = "/c/pay/";
+        const auto at = body.find(kPage);
+        if (at == std::string::npos) continue;
+        const auto end = body.find_first_not_of(
+            "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz_", at + kPage.size());
+        links.push_back(body.substr(at, end - at));
+    }
+    return links;
+}
+
+void find_invoice(Phone& phone, Purchase& purchase) {
+    for (const auto& message : phone.chat())
+        if (message.from_business && message.text.find("INV-") != std::string::npos)
+            purchase.invoice = message;
 }
 
 }  // namespace
@@ -63,6 +87,38 @@ PromptView pay_by_mpesa(Phone& phone) {
     return phone.wait_prompt();
 }
 
+std::string pay_by_card(Phone& phone, Sandbox& sandbox) {
+    const auto before = links_sent(phone, sandbox).size();
+    std::string button = "Card";
+    for (const auto& message : phone.chat())
+        if (message.from_business && has(message.buttons, "Kadi")) button = "Kadi";
+    phone.tap(button);
+    std::string url;
+    const auto until = std::chrono::steady_clock::now() + kLinkPatience;
+    while (url.empty() && std::chrono::steady_clock::now() < until) {
+        const auto links = links_sent(phone, sandbox);
+        if (links.size() > before) url = links.back();
+        if (url.empty()) std::this_thread::sleep_for(std::chrono::milliseconds(50));
+    }
+    if (url.empty()) throw NoReply("no message with the address of a page to pay on came");
+    return url.substr(url.rfind('/') + 1);
+}
+
+void on_page(Sandbox& sandbox, const std::string& page, const std::string& action) {
+    sandbox.post("/control/checkouts/" + page + "/" + action, json::object{});
+}
+
+Purchase finish_by_card(Phone& phone, Sandbox& sandbox, const std::string& page) {
+    Purchase purchase;
+    const auto about = [&] { return sandbox.get("/control/checkouts/" + page); };
+    purchase.amount_on_prompt = std::to_string(about().at("amount_total").as_int64());
+    on_page(sandbox, page, "pay");
+    purchase.receipt = text_at(about(), "payment_intent");
+    purchase.receipt_message = phone.wait_text(purchase.receipt);
+    find_invoice(phone, purchase);
+    return purchase;
+}
+
 Purchase finish(Phone& phone, Sandbox& sandbox, const PromptView& prompt, const std::string& pin) {
     Purchase purchase{.amount_on_prompt = prompt.amount};
     phone.answer_prompt(prompt.id, pin);
@@ -75,9 +131,7 @@ Purchase finish(Phone& phone, Sandbox& sandbox, const PromptView& prompt, const 
             return !purchase.receipt.empty() && m.text.find(purchase.receipt) != std::string::npos;
         },
         "the receipt");
-    for (const auto& message : phone.chat())
-        if (message.from_business && message.text.find("INV-") != std::string::npos)
-            purchase.invoice = message;
+    find_invoice(phone, purchase);
     return purchase;
 }
 
@@ -96,6 +150,12 @@ Purchase buy(Phone& phone, Sandbox& sandbox, const PurchaseSpec& spec,
     give_quantity(phone, std::to_string(spec.quantity));
     say("says where to");
     give_address(phone, spec.address);
+    if (spec.pay == "card") {
+        say("taps Card");
+        const auto page = pay_by_card(phone, sandbox);
+        say("pays on the page");
+        return finish_by_card(phone, sandbox, page);
+    }
     say("taps M-Pesa");
     const auto prompt = pay_by_mpesa(phone);
     say("enters the PIN");

@@ -16,10 +16,11 @@ struct PurchaseSpec {
     int quantity = 2;
     std::string address = "Kilimani, Argwings Kodhek Rd 12";
     std::string pin = "1234";
+    std::string pay = "mpesa";  // or card
 };
 
 struct Purchase {
-    std::string amount_on_prompt;  // whole shillings
+    std::string amount_on_prompt;  // whole shillings; of a page: minor units
     std::string receipt;           // as the sandbox's record has it
     ChatMessage invoice;
     ChatMessage receipt_message;
@@ -35,6 +36,12 @@ ChatMessage give_address(Phone& phone, const std::string& address);
 ChatMessage to_summary(Phone& phone, const PurchaseSpec& spec);
 // Taps M-Pesa and waits for the prompt on the phone.
 PromptView pay_by_mpesa(Phone& phone);
+// Taps Card and waits for the page's address in the chat: the page's id at the sandbox's Stripe.
+std::string pay_by_card(Phone& phone, Sandbox& sandbox);
+// What the payer does on the page: pay, decline, pay_later, expire.
+void on_page(Sandbox& sandbox, const std::string& page, const std::string& action);
+// Pays on the page and waits for the receipt in the chat.
+Purchase finish_by_card(Phone& phone, Sandbox& sandbox, const std::string& page);
 // Enters the PIN and waits for the receipt in the chat.
 Purchase finish(Phone& phone, Sandbox& sandbox, const PromptView& prompt, const std::string& pin);
 

@@ -98,6 +98,15 @@ void register_shortcode(const ShopSpec& spec, Sandbox& sandbox) {
                              {"same_amount_window_ms", spec.limits ? 120'000 : 0}});
 }
 
+void register_stripe(const ShopSpec& spec, const Environment& environment, Sandbox& sandbox) {
+    sandbox.put("/control/accounts",
+                json::object{{"account", stripe_account(spec)},
+                             {"secret_key", "sk_test_" + spec.tenant},
+                             {"webhook_secret", stripe_secret(spec)},
+                             {"webhook_url", environment.required("PAYMENT_PUBLIC_BASE_URL") +
+                                                 "/webhooks/stripe"}});
+}
+
 void set_limits(const ShopSpec& spec, gateway::v1::ChannelLimits& limits) {
     if (spec.limits) {
         limits.set_per_second(80);
@@ -145,6 +154,7 @@ void register_tenant(const ShopSpec& spec, const Environment& environment, Api& 
     settings.set_invoice_prefix("INV");
     settings.set_unknown_text_policy(spec.unknown_text_policy);
     if (spec.currency == "KES") settings.add_payment_providers("mpesa");
+    if (spec.cards) settings.add_payment_providers("stripe");
     auto& channel = *request.mutable_channel();
     channel.set_kind(spec.channel_kind);
     channel.set_external_id(spec.phone_number_id);
@@ -204,6 +214,16 @@ void connect_mpesa(const ShopSpec& spec, Api& api) {
         "payment", "ProviderAccountService/ConnectProviderAccount", request);
 }
 
+void connect_stripe(const ShopSpec& spec, Api& api) {
+    payment::v1::ConnectProviderAccountRequest request;
+    request.set_parent(rpc::tenant_name(spec.tenant));
+    request.set_request_id(seed_id(spec, "stripe"));
+    request.mutable_stripe()->set_secret_key("sk_test_" + spec.tenant);
+    request.mutable_stripe()->set_webhook_secret(stripe_secret(spec));
+    api.call<payment::v1::ProviderAccount>(
+        "payment", "ProviderAccountService/ConnectProviderAccount", request);
+}
+
 }  // namespace
 
 std::vector<ProductSpec> demo_products() {
@@ -231,6 +251,12 @@ std::string account_sid(const ShopSpec& spec) {
     return sid.str();
 }
 
+std::string stripe_account(const ShopSpec& spec) {
+    return "acct_" + std::to_string(number_of(spec.tenant));
+}
+
+std::string stripe_secret(const ShopSpec& spec) { return "whsec_" + spec.tenant; }
+
 std::string auth_token(const ShopSpec& spec) { return "mock_auth_" + spec.tenant; }
 
 ShopSpec shop_for(const std::string& unique) {
@@ -251,10 +277,12 @@ void make_shop(const ShopSpec& spec, const Environment& environment, Api& api, S
     if (!spec.twilio_number.empty())
         register_sender(spec, spec.twilio_number, environment, sandbox);
     register_shortcode(spec, sandbox);
+    if (spec.cards) register_stripe(spec, environment, sandbox);
     register_tenant(spec, environment, api);
     if (!spec.twilio_number.empty()) connect_twilio(spec, api);
     save_catalog(spec, api);
     connect_mpesa(spec, api);
+    if (spec.cards) connect_stripe(spec, api);
 }
 
 }  // namespace flowstack::stack

@@ -35,6 +35,7 @@ struct ShopSpec {
     // The number of a sender at Twilio, the shop's second connection; empty: there is none.
     std::string twilio_number{};
     std::string shortcode = "174379";
+    bool cards = false;                 // it has an account at Stripe, too
     std::vector<ProductSpec> products;  // empty: the demo's
     bool promotions = true;
     // The real limits of a number and of a pair; tests that send floods turn them off.
@@ -60,6 +61,9 @@ ShopSpec shop_for(const std::string& unique);
 
 // The token that signs the webhooks of the shop's senders and makes its calls.
 std::string auth_token(const ShopSpec& spec);
+// The shop's account at Stripe, and what signs its webhooks.
+std::string stripe_account(const ShopSpec& spec);
+std::string stripe_secret(const ShopSpec& spec);
 // The shop's account at Twilio: AC and 32 hex digits.
 std::string account_sid(const ShopSpec& spec);
 

@@ -701,6 +701,13 @@ void set(common::v1::MessageContent* out, const Content& content) {
             out->mutable_text()->set_body(content.body);
             return;
         case TemplateKind::interactive_button: {
+            if (!content.link.empty()) {
+                auto* opened = out->mutable_link_button();
+                opened->set_body(content.body);
+                opened->set_title(content.titles.empty() ? "" : content.titles.front());
+                opened->set_url(content.link);
+                return;
+            }
             auto* b = out->mutable_buttons();
             b->set_body(content.body);
             for (const auto& title : content.titles) b->add_titles(title);
@@ -742,6 +749,11 @@ Content content_of(const common::v1::MessageContent& in) {
         c.kind = TemplateKind::interactive_button;
         c.body = in.buttons().body();
         c.titles.assign(in.buttons().titles().begin(), in.buttons().titles().end());
+    } else if (in.has_link_button()) {
+        c.kind = TemplateKind::interactive_button;
+        c.body = in.link_button().body();
+        c.titles = {in.link_button().title()};
+        c.link = in.link_button().url();
     } else if (in.has_list()) {
         c.kind = TemplateKind::interactive_list;
         c.body = in.list().body();

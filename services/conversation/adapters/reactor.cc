@@ -94,6 +94,7 @@ void Reactor::react(const eventlog::Recorded& event, eventlog::Turn& turn) {
         {name_of<v1::StockRefused>(), &Reactor::on_stock_answer},
         {name_of<payment::v1::OrderPlaced>(), &Reactor::on_order_placed},
         {name_of<payment::v1::PaymentStarted>(), &Reactor::on_payment_started},
+        {name_of<payment::v1::PaymentLinkIssued>(), &Reactor::on_payment_link},
         {name_of<payment::v1::InvoiceIssued>(), &Reactor::on_invoice_issued},
         {name_of<payment::v1::IntentPaid>(), &Reactor::on_intent_paid},
         {name_of<payment::v1::ReceiptLearned>(), &Reactor::on_receipt_learned},
@@ -450,6 +451,18 @@ void Reactor::on_payment_started(const Recorded& event, LogTurn& turn) {
                          .amount = money_of(m.amount()),
                          .order_number = m.order_number(),
                          .intent_id = IntentId(m.intent_id())});
+}
+
+void Reactor::on_payment_link(const Recorded& event, LogTurn& turn) {
+    const auto m = parsed<payment::v1::PaymentLinkIssued>(event);
+    if (m.conversation_id().empty()) return;  // who started the payment gives the link on
+    advance(event, turn, ConversationId(m.conversation_id()), CustomerId(m.customer_id()),
+            PaymentPageOpened{.order_id = OrderId(m.order_id()),
+                              .intent_id = IntentId(m.intent_id()),
+                              .provider = m.provider(),
+                              .amount = money_of(m.amount()),
+                              .order_number = m.order_number(),
+                              .url = m.personal().url()});
 }
 
 void Reactor::on_invoice_issued(const Recorded& event, LogTurn& turn) {

@@ -37,6 +37,7 @@ private:
     void on_stock_answer(const Recorded& event, LogTurn& turn);  // own, back to the customer's lane
     void on_order_placed(const Recorded& event, LogTurn& turn);  // payment
     void on_payment_started(const Recorded& event, LogTurn& turn);       // payment
+    void on_payment_link(const Recorded& event, LogTurn& turn);          // payment
     void on_invoice_issued(const Recorded& event, LogTurn& turn);        // payment
     void on_intent_paid(const Recorded& event, LogTurn& turn);           // payment
     void on_receipt_learned(const Recorded& event, LogTurn& turn);       // payment

@@ -16,6 +16,8 @@ constexpr int kAppendTries = 5;
 constexpr int kDecideTries = 20;
 // Rows that wait for a thread. More than one poll of all kinds brings is never needed.
 constexpr std::size_t kRowsWaitingMax = 1'024;
+// A page stays open this long at least after its call: providers want half an hour.
+constexpr std::chrono::minutes kPageOpenMin{35};
 
 // Runs a function when it is destroyed.
 struct Finally {
@@ -93,7 +95,7 @@ void Asker::drop(const eventlog::WorkRow& row) {
     });
 }
 
-std::variant<Asker::Call, CannotAsk> Asker::plan_of(const Case& c) {
+std::variant<Asker::Call, CannotAsk> Asker::plan_of(const Case& c, int attempt, Time resolve_by) {
     const auto& story = story_of(c.intent.state);
     auto* provider = parts_.providers.find(story.made.provider);
     if (!provider) return CannotAsk{"provider_off", failure::kRefused};
@@ -104,11 +106,19 @@ std::variant<Asker::Call, CannotAsk> Asker::plan_of(const Case& c) {
     const auto lane = parts_.store.lane_of(customer_routing(story.made.customer_id), c.tenant);
     const auto token = parts_.callback_tokens.make(
         {.tenant = c.tenant, .lane = lane, .intent = *intent, .provider = provider->name()});
-    auto plan = provider->plan({.amount = story.made.amount,
-                                .phone = story.phone,
-                                .callback_url = callback_url(parts_.config.public_base_url, token),
-                                .reference = story.made.reference,
-                                .order_number = story.made.order_number});
+    auto plan = provider->plan(
+        {.amount = story.made.amount,
+         .phone = story.phone,
+         .callback_url = callback_url(parts_.config.public_base_url, token),
+         .reference = story.made.reference,
+         .order_number = story.made.order_number,
+         .attempt_id = c.intent_id + "/" + std::to_string(attempt),
+         .tenant = c.tenant,
+         .intent_id = c.intent_id.text(),
+         .callback_token = token,
+         .return_url = return_url(parts_.config.public_base_url),
+         // The same for every call of the attempt.
+         .payable_until = std::max(story.made.expires_at, resolve_by + kPageOpenMin)});
     if (auto* cannot = std::get_if<CannotAsk>(&plan)) return std::move(*cannot);
     return Call{.provider = provider,
                 .account = std::move(*account),
@@ -147,7 +157,7 @@ void Asker::ask(const eventlog::WorkRow& row) {
     const BeginAsk begin{.replica = parts_.replica,
                          .now = now,
                          .resolve_by = now + parts_.config.attempt_resolve_within};
-    const auto planned = plan_of(c);
+    const auto planned = plan_of(c, story_of(c.intent.state).attempts + 1, begin.resolve_by);
     if (const auto* cannot = std::get_if<CannotAsk>(&planned)) {
         log::warn("a payment cannot be asked for, it fails",
                   {{"tenant", tenant}, {"intent", intent_id.text()}, {"why", cannot->code}});
@@ -168,17 +178,44 @@ void Asker::ask(const eventlog::WorkRow& row) {
         return;  // the row stays
     }
 
-    calling_.with([&](auto& calling) { calling.insert(intent_id.text()); });
-    const Finally finally{
-        [&] { calling_.with([&](auto& calling) { calling.erase(intent_id.text()); }); }};
+    const auto calling = begin_call(intent_id);
     const auto not_after = Steady::now() + parts_.config.attempt_start_max;
     if (!announce(row, c, {begin})) return;
     const auto answer = call.provider->ask(call.account, call.plan, not_after);
     if (std::holds_alternative<Refused>(answer)) call_span.span.fail("refused");
-    if (std::holds_alternative<Unclear>(answer)) call_span.span.fail("unclear");
+    if (const auto* unclear = std::get_if<Unclear>(&answer)) {
+        call_span.span.fail("unclear");
+        if (call.provider->capabilities().redirect) {
+            log::warn("an answer is lost, the attempt's row asks for it again",
+                      {{"tenant", tenant}, {"intent", intent_id.text()}, {"why", unclear->why}});
+            return;
+        }
+    }
     learn(
         tenant, intent_id, [&](const Case&, Taken taken) { return meaning_of(answer, taken); },
         "ask");
+}
+
+std::shared_ptr<void> Asker::begin_call(const IntentId& intent_id) {
+    calling_.with([&](auto& calling) { calling.insert(intent_id.text()); });
+    return {nullptr, [this, id = intent_id.text()](void*) {
+                calling_.with([&](auto& calling) { calling.erase(id); });
+            }};
+}
+
+// The call that an attempt announced, once more. It has the same key, so the provider gives the
+// answer that was lost. When that is lost, too, another attempt may begin: nobody has the page.
+AskAnswer Asker::ask_again(const eventlog::WorkRow& row, const Case& c) {
+    const CallSpan call_span(c, "ask payer again");
+    const auto planned = plan_of(c, story_of(c.intent.state).attempts, row.due_at);
+    if (const auto* cannot = std::get_if<CannotAsk>(&planned))
+        return Refused{cannot->code, "", cannot->reason, {}};
+    const auto& call = std::get<Call>(planned);
+    const auto answer = call.provider->ask(call.account, call.plan,
+                                           Steady::now() + parts_.config.attempt_start_max);
+    if (const auto* unclear = std::get_if<Unclear>(&answer))
+        return Refused{"answer_lost", unclear->why, failure::kBusy, parts_.config.push_retry_after};
+    return answer;
 }
 
 IntentCommand Asker::meaning_of(const AskAnswer& answer, Taken taken) const {
@@ -189,7 +226,8 @@ IntentCommand Asker::meaning_of(const AskAnswer& answer, Taken taken) const {
                        return LearnAskAccepted{.ref = yes.ref,
                                                .next_poll_at = now + config.poll_first_after,
                                                .taken = taken,
-                                               .unclear_at = now + config.unclear_after};
+                                               .unclear_at = now + config.unclear_after,
+                                               .link = yes.link};
                    },
                    [&](const Refused& no) -> IntentCommand {
                        std::optional<Time> retry_at;
@@ -208,6 +246,14 @@ void Asker::resolve_attempt(const eventlog::WorkRow& row) {
     if (calling_.with([&](auto& calling) { return calling.contains(row.key); })) return;
     const auto c = load_case(parts_.books, row.ref, IntentId(row.key));
     if (!std::holds_alternative<Asking>(c.intent.state)) return drop(row);
+    const auto* provider = parts_.providers.find(story_of(c.intent.state).made.provider);
+    if (provider && provider->capabilities().redirect) {
+        const auto calling = begin_call(IntentId(row.key));
+        const auto answer = ask_again(row, c);
+        return learn(
+            row.ref, IntentId(row.key),
+            [&](const Case&, Taken taken) { return meaning_of(answer, taken); }, "attempt");
+    }
     log::warn("a call to the provider has no outcome, it is unknown now",
               {{"tenant", row.ref}, {"intent", row.key}});
     learn(
@@ -246,12 +292,13 @@ Asker::Query Asker::query(const std::string& tenant, const IntentId& intent_id, 
     const auto answer = provider->query(*account, story.ref);
     learn(
         tenant, intent_id,
-        [&](const Case& now_case, Taken) -> IntentCommand {
+        [&](const Case& now_case, Taken taken) -> IntentCommand {
             LearnQuery learned{.code = answer.code,
                                .description = answer.description,
                                .says = answer.says,
                                .next_poll_at = {},
-                               .order = standing_of(now_case)};
+                               .order = standing_of(now_case),
+                               .taken = taken};
             if (std::holds_alternative<NoIntent>(now_case.intent.state)) return learned;
             const auto& told = story_of(now_case.intent.state);
             const auto now = parts_.clock.now();
@@ -273,6 +320,14 @@ void Asker::poll(const eventlog::WorkRow& row) {
                    {{"tenant", row.ref}, {"intent", row.key}});
         drop(row);
     }
+}
+
+void Asker::close_page(const Case& c) {
+    const auto& story = story_of(c.intent.state);
+    auto* provider = parts_.providers.find(story.made.provider);
+    if (!provider || !provider->capabilities().redirect) return;
+    const auto account = parts_.accounts.open(c.tenant, provider->name());
+    if (account) provider->withdraw(*account, story.ref);
 }
 
 void Asker::expire(const eventlog::WorkRow& row) {
@@ -299,6 +354,8 @@ void Asker::expire(const eventlog::WorkRow& row) {
             return expire;
         },
         "expiry");
+    // After the end is written, so that the page's own end, which is told at once, is no news.
+    if (pending(c.intent.state)) close_page(c);
 }
 
 void Asker::learn(const std::string& tenant, const IntentId& intent_id,

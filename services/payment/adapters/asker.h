@@ -22,10 +22,12 @@
 //
 //   ask      AskAttempted under the owner's guard, then the call, then its outcome. After the
 //            announcement an intent is asked again only after a definite refusal.
-//   attempt  an announced call without an outcome: its process died. Its outcome is unknown.
+//   attempt  an announced call without an outcome: its process died. Its outcome is unknown. Of a
+//            provider with a page the call is made once more, with the same key; if its answer is
+//            lost again, nobody was given the page and nobody was asked.
 //   unclear  the outcome has been unknown for too long: a person is needed.
 //   poll     a status query, at most one per `query_interval` and account over all replicas.
-//   expiry   one last query, then the intent expires.
+//   expiry   one last query, then the intent expires, then the payer's page is closed.
 //
 // The outcome of a call is written without the owner's guard: evidence counts, whoever brings it.
 namespace flowstack::payment {
@@ -77,7 +79,11 @@ private:
         Account account;
         Plan plan;
     };
-    std::variant<Call, CannotAsk> plan_of(const Case& c);
+    // `attempt` is the one that the call belongs to, and `resolve_by` its AskAttempted's.
+    std::variant<Call, CannotAsk> plan_of(const Case& c, int attempt, Time resolve_by);
+    // `calling_` names the intent as long as the answer lives.
+    std::shared_ptr<void> begin_call(const IntentId& intent_id);
+    AskAnswer ask_again(const eventlog::WorkRow& row, const Case& c);
     // Appends under the owner's guard. True: it is written, by us.
     bool announce(const eventlog::WorkRow& row, const Case& c, std::vector<IntentCommand> commands);
     IntentCommand meaning_of(const AskAnswer& answer, Taken taken) const;
@@ -87,6 +93,8 @@ private:
                const std::function<IntentCommand(const Case&, Taken)>& evidence, const char* what);
     enum class Query { answered, later, impossible };
     Query query(const std::string& tenant, const IntentId& intent_id, const Case& c);
+    // So that nobody pays late without need. Where it fails, the provider closes it in its time.
+    void close_page(const Case& c);
     // Removes a row that an older event put and that the stream's state no longer wants.
     void drop(const eventlog::WorkRow& row);
 

@@ -13,6 +13,12 @@ constexpr std::size_t kTagBytes = 16;
 constexpr std::size_t kTenantBytesMax = 128;
 constexpr std::size_t kFixedBytes = 1 + 2 + 16 + 1;  // version, lane, intent, provider's length
 
+std::string below(std::string_view public_base_url, const std::string& path) {
+    while (!public_base_url.empty() && public_base_url.back() == '/')
+        public_base_url.remove_suffix(1);
+    return std::string(public_base_url) + path;
+}
+
 }  // namespace
 
 std::string CallbackTokens::tag(std::string_view content) const {
@@ -51,9 +57,11 @@ std::optional<CallbackTarget> CallbackTokens::check(std::string_view token) cons
 }
 
 std::string callback_url(std::string_view public_base_url, std::string_view token) {
-    while (!public_base_url.empty() && public_base_url.back() == '/')
-        public_base_url.remove_suffix(1);
-    return std::string(public_base_url) + "/hooks/pay/" + std::string(token);
+    return below(public_base_url, "/hooks/pay/" + std::string(token));
+}
+
+std::string return_url(std::string_view public_base_url) {
+    return below(public_base_url, kReturnPath);
 }
 
 }  // namespace flowstack::payment

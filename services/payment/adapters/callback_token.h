@@ -42,4 +42,8 @@ private:
 // "https://pay.example/hooks/pay/<token>"
 std::string callback_url(std::string_view public_base_url, std::string_view token);
 
+// Where a provider's page leads afterwards. It says nothing about the payment.
+inline constexpr const char* kReturnPath = "/hooks/pay/done";
+std::string return_url(std::string_view public_base_url);
+
 }  // namespace flowstack::payment

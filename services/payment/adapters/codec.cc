@@ -219,6 +219,16 @@ FLOWSTACK_FACT(AskAccepted, v1::AskAccepted) {
     FACT_TIME(next_poll_at);
     FACT_TIME(expires_at);
 }
+FLOWSTACK_FACT(PaymentLinkIssued, v1::PaymentLinkIssued) {
+    FACT_FIELD(intent_id);
+    FACT_FIELD(order_id);
+    FACT_FIELD(customer_id);
+    FACT_FIELD(conversation_id);
+    FACT_FIELD(provider);
+    FACT_FIELD(amount);
+    FACT_FIELD(order_number);
+    FACT_PERSONAL(url);
+}
 FLOWSTACK_FACT(AskRefused, v1::AskRefused) {
     FACT_FIELD(error_code);
     FACT_FIELD(reason);
@@ -239,6 +249,13 @@ FLOWSTACK_FACT(RawCallback, v1::CallbackReceived) {
     FACT_FIELD(body_sha256);
     FACT_FIELD(source);
     FACT_FIELD(provider);
+}
+FLOWSTACK_FACT(UnmatchedCallback, v1::CallbackUnmatched) {
+    FACT_FIELD(provider);
+    FACT_FIELD(body);
+    FACT_FIELD(body_sha256);
+    FACT_FIELD(source);
+    FACT_FIELD(reason);
 }
 FLOWSTACK_FACT(QueryAnswered, v1::QueryAnswered) {
     FACT_FIELD(result_code);
@@ -400,6 +417,9 @@ eventlog::NewEvent encode(const CreditNoteNumberAssigned& event, Time at) {
 }
 eventlog::NewEvent encode(const NumberAssigned& event, Time at) { return stored_fact(event, at); }
 eventlog::NewEvent encode(const RawCallback& event, Time at) { return stored_fact(event, at); }
+eventlog::NewEvent encode(const UnmatchedCallback& event, Time at) {
+    return stored_fact(event, at);
+}
 eventlog::NewEvent encode(const SealedAccount& event, Time at) { return stored_fact(event, at); }
 
 NumberAssigned decode_number_assigned(const std::string& payload) {

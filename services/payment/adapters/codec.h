@@ -31,6 +31,16 @@ struct RawCallback {
 };
 eventlog::NewEvent encode(const RawCallback& callback, Time at);
 
+// A signed callback that names no payment of its tenant.
+struct UnmatchedCallback {
+    std::string provider;
+    std::string body;
+    std::string body_sha256;
+    std::string source;
+    std::string reason;  // other_tenant | other_account | unknown_payment
+};
+eventlog::NewEvent encode(const UnmatchedCallback& callback, Time at);
+
 // All decoders throw CorruptStream for an unknown type and for bytes that are not of their type,
 // and std::invalid_argument for a value that a fact cannot hold (common/eventlog/fact.h).
 NumberAssigned decode_number_assigned(const std::string& payload);

@@ -96,6 +96,10 @@ Line ask_accepted(v1::Payment& p, const Recorded& event) {
     if (!p.other_amount_seen()) no_person_needed(p);
     return {"ask_accepted", e.ref().id()};
 }
+Line link_issued(v1::Payment& p, const Recorded& event) {
+    p.set_payment_link(parsed<v1::PaymentLinkIssued>(event).personal().url());
+    return {"link_issued", ""};
+}
 Line ask_refused(v1::Payment& p, const Recorded& event) {
     const auto e = parsed<v1::AskRefused>(event);
     p.set_state(v1::PAYMENT_STATE_INITIATED);
@@ -137,6 +141,7 @@ Line paid(v1::Payment& p, const Recorded& event) {
     if (!e.ref().id().empty()) p.set_provider_reference(e.ref().id());
     p.set_receipt(e.receipt());
     p.set_receipt_pending(e.receipt().empty());
+    p.clear_payment_link();
     p.set_late(e.late());
     p.clear_result_code();
     p.clear_failure_reason();
@@ -173,6 +178,7 @@ Line refund_closed(v1::Payment& p, const Recorded& event) {
 Line failed(v1::Payment& p, const Recorded& event) {
     const auto e = parsed<v1::IntentFailed>(event);
     p.set_state(v1::PAYMENT_STATE_FAILED);
+    p.clear_payment_link();
     p.set_outcome_unknown(false);
     p.set_result_code(e.result_code());
     p.set_failure_reason(e.reason());
@@ -184,6 +190,7 @@ Line failed(v1::Payment& p, const Recorded& event) {
 }
 Line expired(v1::Payment& p, const Recorded&) {
     p.set_state(v1::PAYMENT_STATE_EXPIRED);
+    p.clear_payment_link();
     return {"expired", ""};
 }
 Line receipt_learned(v1::Payment& p, const Recorded& event) {
@@ -363,6 +370,7 @@ void apply(v1::Payment& payment, const Recorded& event, bool with_evidence) {
         {v1::AskRequested::descriptor()->full_name(), ask_requested},
         {v1::AskAttempted::descriptor()->full_name(), ask_attempted},
         {v1::AskAccepted::descriptor()->full_name(), ask_accepted},
+        {v1::PaymentLinkIssued::descriptor()->full_name(), link_issued},
         {v1::AskRefused::descriptor()->full_name(), ask_refused},
         {v1::AskUnknown::descriptor()->full_name(), ask_unknown},
         {v1::PaymentNeedsPerson::descriptor()->full_name(), needs_person},

@@ -282,9 +282,10 @@ private:
         const auto name = rpc::parse_name(request.name(), "payments");
         change("push", request.name(), request.request_id(), request, [&](const Case& c) {
             const auto& made = story_of(c.intent.state).made;
-            return RequestAsk{request.phone().empty()
-                                  ? std::string()
-                                  : usable(provider_of(made.provider), request.phone())};
+            const auto& provider = provider_of(made.provider);
+            return RequestAsk{.phone = request.phone().empty() ? std::string()
+                                                               : usable(provider, request.phone()),
+                              .needs_phone = provider.capabilities().needs_phone};
         });
         // The owner of the lane asks the provider; its answer is usually there within a second.
         const auto deadline = std::min<std::chrono::system_clock::time_point>(
@@ -387,7 +388,7 @@ public:
 private:
     // The credentials stand in the field that has the provider's name.
     struct Given {
-        const Provider* provider = nullptr;
+        Provider* provider = nullptr;
         std::map<std::string, std::string> fields;
     };
     Given given_in(const v1::ConnectProviderAccountRequest& request) const {
@@ -422,6 +423,13 @@ private:
                 wrong.push_back({name + "." + fault.field, fault.what_is_allowed});
             throw rpc::invalid_fields(std::move(wrong));
         }
+        const auto tried = given.provider->check(std::get<Account>(read));
+        if (const auto* refused = std::get_if<KeysRefused>(&tried))
+            throw rpc::invalid_field(name, "are refused by the provider: " + refused->why);
+        if (const auto* away = std::get_if<Away>(&tried))
+            throw rpc::unavailable(name + " cannot be asked whether it knows these credentials: " +
+                                       away->why + ". Try again.",
+                                   std::chrono::seconds(5));
         if (request.validate_only()) return;
         // Only a keyed digest of the credentials may leave this call, as the request's hash does.
         const auto digest = crypto::hmac_sha256(doors_.root_key.derive(kAccountRequestUse).reveal(),

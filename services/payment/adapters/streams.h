@@ -19,6 +19,7 @@ inline const std::string kCheckout = "checkout";                 // key = the or
 inline const std::string kRegister = "invoice_register";         // key = the year
 inline const std::string kCreditNotes = "credit_note_register";  // key = the year
 inline const std::string kProviderAccount = "provider_account";  // key = the provider
+inline const std::string kUnmatched = "unmatched_callback";      // key = the provider
 }  // namespace category
 
 inline eventlog::StreamName order_stream(const std::string& tenant, const OrderId& order_id) {
@@ -38,6 +39,10 @@ inline eventlog::StreamName checkout_stream(const std::string& tenant, const Ord
 }
 inline eventlog::StreamName account_stream(const std::string& tenant, const std::string& provider) {
     return {tenant, category::kProviderAccount, provider};
+}
+inline eventlog::StreamName unmatched_stream(const std::string& tenant,
+                                             const std::string& provider) {
+    return {tenant, category::kUnmatched, provider};
 }
 inline eventlog::StreamName register_stream(const std::string& tenant, int year) {
     return {tenant, category::kRegister, std::to_string(year)};

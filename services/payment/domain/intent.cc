@@ -56,6 +56,21 @@ AskAccepted accepted_as(const Story& s, const ProviderRef& ref,
     return {.ref = ref, .next_poll_at = next_poll_at, .expires_at = s.made.expires_at};
 }
 
+// What an accepted ask leads to, once: nobody but the conversation gives the page's address on.
+Events accepted_events(const Story& s, const LearnAskAccepted& c) {
+    Events events{accepted_as(s, c.ref, c.next_poll_at)};
+    if (c.link.empty()) return events;
+    events.push_back(PaymentLinkIssued{.intent_id = s.made.intent_id,
+                                       .order_id = s.made.order_id,
+                                       .customer_id = s.made.customer_id,
+                                       .conversation_id = s.made.conversation_id,
+                                       .provider = s.made.provider,
+                                       .amount = s.made.amount,
+                                       .order_number = s.made.order_number,
+                                       .url = c.link});
+    return events;
+}
+
 // Says that a person is needed, once a payment and reason.
 void call_person(Events& events, const Story& s, PersonNeeded reason) {
     if (s.person_needed == reason) return;
@@ -136,9 +151,9 @@ IntentQuarantined other_amount(const Story& s, Money amount) {
             .detail = format_money(amount) + " instead of " + format_money(s.made.amount)};
 }
 
-// A callback's success, when the payment waits for one (or waited: late).
-Answer success(const Story& s, const LearnCallback& c, const SaysPaid& paid, bool late) {
-    if (has_other_ref(s, c.ref)) return mismatch(s, c.ref);
+// A success that names amount and receipt, when the payment waits for one (or waited: late).
+Events paid_with(const Story& s, const SaysPaid& paid, OrderStanding order, bool late,
+                 const ProviderRef& ref, const std::string& evidence) {
     Events events;
     if (paid.amount != s.made.amount || s.contradicted) {
         events.push_back(
@@ -151,8 +166,13 @@ Answer success(const Story& s, const LearnCallback& c, const SaysPaid& paid, boo
         call_person(events, s, PersonNeeded::contradicted);
         return events;
     }
-    pay(events, s, c.order, late, c.ref, paid.receipt, evidence::kCallback);
+    pay(events, s, order, late, ref, paid.receipt, evidence);
     return events;
+}
+
+Answer success(const Story& s, const LearnCallback& c, const SaysPaid& paid, bool late) {
+    if (has_other_ref(s, c.ref)) return mismatch(s, c.ref);
+    return paid_with(s, paid, c.order, late, c.ref, evidence::kCallback);
 }
 
 // A callback while we wait for an answer (Asking) or for the customer (Asked).
@@ -227,7 +247,8 @@ Answer on(const NoIntent&, const Command&) {
 }
 
 Answer on(const Waiting& i, const RequestAsk& c) {
-    if (c.phone.empty() && i.story.phone.empty()) return IntentRejection::phone_missing;
+    if (c.needs_phone && c.phone.empty() && i.story.phone.empty())
+        return IntentRejection::phone_missing;
     if (i.ask_wanted) return kNothingNew;  // it is on its way already
     return AskRequested{c.phone.empty() ? i.story.phone : c.phone};
 }
@@ -264,7 +285,7 @@ Answer accepted(const Story& s, const LearnAskAccepted& c) {
                       IntentQuarantined{.reason = quarantine::kReferenceTaken, .detail = c.ref.id}};
     if (has_other_ref(s, c.ref)) return mismatch(s, c.ref);
     if (!s.ref.empty()) return kNothingNew;  // a callback was faster and bound it
-    return accepted_as(s, c.ref, c.next_poll_at);
+    return accepted_events(s, c);
 }
 
 Answer on(const Asking& i, const LearnAskAccepted& c) { return accepted(i.story, c); }
@@ -357,17 +378,30 @@ QueryAnswered answered(const LearnQuery& c, bool is_final) {
             .next_poll_at = is_final ? std::nullopt : c.next_poll_at};
 }
 
+// A query's success, with amount and receipt where the provider names them.
+Answer told_paid(const Story& s, const LearnQuery& c, bool late) {
+    Events events{answered(c, true)};
+    const auto* paid = std::get_if<SaysPaid>(&c.says);
+    if (!paid) {
+        pay(events, s, c.order, late, s.ref, "", evidence::kQuery);
+    } else if (c.taken != Taken::nothing) {
+        events.push_back(
+            IntentQuarantined{.reason = quarantine::kReceiptTaken, .detail = paid->receipt});
+    } else {
+        const auto more = paid_with(s, *paid, c.order, late, s.ref, evidence::kQuery);
+        events.insert(events.end(), more.begin(), more.end());
+    }
+    return events;
+}
+
 Answer on(const Asked& i, const LearnQuery& c) {
     const auto& s = i.story;
     if (s.ref.empty()) return IntentRejection::outcome_unknown;  // there is nothing to ask about
     // Evidence of another amount: a person decides, whatever the query says.
     if (s.contradicted && !std::holds_alternative<SaysNothing>(c.says)) return answered(c, true);
     return std::visit(
-        Overloaded{[&](const SaysPaidOnly&) -> Answer {
-                       Events events{answered(c, true)};
-                       pay(events, s, c.order, false, s.ref, "", evidence::kQuery);
-                       return events;
-                   },
+        Overloaded{[&](const SaysPaidOnly&) { return told_paid(s, c, false); },
+                   [&](const SaysPaid&) { return told_paid(s, c, false); },
                    [&](const SaysFailed& no) -> Answer {
                        return Events{answered(c, true), failed(s, no.code, no.reason, s.ref, true)};
                    },
@@ -393,11 +427,9 @@ Answer on(const Expired& i, const LearnQuery& c) {
     const auto& s = i.story;
     if (!i.was_asked || s.ref.empty()) return IntentRejection::settled;
     if (s.contradicted) return answered(c, true);
-    if (!std::holds_alternative<SaysPaidOnly>(c.says))
-        return answered(c, std::holds_alternative<SaysFailed>(c.says));
-    Events events{answered(c, true)};
-    pay(events, s, c.order, true, s.ref, "", evidence::kQuery);
-    return events;
+    if (std::holds_alternative<SaysPaidOnly>(c.says) || std::holds_alternative<SaysPaid>(c.says))
+        return told_paid(s, c, true);
+    return answered(c, std::holds_alternative<SaysFailed>(c.says));
 }
 Answer on(const Asking&, const LearnQuery&) { return IntentRejection::outcome_unknown; }
 Answer on(const Asking&, const ExpireIntent&) { return IntentRejection::outcome_unknown; }
@@ -562,6 +594,8 @@ Intent bound(Story story, const AskAccepted& e) {
     story.ref = e.ref;
     return Asked{std::move(story)};
 }
+// The page's address is the conversation's business; the intent itself does not move.
+Intent after(const Asked& i, const PaymentLinkIssued&) { return i; }
 Intent after(const Asking& i, const AskAccepted& e) { return bound(i.story, e); }
 Intent after(const Asked& i, const AskAccepted& e) { return bound(i.story, e); }
 

@@ -87,6 +87,18 @@ struct AskAccepted {
     Time expires_at;
     bool operator==(const AskAccepted&) const = default;
 };
+// The payer pays on a page of the provider: its address, for the conversation.
+struct PaymentLinkIssued {
+    IntentId intent_id;
+    OrderId order_id;
+    CustomerId customer_id;
+    ConversationId conversation_id;
+    std::string provider;
+    Money amount;
+    std::string order_number;
+    std::string url;
+    bool operator==(const PaymentLinkIssued&) const = default;
+};
 struct AskRefused {
     std::string error_code;
     std::string reason;
@@ -220,10 +232,11 @@ struct IntentQuarantined {
     bool operator==(const IntentQuarantined&) const = default;
 };
 using IntentEvent =
-    std::variant<IntentCreated, PaymentStarted, AskRequested, AskAttempted, AskAccepted, AskRefused,
-                 AskUnknown, CallbackReceived, QueryAnswered, PaymentNeedsPerson, PaymentResolved,
-                 IntentPaid, RefundOwed, RefundOpened, RefundClosed, IntentFailed, IntentExpired,
-                 ReceiptLearned, IntentQuarantined, JournalPosted>;
+    std::variant<IntentCreated, PaymentStarted, AskRequested, AskAttempted, AskAccepted,
+                 PaymentLinkIssued, AskRefused, AskUnknown, CallbackReceived, QueryAnswered,
+                 PaymentNeedsPerson, PaymentResolved, IntentPaid, RefundOwed, RefundOpened,
+                 RefundClosed, IntentFailed, IntentExpired, ReceiptLearned, IntentQuarantined,
+                 JournalPosted>;
 
 namespace evidence {
 inline const std::string kCallback = "callback";
@@ -241,7 +254,9 @@ inline const std::string kWrongPin = "wrong_pin";
 inline const std::string kLimit = "limit";
 inline const std::string kBusy = "busy";
 inline const std::string kRefused = "refused";
-inline const std::string kNotPaid = "not_paid";  // a person found no money
+inline const std::string kDeclined = "declined";         // by the payer's bank, for good
+inline const std::string kPageExpired = "page_expired";  // nobody paid on the provider's page
+inline const std::string kNotPaid = "not_paid";          // a person found no money
 inline const std::string kOther = "other";
 }  // namespace failure
 
@@ -288,6 +303,7 @@ struct CreateIntent {
 };
 struct RequestAsk {
     std::string phone;
+    bool needs_phone = true;  // the provider asks on a phone
 };
 struct BeginAsk {
     std::string replica;
@@ -299,6 +315,7 @@ struct LearnAskAccepted {
     std::optional<Time> next_poll_at;
     Taken taken = Taken::nothing;
     std::optional<Time> unclear_at;  // for the case that the reference is another payment's
+    std::string link{};              // the page on which the payer pays; empty: there is none
 };
 struct LearnAskRefused {
     std::string error_code;
@@ -319,14 +336,15 @@ struct LearnCallback {
 struct LearnMalformed {
     std::string detail;
 };
-struct SaysPaidOnly {};  // a query names neither amount nor receipt
+struct SaysPaidOnly {};  // the queries of some providers name neither amount nor receipt
 struct LearnQuery {
     std::string code;
     std::string description;
     // SaysNothing with a code: one that nobody knows. Without a code: in progress, ask again.
-    std::variant<SaysPaidOnly, SaysFailed, SaysNothing> says;
+    std::variant<SaysPaidOnly, SaysPaid, SaysFailed, SaysNothing> says;
     std::optional<Time> next_poll_at;
     OrderStanding order = OrderStanding::none;
+    Taken taken = Taken::nothing;
 };
 struct ExpireIntent {
     Time now;

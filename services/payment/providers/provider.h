@@ -26,9 +26,13 @@ struct AmountRange {
 };
 
 struct Capabilities {
-    bool prompt = false;    // the provider itself asks the payer, e.g. on the phone
-    bool redirect = false;  // the payer has to open a page of the provider
-    bool capture = false;   // money is reserved first and taken later
+    bool prompt = false;  // the provider itself asks the payer, e.g. on the phone
+    // The payer pays on a page of the provider, whose address we give on. A page that nobody was
+    // given cannot be paid on, so a lost answer is no danger: it is asked for again.
+    bool redirect = false;
+    // Its callbacks are signed with the account's secret and come to one address for all payments.
+    bool signed_webhooks = false;
+    bool capture = false;  // money is reserved first and taken later
     bool refund = false;
     bool query = false;  // it can be asked what became of a payment
     bool needs_phone = false;
@@ -56,6 +60,13 @@ struct Plan {
     std::string callback_url;
     std::string reference;
     std::string description;
+    // For providers with a page.
+    std::string attempt_id{};  // the same for every call of one attempt, and for no other
+    std::string tenant{};
+    std::string intent_id{};
+    std::string callback_token{};  // comes back in the callback: whose it is
+    std::string return_url{};      // where the page leads afterwards
+    Time payable_until{};
 };
 struct PlanRequest {
     Money amount;
@@ -63,6 +74,12 @@ struct PlanRequest {
     std::string callback_url;
     std::string reference;
     std::string order_number;
+    std::string attempt_id{};
+    std::string tenant{};
+    std::string intent_id{};
+    std::string callback_token{};
+    std::string return_url{};
+    Time payable_until{};
 };
 // The request cannot be made: why, as an error code and a word of failure::.
 struct CannotAsk {
@@ -74,6 +91,7 @@ struct CannotAsk {
 
 struct Accepted {
     ProviderRef ref;
+    std::string link{};  // of the page on which the payer pays; empty: the provider asks the payer
 };
 // The provider said no, or no byte of the request was sent: nobody was asked.
 struct Refused {
@@ -89,7 +107,7 @@ struct Unclear {
 using AskAnswer = std::variant<Accepted, Refused, Unclear>;
 
 struct QueryAnswer {
-    std::variant<SaysPaidOnly, SaysFailed, SaysNothing> says;
+    std::variant<SaysPaidOnly, SaysPaid, SaysFailed, SaysNothing> says;
     std::string code;         // as received, for the record
     std::string description;  // as received, cut
 };
@@ -114,6 +132,13 @@ struct Callback {
 };
 struct MalformedCallback {
     std::string detail;
+};
+
+// What a signed callback says of itself. Nothing of it is proven.
+struct Webhook {
+    std::string id;       // the same when it is sent again
+    std::string account;  // the provider's name of the account, where it has one
+    std::string token;    // CallbackTokens' token that came back; empty: it is no payment of ours
 };
 
 class Provider {
@@ -144,13 +169,30 @@ public:
     // The body of the 200 that says that a callback was kept.
     virtual std::string callback_answer() const = 0;
 
+    // ---- of a provider whose webhooks are signed
+
+    // The header that carries the signature.
+    virtual std::string signature_header() const { return {}; }
+    virtual std::variant<Webhook, MalformedCallback> read_webhook(std::string_view) const {
+        return MalformedCallback{name() + " sends no signed webhooks"};
+    }
+    // Whether this account's secret signed these bytes, and not too long ago.
+    virtual bool is_signed(const Account&, std::string_view /*signature*/,
+                           std::string_view /*body*/, Time /*now*/) const {
+        return false;
+    }
+
     // ---- blocking: use a thread that may wait
 
+    // Tries new credentials with a call that costs nothing, where the provider has one.
+    virtual Readiness check(const Account&) { return Ready{}; }
     virtual Readiness prepare(const Account& account) = 0;
     // Sends the request at most once with effect, and not after `not_after`.
     virtual AskAnswer ask(const Account& account, const Plan& plan,
                           std::chrono::steady_clock::time_point not_after) = 0;
     virtual QueryAnswer query(const Account& account, const ProviderRef& ref) = 0;
+    // Closes the payer's page. True: from now on nobody can pay on it.
+    virtual bool withdraw(const Account&, const ProviderRef&) { return false; }
 };
 
 // Why a provider cannot take an amount, as a word of refusal:: and a sentence, or nothing.

@@ -474,6 +474,8 @@ TEST(Person, IsCalledAtOnceWhenEvidenceNamesAnotherAmount) {
     EXPECT_EQ(listed(), 1);
     // A callback can arrive before the answer to its push: the payment is pending only after both.
     ASSERT_TRUE(shop.reaches(order_id, v1::PAYMENT_STATE_PENDING));
+    // What was appended is not in the read model before it is consumed.
+    shop.consume();
     // The metric counts it by its age.
     PersonWatch watch(shop.store, shop.clock, shop.metrics, 1h);
     watch.look();

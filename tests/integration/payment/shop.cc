@@ -17,6 +17,7 @@ namespace {
 
 const std::string kMasterKey(64, 'a');
 const std::string kShortCode = "174379";
+const std::string kStripeKey = "sk_test_duka";
 
 constexpr std::chrono::milliseconds kNoWait{0};
 
@@ -41,6 +42,10 @@ PaymentConfig quick_config() {
     c.invoice_due_after = 24h;
     c.token_margin = 1s;
     c.push_wait = 1s;
+    c.stripe_api_version = "2026-10-28.endive";
+    c.stripe_currencies = {{Currency::kes, 2}, {Currency::usd, 2}, {Currency::ugx, 2}};
+    c.signature_tolerance = 300s;
+    c.same_key_wait = 10ms;
     c.provider_calls_max = 4;
     return c;
 }
@@ -64,9 +69,18 @@ Shop::Shop(PaymentConfig given)
                                                            .query_timeout = config.query_timeout,
                                                            .retry_wait = config.push_retry_after,
                                                            .token_margin = config.token_margin});
-    providers = std::make_unique<Providers>(std::vector<Provider*>{daraja.get(), &voucher});
+    cards = std::make_unique<stripe::Stripe>(
+        client, stripe::StripeOptions{.base_url = config.daraja_base_url,
+                                      .api_version = config.stripe_api_version,
+                                      .currencies = config.stripe_currencies,
+                                      .ask_timeout = config.push_timeout,
+                                      .query_timeout = config.query_timeout,
+                                      .retry_wait = config.push_retry_after,
+                                      .same_key_wait = config.same_key_wait});
+    providers =
+        std::make_unique<Providers>(std::vector<Provider*>{daraja.get(), &voucher, cards.get()});
     reactor = std::make_unique<Reactor>(books, tenants, *accounts, *providers, config, metrics);
-    door = std::make_unique<Door>(store, callback_tokens, *providers, clock, metrics);
+    door = std::make_unique<Door>(store, callback_tokens, *providers, *accounts, clock, metrics);
     http_door = std::make_unique<http::Server>(
         http::ServerOptions{.body_bytes_max = config.callback_bytes_max}, door->router().handler());
     http_door->start();
@@ -108,6 +122,12 @@ Shop::Shop(PaymentConfig given)
                          {"same_amount_window_ms", 0},
                          {"callback_delay_ms", 0}});
     payer({{"behaviour", "pay"}, {"delay_ms", 0}, {"balance", 100'000'000}});
+    control("PUT", "/control/accounts",
+            json::object{{"account", "acct_duka"},
+                         {"secret_key", kStripeKey},
+                         {"webhook_secret", kStripeSecret},
+                         {"webhook_url", config.public_base_url + "/webhooks/stripe"},
+                         {"webhook_delay_ms", 0}});
     const auto connect = [&](const Account& account) {
         eventlog::Command command;
         command.id = "connect/" + account.provider;
@@ -123,6 +143,8 @@ Shop::Shop(PaymentConfig given)
                                                     {"consumer_key", "ck"},
                                                     {"consumer_secret", "cs"}})));
     connect(std::get<Account>(voucher.read_account({{"till", "till7"}})));
+    connect(std::get<Account>(
+        cards->read_account({{"secret_key", kStripeKey}, {"webhook_secret", kStripeSecret}})));
 }
 
 Shop::~Shop() {
@@ -321,6 +343,41 @@ void Shop::fault(const std::string& call, json::object effect, int times) {
                          {"call", call},
                          {"times", times},
                          {"effect", std::move(effect)}});
+}
+
+void Shop::stripe_fault(const std::string& call, json::object effect, int times) {
+    control("POST", "/control/faults",
+            json::object{{"provider", "stripe"},
+                         {"call", call},
+                         {"times", times},
+                         {"effect", std::move(effect)}});
+}
+
+json::value Shop::page_of(const std::string& order_id) {
+    json::value page;
+    until([&] {
+        const auto link = last_payment(order_id).payment_link();
+        if (link.empty()) return false;
+        page = control("GET", "/control/checkouts/" + link.substr(link.rfind('/') + 1));
+        return true;
+    });
+    return page;
+}
+
+void Shop::on_page(const std::string& session_id, const std::string& action) {
+    control("POST", "/control/checkouts/" + session_id + "/" + action);
+}
+
+http::ClientResult Shop::stripe_event(const std::string& body, const std::string& secret,
+                                      const std::string& path) {
+    http::ClientRequest request;
+    request.method = "POST";
+    request.url = config.public_base_url + path;
+    request.headers = {{"Content-Type", "application/json"},
+                       {"Stripe-Signature",
+                        sandbox::stripe_signature(secret, "", unix_seconds(clock.now()), body)}};
+    request.body = body;
+    return client.call_and_wait(std::move(request));
 }
 
 std::size_t Shop::recorded(const std::string& kind) {

@@ -26,6 +26,7 @@
 #include "services/payment/adapters/streams.h"
 #include "services/payment/adapters/tenants.h"
 #include "services/payment/providers/mpesa/mpesa.h"
+#include "services/payment/providers/stripe/stripe.h"
 #include "services/sandbox/door.h"
 #include "services/sandbox/live_world.h"
 #include "services/sandbox/sandbox.h"
@@ -34,13 +35,14 @@
 #include "tests/support/test_database.h"
 
 // The payment service without its bus: a real database, the real HTTP door and asker, the sandbox's
-// Daraja behind real HTTP, and a small second provider. A test says what conversation published and
-// waits for what must come of it.
+// Daraja and Stripe behind real HTTP, and a small second provider. A test says what conversation
+// published and waits for what must come of it.
 namespace flowstack::payment::testing {
 
 inline constexpr int kLanes = 4;
 inline constexpr std::chrono::seconds kPatience{20};
 inline const std::string kTenant = "duka";
+inline const std::string kStripeSecret = "whsec_duka";
 
 class FixedTenants final : public Tenants {
 public:
@@ -95,6 +97,15 @@ public:
                                const boost::json::value& body = nullptr);
     void payer(boost::json::object how) { control("PUT", "/control/payers/default", how); }
     void fault(const std::string& call, boost::json::object effect, int times = 1);
+    // The same for a call to Stripe.
+    void stripe_fault(const std::string& call, boost::json::object effect, int times = 1);
+    // The order's page at Stripe, once it is open.
+    boost::json::value page_of(const std::string& order_id);
+    // What the payer, the bank or the clock does with a page: pay, decline, expire …
+    void on_page(const std::string& session_id, const std::string& action);
+    // An event of Stripe's, signed with `secret` now.
+    http::ClientResult stripe_event(const std::string& body, const std::string& secret,
+                                    const std::string& path = "/webhooks/stripe");
     std::size_t recorded(const std::string& kind);
     boost::json::value last_record(const std::string& kind);
     http::ClientResult post(const std::string& path, std::string body);
@@ -130,6 +141,7 @@ public:
     std::unique_ptr<Accounts> accounts;
     std::unique_ptr<Leases> leases;
     std::unique_ptr<mpesa::Mpesa> daraja;
+    std::unique_ptr<stripe::Stripe> cards;
     Voucher voucher;
     std::unique_ptr<Providers> providers;
     std::unique_ptr<Reactor> reactor;

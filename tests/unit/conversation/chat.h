@@ -44,7 +44,7 @@ public:
         tenant.id = "shop";
         tenant.display_name = "Mama Duka";
         tenant.languages = {"en", "sw"};
-        tenant.providers = {"mpesa", "card"};
+        tenant.providers = {"mpesa", "stripe"};
         tenant.pack = "ECOMMERCE";
         products = {product_of("coffee", "Coffee", 25'000, {"kahawa"}),
                     product_of("soap", "Bar Soap", 12'050, {"soap", "sabuni"}),

@@ -87,6 +87,12 @@ TEST(Codec, EveryFactOfAConversationComesBackAsItWas) {
         }
         round_trip(reply);
     }
+    reply.content = {};
+    reply.content.kind = TemplateKind::interactive_button;
+    reply.content.body = "Please pay";
+    reply.content.titles = {"Pay by card"};
+    reply.content.link = "https://checkout.example/cs_1";
+    round_trip(reply);
     round_trip(StockRequested{.reservation_id = ReservationId("r"),
                               .conversation_id = ConversationId("c"),
                               .customer_id = CustomerId("cu"),

@@ -589,7 +589,7 @@ TEST(FreeText, SeveralThingsAreOneOrderAndWithTwoProvidersTheCustomerChooses) {
     EXPECT_THAT(titles(chat), ElementsAre("M-Pesa", "Card"));
     chat.taps("Card");
     chat.stock_is_there();
-    EXPECT_EQ(chat.last<CheckoutRequested>().provider, "card");
+    EXPECT_EQ(chat.last<CheckoutRequested>().provider, "stripe");
     EXPECT_EQ(chat.last<CheckoutRequested>().lines.size(), 2u);
 }
 

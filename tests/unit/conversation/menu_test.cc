@@ -27,7 +27,7 @@ TEST_F(NumberedMenu, IsAnsweredByNumbersThroughAWholePurchase) {
     EXPECT_THAT(chat.titles(), ElementsAre("M-Pesa", "Card"));
     EXPECT_THAT(chat.says("2"), IsEmpty());  // the shelf is asked first
     chat.stock_is_there();
-    EXPECT_EQ(chat.last<CheckoutRequested>().provider, "card");
+    EXPECT_EQ(chat.last<CheckoutRequested>().provider, "stripe");
 }
 
 TEST_F(NumberedMenu, IsAnsweredByTitles) {
@@ -38,7 +38,7 @@ TEST_F(NumberedMenu, IsAnsweredByTitles) {
     chat.says("skip");
     EXPECT_THAT(chat.says("CARD"), IsEmpty());
     chat.stock_is_there();
-    EXPECT_EQ(chat.last<CheckoutRequested>().provider, "card");
+    EXPECT_EQ(chat.last<CheckoutRequested>().provider, "stripe");
 }
 
 TEST_F(NumberedMenu, IsAnsweredByATapAllTheSame) {
@@ -49,13 +49,13 @@ TEST_F(NumberedMenu, IsAnsweredByATapAllTheSame) {
 
 TEST_F(NumberedMenu, ShowsItsNumbersInTheTenantsOrder) {
     // "2" is what stands second, whatever the flow's words for numbers say.
-    chat.tenant.providers = {"card", "mpesa"};
+    chat.tenant.providers = {"stripe", "mpesa"};
     chat.says("2 coffee");
     chat.says("1");  // yes
     EXPECT_THAT(chat.titles(), ElementsAre("Card", "M-Pesa"));
     chat.says("1");
     chat.stock_is_there();
-    EXPECT_EQ(chat.last<CheckoutRequested>().provider, "card");
+    EXPECT_EQ(chat.last<CheckoutRequested>().provider, "stripe");
 }
 
 TEST_F(NumberedMenu, IsOverWhenAQuestionFollows) {

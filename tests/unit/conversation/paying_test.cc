@@ -142,6 +142,84 @@ TEST(OrderNews, OfACancellationEndTheWaitOfAnOrderThatTheSitePlaced) {
               OrderWaitEnd::order_cancelled);
 }
 
+// --- A page to pay on
+
+struct ByCard : Chat {
+    explicit ByCard(const std::string& hello = "Hi") {
+        says(hello);
+        says("2 coffee");
+        says("1");
+        taps(hello == "Hi" ? "Card" : "Kadi");
+        stock_is_there();
+        order = last<CheckoutRequested>().order_id;
+        started = hears(PaymentBegan{.order_id = OrderId(order),
+                                     .provider = "stripe",
+                                     .amount = kes(50'000),
+                                     .order_number = "ORD-1",
+                                     .intent_id = IntentId("i1")});
+    }
+    std::vector<std::string> page_opens(const std::string& intent = "i1") {
+        return hears(PaymentPageOpened{.order_id = OrderId(order),
+                                       .intent_id = IntentId(intent),
+                                       .provider = "stripe",
+                                       .amount = kes(50'000),
+                                       .order_number = "ORD-1",
+                                       .url = "https://checkout.example/cs_1"});
+    }
+    std::string order;
+    std::vector<std::string> started;
+};
+
+TEST(PageToPayOn, IsSentAsAButton) {
+    ByCard chat;
+    EXPECT_EQ(chat.last<CheckoutRequested>().provider, "stripe");
+    EXPECT_THAT(chat.started, ElementsAre(AllOf(HasSubstr("by card"), Not(HasSubstr("PIN")))));
+    EXPECT_THAT(chat.page_opens(), ElementsAre(AllOf(HasSubstr("KES 500.00"), HasSubstr("ORD-1"))));
+    const auto& content = chat.last<ReplyRequested>().content;
+    EXPECT_EQ(content.kind, TemplateKind::interactive_button);
+    EXPECT_THAT(content.titles, ElementsAre("Pay by card"));
+    EXPECT_EQ(content.link, "https://checkout.example/cs_1");
+    EXPECT_TRUE(chat.last<ReplyRequested>().taps.empty());
+    EXPECT_THAT(chat.says("where is it?"), ElementsAre(HasSubstr("with the button")));
+    EXPECT_EQ(chat.state(), "WAITING_FOR_PAYMENT");
+    const auto receipt = chat.hears(PaymentPaid{.order_id = OrderId(chat.order),
+                                                .intent_id = IntentId("i1"),
+                                                .receipt = "pi_1",
+                                                .amount = kes(50'000),
+                                                .order_number = "ORD-1"});
+    ASSERT_FALSE(receipt.empty());
+    EXPECT_THAT(receipt[0], HasSubstr("pi_1"));
+}
+
+TEST(PageToPayOn, SpeaksSwahili) {
+    ByCard chat("Habari");
+    EXPECT_THAT(chat.started, ElementsAre(HasSubstr("kwa kadi")));
+    EXPECT_THAT(chat.page_opens(), ElementsAre(HasSubstr("Tafadhali lipa")));
+    EXPECT_THAT(chat.last<ReplyRequested>().content.titles, ElementsAre("Lipa kwa kadi"));
+}
+
+TEST(PageToPayOn, OfAPaymentThatIsOverOrUnknownIsNotSent) {
+    ByCard chat;
+    EXPECT_THAT(chat.page_opens("i9"), IsEmpty());
+    chat.hears(PaymentPaid{.order_id = OrderId(chat.order),
+                           .intent_id = IntentId("i1"),
+                           .receipt = "pi_1",
+                           .amount = kes(50'000),
+                           .order_number = "ORD-1"});
+    EXPECT_THAT(chat.page_opens(), IsEmpty());
+}
+
+TEST(PageToPayOn, ThatWasClosedIsSaidInPlainWords) {
+    for (const auto& [reason, words] :
+         {std::pair{"page_expired", "was closed before"}, {"declined", "Your bank"}}) {
+        ByCard chat;
+        const auto said = chat.hears(PaymentFailed{
+            .order_id = OrderId(chat.order), .reason = reason, .intent_id = IntentId("i1")});
+        ASSERT_FALSE(said.empty());
+        EXPECT_THAT(said[0], HasSubstr(words));
+    }
+}
+
 // --- The receipt
 
 TEST(Receipt, OfAPaymentWithoutAnOrderListsNothingOfTheCart) {

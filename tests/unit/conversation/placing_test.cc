@@ -62,7 +62,7 @@ TEST(Placing, ACustomerWhoNeverWroteIsAskedHowToPayAndPays) {
     EXPECT_EQ(chat.last<StockRequested>().order_id, "o1");
     pay(chat);
     EXPECT_EQ(chat.last<CheckoutRequested>().retry_of_order_id, "o1");
-    EXPECT_EQ(chat.last<CheckoutRequested>().provider, "card");
+    EXPECT_EQ(chat.last<CheckoutRequested>().provider, "stripe");
     EXPECT_FALSE(chat.last<CheckoutRequested>().pay_later);
     EXPECT_EQ(chat.state(), "WAITING_FOR_PAYMENT");
     EXPECT_THAT(chat.payment_pays(50'000),

@@ -135,7 +135,7 @@ LearnCallback no(const ProviderRef& ref = kRef) {
             .taken = Taken::nothing};
 }
 LearnQuery query(const std::string& code, const std::string& description,
-                 std::variant<SaysPaidOnly, SaysFailed, SaysNothing> says) {
+                 std::variant<SaysPaidOnly, SaysPaid, SaysFailed, SaysNothing> says) {
     return {.code = code,
             .description = description,
             .says = std::move(says),
@@ -573,6 +573,63 @@ TEST(Intent, IsPaidByAQueryWithItsReceiptPending) {
         given(kCreated, kAttempted, kAccepted, paid, learned).when(success()).events().empty());
 }
 
+TEST(Intent, IsPaidByAQueryThatNamesAmountAndReceipt) {
+    auto paid = kPaid;
+    paid.evidence = "query";
+    const auto says = [](std::int64_t cents) {
+        return query("complete/paid", "", SaysPaid{.amount = kes(cents), .receipt = kReceipt});
+    };
+    const auto pending = given(kCreated, kAttempted, kAccepted);
+    EXPECT_EQ(pending.when(says(100000)).events(),
+              (std::vector<IntentEvent>{answered("complete/paid", "", true), paid,
+                                        booked("intent_paid", "receivable")}));
+    EXPECT_EQ(
+        pending.when(says(100)).events(),
+        (std::vector<IntentEvent>{answered("complete/paid", "", true),
+                                  IntentQuarantined{.reason = "other_amount",
+                                                    .detail = "KES 1.00 instead of KES 1,000.00"},
+                                  needs_person(PersonNeeded::contradicted)}));
+    auto taken = says(100000);
+    taken.taken = Taken::receipt;
+    EXPECT_EQ(pending.when(taken).events(),
+              (std::vector<IntentEvent>{
+                  answered("complete/paid", "", true),
+                  IntentQuarantined{.reason = "receipt_taken", .detail = kReceipt}}));
+    auto late = paid;
+    late.late = true;
+    const auto events =
+        given(kCreated, kAttempted, kAccepted, kExpired).when(says(100000)).events();
+    ASSERT_GE(events.size(), 2u);
+    EXPECT_EQ(events[1], IntentEvent{late});
+}
+TEST(Intent, GivesThePageOfAnAcceptedAskToTheConversationOnce) {
+    const LearnAskAccepted with_page{.ref = kRef,
+                                     .next_poll_at = kPoll,
+                                     .taken = Taken::nothing,
+                                     .unclear_at = kUnclear,
+                                     .link = "https://pay/cs_1"};
+    const PaymentLinkIssued link{.intent_id = IntentId("i1"),
+                                 .order_id = OrderId("o1"),
+                                 .customer_id = CustomerId("c1"),
+                                 .conversation_id = ConversationId("conv"),
+                                 .provider = "mpesa",
+                                 .amount = kes(100000),
+                                 .order_number = "ORD-7K2M9Q",
+                                 .url = "https://pay/cs_1"};
+    EXPECT_EQ(given(kCreated, kAttempted).when(with_page).events(),
+              (std::vector<IntentEvent>{kAccepted, link}));
+    EXPECT_TRUE(given(kCreated, kAttempted, kAccepted, link).when(with_page).events().empty());
+    EXPECT_TRUE(given(kCreated, kAttempted, kPaid).when(with_page).events().empty());
+}
+TEST(Intent, NeedsNoPhoneWhereThePayerIsNotAskedOnOne) {
+    auto without = kCreated;
+    without.phone = "";
+    without.ask_now = false;
+    EXPECT_EQ(given(without).when(RequestAsk{.phone = "", .needs_phone = true}).rejection(),
+              IntentRejection::phone_missing);
+    EXPECT_EQ(given(without).when(RequestAsk{.phone = "", .needs_phone = false}).events(),
+              std::vector<IntentEvent>{AskRequested{}});
+}
 TEST(Intent, FailsByAQueryThatSaysSo) {
     EXPECT_EQ(given(kCreated, kAttempted, kAccepted).when(query_failed()).events(),
               (std::vector<IntentEvent>{answered("1032", "cancelled", true), kFailed}));

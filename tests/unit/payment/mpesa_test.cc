@@ -3,7 +3,7 @@
 #include <random>
 
 #include "services/payment/adapters/callback_token.h"
-#include "services/payment/providers/mpesa/json_text.h"
+#include "services/payment/providers/json_text.h"
 #include "services/payment/providers/mpesa/wire.h"
 
 namespace flowstack::payment::mpesa {

@@ -40,6 +40,27 @@ bool Speech::reply(const std::string& key, const Values& extra, const std::vecto
                 task);
 }
 
+bool Speech::reply_with_link(const std::string& key, const Values& extra, const std::string& title,
+                             const std::string& url) {
+    const auto* t = find_template(key);
+    if (!t || t->variants.empty()) return false;
+    Rendered rendered;
+    rendered.content = {.kind = TemplateKind::interactive_button,
+                        .body = text::shortened(
+                            fill(variant_of(*t, record_.dialogue().language).body, values(extra)),
+                            kInteractiveBodyMax),
+                        .titles = {text::shortened(title, kButtonTitleMax)},
+                        .list_button = {},
+                        .rows = {},
+                        .media_kind = {},
+                        .media_link = {},
+                        .whatsapp_template = {},
+                        .whatsapp_language_code = {},
+                        .parameters = {},
+                        .link = url};
+    return send(std::move(rendered), key, t->version, nullptr);
+}
+
 bool Speech::reply_in_words(const std::string& words, const FollowUpDue& task) {
     Rendered rendered;
     rendered.content.body = text::shortened(fill(words, values({})), kTextBodyMax);

@@ -33,6 +33,10 @@ public:
     bool reply(const std::string& key, const Values& extra,
                const std::vector<Choice>* choices = nullptr, const FollowUpDue* task = nullptr);
 
+    // The template's words with one button that opens a page.
+    bool reply_with_link(const std::string& key, const Values& extra, const std::string& title,
+                         const std::string& url);
+
     // A follow-up's own words, which came from a person or from the flow.
     bool reply_in_words(const std::string& words, const FollowUpDue& task);
 

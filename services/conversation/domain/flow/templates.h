@@ -90,6 +90,7 @@ struct Content {
     std::string whatsapp_template;
     std::string whatsapp_language_code;
     std::vector<std::string> parameters;
+    std::string link{};  // the one button opens this page; empty: buttons are taps
     bool operator==(const Content&) const = default;
 };
 

@@ -11,7 +11,7 @@
 #include "common/text/phone.h"
 #include "common/text/utf8.h"
 #include "services/payment/domain/intent.h"
-#include "services/payment/providers/mpesa/json_text.h"
+#include "services/payment/providers/json_text.h"
 
 namespace flowstack::payment::mpesa {
 namespace {

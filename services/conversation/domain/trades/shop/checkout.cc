@@ -261,7 +261,7 @@ void Checkout::on(const CheckoutRefused& input) {
     if (reason == "payment_pending" && !unclear) {
         // A person started another payment of this order, which is open: what is held is held for
         // it.
-        flow.say_on("paying", {});
+        flow.say_on(std::string(scene_.paying_occasion()), {});
         return;
     }
     if (scene_.state().held_reservation_id == input.reservation_id && !input.reservation_id.empty())

@@ -36,6 +36,15 @@ struct PaymentBegan {
     std::string order_number = {};
     IntentId intent_id = {};
 };
+// The payer pays on a page of the provider.
+struct PaymentPageOpened {
+    OrderId order_id;
+    IntentId intent_id;
+    std::string provider;
+    Money amount;
+    std::string order_number;
+    std::string url;
+};
 struct PaymentPaid {
     OrderId order_id;
     IntentId intent_id;
@@ -55,7 +64,7 @@ struct ReceiptCame {
 struct PaymentFailed {
     OrderId order_id;
     std::string reason;  // cancelled | withdrawn | insufficient_funds | no_answer | wrong_pin |
-                         // limit | busy | refused | not_paid | other
+                         // limit | busy | refused | declined | page_expired | not_paid | other
     IntentId intent_id = {};
 };
 // Payment made no order of a checkout, or no new payment of its order.
@@ -115,8 +124,9 @@ struct InvoiceSent {
     Money subtotal, tax, rounding, total;
     Time due_at{};
 };
-using ShopInput = std::variant<CartSent, StockAnswered, OrderMade, PaymentBegan, PaymentPaid,
-                               ReceiptCame, PaymentFailed, CheckoutRefused, PaymentExpired,
-                               PaymentUnclear, OrderWentOn, OrderGivenUp, RefundSent, InvoiceSent>;
+using ShopInput =
+    std::variant<CartSent, StockAnswered, OrderMade, PaymentBegan, PaymentPageOpened, PaymentPaid,
+                 ReceiptCame, PaymentFailed, CheckoutRefused, PaymentExpired, PaymentUnclear,
+                 OrderWentOn, OrderGivenUp, RefundSent, InvoiceSent>;
 
 }  // namespace flowstack::conversation

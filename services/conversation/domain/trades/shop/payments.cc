@@ -91,7 +91,18 @@ void Payments::on(const PaymentBegan& input) {
     if (!flow.advance(Lifecycle::waiting_for_payment, "payment started")) return;
     if (!is_current(input.order_id))
         shown_ = values_of(input.order_id, input.order_number, "", input.amount);
-    flow.run_on("payment_started");
+    flow.run_on(std::string(scene_.occasion("payment_started", input.provider)));
+}
+
+// It is said to whoever leads the dialogue meanwhile, too: without it nobody can pay.
+void Payments::on(const PaymentPageOpened& input) {
+    const auto* known = scene_.state().payment(input.intent_id, input.order_id);
+    const bool open = known && known->news == PaymentNews::started;
+    if (!open || scene_.dialogue().state == Lifecycle::closed) return;
+    auto& speech = scene_.flow.speech();
+    speech.reply_with_link("payment_link",
+                           values_of(input.order_id, input.order_number, "", input.amount),
+                           speech.phrase("payment_link_button"), input.url);
 }
 
 void Payments::on(const PaymentPaid& input) {

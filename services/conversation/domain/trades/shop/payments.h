@@ -15,6 +15,7 @@ public:
     Payments(const ShopScene& scene, Checkout& checkout) : scene_(scene), checkout_(checkout) {}
 
     void on(const PaymentBegan& input);
+    void on(const PaymentPageOpened& input);
     void on(const PaymentPaid& input);
     void on(const ReceiptCame& input);
     void on(const PaymentFailed& input);

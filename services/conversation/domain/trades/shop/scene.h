@@ -2,6 +2,7 @@
 
 #include <deque>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -37,6 +38,16 @@ struct ShopScene {
     const Dialogue& dialogue() const { return flow.dialogue(); }
     const TenantFacts& tenant() const { return *flow.context().tenant; }
     bool paying() const { return state().paying(dialogue().state); }
+    // The occasion of this name that the flow has for one provider ("paying_stripe"), else the one
+    // for all. The text is the flow's or the caller's own.
+    std::string_view occasion(std::string_view name, const std::string& provider) const {
+        const auto& on = flow.context().flow->on;
+        const auto own = on.find(std::string(name) + "_" + provider);
+        return own == on.end() ? name : std::string_view(own->first);
+    }
+    std::string_view paying_occasion() const {
+        return occasion("paying", dialogue().value(variable::kProvider));
+    }
     void emit(ShopFact fact) const { record.add(std::move(fact)); }
     std::string make_id(const std::string& kind, int n) const {
         return flow.context().make_id(kind, n);

@@ -33,7 +33,9 @@ public:
     }
 
     const Words& words() const override { return shop_words(); }
-    std::string_view busy() const override { return scene_.paying() ? "paying" : ""; }
+    std::string_view busy() const override {
+        return scene_.paying() ? scene_.paying_occasion() : "";
+    }
     void add_values(Values& values) const override;
     bool take_tap(const std::string& action, const std::string& argument) override;
     bool keeps_open() override { return checkout_.keeps_open(); }

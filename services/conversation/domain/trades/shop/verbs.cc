@@ -149,8 +149,8 @@ Go drop_item(Interpreter& flow, Shop& shop, const Action& action) {
 
 // --- Paying
 
-Go run_and_leave(Interpreter& flow, const char* occasion) {
-    flow.run_on(occasion);
+Go run_and_leave(Interpreter& flow, std::string_view occasion) {
+    flow.run_on(std::string(occasion));
     return Go::left;
 }
 
@@ -185,7 +185,7 @@ Go request_payment(Interpreter& flow, Shop& shop, const Action& action) {
     const auto& state = scene.state();
     const auto& tap = flow.spoken();
     // The same tap twice, or a tap while the money is on its way.
-    if (scene.paying()) return run_and_leave(flow, "paying");
+    if (scene.paying()) return run_and_leave(flow, scene.paying_occasion());
     const bool retry = state.payment_failed(state.order_id);
     // "Try again" means the order whose payment failed, whatever is in the cart since.
     if (retry && tap.tap_action == kRetryAction && state.cart != state.order_lines)
@@ -232,7 +232,7 @@ Go offer_order(Interpreter& flow, Shop& shop, const Action& action) {
 }
 
 Go pay_order(Interpreter& flow, Shop& shop, const Action& action) {
-    if (shop.scene().paying()) return run_and_leave(flow, "paying");
+    if (shop.scene().paying()) return run_and_leave(flow, shop.scene().paying_occasion());
     const auto* order = shop.checkout().offered_order();
     if (!order) return flow.go(action, "empty");
     if (shop.scene().state().payment_unclear(order->id) || shop.checkout().on_hold())

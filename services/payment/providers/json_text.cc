@@ -1,10 +1,10 @@
-#include "services/payment/providers/mpesa/json_text.h"
+#include "services/payment/providers/json_text.h"
 
 #include <algorithm>
 #include <boost/json/basic_parser_impl.hpp>
 #include <limits>
 
-namespace flowstack::payment::mpesa {
+namespace flowstack::payment {
 namespace {
 
 namespace json = boost::json;
@@ -125,4 +125,4 @@ std::optional<JsonText> parse_json_text(std::string_view body) {
     return parser.handler().take();
 }
 
-}  // namespace flowstack::payment::mpesa
+}  // namespace flowstack::payment

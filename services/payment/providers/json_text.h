@@ -7,7 +7,7 @@
 
 // A small JSON document with its numbers kept as the text that was sent: an amount of 1.10 must
 // never pass through a floating point number.
-namespace flowstack::payment::mpesa {
+namespace flowstack::payment {
 
 struct JsonText {
     enum class Kind { null, boolean, number, string, array, object };
@@ -30,4 +30,4 @@ inline constexpr std::size_t kJsonBytesMax = 256 * 1024;
 // Nothing for anything that is not exactly one JSON document within the limits.
 std::optional<JsonText> parse_json_text(std::string_view body);
 
-}  // namespace flowstack::payment::mpesa
+}  // namespace flowstack::payment
