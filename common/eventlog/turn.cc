@@ -63,7 +63,17 @@ void Fates::written(std::span<const Verdict> verdicts) {
 
 void Pending::add(const Command& command) {
     commands.push_back(command);
-    for (const auto& part : command.parts) {
+    note(command.parts);
+}
+
+void Pending::add_to_last(std::vector<Part> parts) {
+    note(parts);
+    auto& last = commands.back().parts;
+    for (auto& part : parts) last.push_back(std::move(part));
+}
+
+void Pending::note(const std::vector<Part>& parts) {
+    for (const auto& part : parts) {
         auto& events = events_[part.stream];
         events.insert(events.end(), part.events.begin(), part.events.end());
     }
@@ -94,6 +104,25 @@ void Turn::append(Command command, std::string_view handler, FateListener listen
             if (!event.id) event.id = derive_id(event_.event_id, command.id, ++n);
     if (listener) pending_.fates.add(pending_.commands.size(), std::move(listener));
     pending_.add(command);
+}
+
+const Routing& Turn::routing() const {
+    return appended_ ? pending_.commands.back().meta.routing : event_.meta.routing;
+}
+
+void Turn::join(std::vector<Part> parts) {
+    if (!appended_) {
+        Command command;
+        command.tenant = event_.stream.tenant;
+        command.meta.routing = event_.meta.routing;
+        command.parts = std::move(parts);
+        return append(std::move(command), "join");
+    }
+    int n = 0;
+    for (auto& part : parts)
+        for (auto& event : part.events)
+            if (!event.id) event.id = derive_id(event_.event_id, "join", ++n);
+    pending_.add_to_last(std::move(parts));
 }
 
 FateListener Turn::traced(Command& command, FateListener listener) const {

@@ -96,6 +96,8 @@ public:
     explicit Pending(const DocumentCache* committed = nullptr) : cache(committed) {}
 
     void add(const Command& command);
+    // To the last command.
+    void add_to_last(std::vector<Part> parts);
     // Events that the batch adds to a stream, in order.
     std::span<const NewEvent> events(const StreamName& stream) const;
     // What memory knows of a document for an event of this lane; a deleted one is found as well.
@@ -110,6 +112,8 @@ public:
     std::map<Uuid, std::int64_t> streams_read;  // stream id → the version that it had
 
 private:
+    void note(const std::vector<Part>& parts);
+
     std::map<StreamName, std::vector<NewEvent>> events_;
 };
 
@@ -135,6 +139,12 @@ public:
     // its fate and is current for the listener. `listener` hears what becomes of it; the event may
     // be handled again then.
     void append(Command command, std::string_view handler = "react", FateListener listener = {});
+
+    // Adds streams of the same lane to the turn's command: what the event leads to besides. Where
+    // there is no command yet, it becomes one, routed as the event is. Nobody may append after it.
+    void join(std::vector<Part> parts);
+    // How the turn's command is routed, or would be.
+    const Routing& routing() const;
 
     // Set when the command of an earlier try of this same event was refused by a claim
     // (claim_taken): the handler decides what to do instead. A wrong version never shows here, the

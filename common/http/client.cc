@@ -1,9 +1,12 @@
 // The only file that calls libcurl.
 #include "common/http/client.h"
 
+#include <arpa/inet.h>
 #include <curl/curl.h>
+#include <netinet/in.h>
 #include <pthread.h>
 #include <signal.h>
+#include <sys/socket.h>
 
 #include <algorithm>
 #include <array>
@@ -95,6 +98,7 @@ struct Call {
     ClientRequest request;
     std::function<void(ClientResult)> done;
     std::size_t response_bytes_max = 0;
+    const std::function<std::string(std::string_view)>* refused_address = nullptr;
 
     CURL* handle = nullptr;
     curl_slist* header_list = nullptr;
@@ -132,6 +136,31 @@ int before_start(void* self, char*, char*, int, int) {
     }
     ++call.starts;
     return CURL_PREREQFUNC_OK;
+}
+
+std::string text_of(const sockaddr& address) {
+    std::array<char, INET6_ADDRSTRLEN> text = {};
+    const void* bytes = nullptr;
+    if (address.sa_family == AF_INET)
+        bytes = &reinterpret_cast<const sockaddr_in&>(address).sin_addr;
+    else if (address.sa_family == AF_INET6)
+        bytes = &reinterpret_cast<const sockaddr_in6&>(address).sin6_addr;
+    if (bytes == nullptr || inet_ntop(address.sa_family, bytes, text.data(),
+                                      static_cast<socklen_t>(text.size())) == nullptr)
+        return {};
+    return text.data();
+}
+
+// The name was looked up, and this is the address that is about to be connected to. A connection
+// that is kept was judged when it was made.
+curl_socket_t open_socket(void* self, curlsocktype, curl_sockaddr* address) {
+    auto& call = *static_cast<Call*>(self);
+    const auto text = text_of(address->addr);
+    if (const auto why = (*call.refused_address)(text); !why.empty()) {
+        call.refused = "the address " + text + " is not connected to: it is " + why;
+        return CURL_SOCKET_BAD;
+    }
+    return socket(address->family, address->socktype | SOCK_CLOEXEC, address->protocol);
 }
 
 std::size_t give_body(char* buffer, std::size_t size, std::size_t count, void* self) {
@@ -338,6 +367,11 @@ struct Client::Impl {
         curl_easy_setopt(h, CURLOPT_ERRORBUFFER, call.error.data());
         curl_easy_setopt(h, CURLOPT_PREREQFUNCTION, before_start);
         curl_easy_setopt(h, CURLOPT_PREREQDATA, &call);
+        if (options.refused_address) {
+            call.refused_address = &options.refused_address;
+            curl_easy_setopt(h, CURLOPT_OPENSOCKETFUNCTION, open_socket);
+            curl_easy_setopt(h, CURLOPT_OPENSOCKETDATA, &call);
+        }
         curl_easy_setopt(h, CURLOPT_HEADERFUNCTION, take_header);
         curl_easy_setopt(h, CURLOPT_HEADERDATA, &call);
         curl_easy_setopt(h, CURLOPT_WRITEFUNCTION, take_body);

@@ -6,6 +6,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 
 #include "common/http/message.h"
 
@@ -50,6 +51,10 @@ struct ClientOptions {
     std::string user_agent = "FlowStack";
     std::string ca_file = {};  // PEM; empty = the system's
     std::string proxy = {};    // empty = none, whatever the environment says
+    // Why an address must not be connected to, for each address that a name stands for, at the
+    // moment of connecting: no other look-up comes between. Empty text: it may be. It runs on the
+    // client's thread. Empty function: all may be.
+    std::function<std::string(std::string_view address)> refused_address = {};
 };
 
 class Client {

@@ -288,6 +288,31 @@ GatewayConfig gateway_config(config::Reader& reader) {
         "TEMPLATE_TIMEOUT_MS", 8'000,
         "how long a provider may take to answer about templates; keep it below REST_TIMEOUT_MS",
         100);
+    c.private_webhooks = reader.boolean(
+        "WEBHOOK_PRIVATE_ADDRESSES", false,
+        "tenants' webhook endpoints may be http:// and on private, loopback and link-local "
+        "addresses; for development: whoever registers an endpoint then reaches what this "
+        "process reaches");
+    c.webhooks.timeout =
+        reader.duration_ms("WEBHOOK_TIMEOUT_MS", 15'000,
+                           "how long a tenant's endpoint may take to answer", 100, 60'000);
+    c.webhooks.at_once_max = static_cast<int>(
+        reader.integer("WEBHOOKS_AT_ONCE_MAX", 8, 1, 256,
+                       "posts that one replica may have under way for one endpoint"));
+    c.webhooks.policy.backoff_base = reader.duration_ms(
+        "WEBHOOK_BACKOFF_BASE_MS", 5'000,
+        "longest wait before a webhook's second attempt; later waits are longer", 1);
+    c.webhooks.policy.backoff_max = reader.duration_ms(
+        "WEBHOOK_BACKOFF_MAX_MS", 3'600'000,
+        "longest wait between two attempts, and between two looks whether an endpoint that fails "
+        "works again",
+        1);
+    c.webhooks.policy.give_up_after = reader.duration_ms(
+        "WEBHOOK_GIVE_UP_MS", 259'200'000,
+        "a webhook whose attempt fails so long after it was queued is a dead letter", 1);
+    c.webhooks.health.off_after =
+        reader.duration_ms("WEBHOOK_SWITCH_OFF_MS", 432'000'000,
+                           "an endpoint that fails for so long is switched off", 1);
     c.rest_timeout = reader.duration_ms("REST_TIMEOUT_MS", 10'000,
                                         "deadline of the gRPC call that a REST request makes", 10);
     c.login = login_in(reader, c.twilio.public_base_url);

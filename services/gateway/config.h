@@ -9,6 +9,7 @@
 #include "common/core/secret.h"
 #include "services/gateway/domain/message.h"
 #include "services/gateway/domain/tenant_settings.h"
+#include "services/gateway/endpoints/courier_options.h"
 #include "services/gateway/media/s3_options.h"
 #include "services/gateway/providers/meta/options.h"
 #include "services/gateway/providers/twilio/options.h"
@@ -57,6 +58,8 @@ struct GatewayConfig {
     LoginOptions login;
     int login_threads = 4;
     TemplateSyncOptions templates;
+    CourierOptions webhooks;
+    bool private_webhooks = false;
 };
 
 GatewayConfig gateway_config(config::Reader& reader);

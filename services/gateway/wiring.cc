@@ -12,6 +12,7 @@
 #include "common/core/ids.h"
 #include "common/core/thread_pool.h"
 #include "common/http/door_settings.h"
+#include "common/http/public_address.h"
 #include "common/http/router.h"
 #include "common/http/server.h"
 #include "common/keys/data_key_service.h"
@@ -23,6 +24,7 @@
 #include "flowstack/common/v1/data_key_service.grpc.pb.h"
 #include "flowstack/gateway/v1/inbound_events.pb.h"
 #include "flowstack/gateway/v1/message_events.pb.h"
+#include "flowstack/gateway/v1/webhook_endpoint_events.pb.h"
 #include "flowstack/gateway/v1/webhook_events.pb.h"
 #include "services/gateway/adapters/contacts.h"
 #include "services/gateway/adapters/dead_letters.h"
@@ -38,6 +40,10 @@
 #include "services/gateway/adapters/settings_check.h"
 #include "services/gateway/adapters/time_zones.h"
 #include "services/gateway/dispatch/dispatcher.h"
+#include "services/gateway/endpoints/courier.h"
+#include "services/gateway/endpoints/rpc_webhook_endpoints.h"
+#include "services/gateway/endpoints/webhook_book.h"
+#include "services/gateway/endpoints/webhook_reactor.h"
 #include "services/gateway/inbound/rpc_message_log.h"
 #include "services/gateway/inbound/rpc_notices.h"
 #include "services/gateway/inbound/rpc_webhooks.h"
@@ -60,6 +66,8 @@ constexpr std::size_t kUploadBodyBytesMax = kUploadBytesMax / 3 * 4 + 4096;
 // Requests with a session's cookie, and logins, that may wait for a thread; one more gets 429.
 constexpr std::size_t kSessionJobsMax = 1000;
 constexpr std::size_t kIssuerAnswerBytesMax = std::size_t{1} << 20;
+// A post on a connection that its other end has just closed is an attempt that failed.
+constexpr long kWebhookConnectionIdleSeconds = 5;
 
 std::unique_ptr<MediaStore> make_media_store(const GatewayConfig& config, http::Client& client,
                                              const Clock& clock) {
@@ -84,7 +92,10 @@ int run(int argc, char** argv, const MakeProviders& make_providers) {
                          v1::SendAttempted::descriptor()->full_name(),
                          v1::SendAccepted::descriptor()->full_name(),
                          v1::StatusReported::descriptor()->full_name(),
-                         v1::StatusParked::descriptor()->full_name()};
+                         v1::StatusParked::descriptor()->full_name(),
+                         v1::WebhooksQueued::descriptor()->full_name(),
+                         v1::WebhookDelivered::descriptor()->full_name(),
+                         v1::WebhookAttemptFailed::descriptor()->full_name()};
     options.store.join = join_raw_webhooks;
     const auto config = gateway_config(reader);
     options.store.company_wait = config.status_gather;
@@ -132,11 +143,15 @@ int run(int argc, char** argv, const MakeProviders& make_providers) {
     auto& media = *kept;
     TemplateBook templates(store);
     TemplateReactor template_reactor(templates, providers);
-    // At most one of them answers an event: they act on different ones.
+    WebhookBook webhooks(store, data_keys);
+    WebhookReactor webhook_reactor(webhooks);
+    // At most one of the first two answers an event: they act on different ones. What tenants'
+    // systems are told of it joins the answer.
     host.react([&](const auto& event, auto& turn) {
         dead_letters.count(event);
         reactor.react(event, turn);
         template_reactor.react(event, turn);
+        webhook_reactor.react(event, turn);
     });
     Dispatcher dispatcher(store, host.owners(), directory, contacts, keys, providers, clock,
                           host.metrics(),
@@ -173,12 +188,28 @@ int run(int argc, char** argv, const MakeProviders& make_providers) {
     host.work(std::string(kTemplateCallKind),
               [&](const auto& row, auto done) { template_sync.overdue(row, done); });
 
+    // Tenants name whom this one calls.
+    http::Client webhook_client(
+        {.response_bytes_max = kWebhookAnswerBytesMax,
+         .connection_idle_s_max = kWebhookConnectionIdleSeconds,
+         .user_agent = "FlowStack",
+         .refused_address = config.private_webhooks ? std::function<std::string(std::string_view)>()
+                                                    : http::why_not_public});
+    Courier courier(
+        store, host.owners(), webhooks, clock, host.metrics(),
+        [&](http::ClientRequest request, std::function<void(http::ClientResult)> done) {
+            webhook_client.call(std::move(request), std::move(done));
+        },
+        config.webhooks);
+    host.on_work([&](const eventlog::WorkNews& news) { courier.wake(news); });
+
     WebhookDoor door(providers, store, directory, contacts, keys, ids, clock, host.metrics(),
                      {.lookup_threads = config.lookup_threads,
                       .lookups_queued_max = config.lookups_queued_max,
                       .customers_cached_max = config.customers_cached_max});
     host.on_settings_change([&](const auto& change) {
         directory.apply(change);
+        webhooks.apply(change);
         dispatcher.settings_changed();
     });
 
@@ -212,7 +243,9 @@ int run(int argc, char** argv, const MakeProviders& make_providers) {
         &media,
         &key_uses,
         &templates,
-        config.templates.timeout};
+        config.templates.timeout,
+        &webhooks,
+        config.private_webhooks};
     auto services = make_tenant_services(doors);
     for (auto& named : make_message_services(doors)) services.push_back(std::move(named));
     RawWebhooks raw_webhooks(store, directory, contacts, keys, providers);
@@ -221,6 +254,7 @@ int run(int argc, char** argv, const MakeProviders& make_providers) {
     services.push_back(make_media_service(doors));
     services.push_back(make_notice_service(doors));
     services.push_back(make_provider_template_service(doors));
+    services.push_back(make_webhook_endpoint_service(doors));
     for (auto& named : services) host.serve(*named.service, named.full_name);
 
     http::Router router;
@@ -307,6 +341,8 @@ int run(int argc, char** argv, const MakeProviders& make_providers) {
         "templates", [] {}, [&](auto) { template_sync.stop(); });
     host.also(
         "webhooks", [] {}, [&](auto) { door.stop(); });
+    host.also(
+        "courier", [&] { courier.start(); }, [&](auto) { courier.stop(); });
     host.also(
         "dispatcher", [&] { dispatcher.start(); }, [&](auto grace) { dispatcher.stop(grace); });
     host.also(

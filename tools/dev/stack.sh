@@ -108,6 +108,7 @@ write_env() {
             DARAJA_BASE_URL "http://127.0.0.1:$SANDBOX_PORT" \
             STRIPE_BASE_URL "http://127.0.0.1:$SANDBOX_PORT" \
             PAYMENT_PROVIDERS "mpesa:KES,stripe:KES/USD" \
+            WEBHOOK_PRIVATE_ADDRESSES true \
             SANDBOX_RECORD "$RUN_DIR/sandbox.jsonl" \
             MEDIA_DIRECTORY "$RUN_DIR/media" \
             PUBLIC_BASE_URL "http://127.0.0.1:$(service_port HTTP gateway 0)" \

@@ -44,6 +44,8 @@ const std::map<std::string, Variable> kVariables{
       "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"}},
     {"message", {"Id of an outbound message.", kUuid}},
     {"providerTemplate", {"Our id of a template at a provider.", kUuid}},
+    {"webhookEndpoint", {"Id of a webhook endpoint.", kUuid}},
+    {"webhookDelivery", {"Id of a webhook's delivery.", kUuid}},
     {"apiKey", {"Id of the API key (not the key itself).", kUuid}},
     {"webhook",
      {"Lane, position and index of a raw webhook: three whole numbers with dashes.", "3-71-0"}},

@@ -100,6 +100,7 @@ const Known* known(const pb::FieldDescriptor& field) {
 }  // namespace
 
 std::string singular_of(const std::string& collection) {
+    if (collection.ends_with("ies")) return collection.substr(0, collection.size() - 3) + "y";
     return collection.ends_with('s') ? collection.substr(0, collection.size() - 1) : collection;
 }
 

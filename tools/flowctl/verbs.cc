@@ -215,6 +215,8 @@ CLI::App* group_of(CLI::App& app, const std::string& name) {
     for (auto* there : app.get_subcommands(named)) return there;
     static const std::map<std::string, std::string> kHelp{
         {"provider-templates", "templates that a provider keeps and judges: APPROVED, PAUSED …"},
+        {"webhook-endpoints", "a tenant's own systems that hear what happens"},
+        {"webhook-deliveries", "webhooks to these systems, and what became of them"},
         {"templates", "the words of flows, and those that WhatsApp approved"},
         {"flows", "how dialogues go, as documents"},
         {"campaigns", "one message to many customers"},

@@ -13,6 +13,7 @@
 #include "flowstack/gateway/v1/notice_service.pb.h"
 #include "flowstack/gateway/v1/provider_template_service.pb.h"
 #include "flowstack/gateway/v1/tenant_service.pb.h"
+#include "flowstack/gateway/v1/webhook_endpoint_service.pb.h"
 #include "flowstack/payment/v1/invoice_service.pb.h"
 #include "flowstack/payment/v1/ledger_service.pb.h"
 #include "flowstack/payment/v1/order_service.pb.h"
@@ -403,6 +404,129 @@ void add_provider_templates(std::vector<Verb>& all) {
                    .call = method<door::SyncProviderTemplatesRequest, door::TemplateAccount>(
                        "ProviderTemplateService/SyncProviderTemplates"),
                    .options = {channel, request_id()}});
+}
+
+void add_webhook_endpoints(std::vector<Verb>& all) {
+    const auto looks = method<door::GetWebhookEndpointRequest, door::WebhookEndpoint>(
+        "WebhookEndpointService/GetWebhookEndpoint");
+    const auto about_one = [&](const char* name, const char* help, Method call) {
+        all.push_back({.group = "webhook-endpoints",
+                       .name = name,
+                       .help = help,
+                       .call = std::move(call),
+                       .collection = "webhookEndpoints",
+                       .options = {reason(), request_id()},
+                       .look = looks});
+    };
+    all.push_back(
+        {.group = "webhook-endpoints",
+         .name = "list",
+         .help = "the tenant's, in the order in which they were made",
+         .call = method<door::ListWebhookEndpointsRequest, door::ListWebhookEndpointsResponse>(
+             "WebhookEndpointService/ListWebhookEndpoints"),
+         .columns = {{"ENDPOINT", "name"},
+                     {"URL", "url", false, true},
+                     {"TYPES", "event_types", false, true},
+                     {"STATE", "state"},
+                     {"FAILING SINCE (UTC)", "failing_since"},
+                     {"REASON", "reason", false, true}}});
+    all.push_back({.group = "webhook-endpoints",
+                   .name = "get",
+                   .help = "one of them",
+                   .call = looks,
+                   .collection = "webhookEndpoints"});
+    all.push_back(
+        {.group = "webhook-endpoints",
+         .name = "create",
+         .help = "register one; the answer alone shows its secret",
+         .call = method<door::CreateWebhookEndpointRequest, door::WebhookEndpoint>(
+             "WebhookEndpointService/CreateWebhookEndpoint"),
+         .options = {{"--url", "webhook_endpoint.url", "https://…", Kind::text, true},
+                     {"--types", "webhook_endpoint.event_types",
+                      "message.received, order.paid …, with commas between them; default: all"},
+                     {"--description", "webhook_endpoint.description", "for people"},
+                     request_id()},
+         .takes_fields = true});
+    all.push_back({.group = "webhook-endpoints",
+                   .name = "update",
+                   .help = "set its address, types and description, whole",
+                   .call = method<door::UpdateWebhookEndpointRequest, door::WebhookEndpoint>(
+                       "WebhookEndpointService/UpdateWebhookEndpoint"),
+                   .collection = "webhookEndpoints",
+                   .options = {etag(), request_id()},
+                   .takes_fields = true});
+    about_one("delete", "and drop what waits for it",
+              method<door::DeleteWebhookEndpointRequest, door::WebhookEndpoint>(
+                  "WebhookEndpointService/DeleteWebhookEndpoint"));
+    about_one("pause", "post nothing to it; what happens meanwhile waits",
+              method<door::PauseWebhookEndpointRequest, door::WebhookEndpoint>(
+                  "WebhookEndpointService/PauseWebhookEndpoint"));
+    about_one("resume", "go on with one that was paused or switched off",
+              method<door::ResumeWebhookEndpointRequest, door::WebhookEndpoint>(
+                  "WebhookEndpointService/ResumeWebhookEndpoint"));
+    all.push_back({.group = "webhook-endpoints",
+                   .name = "rotate-secret",
+                   .help = "make a new secret, which the answer alone shows",
+                   .call = method<door::RotateWebhookSecretRequest, door::WebhookEndpoint>(
+                       "WebhookEndpointService/RotateWebhookSecret"),
+                   .collection = "webhookEndpoints",
+                   .options = {{"--previous-valid-for", "previous_valid_for_s",
+                                "seconds in which the old one signs too; default 86400, -1: none"},
+                               request_id()},
+                   .look = looks});
+    all.push_back({.group = "webhook-endpoints",
+                   .name = "test",
+                   .help = "queue a webhook.test for it",
+                   .call = method<door::SendTestWebhookRequest, door::WebhookDelivery>(
+                       "WebhookEndpointService/SendTestWebhook"),
+                   .collection = "webhookEndpoints",
+                   .options = {request_id()},
+                   .look = looks});
+    all.push_back(
+        {.group = "webhook-endpoints",
+         .name = "replay",
+         .help = "post again what was queued for it in a stretch of time, a page a call",
+         .call =
+             method<door::ReplayWebhookDeliveriesRequest, door::ReplayWebhookDeliveriesResponse>(
+                 "WebhookEndpointService/ReplayWebhookDeliveries"),
+         .collection = "webhookEndpoints",
+         .options = {{"--from", "start_time", "2026-11-01T00:00:00Z", Kind::text, true},
+                     {"--to", "end_time", "the first moment after it; default: now"},
+                     state("only DELIVERED, DEAD …"),
+                     {"--next-page", "page_token", "next_page_token of the page before"},
+                     request_id()},
+         .look = looks});
+    all.push_back(
+        {.group = "webhook-deliveries",
+         .name = "list",
+         .help = "the newest first",
+         .call = method<door::ListWebhookDeliveriesRequest, door::ListWebhookDeliveriesResponse>(
+             "WebhookEndpointService/ListWebhookDeliveries"),
+         .options = {{"--endpoint", "endpoint_id", "only of this endpoint"},
+                     state("QUEUED, DELIVERED, DEAD or DROPPED")},
+         .columns = {{"DELIVERY", "name"},
+                     {"QUEUED (UTC)", "create_time"},
+                     {"TYPE", "type"},
+                     {"STATE", "state"},
+                     {"ATTEMPTS", "attempts", true},
+                     {"STATUS", "status", true},
+                     {"RETRY (UTC)", "retry_time"},
+                     {"REASON", "reason", false, true}}});
+    all.push_back({.group = "webhook-deliveries",
+                   .name = "get",
+                   .help = "one of them, with its body and each attempt",
+                   .call = method<door::GetWebhookDeliveryRequest, door::WebhookDelivery>(
+                       "WebhookEndpointService/GetWebhookDelivery"),
+                   .collection = "webhookDeliveries"});
+    all.push_back({.group = "webhook-deliveries",
+                   .name = "replay",
+                   .help = "post it again, with the same webhook-id",
+                   .call = method<door::ReplayWebhookDeliveryRequest, door::WebhookDelivery>(
+                       "WebhookEndpointService/ReplayWebhookDelivery"),
+                   .collection = "webhookDeliveries",
+                   .options = {request_id()},
+                   .look = method<door::GetWebhookDeliveryRequest, door::WebhookDelivery>(
+                       "WebhookEndpointService/GetWebhookDelivery")});
 }
 
 void add_templates(std::vector<Verb>& all) {
@@ -871,6 +995,7 @@ const std::vector<Verb>& verbs() {
         add_conversations(all);
         add_customers(all);
         add_provider_templates(all);
+        add_webhook_endpoints(all);
         add_templates(all);
         add_flows(all);
         add_catalog(all);

@@ -13,6 +13,7 @@
 #include "flowstack/gateway/v1/session_events.pb.h"
 #include "flowstack/gateway/v1/tenant_events.pb.h"
 #include "flowstack/gateway/v1/webhook_events.pb.h"
+#include "services/gateway/endpoints/webhook_codec.h"
 #include "services/gateway/templates/template_codec.h"
 
 namespace flowstack::gateway {
@@ -388,6 +389,7 @@ const std::vector<std::string>& event_types() {
             v1::MessageCancelled(), v1::MessageRetried(), v1::MessageDiscarded());
         add(v1::SessionBegan(), v1::SessionEnded());
         for (auto& type : template_event_types()) names.push_back(std::move(type));
+        for (auto& type : webhook_endpoint_event_types()) names.push_back(std::move(type));
         return names;
     }();
     return types;

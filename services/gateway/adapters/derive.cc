@@ -12,6 +12,7 @@
 #include "flowstack/gateway/v1/media_events.pb.h"
 #include "services/gateway/adapters/codec.h"
 #include "services/gateway/domain/phone.h"
+#include "services/gateway/endpoints/webhook_codec.h"
 #include "services/gateway/templates/template_codec.h"
 
 namespace flowstack::gateway {
@@ -255,6 +256,33 @@ struct Deriver {
                    decode_template(event.type, event.payload));
     }
 
+    // The row of a line, while something waits in it.
+    static void webhook_line(const eventlog::StreamName& stream, int lane,
+                             const eventlog::NewEvent& event, eventlog::Derived& out) {
+        const auto line = webhook_line_of(stream.tenant, stream.key);
+        if (!line) return;
+        const auto kind = webhook_kind(line->endpoint_id);
+        const auto put = [&](Time due) {
+            out.work_put.push_back({lane, kind, stream.key, due, 0, tenant_ref(stream.tenant)});
+        };
+        const auto put_if = [&](bool more) {
+            if (more)
+                put(event.occurred_at);
+            else
+                out.work_del.push_back({lane, kind, stream.key});
+        };
+        std::visit(Overloaded{[&](const WebhooksQueued&) { put(event.occurred_at); },
+                              [&](const WebhookDelivered& e) { put_if(e.more); },
+                              [&](const WebhookAttemptFailed& e) {
+                                  if (e.retry_at == Time{})
+                                      put_if(e.more);
+                                  else
+                                      put(e.retry_at);
+                              },
+                              [&](const WebhooksDropped&) { put_if(false); }},
+                   decode_webhook_line(event.type, event.payload));
+    }
+
     void operator()(const eventlog::StreamName& stream, int lane, const eventlog::NewEvent& event,
                     eventlog::Derived& out) const {
         if (stream.category == "message")
@@ -273,6 +301,10 @@ struct Deriver {
             provider_template(stream, lane, event, out);
         else if (stream.category == kTemplateAccountCategory)
             template_account(stream, lane, event, out);
+        else if (stream.category == kWebhookLineCategory)
+            webhook_line(stream, lane, event, out);
+        else if (stream.category == kWebhookEndpointsCategory)
+            settings(stream, std::string(kWebhookSettings), out);
     }
 };
 

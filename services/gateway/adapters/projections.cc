@@ -17,8 +17,10 @@
 #include "flowstack/gateway/v1/notice_service.pb.h"
 #include "flowstack/gateway/v1/provider_template_service.pb.h"
 #include "flowstack/gateway/v1/tenant_service.pb.h"
+#include "flowstack/gateway/v1/webhook_endpoint_service.pb.h"
 #include "services/gateway/adapters/resources.h"
 #include "services/gateway/domain/phone.h"
+#include "services/gateway/endpoints/webhook_codec.h"
 #include "services/gateway/templates/template_codec.h"
 
 namespace flowstack::gateway {
@@ -346,6 +348,59 @@ void project_template_account(const Recorded& event, Turn& turn) {
                          event.recorded_at, resource));
 }
 
+void put_delivery(const Recorded& event, Turn& turn, const v1::WebhookDelivery& delivery) {
+    const auto name = rpc::parse_name(delivery.name(), "webhookDeliveries");
+    turn.put(document_of(event.stream.tenant, kWebhookDeliveryDocument, name.id,
+                         delivery.endpoint_id(), delivery.state(), time_of(delivery.create_time()),
+                         delivery));
+}
+
+template <class Attempt>
+void project_webhook_attempt(const Recorded& event, Turn& turn, const Attempt& attempt) {
+    auto delivery = resource_of<v1::WebhookDelivery>(turn, event.stream.tenant,
+                                                     kWebhookDeliveryDocument, attempt.delivery_id);
+    move_along(delivery, attempt, event.recorded_at);
+    put_delivery(event, turn, delivery);
+}
+
+void project_webhook_line(const Recorded& event, Turn& turn) {
+    const auto line = webhook_line_of(event.stream.tenant, event.stream.key);
+    if (!line) return;
+    const auto fact = decode_webhook_line(event.type, event.payload);
+    if (const auto* queued = std::get_if<WebhooksQueued>(&fact)) {
+        for (const auto& webhook : queued->webhooks)
+            put_delivery(event, turn, webhook_delivery_resource(*line, webhook, event.recorded_at));
+    } else if (const auto* delivered = std::get_if<WebhookDelivered>(&fact)) {
+        project_webhook_attempt(event, turn, *delivered);
+    } else if (const auto* failed = std::get_if<WebhookAttemptFailed>(&fact)) {
+        project_webhook_attempt(event, turn, *failed);
+    } else if (const auto* dropped = std::get_if<WebhooksDropped>(&fact)) {
+        for (const auto& id : dropped->delivery_ids) {
+            auto delivery = resource_of<v1::WebhookDelivery>(turn, event.stream.tenant,
+                                                             kWebhookDeliveryDocument, id);
+            delivery.set_state(kWebhookDropped);
+            delivery.set_reason(dropped->reason);
+            delivery.clear_retry_time();
+            set_time(*delivery.mutable_update_time(), event.recorded_at);
+            put_delivery(event, turn, delivery);
+        }
+    }
+}
+
+// What a tenant must hear of its own endpoint stands among its notices.
+void project_webhook_endpoints(const Recorded& event, Turn& turn) {
+    const auto fact = decode_webhook_endpoint(event.type, event.payload);
+    const auto* off = std::get_if<WebhookEndpointSwitchedOff>(&fact);
+    if (off == nullptr) return;
+    v1::Notice notice;
+    notice.set_kind(v1::NOTICE_KIND_WEBHOOK_ENDPOINT);
+    notice.set_event("SWITCHED_OFF");
+    notice.set_reason("webhook endpoint " + off->endpoint_id.text() + ": " + off->reason);
+    set_time(*notice.mutable_create_time(), event.occurred_at);
+    turn.put(document_of(event.stream.tenant, kNoticeDocument, event.event_id.text(), "",
+                         v1::NoticeKind_Name(notice.kind()), event.occurred_at, notice));
+}
+
 }  // namespace
 
 void project(const Recorded& event, Turn& turn) {
@@ -371,6 +426,10 @@ void project(const Recorded& event, Turn& turn) {
         project_template(event, turn);
     else if (category == kTemplateAccountCategory)
         project_template_account(event, turn);
+    else if (category == kWebhookLineCategory)
+        project_webhook_line(event, turn);
+    else if (category == kWebhookEndpointsCategory)
+        project_webhook_endpoints(event, turn);
 }
 
 }  // namespace flowstack::gateway

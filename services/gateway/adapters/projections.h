@@ -20,6 +20,7 @@
 //   kind "notice" (state: its kind)     what a provider told about an account or a number
 //   kind "provider_template" (parent: account, state: status)  a template at a provider
 //   kind "template_account"             an account, as far as its templates go
+//   kind "webhook_delivery" (parent: endpoint, state: its own)  a webhook to a tenant's system
 namespace flowstack::gateway {
 
 // Documents of received messages (LoggedMessage), one each.
@@ -32,6 +33,7 @@ inline constexpr const char* kNoticeDocument = "notice";
 inline constexpr const char* kApiKeyDocument = "api_key";
 inline constexpr const char* kProviderTemplateDocument = "provider_template";
 inline constexpr const char* kTemplateAccountDocument = "template_account";
+inline constexpr const char* kWebhookDeliveryDocument = "webhook_delivery";
 
 void project(const eventlog::Recorded& event, eventlog::Turn& turn);
 

@@ -21,6 +21,7 @@
 #include "services/gateway/adapters/directory.h"
 #include "services/gateway/adapters/key_uses.h"
 #include "services/gateway/dispatch/dispatcher.h"
+#include "services/gateway/endpoints/webhook_book.h"
 #include "services/gateway/media/media_store.h"
 #include "services/gateway/templates/template_book.h"
 
@@ -68,6 +69,10 @@ struct Doors {
     TemplateBook* templates = nullptr;
     // How long a provider may take to answer about a template.
     std::chrono::milliseconds template_timeout{8'000};
+    // The webhook endpoints of tenants; null: there are none.
+    WebhookBook* webhooks = nullptr;
+    // Endpoints may be http:// and on private addresses.
+    bool private_webhooks = false;
 };
 
 struct NamedService {

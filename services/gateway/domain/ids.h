@@ -15,5 +15,8 @@ using OriginId = Id<struct OriginIdKind>;
 using ProviderMessageId = Id<struct ProviderMessageKind>;
 // Our own id of a template at a provider.
 using ProviderTemplateId = Id<struct ProviderTemplateKind>;
+// A tenant's own system that webhooks are posted to, and one webhook for it.
+using WebhookEndpointId = Id<struct WebhookEndpointKind>;
+using WebhookDeliveryId = Id<struct WebhookDeliveryKind>;
 
 }  // namespace flowstack::gateway

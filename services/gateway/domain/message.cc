@@ -2,12 +2,12 @@
 
 #include <algorithm>
 #include <array>
-#include <cmath>
 #include <utility>
 #include <vector>
 
 #include "common/core/corrupt_stream.h"
 #include "common/core/overloaded.h"
+#include "services/gateway/domain/backoff.h"
 
 namespace flowstack::gateway {
 namespace {
@@ -27,13 +27,8 @@ Route route(const Message& m) {
             .priority = m.message.priority};
 }
 
-// Full jitter: evenly spread below a bound that doubles, so that retries do not march in step.
 milliseconds jittered(const RetryPolicy& policy, int attempt, double random) {
-    const auto doublings = std::clamp(attempt - 1, 0, 30);
-    const auto bound =
-        std::min(static_cast<double>(policy.backoff_max.count()),
-                 std::ldexp(static_cast<double>(policy.backoff_base.count()), doublings));
-    return milliseconds{static_cast<std::int64_t>(bound * random)};
+    return full_jitter(policy.backoff_base, policy.backoff_max, attempt, random);
 }
 
 // Does a status speak of the last attempt? An older one's failure is history.

@@ -24,6 +24,7 @@
 #include "flowstack/gateway/v1/notice_service.pb.h"
 #include "flowstack/gateway/v1/provider_template_service.pb.h"
 #include "flowstack/gateway/v1/tenant_service.pb.h"
+#include "flowstack/gateway/v1/webhook_endpoint_service.pb.h"
 #include "flowstack/gateway/v1/webhook_service.pb.h"
 #include "flowstack/payment/v1/invoice_service.pb.h"
 #include "flowstack/payment/v1/ledger_service.pb.h"
@@ -57,6 +58,7 @@ std::vector<const pb::FileDescriptor*> service_files() {
             v1::Media::descriptor()->file(),
             v1::Notice::descriptor()->file(),
             v1::ProviderTemplate::descriptor()->file(),
+            v1::WebhookEndpoint::descriptor()->file(),
             conversation::v1::Product::descriptor()->file(),
             conversation::v1::Conversation::descriptor()->file(),
             conversation::v1::Customer::descriptor()->file(),

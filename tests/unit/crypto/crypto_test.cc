@@ -13,6 +13,7 @@
 #include "common/core/overloaded.h"
 #include "common/core/secret.h"
 #include "common/crypto/aead.h"
+#include "common/crypto/ed25519.h"
 #include "common/crypto/encoding.h"
 #include "common/crypto/envelope.h"
 #include "common/crypto/hash.h"
@@ -28,6 +29,30 @@ TEST(Sha256, AnswersAsFips180Says) {
     EXPECT_EQ(hex(sha256("")), "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855");
     EXPECT_EQ(hex(sha256("abc")),
               "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
+}
+
+// RFC 8032, 7.1, tests 1 and 2.
+TEST(Ed25519, SignsAsRfc8032Says) {
+    const auto secret = raw("9d61b19deffd5a60ba844af492ec2cc44449c5697b326919703bac031cae7f60");
+    const auto key = raw("d75a980182b10ab7d54bfed3c964073a0ee172f3daa62325af021a68f707511a");
+    const auto signature = ed25519_sign(Secret(secret), "");
+    EXPECT_EQ(hex_encode(signature),
+              "e5564300c360ac729086e2cc806e828a84877f1eb8e5d974d873e065224901555fb8821590a33bac"
+              "c61e39701cf9b46bd25bf5f0595bbe24655141438e7a100b");
+    EXPECT_TRUE(ed25519_verify(key, "", signature));
+    EXPECT_FALSE(ed25519_verify(key, "x", signature));
+    const auto second = raw("4ccd089b28ff96da9db6c346ec114e0f5b8a319f35aba624da8cf6ed4fb8a6fb");
+    EXPECT_EQ(hex_encode(ed25519_sign(Secret(second), "\x72")),
+              "92a009a9f0d4cab8720e820b5f642540a2b27b5416503f8fb3762223ebdb69da085ac1e43e15996e"
+              "458f3613d0f11d8c387b2eaeb4302aeeb00d291612bb0c00");
+}
+
+TEST(Ed25519, RefusesWhatIsNoKeyAndNoSignature) {
+    const auto pair = make_ed25519_pair();
+    EXPECT_TRUE(ed25519_verify(pair.public_key, "a", ed25519_sign(pair.private_key, "a")));
+    EXPECT_THROW(ed25519_sign(Secret("short"), "a"), std::invalid_argument);
+    EXPECT_FALSE(ed25519_verify("short", "a", std::string(64, 'x')));
+    EXPECT_FALSE(ed25519_verify(pair.public_key, "a", ""));
 }
 
 // RFC 4231, cases 1 to 4, 6 and 7.

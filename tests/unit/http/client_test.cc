@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "common/http/failure_text.h"
+#include "common/http/public_address.h"
 #include "common/http/server.h"
 #include "tests/unit/http/raw_peer.h"
 
@@ -400,6 +401,35 @@ TEST(FailureText, IsPlainForEveryKindOfFailure) {
     EXPECT_EQ(failure_text(CURLE_LDAP_CANNOT_BIND, "about it"),
               std::string("the call failed (libcurl 38, ") +
                   curl_easy_strerror(CURLE_LDAP_CANNOT_BIND) + "): about it");
+}
+
+TEST(Client, JudgesTheAddressThatANameStandsForWhenItConnects) {
+    std::atomic<int> requests{0};
+    Server server({}, [&](Request, const Responder& responder) {
+        ++requests;
+        responder.send(Response::text(200, "ok"));
+    });
+    server.start();
+    Client strict({.refused_address = why_not_public});
+    const auto port = std::to_string(server.port());
+    // A name, numbers in every spelling that a resolver takes, and IPv6 that carries IPv4.
+    for (const auto* host : {"localhost", "127.0.0.1", "127.1", "0x7f000001", "2130706433",
+                             "0177.0.0.1", "0.0.0.0", "[::1]", "[::ffff:127.0.0.1]"}) {
+        const auto result =
+            strict.call_and_wait(post_to("http://" + std::string(host) + ":" + port + "/", "{}"));
+        EXPECT_EQ(result.outcome, Outcome::not_sent) << host;
+        EXPECT_NE(result.error.find("is not connected to"), std::string::npos)
+            << host << ": " << result.error;
+    }
+    EXPECT_EQ(requests, 0);
+    std::string judged;
+    Client open({.refused_address = [&](std::string_view address) {
+        judged = address;
+        return std::string();
+    }});
+    EXPECT_EQ(open.call_and_wait(post_to(url_of(server, "/"), "{}")).outcome, Outcome::answered);
+    EXPECT_EQ(judged, "127.0.0.1");
+    EXPECT_EQ(requests, 1);
 }
 
 }  // namespace

@@ -31,6 +31,7 @@
 #include "flowstack/gateway/v1/notice_service.pb.h"
 #include "flowstack/gateway/v1/provider_template_service.pb.h"
 #include "flowstack/gateway/v1/tenant_service.pb.h"
+#include "flowstack/gateway/v1/webhook_endpoint_service.pb.h"
 #include "flowstack/gateway/v1/webhook_service.pb.h"
 #include "flowstack/payment/v1/invoice_service.pb.h"
 #include "flowstack/payment/v1/ledger_service.pb.h"
@@ -86,6 +87,8 @@ const std::set<std::string> kViewers{"CampaignService/GetCampaign",
                                      "NoticeService/ListNotices",
                                      "ProviderTemplateService/GetProviderTemplate",
                                      "ProviderTemplateService/ListProviderTemplates",
+                                     "WebhookEndpointService/GetWebhookEndpoint",
+                                     "WebhookEndpointService/ListWebhookEndpoints",
                                      "TenantService/GetTenant",
                                      "InvoiceService/GetInvoice",
                                      "InvoiceService/ListInvoices",
@@ -96,9 +99,12 @@ const std::set<std::string> kViewers{"CampaignService/GetCampaign",
                                      "PaymentService/GetPayment",
                                      "PaymentService/ListPayments"};
 // Auditors and admins.
-const std::set<std::string> kAuditors{
-    "MessageLogService/ListMessageLog", "LedgerService/GetTrialBalance",
-    "LedgerService/ListJournalEntries", "ProviderAccountService/GetProviderAccount"};
+const std::set<std::string> kAuditors{"MessageLogService/ListMessageLog",
+                                      "LedgerService/GetTrialBalance",
+                                      "LedgerService/ListJournalEntries",
+                                      "ProviderAccountService/GetProviderAccount",
+                                      "WebhookEndpointService/ListWebhookDeliveries",
+                                      "WebhookEndpointService/GetWebhookDelivery"};
 // Agents and admins.
 const std::set<std::string> kAgents{"CatalogService/SetStock",
                                     "ConversationService/EscalateConversation",
@@ -153,7 +159,16 @@ const std::set<std::string> kAdmins{"CampaignService/CreateCampaign",
                                     "ProviderTemplateService/CreateProviderTemplate",
                                     "ProviderTemplateService/EditProviderTemplate",
                                     "ProviderTemplateService/DeleteProviderTemplate",
-                                    "ProviderTemplateService/SyncProviderTemplates"};
+                                    "ProviderTemplateService/SyncProviderTemplates",
+                                    "WebhookEndpointService/CreateWebhookEndpoint",
+                                    "WebhookEndpointService/UpdateWebhookEndpoint",
+                                    "WebhookEndpointService/DeleteWebhookEndpoint",
+                                    "WebhookEndpointService/RotateWebhookSecret",
+                                    "WebhookEndpointService/PauseWebhookEndpoint",
+                                    "WebhookEndpointService/ResumeWebhookEndpoint",
+                                    "WebhookEndpointService/SendTestWebhook",
+                                    "WebhookEndpointService/ReplayWebhookDelivery",
+                                    "WebhookEndpointService/ReplayWebhookDeliveries"};
 // The platform's operators alone.
 const std::set<std::string> kOperators{
     "TenantService/RegisterTenant", "TenantService/ListTenants",    "TenantService/SuspendTenant",
@@ -201,6 +216,7 @@ std::vector<const pb::MethodDescriptor*> all_methods() {
                              gateway::v1::ProviderTemplate::descriptor()->file(),
                              gateway::v1::Tenant::descriptor()->file(),
                              gateway::v1::Webhook::descriptor()->file(),
+                             gateway::v1::WebhookEndpoint::descriptor()->file(),
                              payment::v1::Invoice::descriptor()->file(),
                              payment::v1::ListJournalEntriesRequest::descriptor()->file(),
                              payment::v1::Order::descriptor()->file(),
