@@ -40,6 +40,27 @@ std::optional<Time> quiet_until(const QuietHours& quiet, const std::string& time
     return std::nullopt;
 }
 
+namespace {
+
+absl::TimeZone zone_or_utc(const std::string& name) {
+    absl::TimeZone zone;
+    if (name.empty() || !absl::LoadTimeZone(name, &zone)) return absl::UTCTimeZone();
+    return zone;
+}
+
+}  // namespace
+
+LocalTime wall_time(const std::string& time_zone, Time at) {
+    const auto civil = zone_or_utc(time_zone).At(absl::FromUnixMicros(unix_micros(at))).cs;
+    return LocalTime{std::chrono::seconds{civil - kEpoch}};
+}
+
+std::optional<Time> moment_of(const std::string& time_zone, LocalTime wall) {
+    const auto moments = zone_or_utc(time_zone).At(kEpoch + wall.time_since_epoch().count());
+    if (moments.kind == absl::TimeZone::TimeInfo::SKIPPED) return std::nullopt;
+    return from_unix_micros(absl::ToUnixMicros(moments.pre));
+}
+
 std::optional<Time> LocalClock::quiet_until(const std::string& tenant, const QuietHours& quiet,
                                             const std::string& time_zone, Time now) {
     if (quiet.start_minute == quiet.end_minute) return std::nullopt;

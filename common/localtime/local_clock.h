@@ -23,6 +23,12 @@ bool is_time_zone(const std::string& name);
 // its first passing that is still ahead. Throws std::invalid_argument for an unknown time zone.
 std::optional<Time> quiet_until(const QuietHours& quiet, const std::string& time_zone, Time now);
 
+// What a wall clock there shows at that moment, and the moment at which it shows that: nothing for
+// a time that it skips, the first one of a time that comes twice. An unknown time zone counts as
+// UTC.
+LocalTime wall_time(const std::string& time_zone, Time at);
+std::optional<Time> moment_of(const std::string& time_zone, LocalTime wall);
+
 // The clocks of tenants. Settings refuse an unknown time zone; one that is stored all the same
 // (written before that check existed) counts as UTC, with a warning once per tenant and a metric,
 // because a tenant whose messages or invoices never left would be worse. Thread-safe.

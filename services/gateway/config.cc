@@ -31,7 +31,7 @@ PaymentProvider provider_in(const std::string& part, config::Reader& reader) {
 Installation installation_in(config::Reader& reader) {
     Installation can;
     can.packs =
-        reader.list("PACKS", "ECOMMERCE,SUPPORT",
+        reader.list("PACKS", "ECOMMERCE,SUPPORT,BOOKING",
                     "flows of conversation that a tenant's settings may name; the first one "
                     "is used when they name none");
     can.languages = reader.list("LANGUAGES", "en,sw",

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# The demo's purchase, start to end, and what it leaves: every step right, and read models that a
+# The demo's purchases and bookings, start to end, and what they leave: every step right, and read models that a
 # rebuild would make again.
 #
 # usage: demo.sh <folder of the built programs> <folder to work in>
@@ -16,6 +16,8 @@ trap './flowstack down --wipe >/dev/null 2>&1 </dev/null || true' EXIT
 ./flowstack demo --once --no-build
 ./flowstack demo --once --no-build --channel twilio
 ./flowstack demo --once --no-build --pay card
+./flowstack demo --once --no-build --pack booking
+./flowstack demo --once --no-build --pack booking --channel twilio
 ./flowstack compare-read-models
 
 # A document that is not what the logs say is found.

@@ -2,9 +2,11 @@
 #include <boost/json.hpp>
 
 #include "flowstack/common/v1/recorded_event.pb.h"
+#include "flowstack/conversation/v1/booking_service.pb.h"
 #include "flowstack/conversation/v1/conversation_events.pb.h"
 #include "flowstack/conversation/v1/conversation_service.pb.h"
 #include "flowstack/conversation/v1/support_service.pb.h"
+#include "flowstack/followup/v1/task_service.pb.h"
 #include "flowstack/payment/v1/intent_events.pb.h"
 #include "flowstack/payment/v1/ledger_service.pb.h"
 #include "flowstack/payment/v1/order_service.pb.h"
@@ -122,7 +124,7 @@ TEST_F(Journey, ASupportDeskAnswersHandsOverAndIsRated) {
 
 TEST_F(Journey, TheCustomerIsToldHowFarAPaidOrderIs) {
     open("delivered");
-    const auto purchase = buy(*phone, stack.sandbox(), {.greeting = "Habari"});
+    buy(*phone, stack.sandbox(), {.greeting = "Habari"});
     payment::v1::ListOrdersRequest list;
     list.set_parent("tenants/" + shop.tenant);
     payment::v1::ListOrdersResponse orders;
@@ -218,6 +220,102 @@ TEST_F(Journey, APaidOrderIsCancelledAndItsMoneyAndGoodsGoBack) {
             balance.lines(), [](const auto& line) { return line.balance().minor_units() == 0; });
     })) << balance.ShortDebugString();
     EXPECT_TRUE(balance.balanced());
+}
+
+// A salon of its own, with a reminder that is said while the test waits.
+class BookingJourney : public Journey {
+protected:
+    void open_salon(const std::string& unique) {
+        shop = shop_for(unique + "-" + std::to_string(::getpid()));
+        shop.pack = "BOOKING";
+        make_shop(shop, stack.environment, stack.api(), stack.sandbox());
+        conversation::v1::SaveBookableServiceRequest save;
+        save.set_parent("tenants/" + shop.tenant);
+        auto& service = *save.mutable_service();
+        service.set_service_id("haircut");
+        (*service.mutable_text())["en"].set_name("Haircut");
+        (*service.mutable_text())["sw"].set_name("Kunyoa");
+        service.set_duration_minutes(60);
+        stack.api().call<conversation::v1::BookableService>(
+            "conversation", "BookingService/SaveBookableService", save);
+        // Ten o'clock in Nairobi of tomorrow, there.
+        const auto now = std::chrono::system_clock::now();
+        const auto there = now + std::chrono::hours{3};
+        const auto ten = std::chrono::floor<std::chrono::days>(there) + std::chrono::hours{24 + 7};
+        // The reminder is due half a minute to a minute and a half from now.
+        const auto ahead =
+            std::chrono::floor<std::chrono::minutes>(ten - now - std::chrono::seconds{30});
+        conversation::v1::SaveBookingSettingsRequest settings;
+        settings.set_parent("tenants/" + shop.tenant);
+        settings.mutable_settings()->set_slot_minutes(60);
+        settings.mutable_settings()->set_reminder_minutes(ahead.count());
+        for (int weekday = 1; weekday <= 7; ++weekday) {
+            auto& hours = *settings.mutable_settings()->add_hours();
+            hours.set_weekday(weekday);
+            hours.set_opens("08:00");
+            hours.set_closes("17:00");
+        }
+        stack.api().call<conversation::v1::BookingSettings>(
+            "conversation", "BookingService/SaveBookingSettings", settings);
+        phone = std::make_unique<Phone>(stack.sandbox(), shop.phone_number_id,
+                                        phone_for(shop.tenant), "Neema", std::chrono::seconds{150});
+    }
+    std::string state() {
+        conversation::v1::ListBookingsRequest list;
+        list.set_parent("tenants/" + shop.tenant);
+        const auto page = stack.api().call<conversation::v1::ListBookingsResponse>(
+            "conversation", "BookingService/ListBookings", list);
+        return page.bookings().empty() ? "" : page.bookings(0).state();
+    }
+    // "CANCELLED booking_over"; empty: there is none.
+    std::string reminder() {
+        followup::v1::ListTasksRequest list;
+        list.set_parent("tenants/" + shop.tenant);
+        const auto page = stack.api().call<followup::v1::ListTasksResponse>(
+            "followup", "TaskService/ListTasks", list);
+        for (const auto& task : page.tasks())
+            if (task.kind() == "booking") return task.state() + " " + task.reason();
+        return {};
+    }
+};
+
+TEST_F(BookingJourney, ACustomerBooksInEnglishIsRemindedAndCancels) {
+    open_salon("salon-en");
+    phone->say("Hi");
+    phone->wait_text("1) Booking 2) Services 3) Prices 4) Contact");
+    phone->pick("Booking");
+    phone->wait_text("tell us the service");
+    phone->say("haircut tomorrow 10am");
+    phone->wait_text("1=Yes, 2=No");
+    phone->tap("Yes");
+    phone->wait_text("Your number is BK-");
+    EXPECT_TRUE(eventually([&] { return state() == "BOOKED"; }));
+    phone->wait_text("a reminder of your booking");
+    EXPECT_TRUE(eventually([&] { return reminder() == "FIRED "; })) << reminder();
+    phone->say("cancel");
+    phone->wait_text("Shall we cancel it?");
+    phone->tap("Yes, cancel");
+    phone->wait_text("is cancelled");
+    EXPECT_TRUE(eventually([&] { return state() == "CANCELLED"; }));
+    EXPECT_EQ(count("conversation", "PlaceFreed"), 1);
+}
+
+TEST_F(BookingJourney, ACustomerBooksInSwahiliAndTheReminderFallsAwayWithTheBooking) {
+    open_salon("salon-sw");
+    phone->say("Habari");
+    phone->wait_text("Andika: 1) Booking 2) Huduma 3) Bei 4) Mawasiliano");
+    phone->say("miadi");
+    phone->wait_text("Tafadhali taja huduma unayotaka na tarehe");
+    phone->say("kunyoa kesho saa nne");
+    phone->wait_text("saa 4:00 asubuhi (10:00)");
+    phone->say("ndiyo");
+    phone->wait_text("Nambari yako ni BK-");
+    ASSERT_TRUE(eventually([&] { return reminder() == "SCHEDULED "; }));
+    phone->say("ghairi");
+    phone->wait_text("Tuighairi miadi hii?");
+    phone->say("ndiyo");
+    phone->wait_text("imeghairiwa");
+    EXPECT_TRUE(eventually([&] { return reminder() == "CANCELLED booking_over"; })) << reminder();
 }
 
 TEST_F(Journey, TheNextMessageAfterAPurchaseStartsAfresh) {

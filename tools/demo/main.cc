@@ -14,6 +14,8 @@
 #include "common/rpc/resource_name.h"
 #include "common/text/width.h"
 #include "flowstack/common/v1/event_log.pb.h"
+#include "flowstack/conversation/v1/booking_service.pb.h"
+#include "flowstack/followup/v1/task_service.pb.h"
 #include "flowstack/payment/v1/intent_events.pb.h"
 #include "flowstack/payment/v1/invoice_service.pb.h"
 #include "flowstack/payment/v1/ledger_service.pb.h"
@@ -23,11 +25,12 @@
 #include "tools/stack/logs.h"
 #include "tools/stack/shop.h"
 
-// flowstack-demo: one customer, one purchase, through the running stack's real doors; then the
-// proof.
+// flowstack-demo: one customer, one purchase or one booking, through the running stack's real
+// doors; then the proof.
 //
 // Exit 0 only if every step was right: the money on the prompt, the order, the invoice, the
-// receipt, the ledger and the logs must agree with each other and with the sandbox's own record.
+// receipt, the ledger and the logs must agree with each other and with the sandbox's own record;
+// of a booking: its time, its place, its reminder and the logs.
 namespace flowstack::demo {
 namespace {
 
@@ -348,13 +351,173 @@ int run(std::uint64_t seed, const std::string& channel, const std::string& pay) 
     return 0;
 }
 
+// --- A booking
+
+// What a salon's customer meets, in one language.
+struct BookingWords {
+    std::string greeting, menu, ask, service, when, asks, yes, number, cancel, sure, cancelled;
+};
+const BookingWords kEnglish{"Hi",          "1) Booking",      "tell us the service",
+                            "Haircut",     "tomorrow 10am",   "1=Yes",
+                            "Yes",         "Your number is ", "cancel",
+                            "Yes, cancel", "is cancelled"};
+const BookingWords kSwahili{
+    "Habari",     "1) Booking", "taja huduma",      "Kunyoa", "kesho saa nne asubuhi",
+    "1=Ndiyo",    "Ndiyo",      "Nambari yako ni ", "ghairi", "Ndiyo, ghairi",
+    "imeghairiwa"};
+
+void make_salon(const ShopSpec& shop, Api& api) {
+    conversation::v1::SaveBookableServiceRequest save;
+    save.set_parent(rpc::tenant_name(shop.tenant));
+    auto& service = *save.mutable_service();
+    service.set_service_id("haircut");
+    (*service.mutable_text())["en"].set_name(kEnglish.service);
+    (*service.mutable_text())["sw"].set_name(kSwahili.service);
+    service.set_duration_minutes(60);
+    // As many as demos are played in a day.
+    service.set_capacity(500);
+    service.mutable_price()->set_minor_units(50'000);
+    service.mutable_price()->set_currency_code(shop.currency);
+    api.call<conversation::v1::BookableService>("conversation",
+                                                "BookingService/SaveBookableService", save);
+    conversation::v1::SaveBookingSettingsRequest settings;
+    settings.set_parent(rpc::tenant_name(shop.tenant));
+    auto& hours = *settings.mutable_settings();
+    hours.set_address("Moi Avenue 12, Nairobi");
+    hours.set_slot_minutes(60);
+    for (int weekday = 1; weekday <= 7; ++weekday) {
+        auto& day = *hours.add_hours();
+        day.set_weekday(weekday);
+        day.set_opens("08:00");
+        day.set_closes("18:00");
+    }
+    api.call<conversation::v1::BookingSettings>("conversation",
+                                                "BookingService/SaveBookingSettings", settings);
+}
+
+// The booking of that number, once it is in that state.
+conversation::v1::Booking booking_of(Api& api, const std::string& tenant, const std::string& number,
+                                     const std::string& state) {
+    conversation::v1::ListBookingsRequest list;
+    list.set_parent(rpc::tenant_name(tenant));
+    list.set_page_size(500);
+    const auto until = std::chrono::steady_clock::now() + kSettleS;
+    do {
+        const auto page = api.call<conversation::v1::ListBookingsResponse>(
+            "conversation", "BookingService/ListBookings", list);
+        for (const auto& booking : page.bookings())
+            if (booking.number() == number && booking.state() == state) return booking;
+        usleep(100'000);
+    } while (std::chrono::steady_clock::now() < until);
+    throw WrongStep("booking " + number + " is not " + state);
+}
+
+// The reminder that is due at that moment, once it is in that state.
+void expect_reminder(Api& api, const std::string& tenant, const conversation::v1::Booking& booking,
+                     const std::string& state) {
+    followup::v1::ListTasksRequest list;
+    list.set_parent(rpc::tenant_name(tenant));
+    const auto until = std::chrono::steady_clock::now() + kSettleS;
+    do {
+        const auto page =
+            api.call<followup::v1::ListTasksResponse>("followup", "TaskService/ListTasks", list);
+        for (const auto& task : page.tasks())
+            if (task.kind() == "booking" && task.customer_id() == booking.customer_id() &&
+                task.state() == state) {
+                print_money_line("reminder, two hours before", state);
+                return;
+            }
+        usleep(100'000);
+    } while (std::chrono::steady_clock::now() < until);
+    throw WrongStep("the reminder is not " + state);
+}
+
+int book(std::uint64_t seed, const std::string& channel) {
+    const Environment environment;
+    Api api(environment);
+    Sandbox sandbox(environment);
+    ShopSpec shop;
+    shop.tenant = "demo-salon";
+    shop.name = "Saluni ya Asha";
+    shop.pack = "BOOKING";
+    shop.phone_number_id = "106540352242955";
+    shop.display_phone_number = "+254700000055";
+    shop.shortcode = "174355";
+    if (channel == "twilio") shop.twilio_number = sender_for(shop.tenant);
+    make_shop(shop, environment, api, sandbox);
+    make_salon(shop, api);
+    const auto d = draw(seed, shop);
+    const auto& words = d.language == "sw" ? kSwahili : kEnglish;
+    std::cout << paint("1", "FlowStack demo") << "  seed " << seed << ", " << d.name << " "
+              << d.phone << " books a haircut in " << (d.language == "sw" ? "Swahili" : "English")
+              << (channel == "twilio" ? " over Twilio" : "") << "\n";
+
+    heading("The chat, as the sandbox's phone recorded it");
+    Phone phone(sandbox, channel == "twilio" ? shop.twilio_number : shop.phone_number_id, d.phone,
+                d.name);
+    Transcript transcript(phone, shop.name);
+    const auto hear = [&](const std::string& part) {
+        const auto heard = phone.wait_text(part);
+        transcript.catch_up();
+        return heard;
+    };
+    phone.say(words.greeting);
+    hear(words.menu);
+    phone.say("booking");
+    hear(words.ask);
+    phone.say(words.service + " " + words.when);
+    hear(words.asks);
+    phone.tap(words.yes);
+    const auto confirmed = hear(words.number).text;
+    const auto begin = confirmed.find(words.number) + words.number.size();
+    const auto number = confirmed.substr(begin, confirmed.find('.', begin) - begin);
+
+    heading("The booking");
+    const auto booking = booking_of(api, shop.tenant, number, "BOOKED");
+    print_money_line(booking.number() + "  " + booking.service_name() + " for " +
+                         booking.customer_name() + ", place " + std::to_string(booking.place()),
+                     money_text(booking.price()));
+    const auto start = booking.start_time().seconds();
+    expect(start > std::time(nullptr), "the booking begins in the past");
+    expect((start + 3 * 3600) % 86'400 == 10 * 3600,
+           "the booking does not begin at ten in Nairobi");
+    expect(booking.end_time().seconds() - start == 3600, "the booking does not last an hour");
+    expect_reminder(api, shop.tenant, booking, "SCHEDULED");
+
+    heading("The customer cannot come");
+    phone.say(words.cancel);
+    hear(number);
+    phone.tap(words.sure);
+    hear(words.cancelled);
+    booking_of(api, shop.tenant, number, "CANCELLED");
+    print_money_line(number, "CANCELLED");
+    expect_reminder(api, shop.tenant, booking, "CANCELLED");
+    int held = 0, freed = 0;
+    std::vector<RecordedEvent> trail;
+    for (auto& event : events_of_all(api, shop.tenant)) {
+        if (event.payload().find(booking.booking_id()) == std::string::npos) continue;
+        held += short_type(event.type()) == "PlaceHeld";
+        freed += short_type(event.type()) == "PlaceFreed";
+        trail.push_back(std::move(event));
+    }
+    expect(held == 1 && freed == 1, "the place was not taken and given back exactly once");
+
+    heading("The trail of events");
+    print_trail(trail);
+    expect(trail.size() > 5, "the trail is too short to be a booking");
+
+    heading("The logs, read again by an outsider");
+    check_logs(api);
+    std::cout << "\n" << paint("32;1", "Every step was right.") << " seed " << seed << "\n";
+    return 0;
+}
+
 }  // namespace
 }  // namespace flowstack::demo
 
 int main(int argc, char** argv) {
     std::uint64_t seed = std::random_device{}();
-    std::string channel = "meta";
-    std::string pay = "mpesa";
+    std::string channel = "meta", pack = "ecommerce", pay = "mpesa";
     for (int i = 1; i < argc; ++i) {
         const std::string argument = argv[i];
         if (argument == "--seed" && i + 1 < argc) {
@@ -376,14 +539,21 @@ int main(int argc, char** argv) {
                 std::cerr << "--pay wants mpesa or card, not '" << pay << "'\n";
                 return 2;
             }
+        } else if (argument == "--pack" && i + 1 < argc) {
+            pack = argv[++i];
+            if (pack != "ecommerce" && pack != "booking") {
+                std::cerr << "--pack wants ecommerce or booking, not '" << pack << "'\n";
+                return 2;
+            }
         } else {
             std::cerr << "usage: flowstack-demo [--seed N] [--channel meta|twilio] "
-                         "[--pay mpesa|card]\n";
+                         "[--pack ecommerce|booking] [--pay mpesa|card]\n";
             return 2;
         }
     }
     try {
-        return flowstack::demo::run(seed, channel, pay);
+        return pack == "booking" ? flowstack::demo::book(seed, channel)
+                                 : flowstack::demo::run(seed, channel, pay);
     } catch (const flowstack::demo::WrongStep& wrong) {
         std::cerr << "\nWRONG: " << wrong.what() << "\n";
     } catch (const flowstack::rpc::Failure& failure) {

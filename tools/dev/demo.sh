@@ -1,7 +1,7 @@
 # shellcheck shell=bash
-# The demo: a whole stack, one purchase played through it by flowstack-demo, and its verdict.
+# The demo: a whole stack, one purchase or booking played through it by flowstack-demo, and its verdict.
 
-# demo [--once] [--seed N] [--channel meta|twilio] [--pay mpesa|card] [--no-build] [--dev-broker] [--mtls] [--replicas N]
+# demo [--once] [--seed N] [--channel meta|twilio] [--pack ecommerce|booking] [--pay mpesa|card] [--no-build] [--dev-broker] [--mtls] [--replicas N]
 play_demo() {
     local once=no build=yes demo_args=() up_args=() status=0
     while (($# > 0)); do
@@ -21,6 +21,11 @@ play_demo() {
             --pay)
                 [[ ${2:-} =~ ^(mpesa|card)$ ]] || usage_error "--pay wants mpesa or card"
                 demo_args+=(--pay "$2")
+                shift
+                ;;
+            --pack)
+                [[ ${2:-} =~ ^(ecommerce|booking)$ ]] || usage_error "--pack wants ecommerce or booking"
+                demo_args+=(--pack "$2")
                 shift
                 ;;
             --dev-broker | --mtls) up_args+=("$1") ;;

@@ -53,6 +53,8 @@ const std::map<std::string, Variable> kVariables{
     {"customer", {"Id of the customer.", kUuid}},
     {"template", {"Key of the template: letters, digits, _ and -, at most 63.", "greeting"}},
     {"topic", {"Id of the topic: letters, digits, _ and -, at most 63.", "delivery"}},
+    {"service", {"Id of the service: letters, digits, _ and -, at most 63.", "haircut"}},
+    {"booking", {"Id of the booking (not its number).", kUuid}},
     {"flow", {"Key of the flow: letters, digits, _ and -, at most 63; or of a pack.", "ECOMMERCE"}},
     {"product", {"Id of the product.", "premium-coffee"}},
     {"order", {"Id of the order (not its number).", kUuid}},

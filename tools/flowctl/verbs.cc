@@ -229,6 +229,8 @@ CLI::App* group_of(CLI::App& app, const std::string& name) {
         {"promotions", "what customers are told about"},
         {"topics", "questions that the SUPPORT pack answers"},
         {"refunds", "money of payments that goes back"},
+        {"services", "what the BOOKING pack lets customers book, and when there is room"},
+        {"bookings", "what customers have booked, opening hours and contact details"},
         {"invoices", "what customers owe"},
         {"ledger", "the books: balances and transactions"},
         {"accounts", "a tenant's accounts with payment providers"}};

@@ -1,4 +1,5 @@
 #include "flowstack/campaign/v1/campaign_service.pb.h"
+#include "flowstack/conversation/v1/booking_service.pb.h"
 #include "flowstack/conversation/v1/catalog_service.pb.h"
 #include "flowstack/conversation/v1/conversation_service.pb.h"
 #include "flowstack/conversation/v1/customer_service.pb.h"
@@ -697,6 +698,113 @@ void add_topics(std::vector<Verb>& all) {
                      {"--language", "language_code", "en or sw; the tenant's first by default"}}});
 }
 
+void add_bookings(std::vector<Verb>& all) {
+    all.push_back(
+        {.group = "services",
+         .name = "list",
+         .help = "all of the tenant",
+         .call = method<talk::ListBookableServicesRequest, talk::ListBookableServicesResponse>(
+             "BookingService/ListBookableServices"),
+         .columns = {{"SERVICE", "name"},
+                     {"MINUTES", "duration_minutes"},
+                     {"CAPACITY", "capacity"},
+                     {"ACTIVE", "active"},
+                     {"TEXT", "text", false, true}}});
+    all.push_back({.group = "services",
+                   .name = "get",
+                   .help = "one of them",
+                   .call = method<talk::GetBookableServiceRequest, talk::BookableService>(
+                       "BookingService/GetBookableService"),
+                   .collection = "services"});
+    all.push_back({.group = "services",
+                   .name = "save",
+                   .help = "make or replace one, e.g. service.service_id=haircut "
+                           "service.text.en.name=Haircut service.duration_minutes=60",
+                   .call = method<talk::SaveBookableServiceRequest, talk::BookableService>(
+                       "BookingService/SaveBookableService"),
+                   .options = {request_id()},
+                   .takes_fields = true});
+    all.push_back({.group = "services",
+                   .name = "free",
+                   .help = "times at which one can still be booked",
+                   .call = method<talk::ListFreeSlotsRequest, talk::ListFreeSlotsResponse>(
+                       "BookingService/ListFreeSlots"),
+                   .collection = "services",
+                   .options = {{"--day", "day", "from this day on: 2026-12-04; today by default"},
+                               {"--days", "days", "how many days, 1 by default"}}});
+    all.push_back({.group = "bookings",
+                   .name = "settings",
+                   .help = "opening hours, days off and contact details",
+                   .call = method<talk::GetBookingSettingsRequest, talk::BookingSettings>(
+                       "BookingService/GetBookingSettings")});
+    all.push_back({.group = "bookings",
+                   .name = "set",
+                   .help = "replace the settings, whole: --file with the request as JSON",
+                   .call = method<talk::SaveBookingSettingsRequest, talk::BookingSettings>(
+                       "BookingService/SaveBookingSettings"),
+                   .options = {request_id()},
+                   .takes_fields = true});
+    all.push_back(
+        {.group = "bookings",
+         .name = "list",
+         .help = "the latest time first",
+         .call = method<talk::ListBookingsRequest, talk::ListBookingsResponse>(
+             "BookingService/ListBookings"),
+         .options = {{"--service", "service_id", "of one service"},
+                     {"--state", "state", "BOOKED, ARRIVED, NO_SHOW or CANCELLED", Kind::word},
+                     {"--day", "day", "that begin on this day: 2026-12-04"}},
+         .columns = {{"BOOKING", "name"},
+                     {"NUMBER", "number"},
+                     {"STATE", "state"},
+                     {"TIME", "start_time"},
+                     {"SERVICE", "service_name"},
+                     {"CUSTOMER", "customer_name", false, true}}});
+    all.push_back(
+        {.group = "bookings",
+         .name = "get",
+         .help = "one of them",
+         .call = method<talk::GetBookingRequest, talk::Booking>("BookingService/GetBooking"),
+         .collection = "bookings"});
+    all.push_back(
+        {.group = "bookings",
+         .name = "create",
+         .help = "book for a customer, e.g. service_id=haircut phone=+254712345678 "
+                 "start_time=2026-12-07T07:00:00Z",
+         .call = method<talk::CreateBookingRequest, talk::Booking>("BookingService/CreateBooking"),
+         .options = {request_id()},
+         .takes_fields = true});
+    all.push_back(
+        {.group = "bookings",
+         .name = "move",
+         .help = "to another free time",
+         .call = method<talk::MoveBookingRequest, talk::Booking>("BookingService/MoveBooking"),
+         .collection = "bookings",
+         .options = {{"--to", "start_time", "2026-12-07T08:00:00Z", Kind::text, true},
+                     request_id()}});
+    all.push_back(
+        {.group = "bookings",
+         .name = "cancel",
+         .help = "take one back: its place is free again",
+         .call = method<talk::CancelBookingRequest, talk::Booking>("BookingService/CancelBooking"),
+         .collection = "bookings",
+         .options = {{"--reason", "reason", "why"}, request_id()},
+         .look = method<talk::GetBookingRequest, talk::Booking>("BookingService/GetBooking")});
+    all.push_back(
+        {.group = "bookings",
+         .name = "arrived",
+         .help = "the customer came",
+         .call = method<talk::MarkArrivedRequest, talk::Booking>("BookingService/MarkArrived"),
+         .collection = "bookings",
+         .options = {request_id()}});
+    all.push_back(
+        {.group = "bookings",
+         .name = "no-show",
+         .help = "the customer did not come",
+         .call = method<talk::MarkNoShowRequest, talk::Booking>("BookingService/MarkNoShow"),
+         .collection = "bookings",
+         .options = {request_id()}});
+}
+
 void add_orders_and_money(std::vector<Verb>& all) {
     all.push_back({.group = "orders",
                    .name = "place",
@@ -1000,6 +1108,7 @@ const std::vector<Verb>& verbs() {
         add_flows(all);
         add_catalog(all);
         add_topics(all);
+        add_bookings(all);
         add_orders_and_money(all);
         add_followups(all);
         add_campaigns(all);

@@ -5,6 +5,8 @@ namespace flowstack::isolation {
 
 const std::vector<NoDeed>& no_deeds() {
     static const std::vector<NoDeed> kNoDeeds{
+        {"conversation.v1.BookingService/MarkNoShow",
+         "who has not come is known once a booking has begun, and none begins here"},
         {"conversation.v1.TemplateService/RenderTemplate", "it only renders"},
         {"gateway.v1.MessageService/MarkMessageRead", "it tells the provider, and nothing is kept"},
         {"gateway.v1.ProviderTemplateService/EditProviderTemplate",
@@ -115,6 +117,24 @@ const std::vector<Deed>& deeds() {
         {"conversation.v1.SupportService/SaveTopic",
          R"({"parent":"tenants/$attacker","topic":{"topicId":"walk",
              "text":{"en":{"title":"walk","answer":"walk"}}}})"},
+        // conversation: bookings
+        {"conversation.v1.BookingService/SaveBookableService",
+         R"({"parent":"tenants/$attacker","service":{"serviceId":"walk","durationMinutes":"60",
+             "text":{"en":{"name":"walk"}}}})"},
+        {"conversation.v1.BookingService/SaveBookingSettings",
+         R"({"parent":"tenants/$attacker","settings":{"slotMinutes":"60","reminderMinutes":"0",
+             "hours":[{"weekday":1,"opens":"00:00","closes":"24:00"}]}})"},
+        {"conversation.v1.BookingService/CreateBooking",
+         R"({"parent":"tenants/$attacker","serviceId":"walk","phone":"+254700123457",
+             "startTime":"2036-01-07T07:00:00Z","channelId":"$attacker.channel"})",
+         "walkBooking"},
+        {"conversation.v1.BookingService/MoveBooking",
+         R"({"name":"tenants/$attacker/bookings/$attacker.walkBooking",
+             "startTime":"2036-01-07T09:00:00Z"})"},
+        {"conversation.v1.BookingService/MarkArrived",
+         R"({"name":"tenants/$attacker/bookings/$attacker.walkBooking"})"},
+        {"conversation.v1.BookingService/CancelBooking",
+         R"({"name":"tenants/$attacker/bookings/$attacker.booking","reason":"walk"})"},
         // conversation: dialogues and people
         {"conversation.v1.ConversationService/PlaceOrder",
          R"({"parent":"tenants/$attacker","phone":"+254700123457","productId":"walk",

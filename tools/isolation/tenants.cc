@@ -75,6 +75,12 @@ void make_resources(const Door& door, Tenant& t) {
                        t.word + R"(","answer":"Topic )" + t.word + R"("}}}})");
     t.ids["topic"] = "topic-" + t.word;
     t.ids["topicTitle"] = t.word;
+    post("services", R"({"service":{"serviceId":"service-)" + t.word +
+                         R"(","durationMinutes":"60","text":{"en":{"name":")" + t.word +
+                         R"("}}}})");
+    post("bookingSettings", R"({"settings":{"slotMinutes":"60","address":")" + t.word +
+                                R"(","hours":[{"weekday":1,"opens":"00:00","closes":"24:00"}]}})");
+    t.ids["service"] = "service-" + t.word;
     post("flows", R"({"flowKey":"flow-)" + t.word +
                       R"(","document":{"flows":[{"id":"a","match":{"type":"equals","values":["a"]},
                           "action":{"type":"send_template","templateKey":")" +
@@ -123,6 +129,13 @@ void make_more(const Door& door, Tenant& t) {
         text_at(post("campaigns", R"({"displayName":"Offer )" + t.word +
                                       R"(","body":"Dear {{name}}, )" + t.word + R"("})"),
                 "campaignId");
+    // Monday, 7 January 2036, ten in Nairobi.
+    t.ids["booking"] = text_at(
+        post("bookings", R"({"serviceId":")" + t.ids["service"] +
+                             R"(","phone":"+254700123458","startTime":"2036-01-07T07:00:00Z",
+                                 "customerName":")" +
+                             t.word + R"("})"),
+        "bookingId");
     // A second key, so that an attack on it does not shut the first one.
     t.ids["apiKey"] =
         last_part(text_at(post("apiKeys", R"({"displayName":"spare )" + t.word + R"("})"), "name"));

@@ -5,6 +5,7 @@
 #include "common/core/corrupt_stream.h"
 #include "common/eventlog/fact.h"
 #include "flowstack/common/v1/message_content.pb.h"
+#include "flowstack/conversation/v1/booking_events.pb.h"
 #include "flowstack/conversation/v1/content_events.pb.h"
 #include "flowstack/conversation/v1/conversation_events.pb.h"
 #include "flowstack/conversation/v1/customer_events.pb.h"
@@ -95,6 +96,26 @@ constexpr auto wire_values(Rating) {
     return std::array{std::pair{Rating::good, v1::RATING_GOOD},
                       std::pair{Rating::ok, v1::RATING_OK}, std::pair{Rating::bad, v1::RATING_BAD}};
 }
+constexpr auto wire_values(BookingNews) {
+    using enum BookingNews;
+    return std::array{std::pair{made, v1::BOOKING_NEWS_MADE},
+                      std::pair{refused, v1::BOOKING_NEWS_REFUSED},
+                      std::pair{moved, v1::BOOKING_NEWS_MOVED},
+                      std::pair{move_refused, v1::BOOKING_NEWS_MOVE_REFUSED},
+                      std::pair{cancelled, v1::BOOKING_NEWS_CANCELLED}};
+}
+constexpr auto wire_values(BookingRefusal) {
+    using enum BookingRefusal;
+    return std::array{std::pair{no_service, v1::BOOKING_REFUSAL_NO_SERVICE},
+                      std::pair{not_open, v1::BOOKING_REFUSAL_NOT_OPEN},
+                      std::pair{past, v1::BOOKING_REFUSAL_PAST},
+                      std::pair{full, v1::BOOKING_REFUSAL_FULL},
+                      std::pair{over, v1::BOOKING_REFUSAL_OVER}};
+}
+constexpr auto wire_values(CancelledBy) {
+    return std::array{std::pair{CancelledBy::customer, v1::BOOKING_CANCELLED_BY_CUSTOMER},
+                      std::pair{CancelledBy::business, v1::BOOKING_CANCELLED_BY_BUSINESS}};
+}
 constexpr auto wire_values(TemplateKind) {
     using enum TemplateKind;
     return std::array{std::pair{text, v1::TEMPLATE_KIND_TEXT},
@@ -106,6 +127,12 @@ constexpr auto wire_values(TemplateKind) {
 
 ReservationEnd reservation_end_of(v1::ReservationEnd reason) {
     ReservationEnd value{};
+    eventlog::read(reason, value);
+    return value;
+}
+
+BookingRefusal refusal_of(v1::BookingRefusal reason) {
+    BookingRefusal value{};
     eventlog::read(reason, value);
     return value;
 }
@@ -261,6 +288,35 @@ FLOWSTACK_FACT(ReservationEndRequested, v1::ReservationEndRequested) {
 
 FLOWSTACK_FACT(Rated, v1::CustomerRated) { FACT_FIELD(rating); }
 
+// ---- facts of a conversation about bookings
+
+FLOWSTACK_FACT(BookingRequested, v1::BookingRequested) {
+    FACT_FIELD(booking_id);
+    FACT_FIELD(conversation_id);
+    FACT_FIELD(customer_id);
+    FACT_FIELD(channel_id);
+    FACT_FIELD(service_id);
+    FACT_TIME(starts_at);
+    FACT_FIELD(language);
+    FACT_FIELD(moving);
+    FACT_PERSONAL(name);
+    FACT_PERSONAL(phone);
+}
+FLOWSTACK_FACT(BookingCancelRequested, v1::BookingCancelRequested) {
+    FACT_FIELD(booking_id);
+    FACT_FIELD(conversation_id);
+    FACT_FIELD(customer_id);
+}
+FLOWSTACK_FACT(BookingNoted, v1::BookingNoted) {
+    FACT_FIELD(booking_id);
+    FACT_FIELD(news);
+    FACT_FIELD(number);
+    FACT_FIELD(service_id);
+    FACT_FIELD(service_name);
+    FACT_TIME(starts_at);
+    FACT_FIELD(reminder_task_id);
+}
+
 // ---- turns
 
 // A fact that is a step of a turn, and the part of the step that holds it.
@@ -285,6 +341,7 @@ FLOWSTACK_STEP(OrderWaitEnded, order_wait_ended)
 FLOWSTACK_STEP(PaymentNoted, payment_noted)
 FLOWSTACK_STEP(Escalated, conversation_escalated)
 FLOWSTACK_STEP(Rated, customer_rated)
+FLOWSTACK_STEP(BookingNoted, booking_noted)
 #undef FLOWSTACK_STEP
 
 namespace {
@@ -293,8 +350,9 @@ template <class Fact>
 concept TurnFact = requires(v1::TurnStep& step) { part_of(step, std::type_identity<Fact>()); };
 
 // The others: gateway, payment, followup, the tenant's lane or the flow acts on them.
-using OwnFact = std::variant<ReplyRequested, CheckoutRequested, FollowUpRequested, StockRequested,
-                             ReservationEndRequested, HandedBack>;
+using OwnFact =
+    std::variant<ReplyRequested, CheckoutRequested, FollowUpRequested, StockRequested,
+                 ReservationEndRequested, HandedBack, BookingRequested, BookingCancelRequested>;
 
 template <class... Facts>
 constexpr std::size_t turn_facts(const std::variant<Facts...>*) {
@@ -510,6 +568,109 @@ FLOWSTACK_FACT(TopicSaved, v1::TopicSaved) {
     FACT_FIELD(active);
 }
 
+// ---- bookings
+
+FLOWSTACK_FACT(ServiceText, v1::ServiceText) {
+    FACT_FIELD(name);
+    FACT_FIELD(description);
+}
+FLOWSTACK_FACT(ServiceSaved, v1::ServiceSaved) {
+    FACT_FIELD(service_id);
+    if constexpr (std::is_const_v<FactOrConst>)
+        for (const auto& [language, text] : fact.text)
+            describe(text, (*message.mutable_text())[language]);
+    else
+        for (const auto& [language, text] : message.text()) describe(fact.text[language], text);
+    FACT_FIELD(aliases);
+    FACT_FIELD(duration_minutes);
+    FACT_FIELD(capacity);
+    FACT_FIELD(price);
+    FACT_FIELD(place);
+    FACT_FIELD(active);
+}
+FLOWSTACK_FACT(OpeningHours, v1::OpenHours) {
+    FACT_FIELD(weekday);
+    FACT_FIELD(opens);
+    FACT_FIELD(closes);
+}
+FLOWSTACK_FACT(BookingSettingsSaved, v1::BookingSettingsSaved) {
+    FACT_FIELD(hours);
+    FACT_FIELD(days_off);
+    FACT_FIELD(address);
+    FACT_FIELD(phone);
+    FACT_FIELD(slot_minutes);
+    FACT_FIELD(reminder_minutes);
+    FACT_FIELD(reminder_template_key);
+}
+FLOWSTACK_FACT(PlaceHeld, v1::PlaceHeld) {
+    FACT_FIELD(booking_id);
+    FACT_FIELD(customer_id);
+    FACT_FIELD(number);
+    FACT_TIME(starts_at);
+    FACT_TIME(ends_at);
+    FACT_FIELD(place);
+}
+FLOWSTACK_FACT(PlaceFreed, v1::PlaceFreed) { FACT_FIELD(booking_id); }
+FLOWSTACK_FACT(BookingMade, v1::BookingMade) {
+    FACT_FIELD(booking_id);
+    FACT_FIELD(number);
+    FACT_FIELD(service_id);
+    FACT_FIELD(service_name);
+    FACT_FIELD(customer_id);
+    FACT_FIELD(conversation_id);
+    FACT_FIELD(channel_id);
+    FACT_TIME(starts_at);
+    FACT_TIME(ends_at);
+    FACT_FIELD(place);
+    FACT_FIELD(price);
+    FACT_FIELD(language);
+    FACT_FIELD(reminder_task_id);
+    FACT_TIME(reminder_at);
+    FACT_FIELD(reminder_template_key);
+    FACT_PERSONAL(reminder_text);
+    FACT_PERSONAL(name);
+    FACT_PERSONAL(phone);
+    FACT_PERSONAL(note);
+}
+FLOWSTACK_FACT(BookingRefused, v1::BookingRefused) {
+    FACT_FIELD(booking_id);
+    FACT_FIELD(customer_id);
+    FACT_FIELD(conversation_id);
+    FACT_FIELD(service_id);
+    FACT_TIME(starts_at);
+    FACT_FIELD(reason);
+    FACT_FIELD(moving);
+}
+FLOWSTACK_FACT(BookingMoved, v1::BookingMoved) {
+    FACT_FIELD(booking_id);
+    FACT_FIELD(customer_id);
+    FACT_FIELD(conversation_id);
+    FACT_FIELD(channel_id);
+    FACT_TIME(starts_at);
+    FACT_TIME(ends_at);
+    FACT_FIELD(place);
+    FACT_FIELD(language);
+    FACT_FIELD(ended_task_id);
+    FACT_FIELD(reminder_task_id);
+    FACT_TIME(reminder_at);
+    FACT_FIELD(reminder_template_key);
+    FACT_PERSONAL(reminder_text);
+}
+FLOWSTACK_FACT(BookingCancelled, v1::BookingCancelled) {
+    FACT_FIELD(booking_id);
+    FACT_FIELD(customer_id);
+    FACT_FIELD(conversation_id);
+    FACT_FIELD(by);
+    FACT_FIELD(reason);
+    FACT_FIELD(ended_task_id);
+}
+FLOWSTACK_FACT(BookingAttended, v1::BookingAttended) {
+    FACT_FIELD(booking_id);
+    FACT_FIELD(customer_id);
+    FACT_FIELD(arrived);
+    FACT_FIELD(ended_task_id);
+}
+
 // ---- templates and flows
 
 // A choice is stored as a button or as a row, which has a description too. The type of the message
@@ -589,6 +750,12 @@ eventlog::NewEvent encode(const ProductEvent& event, Time at) { return stored_fa
 eventlog::NewEvent encode(const ReservationEvent& event, Time at) { return stored_fact(event, at); }
 eventlog::NewEvent encode(const PromotionSaved& event, Time at) { return stored_fact(event, at); }
 eventlog::NewEvent encode(const TopicSaved& event, Time at) { return stored_fact(event, at); }
+eventlog::NewEvent encode(const ServiceSaved& event, Time at) { return stored_fact(event, at); }
+eventlog::NewEvent encode(const BookingSettingsSaved& event, Time at) {
+    return stored_fact(event, at);
+}
+eventlog::NewEvent encode(const CalendarEvent& event, Time at) { return stored_fact(event, at); }
+eventlog::NewEvent encode(const BookingEvent& event, Time at) { return stored_fact(event, at); }
 eventlog::NewEvent encode(const Template& saved, Time at) { return stored_fact(saved, at); }
 eventlog::NewEvent encode(const TemplateDeleted& event, Time at) { return stored_fact(event, at); }
 eventlog::NewEvent encode(const FlowPublished& event, Time at) { return stored_fact(event, at); }
@@ -660,6 +827,33 @@ TopicCodec::State TopicCodec::evolve(State, const std::string& type, const std::
     return {.topic = std::get<TopicSaved>(
                 recorded_fact<std::variant<TopicSaved>>("topic", type, payload)),
             .saved_at = at};
+}
+
+ServiceCodec::State ServiceCodec::evolve(State, const std::string& type, const std::string& payload,
+                                         Time at) {
+    return {.service = std::get<ServiceSaved>(
+                recorded_fact<std::variant<ServiceSaved>>("service", type, payload)),
+            .saved_at = at};
+}
+
+BookingSettingsCodec::State BookingSettingsCodec::evolve(State, const std::string& type,
+                                                         const std::string& payload, Time at) {
+    return {
+        .settings = std::get<BookingSettingsSaved>(
+            recorded_fact<std::variant<BookingSettingsSaved>>("booking_settings", type, payload)),
+        .saved_at = at};
+}
+
+Calendar CalendarCodec::evolve(Calendar state, const std::string& type, const std::string& payload,
+                               Time at) {
+    return conversation::evolve(std::move(state),
+                                recorded_fact<CalendarEvent>("calendar", type, payload), at);
+}
+
+Booking BookingCodec::evolve(Booking state, const std::string& type, const std::string& payload,
+                             Time) {
+    return conversation::evolve(std::move(state),
+                                recorded_fact<BookingEvent>("booking", type, payload));
 }
 
 TemplateCodec::State TemplateCodec::evolve(State state, const std::string& type,

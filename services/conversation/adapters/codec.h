@@ -9,6 +9,7 @@
 #include "services/conversation/domain/conversation.h"
 #include "services/conversation/domain/customer.h"
 #include "services/conversation/domain/flow/templates.h"
+#include "services/conversation/domain/trades/booking/bookings.h"
 #include "services/conversation/domain/trades/shop/catalog.h"
 #include "services/conversation/domain/trades/support/topics.h"
 
@@ -17,6 +18,7 @@ class MessageContent;
 class Money;
 }  // namespace flowstack::common::v1
 namespace flowstack::conversation::v1 {
+enum BookingRefusal : int;
 enum ReservationEnd : int;
 class CartLine;
 class TemplateVariant;
@@ -36,6 +38,10 @@ inline const std::string kProduct = "product";
 inline const std::string kPromotion = "promotion";
 inline const std::string kTopic = "topic";
 inline const std::string kReservation = "reservation";
+inline const std::string kService = "service";
+inline const std::string kBookingSettings = "booking_settings";
+inline const std::string kCalendar = "calendar";  // by service
+inline const std::string kBooking = "booking";
 }  // namespace category
 
 // What one step of a conversation decided: one DialogueTurn with what the dialogue did, and behind
@@ -47,6 +53,10 @@ eventlog::NewEvent encode(const ProductEvent& event, Time at);
 eventlog::NewEvent encode(const ReservationEvent& event, Time at);
 eventlog::NewEvent encode(const PromotionSaved& event, Time at);
 eventlog::NewEvent encode(const TopicSaved& event, Time at);
+eventlog::NewEvent encode(const ServiceSaved& event, Time at);
+eventlog::NewEvent encode(const BookingSettingsSaved& event, Time at);
+eventlog::NewEvent encode(const CalendarEvent& event, Time at);
+eventlog::NewEvent encode(const BookingEvent& event, Time at);
 
 struct TemplateDeleted {
     std::string key;
@@ -107,6 +117,30 @@ struct TopicCodec {
     using State = StoredTopic;
     static State evolve(State state, const std::string& type, const std::string& payload, Time at);
 };
+struct StoredService {
+    BookableService service;
+    Time saved_at{};
+};
+struct ServiceCodec {
+    using State = StoredService;
+    static State evolve(State state, const std::string& type, const std::string& payload, Time at);
+};
+struct StoredBookingSettings {
+    BookingSettings settings;
+    Time saved_at{};
+};
+struct BookingSettingsCodec {
+    using State = StoredBookingSettings;
+    static State evolve(State state, const std::string& type, const std::string& payload, Time at);
+};
+struct CalendarCodec {
+    using State = Calendar;
+    static State evolve(State state, const std::string& type, const std::string& payload, Time at);
+};
+struct BookingCodec {
+    using State = Booking;
+    static State evolve(State state, const std::string& type, const std::string& payload, Time at);
+};
 struct StoredTemplate {
     Template current;     // version: that of the stream
     bool deleted = true;  // also: never saved
@@ -130,6 +164,7 @@ struct FlowCodec {
 
 // Throws std::invalid_argument for a value that this build does not know.
 ReservationEnd reservation_end_of(v1::ReservationEnd reason);
+BookingRefusal refusal_of(v1::BookingRefusal reason);
 void set(v1::CartLine* out, const CartLine& line);
 void set(common::v1::Money* out, Money money);
 // Throws std::invalid_argument for a currency that we do not know.

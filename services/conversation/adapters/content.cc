@@ -30,6 +30,14 @@ void reread(Books& books, const std::string& tenant, const std::string& key, Sna
     } else if (what == category::kTopic) {
         auto folded = books.topics.load(name);
         if (folded.version > 0) s.stored_topics[id] = {std::move(folded.state), folded.version};
+    } else if (what == category::kService) {
+        auto folded = books.services.load(name);
+        if (folded.version > 0) s.stored_services[id] = {std::move(folded.state), folded.version};
+    } else if (what == category::kBookingSettings) {
+        auto folded = books.booking_settings.load(name);
+        s.booking_settings = {std::move(folded.state), folded.version};
+    } else if (what == category::kCalendar) {
+        s.calendars[id] = books.calendars.load(name).state;
     } else if (what == category::kTemplate) {
         auto folded = books.templates.load(name);
         if (folded.state.exists())
@@ -78,6 +86,9 @@ std::shared_ptr<const Snapshot> ContentCache::of(const std::string& tenant) {
         next->promotions.push_back(stored.value);
     next->topics.clear();
     for (const auto& [id, stored] : next->stored_topics) next->topics.push_back(stored.value.topic);
+    next->services.clear();
+    for (const auto& [id, stored] : next->stored_services)
+        next->services.push_back(stored.value.service);
     next->templates.clear();
     for (const auto& [key, stored] : next->stored_templates) next->templates[key] = stored.current;
 

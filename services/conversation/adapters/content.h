@@ -11,8 +11,8 @@
 #include "services/conversation/adapters/flow_json.h"
 #include "services/conversation/adapters/streams.h"
 
-// A tenant's content (products, promotions, topics, templates, flows) as a step wants it: whole, in
-// memory.
+// A tenant's content (products, promotions, topics, services with their calendars, templates,
+// flows) as a step wants it: whole, in memory.
 //
 // Every replica hears of every change (settings changes, derive.h) and reads the stream that
 // changed when the tenant's content is asked for next. Thread-safe. What it hands out never
@@ -26,13 +26,17 @@ struct Versioned {
 };
 
 struct Snapshot {
-    std::vector<Product> products;      // by name
-    std::vector<Promotion> promotions;  // by id
-    std::vector<Topic> topics;          // by id
+    std::vector<Product> products;              // by name
+    std::vector<Promotion> promotions;          // by id
+    std::vector<Topic> topics;                  // by id
+    std::vector<BookableService> services;      // by id
+    std::map<std::string, Calendar> calendars;  // by service
+    Versioned<StoredBookingSettings> booking_settings;
     std::map<std::string, Template> templates;
     std::map<std::string, Versioned<StoredProduct>> stored_products;
     std::map<std::string, Versioned<Promotion>> stored_promotions;
     std::map<std::string, Versioned<StoredTopic>> stored_topics;
+    std::map<std::string, Versioned<StoredService>> stored_services;
     std::map<std::string, StoredTemplate> stored_templates;  // those that exist
     std::map<std::string, StoredFlow> flows;                 // latest versions
 };

@@ -8,7 +8,10 @@ namespace flowstack::conversation {
 // "<category>/<stream key>".
 inline constexpr const char* kContentChange = "content";
 
-// Side rows of an event: content changes become settings changes, nothing else is derived here.
+// (tenant, booking_number): what people call a booking names one.
+inline constexpr const char* kBookingNumberClaim = "booking_number";
+
+// Side rows of an event: content changes become settings changes, numbers of bookings are claimed.
 void derive(const eventlog::StreamName& stream, int lane, const eventlog::NewEvent& event,
             eventlog::Derived& out);
 

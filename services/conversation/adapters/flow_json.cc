@@ -524,7 +524,7 @@ Packs read_packs(const std::string& folder) {
     Packs packs;
     std::string unused;
     packs.base = load("base", unused);
-    for (const std::string pack : {"ecommerce", "support"}) {
+    for (const std::string pack : {"ecommerce", "support", "booking"}) {
         std::string document;
         auto flow = with_base(load(pack, document), packs.base);
         const auto problems = check(flow, {.known_template = nullptr, .good_regex = regex_is_good});

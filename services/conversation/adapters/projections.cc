@@ -7,6 +7,8 @@
 #include "common/eventlog/payload.h"
 #include "common/rpc/resource_name.h"
 #include "common/rpc/timestamp.h"
+#include "flowstack/conversation/v1/booking_events.pb.h"
+#include "flowstack/conversation/v1/booking_service.pb.h"
 #include "flowstack/conversation/v1/conversation_events.pb.h"
 #include "flowstack/conversation/v1/conversation_service.pb.h"
 #include "flowstack/conversation/v1/customer_events.pb.h"
@@ -106,6 +108,52 @@ void apply(v1::Customer& c, const Recorded& event) {
     c.set_etag(std::to_string(event.version));
 }
 
+void apply(v1::Booking& b, const Recorded& event) {
+    const auto remind_at = [&](std::int64_t us) {
+        b.clear_reminder_time();
+        if (us != 0) rpc::set_time(*b.mutable_reminder_time(), from_unix_micros(us));
+    };
+    if (is<v1::BookingMade>(event)) {
+        const auto e = parsed<v1::BookingMade>(event);
+        b.set_name(rpc::resource_name(event.stream.tenant, "bookings", e.booking_id()));
+        b.set_booking_id(e.booking_id());
+        b.set_number(e.number());
+        b.set_state("BOOKED");
+        b.set_service_id(e.service_id());
+        b.set_service_name(e.service_name());
+        b.set_customer_id(e.customer_id());
+        b.set_conversation_id(e.conversation_id());
+        rpc::set_time(*b.mutable_start_time(), from_unix_micros(e.starts_at_us()));
+        rpc::set_time(*b.mutable_end_time(), from_unix_micros(e.ends_at_us()));
+        b.set_place(e.place());
+        *b.mutable_price() = e.price();
+        b.set_customer_name(e.personal().name());
+        b.set_phone(e.personal().phone());
+        b.set_note(e.personal().note());
+        remind_at(e.reminder_at_us());
+        rpc::set_time(*b.mutable_create_time(), event.recorded_at);
+    } else if (is<v1::BookingMoved>(event)) {
+        const auto e = parsed<v1::BookingMoved>(event);
+        rpc::set_time(*b.mutable_start_time(), from_unix_micros(e.starts_at_us()));
+        rpc::set_time(*b.mutable_end_time(), from_unix_micros(e.ends_at_us()));
+        b.set_place(e.place());
+        remind_at(e.reminder_at_us());
+    } else if (is<v1::BookingCancelled>(event)) {
+        const auto e = parsed<v1::BookingCancelled>(event);
+        b.set_state("CANCELLED");
+        b.set_cancelled_by(e.by() == v1::BOOKING_CANCELLED_BY_BUSINESS ? "business" : "customer");
+        b.set_cancel_reason(e.reason());
+        remind_at(0);
+    } else if (is<v1::BookingAttended>(event)) {
+        b.set_state(parsed<v1::BookingAttended>(event).arrived() ? "ARRIVED" : "NO_SHOW");
+        remind_at(0);
+    } else {
+        return;  // what was refused changes nothing
+    }
+    rpc::set_time(*b.mutable_update_time(), event.recorded_at);
+    b.set_etag(std::to_string(event.version));
+}
+
 namespace {
 
 // The row's resource, moved along by one event.
@@ -136,6 +184,14 @@ void project(const Recorded& event, eventlog::Turn& turn) {
     } else if (event.stream.category == category::kCustomer) {
         document.kind = document::kCustomer;
         document.body = moved<v1::Customer>(event, turn, document.kind).SerializeAsString();
+    } else if (event.stream.category == category::kBooking) {
+        document.kind = document::kBooking;
+        const auto booking = moved<v1::Booking>(event, turn, document.kind);
+        if (booking.state().empty()) return;  // it was refused
+        document.parent = booking.service_id();
+        document.state = booking.state();
+        document.sort_at = rpc::time_of(booking.start_time());
+        document.body = booking.SerializeAsString();
     } else {
         return;
     }

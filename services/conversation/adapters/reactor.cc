@@ -5,6 +5,7 @@
 
 #include "common/eventlog/payload.h"
 #include "common/observability/log.h"
+#include "flowstack/conversation/v1/booking_events.pb.h"
 #include "flowstack/conversation/v1/content_events.pb.h"
 #include "flowstack/conversation/v1/conversation_events.pb.h"
 #include "flowstack/followup/v1/task_events.pb.h"
@@ -14,6 +15,7 @@
 #include "flowstack/payment/v1/invoice_events.pb.h"
 #include "flowstack/payment/v1/order_events.pb.h"
 #include "flowstack/payment/v1/refund_events.pb.h"
+#include "services/conversation/adapters/bookings.h"
 #include "services/conversation/domain/linked.h"
 
 namespace flowstack::conversation {
@@ -92,6 +94,12 @@ void Reactor::react(const eventlog::Recorded& event, eventlog::Turn& turn) {
         {name_of<v1::ReservationEndRequested>(), &Reactor::on_reservation_end},
         {name_of<v1::StockReserved>(), &Reactor::on_stock_answer},
         {name_of<v1::StockRefused>(), &Reactor::on_stock_answer},
+        {name_of<v1::BookingRequested>(), &Reactor::on_booking_requested},
+        {name_of<v1::BookingCancelRequested>(), &Reactor::on_booking_cancel},
+        {name_of<v1::BookingMade>(), &Reactor::on_booking_answer},
+        {name_of<v1::BookingRefused>(), &Reactor::on_booking_answer},
+        {name_of<v1::BookingMoved>(), &Reactor::on_booking_answer},
+        {name_of<v1::BookingCancelled>(), &Reactor::on_booking_answer},
         {name_of<payment::v1::OrderPlaced>(), &Reactor::on_order_placed},
         {name_of<payment::v1::PaymentStarted>(), &Reactor::on_payment_started},
         {name_of<payment::v1::PaymentLinkIssued>(), &Reactor::on_payment_link},
@@ -128,6 +136,10 @@ void Reactor::set_scene(Scene& scene, const Recorded& event, LogTurn& turn,
     x.shop.products = &scene.products;
     x.shop.promotions = &scene.content->promotions;
     x.support.topics = &scene.content->topics;
+    x.booking.services = &scene.content->services;
+    x.booking.settings = &scene.content->booking_settings.value.settings;
+    x.booking.calendars = &scene.content->calendars;
+    x.booking.zone = zone_of(scene.tenant.time_zone);
     x.matches = regex_matches;
     x.make_id = [&turn](const std::string& kind, int n) { return turn.derived_id(kind, n).text(); };
     x.cause_key = cause_key;
@@ -433,6 +445,124 @@ void Reactor::on_stock_answer(const Recorded& event, LogTurn& turn) {
                           .reserved = false,
                           .product_id = ProductId(m.product_id()),
                           .available = m.available()});
+}
+
+// --- Bookings: asked on the customer's lane, decided on the tenant's, answered on the customer's
+
+void Reactor::book(const Recorded& event, LogTurn& turn, const BookingRefused& unless,
+                   const std::function<BookingCommand(const TenantFacts&, const Snapshot&)>& ask) {
+    const auto& tenant = event.stream.tenant;
+    const auto facts = tenants_.at_least(tenant, event.meta.settings_version);
+    const auto content = content_.of(tenant);
+    const Reminder words{.content = *content, .packs = content_.packs(), .tenant = facts};
+    auto decided =
+        booking_parts({.books = books_, .words = words, .now = event.recorded_at, .turn = &turn},
+                      unless.booking_id, unless.service_id, ask(facts, *content));
+    eventlog::Command command;
+    command.tenant = tenant;
+    command.meta.routing = tenant_routing(tenant);
+    if (auto* parts = std::get_if<std::vector<eventlog::Part>>(&decided);
+        parts && !parts->empty()) {
+        command.parts = std::move(*parts);
+    } else {
+        // The dialogue waits for an answer, whatever happened to the booking meanwhile.
+        const auto name = stream(tenant, category::kBooking, unless.booking_id);
+        const auto booking = books_.bookings.load(name, turn);
+        auto refused = unless;
+        refused.moving = booking.state.stage != BookingStage::absent;
+        command.parts.push_back(
+            {name, booking.expected(), {encode(BookingEvent(refused), event.recorded_at)}});
+    }
+    turn.append(std::move(command), "booking");
+}
+
+void Reactor::on_booking_requested(const Recorded& event, LogTurn& turn) {
+    const auto m = parsed<v1::BookingRequested>(event);
+    const BookingRefused unless{.booking_id = BookingId(m.booking_id()),
+                                .customer_id = CustomerId(m.customer_id()),
+                                .conversation_id = ConversationId(m.conversation_id()),
+                                .service_id = ServiceId(m.service_id()),
+                                .starts_at = from_unix_micros(m.starts_at_us()),
+                                .reason = BookingRefusal::over};
+    const TaskId reminder(turn.derived_id("booking_reminder", 0).text());
+    book(event, turn, unless, [&](const TenantFacts&, const Snapshot&) -> BookingCommand {
+        if (m.moving())
+            return MoveBooking{.starts_at = unless.starts_at,
+                               .reminder_task_id = reminder,
+                               .conversation_id = unless.conversation_id,
+                               .channel_id = ChannelId(m.channel_id())};
+        BookingMade wish;
+        wish.booking_id = unless.booking_id;
+        wish.number = number_of(turn.derived_id("booking_number", 0), turn.refusal().has_value());
+        wish.service_id = unless.service_id;
+        wish.customer_id = unless.customer_id;
+        wish.conversation_id = unless.conversation_id;
+        wish.channel_id = ChannelId(m.channel_id());
+        wish.starts_at = unless.starts_at;
+        wish.language = m.language();
+        wish.reminder_task_id = reminder;
+        wish.name = m.personal().name();
+        wish.phone = m.personal().phone();
+        return MakeBooking{.wish = std::move(wish)};
+    });
+}
+
+void Reactor::on_booking_cancel(const Recorded& event, LogTurn& turn) {
+    const auto m = parsed<v1::BookingCancelRequested>(event);
+    book(event, turn,
+         {.booking_id = BookingId(m.booking_id()),
+          .customer_id = CustomerId(m.customer_id()),
+          .conversation_id = ConversationId(m.conversation_id()),
+          .service_id = {},
+          .reason = BookingRefusal::over},
+         [](const TenantFacts&, const Snapshot&) -> BookingCommand {
+             return CancelBooking{.by = CancelledBy::customer, .reason = "by the customer"};
+         });
+}
+
+void Reactor::on_booking_answer(const Recorded& event, LogTurn& turn) {
+    const auto& tenant = event.stream.tenant;
+    const auto booking = books_.bookings.load(event.stream, turn).state;
+    BookingAnswered answer;
+    auto& noted = answer.noted;
+    noted.booking_id = BookingId(event.stream.key);
+    noted.number = booking.made.number;
+    noted.service_id = booking.made.service_id;
+    noted.service_name = booking.made.service_name;
+    noted.starts_at = booking.made.starts_at;
+    noted.reminder_task_id = booking.made.reminder_task_id;
+    CustomerId customer_id;
+    ConversationId conversation_id;
+    const auto whose = [&](const auto& m) {
+        customer_id = CustomerId(m.customer_id());
+        conversation_id = ConversationId(m.conversation_id());
+    };
+    if (eventlog::is<v1::BookingMade>(event)) {
+        whose(parsed<v1::BookingMade>(event));
+        noted.news = BookingNews::made;
+    } else if (eventlog::is<v1::BookingMoved>(event)) {
+        const auto m = parsed<v1::BookingMoved>(event);
+        whose(m);
+        noted.news = BookingNews::moved;
+        noted.starts_at = from_unix_micros(m.starts_at_us());
+        noted.reminder_task_id = TaskId(m.reminder_task_id());
+    } else if (eventlog::is<v1::BookingCancelled>(event)) {
+        whose(parsed<v1::BookingCancelled>(event));
+        noted.news = BookingNews::cancelled;
+    } else {
+        const auto m = parsed<v1::BookingRefused>(event);
+        whose(m);
+        answer.refusal = refusal_of(m.reason());
+        noted.service_id = ServiceId(m.service_id());
+        noted.starts_at = from_unix_micros(m.starts_at_us());
+        noted.news = m.moving() ? BookingNews::move_refused : BookingNews::refused;
+        // Somebody cancelled it meanwhile.
+        if (answer.refusal == BookingRefusal::over && m.moving())
+            noted.news = BookingNews::cancelled;
+    }
+    // What is said next is about the calendar as it is now.
+    content_.touch(tenant, category::kCalendar + "/" + noted.service_id.text());
+    advance(event, turn, conversation_id, customer_id, answer);
 }
 
 // --- Payment

@@ -35,13 +35,16 @@ private:
     void on_stock_requested(const Recorded& event, LogTurn& turn);  // own, to the tenant's lane
     void on_reservation_end(const Recorded& event, LogTurn& turn);  // own, to the tenant's lane
     void on_stock_answer(const Recorded& event, LogTurn& turn);  // own, back to the customer's lane
-    void on_order_placed(const Recorded& event, LogTurn& turn);  // payment
-    void on_payment_started(const Recorded& event, LogTurn& turn);       // payment
-    void on_payment_link(const Recorded& event, LogTurn& turn);          // payment
-    void on_invoice_issued(const Recorded& event, LogTurn& turn);        // payment
-    void on_intent_paid(const Recorded& event, LogTurn& turn);           // payment
-    void on_receipt_learned(const Recorded& event, LogTurn& turn);       // payment
-    void on_checkout_refused(const Recorded& event, LogTurn& turn);      // payment
+    void on_booking_requested(const Recorded& event, LogTurn& turn);  // own, to the tenant's lane
+    void on_booking_cancel(const Recorded& event, LogTurn& turn);     // own, to the tenant's lane
+    void on_booking_answer(const Recorded& event, LogTurn& turn);     // own, back to the customer's
+    void on_order_placed(const Recorded& event, LogTurn& turn);       // payment
+    void on_payment_started(const Recorded& event, LogTurn& turn);    // payment
+    void on_payment_link(const Recorded& event, LogTurn& turn);       // payment
+    void on_invoice_issued(const Recorded& event, LogTurn& turn);     // payment
+    void on_intent_paid(const Recorded& event, LogTurn& turn);        // payment
+    void on_receipt_learned(const Recorded& event, LogTurn& turn);    // payment
+    void on_checkout_refused(const Recorded& event, LogTurn& turn);   // payment
     void on_payment_needs_person(const Recorded& event, LogTurn& turn);  // payment
     void on_intent_failed(const Recorded& event, LogTurn& turn);         // payment
     void on_intent_expired(const Recorded& event, LogTurn& turn);        // payment
@@ -72,6 +75,10 @@ private:
                const std::vector<ProductId>& products,
                const std::function<StockDecision(const Reservation&,
                                                  const std::map<ProductId, Product>&)>& decide);
+
+    // A dialogue's wish about a booking, decided on the tenant's lane.
+    void book(const Recorded& event, LogTurn& turn, const BookingRefused& unless,
+              const std::function<BookingCommand(const TenantFacts&, const Snapshot&)>& ask);
 
     Books& books_;
     Tenants& tenants_;

@@ -52,10 +52,12 @@ struct NamedService {
 };
 // Conversations and customers (rpc_people.cc).
 std::vector<NamedService> make_people_services(const Doors& doors);
-// Templates, flows, the catalog (rpc_content.cc) and support.
+// Templates, flows, the catalog (rpc_content.cc), support and bookings.
 std::vector<NamedService> make_content_services(const Doors& doors);
 // Topics (rpc_support.cc).
 NamedService make_support_service(const Doors& doors);
+// Services that can be booked, free times, bookings (rpc_booking.cc).
+NamedService make_booking_service(const Doors& doors);
 
 // ConversationService.PlaceOrder (rpc_orders.cc).
 void place_order(const Doors& doors, const v1::PlaceOrderRequest& request,

@@ -609,6 +609,7 @@ std::vector<NamedService> make_content_services(const Doors& doors) {
     services.push_back(
         {std::make_unique<CatalogRpc>(doors), v1::CatalogService::service_full_name()});
     services.push_back(make_support_service(doors));
+    services.push_back(make_booking_service(doors));
     return services;
 }
 

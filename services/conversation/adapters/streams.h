@@ -31,6 +31,10 @@ struct Books {
           reservations(store, 1'000),
           promotions(store, 1'000),
           topics(store, 1'000),
+          services(store, 1'000),
+          booking_settings(store, 1'000),
+          calendars(store, 1'000),
+          bookings(store, 1'000),
           templates(store, 2'000),
           flows(store, 200) {}
 
@@ -40,6 +44,10 @@ struct Books {
     eventlog::Folds<ReservationCodec> reservations;
     eventlog::Folds<PromotionCodec> promotions;
     eventlog::Folds<TopicCodec> topics;
+    eventlog::Folds<ServiceCodec> services;
+    eventlog::Folds<BookingSettingsCodec> booking_settings;
+    eventlog::Folds<CalendarCodec> calendars;
+    eventlog::Folds<BookingCodec> bookings;
     eventlog::Folds<TemplateCodec> templates;
     eventlog::Folds<FlowCodec> flows;
 };

@@ -10,6 +10,7 @@ TenantFacts facts_of(const gateway::v1::Tenant& tenant, const std::string& id) {
     facts.id = id;
     facts.display_name = s.display_name().empty() ? s.name() : s.display_name();
     if (!s.country_code().empty()) facts.country = s.country_code();
+    if (!s.time_zone().empty()) facts.time_zone = s.time_zone();
     facts.currency = parse_currency(s.currency_code()).value_or(Currency::kes);
     facts.tax_rate_bp = s.tax_rate_bp();
     if (s.languages_size() > 0) facts.languages.assign(s.languages().begin(), s.languages().end());

@@ -16,6 +16,8 @@ void apply(Conversation& conversation, const Event& event) {
                 apply(dialogue, fact);
             else if constexpr (requires { apply(conversation.support, dialogue, fact); })
                 apply(conversation.support, dialogue, fact);
+            else if constexpr (requires { apply(conversation.booking, dialogue, fact); })
+                apply(conversation.booking, dialogue, fact);
             else
                 apply(conversation.shop, dialogue, fact);
         },

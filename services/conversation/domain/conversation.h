@@ -6,6 +6,7 @@
 #include "common/core/decision.h"
 #include "common/core/id.h"
 #include "services/conversation/domain/flow/dialogue.h"
+#include "services/conversation/domain/trades/booking/state.h"
 #include "services/conversation/domain/trades/shop/state.h"
 #include "services/conversation/domain/trades/support/state.h"
 
@@ -27,11 +28,12 @@ template <class... Variants>
 using JoinedVariant = typename Joined<Variants...>::type;
 
 // Facts of the dialogue and of every trade.
-using Event = JoinedVariant<DialogueFact, ShopFact, SupportFact>;
+using Event = JoinedVariant<DialogueFact, ShopFact, SupportFact, BookingFact>;
 
 struct Conversation : Dialogue {
     ShopState shop;
     SupportState support;
+    BookingState booking;
 
     // A payment may come: between the request for stock and the payment's end.
     bool paying() const { return shop.paying(state); }

@@ -84,7 +84,8 @@ CarriedOver carry_over(const Side& younger, const Side& older, const CustomerId&
                        const ConversationId& new_conversation_id) {
     CarriedOver out;
     const auto& from = younger.conversation;
-    if (!from.is_open() || from.paying()) return out;
+    // What was asked of the tenant's lane is answered where it was asked.
+    if (!from.is_open() || from.paying() || !from.booking.asked.empty()) return out;
     const auto& own = older.conversation;
     const auto cart = both(from.shop.cart, own.is_open() ? own.shop.cart : std::vector<CartLine>{});
     if (own.is_open() && (own.paying() || own.state == Lifecycle::escalated)) {

@@ -10,16 +10,21 @@ namespace {
 
 // Works on a copy of the state that every fact moves along, so that a later action sees what an
 // earlier one did.
-class StepRecord final : public Record, public ShopRecord, public SupportRecord {
+class StepRecord final : public Record,
+                         public ShopRecord,
+                         public SupportRecord,
+                         public BookingRecord {
 public:
     explicit StepRecord(const Conversation& conversation) : conversation_(conversation) {}
 
     const Dialogue& dialogue() const override { return conversation_; }
     const ShopState& shop() const override { return conversation_.shop; }
+    const BookingState& bookings() const override { return conversation_.booking; }
 
     void add(DialogueFact fact) override { add_event(std::move(fact)); }
     void add(ShopFact fact) override { add_event(std::move(fact)); }
     void add(SupportFact fact) override { add_event(std::move(fact)); }
+    void add(BookingFact fact) override { add_event(std::move(fact)); }
     void add_customer(CustomerEvent fact) override {
         add_joined(step_.customer_events, std::move(fact));
     }
@@ -66,6 +71,8 @@ Step step(const Conversation& conversation, const Customer& customer, const Inpu
     flow.add(shop);
     Support support(record, context.support);
     flow.add(support);
+    BookingTrade booking(record, flow, context.booking);
+    flow.add(booking);
     Answers answers(flow);
     std::visit(
         [&](const auto& i) {
@@ -73,6 +80,8 @@ Step step(const Conversation& conversation, const Customer& customer, const Inpu
                 answers.on(i);
             else if constexpr (requires { flow.on(i); })
                 flow.on(i);
+            else if constexpr (requires { booking.on(i); })
+                booking.on(i);
             else
                 shop.on(i);
         },

@@ -10,6 +10,7 @@
 #include "services/conversation/domain/flow/inputs.h"
 #include "services/conversation/domain/flow/interpreter.h"
 #include "services/conversation/domain/trades.h"
+#include "services/conversation/domain/trades/booking/booking.h"
 #include "services/conversation/domain/trades/shop/inputs.h"
 #include "services/conversation/domain/trades/shop/scene.h"
 #include "services/conversation/domain/trades/support/support.h"
@@ -21,9 +22,10 @@ namespace flowstack::conversation {
 struct Context : FlowContext {
     ShopContext shop;
     SupportContext support;
+    BookingContext booking;
 };
 
-using Input = JoinedVariant<DialogueInput, ShopInput>;
+using Input = JoinedVariant<DialogueInput, ShopInput, BookingInput>;
 
 struct Step {
     std::vector<Event> events;

@@ -13,6 +13,7 @@ struct TenantFacts {
     std::string id;
     std::string display_name;
     std::string country = "KE";
+    std::string time_zone = "Africa/Nairobi";  // IANA
     Currency currency = Currency::kes;
     std::int64_t tax_rate_bp = 0;
     std::vector<std::string> languages{"en"};

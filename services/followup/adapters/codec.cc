@@ -25,7 +25,8 @@ constexpr auto wire_values(CancelReason) {
                       std::pair{CancelReason::paid, v1::TASK_CANCEL_REASON_PAID},
                       std::pair{CancelReason::replaced, v1::TASK_CANCEL_REASON_REPLACED},
                       std::pair{CancelReason::by_api, v1::TASK_CANCEL_REASON_BY_API},
-                      std::pair{CancelReason::tenant_closed, v1::TASK_CANCEL_REASON_TENANT_CLOSED}};
+                      std::pair{CancelReason::tenant_closed, v1::TASK_CANCEL_REASON_TENANT_CLOSED},
+                      std::pair{CancelReason::booking_over, v1::TASK_CANCEL_REASON_BOOKING_OVER}};
 }
 
 constexpr auto wire_values(SkipReason) {

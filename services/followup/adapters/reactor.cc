@@ -4,6 +4,7 @@
 
 #include "common/eventlog/payload.h"
 #include "common/observability/log.h"
+#include "flowstack/conversation/v1/booking_events.pb.h"
 #include "flowstack/conversation/v1/conversation_events.pb.h"
 #include "flowstack/followup/v1/views.pb.h"
 #include "flowstack/gateway/v1/contact_events.pb.h"
@@ -207,6 +208,51 @@ void Reactor::schedule(Plan plan, const Fact* replaces, Turn& turn) {
     turn.append(std::move(command), "schedule");
 }
 
+void Reactor::remind(const TaskId& ended, CancelReason reason, const Plan& next, Turn& turn) {
+    const auto& event = turn.event();
+    const auto& tenant = event.stream.tenant;
+    auto command = command_for(tenant, next.customer_id);
+    if (!next.task_id.empty()) {
+        const auto stream = task_stream(tenant, next.task_id);
+        const auto decision = decide(folds_.load(stream, turn).state.task, ScheduleTask{next});
+        if (decision.accepted()) {
+            eventlog::Part created{stream, eventlog::kCreate, {}};
+            for (const auto& fact : decision.events())
+                created.events.push_back(encode(fact, event.recorded_at));
+            command.parts.push_back(std::move(created));
+        } else if (decision.rejection() != Rejection::exists) {
+            log::warn("reminder not scheduled: it has nobody to speak to or nothing to say",
+                      {{"tenant", tenant}, {"customer", next.customer_id.text()}});
+        }
+    }
+    if (!ended.empty()) {
+        Open open{ended, folds_.load(task_stream(tenant, ended), turn), reason};
+        if (auto part = cancelled(open, turn)) command.parts.push_back(std::move(*part));
+    }
+    if (!command.parts.empty()) turn.append(std::move(command), "booking");
+}
+
+namespace {
+
+// The reminder that BookingMade and BookingMoved ask for. Nothing that the customer writes ends it.
+// It is said in whichever conversation the customer has then, and not after the booking began.
+template <class Message>
+Plan reminder_of(const Message& m) {
+    Plan plan;
+    plan.task_id = TaskId(m.reminder_task_id());
+    plan.kind = Kind::booking;
+    plan.customer_id = CustomerId(m.customer_id());
+    plan.channel_id = ChannelId(m.channel_id());
+    plan.due = from_unix_micros(m.reminder_at_us());
+    plan.late_after = from_unix_micros(m.starts_at_us()) - plan.due;
+    plan.language = m.language();
+    plan.text = m.personal().reminder_text();
+    plan.template_key = m.reminder_template_key();
+    return plan;
+}
+
+}  // namespace
+
 void Reactor::react(const Recorded& event, Turn& turn) {
     const auto& tenant = event.stream.tenant;
     if (is<gateway::MessageReceived>(event)) {
@@ -268,6 +314,22 @@ void Reactor::react(const Recorded& event, Turn& turn) {
         plan.language = m.language();
         plan.text = m.personal().text();
         schedule(std::move(plan), nullptr, turn);
+    } else if (is<conversation::BookingMade>(event)) {
+        remind({}, CancelReason::replaced, reminder_of(parsed<conversation::BookingMade>(event)),
+               turn);
+    } else if (is<conversation::BookingMoved>(event)) {
+        const auto m = parsed<conversation::BookingMoved>(event);
+        remind(TaskId(m.ended_task_id()), CancelReason::replaced, reminder_of(m), turn);
+    } else if (is<conversation::BookingCancelled>(event)) {
+        const auto m = parsed<conversation::BookingCancelled>(event);
+        Plan none;
+        none.customer_id = CustomerId(m.customer_id());
+        remind(TaskId(m.ended_task_id()), CancelReason::booking_over, none, turn);
+    } else if (is<conversation::BookingAttended>(event)) {
+        const auto m = parsed<conversation::BookingAttended>(event);
+        Plan none;
+        none.customer_id = CustomerId(m.customer_id());
+        remind(TaskId(m.ended_task_id()), CancelReason::booking_over, none, turn);
     } else if (is<conversation::DialogueTurn>(event)) {
         // The event does not name the customer; the key of its lane does.
         const CustomerId customer(event.meta.routing.key);

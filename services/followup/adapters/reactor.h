@@ -45,6 +45,9 @@ private:
     void end(const Fact& fact, const std::string& tenant, const CustomerId& customer_id,
              eventlog::Turn& turn);
     void schedule(Plan plan, const Fact* replaces, eventlog::Turn& turn);
+    // The reminder of a booking: the one that ends (empty: none), and the new one (without a task:
+    // none).
+    void remind(const TaskId& ended, CancelReason reason, const Plan& next, eventlog::Turn& turn);
     // The end of an open task as a part of a command; nothing when it ended meanwhile.
     std::optional<eventlog::Part> cancelled(const Open& open, eventlog::Turn& turn) const;
 

@@ -33,7 +33,7 @@ constexpr std::array<std::pair<Kind, std::string_view>, 9> kKinds{{
     {Kind::custom, "custom"},
 }};
 
-constexpr std::array<std::pair<CancelReason, std::string_view>, 7> kCancelReasons{{
+constexpr std::array<std::pair<CancelReason, std::string_view>, 8> kCancelReasons{{
     {CancelReason::answered, "answered"},
     {CancelReason::closed, "closed"},
     {CancelReason::escalated, "escalated"},
@@ -41,6 +41,7 @@ constexpr std::array<std::pair<CancelReason, std::string_view>, 7> kCancelReason
     {CancelReason::replaced, "replaced"},
     {CancelReason::by_api, "by_api"},
     {CancelReason::tenant_closed, "tenant_closed"},
+    {CancelReason::booking_over, "booking_over"},
 }};
 
 constexpr std::array<std::pair<SkipReason, std::string_view>, 4> kSkipReasons{{

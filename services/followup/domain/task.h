@@ -27,7 +27,7 @@ enum class Kind {
     order_follow_up,
     restock,
     overdue_invoice,
-    booking,  // of an appointment; the caller's own words
+    booking,  // of an appointment; its own words
     custom,   // the caller's own words
 };
 
@@ -72,7 +72,16 @@ struct Plan {
     }
 };
 
-enum class CancelReason { answered, closed, escalated, paid, replaced, by_api, tenant_closed };
+enum class CancelReason {
+    answered,
+    closed,
+    escalated,
+    paid,
+    replaced,
+    by_api,
+    tenant_closed,
+    booking_over,
+};
 enum class SkipReason {
     suspended,
     too_late,

@@ -9,6 +9,7 @@
 #include "common/rpc/http_rule.h"
 #include "flowstack/campaign/v1/campaign_service.pb.h"
 #include "flowstack/common/v1/method.pb.h"
+#include "flowstack/conversation/v1/booking_service.pb.h"
 #include "flowstack/conversation/v1/catalog_service.pb.h"
 #include "flowstack/conversation/v1/conversation_service.pb.h"
 #include "flowstack/conversation/v1/customer_service.pb.h"
@@ -65,6 +66,7 @@ std::vector<const pb::FileDescriptor*> service_files() {
             conversation::v1::Flow::descriptor()->file(),
             conversation::v1::Template::descriptor()->file(),
             conversation::v1::Topic::descriptor()->file(),
+            conversation::v1::BookableService::descriptor()->file(),
             payment::v1::Order::descriptor()->file(),
             payment::v1::Invoice::descriptor()->file(),
             payment::v1::Payment::descriptor()->file(),

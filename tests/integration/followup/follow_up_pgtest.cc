@@ -1,5 +1,6 @@
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <future>
 #include <latch>
 #include <thread>
@@ -7,6 +8,7 @@
 #include "common/core/broken_world.h"
 #include "common/core/clock.h"
 #include "common/eventlog/consumption.h"
+#include "flowstack/conversation/v1/booking_events.pb.h"
 #include "flowstack/conversation/v1/content_events.pb.h"
 #include "flowstack/conversation/v1/conversation_events.pb.h"
 #include "flowstack/followup/v1/task_events.pb.h"
@@ -555,6 +557,88 @@ TEST_F(FollowUp, OfAFlowsWishFiresAtItsTimeWhateverTheCustomerWrites) {
     consume();
     at(kNoon + hours{24});
     EXPECT_EQ(story(), (Story{"TaskScheduled order_follow_up", "TaskFired"}));
+}
+
+// --- Reminders of bookings
+
+class Reminder : public FollowUp {
+protected:
+    static constexpr Time kStart = kNoon + hours{20};
+
+    void says(const google::protobuf::Message& m) {
+        conversation->happened({"duka", "booking", "booking-1"}, {RoutingKind::tenant, "duka"}, m,
+                               kNoon);
+        consume();
+    }
+    static conversation::v1::BookingMade made(Time starts_at = kStart,
+                                              const std::string& task_id = "reminder-1") {
+        conversation::v1::BookingMade m;
+        m.set_booking_id("booking-1");
+        m.set_customer_id("amina");
+        m.set_channel_id("channel-1");
+        m.set_starts_at_us(unix_micros(starts_at));
+        m.set_reminder_task_id(task_id);
+        m.set_reminder_at_us(unix_micros(starts_at - hours{2}));
+        m.mutable_personal()->set_reminder_text("See you!");
+        return m;
+    }
+};
+
+TEST_F(Reminder, OfABookingIsSaidAtItsTimeWhateverTheCustomerWrites) {
+    wrote("wamid.1", kNoon);
+    says(made());
+    wrote("wamid.2", kNoon + hours{1});
+    consume();
+    at(kStart - hours{2});
+    EXPECT_EQ(story(), (Story{"TaskScheduled booking", "TaskFired"}));
+    v1::TaskFired fired;
+    ASSERT_TRUE(fired.ParseFromString(event_of("reminder-1").payload));
+    EXPECT_EQ(fired.personal().text(), "See you!");
+}
+
+TEST_F(Reminder, GoesWithItsBooking) {
+    says(made());
+    conversation::v1::BookingCancelled cancelled;
+    cancelled.set_booking_id("booking-1");
+    cancelled.set_customer_id("amina");
+    cancelled.set_ended_task_id("reminder-1");
+    says(cancelled);
+    at(kStart - hours{2});
+    EXPECT_EQ(story(), (Story{"TaskScheduled booking", "TaskCancelled booking_over"}));
+    EXPECT_TRUE(timers().empty());
+}
+
+TEST_F(Reminder, MovesWithItsBooking) {
+    wrote("wamid.1", kNoon);
+    says(made());
+    conversation::v1::BookingMoved moved;
+    moved.set_booking_id("booking-1");
+    moved.set_customer_id("amina");
+    moved.set_starts_at_us(unix_micros(kStart + hours{2}));
+    moved.set_ended_task_id("reminder-1");
+    moved.set_reminder_task_id("reminder-2");
+    moved.set_reminder_at_us(unix_micros(kStart));
+    moved.mutable_personal()->set_reminder_text("See you later!");
+    says(moved);
+    at(kStart - hours{2});
+    at(kStart);
+    auto told = story();
+    std::ranges::sort(told);
+    EXPECT_EQ(told, (Story{"TaskCancelled replaced", "TaskFired", "TaskScheduled booking",
+                           "TaskScheduled booking"}));
+    EXPECT_TRUE(event_of("reminder-2").type.ends_with("TaskFired"));
+}
+
+TEST_F(Reminder, IsNotSaidOnceTheBookingHasBegun) {
+    wrote("wamid.1", kNoon);
+    says(made());
+    at(kStart + minutes{1});
+    EXPECT_EQ(story(), (Story{"TaskScheduled booking", "TaskSkipped too_late"}));
+}
+
+TEST_F(Reminder, OfABookingWithoutOneIsNoTask) {
+    says(made(kStart, ""));
+    EXPECT_TRUE(story().empty());
 }
 
 TEST_F(FollowUp, OfAFlowsOwnNameIsACustomOne) {

@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "common/localtime/local_clock.h"
 #include "services/conversation/adapters/codec.h"
 #include "services/conversation/adapters/flow_json.h"
 #include "services/conversation/domain/trades/shop/placing.h"
@@ -36,6 +37,15 @@ inline SpokenKind kind_of(const std::string& word) {
     for (int i = 0; i <= static_cast<int>(SpokenKind::call); ++i)
         if (text_of(static_cast<SpokenKind>(i)) == word) return static_cast<SpokenKind>(i);
     return SpokenKind::unsupported;
+}
+
+// The wall clock of a time zone, for the rules of bookings.
+inline BookingZone zone_of(const std::string& time_zone) {
+    return {.wall =
+                [time_zone](Time at) {
+                    return std::chrono::floor<std::chrono::minutes>(wall_time(time_zone, at));
+                },
+            .moment = [time_zone](WallTime wall) { return moment_of(time_zone, wall); }};
 }
 
 class Chat {
@@ -228,6 +238,9 @@ public:
     std::vector<Product> products;
     std::vector<Promotion> promotions;
     std::vector<Topic> topics;
+    std::vector<BookableService> services;
+    BookingSettings booking_settings;
+    std::map<std::string, Calendar> calendars;
     std::map<std::string, Template> own_templates;
     std::map<std::pair<std::string, std::int64_t>, Flow> own_flows;
     std::string flow_key = "ECOMMERCE";
@@ -267,6 +280,10 @@ private:
         x.shop.products = &products;
         x.shop.promotions = &promotions;
         x.support.topics = &topics;
+        x.booking.services = &services;
+        x.booking.settings = &booking_settings;
+        x.booking.calendars = &calendars;
+        x.booking.zone = zone_of(tenant.time_zone);
         x.matches = regex_matches;
         x.make_id = [cause](const std::string& kind, int n) {
             return cause + "/" + kind + "/" + std::to_string(n);

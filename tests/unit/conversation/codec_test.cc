@@ -135,6 +135,28 @@ TEST(Codec, EveryFactOfAConversationComesBackAsItWas) {
     round_trip(OrderTaken{.order_id = OrderId("o"), .total = kes(200), .window_closes_at = kNow});
     round_trip(OrderOffered{.order_id = OrderId("o"), .order_number = "ORD-7K2M9Q"});
     round_trip(OrderWaitEnded{.order_id = OrderId("o"), .reason = OrderWaitEnd::paid});
+    round_trip(BookingRequested{.booking_id = BookingId("b"),
+                                .conversation_id = ConversationId("c"),
+                                .customer_id = CustomerId("cu"),
+                                .channel_id = ChannelId("ch"),
+                                .service_id = ServiceId("s"),
+                                .starts_at = kNow,
+                                .language = "sw",
+                                .moving = true,
+                                .name = "Amina",
+                                .phone = "+254712345678"});
+    round_trip(BookingCancelRequested{.booking_id = BookingId("b"),
+                                      .conversation_id = ConversationId("c"),
+                                      .customer_id = CustomerId("cu")});
+    for (const auto news : {BookingNews::made, BookingNews::refused, BookingNews::moved,
+                            BookingNews::move_refused, BookingNews::cancelled})
+        round_trip(BookingNoted{.booking_id = BookingId("b"),
+                                .news = news,
+                                .number = "BK-7K2M9Q",
+                                .service_id = ServiceId("s"),
+                                .service_name = "Haircut",
+                                .starts_at = kNow,
+                                .reminder_task_id = TaskId("t")});
     round_trip(HintGiven{.node = "quantity"});
     round_trip(UnclearItemsChanged{.items = {{"blorps", 3}, {"5000 soap", 0}}});
     round_trip(UnclearItemsChanged{});
@@ -370,7 +392,7 @@ Event any_fact(std::mt19937& random, const Conversation& now) {
                                        .product_name = "Coffee",
                                        .quantity = 2,
                                        .unit_price = kes(100)}};
-    switch (below(18)) {
+    switch (below(21)) {
         case 0:
             return Spoke{.inbound_id = name("wamid"),
                          .kind = static_cast<SpokenKind>(below(12)),
@@ -423,6 +445,19 @@ Event any_fact(std::mt19937& random, const Conversation& now) {
                                 .order_id = OrderId(name("o")),
                                 .news = static_cast<PaymentNews>(below(6)),
                                 .amount = kes(below(3))};
+        case 17:
+            return BookingRequested{.booking_id = BookingId(name("b")),
+                                    .service_id = ServiceId(name("s")),
+                                    .starts_at = kNow,
+                                    .moving = below(2) == 0,
+                                    .name = name("person")};
+        case 18:
+            return BookingCancelRequested{.booking_id = BookingId(name("b"))};
+        case 19:
+            return BookingNoted{.booking_id = BookingId(name("b")),
+                                .news = static_cast<BookingNews>(below(5)),
+                                .number = name("BK"),
+                                .starts_at = kNow};
         default:
             return give_back(name("r"));
     }

@@ -305,9 +305,10 @@ TEST(Receipt, EveryBuiltInTemplateOfThePackIsSaidSomewhere) {
     const auto packs = read_packs(PACKS_DIR);
     const auto& shop = packs.flows.at("ECOMMERCE");
     std::set<std::string> said{// The engine's own.
-                               "rate_limited",  "technical_problem", "cart_full",
-                               "words_please",  "person_called",     "order_placed",
-                               "more_products", "cart_not_whole"};
+                               "rate_limited",  "technical_problem",  "cart_full",
+                               "words_please",  "person_called",      "order_placed",
+                               "more_products", "cart_not_whole",     "booking_reminder",
+                               "payment_link",  "payment_link_button"};
     const auto from = [&](const Actions& actions) {
         for (const auto& action : actions) {
             said.insert(action.target);

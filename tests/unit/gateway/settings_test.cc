@@ -27,7 +27,7 @@ Installation installation_of(std::vector<const char*> environment,
 
 TEST(Settings, SayWhichPacksLanguagesAndProvidersThereAre) {
     const auto as_delivered = installation_of({});
-    EXPECT_EQ(as_delivered.packs, (std::vector<std::string>{"ECOMMERCE", "SUPPORT"}));
+    EXPECT_EQ(as_delivered.packs, (std::vector<std::string>{"ECOMMERCE", "SUPPORT", "BOOKING"}));
     EXPECT_EQ(as_delivered.languages, (std::vector<std::string>{"en", "sw"}));
     EXPECT_EQ(as_delivered.payment_providers, (std::vector<PaymentProvider>{{"mpesa", {"KES"}}}));
     const auto other = installation_of(

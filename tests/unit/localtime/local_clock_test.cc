@@ -74,5 +74,22 @@ TEST(LocalClock, ReadsTheYearInTheTenantsZoneAndCountsWhereThereIsNone) {
               1);
 }
 
+TEST(LocalClock, TurnsMomentsIntoWallTimesAndBack) {
+    const auto wall = wall_time("Africa/Nairobi", kNight);
+    EXPECT_EQ(wall - std::chrono::floor<std::chrono::days>(wall), hours{23});
+    EXPECT_EQ(moment_of("Africa/Nairobi", wall), kNight);
+    EXPECT_EQ(wall_time("EAT", kNight), wall - hours{3});  // unknown: UTC
+
+    // Berlin, 2025-03-30 at 02:30: the clocks skip it. 2025-10-26 at 02:30 comes twice.
+    const LocalTime spring =
+        std::chrono::local_days{std::chrono::year{2025} / 3 / 30} + hours{2} + minutes{30};
+    EXPECT_EQ(moment_of("Europe/Berlin", spring), std::nullopt);
+    const LocalTime autumn =
+        std::chrono::local_days{std::chrono::year{2025} / 10 / 26} + hours{2} + minutes{30};
+    const auto first = moment_of("Europe/Berlin", autumn);
+    ASSERT_TRUE(first);
+    EXPECT_EQ(wall_time("Europe/Berlin", *first + hours{1}), autumn);
+}
+
 }  // namespace
 }  // namespace flowstack

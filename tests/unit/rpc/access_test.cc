@@ -16,6 +16,7 @@
 #include "flowstack/common/v1/error_reason.pb.h"
 #include "flowstack/common/v1/event_log.pb.h"
 #include "flowstack/common/v1/method.pb.h"
+#include "flowstack/conversation/v1/booking_service.pb.h"
 #include "flowstack/conversation/v1/catalog_service.pb.h"
 #include "flowstack/conversation/v1/conversation_service.pb.h"
 #include "flowstack/conversation/v1/customer_service.pb.h"
@@ -55,6 +56,12 @@ const std::set<std::string> kViewers{"CampaignService/GetCampaign",
                                      "CampaignService/ListCampaigns",
                                      "CampaignService/GetCampaignMetrics",
                                      "CampaignService/ListRecipients",
+                                     "BookingService/GetBookableService",
+                                     "BookingService/ListBookableServices",
+                                     "BookingService/GetBookingSettings",
+                                     "BookingService/ListFreeSlots",
+                                     "BookingService/GetBooking",
+                                     "BookingService/ListBookings",
                                      "CatalogService/GetProduct",
                                      "CatalogService/ListProducts",
                                      "CatalogService/ListPromotions",
@@ -106,7 +113,12 @@ const std::set<std::string> kAuditors{"MessageLogService/ListMessageLog",
                                       "WebhookEndpointService/ListWebhookDeliveries",
                                       "WebhookEndpointService/GetWebhookDelivery"};
 // Agents and admins.
-const std::set<std::string> kAgents{"CatalogService/SetStock",
+const std::set<std::string> kAgents{"BookingService/CreateBooking",
+                                    "BookingService/MoveBooking",
+                                    "BookingService/CancelBooking",
+                                    "BookingService/MarkArrived",
+                                    "BookingService/MarkNoShow",
+                                    "CatalogService/SetStock",
                                     "ConversationService/EscalateConversation",
                                     "ConversationService/HandBackConversation",
                                     "ConversationService/CloseConversation",
@@ -134,6 +146,8 @@ const std::set<std::string> kAdmins{"CampaignService/CreateCampaign",
                                     "CampaignService/PauseCampaign",
                                     "CampaignService/ResumeCampaign",
                                     "CampaignService/CancelCampaign",
+                                    "BookingService/SaveBookableService",
+                                    "BookingService/SaveBookingSettings",
                                     "CatalogService/SaveProduct",
                                     "CatalogService/SavePromotion",
                                     "FlowService/PublishFlow",
@@ -206,6 +220,7 @@ std::vector<const pb::MethodDescriptor*> all_methods() {
                              conversation::v1::Flow::descriptor()->file(),
                              conversation::v1::Template::descriptor()->file(),
                              conversation::v1::Topic::descriptor()->file(),
+                             conversation::v1::BookableService::descriptor()->file(),
                              followup::v1::Task::descriptor()->file(),
                              gateway::v1::Channel::descriptor()->file(),
                              gateway::v1::Contact::descriptor()->file(),

@@ -180,8 +180,11 @@ void Interpreter::on(const FollowUpDue& input) {
 }
 
 bool Interpreter::say_follow_up(const FollowUpDue& input, const std::string& occasion) {
-    if (!input.template_key.empty()) return speech_.reply(input.template_key, {}, nullptr, &input);
-    if (is_automatic(input.kind) || input.text.empty()) return say_on(occasion, {}, &input);
+    Values about;
+    for (const auto* trade : trades_) trade->add_follow_up_values(input, about);
+    if (!input.template_key.empty())
+        return speech_.reply(input.template_key, about, nullptr, &input);
+    if (is_automatic(input.kind) || input.text.empty()) return say_on(occasion, about, &input);
     return speech_.reply_in_words(input.text, input);
 }
 

@@ -4,9 +4,10 @@
 #include <string>
 #include <string_view>
 
+#include "services/conversation/domain/flow/inputs.h"
 #include "services/conversation/domain/flow/verbs.h"
 
-// What the interpreter knows of a trade (a shop, later bookings or support): its words, and the
+// What the interpreter knows of a trade (a shop, bookings, support): its words, and the
 // moments of a dialogue at which it is asked. A trade keeps its own state and facts, and uses the
 // interpreter to speak and to move (interpreter.h). One object serves one step of one conversation.
 namespace flowstack::conversation {
@@ -25,6 +26,9 @@ public:
 
     // Adds what texts may say of the trade. It goes before the dialogue's variables.
     virtual void add_values(Values& values) const = 0;
+
+    // Adds what the words of a follow-up may say of what it is about. It goes before all others.
+    virtual void add_follow_up_values(const FollowUpDue&, Values&) const {}
 
     // A tap that the trade answers itself, in every flow. Whether it was one.
     virtual bool take_tap(const std::string& action, const std::string& argument) = 0;
