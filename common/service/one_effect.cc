@@ -19,7 +19,9 @@ namespace {
 using eventlog::Command;
 using eventlog::Outcome;
 
-constexpr int kDecideTries = 3;
+// So many callers may want the same stream at once and all are answered: one of them is ahead in
+// each round.
+constexpr int kDecideTries = 10;
 
 }  // namespace
 
