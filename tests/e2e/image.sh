@@ -47,6 +47,12 @@ expect "nothing that others may write" test -z "$(find "$tree" ! -type l -perm -
 expect "nothing set-user-id" test -z "$(find "$tree" -perm /6000)"
 expect "the migrations" test -f "$tree/usr/share/flowstack/migrations/eventlog/0001_tables.sql"
 expect "the manual of flowctl" grep -q '^\.TH FLOWCTL 1 ' "$tree/usr/share/man/man1/flowctl.1"
+# The image's part of ICU's data, under the tests of all that asks ICU.
+mkdir "$WORK/icu"
+find "$tree/usr/lib" -name 'libicudata.so.*' -exec cp {} "$WORK/icu" \;
+texts_hold() { LD_LIBRARY_PATH=$WORK/icu "$BIN/text_test" >"$WORK/text_test.log" 2>&1; }
+expect "ICU's data is the part that is used" test "$(find "$WORK/icu" -size -6M -name 'libicudata.so.*' | wc -l)" = 1
+expect "and enough for every test of texts" texts_hold
 sbom=$tree/usr/share/flowstack/sbom.spdx.json
 expect "the list of packages names libpq5" grep -q '"name":"libpq5"' "$sbom"
 expect "the list of packages is JSON of SPDX" python3 -c '

@@ -92,6 +92,7 @@ make_tree() {
     take "$tree" /etc/os-release /etc/debian_version
     "tree_of_${image//-/_}" "$from" "$tree"
     take_libraries "$tree"
+    case $image in flowstack | flowstack-tools) shrink_icu "$tree" ;; esac
     take_licences "$tree"
     write_sbom "$image" "$tree"
     rm -f "$TREE_SOURCES"
@@ -205,6 +206,33 @@ take_libraries() {
         mapfile -t found_paths <<<"$found"
         take "$tree" "${found_paths[@]}"
     done
+}
+
+# ICU's data is 30 MiB of languages, character sets and names. Ours are normalization and the breaks between characters;
+# what else would be looked up is not there, and icu::ErrorCode says so. Everything else of ICU stays Debian's.
+ICU_DATA_KEPT='\.nrm$|^brkitr/(root|res_index)\.res$|^brkitr/[a-z_]*\.(brk|dict)$|^(root|pool|res_index)\.res$|^(cnvalias|uemoji|ulayout)\.icu$'
+
+# shrink_icu <tree>
+shrink_icu() {
+    local library work symbol value size section address offset
+    library=$(find "$1/usr/lib" -type f -name 'libicudata.so.*')
+    [[ -n $library ]] || return 0
+    work=$(mktemp -d)
+    mkdir "$work/small"
+    # Where its one symbol lies in the file.
+    read -r value size section symbol < <(readelf -W --dyn-syms "$library" | awk '/ icudt[0-9]*_dat$/ { print $2, $3, $7, $8 }')
+    read -r address offset < <(readelf -SW "$library" | sed 's/^ *\[ *//; s/\]//' | awk -v n="$section" '$1 == n { print $4, $5 }')
+    dd if="$library" of="$work/${symbol%_dat}l.dat" iflag=skip_bytes,count_bytes bs=1M status=none \
+        skip=$((16#$value - 16#$address + 16#$offset)) count=$((size))
+    icupkg -l "$work/${symbol%_dat}l.dat" | grep -vE "$ICU_DATA_KEPT" >"$work/unused.txt"
+    icupkg -r "$work/unused.txt" "$work/${symbol%_dat}l.dat" "$work/small/${symbol%_dat}l.dat" ||
+        fail image "ICU's data cannot be made smaller"
+    printf '.section .note.GNU-stack,"",%%progbits\n.section .rodata\n.balign 16\n.globl %s\n.type %s, %%object\n%s:\n.incbin "%s"\n.size %s, . - %s\n' \
+        "$symbol" "$symbol" "$symbol" "$work/small/${symbol%_dat}l.dat" "$symbol" "$symbol" |
+        cc -x assembler - -shared -nostdlib -Wl,-soname,"$(basename "$library")" -Wl,--build-id=none -Wl,--strip-all -o "$work/library" ||
+        fail image "ICU's smaller data cannot be linked"
+    install -m 644 "$work/library" "$library"
+    rm -rf "$work"
 }
 
 # The packages that the files of the tree came from, as `name version architecture`.
