@@ -17,14 +17,13 @@ inline const eventlog::LoopStatement kPaymentsForPerson{
     .read_for_each = 100};  // one row says how many there are
 
 // The same for payments that are open. Without a person's help they are for minutes.
-inline const eventlog::LoopStatement kOpenPayments{
-    .name = "open payments",
-    .sql = R"sql(
+inline const eventlog::LoopStatement kOpenPayments{.name = "open payments",
+                                                   .sql = R"sql(
                 select state, count(*) filter (where sort_at > $1),
                        count(*) filter (where sort_at <= $1 and sort_at > $2),
                        count(*) filter (where sort_at <= $2)
                 from read_model where kind = 'payment' and state in ('INITIATED', 'PENDING')
                 group by state)sql",
-    .read_for_each = 100};
+                                                   .read_for_each = 100};
 
 }  // namespace flowstack::payment

@@ -175,8 +175,8 @@ protected:
                         .rate_limits = limits.get(),
                         .channel = [this](const std::string&) { return channel; },
                         .holder_of = [](std::string_view token) { return holder_of(token); },
-                        .media = [](const std::string& tenant, const std::string& media_id)
-                            -> std::optional<MediaBytes> {
+                        .media = [](const std::string& tenant,
+                                    const std::string& media_id) -> std::optional<MediaBytes> {
                             if (tenant != "duka" || media_id != "abc") return std::nullopt;
                             return MediaBytes{"jpeg bytes", "image/jpeg"};
                         }});
