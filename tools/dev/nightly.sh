@@ -174,7 +174,6 @@ nightly_chaos() {
 nightly_drill() {
     local log=$NIGHTLY_DIR/drill.log status=0
     "$ROOT/flowstack" drill --run-dir "$NIGHTLY_DIR/drill" </dev/null 2>&1 | tee "$log" || status=1
-    "$ROOT/flowstack" drill --earlier --no-build --run-dir "$NIGHTLY_DIR/drill" </dev/null 2>&1 | tee -a "$log" || status=1
     nightly_words drill "$(sed -n 's/^.* restore  *at .*: \([0-9]* of the [0-9]* paid orders\).*/\1 at the point in time/p' "$log" | tail -n 1)"
     return "$status"
 }
