@@ -8,9 +8,7 @@
 #include "common/service/pages.h"
 #include "flowstack/payment/v1/order_service.grpc.pb.h"
 #include "services/payment/adapters/derive.h"
-#include "services/payment/adapters/projections.h"
-#include "services/payment/adapters/refunds.h"
-#include "services/payment/adapters/rpc.h"
+#include "services/payment/adapters/rpc_steps.h"
 
 namespace flowstack::payment {
 namespace {
@@ -20,8 +18,6 @@ using grpc::CallbackServerContext;
 using grpc::ServerUnaryReactor;
 
 constexpr std::size_t kOrderWordsMax = 500;
-// Between an invoice's draft and its number lies one turn of another lane.
-constexpr std::chrono::seconds kNumberIsThereIn{1};
 
 Progress progress_of(v1::OrderState state) {
     switch (state) {
@@ -97,12 +93,9 @@ public:
 private:
     using FoldedOrder = eventlog::Folded<Order>;
 
-    // The fold of the stream, not the read model: you read your own writes.
     void show(const std::string& resource, v1::Order& out) {
         const auto name = rpc::parse_name(resource, "orders");
-        const auto events = doors_.store.read_stream(order_stream(name.tenant, OrderId(name.id)));
-        if (events.empty()) throw rpc::not_found(resource);
-        for (const auto& event : events) apply(out, event);
+        fold(doors_, order_stream(name.tenant, OrderId(name.id)), resource, out);
     }
 
     template <class Request, class Make>
@@ -162,12 +155,7 @@ private:
                                    .amount = {},
                                    .reason = request.reason()},
                                   doors_.clock.now());
-        if (const auto* refused = std::get_if<RefundRefused>(&opened)) {
-            if (refused->later)
-                throw rpc::unavailable("Not yet: " + refused->why + ".", kNumberIsThereIn);
-            throw rpc::wrong_state(request.name(), "Not now: " + refused->why + ".");
-        }
-        for (auto& part : std::get<std::vector<eventlog::Part>>(opened))
+        for (auto& part : taken(std::move(opened), request.name()))
             command->parts.push_back(std::move(part));
         return command;
     }
@@ -197,7 +185,7 @@ private:
         // Else its number would be given to an invoice that never shows it.
         if (std::holds_alternative<DraftedInvoice>(invoice.state))
             throw rpc::unavailable("The invoice of the order is getting its number.",
-                                   kNumberIsThereIn);
+                                   kInvoiceIsNumberedIn);
         const auto ended = decide(invoice.state, VoidInvoice{request.reason()});
         if (!ended.accepted())
             throw rpc::wrong_state(request.name(), "Not now: its invoice is paid.");

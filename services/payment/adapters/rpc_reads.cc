@@ -13,7 +13,7 @@
 #include "flowstack/payment/v1/invoice_service.grpc.pb.h"
 #include "flowstack/payment/v1/ledger_service.grpc.pb.h"
 #include "services/payment/adapters/projections.h"
-#include "services/payment/adapters/rpc.h"
+#include "services/payment/adapters/rpc_steps.h"
 
 namespace flowstack::payment {
 namespace {
@@ -24,15 +24,6 @@ constexpr int kJournalPage = 2000;
 
 using grpc::CallbackServerContext;
 using grpc::ServerUnaryReactor;
-
-// The fold of one stream as a resource: you read your own writes.
-template <class Resource>
-void fold(const Doors& doors, const eventlog::StreamName& stream, const std::string& name,
-          Resource& resource) {
-    const auto events = doors.store.read_stream(stream);
-    if (events.empty()) throw rpc::not_found(name);
-    for (const auto& event : events) apply(resource, event);
-}
 
 class InvoiceRpc final : public v1::InvoiceService::CallbackService {
 public:

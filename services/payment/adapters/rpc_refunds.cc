@@ -8,9 +8,7 @@
 #include "common/service/pages.h"
 #include "flowstack/payment/v1/refund_service.grpc.pb.h"
 #include "services/payment/adapters/derive.h"
-#include "services/payment/adapters/projections.h"
-#include "services/payment/adapters/refunds.h"
-#include "services/payment/adapters/rpc.h"
+#include "services/payment/adapters/rpc_steps.h"
 
 namespace flowstack::payment {
 namespace {
@@ -20,8 +18,6 @@ using grpc::CallbackServerContext;
 using grpc::ServerUnaryReactor;
 
 constexpr std::size_t kRefundWordsMax = 500;
-// Between an invoice's draft and its number lies one turn of another lane.
-constexpr std::chrono::seconds kInvoiceIsNumberedIn{1};
 
 class RefundRpc final : public v1::RefundService::CallbackService {
 public:
@@ -105,22 +101,14 @@ private:
 
     void show(const std::string& resource, v1::Refund& out) {
         const auto name = rpc::parse_name(resource, "refunds");
-        const auto events = doors_.store.read_stream(refund_stream(name.tenant, RefundId(name.id)));
-        if (events.empty()) throw rpc::not_found(resource);
-        out.Clear();
-        for (const auto& event : events) apply(out, event);
+        fold(doors_, refund_stream(name.tenant, RefundId(name.id)), resource, out);
     }
 
     // Throws with the reason when the step was refused; nothing when there is nothing to write.
     static std::optional<Command> command_of(std::variant<Parts, RefundRefused> step,
                                              const std::string& resource,
                                              const CustomerId& customer_id) {
-        if (const auto* refused = std::get_if<RefundRefused>(&step)) {
-            if (refused->later)
-                throw rpc::unavailable("Not yet: " + refused->why + ".", kInvoiceIsNumberedIn);
-            throw rpc::wrong_state(resource, "Not now: " + refused->why + ".");
-        }
-        auto& parts = std::get<Parts>(step);
+        auto parts = taken(std::move(step), resource);
         if (parts.empty()) return {};
         Command command;
         command.meta.routing = customer_routing(customer_id);
