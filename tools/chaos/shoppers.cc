@@ -23,6 +23,7 @@
 #include "tools/chaos/tables.h"
 #include "tools/stack/environment.h"
 #include "tools/stack/sandbox.h"
+#include "tools/stack/shop.h"
 
 // flowstack-shoppers: customers shop at a stack that somebody else disturbs, wherever it runs. The
 // stack is known by the environment, as .run/env or a pod has it.
@@ -62,7 +63,7 @@ public:
                             {.run_dir = dir_,
                              .seed = static_cast<std::uint64_t>(options_.number("seed", 1)),
                              .customers = static_cast<int>(options_.number("customers", 4))});
-        open(customers);
+        stack::once_let_through(kOpenPatience, [&] { customers.open(); });
         customers.start();
         say("customers shop");
         const auto limit = std::chrono::seconds(options_.number("seconds", 0));
@@ -88,20 +89,6 @@ private:
         const auto seconds =
             std::chrono::duration_cast<std::chrono::seconds>(Steady::now() - began_).count();
         std::cout << std::setw(5) << seconds << "s shoppers     " << words << std::endl;
-    }
-
-    // What lets a new pod through to the stack is there only a moment after the pod.
-    static void open(Customers& customers) {
-        const auto until = Steady::now() + kOpenPatience;
-        while (true) {
-            try {
-                customers.open();
-                return;
-            } catch (const std::exception&) {
-                if (Steady::now() > until) throw;
-                std::this_thread::sleep_for(kLookEvery);
-            }
-        }
     }
 
     void progress(const Customers& customers) const {

@@ -9,7 +9,6 @@
 #include <map>
 #include <random>
 #include <sstream>
-#include <thread>
 
 #include "common/core/money.h"
 #include "common/rpc/error.h"
@@ -207,21 +206,7 @@ void check_logs(Api& api) {
 }
 
 // `channel` is meta or twilio, `pay` mpesa or card.
-// In a pod: what lets a new pod through to the stack is there only a moment after the pod.
 constexpr std::chrono::seconds kOpenPatience{15};
-constexpr std::chrono::milliseconds kOpenAgain{200};
-
-void open_shop(const ShopSpec& shop, const Environment& environment, Api& api, Sandbox& sandbox) {
-    const auto until = std::chrono::steady_clock::now() + kOpenPatience;
-    while (true) {
-        try {
-            return make_shop(shop, environment, api, sandbox);
-        } catch (const std::exception&) {
-            if (std::chrono::steady_clock::now() > until) throw;
-            std::this_thread::sleep_for(kOpenAgain);
-        }
-    }
-}
 
 int run(std::uint64_t seed, const std::string& channel, const std::string& pay) {
     const Environment environment;
@@ -238,7 +223,7 @@ int run(std::uint64_t seed, const std::string& channel, const std::string& pay) 
         shop.cards = true;
         if (channel == "twilio") shop.twilio_number = sender_for("demo-cards");
     }
-    open_shop(shop, environment, api, sandbox);
+    once_let_through(kOpenPatience, [&] { make_shop(shop, environment, api, sandbox); });
     auto d = draw(seed, shop);
     d.spec.pay = pay;
     std::cout << paint("1", "FlowStack demo") << "  seed " << seed << ", " << d.name << " "
@@ -462,7 +447,7 @@ int book(std::uint64_t seed, const std::string& channel) {
     shop.display_phone_number = "+254700000055";
     shop.shortcode = "174355";
     if (channel == "twilio") shop.twilio_number = sender_for(shop.tenant);
-    open_shop(shop, environment, api, sandbox);
+    once_let_through(kOpenPatience, [&] { make_shop(shop, environment, api, sandbox); });
     make_salon(shop, api);
     const auto d = draw(seed, shop);
     const auto& words = d.language == "sw" ? kSwahili : kEnglish;

@@ -3,6 +3,7 @@
 #include <boost/json.hpp>
 #include <iomanip>
 #include <sstream>
+#include <thread>
 
 #include "common/rpc/error.h"
 #include "common/rpc/resource_name.h"
@@ -283,6 +284,19 @@ void make_shop(const ShopSpec& spec, const Environment& environment, Api& api, S
     save_catalog(spec, api);
     connect_mpesa(spec, api);
     if (spec.cards) connect_stripe(spec, api);
+}
+
+void once_let_through(std::chrono::milliseconds patience, const std::function<void()>& attempt) {
+    constexpr std::chrono::milliseconds kAgain{200};
+    const auto until = std::chrono::steady_clock::now() + patience;
+    while (true) {
+        try {
+            return attempt();
+        } catch (const std::exception&) {
+            if (std::chrono::steady_clock::now() > until) throw;
+            std::this_thread::sleep_for(kAgain);
+        }
+    }
 }
 
 }  // namespace flowstack::stack

@@ -1,6 +1,8 @@
 #pragma once
 
+#include <chrono>
 #include <cstdint>
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -70,5 +72,9 @@ std::string account_sid(const ShopSpec& spec);
 // Registers tenant, channel, products, promotions and M-Pesa account, and the number and short code
 // with the sandbox. Again for the same spec: nothing changes.
 void make_shop(const ShopSpec& spec, const Environment& environment, Api& api, Sandbox& sandbox);
+
+// Tries until it works: what lets a new pod through to the stack is there only a moment after the
+// pod. After `patience` it throws what the last try threw.
+void once_let_through(std::chrono::milliseconds patience, const std::function<void()>& attempt);
 
 }  // namespace flowstack::stack
